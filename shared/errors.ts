@@ -1,0 +1,138 @@
+/**
+ * Every error that Sediment gives on purpose, in one table: its stable code, the HTTP status it maps
+ * to, and whether trying again unchanged can help. SQL functions raise the same codes (SQLSTATE `SD` +
+ * status, the code as message), so one word means one thing in SQL, TypeScript and HTTP.
+ */
+
+interface ErrorKind {
+  /** HTTP status of the problem+json answer. */
+  status: number;
+  /** One short sentence for people; RFC 9457 `title`. */
+  title: string;
+  /** Whether the same call may succeed later without a change by the caller. */
+  retryable?: true;
+}
+
+/** code → status, title, retryable. Add a code here before raising it anywhere. */
+export const errorKinds = {
+  // requests
+  invalid_request: { status: 400, title: "The request is not well formed" },
+  invalid_name: { status: 400, title: "A name has characters or a length that are not allowed" },
+  invalid_json: { status: 400, title: "The body is not JSON of the expected shape" },
+  invalid_multipart: { status: 400, title: "The multipart body lacks a part or is broken" },
+  invalid_cursor: { status: 400, title: "The cursor is not one that this service gave" },
+  not_found: { status: 404, title: "There is nothing here" },
+  method_not_allowed: { status: 405, title: "This route does not take that method" },
+  body_too_large: { status: 413, title: "The body is over the limit" },
+  body_stalled: { status: 408, title: "The body did not arrive in time", retryable: true },
+  rate_limited: { status: 429, title: "Too many requests", retryable: true },
+  quota_exceeded: { status: 429, title: "The quota is used up", retryable: true },
+  // who
+  unauthenticated: { status: 401, title: "A valid token is needed" },
+  forbidden: { status: 403, title: "This is not yours" },
+  dataset_forbidden: { status: 403, title: "This dataset is not yours" },
+  // uploads
+  size_mismatch: { status: 422, title: "The body's size is not the size that was declared" },
+  hash_mismatch: { status: 422, title: "The body's SHA-256 is not the hash that was declared" },
+  empty_file: { status: 422, title: "The file is empty" },
+  not_parquet: { status: 422, title: "The bytes are not a Parquet file" },
+  invalid_parquet: { status: 422, title: "The Parquet file is broken" },
+  unsupported_parquet: { status: 422, title: "The Parquet file uses a feature that is refused" },
+  page_too_large: { status: 422, title: "A page is over the configured limit" },
+  not_avro: { status: 422, title: "The bytes are not an Avro Object Container File" },
+  invalid_avro: { status: 422, title: "The Avro file is broken" },
+  unsupported_avro: { status: 422, title: "The Avro file uses a feature that is refused" },
+  invalid_offsets: { status: 422, title: "The table offsets do not fit the body" },
+  row_count_mismatch: { status: 422, title: "A slice has another row count than was declared" },
+  upload_conflict: { status: 422, title: "This body was already uploaded with other offsets" },
+  already_stored: { status: 409, title: "Already stored" },
+  token_invalid: { status: 401, title: "The upload token is not one that this service signed" },
+  token_expired: { status: 410, title: "The upload token has expired; ask for a new one" },
+  stage_expired: { status: 410, title: "The staged upload has expired; ask for a new one" },
+  // readers
+  version_gone: { status: 410, title: "That version is no longer kept" },
+  version_unknown: { status: 404, title: "That version does not exist" },
+  range_not_satisfiable: { status: 416, title: "The range is outside of the file" },
+  // runs
+  run_not_found: { status: 404, title: "There is no such run" },
+  lease_lost: { status: 409, title: "Another worker holds the partition" },
+  inputs_changed: { status: 409, title: "An input of the run is no longer visible" },
+  run_finished: { status: 409, title: "The run has already ended" },
+  schema_incompatible: { status: 422, title: "The schemas cannot be merged without loss" },
+  merge_rows_differ: { status: 500, title: "The merge wrote another row count than it read" },
+  run_timeout: { status: 504, title: "The run passed its time limit" },
+  invalid_message: { status: 422, title: "The queue message is not of the known shape" },
+  // parts that Sediment stands on
+  store_failed: {
+    status: 503,
+    title: "The object store did not answer as expected",
+    retryable: true,
+  },
+  object_missing: { status: 500, title: "The object store does not hold an object that it should" },
+  catalog_failed: { status: 503, title: "The catalog did not answer", retryable: true },
+  aborted: { status: 503, title: "The work was stopped before it was done", retryable: true },
+  misconfigured: { status: 500, title: "The service is not configured" },
+  internal: { status: 500, title: "Something went wrong on our side", retryable: true },
+} as const satisfies Record<string, ErrorKind>;
+
+/** The stable code of an error; never renamed once released. */
+export type ErrorCode = keyof typeof errorKinds;
+
+/** What a {@link SedimentError} carries beside its code. */
+export interface ErrorDetails {
+  /** The request field, header, table column or file part that was wrong. */
+  field?: string;
+  /** What was expected there, in words or as a pattern. */
+  expected?: string;
+  /** Seconds after which another try makes sense; becomes Retry-After. */
+  retryAfterSeconds?: number;
+  /** More facts for the client, added to the problem+json object as they are. */
+  extra?: Record<string, unknown>;
+  /** The error that led to this one. */
+  cause?: unknown;
+}
+
+/** An error with a stable code. Whether it can be retried is a property of the code, not a guess. */
+export class SedimentError extends Error {
+  override readonly name = "SedimentError";
+  readonly code: ErrorCode;
+  readonly field?: string;
+  readonly expected?: string;
+  readonly retryAfterSeconds?: number;
+  readonly extra?: Record<string, unknown>;
+
+  /**
+   * @param code a code of {@link errorKinds}
+   * @param detail what was wrong and where, in one sentence, with the values that were seen
+   */
+  constructor(code: ErrorCode, detail: string, details: ErrorDetails = {}) {
+    super(detail, { cause: details.cause });
+    this.code = code;
+    this.field = details.field;
+    this.expected = details.expected;
+    this.retryAfterSeconds = details.retryAfterSeconds;
+    this.extra = details.extra;
+  }
+
+  /** The HTTP status of this error. */
+  get status(): number {
+    return errorKinds[this.code].status;
+  }
+
+  /** Whether the same call may succeed later without a change by the caller. */
+  get retryable(): boolean {
+    return (errorKinds[this.code] as ErrorKind).retryable === true;
+  }
+}
+
+/** Any thrown value as a {@link SedimentError}; unknown ones become `internal` and keep their cause. */
+export function asSedimentError(thrown: unknown): SedimentError {
+  if (thrown instanceof SedimentError) return thrown;
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return new SedimentError("internal", message, { cause: thrown });
+}
+
+/** Whether a word from outside (SQL, a dead letter) is a code that we know. */
+export function isErrorCode(word: unknown): word is ErrorCode {
+  return typeof word === "string" && Object.hasOwn(errorKinds, word);
+}

@@ -1,0 +1,70 @@
+/**
+ * The port to the object store. Adapters: `supabase_store.ts`, `s3_store.ts`, `folder_store.ts` (tests and
+ * the local stand-in), all held to `tests/conformance/object_store.ts`. Storage is never the commit point:
+ * what exists is what the catalog's `objects` table says.
+ */
+
+/** What a store knows of an object. */
+export interface ObjectInfo {
+  /** Size in bytes. */
+  size: number;
+  /** Entity tag as the store gives it, without the quotes. */
+  etag: string;
+  /** MIME type, where the store keeps one. */
+  contentType?: string;
+  /** Last write. */
+  lastModified?: Date;
+}
+
+/** One row of a listing. */
+export interface ListedObject extends ObjectInfo {
+  key: string;
+}
+
+/** Options that every call takes. */
+export interface CallOptions {
+  /** Stops the call; it then throws `aborted`. */
+  signal?: AbortSignal;
+}
+
+/** Options of a write. */
+export interface PutOptions extends CallOptions {
+  /** @default "application/octet-stream" */
+  contentType?: string;
+  /** Whether an existing object may be replaced; when not, `already_stored` is thrown. @default false */
+  upsert?: boolean;
+}
+
+/**
+ * Objects under keys. All methods throw `SedimentError`: `store_failed` (retryable) when the store does not
+ * answer as it should, `aborted` when the signal fired.
+ */
+export interface ObjectStore {
+  /** Writes one object of known bytes. */
+  put(key: string, body: Uint8Array, options?: PutOptions): Promise<ObjectInfo>;
+  /** Writes one object from a stream; `size` in bytes, when it is known, lets adapters avoid multipart. */
+  putStream(
+    key: string,
+    body: ReadableStream<Uint8Array>,
+    options?: PutOptions & { size?: number },
+  ): Promise<ObjectInfo>;
+  /** The whole object; `object_missing` when there is none. */
+  get(key: string, options?: CallOptions): Promise<Uint8Array>;
+  /** Bytes [start, start + length); shorter at the object's end; `object_missing`, `range_not_satisfiable`. */
+  getRange(key: string, start: number, length: number, options?: CallOptions): Promise<Uint8Array>;
+  /** What the store knows of a key, or null. */
+  head(key: string, options?: CallOptions): Promise<ObjectInfo | null>;
+  /** Deletes; keys that are not there are no error. */
+  deleteMany(keys: string[], options?: CallOptions): Promise<void>;
+  /** Objects below a prefix in key order, a page at a time (at most 1,000). */
+  list(
+    prefix: string,
+    options?: CallOptions & { cursor?: string; limit?: number },
+  ): Promise<{ objects: ListedObject[]; cursor?: string }>;
+  /** Server-side copy. */
+  copy(from: string, to: string, options?: CallOptions): Promise<void>;
+  /** A URL that anybody may GET, with Range, until it expires. */
+  signDownload(key: string, expiresInSeconds: number, options?: CallOptions): Promise<string>;
+  /** A URL that takes one PUT of the object. */
+  signUpload(key: string, options?: CallOptions): Promise<{ url: string; expiresAt: Date }>;
+}
