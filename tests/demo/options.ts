@@ -1,0 +1,78 @@
+/** The demo's command line. */
+import { parseArgs } from "node:util";
+
+/** What the demo was asked to do. */
+export interface DemoOptions {
+  /** Folder whose Parquet files are sent instead of generated fragments. */
+  input?: string;
+  /** How many fragments to make. */
+  fragments: number;
+  /** Rows a fragment. */
+  rows: number;
+  /** A running Supabase to use instead of an embedded one of the demo's own. */
+  url?: string;
+  /** That Supabase's publishable key. */
+  key?: string;
+  /** One last line of JSON instead of the table. */
+  json: boolean;
+}
+
+const help =
+  `Uploads many small Parquet files over HTTP, waits until they are compacted, and lets DuckDB
+compare the rows that come back with the rows that were sent.
+
+  deno task demo [--fragments N] [--rows N] [--json]
+  deno task demo --input DIR            every *.parquet below DIR, a table for each file
+  deno task demo --url URL --key KEY    against a running Supabase (key: the publishable one)
+
+  --fragments N   fragments to make, 1 to 100000 (default 200)
+  --rows N        rows in each, 1 to 1000000 (default 500)
+  --input DIR     send these files instead
+  --json          print one last line of JSON; exit code 1 unless the rows are equal
+`;
+
+/**
+ * Reads the command line; prints help or what is wrong with it and ends the process where it must.
+ *
+ * @returns options with every number checked
+ */
+export function readOptions(args: string[]): DemoOptions {
+  try {
+    const { values } = parseArgs({
+      args,
+      options: {
+        input: { type: "string" },
+        fragments: { type: "string", default: "200" },
+        rows: { type: "string", default: "500" },
+        url: { type: "string" },
+        key: { type: "string" },
+        json: { type: "boolean", default: false },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+    if (values.help) {
+      console.log(help);
+      Deno.exit(0);
+    }
+    if (Boolean(values.url) !== Boolean(values.key)) throw new Error("--url and --key go together");
+    return {
+      input: values.input,
+      url: values.url?.replace(/\/$/, ""),
+      key: values.key,
+      json: values.json,
+      fragments: whole("--fragments", values.fragments, 100_000),
+      rows: whole("--rows", values.rows, 1_000_000),
+    };
+  } catch (error) {
+    console.error(`demo: ${(error as Error).message}\n\n${help}`);
+    Deno.exit(2);
+  }
+}
+
+function whole(name: string, text: string, most: number): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > most) {
+    throw new Error(`${name} takes a whole number from 1 to ${most}, not "${text}"`);
+  }
+  return value;
+}
