@@ -1,0 +1,260 @@
+import type { ColumnChunk, ColumnMetaData, KeyValue } from "./metadata.ts";
+import { parquetError } from "./parquet_error.ts";
+import {
+  readSizeStatistics,
+  readStatistics,
+  writeSizeStatistics,
+  writeStatistics,
+} from "./statistics.ts";
+import { type ThriftReader, type ThriftWriter, wire } from "./thrift.ts";
+
+/** More encodings, encoding stats or names in a path than this are refused: the format knows 10 encodings. */
+const maxShortList = 256;
+
+/** Reads the ColumnChunk struct. */
+export function readColumnChunk(reader: ThriftReader): ColumnChunk {
+  const chunk: ColumnChunk = {
+    filePath: undefined,
+    fileOffset: 0,
+    metaData: undefined,
+    offsetIndexOffset: undefined,
+    offsetIndexLength: undefined,
+    columnIndexOffset: undefined,
+    columnIndexLength: undefined,
+    encrypted: false,
+  };
+  const outer = reader.enterStruct();
+  for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
+    switch (reader.fieldId) {
+      case 1:
+        chunk.filePath = reader.string(type);
+        break;
+      case 2:
+        chunk.fileOffset = reader.integer(type);
+        break;
+      case 3:
+        reader.expect(type, wire.struct);
+        chunk.metaData = readColumnMetaData(reader);
+        break;
+      case 4:
+        chunk.offsetIndexOffset = reader.integer(type);
+        break;
+      case 5:
+        chunk.offsetIndexLength = reader.integer(type);
+        break;
+      case 6:
+        chunk.columnIndexOffset = reader.integer(type);
+        break;
+      case 7:
+        chunk.columnIndexLength = reader.integer(type);
+        break;
+      case 8:
+      case 9:
+        chunk.encrypted = true;
+        reader.skip(type);
+        break;
+      default:
+        reader.skip(type);
+    }
+  }
+  reader.leaveStruct(outer);
+  return chunk;
+}
+
+function readColumnMetaData(reader: ThriftReader): ColumnMetaData {
+  const meta: ColumnMetaData = {
+    type: -1,
+    encodings: [],
+    path: [],
+    codec: -1,
+    numValues: -1,
+    totalUncompressedSize: -1,
+    totalCompressedSize: -1,
+    keyValues: undefined,
+    dataPageOffset: -1,
+    indexPageOffset: undefined,
+    dictionaryPageOffset: undefined,
+    statistics: undefined,
+    encodingStats: undefined,
+    bloomFilterOffset: undefined,
+    bloomFilterLength: undefined,
+    sizeStatistics: undefined,
+    geospatialStatistics: undefined,
+  };
+  const outer = reader.enterStruct();
+  for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
+    switch (reader.fieldId) {
+      case 1:
+        meta.type = reader.integer(type);
+        break;
+      case 2: {
+        const count = reader.list(type, wire.i32, maxShortList);
+        for (let i = 0; i < count; i++) meta.encodings.push(reader.i32());
+        break;
+      }
+      case 3: {
+        const count = reader.list(type, wire.binary, maxShortList);
+        for (let i = 0; i < count; i++) meta.path.push(reader.string());
+        break;
+      }
+      case 4:
+        meta.codec = reader.integer(type);
+        break;
+      case 5:
+        meta.numValues = reader.integer(type);
+        break;
+      case 6:
+        meta.totalUncompressedSize = reader.integer(type);
+        break;
+      case 7:
+        meta.totalCompressedSize = reader.integer(type);
+        break;
+      case 8:
+        meta.keyValues = readKeyValues(reader, type, maxShortList);
+        break;
+      case 9:
+        meta.dataPageOffset = reader.integer(type);
+        break;
+      case 10:
+        meta.indexPageOffset = reader.integer(type);
+        break;
+      case 11:
+        meta.dictionaryPageOffset = reader.integer(type);
+        break;
+      case 12:
+        reader.expect(type, wire.struct);
+        meta.statistics = readStatistics(reader);
+        break;
+      case 13:
+        meta.encodingStats = readEncodingStats(reader, type);
+        break;
+      case 14:
+        meta.bloomFilterOffset = reader.integer(type);
+        break;
+      case 15:
+        meta.bloomFilterLength = reader.integer(type);
+        break;
+      case 16:
+        reader.expect(type, wire.struct);
+        meta.sizeStatistics = readSizeStatistics(reader);
+        break;
+      case 17: {
+        const start = reader.position;
+        reader.skip(type);
+        meta.geospatialStatistics = reader.bytes.subarray(start, reader.position);
+        break;
+      }
+      default:
+        reader.skip(type);
+    }
+  }
+  reader.leaveStruct(outer);
+  if (
+    meta.type < 0 || meta.codec < 0 || meta.numValues < 0 || meta.totalUncompressedSize < 0 ||
+    meta.totalCompressedSize < 0 || meta.dataPageOffset < 0 || meta.path.length === 0
+  ) {
+    throw parquetError(
+      "invalid_parquet",
+      "the column's metadata lacks a field that it must have, or has a negative size",
+      { column: meta.path },
+    );
+  }
+  return meta;
+}
+
+function readEncodingStats(reader: ThriftReader, listType: number) {
+  const count = reader.list(listType, wire.struct, maxShortList);
+  const stats = [];
+  for (let i = 0; i < count; i++) {
+    const one = { pageType: -1, encoding: -1, count: 0 };
+    const outer = reader.enterStruct();
+    for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
+      if (reader.fieldId === 1) one.pageType = reader.integer(type);
+      else if (reader.fieldId === 2) one.encoding = reader.integer(type);
+      else if (reader.fieldId === 3) one.count = reader.integer(type);
+      else reader.skip(type);
+    }
+    reader.leaveStruct(outer);
+    stats.push(one);
+  }
+  return stats;
+}
+
+/** Reads a list of KeyValue structs. */
+export function readKeyValues(
+  reader: ThriftReader,
+  listType: number,
+  maxCount: number,
+): KeyValue[] {
+  const count = reader.list(listType, wire.struct, maxCount);
+  const pairs: KeyValue[] = [];
+  for (let i = 0; i < count; i++) {
+    const pair: KeyValue = { key: "", value: undefined };
+    const outer = reader.enterStruct();
+    for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
+      if (reader.fieldId === 1) pair.key = reader.string(type);
+      else if (reader.fieldId === 2) pair.value = reader.string(type);
+      else reader.skip(type);
+    }
+    reader.leaveStruct(outer);
+    pairs.push(pair);
+  }
+  return pairs;
+}
+
+/** Writes a list of KeyValue structs as field `id`. */
+export function writeKeyValues(writer: ThriftWriter, id: number, pairs: KeyValue[]): void {
+  writer.list(id, wire.struct, pairs.length);
+  for (const pair of pairs) {
+    writer.begin();
+    writer.bytes(1, pair.key);
+    writer.bytes(2, pair.value);
+    writer.end();
+  }
+}
+
+/** Writes a ColumnChunk as a list element. */
+export function writeColumnChunk(writer: ThriftWriter, chunk: ColumnChunk): void {
+  writer.begin();
+  writer.bytes(1, chunk.filePath);
+  writer.i64(2, chunk.fileOffset);
+  if (chunk.metaData !== undefined) writeColumnMetaData(writer, chunk.metaData);
+  writer.i64(4, chunk.offsetIndexOffset);
+  writer.i32(5, chunk.offsetIndexLength);
+  writer.i64(6, chunk.columnIndexOffset);
+  writer.i32(7, chunk.columnIndexLength);
+  writer.end();
+}
+
+function writeColumnMetaData(writer: ThriftWriter, meta: ColumnMetaData): void {
+  writer.begin(3);
+  writer.i32(1, meta.type);
+  writer.list(2, wire.i32, meta.encodings.length);
+  for (const one of meta.encodings) writer.zigzag(one);
+  writer.list(3, wire.binary, meta.path.length);
+  for (const name of meta.path) writer.bytesElement(name);
+  writer.i32(4, meta.codec);
+  writer.i64(5, meta.numValues);
+  writer.i64(6, meta.totalUncompressedSize);
+  writer.i64(7, meta.totalCompressedSize);
+  if (meta.keyValues !== undefined) writeKeyValues(writer, 8, meta.keyValues);
+  writer.i64(9, meta.dataPageOffset);
+  writer.i64(10, meta.indexPageOffset);
+  writer.i64(11, meta.dictionaryPageOffset);
+  if (meta.statistics !== undefined) writeStatistics(writer, 12, meta.statistics);
+  if (meta.encodingStats !== undefined) {
+    writer.list(13, wire.struct, meta.encodingStats.length);
+    for (const one of meta.encodingStats) {
+      writer.begin();
+      writer.i32(1, one.pageType);
+      writer.i32(2, one.encoding);
+      writer.i32(3, one.count);
+      writer.end();
+    }
+  }
+  writer.i64(14, meta.bloomFilterOffset);
+  writer.i32(15, meta.bloomFilterLength);
+  if (meta.sizeStatistics !== undefined) writeSizeStatistics(writer, 16, meta.sizeStatistics);
+  if (meta.geospatialStatistics !== undefined) writer.rawStruct(17, meta.geospatialStatistics);
+  writer.end();
+}

@@ -1,0 +1,230 @@
+import { encoding, pageType } from "./metadata.ts";
+import { parquetError } from "./parquet_error.ts";
+import { ThriftReader, ThriftWriter, wire } from "./thrift.ts";
+
+/** A page's header, of any page type; fields that the type does not have are 0 (or as said). */
+export interface PageHeader {
+  /** One of `pageType`. */
+  type: number;
+  /** Bytes of the body once decompressed (V2: with the levels, which are never compressed). */
+  uncompressedSize: number;
+  /** Bytes of the body in the file. */
+  compressedSize: number;
+  /** CRC-32 of the body as it is in the file, as an unsigned number; -1 when the writer gave none. */
+  crc: number;
+  /** Values (levels) of a data page, nulls counted; entries of a dictionary page. */
+  numValues: number;
+  /** Encoding of the values. */
+  encoding: number;
+  definitionLevelEncoding: number;
+  repetitionLevelEncoding: number;
+  /** V2 only. */
+  numNulls: number;
+  /** V2 only. */
+  numRows: number;
+  /** V2 only, bytes. */
+  definitionLevelsLength: number;
+  /** V2 only, bytes. */
+  repetitionLevelsLength: number;
+  /** V2: whether the values are compressed. V1 and dictionary pages: true, that is as the chunk's codec says. */
+  isCompressed: boolean;
+  /** Dictionary pages: whether the entries are in ascending order. */
+  isSorted: boolean;
+  /** Bytes of the header itself. */
+  headerLength: number;
+}
+
+/**
+ * Reads the page header at `position`. Statistics in it are passed over: ours come from values.
+ * Checks form and signs only; sizes against the chunk and limits are the caller's to check.
+ * Throws `invalid_parquet`.
+ */
+export function readPageHeader(
+  bytes: Uint8Array,
+  position = 0,
+  end: number = bytes.length,
+): PageHeader {
+  const reader = new ThriftReader(bytes, position, end);
+  const header: PageHeader = {
+    type: -1,
+    uncompressedSize: -1,
+    compressedSize: -1,
+    crc: -1,
+    numValues: 0,
+    encoding: -1,
+    definitionLevelEncoding: encoding.RLE,
+    repetitionLevelEncoding: encoding.RLE,
+    numNulls: 0,
+    numRows: 0,
+    definitionLevelsLength: 0,
+    repetitionLevelsLength: 0,
+    isCompressed: true,
+    isSorted: false,
+    headerLength: 0,
+  };
+  let inner = -1;
+  const outer = reader.enterStruct();
+  for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
+    switch (reader.fieldId) {
+      case 1:
+        header.type = reader.integer(type);
+        break;
+      case 2:
+        header.uncompressedSize = reader.integer(type);
+        break;
+      case 3:
+        header.compressedSize = reader.integer(type);
+        break;
+      case 4:
+        header.crc = reader.integer(type) >>> 0;
+        break;
+      case 5:
+        inner = pageType.DATA_PAGE;
+        readDataPage(reader, type, header);
+        break;
+      case 7:
+        inner = pageType.DICTIONARY_PAGE;
+        readDictionaryPage(reader, type, header);
+        break;
+      case 8:
+        inner = pageType.DATA_PAGE_V2;
+        readDataPageV2(reader, type, header);
+        break;
+      default:
+        reader.skip(type);
+    }
+  }
+  reader.leaveStruct(outer);
+  header.headerLength = reader.position - position;
+  if (header.uncompressedSize < 0 || header.compressedSize < 0 || header.numValues < 0) {
+    throw parquetError("invalid_parquet", "the page header lacks a size or has a negative one");
+  }
+  if (header.type !== pageType.INDEX_PAGE && inner !== header.type) {
+    throw parquetError(
+      "invalid_parquet",
+      `the page header is of type ${header.type} and lacks its part`,
+    );
+  }
+  return header;
+}
+
+function readDataPage(reader: ThriftReader, structType: number, header: PageHeader): void {
+  reader.expect(structType, wire.struct);
+  const outer = reader.enterStruct();
+  for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
+    switch (reader.fieldId) {
+      case 1:
+        header.numValues = reader.integer(type);
+        break;
+      case 2:
+        header.encoding = reader.integer(type);
+        break;
+      case 3:
+        header.definitionLevelEncoding = reader.integer(type);
+        break;
+      case 4:
+        header.repetitionLevelEncoding = reader.integer(type);
+        break;
+      default:
+        reader.skip(type);
+    }
+  }
+  reader.leaveStruct(outer);
+}
+
+function readDictionaryPage(reader: ThriftReader, structType: number, header: PageHeader): void {
+  reader.expect(structType, wire.struct);
+  const outer = reader.enterStruct();
+  for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
+    switch (reader.fieldId) {
+      case 1:
+        header.numValues = reader.integer(type);
+        break;
+      case 2:
+        header.encoding = reader.integer(type);
+        break;
+      case 3:
+        header.isSorted = reader.boolean(type);
+        break;
+      default:
+        reader.skip(type);
+    }
+  }
+  reader.leaveStruct(outer);
+}
+
+function readDataPageV2(reader: ThriftReader, structType: number, header: PageHeader): void {
+  reader.expect(structType, wire.struct);
+  const outer = reader.enterStruct();
+  for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
+    switch (reader.fieldId) {
+      case 1:
+        header.numValues = reader.integer(type);
+        break;
+      case 2:
+        header.numNulls = reader.integer(type);
+        break;
+      case 3:
+        header.numRows = reader.integer(type);
+        break;
+      case 4:
+        header.encoding = reader.integer(type);
+        break;
+      case 5:
+        header.definitionLevelsLength = reader.integer(type);
+        break;
+      case 6:
+        header.repetitionLevelsLength = reader.integer(type);
+        break;
+      case 7:
+        header.isCompressed = reader.boolean(type);
+        break;
+      default:
+        reader.skip(type);
+    }
+  }
+  reader.leaveStruct(outer);
+  if (
+    header.numNulls < 0 || header.numRows < 0 || header.definitionLevelsLength < 0 ||
+    header.repetitionLevelsLength < 0
+  ) {
+    throw parquetError("invalid_parquet", "the V2 page header has a negative count or length");
+  }
+}
+
+/**
+ * Appends a page header to `writer` as a whole struct. `headerLength` is ignored; a `crc` of -1 is left out;
+ * no statistics are written (they belong in the column index).
+ */
+export function writePageHeader(writer: ThriftWriter, header: PageHeader): void {
+  writer.begin();
+  writer.i32(1, header.type);
+  writer.i32(2, header.uncompressedSize);
+  writer.i32(3, header.compressedSize);
+  if (header.crc !== -1) writer.i32(4, header.crc | 0);
+  if (header.type === pageType.DATA_PAGE) {
+    writer.begin(5);
+    writer.i32(1, header.numValues);
+    writer.i32(2, header.encoding);
+    writer.i32(3, header.definitionLevelEncoding);
+    writer.i32(4, header.repetitionLevelEncoding);
+    writer.end();
+  } else if (header.type === pageType.DICTIONARY_PAGE) {
+    writer.begin(7);
+    writer.i32(1, header.numValues);
+    writer.i32(2, header.encoding);
+    writer.boolean(3, header.isSorted);
+    writer.end();
+  } else if (header.type === pageType.DATA_PAGE_V2) {
+    writer.begin(8);
+    writer.i32(1, header.numValues);
+    writer.i32(2, header.numNulls);
+    writer.i32(3, header.numRows);
+    writer.i32(4, header.encoding);
+    writer.i32(5, header.definitionLevelsLength);
+    writer.i32(6, header.repetitionLevelsLength);
+    writer.boolean(7, header.isCompressed);
+    writer.end();
+  }
+  writer.end();
+}
