@@ -23,6 +23,11 @@ export interface ParquetLimits {
   chunkPages: number;
   /** Most rows in one row group. @default 2^31 - 1 */
   rowGroupRows: number;
+  /**
+   * Most values of all chunks together, nulls counted. Run lengths make 200 million nulls out of 127 bytes, so
+   * values bound the work where bytes don't. @default 2^30
+   */
+  fileValues: number;
   /** Most key-value pairs of the file. @default 10,000 */
   keyValues: number;
 }
@@ -39,6 +44,7 @@ export const defaultLimits: Readonly<ParquetLimits> = Object.freeze({
   pageValues: 16 * 1024 * 1024,
   chunkPages: 1_000_000,
   rowGroupRows: 2 ** 31 - 1,
+  fileValues: 2 ** 30,
   keyValues: 10_000,
 });
 

@@ -12,6 +12,7 @@ export type Role = "leaf" | "struct" | "list" | "map" | "variant";
 
 /** An element of the schema in its tree. */
 export interface SchemaNode {
+  /** As in the file, but for its repetition, which is always set (0 at the root). */
   element: SchemaElement;
   name: string;
   /** Names from below the root down to here; a name may hold dots. */
@@ -120,7 +121,8 @@ function newNode(
   parent: SchemaNode | undefined,
   firstLeaf: number,
 ): SchemaNode {
-  const kind = parent === undefined ? repetition.REQUIRED : element.repetition;
+  // a missing repetition is read as required, as DuckDB and hyparquet do (hyparquet-writer left it out once)
+  const kind = parent === undefined ? repetition.REQUIRED : element.repetition ?? 0;
   if (kind !== 0 && kind !== 1 && kind !== 2) {
     throw parquetError(
       "invalid_parquet",
@@ -128,7 +130,7 @@ function newNode(
     );
   }
   return {
-    element,
+    element: element.repetition === kind ? element : { ...element, repetition: kind },
     name: element.name,
     path: parent === undefined ? [] : [...parent.path, element.name],
     parent,
