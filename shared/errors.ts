@@ -62,6 +62,23 @@ export const errorKinds = {
   merge_rows_differ: { status: 500, title: "The merge wrote another row count than it read" },
   run_timeout: { status: 504, title: "The run passed its time limit" },
   invalid_message: { status: 422, title: "The queue message is not of the known shape" },
+  // the uploader's own (never an HTTP answer of ours; the status is what a peer would give)
+  pending_full: { status: 507, title: "The pending folder is full" },
+  pending_unusable: { status: 500, title: "The pending folder can't be read or written" },
+  record_unreadable: { status: 500, title: "The record of a pending item is broken" },
+  bytes_missing: { status: 500, title: "The bytes of a pending item are gone" },
+  bytes_changed: {
+    status: 422,
+    title: "The bytes of a pending item are not those that were saved",
+  },
+  attempts_exhausted: { status: 503, title: "The last attempt has failed" },
+  upload_expired: { status: 410, title: "The pending item is older than its time to live" },
+  server_unreachable: { status: 503, title: "The server can't be reached", retryable: true },
+  connection_lost: { status: 503, title: "The connection broke off", retryable: true },
+  answer_timeout: { status: 504, title: "The server did not answer in time", retryable: true },
+  unexpected_answer: { status: 502, title: "The answer is not the service's", retryable: true },
+  not_signed_in: { status: 401, title: "There is no session to upload with" },
+  invalid_config: { status: 400, title: "A setting is not valid" },
   // parts that Sediment stands on
   store_failed: {
     status: 503,
@@ -71,6 +88,11 @@ export const errorKinds = {
   object_missing: { status: 500, title: "The object store does not hold an object that it should" },
   catalog_failed: { status: 503, title: "The catalog did not answer", retryable: true },
   aborted: { status: 503, title: "The work was stopped before it was done", retryable: true },
+  // the embedded stack (supabase/local); never an HTTP answer
+  port_taken: { status: 500, title: "The port is taken" },
+  state_in_use: { status: 500, title: "Another stack runs on this state folder" },
+  part_missing: { status: 500, title: "A part of the embedded Supabase is not installed" },
+  part_failed: { status: 500, title: "A part of the embedded Supabase did not start" },
   misconfigured: { status: 500, title: "The service is not configured" },
   internal: { status: 500, title: "Something went wrong on our side", retryable: true },
 } as const satisfies Record<string, ErrorKind>;

@@ -1,0 +1,81 @@
+/** Applies the migrations with the real Supabase CLI, unmodified, as a deploy would. */
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Sql } from "postgres";
+import { stackError } from "./parts/stack_error.ts";
+import { findSupabaseCli } from "./parts/supabase_cli.ts";
+
+/** The migrations of this repository. */
+export const repositoryMigrations = fileURLToPath(new URL("../migrations", import.meta.url));
+
+/**
+ * Runs `supabase db push`, or nothing when the database already holds every file's version.
+ *
+ * @param databaseUrl of the role postgres
+ * @param sql any connection that can read supabase_migrations
+ * @returns the versions that were applied
+ * @throws part_failed with what the CLI said
+ */
+export async function applyMigrations(
+  { migrationsDir, stateDir, databaseUrl, sql }: {
+    migrationsDir: string;
+    stateDir: string;
+    databaseUrl: string;
+    sql: Sql;
+  },
+): Promise<string[]> {
+  const files = await migrationFiles(migrationsDir);
+  const applied = await appliedVersions(sql);
+  const pending = files.filter((file) => !applied.has(versionOf(file)));
+  if (pending.length === 0) return [];
+
+  // A workdir of its own: the CLI writes into supabase/.temp, and its home, whoever runs it.
+  const workdir = join(stateDir, "cli");
+  const target = join(workdir, "supabase", "migrations");
+  await Deno.remove(workdir, { recursive: true }).catch(() => {});
+  await Deno.mkdir(target, { recursive: true });
+  await Deno.writeTextFile(join(workdir, "supabase", "config.toml"), 'project_id = "local"\n');
+  for (const file of files) await Deno.copyFile(join(migrationsDir, file), join(target, file));
+
+  const { success, stdout, stderr } = await new Deno.Command(await findSupabaseCli(), {
+    args: [
+      ...["db", "push", "--db-url", `${databaseUrl}?sslmode=disable`],
+      ...["--workdir", workdir, "--include-all", "--skip-vault", "--yes", "--agent", "no"],
+    ],
+    cwd: workdir,
+    env: { HOME: workdir, DO_NOT_TRACK: "1", SUPABASE_TELEMETRY_DISABLED: "1", NO_COLOR: "1" },
+    stdin: "null",
+  }).output();
+  if (!success) {
+    const said = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).trim()).join("\n");
+    throw stackError(
+      "part_failed",
+      `supabase db push failed:\n${said.trim()}`,
+      `The migrations: ${migrationsDir}`,
+    );
+  }
+  return pending.map(versionOf);
+}
+
+/** The files that the CLI takes: `<digits>_name.sql`, in order. */
+export async function migrationFiles(folder: string): Promise<string[]> {
+  const names = [];
+  try {
+    for await (const entry of Deno.readDir(folder)) {
+      if (entry.isFile && /^\d+_.*\.sql$/.test(entry.name)) names.push(entry.name);
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return names.sort();
+}
+
+const versionOf = (file: string) => file.slice(0, file.indexOf("_"));
+
+async function appliedVersions(sql: Sql): Promise<Set<string>> {
+  const [{ known }] = await sql`
+    select to_regclass('supabase_migrations.schema_migrations') is not null as known`;
+  if (!known) return new Set();
+  const rows = await sql`select version from supabase_migrations.schema_migrations`;
+  return new Set(rows.map((row) => row.version as string));
+}

@@ -1,0 +1,24 @@
+import { join } from "node:path";
+
+/**
+ * Where the PostgreSQL tree is kept between starts: SEDIMENT_CACHE_DIR, else the user's cache, else (root,
+ * whose home is closed to the user that PostgreSQL runs as) /var/cache, else the state folder.
+ */
+export async function cacheFolder(stateDir: string): Promise<string> {
+  const named = Deno.env.get("SEDIMENT_CACHE_DIR");
+  const home = Deno.env.get("HOME");
+  const root = Deno.build.os !== "windows" && Deno.uid() === 0;
+  const candidates = named ? [named] : root ? ["/var/cache/sediment"] : [
+    Deno.env.get("XDG_CACHE_HOME") ?? (home && join(home, ".cache")),
+  ].filter((path) => path !== undefined).map((path) => join(path, "sediment"));
+  for (const folder of candidates) {
+    try {
+      await Deno.mkdir(folder, { recursive: true });
+      await Deno.remove(await Deno.makeTempDir({ dir: folder })); // readable is not enough
+      return folder;
+    } catch {
+      if (named) throw new Error(`SEDIMENT_CACHE_DIR ${named} can't be written to`);
+    }
+  }
+  return join(stateDir, "cache");
+}

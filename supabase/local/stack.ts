@@ -1,0 +1,201 @@
+/** The embedded Supabase: all parts, started in order, stopped in the other order. */
+import { join } from "node:path";
+import type { JSONWebKeySet } from "jose";
+import postgres from "postgres";
+import { authSchemaSql, createAuth } from "./auth.ts";
+import { loadFunctions, notServed } from "./functions_host.ts";
+import { createGateway } from "./gateway/gateway.ts";
+import { listen } from "./gateway/listen.ts";
+import { createTokens } from "./gateway/tokens.ts";
+import { applyMigrations, repositoryMigrations } from "./migrate.ts";
+import { startDatabase } from "./postgres/database.ts";
+import { startRest } from "./rest.ts";
+import { startStandIns } from "./stand_ins.ts";
+import { loadKeys } from "./state/keys.ts";
+import { lockState } from "./state/lock.ts";
+import { reapOrphans } from "./state/orphans.ts";
+import { openStateFolder } from "./state/folder.ts";
+import { startWatchdog } from "./state/watchdog.ts";
+import { mountStorage } from "./storage_host.ts";
+import { seedVault } from "./vault_secrets.ts";
+
+export interface StackOptions {
+  /** Where everything is kept. @default a temporary folder, removed at stop() */
+  stateDir?: string;
+  /** Port of the gateway; 0: any free one. @default 0 */
+  port?: number;
+  /** Preferred port of PostgreSQL, taken when it is free. @default any free one */
+  dbPort?: number;
+  /** Empties the state folder first. @default false */
+  reset?: boolean;
+  /** Serves functions/main.ts in this process. @default true */
+  functions?: boolean;
+  /** Runs the pg_cron and pg_net stand-ins. @default true */
+  cron?: boolean;
+  /** Applies migrations. @default true */
+  migrations?: boolean;
+  /** Folder of the migrations. @default supabase/migrations */
+  migrationsDir?: string;
+  /** Added to the environment of the functions. */
+  env?: Record<string, string>;
+  /** Seconds between runs of the job sediment_tick, in place of its own schedule; may be a fraction. */
+  tickSeconds?: number;
+  /** The same for any job, by name. */
+  cronSeconds?: Record<string, number>;
+  /** Says nothing on stderr. @default true */
+  quiet?: boolean;
+}
+
+export interface Stack extends AsyncDisposable {
+  url: string;
+  port: number;
+  stateDir: string;
+  /** `sb_publishable_…`, role anon. */
+  publishableKey: string;
+  /** `sb_secret_…` named `default`, role service_role. */
+  secretKey: string;
+  /** `sb_secret_…` named `cron`. */
+  cronKey: string;
+  /** Role postgres, no superuser, as hosted. */
+  dbUrl: string;
+  /** Superuser supabase_admin. */
+  adminDbUrl: string;
+  jwks: JSONWebKeySet;
+  /** What the functions got as their environment. */
+  functionsEnv: Record<string, string>;
+  /** The processes beside this one, by name; tests kill them. */
+  pids: Record<string, number>;
+  /** Versions of the migrations that this start applied. */
+  migrated: string[];
+  /** Milliseconds since the start at which each part was ready. */
+  timings: Record<string, number>;
+  /** Resolves with a sentence when a part has ended that should not have. */
+  failed: Promise<string>;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts the embedded Supabase.
+ *
+ * @throws port_taken | state_in_use | part_missing | part_failed, each with what to do; nothing is left behind
+ */
+export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  const begun = performance.now();
+  const timings: Record<string, number> = {};
+  const mark = (part: string) => timings[part] = Math.round(performance.now() - begun);
+  const say = (text: string) => options.quiet === false && console.error(text);
+  await using stack = new AsyncDisposableStack();
+
+  const folder = await openStateFolder(options.stateDir);
+  stack.defer(() => folder.close());
+  const stateDir = folder.path;
+  const lock = await lockState(stateDir);
+  stack.defer(() => lock.release());
+  const front = stack.use(listen(options.port ?? 0));
+  await lock.describe(`process ${Deno.pid}, ${front.url}`);
+  const reaped = await reapOrphans(stateDir);
+  if (reaped.length) say(`ended what a killed stack had left: ${reaped.join(", ")}`);
+  if (options.reset) await folder.empty();
+
+  const preload = authSchemaSql(); // importing @supabase/lite takes longest: begin now
+  preload.catch(() => {});
+  const watchdog = startWatchdog(stateDir);
+  stack.defer(() => watchdog.close());
+  const keys = await loadKeys(stateDir);
+  const tokens = await createTokens(keys.signing, keys.internalSecret);
+
+  const database = await startDatabase({
+    stateDir,
+    keys,
+    watchdog,
+    preferredPort: options.dbPort,
+  });
+  stack.defer(() => database.server.stop());
+  mark("postgres");
+  const sql = postgres(database.url("supabase_admin"), {
+    max: 4,
+    idle_timeout: 20,
+    onnotice: () => {},
+  });
+  stack.defer(() => sql.end({ timeout: 2 }));
+
+  const migrated = options.migrations === false ? [] : await applyMigrations({
+    migrationsDir: options.migrationsDir ?? repositoryMigrations,
+    stateDir,
+    databaseUrl: database.url("postgres"),
+    sql,
+  });
+  mark("migrations");
+
+  const functionsEnv = {
+    SUPABASE_URL: front.url,
+    SUPABASE_DB_URL: database.url("postgres"),
+    SUPABASE_PUBLISHABLE_KEYS: JSON.stringify({ default: keys.publishable }),
+    SUPABASE_SECRET_KEYS: JSON.stringify({ default: keys.secret, cron: keys.cron }),
+    SUPABASE_JWKS: JSON.stringify(tokens.jwks),
+    PUBLIC_URL: front.url,
+    ...options.env,
+  };
+  const [rest, auth, storage, functions] = await Promise.all([
+    startRest({
+      stateDir,
+      databaseUrl: database.url("authenticator"),
+      jwtSecret: keys.internalSecret,
+      watchdog,
+    }),
+    createAuth({ databaseUrl: database.url("supabase_auth_admin"), url: front.url, keys, tokens }),
+    mountStorage({ root: join(stateDir, "storage"), sql, keys, tokens, url: front.url }),
+    options.functions === false
+      ? notServed("started without functions")
+      : loadFunctions(functionsEnv),
+    seedVault(sql, {
+      sediment_functions_url: `${front.url}/functions/v1`,
+      sediment_cron_key: keys.cron,
+    }),
+  ]);
+  stack.defer(() => rest.stop());
+  stack.defer(() => auth.close?.());
+  stack.defer(() => functions.close?.());
+  mark("services");
+  front.serve(createGateway({
+    keys,
+    tokens,
+    services: { restUrl: rest.url, auth, storage, functions },
+  }));
+
+  if (options.cron !== false) {
+    const everySeconds = { ...options.cronSeconds };
+    if (options.tickSeconds !== undefined) everySeconds.sediment_tick = options.tickSeconds;
+    const standIns = await startStandIns(database.url("supabase_admin"), everySeconds);
+    stack.defer(() => standIns.stop());
+  }
+  mark("ready");
+
+  const failed = Promise.race([database.server, rest].map(async (child) => {
+    const { wanted, status } = await child.done;
+    // Ended by us: there is nothing to say, ever.
+    if (wanted) await new Promise(() => {});
+    return `${child.name} ended unexpectedly (${status.signal ?? `exit code ${status.code}`}).`;
+  }));
+  const running = stack.move();
+  let stopping: Promise<void> | undefined;
+  const stop = () => stopping ??= running.disposeAsync();
+  return {
+    url: front.url,
+    port: front.port,
+    stateDir,
+    publishableKey: keys.publishable,
+    secretKey: keys.secret,
+    cronKey: keys.cron,
+    dbUrl: database.url("postgres"),
+    adminDbUrl: database.url("supabase_admin"),
+    jwks: tokens.jwks,
+    functionsEnv,
+    pids: { postgres: database.server.pid, postgrest: rest.pid, watchdog: watchdog.pid },
+    migrated,
+    timings,
+    failed,
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}

@@ -1,0 +1,87 @@
+/** `deno task start`: the embedded Supabase in the foreground, until Ctrl-C. */
+import { parseArgs } from "node:util";
+import { join } from "node:path";
+import { SedimentError } from "../../shared/errors.ts";
+import { repositoryRoot } from "./parts/npm_packages.ts";
+import { asJson, asTable } from "./start_report.ts";
+import { type Stack, startStack } from "./stack.ts";
+
+const usage = `deno task start [options]     the embedded Supabase, without Docker
+
+  --state DIR   where data and keys are kept   (default .state/ in the repository)
+  --port N      port of the gateway; 0: any free one   (default 54321; PostgreSQL takes the next one if free)
+  --reset       empty the state folder first
+  --json        print one line of JSON (URLs, keys) instead of the table
+  --no-cron     do not run the pg_cron and pg_net stand-ins
+  --help
+
+Ends with Ctrl-C. Environment: POSTGREST_BIN (path of PostgREST), SEDIMENT_CACHE_DIR (where PostgreSQL is unpacked).`;
+
+function readOptions() {
+  try {
+    const { values } = parseArgs({
+      args: Deno.args,
+      options: {
+        state: { type: "string" },
+        port: { type: "string", default: "54321" },
+        reset: { type: "boolean", default: false },
+        json: { type: "boolean", default: false },
+        cron: { type: "boolean", default: true },
+        help: { type: "boolean", short: "h", default: false },
+      },
+      allowNegative: true,
+    });
+    const port = Number(values.port);
+    if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+      throw new Error(`--port ${values.port} is not a port`);
+    }
+    return { ...values, port };
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${usage}`);
+    Deno.exit(2);
+  }
+}
+
+const options = readOptions();
+if (options.help) {
+  console.log(usage);
+  Deno.exit(0);
+}
+
+let stack: Stack | undefined;
+let interrupted = false;
+let exitCode = 0;
+let finish = () => {};
+const finished = new Promise<void>((resolve) => finish = resolve);
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  Deno.addSignalListener(signal, () => {
+    interrupted = true;
+    finish();
+  });
+}
+
+try {
+  stack = await startStack({
+    stateDir: options.state ?? join(repositoryRoot, ".state"),
+    port: options.port,
+    dbPort: options.port === 0 ? undefined : options.port + 1,
+    reset: options.reset,
+    cron: options.cron,
+    quiet: false,
+  });
+  console.log(options.json ? asJson(stack) : asTable(stack));
+  stack.failed.then((what) => {
+    console.error(`\n${what} Stopping; start again with the same command: the data is kept.`);
+    exitCode = 1;
+    finish();
+  });
+  await finished;
+  if (interrupted) console.error("\nstopping");
+} catch (error) {
+  console.error(
+    `start: ${error instanceof SedimentError ? error.message : (error as Error).stack}`,
+  );
+  exitCode = 1;
+}
+await stack?.stop();
+Deno.exit(exitCode);

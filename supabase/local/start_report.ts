@@ -1,0 +1,41 @@
+import type { Stack } from "./stack.ts";
+
+/** What a program needs to use the stack, in one line. */
+export function asJson(stack: Stack): string {
+  const { url, publishableKey, secretKey, cronKey, dbUrl, adminDbUrl, stateDir, pids, timings } =
+    stack;
+  const jwksUrl = `${url}/auth/v1/.well-known/jwks.json`;
+  return JSON.stringify({
+    ...{ url, publishableKey, secretKey, cronKey, dbUrl, adminDbUrl, jwksUrl },
+    ...{ stateDir, pid: Deno.pid, pids, timings },
+  });
+}
+
+/** What a person needs: addresses, keys, and the first two calls. */
+export function asTable(stack: Stack): string {
+  const rows = [
+    ["API", stack.url],
+    ["functions", `${stack.url}/functions/v1/battle-data`],
+    ["database", `${stack.dbUrl}   (role postgres, as hosted)`],
+    ["superuser", stack.adminDbUrl],
+    ["publishable key", stack.publishableKey],
+    ["secret key", stack.secretKey],
+    ["state", stack.stateDir],
+  ];
+  const table = rows.map(([name, value]) => `  ${name.padEnd(16)} ${value}`).join("\n");
+  return `
+Sediment is up (${(stack.timings.ready / 1000).toFixed(1)} s)
+
+${table}
+
+A user, then a first upload (any Parquet file as part.parquet):
+
+  TOKEN=$(curl -s ${stack.url}/auth/v1/signup -H 'apikey: ${stack.publishableKey}' \\
+    -H 'content-type: application/json' -d '{"email":"me@example.com","password":"a-long-password"}' \\
+    | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
+  curl -s ${stack.url}/functions/v1/battle-data/upload -H "authorization: Bearer $TOKEN" \\
+    -H 'apikey: ${stack.publishableKey}' -F datasetId=$(cat /proc/sys/kernel/random/uuid) \\
+    -F table=battle -F file=@part.parquet
+
+Ctrl-C stops everything; the data stays in the state folder.`;
+}
