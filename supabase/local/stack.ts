@@ -102,7 +102,11 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const watchdog = startWatchdog(stateDir);
   stack.defer(() => watchdog.close());
   const keys = await loadKeys(stateDir);
-  const tokens = await createTokens(keys.signing, keys.internalSecret);
+  const tokens = await createTokens(
+    keys.signing,
+    keys.internalSecret,
+    `${front.url}/auth/v1`,
+  );
 
   const database = await startDatabase({
     stateDir,

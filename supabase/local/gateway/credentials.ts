@@ -1,9 +1,10 @@
+import { decodeJwt } from "jose";
 import type { StackKeys } from "../state/keys.ts";
 import { type ApiRole, isExpired, looksLikeJwt, type Tokens } from "./tokens.ts";
 
 /** What a request's headers amount to. */
 export type Credentials =
-  | { kind: "ok"; role: ApiRole | "user" | "none"; authorization?: string }
+  | { kind: "ok"; role: ApiRole | "authenticated" | "none"; sub?: string; authorization?: string }
   | { kind: "refused"; response: Response };
 
 /** Role of an API key, or undefined when it is none of ours. */
@@ -41,7 +42,13 @@ export async function resolveCredentials(
   if (bearer && looksLikeJwt(bearer)) {
     try {
       const token = await tokens.toInternal(bearer);
-      return { kind: "ok", role: "user", authorization: `Bearer ${token}` };
+      const { sub, role } = decodeJwt(token);
+      return {
+        kind: "ok",
+        role: role === "service_role" || role === "anon" ? role : "authenticated",
+        sub,
+        authorization: `Bearer ${token}`,
+      };
     } catch (error) {
       const message = isExpired(error) ? "JWT expired" : "JWSError JWSInvalidSignature";
       return refuse(

@@ -36,8 +36,13 @@ const cacheSize = 500;
 /**
  * @param signing private ES256 JWK with a kid
  * @param internalSecret HS256 secret
+ * @param issuer `iss` of users' tokens, as hosted: `URL/auth/v1`
  */
-export async function createTokens(signing: JWK, internalSecret: string): Promise<Tokens> {
+export async function createTokens(
+  signing: JWK,
+  internalSecret: string,
+  issuer: string,
+): Promise<Tokens> {
   const { d: _private, ...publicJwk } = signing;
   const jwks = { keys: [{ ...publicJwk, key_ops: ["verify"], ext: true } as JWK] };
   const keySet = createLocalJWKSet(jwks);
@@ -65,7 +70,7 @@ export async function createTokens(signing: JWK, internalSecret: string): Promis
     },
     async toUser(internalToken) {
       const { payload } = await jwtVerify(internalToken, secret, { algorithms: ["HS256"] });
-      return new SignJWT(payload)
+      return new SignJWT({ iss: issuer, ...payload })
         .setProtectedHeader({ alg: "ES256", typ: "JWT", kid: signing.kid })
         .sign(privateKey);
     },
