@@ -1,0 +1,216 @@
+/**
+ * Pending pairs in a folder: `<id>.bin` and `<id>.json`, and `.sediment/` with `tmp`, `locks` and `notes`.
+ * The bytes come first and go last, so a record always has its bytes; every file is written aside,
+ * synced, and renamed into place. Works on Deno and Node; names are plain lower-case hex, so that no
+ * file system (NTFS, APFS, exFAT) reads them in two ways.
+ */
+import type { Clock } from "./clock.ts";
+import type { FileSystem } from "./file_system.ts";
+import { FolderLocks } from "./folder_lock.ts";
+import type {
+  ByteSource,
+  MediumScan,
+  PendingMedium,
+  StagedBytes,
+  StoredBytes,
+} from "./pending_medium.ts";
+import { SedimentError } from "../errors.ts";
+
+const pairName = /^([0-9a-f]{32})\.(bin|json)$/;
+/** Unfinished files of other hosts, whose processes can't be looked at, are swept after this long. */
+const foreignPartMs = 86_400_000;
+const pieceBytes = 1024 * 1024;
+
+/** Options of {@link openFolderMedium}. */
+export interface FolderMediumOptions {
+  /** The pending folder; made when it isn't there. */
+  path: string;
+  fs: FileSystem;
+  clock: Clock;
+  /** See owner.ts. */
+  owner: string;
+  isAlive(owner: string): boolean | null;
+}
+
+/** A medium on a folder. */
+export async function openFolderMedium(options: FolderMediumOptions): Promise<PendingMedium> {
+  const { fs, clock, owner, isAlive } = options;
+  const root = options.path.replace(/[\\/]+$/, "") || "/";
+  const tmp = `${root}/.sediment/tmp`;
+  const notes = `${root}/.sediment/notes`;
+  const lockPath = `${root}/.sediment/locks`;
+  for (const folder of [root, tmp, notes, lockPath]) await fs.makeFolder(folder);
+  const locks = new FolderLocks({ fs, clock, path: lockPath, owner, isAlive });
+  const bin = (id: string) => `${root}/${id}.bin`;
+  const json = (id: string) => `${root}/${id}.json`;
+  let parts = 0;
+
+  async function writeAside(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>) {
+    const path = `${tmp}/${owner}.${parts++}.part`;
+    const file = await fs.create(path);
+    try {
+      try {
+        for await (const chunk of chunks) await file.write(chunk);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      await fs.unlink(path).catch(() => {}); // swept later where this fails too
+      throw error;
+    }
+    return path;
+  }
+
+  /** Bytes of a file in pieces. */
+  async function* pieces(path: string, size: number) {
+    for (let at = 0; at < size; at += pieceBytes) {
+      yield await fs.readBytes(path, at, Math.min(size, at + pieceBytes));
+    }
+  }
+
+  return {
+    name: root,
+    owner,
+    isAlive,
+
+    async stage(source, limit): Promise<StagedBytes> {
+      const hasher = fs.hasher();
+      let size = 0;
+      async function* counted() {
+        for await (const chunk of chunksOf(source)) {
+          size += chunk.length;
+          if (size > limit) {
+            throw new SedimentError("pending_full", `the upload has over ${limit} bytes`, {
+              expected: `at most ${limit} bytes: what is left of pending.quota_bytes`,
+            });
+          }
+          hasher.update(chunk);
+          yield chunk;
+        }
+      }
+      const path = await writeAside(counted());
+      const staged = { size, sha256: hasher.hex(), discard: () => fs.unlink(path), path };
+      return staged;
+    },
+
+    digest(bytes) {
+      const hasher = fs.hasher();
+      hasher.update(bytes);
+      return Promise.resolve(hasher.hex());
+    },
+
+    async commit(id, staged, text) {
+      const part = await writeAside([new TextEncoder().encode(text)]);
+      await fs.rename((staged as StagedBytes & { path: string }).path, bin(id));
+      await fs.rename(part, json(id));
+      await fs.syncFolder(root);
+    },
+
+    async scan(): Promise<MediumScan> {
+      const found: MediumScan = { records: [], unreadable: [], orphans: [], foreign: [] };
+      const withRecord = new Set<string>(), withBytes = new Set<string>();
+      for (const { name, kind } of await fs.list(root)) {
+        const match = pairName.exec(name);
+        if (!match || kind !== "file") {
+          if (name !== ".sediment" && !name.endsWith(".json.broken")) found.foreign.push(name);
+        } else (match[2] === "bin" ? withBytes : withRecord).add(match[1]);
+      }
+      const ids = [...withRecord];
+      const texts = await fs.readTexts(ids.map(json));
+      for (const [i, id] of ids.entries()) {
+        const text = texts[i];
+        if (typeof text === "string") {
+          found.records.push({ id, text, hasBytes: withBytes.has(id) });
+        } else if (text !== null) found.unreadable.push({ id, reason: text.message });
+      }
+      found.orphans = [...withBytes].filter((id) => !withRecord.has(id));
+      return found;
+    },
+
+    read: (id) => fs.readText(json(id)),
+
+    async write(id, text) {
+      await fs.rename(await writeAside([new TextEncoder().encode(text)]), json(id));
+      await fs.syncFolder(root);
+    },
+
+    setAside: (id) => fs.rename(json(id), `${json(id)}.broken`),
+
+    async bytes(id): Promise<StoredBytes | null> {
+      const path = bin(id);
+      const found = await fs.stat(path);
+      if (found?.kind !== "file") return null;
+      return {
+        size: found.size,
+        read: () => fs.readBytes(path, 0, found.size),
+        slice: (start, end) => fs.readBytes(path, start, Math.min(end, found.size)),
+        async sha256() {
+          const hasher = fs.hasher();
+          for await (const piece of pieces(path, found.size)) hasher.update(piece);
+          return hasher.hex();
+        },
+      };
+    },
+
+    async remove(id) {
+      await fs.unlink(json(id));
+      // Were the removal of the bytes to survive a power cut that the record's did not, the item would
+      // come back as a record without bytes.
+      await fs.syncFolder(root);
+      await fs.unlink(bin(id));
+      await fs.unlink(`${json(id)}.broken`);
+    },
+
+    async sweep() {
+      let swept = 0;
+      for (const { name } of await fs.list(tmp)) {
+        const partOwner = name.split(".")[0];
+        if (partOwner === owner) continue;
+        const alive = isAlive(partOwner);
+        if (alive === true) continue;
+        if (alive === null) {
+          const found = await fs.stat(`${tmp}/${name}`);
+          if (!found || clock.now() - found.modifiedMs < foreignPartMs) continue;
+        }
+        await fs.unlink(`${tmp}/${name}`);
+        swept++;
+      }
+      return swept;
+    },
+
+    readNote: (name) => fs.readText(`${notes}/${name}.json`),
+
+    async writeNote(name, text) {
+      const path = `${notes}/${name}.json`;
+      if (text === null) return await fs.unlink(path);
+      await fs.rename(await writeAside([new TextEncoder().encode(text)]), path);
+    },
+
+    lock: (name, lockOptions) => locks.acquire(name, lockOptions),
+    close: () => Promise.resolve(),
+  };
+}
+
+/** A source as pieces. */
+export async function* chunksOf(source: ByteSource): AsyncGenerator<Uint8Array> {
+  if (source instanceof Uint8Array) {
+    for (let at = 0; at < source.length; at += pieceBytes) {
+      yield source.subarray(at, at + pieceBytes);
+    }
+  } else if (source instanceof Blob) {
+    yield* chunksOf(source.stream());
+  } else if (source instanceof ReadableStream) {
+    const reader = source.getReader();
+    try {
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) return;
+        yield value;
+      }
+    } finally {
+      // Also when the consumer stopped early: the source must hear that nobody reads on.
+      await reader.cancel().catch(() => {});
+    }
+  } else yield* source;
+}

@@ -1,0 +1,343 @@
+/**
+ * The pending items: saved before they are sent, changed only through the table of transitions.ts, and
+ * removed only when the service has them (or a person says so). Everything that reads and then writes
+ * does so under the medium's lock, so that several processes or tabs can share one store.
+ */
+import { asSedimentError, SedimentError } from "../errors.ts";
+import type { Clock } from "./clock.ts";
+import { systemCode } from "./file_system.ts";
+import type { Say } from "./log.ts";
+import {
+  about,
+  applyEvent,
+  claimed,
+  type Draft,
+  type EventFacts,
+  newItem,
+} from "./pending_item.ts";
+import type {
+  ByteSource,
+  HeldLock,
+  LockOptions,
+  PendingMedium,
+  StoredBytes,
+} from "./pending_medium.ts";
+import { ms, type PendingItem, readRecord, writeRecord } from "./pending_record.ts";
+import { isClaimLost, removeOrphan, repairItem } from "./repair_item.ts";
+import type { UploaderSettings } from "./settings.ts";
+import { type ItemEvent, itemTransitions } from "./transitions.ts";
+import { identityOf } from "./upload_meta.ts";
+import { Usage } from "./usage.ts";
+
+/** What a save came to. `duplicate`: this identity was there already, and is `item`. */
+export interface Saved {
+  status: "saved" | "duplicate";
+  item: PendingItem;
+}
+
+/** The parts a store is made of. */
+export interface PendingStoreOptions {
+  medium: PendingMedium;
+  clock: Clock;
+  settings: UploaderSettings;
+  say: Say;
+}
+
+/** See the file's head. */
+export class PendingStore {
+  readonly #parts: PendingStoreOptions;
+  readonly #medium: PendingMedium;
+  readonly #usage: Usage;
+  /**
+   * Changes that could not be written down because the disk is full. Sending frees space, so it must go
+   * on; the counts in memory keep it bounded.
+   */
+  readonly #unwritten = new Map<string, PendingItem>();
+  #nonces = 0;
+
+  constructor(options: PendingStoreOptions) {
+    this.#parts = options;
+    this.#medium = options.medium;
+    this.#usage = new Usage(options.settings.pending);
+  }
+
+  /** The folder or database. */
+  get name(): string {
+    return this.#medium.name;
+  }
+
+  /**
+   * Saves bytes as a waiting item. When this returns, item and bytes survive a crash and a power cut.
+   *
+   * @throws `pending_full` when the quota or the disk is full, `pending_unusable` when the folder can't
+   * be written, `empty_file`
+   */
+  async save(source: ByteSource, draft: Draft): Promise<Saved> {
+    if (!this.#usage.known) await this.list();
+    return await this.#guard(async () => {
+      const { clock, settings, say } = this.#parts;
+      if (source instanceof Uint8Array) {
+        // Known before anything is written: the same table saved over and over costs no disk.
+        const id = identityOf(draft.targetUrl, draft.meta, await this.#medium.digest(source));
+        const there = await this.#duplicateOf(id);
+        if (there) return there;
+      }
+      const dropping = settings.pending.when_full === "drop_oldest";
+      const room = settings.pending.quota_bytes - (dropping ? 0 : this.#usage.bytes);
+      const staged = await this.#medium.stage(source, Math.max(0, room));
+      try {
+        if (staged.size === 0) throw new SedimentError("empty_file", "the upload has no bytes");
+        const id = identityOf(draft.targetUrl, draft.meta, staged.sha256);
+        return await this.#locked(async () => {
+          const there = await this.#duplicateOf(id);
+          if (there) return there;
+          await this.#makeRoom(staged.size, id);
+          const item = newItem(id, draft, staged.size, staged.sha256, clock.now());
+          await this.#medium.commit(id, staged, writeRecord(item));
+          this.#unwritten.delete(id);
+          this.#usage.put(id, item.size);
+          say("saved", { id, size: item.size, ...about(item) });
+          return { status: "saved", item };
+        });
+      } finally {
+        await staged.discard().catch(() => {});
+      }
+    });
+  }
+
+  /**
+   * All items, oldest first. What crashes left is put right on the way: half pairs, torn records, claims
+   * of the dead. Records of newer versions, foreign files and unreadable ones are left alone and named
+   * in the log.
+   */
+  async list(): Promise<PendingItem[]> {
+    return await this.#guard(async () => {
+      const { say } = this.#parts;
+      const scan = await this.#medium.scan();
+      const items: PendingItem[] = [];
+      const wrong: string[] = [];
+      for (const { id, text, hasBytes } of scan.records) {
+        const read = readRecord(id, text);
+        if (read.kind === "newer") say("skipped_newer", { id, version: read.version });
+        else if (read.kind === "broken" || !hasBytes || isClaimLost(read.item, this.#parts)) {
+          wrong.push(id);
+        } else items.push(this.#unwritten.get(id) ?? read.item);
+      }
+      for (const { id, reason } of scan.unreadable) say("unreadable", { id, message: reason });
+      if (scan.foreign.length > 0) {
+        say("foreign", { count: scan.foreign.length, names: scan.foreign.slice(0, 5) });
+      }
+      if (wrong.length + scan.orphans.length > 0) {
+        await this.#locked(async () => {
+          for (const id of scan.orphans) await removeOrphan(id, this.#parts);
+          for (const id of wrong) {
+            const item = await repairItem(id, this.#parts);
+            if (item) items.push(item);
+          }
+        });
+      }
+      this.#usage.reset(items.map((item) => [item.id, item.size]));
+      const age = new Map(items.map((item) => [item, ms(item.created_at)]));
+      return items.sort((a, b) => age.get(a)! - age.get(b)! || (a.id < b.id ? -1 : 1));
+    });
+  }
+
+  /** Start-up: removes what unfinished saves of dead processes left, then lists. */
+  async recover(): Promise<PendingItem[]> {
+    await this.#guard(() =>
+      this.#locked(async () => {
+        const count = await this.#medium.sweep();
+        if (count > 0) this.#parts.say("recovered", { what: "unfinished saves", count });
+      })
+    );
+    return await this.list();
+  }
+
+  /** One item, or null. */
+  async get(id: string): Promise<PendingItem | null> {
+    return await this.#guard(() => this.#there(id));
+  }
+
+  /**
+   * Takes an item for sending: the attempt is spent and written down before any byte leaves, so that a
+   * crash in the middle can't make the attempts endless. Null when it isn't there to be taken.
+   */
+  async claim(id: string, holdMs: number): Promise<PendingItem | null> {
+    return await this.#guard(() =>
+      this.#locked(async () => {
+        const item = await this.#there(id);
+        if (!item || !itemTransitions[item.state].claim) return null;
+        const { owner } = this.#medium;
+        const nonce = `${owner}-${this.#nonces++}`;
+        const taken = claimed(item, owner, nonce, this.#parts.clock.now(), holdMs);
+        await this.#write(taken);
+        return taken;
+      })
+    );
+  }
+
+  /**
+   * Lets an event happen to an item, as transitions.ts has it.
+   *
+   * @returns the item as it is now, or null when it is gone
+   */
+  async apply(id: string, event: ItemEvent, facts: EventFacts = {}): Promise<PendingItem | null> {
+    return await this.#guard(() => this.#locked(() => this.#apply(id, event, facts)));
+  }
+
+  /**
+   * The bytes of an item, checked against what was saved before any of them can leave the machine.
+   *
+   * @throws `bytes_missing`, `bytes_changed`
+   */
+  async bytes(item: PendingItem): Promise<StoredBytes> {
+    return await this.#guard(async () => {
+      const stored = await this.#medium.bytes(item.id);
+      if (!stored) {
+        throw new SedimentError("bytes_missing", `${item.file_path} isn't there, or is a link`);
+      }
+      const hash = stored.size === item.size ? await stored.sha256() : "not looked at";
+      if (hash !== item.content_hash) {
+        const found = `${item.file_path}: ${stored.size} bytes, sha256 ${hash}`;
+        throw new SedimentError("bytes_changed", found, {
+          expected: `${item.size} bytes, sha256 ${item.content_hash}`,
+        });
+      }
+      return stored;
+    });
+  }
+
+  /** A lock of this store's own, such as the one of the retry service. */
+  async lock(name: string, options?: LockOptions): Promise<HeldLock | null> {
+    return await this.#guard(() => this.#medium.lock(name, options));
+  }
+
+  /** Small state beside the items; null when there is none, or it is torn (it only spares requests). */
+  async readNote(name: string): Promise<unknown> {
+    const text = await this.#guard(() => this.#medium.readNote(name));
+    try {
+      return text === null ? null : JSON.parse(text);
+    } catch {
+      return null;
+    }
+  }
+
+  /** Writes a note; null removes it. */
+  async writeNote(name: string, value: unknown): Promise<void> {
+    const text = value === null ? null : JSON.stringify(value);
+    await this.#guard(() => this.#medium.writeNote(name, text));
+  }
+
+  /** What is kept, as far as this process knows. */
+  usage(): { bytes: number; items: number } {
+    return { bytes: this.#usage.bytes, items: this.#usage.items };
+  }
+
+  async #apply(id: string, event: ItemEvent, facts: EventFacts): Promise<PendingItem | null> {
+    const item = await this.#there(id);
+    if (!item) return null;
+    const { clock, settings } = this.#parts;
+    const next = applyEvent(item, event, facts, {
+      now: clock.now(),
+      random: clock.random,
+      intervalSeconds: settings.retry.interval_seconds,
+    });
+    if (next === item) return item;
+    if (next) {
+      await this.#write(next);
+      return next;
+    }
+    this.#unwritten.delete(id);
+    await this.#medium.remove(id);
+    this.#usage.remove(id);
+    return null;
+  }
+
+  /** The item of a record as it is now; null when there is none that this version can use. */
+  async #there(id: string): Promise<PendingItem | null> {
+    const unwritten = this.#unwritten.get(id);
+    if (unwritten) return unwritten;
+    const text = await this.#medium.read(id);
+    if (text === null) return null;
+    const read = readRecord(id, text);
+    return read.kind === "item" ? read.item : null;
+  }
+
+  async #write(item: PendingItem): Promise<void> {
+    try {
+      await this.#medium.write(item.id, writeRecord(item));
+      this.#unwritten.delete(item.id);
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      this.#unwritten.set(item.id, item);
+      this.#parts.say("full", { id: item.id, message: (error as Error).message });
+    }
+  }
+
+  /** What a save answers when the identity is there; one that has expired is saved anew. */
+  async #duplicateOf(id: string): Promise<Saved | null> {
+    const item = await this.#there(id);
+    if (!item || itemTransitions[item.state].save?.does !== "duplicate") return null;
+    this.#parts.say("skipped_duplicate", { id, state: item.state, ...about(item) });
+    return { status: "duplicate", item };
+  }
+
+  async #makeRoom(size: number, forId: string): Promise<void> {
+    if (this.#usage.fits(size)) return;
+    const { settings: { pending }, say } = this.#parts;
+    say("full", {
+      bytes: this.#usage.bytes,
+      items: this.#usage.items,
+      when_full: pending.when_full,
+    });
+    if (pending.when_full === "drop_oldest" && size <= pending.quota_bytes) {
+      for (const item of await this.#droppable(forId)) {
+        await this.#apply(item.id, "drop", {});
+        say("dropped", { id: item.id, was: item.state, why: "quota", ...about(item) });
+        if (this.#usage.fits(size)) return;
+      }
+    }
+    throw new SedimentError(
+      "pending_full",
+      `${this.#usage.items} items with ${this.#usage.bytes} bytes are pending; ${size} more don't fit`,
+      { expected: `at most ${pending.quota_items} items and ${pending.quota_bytes} bytes` },
+    );
+  }
+
+  /** In the order of dropping: those that nobody waits for first, then the oldest. */
+  async #droppable(except: string): Promise<PendingItem[]> {
+    const rank = { expired: 0, dead: 1, waiting: 2, parked: 2, sending: 3 };
+    return (await this.#medium.scan()).records
+      .map(({ id, text }) => readRecord(id, text))
+      .flatMap((read) => read.kind === "item" ? [read.item] : [])
+      .filter((item) => item.id !== except && item.state !== "sending")
+      .sort((a, b) => rank[a.state] - rank[b.state] || ms(a.created_at) - ms(b.created_at));
+  }
+
+  async #locked<T>(action: () => Promise<T>): Promise<T> {
+    const lock = await this.#medium.lock("store");
+    if (!lock) throw new SedimentError("pending_unusable", "the store's lock was not given");
+    try {
+      return await action();
+    } finally {
+      await lock.release();
+    }
+  }
+
+  async #guard<T>(action: () => Promise<T>): Promise<T> {
+    try {
+      return await action();
+    } catch (error) {
+      if (error instanceof SedimentError) throw error;
+      const code = isFull(error) ? "pending_full" : "pending_unusable";
+      if (code === "pending_full") this.#parts.say("full", { message: (error as Error).message });
+      const detail = `${this.#medium.name}: ${asSedimentError(error).message}`;
+      throw new SedimentError(code, detail, { cause: error });
+    }
+  }
+}
+
+function isFull(error: unknown): boolean {
+  return ["ENOSPC", "EDQUOT"].includes(systemCode(error)) ||
+    (error as { name?: string } | null)?.name === "QuotaExceededError";
+}
