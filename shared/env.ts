@@ -1,0 +1,130 @@
+/**
+ * The one place that reads the environment. Names injected by Supabase keep its spelling; ours begin with
+ * `SEDIMENT_` because hosted secrets may not begin with `SUPABASE_`.
+ */
+import * as z from "zod";
+import { SedimentError } from "./errors.ts";
+
+const MiB = 1024 * 1024;
+
+const count = (fallback: number, expected: string) =>
+  z.coerce.number(expected).int(expected).positive(expected).default(fallback);
+
+/** A JSON object of strings, as SUPABASE_SECRET_KEYS is. */
+const namedKeys = z.string().transform((text, context) => {
+  try {
+    return z.record(z.string(), z.string().min(1)).parse(JSON.parse(text));
+  } catch {
+    context.addIssue({ code: "custom", message: "a JSON object of name to key" });
+    return z.NEVER;
+  }
+});
+
+const jwkSet = z.string().transform((text, context) => {
+  try {
+    const parsed = JSON.parse(text);
+    const keys = z.array(z.looseObject({ kty: z.string() })).min(1);
+    return { keys: keys.parse(Array.isArray(parsed) ? parsed : parsed.keys) };
+  } catch {
+    context.addIssue({ code: "custom", message: "a JSON Web Key Set" });
+    return z.NEVER;
+  }
+});
+
+const flag = z.enum(["0", "1", "true", "false"]).transform((word) =>
+  word === "1" || word === "true"
+);
+
+const httpUrl = z.url({ protocol: /^https?$/, error: "an http or https URL" });
+
+/** Every variable that Sediment reads, with its default and its meaning. */
+const envSchema = z.object({
+  /** Where PostgREST, Auth and Storage are reached from inside. Never shown to clients. */
+  SUPABASE_URL: httpUrl.transform((url) => url.replace(/\/+$/, "")),
+  SUPABASE_PUBLISHABLE_KEYS: namedKeys.optional(),
+  SUPABASE_PUBLISHABLE_KEY: z.string().min(1).optional(),
+  SUPABASE_SECRET_KEYS: namedKeys.optional(),
+  SUPABASE_SECRET_KEY: z.string().min(1).optional(),
+  /** Inline key set; without it the keys are fetched from Auth's well-known address. */
+  SUPABASE_JWKS: jwkSet.optional(),
+  SUPABASE_JWKS_URL: httpUrl.optional(),
+  /** Where clients reach the functions, e.g. `https://ref.supabase.co` or `https://x.deno.dev/api`. */
+  PUBLIC_URL: httpUrl.optional(),
+  /** Whether `X-Forwarded-*` is believed. Set it only behind a gateway that overwrites them. */
+  SEDIMENT_TRUST_FORWARDED: flag.optional(),
+  SEDIMENT_BUCKET: z.string().min(1).default("sediment"),
+  /** Key of the HMAC of upload and content URLs; derived from the secret key when absent. */
+  SEDIMENT_TOKEN_KEY: z.string().min(16, "16 characters or more").optional(),
+  /** Life of an uploadUrl, seconds. */
+  SEDIMENT_UPLOAD_TTL_SECONDS: count(120, "a number of seconds"),
+  /** Life of signed download URLs, seconds. Vacuum waits longer than this. */
+  SEDIMENT_SIGNED_URL_SECONDS: count(3600, "a number of seconds"),
+  /** Largest body that passes through a function, bytes. Larger files go by `direct=1`. */
+  SEDIMENT_MAX_BODY_BYTES: count(8 * MiB, "a number of bytes"),
+  /** Largest file that `direct=1` takes, bytes; hosted free plan and the CLI cap objects at 50 MiB. */
+  SEDIMENT_MAX_DIRECT_BYTES: count(50 * MiB, "a number of bytes"),
+  /** Longest silence of a body that is being read, milliseconds. */
+  SEDIMENT_BODY_STALL_MS: count(10_000, "a number of milliseconds"),
+  /** Longest time that a body may take as a whole, milliseconds. */
+  SEDIMENT_BODY_DEADLINE_MS: count(60_000, "a number of milliseconds"),
+  /** Soft deadline of a worker's turn, seconds: no new output is begun after it. */
+  SEDIMENT_TURN_SECONDS: count(60, "a number of seconds"),
+  /** Compressed input bytes that a turn may merge. */
+  SEDIMENT_TURN_BYTES: count(64 * MiB, "a number of bytes"),
+  SEDIMENT_LEASE_SECONDS: count(300, "a number of seconds"),
+  /** Datasets that one scheduled trigger takes. */
+  MAX_DATASETS_PER_RUN: count(50, "a number of datasets"),
+  /** `supabase` or `s3` (R2, S3, Supabase's S3 endpoint). */
+  SEDIMENT_STORE: z.enum(["supabase", "s3"]).default("supabase"),
+  SEDIMENT_S3_ENDPOINT: httpUrl.optional(),
+  SEDIMENT_S3_REGION: z.string().min(1).default("auto"),
+  SEDIMENT_S3_ACCESS_KEY_ID: z.string().min(1).optional(),
+  SEDIMENT_S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
+});
+
+/** The environment, read and checked. */
+export interface Env extends z.infer<typeof envSchema> {
+  publishableKeys: Record<string, string>;
+  secretKeys: Record<string, string>;
+  /** The secret key that Sediment itself uses: `default`, else the first. */
+  secretKey: string;
+}
+
+/**
+ * Reads the environment.
+ *
+ * @param variables names and values, e.g. `Deno.env.toObject()`; empty values count as absent
+ * @throws SedimentError `misconfigured`, naming every variable that is wrong and what was expected
+ */
+export function readEnv(variables: Record<string, string | undefined>): Env {
+  const present = Object.fromEntries(
+    Object.entries(variables).filter(([, value]) => value !== undefined && value.trim() !== ""),
+  );
+  const result = envSchema.safeParse(present);
+  if (!result.success) {
+    const wrong = result.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+    throw new SedimentError("misconfigured", `The environment is wrong: ${wrong.join("; ")}`, {
+      field: String(result.error.issues[0]?.path[0] ?? ""),
+      expected: result.error.issues[0]?.message,
+    });
+  }
+  const env = result.data;
+  const secretKeys = env.SUPABASE_SECRET_KEYS ?? single(env.SUPABASE_SECRET_KEY);
+  const secretKey = secretKeys.default ?? Object.values(secretKeys)[0];
+  if (secretKey === undefined) {
+    throw new SedimentError("misconfigured", "No secret key is in the environment", {
+      field: "SUPABASE_SECRET_KEYS",
+      expected: "a JSON object of name to key, or SUPABASE_SECRET_KEY",
+    });
+  }
+  return {
+    ...env,
+    publishableKeys: env.SUPABASE_PUBLISHABLE_KEYS ?? single(env.SUPABASE_PUBLISHABLE_KEY),
+    secretKeys,
+    secretKey,
+  };
+}
+
+function single(key: string | undefined): Record<string, string> {
+  return key === undefined ? {} : { default: key };
+}

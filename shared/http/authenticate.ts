@@ -1,0 +1,127 @@
+/** Who calls: a user by JWT, or a service by secret key. @supabase/server does the verifying. */
+import { verifyAuth } from "@supabase/server/core";
+import * as z from "zod";
+import { SedimentError } from "../errors.ts";
+
+/** A caller whose credentials were verified. */
+export type Caller =
+  | { kind: "user"; userId: string }
+  /** Holds a secret key; `onBehalfOf` is the user that it named in `x-sediment-user`, if any. */
+  | { kind: "service"; keyName: string; onBehalfOf: string | null };
+
+/** Header in which a service names the user for whom it acts. */
+export const onBehalfHeader = "x-sediment-user";
+
+/** What {@link createAuthenticator} needs. */
+export interface AuthSettings {
+  supabaseUrl: string;
+  secretKeys: Record<string, string>;
+  publishableKeys: Record<string, string>;
+  /** The public keys of user JWTs, or where to fetch them. */
+  jwks: { keys: Record<string, unknown>[] } | URL;
+}
+
+/** Verifies the credentials of requests. */
+export interface Authenticator {
+  /**
+   * A user by JWT, or a service by its secret key.
+   *
+   * @throws SedimentError `unauthenticated`, `invalid_request` for a bad `x-sediment-user`, `misconfigured`
+   */
+  userOrService(request: Request): Promise<Caller>;
+  /** A service only; `unauthenticated` without credentials, `forbidden` for a user. */
+  service(request: Request): Promise<Caller & { kind: "service" }>;
+}
+
+const uuid = z.guid();
+
+/** An authenticator of one project's keys. */
+export function createAuthenticator(settings: AuthSettings): Authenticator {
+  const env = {
+    url: settings.supabaseUrl,
+    secretKeys: settings.secretKeys,
+    publishableKeys: settings.publishableKeys,
+    // deno-lint-ignore no-explicit-any -- jose's JSONWebKeySet, which is not ours to import
+    jwks: settings.jwks as any,
+  };
+
+  async function verify(request: Request): Promise<Caller> {
+    const { data, error } = await verifyAuth(request, { auth: ["user", "secret:*"], env });
+    if (error !== null) throw refusal(error);
+    if (data.authMode === "user") {
+      const userId = data.userClaims?.id ?? "";
+      if (!uuid.safeParse(userId).success) {
+        throw new SedimentError("unauthenticated", "The token's subject is not a user id", {
+          field: "authorization",
+          expected: "a Supabase user's access token",
+        });
+      }
+      return { kind: "user", userId };
+    }
+    const named = request.headers.get(onBehalfHeader);
+    if (named !== null && !uuid.safeParse(named).success) {
+      throw new SedimentError("invalid_request", `\`${onBehalfHeader}\` is not a user id`, {
+        field: onBehalfHeader,
+        expected: "a UUID",
+      });
+    }
+    return { kind: "service", keyName: data.keyName ?? "default", onBehalfOf: named };
+  }
+
+  return {
+    userOrService: verify,
+    async service(request) {
+      const caller = await verify(request);
+      if (caller.kind !== "service") {
+        throw new SedimentError("forbidden", "This route is for services", {
+          field: "apikey",
+          expected: "a secret key",
+        });
+      }
+      return caller;
+    },
+  };
+}
+
+/**
+ * The user for whom a call acts.
+ *
+ * @param field the user that a service named in the body, where the route has such a field
+ * @throws SedimentError `invalid_request` when a service names none, `forbidden` when a user names another
+ */
+export function actingUser(caller: Caller, field?: string): string {
+  if (caller.kind === "user") {
+    if (field !== undefined && field !== caller.userId) {
+      throw new SedimentError("forbidden", "A user acts for nobody else", {
+        field: "user_id",
+        expected: "your own id, or nothing",
+      });
+    }
+    return caller.userId;
+  }
+  const userId = field ?? caller.onBehalfOf;
+  if (userId === null) {
+    throw new SedimentError("invalid_request", "A service has to say for whom it acts", {
+      field: onBehalfHeader,
+      expected: `a user's id in \`${onBehalfHeader}\` or in \`user_id\``,
+    });
+  }
+  return userId;
+}
+
+/** The user whose data a read is limited to; null when a service reads for nobody in particular. */
+export function readingUser(caller: Caller): string | null {
+  return caller.kind === "user" ? caller.userId : caller.onBehalfOf;
+}
+
+function refusal(error: { code: string; status: number; message: string }): SedimentError {
+  const reason = error.message.split("\n")[0]!.slice(0, 300);
+  if (error.status >= 500) {
+    return new SedimentError("misconfigured", reason, { cause: error });
+  }
+  return new SedimentError("unauthenticated", reason, {
+    field: "authorization",
+    expected: "a user's access token as Bearer, or a secret key in `apikey`",
+    extra: { reason: error.code.toLowerCase() },
+  });
+}

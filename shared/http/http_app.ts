@@ -1,0 +1,68 @@
+/** What every function's HTTP side has in common: request id, CORS, problems, draining, a base path. */
+import { Hono } from "hono";
+import { SedimentError } from "../errors.ts";
+import { addCors, preflight } from "./cors.ts";
+import { drain } from "./drain.ts";
+import { logProblem, notFound, problemResponse } from "./problem.ts";
+import { requestIdHeader, requestIdOf } from "./request_id.ts";
+
+/** Variables that handlers find on the Hono context. */
+export interface HttpVariables {
+  requestId: string;
+}
+
+/** The Hono type of our functions. */
+export type HttpApp = Hono<{ Variables: HttpVariables }>;
+
+const prefix = "/functions/v1";
+
+/**
+ * An empty app that answers below `/NAME` and below `/functions/v1/NAME`.
+ *
+ * @param name the function's name, its first path segment
+ */
+export function createHttpApp(name: string): HttpApp {
+  const app = new Hono<{ Variables: HttpVariables }>({
+    getPath(request) {
+      const { pathname } = new URL(request.url);
+      return pathname.startsWith(`${prefix}/`) ? pathname.slice(prefix.length) : pathname;
+    },
+  }).basePath(`/${name}`);
+
+  app.use(async (c, next) => {
+    const requestId = requestIdOf(c.req.raw.headers);
+    c.set("requestId", requestId);
+    if (c.req.method === "OPTIONS") c.res = preflight();
+    else await next();
+    if (c.res.status >= 400) await drain(c.req.raw.body);
+    // Some responses (redirects, those of fetch) have headers that can't be changed.
+    try {
+      c.res.headers.set(requestIdHeader, requestId);
+    } catch {
+      c.res = new Response(c.res.body, c.res);
+      c.res.headers.set(requestIdHeader, requestId);
+    }
+    addCors(c.res.headers);
+  });
+
+  app.onError((error, c) => {
+    const requestId = c.get("requestId") ?? requestIdOf(c.req.raw.headers);
+    logProblem(error, requestId);
+    return problemResponse(error, requestId);
+  });
+  app.notFound((c) => {
+    const requestId = c.get("requestId") ?? requestIdOf(c.req.raw.headers);
+    return problemResponse(notFound(new URL(c.req.url).pathname), requestId);
+  });
+  return app;
+}
+
+/** Answers 405 with `Allow` to the methods of a path that it does not list. Add it after the routes. */
+export function refuseOtherMethods(app: HttpApp, path: string, allowed: string[]): void {
+  app.all(path, (c) => {
+    throw new SedimentError("method_not_allowed", `${c.req.method} is not taken here`, {
+      field: "method",
+      expected: allowed.join(", "),
+    });
+  });
+}

@@ -1,0 +1,40 @@
+/** JSON bodies: bounded, UTF-8, an object, checked by a schema. */
+import type * as z from "zod";
+import { SedimentError } from "../errors.ts";
+import { type BodyLimits, readBody } from "./read_body.ts";
+import { validate } from "./validate.ts";
+
+/** A JSON body is never larger than this; files travel as raw bytes or as multipart. */
+export const maxJsonBytes = 1024 * 1024;
+
+/**
+ * Reads and checks a JSON body.
+ *
+ * @throws SedimentError `body_too_large`, `body_stalled`, `invalid_json`, and what {@link validate} throws
+ */
+export async function readJson<T>(
+  request: Request,
+  schema: z.ZodType<T>,
+  limits: Partial<BodyLimits> = {},
+): Promise<T> {
+  const bytes = await readBody(request, { ...limits, maxBytes: maxJsonBytes });
+  return validate(schema, parseJson(bytes, "body"));
+}
+
+/**
+ * JSON text of UTF-8 bytes.
+ *
+ * @param field the name that an error gives
+ * @throws SedimentError `invalid_json`
+ */
+export function parseJson(bytes: Uint8Array, field: string): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new SedimentError("invalid_json", `The ${field} is not JSON`, {
+      field,
+      expected: "a JSON object in UTF-8",
+      cause,
+    });
+  }
+}

@@ -1,0 +1,67 @@
+/** multipart/form-data bodies: bounded like any other, then split into named parts. */
+import { SedimentError } from "../errors.ts";
+import { type BodyLimits, readBody } from "./read_body.ts";
+
+/** A multipart form in memory. */
+export interface MultipartForm {
+  /** The text of a field, or undefined when it is absent; a file of that name counts as its text. */
+  text(name: string): Promise<string | undefined>;
+  /** The bytes of a part. Throws `invalid_multipart` when it is absent. */
+  bytes(name: string): Promise<Uint8Array>;
+}
+
+/** Room for the boundary lines and the fields beside the file, bytes. */
+const framingBytes = 64 * 1024;
+
+/** Whether the request says that it is multipart. */
+export function isMultipart(headers: Headers): boolean {
+  return /^multipart\/form-data\b/i.test(headers.get("content-type") ?? "");
+}
+
+/**
+ * Reads a multipart body whose file is at most `maxBytes` long.
+ *
+ * @throws SedimentError `body_too_large`, `body_stalled`, `invalid_multipart`
+ */
+export async function readMultipart(request: Request, limits: BodyLimits): Promise<MultipartForm> {
+  const contentType = request.headers.get("content-type") ?? "";
+  const body = await readBody(request, { ...limits, maxBytes: limits.maxBytes + framingBytes });
+  let form: FormData;
+  try {
+    form = await new Response(body as BodyInit, { headers: { "content-type": contentType } })
+      .formData();
+  } catch (cause) {
+    throw new SedimentError("invalid_multipart", "The multipart body cannot be split into parts", {
+      field: "body",
+      expected: "multipart/form-data with the boundary that Content-Type names",
+      cause,
+    });
+  }
+  return {
+    async text(name) {
+      const value = form.get(name);
+      if (value === null) return undefined;
+      return typeof value === "string" ? value : await value.text();
+    },
+    async bytes(name) {
+      const value = form.get(name);
+      if (value === null) {
+        throw new SedimentError("invalid_multipart", `The part "${name}" is missing`, {
+          field: name,
+          expected: `a part named "${name}" that holds the file`,
+        });
+      }
+      const bytes = typeof value === "string"
+        ? new TextEncoder().encode(value)
+        : new Uint8Array(await value.arrayBuffer());
+      if (bytes.byteLength > limits.maxBytes) {
+        throw new SedimentError("body_too_large", `The file has ${bytes.byteLength} bytes`, {
+          field: name,
+          expected: `at most ${limits.maxBytes} bytes`,
+          extra: { max_bytes: limits.maxBytes },
+        });
+      }
+      return bytes;
+    },
+  };
+}

@@ -1,0 +1,113 @@
+import { strict as assert } from "node:assert";
+import { SedimentError } from "../../shared/errors.ts";
+import { readBody } from "../../shared/http/read_body.ts";
+
+/** A request whose body comes from a stream, with headers that need not be true. */
+function streamed(
+  stream: ReadableStream<Uint8Array>,
+  headers: Record<string, string> = {},
+): Request {
+  const init = { method: "POST", body: stream, duplex: "half" } as RequestInit;
+  const request = new Request("http://localhost/", init);
+  for (const [name, value] of Object.entries(headers)) request.headers.set(name, value);
+  return request;
+}
+
+function chunks(...sizes: number[]): ReadableStream<Uint8Array> {
+  return ReadableStream.from(sizes.map((size, n) => new Uint8Array(size).fill(n + 1)));
+}
+
+async function refused(promise: Promise<unknown>): Promise<SedimentError> {
+  try {
+    await promise;
+  } catch (error) {
+    assert.ok(error instanceof SedimentError, String(error));
+    return error;
+  }
+  return assert.fail("it was taken");
+}
+
+Deno.test("a body within the limit is returned byte for byte", async () => {
+  const body = await readBody(streamed(chunks(3, 70_000, 2)), { maxBytes: 100_000 });
+  assert.equal(body.byteLength, 70_005);
+  assert.deepEqual([body[0], body[3], body[70_002], body[70_004]], [1, 2, 2, 3]);
+});
+
+Deno.test("a body of exactly the limit is taken and one byte more is 413", async () => {
+  const exact = await readBody(streamed(chunks(50, 50)), { maxBytes: 100 });
+  assert.equal(exact.byteLength, 100);
+  const error = await refused(readBody(streamed(chunks(50, 51)), { maxBytes: 100 }));
+  assert.equal(error.code, "body_too_large");
+  assert.equal(error.status, 413);
+});
+
+Deno.test("a Content-Length over the limit is 413 and only a bounded part of the body is read", async () => {
+  let pulled = 0;
+  const endless = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      pulled += 65_536;
+      controller.enqueue(new Uint8Array(65_536));
+    },
+  });
+  const request = streamed(endless, { "content-length": String(2 ** 40) });
+  const error = await refused(readBody(request, { maxBytes: 1024 }));
+  assert.equal(error.code, "body_too_large");
+  assert.ok(pulled <= 6 * 1024 * 1024, `${pulled} bytes were read`);
+});
+
+Deno.test("a body shorter than its Content-Length is refused", async () => {
+  const request = streamed(chunks(10), { "content-length": "20" });
+  const error = await refused(readBody(request, { maxBytes: 100 }));
+  assert.equal(error.code, "invalid_request");
+  assert.equal(error.field, "content-length");
+});
+
+Deno.test("a body longer than its Content-Length is refused", async () => {
+  const error = await refused(
+    readBody(streamed(chunks(30), { "content-length": "20" }), { maxBytes: 100 }),
+  );
+  assert.equal(error.code, "invalid_request");
+});
+
+Deno.test("a Content-Length that is no number is refused", async () => {
+  for (const lie of ["-1", "1e9", "0x10", " ", "99999999999999999999"]) {
+    const error = await refused(
+      readBody(streamed(chunks(3), { "content-length": lie }), { maxBytes: 100 }),
+    );
+    assert.equal(error.field, "content-length", lie);
+  }
+});
+
+Deno.test("a body that stops is 408 and is cancelled", async () => {
+  let cancelled = false;
+  const stalling = new ReadableStream<Uint8Array>({
+    start: (controller) => controller.enqueue(new Uint8Array(5)),
+    cancel: () => void (cancelled = true),
+  });
+  const error = await refused(readBody(streamed(stalling), { maxBytes: 100, stallMs: 20 }));
+  assert.equal(error.code, "body_stalled");
+  assert.equal(error.status, 408);
+  assert.equal(cancelled, true);
+});
+
+Deno.test("a body that trickles for ever is 408 at the deadline", async () => {
+  let timer: ReturnType<typeof setInterval>;
+  const trickling = new ReadableStream<Uint8Array>({
+    start: (controller) =>
+      void (timer = setInterval(() => controller.enqueue(new Uint8Array(1)), 5)),
+    cancel: () => clearInterval(timer),
+  });
+  const error = await refused(
+    readBody(streamed(trickling), { maxBytes: 1e6, stallMs: 10_000, deadlineMs: 50 }),
+  );
+  assert.equal(error.code, "body_stalled");
+});
+
+Deno.test("a body that breaks off is the caller's error", async () => {
+  const breaking = new ReadableStream<Uint8Array>({
+    start: (controller) => controller.enqueue(new Uint8Array(5)),
+    pull: (controller) => controller.error(new TypeError("connection reset")),
+  });
+  const error = await refused(readBody(streamed(breaking), { maxBytes: 100 }));
+  assert.equal(error.code, "invalid_request");
+});
