@@ -1,7 +1,7 @@
 /**
- * The port to the object store. Adapters: `supabase_store.ts`, `s3_store.ts`, `folder_store.ts` (tests and
- * the local stand-in), all held to `tests/conformance/object_store.ts`. Storage is never the commit point:
- * what exists is what the catalog's `objects` table says.
+ * The port to the object store. Adapters: `supabase_store.ts`, `s3_store.ts` and, for tests and the
+ * simulation, `memory_store.ts`, all held to `tests/conformance/object_store.ts`. Storage is never the commit
+ * point: what exists is what the catalog's `objects` table says.
  */
 
 /** What a store knows of an object. */
@@ -31,13 +31,20 @@ export interface CallOptions {
 export interface PutOptions extends CallOptions {
   /** @default "application/octet-stream" */
   contentType?: string;
-  /** Whether an existing object may be replaced; when not, `already_stored` is thrown. @default false */
+  /**
+   * Whether an existing object may be replaced; when not, `already_stored` is thrown. A best effort: of two
+   * racers on one key, both may succeed.
+   * @default false
+   */
   upsert?: boolean;
 }
 
 /**
- * Objects under keys. All methods throw `SedimentError`: `store_failed` (retryable) when the store does not
- * answer as it should, `aborted` when the signal fired.
+ * Objects under keys (`object_key.ts` says which; others are `invalid_name`). All methods throw
+ * `SedimentError`: `store_failed` (retryable) when the store does not answer as it should, `aborted` when the
+ * signal fired, `misconfigured` when there is no such bucket or the key to it is refused, `body_too_large`
+ * when the bucket does not take that many bytes. Nothing is retried here: callers know what a retry may cost.
+ * A write that throws leaves no object, or, when its answer was lost, the whole one; never a part of it.
  */
 export interface ObjectStore {
   /** Writes one object of known bytes. */
@@ -50,7 +57,10 @@ export interface ObjectStore {
   ): Promise<ObjectInfo>;
   /** The whole object; `object_missing` when there is none. */
   get(key: string, options?: CallOptions): Promise<Uint8Array>;
-  /** Bytes [start, start + length); shorter at the object's end; `object_missing`, `range_not_satisfiable`. */
+  /**
+   * Bytes [start, start + length); shorter at the object's end, none for a length of 0. `object_missing`;
+   * `range_not_satisfiable` when nothing is at `start`.
+   */
   getRange(key: string, start: number, length: number, options?: CallOptions): Promise<Uint8Array>;
   /** What the store knows of a key, or null. */
   head(key: string, options?: CallOptions): Promise<ObjectInfo | null>;
@@ -61,10 +71,10 @@ export interface ObjectStore {
     prefix: string,
     options?: CallOptions & { cursor?: string; limit?: number },
   ): Promise<{ objects: ListedObject[]; cursor?: string }>;
-  /** Server-side copy. */
+  /** Server-side copy to a key that is free; `object_missing`, `already_stored`. */
   copy(from: string, to: string, options?: CallOptions): Promise<void>;
-  /** A URL that anybody may GET, with Range, until it expires. */
+  /** A URL that anybody may GET, with Range, until it expires; at most seven days, which is S3's bound. */
   signDownload(key: string, expiresInSeconds: number, options?: CallOptions): Promise<string>;
-  /** A URL that takes one PUT of the object. */
+  /** A URL that takes a PUT of the object until it expires; a second PUT may be refused or replace it. */
   signUpload(key: string, options?: CallOptions): Promise<{ url: string; expiresAt: Date }>;
 }

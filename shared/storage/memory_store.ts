@@ -1,0 +1,208 @@
+/** The object store in memory: for tests, and for the simulation, which makes its calls fail or wait. */
+import { SedimentError } from "../errors.ts";
+import { assertObjectKey } from "./object_key.ts";
+import type { CallOptions, ObjectInfo, ObjectStore, PutOptions } from "./object_store.ts";
+
+/** One call, as the hooks see it. */
+export interface StoreCall {
+  method: keyof ObjectStore;
+  /** The key, the first of several, or the prefix. */
+  key: string;
+  /** For `deleteMany`: all keys; for `copy`: the destination. */
+  keys?: string[];
+}
+
+/** How the store behaves. */
+export interface MemoryStoreOptions {
+  /** Runs before a call has any effect; what it throws is what the caller gets. */
+  before?: (call: StoreCall) => Promise<void> | void;
+  /** Runs after the effect: by throwing, it loses the answer of a call that was done. */
+  after?: (call: StoreCall) => Promise<void> | void;
+  /** Milliseconds since 1970. @default Date.now */
+  now?: () => number;
+  /** More bytes are refused with `body_too_large`. @default Infinity */
+  maxObjectBytes?: number;
+}
+
+/** The store, and what it holds. */
+export interface MemoryStore extends ObjectStore {
+  /** Key → object, for assertions. */
+  readonly objects: ReadonlyMap<string, StoredObject>;
+}
+
+/** An object as it lies in memory. */
+export interface StoredObject {
+  bytes: Uint8Array;
+  etag: string;
+  contentType: string;
+  lastModified: Date;
+}
+
+/** Makes an empty store. */
+export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore {
+  const { now = Date.now, maxObjectBytes = Infinity } = options;
+  const objects = new Map<string, StoredObject>();
+  let writes = 0;
+
+  /** Runs one call between the hooks, and not at all when its signal has fired. */
+  async function during<T>(
+    call: StoreCall,
+    { signal }: CallOptions = {},
+    effect: () => T | Promise<T>,
+  ): Promise<T> {
+    stopIfAborted(call, signal);
+    await options.before?.(call);
+    stopIfAborted(call, signal);
+    const result = await effect();
+    await options.after?.(call);
+    return result;
+  }
+
+  function find(key: string): StoredObject {
+    assertObjectKey(key);
+    const object = objects.get(key);
+    if (object) return object;
+    throw new SedimentError("object_missing", `There is no object ${key}`);
+  }
+
+  function store(key: string, bytes: Uint8Array, put: PutOptions): ObjectInfo {
+    assertObjectKey(key);
+    if (bytes.byteLength > maxObjectBytes) {
+      throw new SedimentError("body_too_large", `${key} has ${bytes.byteLength} bytes`, {
+        expected: `at most ${maxObjectBytes}`,
+      });
+    }
+    if (!put.upsert && objects.has(key)) {
+      throw new SedimentError("already_stored", `There is already an object ${key}`);
+    }
+    const object = {
+      bytes,
+      etag: `memory-${++writes}`,
+      contentType: put.contentType ?? "application/octet-stream",
+      lastModified: new Date(now()),
+    };
+    objects.set(key, object);
+    return infoOf(object);
+  }
+
+  return {
+    objects,
+
+    put(key, body, put = {}) {
+      return during({ method: "put", key }, put, () => store(key, body.slice(), put));
+    },
+
+    putStream(key, body, put = {}) {
+      const call: StoreCall = { method: "putStream", key };
+      return during(call, put, async () => {
+        const bytes = await readAll(body, call, put.signal);
+        return store(key, bytes, put);
+      });
+    },
+
+    get(key, call) {
+      return during({ method: "get", key }, call, () => find(key).bytes.slice());
+    },
+
+    getRange(key, start, length, call) {
+      return during({ method: "getRange", key }, call, () => {
+        if (length === 0) return new Uint8Array();
+        const { bytes } = find(key);
+        if (start < bytes.byteLength) return bytes.slice(start, start + length);
+        throw new SedimentError(
+          "range_not_satisfiable",
+          `${key} has ${bytes.byteLength} bytes; asked from ${start}`,
+        );
+      });
+    },
+
+    head(key, call) {
+      return during({ method: "head", key }, call, () => {
+        assertObjectKey(key);
+        const object = objects.get(key);
+        return object ? infoOf(object) : null;
+      });
+    },
+
+    deleteMany(keys, call) {
+      return during({ method: "deleteMany", key: keys[0] ?? "", keys }, call, () => {
+        for (const key of keys) objects.delete(key);
+      });
+    },
+
+    list(prefix, { cursor = "", limit = 1000, ...call } = {}) {
+      return during({ method: "list", key: prefix }, call, () => {
+        const size = Math.min(limit, 1000);
+        const keys = [...objects.keys()].filter((key) => key.startsWith(prefix) && key > cursor)
+          .sort();
+        const page = keys.slice(0, size);
+        return {
+          objects: page.map((key) => ({ key, ...infoOf(objects.get(key)!) })),
+          cursor: keys.length > size ? page[size - 1] : undefined,
+        };
+      });
+    },
+
+    copy(from, to, call) {
+      return during({ method: "copy", key: from, keys: [to] }, call, () => {
+        const source = find(from);
+        store(to, source.bytes, { contentType: source.contentType });
+      });
+    },
+
+    signDownload(key, expiresInSeconds, call) {
+      return during({ method: "signDownload", key }, call, () => {
+        find(key);
+        return `memory:///${key}?expires=${now() + expiresInSeconds * 1000}`;
+      });
+    },
+
+    signUpload(key, call) {
+      return during({ method: "signUpload", key }, call, () => {
+        assertObjectKey(key);
+        return { url: `memory:///${key}?upload`, expiresAt: new Date(now() + 7_200_000) };
+      });
+    },
+  };
+}
+
+function infoOf({ bytes, etag, contentType, lastModified }: StoredObject): ObjectInfo {
+  return { size: bytes.byteLength, etag, contentType, lastModified };
+}
+
+function stopIfAborted(call: StoreCall, signal?: AbortSignal): void {
+  if (!signal?.aborted) return;
+  throw new SedimentError("aborted", `Was told to stop: ${call.method} ${call.key}`, {
+    cause: signal.reason,
+  });
+}
+
+async function readAll(
+  stream: ReadableStream<Uint8Array>,
+  call: StoreCall,
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
+  const reader = stream.getReader();
+  // Cancelling wakes a read that waits for bytes.
+  const stop = () => void reader.cancel(signal?.reason).catch(() => {});
+  signal?.addEventListener("abort", stop, { once: true });
+  try {
+    const chunks: Uint8Array[] = [];
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      chunks.push(next.value.slice());
+    }
+    stopIfAborted(call, signal);
+    const bytes = new Uint8Array(chunks.reduce((size, chunk) => size + chunk.byteLength, 0));
+    let at = 0;
+    for (const chunk of chunks) {
+      bytes.set(chunk, at);
+      at += chunk.byteLength;
+    }
+    return bytes;
+  } catch (thrown) {
+    if (thrown instanceof SedimentError) throw thrown;
+    throw new SedimentError("store_failed", `The body of ${call.key} broke off`, { cause: thrown });
+  } finally {
+    signal?.removeEventListener("abort", stop);
+  }
+}

@@ -1,0 +1,264 @@
+/**
+ * The object store on Supabase Storage, by its REST API. Plain `fetch` and not storage-js, because that has no
+ * Range, takes an AbortSignal in few calls, turns a Blob into multipart, and holds every download whole.
+ */
+import { SedimentError } from "../errors.ts";
+import {
+  countedStream,
+  failed,
+  readExactly,
+  readJson,
+  type RequestContext,
+  sendRequest,
+  sliceOf,
+} from "./http_call.ts";
+import { assertObjectKey, encodeObjectKey } from "./object_key.ts";
+import type { ListedObject, ObjectInfo, ObjectStore } from "./object_store.ts";
+
+/** Where a store is and who may use it. */
+export interface SupabaseStoreOptions {
+  /** The project's URL, without `/storage/v1`. */
+  url: string;
+  /** A secret key (`sb_secret_…`) or a service_role JWT. */
+  secretKey: string;
+  bucket: string;
+  /** @default globalThis.fetch */
+  fetch?: typeof fetch;
+}
+
+/** The body of an error of the Storage API; its status is here, the HTTP status is mostly 400. */
+interface ApiError {
+  statusCode?: string | number;
+  error?: string;
+  code?: string;
+  message?: string;
+}
+
+interface ObjectFacts {
+  size: number;
+  etag: string | null;
+  content_type: string | null;
+  last_modified: string;
+}
+
+interface ListPage {
+  hasNext: boolean;
+  nextCursor?: string;
+  objects: ListedRow[];
+}
+
+interface ListedRow {
+  key?: string;
+  name: string;
+  updated_at: string;
+  metadata: { size?: number; eTag?: string; mimetype?: string } | null;
+}
+
+/** Opens a store; nothing is sent until it is used. */
+export function createSupabaseStore(options: SupabaseStoreOptions): ObjectStore {
+  const base = options.url.replace(/\/+$/, "") + "/storage/v1";
+  const bucket = encodeURIComponent(options.bucket);
+  const send = options.fetch ?? ((...args: Parameters<typeof fetch>) => fetch(...args));
+  const authorization = { apikey: options.secretKey, ...bearer(options.secretKey) };
+  const objectUrl = (route: string, key: string) => {
+    assertObjectKey(key);
+    return `${base}/${route}/${bucket}/${encodeObjectKey(key)}`;
+  };
+
+  /** Sends a request and gives its answer when it is a success; else throws the typed error. */
+  async function call(
+    context: RequestContext,
+    method: string,
+    url: string,
+    init: { headers?: HeadersInit; body?: BodyInit } = {},
+  ): Promise<Response> {
+    const headers = new Headers({ ...authorization });
+    new Headers(init.headers).forEach((value, name) => headers.set(name, value));
+    const response = await sendRequest(send, context, url, { method, headers, body: init.body });
+    if (response.ok) return response;
+    throw await errorOf(context, response);
+  }
+
+  function callJson(
+    context: RequestContext,
+    method: string,
+    url: string,
+    body: unknown,
+  ): Promise<Response> {
+    return call(context, method, url, {
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  }
+
+  async function write(
+    context: RequestContext,
+    key: string,
+    body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>>,
+    put: { contentType?: string; upsert?: boolean },
+    sent: () => number,
+  ): Promise<ObjectInfo> {
+    const response = await call(context, "POST", objectUrl("object", key), {
+      headers: {
+        "content-type": put.contentType ?? "application/octet-stream",
+        // Our keys are never written twice, so caches on the way may keep them.
+        "cache-control": put.upsert ? "no-cache" : "max-age=31536000, immutable",
+        "x-upsert": String(put.upsert ?? false),
+      },
+      body,
+    });
+    await response.body?.cancel();
+    // The upload's answer tells neither size nor ETag.
+    const info = await store.head(key, { signal: context.signal });
+    if (info?.size === sent()) return info;
+    throw failed(context, `${sent()} bytes were sent, the store has ${info?.size ?? "no object"}`);
+  }
+
+  const store: ObjectStore = {
+    put(key, body, put = {}) {
+      const context = { action: "put", key, signal: put.signal };
+      return write(context, key, body as Uint8Array<ArrayBuffer>, put, () => body.byteLength);
+    },
+
+    putStream(key, body, put = {}) {
+      const { stream, count } = countedStream(body);
+      return write({ action: "put", key, signal: put.signal }, key, stream, put, count);
+    },
+
+    async get(key, { signal } = {}) {
+      const context = { action: "get", key, signal };
+      const response = await call(context, "GET", objectUrl("object/authenticated", key));
+      return await readExactly(context, response);
+    },
+
+    async getRange(key, start, length, { signal } = {}) {
+      if (length === 0) return new Uint8Array();
+      const context = { action: "read a range of", key, signal };
+      const response = await call(context, "GET", objectUrl("object/authenticated", key), {
+        headers: { range: `bytes=${start}-${start + length - 1}` },
+      });
+      return await sliceOf(context, response, start, length);
+    },
+
+    async head(key, { signal } = {}) {
+      const context = { action: "look up", key, signal };
+      try {
+        // Not HEAD: without a body, a missing object and a missing bucket look the same.
+        const response = await call(context, "GET", objectUrl("object/info/authenticated", key));
+        const info = await readJson<ObjectFacts>(context, response);
+        return {
+          size: info.size,
+          etag: unquoted(info.etag),
+          contentType: info.content_type ?? undefined,
+          lastModified: new Date(info.last_modified),
+        };
+      } catch (thrown) {
+        if (thrown instanceof SedimentError && thrown.code === "object_missing") return null;
+        throw thrown;
+      }
+    },
+
+    async deleteMany(keys, { signal } = {}) {
+      for (let from = 0; from < keys.length; from += 1000) {
+        const prefixes = keys.slice(from, from + 1000);
+        const context = { action: "delete", key: prefixes[0], signal };
+        const response = await callJson(context, "DELETE", `${base}/object/${bucket}`, {
+          prefixes,
+        });
+        await response.body?.cancel();
+      }
+    },
+
+    async list(prefix, { signal, cursor, limit = 1000 } = {}) {
+      const context = { action: "list", key: prefix, signal };
+      const response = await callJson(context, "POST", `${base}/object/list-v2/${bucket}`, {
+        prefix,
+        limit: Math.min(limit, 1000),
+        cursor,
+        with_delimiter: false,
+      });
+      const page = await readJson<ListPage>(context, response);
+      return {
+        objects: page.objects.map(listedObject),
+        cursor: page.hasNext ? page.nextCursor : undefined,
+      };
+    },
+
+    async copy(from, to, { signal } = {}) {
+      const context = { action: "copy", key: from, signal };
+      assertObjectKey(from);
+      assertObjectKey(to);
+      const response = await callJson(context, "POST", `${base}/object/copy`, {
+        bucketId: options.bucket,
+        sourceKey: from,
+        destinationKey: to,
+      });
+      await response.body?.cancel();
+    },
+
+    async signDownload(key, expiresInSeconds, { signal } = {}) {
+      const context = { action: "sign a download of", key, signal };
+      const response = await callJson(context, "POST", objectUrl("object/sign", key), {
+        expiresIn: expiresInSeconds,
+      });
+      const { signedURL } = await readJson<{ signedURL: string }>(context, response);
+      return new URL(base + signedURL).href;
+    },
+
+    async signUpload(key, { signal } = {}) {
+      const context = { action: "sign an upload of", key, signal };
+      const response = await callJson(context, "POST", objectUrl("object/upload/sign", key), {});
+      const { url, token } = await readJson<{ url: string; token: string }>(context, response);
+      return { url: new URL(base + url).href, expiresAt: tokenExpiry(token) };
+    },
+  };
+  return store;
+
+  async function errorOf(context: RequestContext, response: Response): Promise<SedimentError> {
+    const body: ApiError = await response.json().catch(() => ({}));
+    const status = Number(body.statusCode ?? response.status) || response.status;
+    const detail = `Storage answered ${response.status} ${status} ` +
+      `${body.code ?? body.error ?? ""}: ${body.message ?? "no message"}`;
+    const tell = (code: SedimentError["code"]) =>
+      new SedimentError(code, `Could not ${context.action} ${context.key}: ${detail}`);
+    if (response.status === 416 || status === 416 || body.code === "InvalidRange") {
+      return tell("range_not_satisfiable");
+    }
+    if (response.status === 413 || status === 413) return tell("body_too_large");
+    if (status === 409 && /Duplicate|AlreadyExists/.test(`${body.error} ${body.code}`)) {
+      return tell("already_stored");
+    }
+    if (status === 404) {
+      const bucketMissing = body.code === "NoSuchBucket" || /bucket/i.test(body.message ?? "");
+      return tell(bucketMissing ? "misconfigured" : "object_missing");
+    }
+    if (status === 401 || status === 403) return tell("misconfigured");
+    if (body.code === "InvalidKey") return tell("invalid_name");
+    return failed(context, detail, undefined, response.headers.get("retry-after"));
+  }
+}
+
+/** A JWT goes into Authorization too; a secret key must not, since it isn't one. */
+function bearer(key: string): Record<string, string> {
+  return key.startsWith("sb_") ? {} : { authorization: `Bearer ${key}` };
+}
+
+function listedObject(row: ListedRow): ListedObject {
+  return {
+    key: row.key ?? row.name,
+    size: row.metadata?.size ?? 0,
+    etag: unquoted(row.metadata?.eTag),
+    contentType: row.metadata?.mimetype,
+    lastModified: new Date(row.updated_at),
+  };
+}
+
+function unquoted(etag: string | null | undefined): string {
+  return (etag ?? "").replace(/^(W\/)?"(.*)"$/, "$2");
+}
+
+/** The `exp` of a token that the store signed; not verified, since only its owner needs to. */
+function tokenExpiry(token: string): Date {
+  const payload = token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/");
+  return new Date(JSON.parse(atob(payload)).exp * 1000);
+}
