@@ -19,14 +19,15 @@ export interface RestServer extends ChildProcess {
  * @throws part_missing | part_failed
  */
 export async function startRest(
-  { stateDir, databaseUrl, jwtSecret, watchdog }: {
+  { stateDir, cacheDir, databaseUrl, jwtSecret, watchdog }: {
     stateDir: string;
+    cacheDir: string;
     databaseUrl: string;
     jwtSecret: string;
     watchdog: Watchdog;
   },
 ): Promise<RestServer> {
-  const program = await findPostgrest();
+  const program = await findPostgrest({ cacheDir });
   const logFile = join(stateDir, "postgrest.log");
   const configFile = join(stateDir, "postgrest.conf");
   for (let tries = 0;; tries++) {

@@ -8,6 +8,7 @@ import { createGateway } from "./gateway/gateway.ts";
 import { listen } from "./gateway/listen.ts";
 import { createTokens } from "./gateway/tokens.ts";
 import { applyMigrations, repositoryMigrations } from "./migrate.ts";
+import { cacheFolder } from "./parts/cache_folder.ts";
 import { startDatabase } from "./postgres/database.ts";
 import { startRest } from "./rest.ts";
 import { startStandIns } from "./stand_ins.ts";
@@ -108,8 +109,10 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     `${front.url}/auth/v1`,
   );
 
+  const cacheDir = await cacheFolder(stateDir);
   const database = await startDatabase({
     stateDir,
+    cacheDir,
     keys,
     watchdog,
     preferredPort: options.dbPort,
@@ -143,6 +146,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const [rest, auth, storage, functions] = await Promise.all([
     startRest({
       stateDir,
+      cacheDir,
       databaseUrl: database.url("authenticator"),
       jwtSecret: keys.internalSecret,
       watchdog,

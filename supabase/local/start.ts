@@ -55,6 +55,7 @@ let finish = () => {};
 const finished = new Promise<void>((resolve) => finish = resolve);
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   Deno.addSignalListener(signal, () => {
+    if (interrupted) Deno.exit(130); // asked twice: the watchdog ends the children
     interrupted = true;
     finish();
   });

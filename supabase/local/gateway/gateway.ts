@@ -34,7 +34,7 @@ export function createGateway(
     const rest = url.pathname.slice(`/${service}/v1`.length) || "/";
 
     // Functions answer for themselves: keys, CORS, everything (verify_jwt = false).
-    if (service === "functions") return await services.functions.fetch(request);
+    if (service === "functions") return await services.functions.fetch(ownRequest(request));
     if (request.method === "OPTIONS") return preflight(request);
 
     if (service === "auth") return withCors(await services.auth.fetch(request));
@@ -49,14 +49,15 @@ export function createGateway(
     }
 
     if (service === "storage") {
-      // A request of our own: asking Deno's for its signal, as Hono apps do, makes it print a warning.
-      const { method, headers, body } = request;
-      return withCors(
-        await services.storage.fetch(new Request(request.url, { method, headers, body })),
-      );
+      return withCors(await services.storage.fetch(ownRequest(request)));
     }
     return notFound(url.pathname);
   };
+}
+
+/** Deno's own request warns, once and on stderr, when an app asks for its signal, as Hono apps do. */
+function ownRequest({ url, method, headers, body }: Request): Request {
+  return new Request(url, { method, headers, body });
 }
 
 function notFound(path: string): Response {

@@ -22,3 +22,23 @@ export async function cacheFolder(stateDir: string): Promise<string> {
   }
   return join(stateDir, "cache");
 }
+
+/** Whether a cache entry is there; marks it as used, so that it is not pruned. */
+export async function touch(path: string): Promise<boolean> {
+  const now = new Date();
+  return await Deno.utime(path, now, now).then(() => true, () => false);
+}
+
+const dayMs = 86_400_000;
+
+/** Removes entries that no start has used for a month, and what a killed build left a day ago. */
+export async function pruneCache(cacheDir: string): Promise<void> {
+  for await (const { name } of Deno.readDir(cacheDir)) {
+    const days = /^building-/.test(name) ? 1 : /^(postgres|cluster)-/.test(name) ? 30 : Infinity;
+    const path = join(cacheDir, name);
+    const used = (await Deno.stat(path).catch(() => undefined))?.mtime?.getTime() ?? Infinity;
+    if (used < Date.now() - days * dayMs) {
+      await Deno.remove(path, { recursive: true }).catch(() => {});
+    }
+  }
+}

@@ -1,7 +1,6 @@
 /** The database of one state folder: made from the template when it is new, started, its URLs. */
 import { join } from "node:path";
 import postgres from "postgres";
-import { cacheFolder } from "../parts/cache_folder.ts";
 import type { DatabaseLogin, StackKeys } from "../state/keys.ts";
 import type { Watchdog } from "../state/watchdog.ts";
 import { setPasswords } from "./bootstrap.ts";
@@ -20,8 +19,9 @@ export interface Database {
 
 /** Starts the database of a state folder. */
 export async function startDatabase(
-  { stateDir, keys, watchdog, preferredPort }: {
+  { stateDir, cacheDir, keys, watchdog, preferredPort }: {
     stateDir: string;
+    cacheDir: string;
     keys: StackKeys;
     watchdog: Watchdog;
     preferredPort?: number;
@@ -29,7 +29,6 @@ export async function startDatabase(
 ): Promise<Database> {
   const folder = join(stateDir, "postgres");
   const dataDir = join(folder, "data");
-  const cacheDir = await cacheFolder(stateDir);
   await Deno.mkdir(folder, { recursive: true });
   const as = await runAs([stateDir, cacheDir]);
   await as.own(folder);

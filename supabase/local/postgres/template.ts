@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import postgres from "postgres";
 import { authSchemaSql } from "../auth.ts";
+import { touch } from "../parts/cache_folder.ts";
 import { stackError } from "../parts/stack_error.ts";
 import type { Watchdog } from "../state/watchdog.ts";
 import { bootstrapDatabase, bootstrapFiles } from "./bootstrap.ts";
@@ -40,11 +41,7 @@ export async function prepareTemplate(options: TemplateOptions): Promise<Cluster
     dataDir: join(root, "data"),
     password: await Deno.readTextFile(join(root, "password")),
   });
-  try {
-    return await template();
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+  if (await touch(root)) return await template();
   const draft = await Deno.makeTempDir({ dir: options.cacheDir, prefix: "building-" });
   try {
     await build(draft, authSchema, options);

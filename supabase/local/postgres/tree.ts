@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { pruneCache, touch } from "../parts/cache_folder.ts";
 import { needNpmPackage } from "../parts/npm_packages.ts";
 import { platform } from "../parts/platform.ts";
 import { stackError } from "../parts/stack_error.ts";
@@ -45,9 +46,9 @@ export async function preparePostgresTree(cacheDir: string): Promise<PostgresTre
     ? {}
     : { LD_LIBRARY_PATH: join(root, "lib") };
   const tree = { root, digest, env };
-  if (await exists(root)) return tree;
-
   await Deno.mkdir(cacheDir, { recursive: true });
+  if (await touch(root)) return tree;
+  await pruneCache(cacheDir);
   const draft = await Deno.makeTempDir({ dir: cacheDir, prefix: "building-" });
   try {
     await copyFolder(native, draft);
@@ -60,14 +61,16 @@ export async function preparePostgresTree(cacheDir: string): Promise<PostgresTre
     await Deno.rename(draft, root);
   } catch (error) {
     await Deno.remove(draft, { recursive: true }).catch(() => {});
-    if (!await exists(root)) throw error; // else another process was faster
+    if (!await touch(root)) throw error; // else another process was faster
   }
   return tree;
 }
 
+/** The same for every checkout with the same versions: the cache is shared. */
 async function treeDigest(native: string, packed: string[]): Promise<string> {
-  const hash = createHash("sha256").update("tree 1\n");
-  for (const path of [native, ...packed]) hash.update(`${await Deno.realPath(path)}\n`);
+  const hash = createHash("sha256").update("tree 2\n");
+  hash.update(await Deno.readFile(join(native, "..", "package.json")));
+  for (const file of packed) hash.update(await Deno.readFile(file));
   for (const entry of [...Deno.readDirSync(ownExtensions)].map((e) => e.name).sort()) {
     hash.update(`${entry}\n`).update(await Deno.readFile(join(ownExtensions, entry)));
   }
@@ -115,8 +118,4 @@ async function copyFolder(from: string, to: string): Promise<void> {
     if (entry.isDirectory) await copyFolder(source, target);
     else if (!entry.name.endsWith(".a")) await Deno.copyFile(source, target); // .a: only for linking
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
 }
