@@ -272,6 +272,20 @@ export function layoutText(tree: SchemaTree): string {
   return tree.root.children.map(layout).join(",");
 }
 
+/**
+ * What the pages of each column depend on: its physical type and the levels of its path, names and annotations
+ * left out. Chunks of files with equal shapes can stand under one schema.
+ */
+export function shapeText(tree: SchemaTree): string {
+  return tree.leaves.map((leaf) => {
+    let levels = "";
+    for (let node: SchemaNode | undefined = leaf; node !== undefined; node = node.parent) {
+      if (node.repetition !== repetition.REQUIRED) levels += "!?*"[node.repetition];
+    }
+    return `${levels}${physicalText(leaf.element)}`;
+  }).join(",");
+}
+
 /** The tree for the catalog. */
 export function schemaJson(tree: SchemaTree): SchemaJson {
   return nodeJson(tree.root);

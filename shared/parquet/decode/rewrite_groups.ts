@@ -1,0 +1,128 @@
+import { SedimentError } from "../../errors.ts";
+import { chunkExtent } from "../check_chunks.ts";
+import { footerOfBytes } from "../footer.ts";
+import { physicalType, type Statistics } from "../metadata.ts";
+import { type SchemaNode, type SchemaTree, schemaTree } from "../schema.ts";
+import { type LoadedGroup, physicalFile } from "./physical_file.ts";
+import type { RewriteOptions } from "./wasm_instance.ts";
+import type { WasmPool } from "./wasm_pool.ts";
+
+/**
+ * Decodes row groups of equal shape and writes them as one row group. Values and levels are unchanged, and that
+ * is checked: per column the output has the inputs' count of values, physical type and levels.
+ * @param tree the schema that all groups have, by shape
+ * @returns the row group's chunks, with offsets relative to each chunk's start and trustworthy statistics only
+ * Throws `invalid_parquet` when the pages can't be decoded or hold something else than they declare.
+ */
+export function rewriteGroups(
+  pool: WasmPool,
+  tree: SchemaTree,
+  groups: readonly LoadedGroup[],
+  options: RewriteOptions,
+): LoadedGroup {
+  const bytes = pool.rewrite(physicalFile(tree, groups), options);
+  const { metadata } = footerOfBytes(bytes);
+  const written = schemaTree(metadata.schema);
+  const rows = groups.reduce((sum, group) => sum + group.numRows, 0);
+  if (metadata.rowGroups.length !== 1 || metadata.rowGroups[0].numRows !== rows) {
+    throw new SedimentError(
+      "invalid_parquet",
+      `the pages decode to ${metadata.numRows} rows, and the row groups declare ${rows}`,
+    );
+  }
+  if (written.leaves.length !== tree.leaves.length) {
+    throw new SedimentError(
+      "unsupported_parquet",
+      "the decoder writes another count of columns than it reads",
+    );
+  }
+  const chunks = metadata.rowGroups[0].columns.map((chunk, column) => {
+    const leaf = tree.leaves[column];
+    const meta = chunk.metaData!;
+    checkSame(leaf, written.leaves[column]);
+    const values = groups.reduce((sum, group) => sum + group.chunks[column].meta.numValues, 0);
+    if (meta.numValues !== values) {
+      throw new SedimentError(
+        "invalid_parquet",
+        `column ${
+          leaf.path.join(".").slice(0, 120)
+        }: the pages decode to ${meta.numValues} values, ` +
+          `and the chunks declare ${values}`,
+      );
+    }
+    const { start, length } = chunkExtent(meta);
+    return {
+      meta: {
+        ...meta,
+        type: leaf.element.type!,
+        path: [...leaf.path],
+        dataPageOffset: meta.dataPageOffset - start,
+        dictionaryPageOffset: meta.dictionaryPageOffset === undefined
+          ? undefined
+          : meta.dictionaryPageOffset - start,
+        statistics: trusted(meta.statistics, leaf),
+        sizeStatistics: undefined,
+      },
+      bytes: bytes.subarray(start, start + length),
+    };
+  });
+  return { numRows: rows, chunks };
+}
+
+function checkSame(wanted: SchemaNode, found: SchemaNode): void {
+  const isInt96 = wanted.element.type === physicalType.INT96;
+  const type = isInt96 ? physicalType.FIXED_LEN_BYTE_ARRAY : wanted.element.type;
+  const length = isInt96 ? 12 : wanted.element.typeLength;
+  const sameType = found.element.type === type &&
+    (type !== physicalType.FIXED_LEN_BYTE_ARRAY || found.element.typeLength === length);
+  if (
+    !sameType || found.definitionLevel !== wanted.definitionLevel ||
+    found.repetitionLevel !== wanted.repetitionLevel
+  ) {
+    throw new SedimentError(
+      "unsupported_parquet",
+      `the decoder changes the type or levels of column ${wanted.path.join(".").slice(0, 120)}`,
+    );
+  }
+}
+
+/**
+ * The decoder orders values by physical type; where the logical type has another order only counts are kept.
+ */
+function trusted(statistics: Statistics | undefined, leaf: SchemaNode): Statistics | undefined {
+  if (statistics === undefined) return undefined;
+  const known = orderIsPhysical(leaf);
+  return {
+    max: undefined,
+    min: undefined,
+    nullCount: statistics.nullCount,
+    distinctCount: undefined,
+    maxValue: known ? statistics.maxValue : undefined,
+    minValue: known ? statistics.minValue : undefined,
+    isMaxExact: known ? statistics.isMaxExact : undefined,
+    isMinExact: known ? statistics.isMinExact : undefined,
+  };
+}
+
+function orderIsPhysical(leaf: SchemaNode): boolean {
+  const kind = leaf.logical?.kind;
+  switch (leaf.element.type) {
+    case physicalType.INT32:
+    case physicalType.INT64:
+      return leaf.logical?.kind !== "INTEGER" || leaf.logical.signed;
+    case physicalType.BYTE_ARRAY:
+      return kind !== "DECIMAL" && kind !== "GEOMETRY" && kind !== "GEOGRAPHY" && !inVariant(leaf);
+    case physicalType.FIXED_LEN_BYTE_ARRAY:
+      return kind === undefined || kind === "UUID";
+    case physicalType.INT96:
+      return false;
+  }
+  return true;
+}
+
+function inVariant(leaf: SchemaNode): boolean {
+  for (let node = leaf.parent; node !== undefined; node = node.parent) {
+    if (node.role === "variant") return true;
+  }
+  return false;
+}

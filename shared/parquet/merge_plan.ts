@@ -1,0 +1,43 @@
+import type { SedimentError } from "../errors.ts";
+import type { FileStatistics } from "./file_statistics.ts";
+import type { SchemaJson } from "./schema.ts";
+
+/** What one output file is made of and how it is to be written. */
+export interface MergePlan {
+  /** In the order of the output's rows. `level` is the data file's level in the catalog. */
+  inputs: { id: string; level: number }[];
+  target: MergeTarget;
+  /** Rows of all inputs as the catalog has them. */
+  expectedRows: number;
+}
+
+/** Sizes and codec of an output. */
+export interface MergeTarget {
+  /** Bytes at which a row group is closed, compressed. */
+  rowGroupBytes: number;
+  /** Bytes at which a page is cut, before compression. */
+  pageBytes: number;
+  codec: "snappy" | "zstd";
+}
+
+/** Takes the output's bytes in file order; the caller opens, closes and aborts what is behind it. */
+export interface Sink {
+  /** Resolves when more may be written. The bytes may be reused afterwards. */
+  write(chunk: Uint8Array): Promise<void>;
+}
+
+/** What a merge made. */
+export interface MergeResult {
+  rowCount: number;
+  rowGroupCount: number;
+  /** Bytes written to the sink; 0 when every input was rejected, and then there is no output. */
+  byteLength: number;
+  uncompressedBytes: number;
+  schemaFingerprint: string;
+  schema: SchemaJson;
+  stats: FileStatistics;
+  /** Ids of the inputs whose rows are in the output, all of their rows. */
+  merged: string[];
+  /** Inputs that were left out whole, with the reason. */
+  rejected: { id: string; error: SedimentError }[];
+}
