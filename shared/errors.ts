@@ -57,10 +57,16 @@ export const errorKinds = {
   run_not_found: { status: 404, title: "There is no such run" },
   lease_lost: { status: 409, title: "Another worker holds the partition" },
   inputs_changed: { status: 409, title: "An input of the run is no longer visible" },
+  inputs_not_adjacent: { status: 409, title: "A file between the inputs is not among them" },
   run_finished: { status: 409, title: "The run has already ended" },
   schema_incompatible: { status: 422, title: "The schemas cannot be merged without loss" },
   merge_rows_differ: { status: 500, title: "The merge wrote another row count than it read" },
   run_timeout: { status: 504, title: "The run passed its time limit" },
+  lease_expired: {
+    status: 504,
+    title: "The worker stopped without an answer",
+    retryable: true,
+  },
   invalid_message: { status: 422, title: "The queue message is not of the known shape" },
   // the uploader's own (never an HTTP answer of ours; the status is what a peer would give)
   pending_full: { status: 507, title: "The pending folder is full" },

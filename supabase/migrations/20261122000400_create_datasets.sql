@@ -1,0 +1,37 @@
+-- One installation's data. The row's lock orders the commits of a dataset: it is taken after the partitions'
+-- locks, for the version counter alone, and held until the commit.
+create table if not exists public.datasets (
+  id uuid primary key,
+  user_id uuid not null,
+  name text not null default '',
+  version bigint not null default 0 check (version >= 0),
+  version_committed_at timestamptz not null default clock_timestamp(),
+  -- versions below this one answer 410; it moves when retention has passed
+  oldest_kept_version bigint not null default 0,
+  oldest_kept_at timestamptz not null default clock_timestamp(),
+  -- files removed at or before this version can be deleted: no URL signed for an older version is still alive
+  vacuumable_version bigint not null default 0,
+  last_compacted_at timestamptz,
+  file_count bigint not null default 0,
+  file_size_bytes bigint not null default 0,
+  file_etag text,
+  row_count bigint not null default 0,
+  uncompressed_bytes bigint not null default 0,
+  compression_ratio double precision,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  check (vacuumable_version <= oldest_kept_version and oldest_kept_version <= version)
+) with (fillfactor = 50);
+
+create index if not exists datasets_user_id on public.datasets (user_id, id);
+
+-- When each version came to be; committed_at never runs backwards within a dataset.
+create table if not exists public.dataset_versions (
+  dataset_id uuid not null references public.datasets (id),
+  version bigint not null,
+  committed_at timestamptz not null,
+  primary key (dataset_id, version)
+);
+
+create index if not exists dataset_versions_committed_at
+  on public.dataset_versions (dataset_id, committed_at);

@@ -1,0 +1,64 @@
+-- The unit that is compacted, and the one row that every change of it locks first. Never deleted: the fencing
+-- token and the upload order must not start again.
+create table if not exists public.partitions (
+  dataset_id uuid not null references public.datasets (id),
+  "table" text not null check ("table" ~ '^[A-Za-z0-9_-]{1,64}$'),
+  period_tag text not null check (period_tag ~ '^[A-Za-z0-9_-]{1,64}$'),
+
+  -- debt: what the planner would act on, as far as is known without reading the files
+  debt_files bigint not null default 0 check (debt_files >= 0),
+  debt_bytes bigint not null default 0 check (debt_bytes >= 0),
+  debt_oldest timestamptz,
+
+  -- demand: raised by every upload and request; done_seq is the demand that the last finished run had seen
+  demand_seq bigint not null default 0,
+  done_seq bigint not null default 0,
+  forced_seq bigint not null default 0,
+  -- upload order of data files (battle_files.seq_min, seq_max)
+  last_seq bigint not null default 0,
+
+  -- the one live message, and the run it stands for; ready_at mirrors the message's vt
+  queue text check (queue in ('manual', 'realtime', 'scheduled')),
+  msg_id bigint,
+  run_id uuid,
+  ready_at timestamptz,
+  -- demand that came while a worker held the lease waits under this run's id
+  next_run_id uuid,
+
+  -- lease: token only grows; whoever holds the newest one may commit
+  token bigint not null default 0,
+  lease_expires_at timestamptz,
+  lease_worker text,
+  claimed_at timestamptz,
+  claimed_demand_seq bigint,
+  claimed_debt_files bigint,
+  claimed_debt_bytes bigint,
+
+  -- when a partition without a live message should get one; null when it should not
+  due_at timestamptz,
+  last_decision text,
+  last_considered_at timestamptz,
+  -- set when a run ended in the dead letters; new demand or a redrive clears it
+  dead_since timestamptz,
+  created_at timestamptz not null default now(),
+
+  primary key (dataset_id, "table", period_tag),
+  check ((queue is null) = (msg_id is null) and (msg_id is null) = (run_id is null)
+    and (msg_id is null) = (ready_at is null)),
+  check (lease_expires_at is null or msg_id is not null),
+  check ((lease_expires_at is null) = (claimed_demand_seq is null)),
+  check (next_run_id is null or msg_id is not null)
+) with (fillfactor = 50);
+
+-- Partial on columns that an upload which joins a live message does not touch, so that its update stays
+-- heap-only.
+create index if not exists partitions_due on public.partitions (due_at)
+  where due_at is not null and msg_id is null;
+create index if not exists partitions_leases on public.partitions (lease_expires_at)
+  where lease_expires_at is not null;
+create index if not exists partitions_debt on public.partitions (debt_oldest)
+  where debt_oldest is not null;
+create index if not exists partitions_dead on public.partitions (dead_since)
+  where dead_since is not null;
+create index if not exists partitions_message on public.partitions (queue, msg_id)
+  where msg_id is not null;

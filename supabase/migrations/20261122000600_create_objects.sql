@@ -1,0 +1,39 @@
+-- Every object key ever planned: the one truth for garbage collection. A key is written here before any byte is
+-- put, and its state only moves by compare-and-set: staged → stored → deleting → tombstone (or staged → deleting).
+create table if not exists public.objects (
+  object_key text primary key,
+  kind text not null check (kind in ('fragment', 'incoming', 'compacted', 'asset')),
+  state text not null default 'staged' check (state in ('staged', 'stored', 'deleting', 'tombstone')),
+  size bigint check (size >= 0),
+  etag text,
+  -- what the uploader was told; the sweep goes by put_deadline
+  expires_at timestamptz,
+  -- until when bytes may still arrive at the key; a deletion before that is made again after it
+  put_deadline timestamptz not null,
+  -- of a deleting object or a tombstone: when the store is to be told (again); null: nothing left to do
+  delete_after timestamptz,
+  delete_reason text,
+
+  -- who and where
+  user_id uuid,
+  dataset_id uuid,
+  "table" text,
+  period_tag text,
+
+  -- of an upload: what was staged (an incoming object shares its upload's stage)
+  stage_id uuid,
+  content_hash text,
+  offsets_digest text,
+  asset_key text,
+  -- of a compaction output
+  run_id uuid,
+  run_ordinal integer,
+  token bigint,
+
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now()
+) with (fillfactor = 80);
+
+create unique index if not exists objects_stage on public.objects (stage_id, kind) where stage_id is not null;
+create index if not exists objects_staged on public.objects (put_deadline) where state = 'staged';
+create index if not exists objects_delete on public.objects (delete_after) where delete_after is not null;

@@ -1,0 +1,17 @@
+-- The ledger of what was acknowledged, never vacuumed: an upload's identity is (dataset, table, period_tag,
+-- content_hash), and whoever sends it again gets the first answer, for ever.
+create table if not exists public.uploads (
+  id uuid primary key,
+  dataset_id uuid not null references public.datasets (id),
+  "table" text not null,
+  period_tag text not null,
+  content_hash text not null,
+  offsets_digest text not null,
+  user_id uuid not null,
+  object_key text not null,
+  size bigint not null,
+  -- null only inside the transaction that acknowledges
+  answer jsonb,
+  created_at timestamptz not null default now(),
+  unique (dataset_id, "table", period_tag, content_hash)
+);

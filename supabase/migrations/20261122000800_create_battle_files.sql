@@ -1,0 +1,53 @@
+-- One row a schema, not a copy in each of ten million files: the fingerprint covers what the tree says.
+create table if not exists public.file_schemas (
+  fingerprint text primary key,
+  schema jsonb not null,
+  created_at timestamptz not null default now()
+);
+
+-- The data files. Visible at version v when added_version <= v < coalesce(removed_version, ∞).
+create table if not exists public.battle_files (
+  id bigint generated always as identity primary key,
+  dataset_id uuid not null,
+  "table" text not null,
+  period_tag text not null,
+  -- where it came from: the ordinal-th slice of an upload, or the ordinal-th output of a run
+  upload_id uuid,
+  run_id uuid,
+  ordinal integer not null,
+  object_key text not null references public.objects (object_key),
+  start_byte bigint not null check (start_byte >= 0),
+  byte_length bigint not null check (byte_length > 0),
+  etag text,
+  level integer not null check (level >= 0),
+  seq_min bigint not null,
+  seq_max bigint not null,
+  state text not null default 'active' check (state in ('active', 'quarantined')),
+  quarantine_code text,
+  quarantine_reason text,
+  quarantined_at timestamptz,
+  row_count bigint not null check (row_count >= 0),
+  row_group_count integer not null check (row_group_count >= 0),
+  uncompressed_bytes bigint not null check (uncompressed_bytes >= 0),
+  schema_fingerprint text not null references public.file_schemas (fingerprint),
+  stats jsonb,
+  added_version bigint not null,
+  removed_version bigint,
+  uploaded_by uuid not null,
+  uploaded_at timestamptz not null,
+  foreign key (dataset_id, "table", period_tag) references public.partitions (dataset_id, "table", period_tag),
+  check ((upload_id is null) <> (run_id is null)),
+  check ((upload_id is null) = (level > 0)),
+  check (seq_min <= seq_max),
+  check (removed_version > added_version)
+);
+
+create unique index if not exists battle_files_source
+  on public.battle_files ((coalesce(upload_id, run_id)), ordinal);
+create index if not exists battle_files_visible
+  on public.battle_files (dataset_id, "table", period_tag, seq_min) where removed_version is null;
+create index if not exists battle_files_removed
+  on public.battle_files (dataset_id, removed_version) where removed_version is not null;
+create index if not exists battle_files_object on public.battle_files (object_key);
+create index if not exists battle_files_quarantined
+  on public.battle_files (dataset_id) where state = 'quarantined' and removed_version is null;

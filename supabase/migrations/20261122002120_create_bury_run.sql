@@ -1,0 +1,52 @@
+-- Ends the live run of a partition in the dead letters: the row, the alert message, the run's status, the
+-- message archived and the lease freed, together. The caller holds the partition's lock. Debt stays, but
+-- nothing sends for it until new demand, a request or a redrive comes: a poisoned partition must not loop.
+create or replace function sediment.bury_run(
+  p_dataset uuid, p_table text, p_period_tag text, p_code text, p_message text, p_step text
+)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  p public.partitions;
+  v_letter bigint;
+  v_now timestamptz := clock_timestamp();
+  v_next text;
+begin
+  select * into strict p from public.partitions x
+  where x.dataset_id = p_dataset and x."table" = p_table and x.period_tag = p_period_tag;
+
+  insert into public.dead_letters (user_id, dataset_id, "table", period_tag, run_id, queue, error_code,
+    error_message, error_step, attempts, message, first_failed_at, last_failed_at)
+  select r.user_id, p_dataset, p_table, p_period_tag, r.id, p.queue, p_code, left(p_message, 2000), p_step,
+    r.attempts, (select m.message from sediment.queue_messages m where m.queue = p.queue and m.msg_id = p.msg_id),
+    coalesce(r.first_failed_at, v_now), v_now
+  from public.processing_metrics r where r.id = p.run_id
+  returning id into strict v_letter;
+
+  update public.processing_metrics r
+  set status = case when p_code in ('run_timeout', 'lease_expired') then 'timeout' else 'dlq_failure' end,
+    error_code = p_code, error_message = left(p_message, 2000), error_step = coalesce(p_step, r.step),
+    first_failed_at = coalesce(r.first_failed_at, v_now), last_failed_at = v_now, completed_at = v_now
+  where r.id = p.run_id;
+
+  perform sediment.queue_archive(p.queue, p.msg_id);
+  perform sent.id from pgmq.send('compaction_dlq'::text,
+    jsonb_build_object('deadLetterId', v_letter, 'errorCode', p_code, 'datasetId', p_dataset)::jsonb, 0::integer)
+    as sent(id);
+
+  update public.partitions x
+  set queue = null, msg_id = null, run_id = null, ready_at = null, next_run_id = null, due_at = null,
+    token = x.token + 1, lease_expires_at = null, lease_worker = null, claimed_at = null,
+    claimed_demand_seq = null, claimed_debt_files = null, claimed_debt_bytes = null,
+    last_decision = 'gave up: ' || p_code, dead_since = v_now
+  where x.dataset_id = p_dataset and x."table" = p_table and x.period_tag = p_period_tag;
+
+  -- Demand that came while the run was at work gets attempts of its own.
+  if p.next_run_id is not null then
+    select r.priority into strict v_next from public.processing_metrics r where r.id = p.next_run_id;
+    perform sediment.adopt_run(p_dataset, p_table, p_period_tag, p.next_run_id, v_next);
+  end if;
+  return v_letter;
+end $$;

@@ -1,0 +1,54 @@
+-- After a failed attempt of the live run: back to the queue with exponential back-off and full jitter, or to
+-- the dead letters when the attempts are used up or the error is permanent. The caller holds the partition's
+-- lock. Returns {status: 'retry'|'dead', retry_at, dead_letter_id}.
+create or replace function sediment.retry_run(
+  p_dataset uuid, p_table text, p_period_tag text, p_code text, p_message text, p_step text, p_permanent boolean
+)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  p public.partitions;
+  v_run public.processing_metrics;
+  v_settings public.service_settings;
+  v_now timestamptz := clock_timestamp();
+  v_retry_at timestamptz;
+  v_raised text;
+begin
+  select * into strict p from public.partitions x
+  where x.dataset_id = p_dataset and x."table" = p_table and x.period_tag = p_period_tag;
+  select * into strict v_run from public.processing_metrics r where r.id = p.run_id;
+  select * into strict v_settings from public.service_settings;
+
+  if p_permanent or v_run.attempts >= v_settings.max_attempts then
+    return jsonb_build_object('status', 'dead', 'retry_at', null, 'dead_letter_id',
+      sediment.bury_run(p_dataset, p_table, p_period_tag, p_code, p_message, p_step));
+  end if;
+
+  -- Full jitter: anywhere between a second and the doubled base, so that what failed together does not come
+  -- back together.
+  v_retry_at := v_now + make_interval(secs => greatest(1, random() * least(
+    v_settings.backoff_cap_seconds,
+    v_settings.backoff_base_seconds * power(2, least(greatest(v_run.attempts, 1), 20) - 1))));
+
+  update public.processing_metrics r
+  set status = 'queued', error_code = p_code, error_message = left(p_message, 2000), error_step = p_step,
+    first_failed_at = coalesce(r.first_failed_at, v_now), last_failed_at = v_now
+  where r.id = p.run_id;
+  update public.partitions x
+  set token = x.token + 1, lease_expires_at = null, lease_worker = null, claimed_at = null,
+    claimed_demand_seq = null, claimed_debt_files = null, claimed_debt_bytes = null, ready_at = v_retry_at
+  where x.dataset_id = p_dataset and x."table" = p_table and x.period_tag = p_period_tag;
+  perform sediment.queue_hide(p.queue, p.msg_id, v_retry_at);
+
+  -- A higher priority that came during the lease waits with the run it waits behind: raise that one.
+  if p.next_run_id is not null then
+    select r.priority into strict v_raised from public.processing_metrics r where r.id = p.next_run_id;
+    if sediment.priority_rank(v_raised) > sediment.priority_rank(p.queue) then
+      perform sediment.wake_partition(p_dataset, p_table, p_period_tag, v_raised, 'follow_up',
+        ceil(extract(epoch from v_retry_at - v_now))::integer);
+    end if;
+  end if;
+  return jsonb_build_object('status', 'retry', 'retry_at', v_retry_at, 'dead_letter_id', null);
+end $$;

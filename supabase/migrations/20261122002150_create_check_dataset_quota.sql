@@ -1,0 +1,19 @@
+-- Refuses one dataset more than the user may have.
+create or replace function sediment.check_dataset_quota(p_user uuid)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_max integer;
+begin
+  select coalesce(l.datasets_max, s.datasets_max) into v_max
+  from public.service_settings s left join public.user_limits l on l.user_id = p_user;
+  if v_max is null then
+    return;
+  end if;
+  if (select count(*) from public.datasets d where d.user_id = p_user) >= v_max then
+    perform sediment.fail('quota_exceeded', 429, format('the user has %s datasets', v_max),
+      format('at most %s datasets', v_max));
+  end if;
+end $$;

@@ -1,0 +1,15 @@
+-- The messages of one queue that are due, oldest first, without taking or hiding them: one scan of the vt
+-- index. Claiming looks here first and locks the partition before it touches the message, as everybody does;
+-- pgmq.read would lock the message first. p_except: those that this call has looked at already.
+create or replace function sediment.queue_ready(p_queue text, p_limit integer, p_except bigint[] default '{}')
+returns table (msg_id bigint, message jsonb)
+language plpgsql
+set search_path = ''
+as $$
+begin
+  return query execute format(
+    'select m.msg_id, m.message from pgmq.%I m
+     where m.vt <= clock_timestamp() and m.msg_id <> all ($1) order by m.vt limit $2',
+    'q_compaction_' || p_queue)
+  using p_except, p_limit;
+end $$;

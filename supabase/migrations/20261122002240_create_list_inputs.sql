@@ -1,0 +1,29 @@
+-- The visible data files of a partition in upload order, at most p_limit, after a cursor (a seq_min). Bad ones
+-- are in the list and marked: they are barriers for tables that dedupe.
+create or replace function sediment.list_inputs(
+  p_dataset uuid, p_table text, p_period_tag text, p_after bigint, p_limit integer
+)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  with page as (
+    select f.* from public.battle_files f
+    where f.dataset_id = p_dataset and f."table" = p_table and f.period_tag = p_period_tag
+      and f.removed_version is null and f.seq_min > p_after
+    order by f.seq_min
+    limit p_limit + 1
+  ), kept as (
+    select * from page order by seq_min limit p_limit
+  )
+  select jsonb_build_object(
+    'files', coalesce((select jsonb_agg(jsonb_build_object(
+      'id', k.id, 'object_key', k.object_key, 'start_byte', k.start_byte, 'byte_length', k.byte_length,
+      'level', k.level, 'seq_min', k.seq_min, 'seq_max', k.seq_max, 'row_count', k.row_count,
+      'row_group_count', k.row_group_count, 'uncompressed_bytes', k.uncompressed_bytes,
+      'schema_fingerprint', k.schema_fingerprint, 'state', k.state, 'etag', k.etag,
+      'uploaded_at', k.uploaded_at) order by k.seq_min) from kept k), '[]'),
+    'more', (select count(*) > p_limit from page),
+    'cursor', case when (select count(*) > p_limit from page) then (select max(k.seq_min)::text from kept k) end)
+$$;

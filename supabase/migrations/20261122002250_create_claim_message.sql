@@ -1,0 +1,90 @@
+-- Tries to lease the partition of one message that was seen due. Null: not this one, look at the next. Locks
+-- are only ever tried (skip locked) on this path: a claim waits for nobody while it holds something.
+create or replace function sediment.claim_message(
+  p_queue text, p_msg_id bigint, p_message jsonb, p_worker text, p_lease_seconds integer
+)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_msg record;
+  p public.partitions;
+  v_run public.processing_metrics;
+  v_settings jsonb;
+  v_now timestamptz;
+begin
+  select * into v_msg from sediment.parse_message(p_message);
+  if v_msg.problem is not null then
+    if sediment.queue_take(p_queue, p_msg_id) then
+      perform sediment.reject_message(p_queue, p_msg_id, p_message, v_msg.problem);
+    end if;
+    return null;
+  end if;
+  if v_msg."table" is null then
+    return null; -- a fan-out: claim_compaction handles it before anything is locked
+  end if;
+
+  select * into p from public.partitions x
+  where x.dataset_id = v_msg.dataset_id and x."table" = v_msg."table" and x.period_tag = v_msg.period_tag
+  for no key update skip locked;
+  if not found then
+    if not exists (select 1 from public.partitions x where x.dataset_id = v_msg.dataset_id
+        and x."table" = v_msg."table" and x.period_tag = v_msg.period_tag)
+      and sediment.queue_take(p_queue, p_msg_id)
+    then
+      perform sediment.reject_message(p_queue, p_msg_id, p_message, 'there is no such partition');
+    end if;
+    return null;
+  end if;
+
+  -- Not the partition's live message: either it was archived since we looked, or somebody sent it by hand;
+  -- then it counts as a request and joins.
+  if p.msg_id is distinct from p_msg_id or p.queue is distinct from p_queue then
+    if sediment.queue_take(p_queue, p_msg_id) then
+      perform sediment.queue_archive(p_queue, p_msg_id);
+      update public.partitions x set demand_seq = x.demand_seq + 1
+      where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
+      perform sediment.wake_partition(p.dataset_id, p."table", p.period_tag, v_msg.priority, 'message', 0);
+    end if;
+    return null;
+  end if;
+
+  v_now := clock_timestamp();
+  if p.lease_expires_at > v_now then
+    perform sediment.queue_hide(p_queue, p_msg_id, p.lease_expires_at);
+    return null;
+  end if;
+  if p.lease_expires_at is not null then
+    perform sediment.retry_run(p.dataset_id, p."table", p.period_tag, 'lease_expired',
+      format('worker %s did not renew its lease', p.lease_worker), null, false);
+    return null;
+  end if;
+  if p.ready_at > v_now then
+    perform sediment.queue_hide(p_queue, p_msg_id, p.ready_at); -- it failed since we looked, and waits
+    return null;
+  end if;
+
+  v_settings := sediment.settings_of(p.dataset_id, p."table");
+  update public.partitions x
+  set token = x.token + 1, lease_worker = p_worker, claimed_at = v_now,
+    lease_expires_at = v_now + make_interval(secs => least(p_lease_seconds, (v_settings ->> 'max_run_seconds')::integer)),
+    claimed_demand_seq = x.demand_seq, claimed_debt_files = x.debt_files, claimed_debt_bytes = x.debt_bytes
+  where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag
+  returning * into strict p;
+  update public.partitions x set ready_at = p.lease_expires_at
+  where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
+  perform sediment.queue_hide(p_queue, p_msg_id, p.lease_expires_at);
+  update public.processing_metrics r
+  set status = 'running', attempts = r.attempts + 1, worker = p_worker, started_at = coalesce(r.started_at, v_now)
+  where r.id = p.run_id
+  returning * into strict v_run;
+
+  return jsonb_build_object(
+    'claimed', true, 'run_id', p.run_id, 'dataset_id', p.dataset_id, 'table', p."table",
+    'period_tag', p.period_tag, 'user_id', v_run.user_id, 'priority', v_run.priority, 'token', p.token,
+    'lease_expires_at', p.lease_expires_at, 'attempt', v_run.attempts, 'demand_seq', p.demand_seq,
+    'forced', p.forced_seq > p.done_seq, 'outputs_committed', v_run.commits, 'settings', v_settings,
+    'steps', v_run.steps)
+    || sediment.list_inputs(p.dataset_id, p."table", p.period_tag, -1, 2000);
+end $$;

@@ -1,0 +1,93 @@
+-- The heart of a compaction's commit: the inputs leave, the output comes, at one new version. The caller holds
+-- the partition's lock and has checked the token. Returns {version, file_id} and what was replaced.
+create or replace function sediment.replace_files(
+  p public.partitions, p_run uuid, p_n integer, p_token bigint, p_inputs bigint[], p_output jsonb
+)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_in record;
+  v_out record;
+  v_dedupe boolean;
+  v_version public.dataset_versions;
+  v_removed bigint;
+  v_now timestamptz := clock_timestamp();
+  v_file bigint;
+begin
+  select count(*) as files, coalesce(sum(f.byte_length), 0)::bigint as bytes,
+    coalesce(sum(f.row_count), 0)::bigint as rows, coalesce(sum(f.row_group_count), 0)::bigint as row_groups,
+    coalesce(sum(f.uncompressed_bytes), 0)::bigint as uncompressed, max(f.level) as level,
+    min(f.seq_min) as seq_min, max(f.seq_max) as seq_max
+  into strict v_in
+  from public.battle_files f
+  where f.id = any (p_inputs) and f.removed_version is null and f.state = 'active'
+    and f.dataset_id = p.dataset_id and f."table" = p."table" and f.period_tag = p.period_tag;
+  if v_in.files <> cardinality(p_inputs) then
+    perform sediment.fail('inputs_changed', 409,
+      format('%s of %s inputs are visible and sound', v_in.files, cardinality(p_inputs)));
+  end if;
+
+  select * into v_out from jsonb_to_record(p_output) as t(object_key text, size bigint, etag text,
+    row_count bigint, row_group_count integer, uncompressed_bytes bigint, schema_fingerprint text, stats jsonb);
+  v_dedupe := jsonb_array_length(sediment.settings_of(p.dataset_id, p."table") -> 'dedupe_keys') > 0;
+  if (case when v_dedupe then coalesce(v_out.row_count, 0) <= v_in.rows and (v_out.row_count > 0 or v_in.rows = 0)
+      else coalesce(v_out.row_count, 0) = v_in.rows end) is not true
+  then
+    perform sediment.fail('merge_rows_differ', 500,
+      format('the inputs hold %s rows, the output %s', v_in.rows, coalesce(v_out.row_count, 0)));
+  end if;
+  -- Last writer wins only holds when nothing that was written in between stays outside.
+  if v_dedupe and exists (
+    select 1 from public.battle_files f
+    where f.dataset_id = p.dataset_id and f."table" = p."table" and f.period_tag = p.period_tag
+      and f.removed_version is null and f.id <> all (p_inputs)
+      and f.seq_min <= v_in.seq_max and f.seq_max >= v_in.seq_min)
+  then
+    perform sediment.fail('inputs_not_adjacent', 409,
+      format('a file between upload %s and %s is not among the inputs', v_in.seq_min, v_in.seq_max));
+  end if;
+
+  v_version := sediment.next_version(p.dataset_id,
+    case when p_output is null then 0 else 1 end - v_in.files, coalesce(v_out.size, 0) - v_in.bytes,
+    coalesce(v_out.row_count, 0) - v_in.rows, coalesce(v_out.uncompressed_bytes, 0) - v_in.uncompressed,
+    coalesce(v_out.etag, ''));
+
+  update public.battle_files f set removed_version = v_version.version
+  where f.id = any (p_inputs) and f.removed_version is null;
+  get diagnostics v_removed = row_count;
+  if v_removed <> cardinality(p_inputs) then
+    perform sediment.fail('inputs_changed', 409,
+      format('%s of %s inputs were still visible', v_removed, cardinality(p_inputs)));
+  end if;
+
+  if p_output is not null then
+    update public.objects o
+    set state = 'stored', size = v_out.size, etag = v_out.etag, expires_at = null, updated_at = v_now
+    where o.object_key = v_out.object_key and o.state = 'staged'
+      and o.run_id = p_run and o.run_ordinal = p_n and o.token = p_token;
+    if not found then
+      perform sediment.fail('object_missing', 500,
+        format('%s is not the staged output %s of this run and token', v_out.object_key, p_n));
+    end if;
+    insert into public.battle_files (dataset_id, "table", period_tag, run_id, ordinal, object_key, start_byte,
+      byte_length, etag, level, seq_min, seq_max, row_count, row_group_count, uncompressed_bytes,
+      schema_fingerprint, stats, added_version, uploaded_by, uploaded_at)
+    select p.dataset_id, p."table", p.period_tag, p_run, p_n, v_out.object_key, 0, v_out.size, v_out.etag,
+      v_in.level + 1, v_in.seq_min, v_in.seq_max, v_out.row_count, v_out.row_group_count,
+      v_out.uncompressed_bytes, v_out.schema_fingerprint, v_out.stats, v_version.version, r.user_id, v_now
+    from public.processing_metrics r where r.id = p_run
+    returning id into strict v_file;
+  end if;
+
+  update public.processing_metrics r
+  set attempts = 0, -- a committed output is progress: the next failure is a first one again
+    files_before = r.files_before + v_in.files, files_after = r.files_after + (v_file is not null)::integer,
+    row_groups_before = r.row_groups_before + v_in.row_groups,
+    row_groups_after = r.row_groups_after + coalesce(v_out.row_group_count, 0),
+    rows_before = r.rows_before + v_in.rows, rows_after = r.rows_after + coalesce(v_out.row_count, 0),
+    bytes_before = r.bytes_before + v_in.bytes, bytes_after = r.bytes_after + coalesce(v_out.size, 0)
+  where r.id = p_run;
+  return jsonb_build_object('version', v_version.version, 'file_id', v_file);
+end $$;

@@ -1,0 +1,75 @@
+-- The last commit of a run: frees the lease, archives the message, takes over the planner's view of the debt,
+-- and makes sure that nothing which came meanwhile is lost. The caller holds the partition's lock. p_result:
+-- {decision, debt: {files, bytes, oldest}, next_due_at, steps_ms, output}. Returns whether the partition has a
+-- live message again.
+create or replace function sediment.close_run(p public.partitions, p_progress boolean, p_result jsonb)
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_moved boolean := p.demand_seq > p.claimed_demand_seq;
+  v_files bigint := greatest(coalesce((p_result #>> '{debt,files}')::bigint, 0), 0);
+  v_bytes bigint := greatest(coalesce((p_result #>> '{debt,bytes}')::bigint, 0), 0);
+  v_oldest timestamptz;
+  v_due timestamptz := (p_result ->> 'next_due_at')::timestamptz;
+  v_idle interval;
+  v_next uuid := p.next_run_id;
+  v_priority text := 'realtime';
+begin
+  select make_interval(secs => s.idle_recheck_seconds) into strict v_idle from public.service_settings s;
+  update public.processing_metrics r
+  set status = 'success', completed_at = v_now, step = null, error_code = null, error_message = null,
+    error_step = null, output = p_result -> 'output'
+  where r.id = p.run_id;
+  perform sediment.queue_archive(p.queue, p.msg_id);
+  update public.dead_letters l set resolved_at = v_now, resolution = 'succeeded'
+  where l.dataset_id = p.dataset_id and l."table" = p."table" and l.period_tag = p.period_tag
+    and l.resolved_at is null;
+
+  -- Debt is what the planner said, and what was uploaded since the claim.
+  v_oldest := case when v_files > 0 then coalesce((p_result #>> '{debt,oldest}')::timestamptz, p.claimed_at) end;
+  if v_moved and p.debt_files > p.claimed_debt_files then
+    v_oldest := least(coalesce(v_oldest, p.claimed_at), p.claimed_at);
+  end if;
+  v_files := v_files + p.debt_files - p.claimed_debt_files;
+  v_bytes := v_bytes + p.debt_bytes - p.claimed_debt_bytes;
+  -- A run that changed nothing is not repeated at once, whatever it says: nothing loops for ever.
+  if v_due is null and v_files > 0 then
+    v_due := v_now;
+  end if;
+  if not p_progress then
+    v_due := greatest(v_due, v_now + v_idle);
+  end if;
+
+  update public.partitions x
+  set queue = null, msg_id = null, run_id = null, next_run_id = null, ready_at = null,
+    lease_expires_at = null, lease_worker = null, claimed_at = null, claimed_demand_seq = null,
+    claimed_debt_files = null, claimed_debt_bytes = null, done_seq = p.claimed_demand_seq,
+    debt_files = v_files, debt_bytes = v_bytes, debt_oldest = v_oldest, due_at = v_due, dead_since = null,
+    last_decision = p_result ->> 'decision', last_considered_at = v_now
+  where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
+
+  if not v_moved then
+    -- whoever waited behind this run was seen by it all the same (it was claimed again since)
+    update public.processing_metrics r
+    set status = 'success', completed_at = v_now, decision = 'joined run ' || p.run_id,
+      output = jsonb_build_object('joined', p.run_id)
+    where r.id = v_next;
+  elsif v_next is null then
+    v_next := sediment.open_run(p.dataset_id, p."table", p.period_tag, v_priority, 'follow_up');
+    perform sediment.adopt_run(p.dataset_id, p."table", p.period_tag, v_next, v_priority);
+    return true;
+  else
+    select r.priority into strict v_priority from public.processing_metrics r where r.id = v_next;
+    perform sediment.adopt_run(p.dataset_id, p."table", p.period_tag, v_next, v_priority);
+    return true;
+  end if;
+
+  if p_progress and v_due <= v_now then
+    perform sediment.wake_partition(p.dataset_id, p."table", p.period_tag, 'realtime', 'follow_up', 0);
+    return true;
+  end if;
+  return false;
+end $$;

@@ -1,0 +1,57 @@
+-- Leases one due partition to a worker: reads and leases one message in one transaction. The queue that is
+-- looked at first is dealt 6:3:1, so that none starves; an empty one passes its turn on. Attempts are counted
+-- here, not by read_ct: a message that a dying worker never started on is not a failure.
+-- Returns {claimed: false, reason: 'empty'|'busy'|'fanned_out'}, where fanned_out means that a request for a
+-- whole dataset was spread and asking again makes sense; or {claimed: true, run_id, dataset_id, table,
+-- period_tag, user_id, priority, token, lease_expires_at, attempt, demand_seq, forced, outputs_committed,
+-- settings, steps, files: [{id, object_key, start_byte, byte_length, level, seq_min, seq_max, row_count,
+-- row_group_count, uncompressed_bytes, schema_fingerprint, state, etag, uploaded_at}], more, cursor}: the
+-- oldest 2,000 files in upload order; list_fragments gives those after the cursor. outputs_committed is the
+-- ordinal (p_n) of the run's next commit.
+create or replace function public.claim_compaction(p_worker text, p_lease_seconds integer default 300)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_turns constant text[] :=
+    '{manual,realtime,manual,manual,realtime,manual,scheduled,realtime,manual,manual}';
+  v_first text := v_turns[1 + nextval('sediment.queue_turn') % 10];
+  v_queue text;
+  v_candidate record;
+  v_seen integer;
+  v_any boolean := false;
+  v_tried bigint[];
+  v_claim jsonb;
+begin
+  if p_worker is null or length(p_worker) not between 1 and 200 then
+    perform sediment.fail('invalid_request', 400, 'p_worker is empty or over 200 characters');
+  end if;
+  if p_lease_seconds is null or p_lease_seconds not between 1 and 3600 then
+    perform sediment.fail('invalid_request', 400, format('p_lease_seconds is %s', p_lease_seconds), '1 to 3600');
+  end if;
+
+  foreach v_queue in array array[v_first] || array_remove('{manual,realtime,scheduled}'::text[], v_first) loop
+    v_tried := '{}';
+    -- in batches of ten; each with a new look at the queue, since others claim at the same time
+    for v_round in 1 .. 10 loop
+      v_seen := 0;
+      for v_candidate in select r.msg_id, r.message from sediment.queue_ready(v_queue, 10, v_tried) r loop
+        v_seen := v_seen + 1;
+        v_tried := v_tried || v_candidate.msg_id;
+        -- spreading waits for partitions, so it is done only while nothing is locked
+        if not v_any and sediment.fan_out_message(v_queue, v_candidate.msg_id, v_candidate.message) then
+          return jsonb_build_object('claimed', false, 'reason', 'fanned_out');
+        end if;
+        v_any := true;
+        v_claim := sediment.claim_message(v_queue, v_candidate.msg_id, v_candidate.message, p_worker,
+          p_lease_seconds);
+        if v_claim is not null then
+          return v_claim;
+        end if;
+      end loop;
+      exit when v_seen < 10;
+    end loop;
+  end loop;
+  return jsonb_build_object('claimed', false, 'reason', case when v_any then 'busy' else 'empty' end);
+end $$;

@@ -1,0 +1,44 @@
+-- Plans the object of a run's n-th output. The key holds run and token: an older worker can't overwrite what a
+-- newer one writes. Asked again it gives the same key; after the commit it says so and gives that answer.
+-- Returns {object_key, expires_at, committed, answer|null}. Raises lease_lost, run_finished, run_not_found.
+create or replace function public.stage_output(p_run uuid, p_n integer, p_token bigint, p_expected_bytes bigint)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  p public.partitions;
+  v_done public.run_commits;
+  v_key text;
+  v_state text;
+  v_settings public.service_settings;
+  v_deadline timestamptz;
+begin
+  if p_n is null or p_n < 0 then
+    perform sediment.fail('invalid_request', 400, format('p_n is %s', p_n));
+  end if;
+  p := sediment.lock_run_partition(p_run);
+  select * into v_done from public.run_commits c where c.run_id = p_run and c.ordinal = p_n;
+  if found then
+    return jsonb_build_object('object_key', v_done.object_key, 'expires_at', null, 'committed', true,
+      'answer', v_done.answer || jsonb_build_object('replayed', true));
+  end if;
+  perform sediment.check_token(p, p_run, p_token);
+
+  -- No lease lives longer than max_run_seconds after its claim; a PUT may be under way when it ends.
+  select * into strict v_settings from public.service_settings;
+  v_deadline := p.claimed_at + make_interval(secs => v_settings.max_run_seconds + v_settings.max_put_seconds);
+  v_key := format('battle_compacted/%s/%s/%s/%s-%s-%s.parquet', p.dataset_id, p."table", p.period_tag, p_run,
+    p_token, p_n);
+  insert into public.objects (object_key, kind, size, expires_at, put_deadline, dataset_id, "table", period_tag,
+    run_id, run_ordinal, token)
+  values (v_key, 'compacted', p_expected_bytes, v_deadline, v_deadline, p.dataset_id, p."table", p.period_tag,
+    p_run, p_n, p_token)
+  on conflict (object_key) do nothing;
+
+  select o.state into strict v_state from public.objects o where o.object_key = v_key;
+  if v_state <> 'staged' then
+    perform sediment.fail('lease_lost', 409, format('%s was given up', v_key));
+  end if;
+  return jsonb_build_object('object_key', v_key, 'expires_at', v_deadline, 'committed', false, 'answer', null);
+end $$;

@@ -1,0 +1,17 @@
+-- Ends an attempt that failed: back to the queue with exponential back-off and full jitter, or to the dead
+-- letters when the attempts are used up or the error is permanent. The lease is freed either way.
+-- Returns {status: 'retry'|'dead', retry_at|null, dead_letter_id|null}. Raises lease_lost, run_finished.
+create or replace function public.fail_compaction(
+  p_run uuid, p_token bigint, p_code text, p_message text, p_step text, p_permanent boolean
+)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  p public.partitions;
+begin
+  p := sediment.lock_lease(p_run, p_token);
+  return sediment.retry_run(p.dataset_id, p."table", p.period_tag, coalesce(left(p_code, 100), 'internal'),
+    p_message, p_step, coalesce(p_permanent, false));
+end $$;

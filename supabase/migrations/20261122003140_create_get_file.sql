@@ -1,0 +1,33 @@
+-- One data file, for serving its bytes: {id, dataset_id, user_id, object_key, start_byte, byte_length, size,
+-- object_size, table, period_tag, level, state, quarantine_code, quarantine_reason, row_count, row_group_count,
+-- uncompressed_bytes, schema_fingerprint, schema, stats, etag, uploaded_at, added_version, removed_version}.
+-- Raises not_found, dataset_forbidden, version_gone (no kept version shows it any more).
+create or replace function public.get_file(p_user uuid, p_file bigint)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  f public.battle_files;
+  d public.datasets;
+begin
+  select * into f from public.battle_files x where x.id = p_file;
+  if not found then
+    perform sediment.fail('not_found', 404, format('there is no data file %s', p_file));
+  end if;
+  d := sediment.own_dataset(p_user, f.dataset_id);
+  if f.removed_version <= d.oldest_kept_version then
+    perform sediment.fail('version_gone', 410, format('data file %s left at version %s', f.id, f.removed_version),
+      format('version %s or later', d.oldest_kept_version));
+  end if;
+  return jsonb_build_object('id', f.id, 'dataset_id', f.dataset_id, 'user_id', d.user_id,
+    'object_key', f.object_key, 'start_byte', f.start_byte, 'byte_length', f.byte_length, 'size', f.byte_length,
+    'object_size', (select o.size from public.objects o where o.object_key = f.object_key),
+    'table', f."table", 'period_tag', f.period_tag, 'level', f.level, 'state', f.state,
+    'quarantine_code', f.quarantine_code, 'quarantine_reason', f.quarantine_reason,
+    'row_count', f.row_count, 'row_group_count', f.row_group_count,
+    'uncompressed_bytes', f.uncompressed_bytes, 'schema_fingerprint', f.schema_fingerprint,
+    'schema', (select s.schema from public.file_schemas s where s.fingerprint = f.schema_fingerprint),
+    'stats', f.stats, 'etag', f.etag, 'uploaded_at', f.uploaded_at, 'added_version', f.added_version,
+    'removed_version', f.removed_version);
+end $$;

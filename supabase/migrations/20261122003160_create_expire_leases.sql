@@ -1,0 +1,27 @@
+-- Takes back the leases of workers that went silent: the token rises, the run waits for its next attempt or is
+-- buried. Bounded; what somebody else holds is being taken care of. Returns {expired, dead, more}.
+create or replace function public.expire_leases(p_limit integer default 200)
+returns jsonb
+language plpgsql
+set search_path = ''
+set statement_timeout = '30s'
+as $$
+declare
+  p public.partitions;
+  v_expired integer := 0;
+  v_dead integer := 0;
+begin
+  for p in
+    select * from public.partitions x where x.lease_expires_at <= clock_timestamp()
+    order by x.lease_expires_at limit p_limit
+    for no key update skip locked
+  loop
+    v_expired := v_expired + 1;
+    if sediment.retry_run(p.dataset_id, p."table", p.period_tag, 'lease_expired',
+      format('worker %s did not renew its lease', p.lease_worker), null, false) ->> 'status' = 'dead'
+    then
+      v_dead := v_dead + 1;
+    end if;
+  end loop;
+  return jsonb_build_object('expired', v_expired, 'dead', v_dead, 'more', v_expired = p_limit);
+end $$;

@@ -1,0 +1,77 @@
+-- Each minute: what must not be forgotten.
+--   debt that is due and has no live message gets one; a message that somebody purged is sent again;
+--   staged objects to which no PUT can arrive any more are to be deleted; fan-outs whose runs have ended end.
+-- Bounded, and never waits for a lock. Returns {sent, resent, stages_expired, fan_outs_closed, more}.
+create or replace function public.sweep(p_limit integer default 500)
+returns jsonb
+language plpgsql
+set search_path = ''
+set statement_timeout = '30s'
+as $$
+declare
+  p public.partitions;
+  v_sent integer := 0;
+  v_resent integer := 0;
+  v_stages integer;
+  v_closed integer;
+begin
+  for p in
+    select * from public.partitions x where x.due_at <= clock_timestamp() and x.msg_id is null
+    order by x.due_at limit p_limit
+    for no key update skip locked
+  loop
+    perform sediment.wake_partition(p.dataset_id, p."table", p.period_tag, 'scheduled', 'sweep', 0);
+    v_sent := v_sent + 1;
+  end loop;
+
+  -- A partition without lease whose message is gone (purge_queue, a restored backup) sends it again.
+  for p in
+    select * from public.partitions x
+    where x.msg_id is not null and x.lease_expires_at is null
+      and not exists (select 1 from sediment.queue_messages m where m.queue = x.queue and m.msg_id = x.msg_id)
+    limit p_limit
+    for no key update skip locked
+  loop
+    -- look again under the lock: the first look was at an older snapshot
+    if p.msg_id is null or p.lease_expires_at is not null
+      or exists (select 1 from sediment.queue_messages m where m.queue = p.queue and m.msg_id = p.msg_id)
+    then
+      continue;
+    end if;
+    update public.partitions x
+    set ready_at = clock_timestamp(),
+      msg_id = sediment.queue_send(p.queue, p.run_id, p.dataset_id, p."table", p.period_tag, 0)
+    where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
+    v_resent := v_resent + 1;
+  end loop;
+
+  with gone as (
+    select o.object_key from public.objects o
+    where o.state = 'staged' and o.put_deadline <= clock_timestamp()
+    order by o.put_deadline limit p_limit
+    for update skip locked
+  )
+  update public.objects o
+  set state = 'deleting', delete_after = clock_timestamp(), delete_reason = 'staged and never committed',
+    expires_at = null, updated_at = clock_timestamp()
+  from gone g where o.object_key = g.object_key and o.state = 'staged';
+  get diagnostics v_stages = row_count;
+
+  with done as (
+    select r.id, exists (select 1 from public.run_children k join public.processing_metrics c on c.id = k.child_id
+      where k.parent_id = r.id and c.status <> 'success') as failed
+    from public.processing_metrics r
+    where r.operation = 'fan_out' and r.completed_at is null and r.fan_out_cursor is null
+      and not exists (select 1 from public.run_children k join public.processing_metrics c on c.id = k.child_id
+        where k.parent_id = r.id and c.completed_at is null)
+    order by r.queued_at limit p_limit
+    for no key update of r skip locked
+  )
+  update public.processing_metrics r
+  set status = case when d.failed then 'failure' else 'success' end, completed_at = clock_timestamp()
+  from done d where r.id = d.id;
+  get diagnostics v_closed = row_count;
+
+  return jsonb_build_object('sent', v_sent, 'resent', v_resent, 'stages_expired', v_stages,
+    'fan_outs_closed', v_closed, 'more', greatest(v_sent, v_resent, v_stages, v_closed) = p_limit);
+end $$;

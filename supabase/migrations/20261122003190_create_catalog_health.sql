@@ -1,0 +1,27 @@
+-- Whether the catalog works, cheaply: bounded looks, no counting of everything. Returns {ok, queues: {name:
+-- {due, oldest_due_at}}, leases, overdue_leases, dead_letters, oldest_debt, postgres, pgmq}; counts stop at 100.
+create or replace function public.catalog_health()
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_queues jsonb := '{}';
+  v_queue text;
+begin
+  foreach v_queue in array '{manual,realtime,scheduled}'::text[] loop
+    v_queues := v_queues || jsonb_build_object(v_queue, jsonb_build_object(
+      'due', (select count(*) from sediment.queue_ready(v_queue, 100)),
+      'oldest_due_at', (select min(m.vt) from sediment.queue_messages m
+        where m.queue = v_queue and m.vt <= clock_timestamp())));
+  end loop;
+  return jsonb_build_object('ok', true, 'queues', v_queues,
+    'leases', (select count(*) from public.partitions p where p.lease_expires_at > clock_timestamp()),
+    'overdue_leases',
+      (select count(*) from public.partitions p where p.lease_expires_at < clock_timestamp() - interval '2 minutes'),
+    'dead_letters', (select count(*) from (
+      select 1 from public.dead_letters l where l.resolved_at is null limit 100) x),
+    'oldest_debt', (select min(p.debt_oldest) from public.partitions p where p.debt_oldest is not null),
+    'postgres', current_setting('server_version'),
+    'pgmq', (select e.extversion from pg_catalog.pg_extension e where e.extname = 'pgmq'));
+end $$;

@@ -1,0 +1,49 @@
+-- What RLS filters must be granted first: new projects grant nothing, older ones grant everything to anon and
+-- authenticated. So both are said, table by table; a table that is in no list here is the owner's alone.
+do $$
+declare
+  v_name text;
+  v_signature text;
+  v_readable constant text[] := array['datasets', 'dataset_versions', 'partitions', 'uploads', 'battle_files',
+    'processing_metrics', 'table_settings', 'user_limits', 'dead_letters', 'assets'];
+  v_internal constant text[] := array['service_settings', 'objects', 'file_schemas', 'run_children',
+    'run_commits', 'user_usage', 'alerts'];
+begin
+  foreach v_name in array v_readable || v_internal loop
+    execute format('revoke all on public.%I from public, anon, authenticated, service_role', v_name);
+    execute format('grant select, insert, update, delete on public.%I to service_role', v_name);
+  end loop;
+  foreach v_name in array v_readable loop
+    execute format('grant select on public.%I to authenticated', v_name);
+  end loop;
+
+  -- The functions: for the service alone. By default PostgreSQL lets everybody execute a new function.
+  for v_signature in
+    select p.oid::regprocedure::text
+    from pg_catalog.pg_proc p
+    join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+    where n.nspname = 'sediment' or (n.nspname = 'public' and p.proname = any (array[
+      'stage_upload', 'commit_upload', 'abandon_upload', 'request_compaction', 'claim_compaction',
+      'list_fragments', 'stage_output', 'commit_compaction', 'renew_lease', 'record_step', 'quarantine_file',
+      'fail_compaction', 'list_files', 'version_at', 'get_file', 'run_status', 'catalog_health', 'tick', 'sweep',
+      'expire_leases', 'trigger_scheduled'
+    ]))
+  loop
+    execute format('revoke all on function %s from public, anon, authenticated, service_role', v_signature);
+    execute format('grant execute on function %s to service_role', v_signature);
+  end loop;
+
+  grant usage on sequence sediment.queue_turn to service_role;
+  revoke all on sediment.queue_messages from public;
+  grant select on sediment.queue_messages to service_role;
+
+  -- pgmq: the functions run as their caller
+  grant usage on schema pgmq to service_role;
+  foreach v_name in array
+    array['compaction_manual', 'compaction_realtime', 'compaction_scheduled', 'compaction_dlq']
+  loop
+    execute format('revoke all on pgmq.%I, pgmq.%I from public, anon, authenticated', 'q_' || v_name, 'a_' || v_name);
+    execute format('grant select, insert, update, delete on pgmq.%I, pgmq.%I to service_role',
+      'q_' || v_name, 'a_' || v_name);
+  end loop;
+end $$;
