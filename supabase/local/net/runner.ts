@@ -28,7 +28,6 @@ export interface NetRunner {
  */
 export function startNetRunner(sql: Sql): NetRunner {
   const stopping = new AbortController();
-  const sending = new Set<Promise<void>>();
   let looking: Promise<void> | undefined;
   let again = false;
 
@@ -44,13 +43,12 @@ export function startNetRunner(sql: Sql): NetRunner {
         )
         delete from net.http_request_queue q using next where q.id = next.id
         returning q.id, q.method, q.url, q.headers, q.body, q.timeout_milliseconds`;
-      for (const request of batch) {
-        const sent: Promise<void> = send(sql, request, stopping.signal)
-          .catch(() => {}) // the database is gone: the answer is lost, as it would be
-          .finally(() => sending.delete(sent));
-        sending.add(sent);
-      }
-      if (batch.length === batchSize) again = true;
+      // One batch at a time, as pg_net: a slow answer holds up those behind it until its timeout. When the
+      // database is gone an answer is lost, as it would be.
+      await Promise.all(
+        batch.map((request) => send(sql, request, stopping.signal).catch(() => {})),
+      );
+      if (batch.length > 0) again = true;
     } while (again);
   };
   const wake = () => {
@@ -78,7 +76,6 @@ export function startNetRunner(sql: Sql): NetRunner {
       clearInterval(expire);
       stopping.abort();
       await looking;
-      await Promise.all(sending);
     },
   };
 }

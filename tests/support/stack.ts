@@ -1,0 +1,79 @@
+/** What tests do with the embedded stack beside starting it. */
+import { createClient, type SupabaseClient } from "@supabase/supabase-js";
+import type { Stack } from "../../supabase/local/stack.ts";
+
+const quiet = {
+  auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+};
+
+/** A signed-up user. */
+export interface TestUser {
+  client: SupabaseClient;
+  id: string;
+  /** Access token, ES256. */
+  token: string;
+  email: string;
+  password: string;
+}
+
+/** Signs a new user up, with a client that acts as that user. */
+export async function signUp(
+  stack: Pick<Stack, "url" | "publishableKey">,
+  email = `${crypto.randomUUID()}@example.com`,
+): Promise<TestUser> {
+  const client = createClient(stack.url, stack.publishableKey, quiet);
+  const password = crypto.randomUUID();
+  const { data, error } = await client.auth.signUp({ email, password });
+  if (error) throw error;
+  return { client, id: data.user!.id, token: data.session!.access_token, email, password };
+}
+
+/** A client with the secret key, role service_role. */
+export function serviceClient(stack: Pick<Stack, "url" | "secretKey">): SupabaseClient {
+  return createClient(stack.url, stack.secretKey, quiet);
+}
+
+/** A client with the publishable key and no user, role anon. */
+export function anonClient(stack: Pick<Stack, "url" | "publishableKey">): SupabaseClient {
+  return createClient(stack.url, stack.publishableKey, quiet);
+}
+
+/**
+ * Asks again until the answer is there.
+ *
+ * @param what for the error, when it never is
+ * @param probe a truthy answer ends the waiting; errors end it too
+ * @param seconds how long to ask; generous, since it only matters when the test fails
+ */
+export async function eventually<T>(
+  what: string,
+  probe: () => Promise<T | undefined | false | null> | T | undefined | false | null,
+  seconds = 30,
+): Promise<T> {
+  const until = performance.now() + seconds * 1000;
+  while (true) {
+    const answer = await probe();
+    if (answer) return answer;
+    if (performance.now() > until) throw new Error(`${what}: not within ${seconds} s`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** Whether a process runs (a zombie does not). */
+export function isRunning(pid: number): boolean {
+  try {
+    const text = Deno.readTextFileSync(`/proc/${pid}/stat`);
+    return text.slice(text.lastIndexOf(")") + 2)[0] !== "Z";
+  } catch {
+    return false;
+  }
+}
+
+/** Kills every process of a running stack but this one, as a crash of the machine's processes would. */
+export function killChildren(stack: Pick<Stack, "pids">): void {
+  // The watchdog first: it would end the others in good order.
+  for (const name of ["watchdog", "postgres", "postgrest"]) {
+    const pid = stack.pids[name];
+    if (pid && isRunning(pid)) Deno.kill(pid, "SIGKILL");
+  }
+}
