@@ -82,7 +82,7 @@ export async function openFolderMedium(options: FolderMediumOptions): Promise<Pe
           size += chunk.length;
           if (size > limit) {
             throw new SedimentError("pending_full", `the upload has over ${limit} bytes`, {
-              expected: `at most ${limit} bytes: what is left of pending.quota_bytes`,
+              expected: `at most ${limit} bytes (pending.quota_bytes)`,
             });
           }
           hasher.update(chunk);

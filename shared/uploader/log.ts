@@ -10,6 +10,7 @@ export type LogName =
   | "parked"
   | "resumed"
   | "paused"
+  | "failed"
   | "expired"
   | "dead"
   | "busy"
@@ -55,6 +56,7 @@ const levels: Record<LogName, LogLevel> = {
   parked: "warn",
   resumed: "info",
   paused: "warn",
+  failed: "warn",
   expired: "error",
   dead: "error",
   busy: "debug",

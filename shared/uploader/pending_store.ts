@@ -82,9 +82,7 @@ export class PendingStore {
         const there = await this.#duplicateOf(id);
         if (there) return there;
       }
-      const dropping = settings.pending.when_full === "drop_oldest";
-      const room = settings.pending.quota_bytes - (dropping ? 0 : this.#usage.bytes);
-      const staged = await this.#medium.stage(source, Math.max(0, room));
+      const staged = await this.#medium.stage(source, settings.pending.quota_bytes);
       try {
         if (staged.size === 0) throw new SedimentError("empty_file", "the upload has no bytes");
         const id = identityOf(draft.targetUrl, draft.meta, staged.sha256);
@@ -285,11 +283,6 @@ export class PendingStore {
   async #makeRoom(size: number, forId: string): Promise<void> {
     if (this.#usage.fits(size)) return;
     const { settings: { pending }, say } = this.#parts;
-    say("full", {
-      bytes: this.#usage.bytes,
-      items: this.#usage.items,
-      when_full: pending.when_full,
-    });
     if (pending.when_full === "drop_oldest" && size <= pending.quota_bytes) {
       for (const item of await this.#droppable(forId)) {
         await this.#apply(item.id, "drop", {});
@@ -327,12 +320,14 @@ export class PendingStore {
   async #guard<T>(action: () => Promise<T>): Promise<T> {
     try {
       return await action();
-    } catch (error) {
-      if (error instanceof SedimentError) throw error;
-      const code = isFull(error) ? "pending_full" : "pending_unusable";
-      if (code === "pending_full") this.#parts.say("full", { message: (error as Error).message });
-      const detail = `${this.#medium.name}: ${asSedimentError(error).message}`;
-      throw new SedimentError(code, detail, { cause: error });
+    } catch (thrown) {
+      const detail = `${this.#medium.name}: ${asSedimentError(thrown).message}`;
+      const code = isFull(thrown) ? "pending_full" : "pending_unusable";
+      const error = thrown instanceof SedimentError
+        ? thrown
+        : new SedimentError(code, detail, { cause: thrown });
+      if (error.code === "pending_full") this.#parts.say("full", { message: error.message });
+      throw error;
     }
   }
 }

@@ -1,0 +1,95 @@
+/** Which pending items a batch tries, and why the others wait. Pure. */
+import { ceilingMs, isDue } from "./backoff.ts";
+import { ms, type PendingItem } from "./pending_record.ts";
+import type { Credential } from "./session.ts";
+import type { UploaderSettings } from "./settings.ts";
+
+/** What a batch is planned from. */
+export interface BatchFacts {
+  now: number;
+  /** Items of other servers are left: their credentials aren't ours to send there. */
+  origin: string;
+  credential: Credential | null;
+  /** By hand: waiting times don't count. */
+  force: boolean;
+  retry: UploaderSettings["retry"];
+}
+
+/** The plan: every item is in exactly one list. */
+export interface BatchPlan {
+  /** To try, in this order: oldest first, those that were refused before last. */
+  due: PendingItem[];
+  /** Past their time to live. */
+  expired: PendingItem[];
+  /** Of an identity that is in `due` already. */
+  duplicates: PendingItem[];
+  /** Not yet: backoff, another process's claim, or refused with this very credential. */
+  deferred: PendingItem[];
+  /** Another user's, or another server's. */
+  foreign: PendingItem[];
+  /** Dead and expired ones. */
+  ended: PendingItem[];
+}
+
+/** Plans a batch from all items, oldest first. */
+export function planBatch(items: PendingItem[], facts: BatchFacts): BatchPlan {
+  const plan: BatchPlan = {
+    due: [],
+    expired: [],
+    duplicates: [],
+    deferred: [],
+    foreign: [],
+    ended: [],
+  };
+  const refusedBefore: PendingItem[] = [];
+  const seen = new Set<string>();
+  for (const item of items) {
+    if (item.state === "dead" || item.state === "expired") plan.ended.push(item);
+    else if (item.state === "sending") plan.deferred.push(item);
+    else if (isExpired(item, facts)) plan.expired.push(item);
+    else if (isForeign(item, facts)) plan.foreign.push(item);
+    else if (!facts.force && !isTimeCome(item, facts)) plan.deferred.push(item);
+    else if (seen.has(identityKey(item))) plan.duplicates.push(item);
+    else {
+      seen.add(identityKey(item));
+      // A refused item at the head would hold up all behind it for as long as it is refused.
+      (item.state === "parked" ? refusedBefore : plan.due).push(item);
+    }
+  }
+  plan.due.push(...refusedBefore);
+  return plan;
+}
+
+/** The least wait after the n-th refusal in a row: none after the first, then doubling, up to 1 h. */
+export function authWaitMs(failures: number, retry: UploaderSettings["retry"]): number {
+  return failures <= 1 ? 0 : ceilingMs(retry.auth_backoff_seconds * 1000, failures - 1);
+}
+
+function isTimeCome(item: PendingItem, { now, credential, retry }: BatchFacts): boolean {
+  if (item.state !== "parked") return isDue(ms(item.next_attempt_at), now);
+  if (credential?.fingerprint === item.refused_credential) return false;
+  const since = item.last_attempt_at === null ? 0 : ms(item.last_attempt_at);
+  return isDue(since + authWaitMs(item.auth_failures, retry), now);
+}
+
+function isExpired(item: PendingItem, { now, retry }: BatchFacts): boolean {
+  const born = Math.max(ms(item.created_at), item.requeued_at ? ms(item.requeued_at) : 0);
+  return now - born > retry.ttl_seconds * 1000;
+}
+
+function isForeign(item: PendingItem, { origin, credential }: BatchFacts): boolean {
+  if (new URL(item.target_url).origin !== origin) return true;
+  return item.user_id !== null && credential !== null && credential.userId !== null &&
+    item.user_id !== credential.userId;
+}
+
+/** As {@link identityOf}, without the digest: 10,000 of them in a batch. */
+function identityKey(item: PendingItem): string {
+  const { context: c } = item;
+  const what = c.kind === "asset"
+    ? c.key
+    : `${c.dataset_id.toLowerCase()} ${c.table} ${c.period_tag} ${
+      c.table_offsets === undefined ? "" : JSON.stringify(c.table_offsets)
+    }`;
+  return `${c.kind} ${item.target_url} ${item.content_hash} ${what}`;
+}
