@@ -1,0 +1,114 @@
+/**
+ * Range readers over the objects of a merge's inputs. A fragment of 15 KB costs more to ask for than to
+ * send, so small files are fetched whole, once, a few ahead of the one being read; large ones are read by range.
+ */
+import { asSedimentError, SedimentError } from "../errors.ts";
+import { checkRange, type RangeReader } from "../parquet/range_reader.ts";
+import type { ObjectStore } from "../storage/object_store.ts";
+
+/** Where an input's bytes are. */
+export interface StoredInput {
+  id: string;
+  object_key: string;
+  start_byte: number;
+  byte_length: number;
+}
+
+/** Bounds of {@link openReaders}. */
+export interface ReaderLimits {
+  /** Files up to this many bytes are fetched whole. @default 1 MiB */
+  wholeBytes?: number;
+  /** Bytes of whole files that are kept at a time. @default 48 MiB */
+  cacheBytes?: number;
+  /** Whole files that are fetched ahead. @default 8 */
+  ahead?: number;
+}
+
+/**
+ * A reader for each input.
+ *
+ * @param inputs in the order in which they will be read
+ * @param signal stops every read
+ */
+export function openReaders(
+  store: ObjectStore,
+  inputs: StoredInput[],
+  signal: AbortSignal,
+  { wholeBytes = 1024 * 1024, cacheBytes = 48 * 1024 * 1024, ahead = 8 }: ReaderLimits = {},
+): Map<string, RangeReader> {
+  /** Whole files by index, in order of use: the first is the one that was not used for longest. */
+  const cache = new Map<number, Promise<Uint8Array>>();
+  let cached = 0;
+
+  const fetchRange = async (input: StoredInput, start: number, length: number) => {
+    const from = input.start_byte + start;
+    const bytes = await store.getRange(input.object_key, from, length, { signal })
+      .catch((thrown: unknown) => {
+        const { code, message } = asSedimentError(thrown);
+        // What is not as the catalog says is that input's fault; the merge can go on without it.
+        if (code !== "object_missing" && code !== "range_not_satisfiable") throw thrown;
+        throw missing(input, message, thrown);
+      });
+    if (bytes.byteLength === length) return bytes;
+    throw missing(
+      input,
+      `${input.object_key} gave ${bytes.byteLength} bytes of ${length} at ${from}`,
+    );
+  };
+
+  const fetchWhole = (index: number): Promise<Uint8Array> => {
+    const known = cache.get(index);
+    if (known !== undefined) {
+      cache.delete(index);
+      cache.set(index, known);
+      return known;
+    }
+    const input = inputs[index]!;
+    const bytes = fetchRange(input, 0, input.byte_length);
+    // A failure is the reader's to report, when it gets there; it is not kept for the next try.
+    bytes.catch(() => {
+      if (cache.get(index) === bytes && cache.delete(index)) cached -= input.byte_length;
+    });
+    cache.set(index, bytes);
+    cached += input.byte_length;
+    for (const oldest of cache.keys()) {
+      if (cached <= cacheBytes || oldest === index) break;
+      cache.delete(oldest);
+      cached -= inputs[oldest]!.byte_length;
+    }
+    return bytes;
+  };
+
+  /** The highest index for which fetching ahead was begun. */
+  let begun = -1;
+  const fetchAhead = (index: number) => {
+    for (
+      let next = Math.max(index, begun) + 1;
+      next <= index + ahead && next < inputs.length;
+      next++
+    ) {
+      begun = next;
+      const size = inputs[next]!.byte_length;
+      if (size <= wholeBytes && cached + size <= cacheBytes) fetchWhole(next);
+    }
+  };
+
+  return new Map(inputs.map((input, index): [string, RangeReader] => [input.id, {
+    size: input.byte_length,
+    async read(start, length, own) {
+      if (signal.aborted || own?.aborted) {
+        throw new SedimentError("aborted", "A read was stopped", { cause: signal.reason });
+      }
+      checkRange(start, length, input.byte_length);
+      if (input.byte_length <= wholeBytes) {
+        fetchAhead(index);
+        return (await fetchWhole(index)).subarray(start, start + length);
+      }
+      return await fetchRange(input, start, length);
+    },
+  }]));
+}
+
+function missing(input: StoredInput, detail: string, cause?: unknown): SedimentError {
+  return new SedimentError("object_missing", detail, { extra: { file: input.id }, cause });
+}

@@ -1,0 +1,262 @@
+/**
+ * What a run does with the files of its partition: a pure function whose decision is kept with the run, in
+ * words, also when it decides to do nothing.
+ */
+import { chooseByTier, tierOf, tierRatio } from "./tiers.ts";
+
+/** What the planner needs to know of a data file; the shape of `claim_compaction`'s files. */
+export interface PlanFile {
+  id: number;
+  byte_length: number;
+  level: number;
+  /** First and last upload that is in the file. */
+  seq_min: number;
+  seq_max: number;
+  row_count: number;
+  row_group_count: number;
+  uncompressed_bytes: number;
+  schema_fingerprint: string;
+  /** `active`, or `quarantined`: listed to readers, never merged. */
+  state: string;
+  uploaded_at: string;
+}
+
+/** The table's settings that matter here. */
+export interface PlanSettings {
+  target_file_bytes: number;
+  healthy_row_group_bytes: number;
+  min_inputs: number;
+  max_age_seconds: number;
+}
+
+/** What the planner is asked. */
+export interface PlanRequest<F extends PlanFile> {
+  files: F[];
+  settings: PlanSettings;
+  /** Manual priority: merges below `min_inputs` too. */
+  forced: boolean;
+  now: Date;
+  limits?: Partial<OutputLimits>;
+}
+
+/** Bounds of one output beside its target size. */
+export interface OutputLimits {
+  /** Most inputs: each costs a fetch and an entry in memory. @default 1000 */
+  maxInputs: number;
+  /** Most uncompressed bytes that one merge takes in. @default 256 MiB */
+  maxUncompressedBytes: number;
+}
+
+/** One file to be written. */
+export interface PlannedOutput<F extends PlanFile> {
+  /** In output order, which is upload order. */
+  inputs: F[];
+  /** Bytes of the inputs as stored. */
+  bytes: number;
+  expectedRows: number;
+  /** Why these files, in words. */
+  reason: string;
+}
+
+/** The answer. */
+export interface Plan<F extends PlanFile> {
+  outputs: PlannedOutput<F>[];
+  /** Everything that was decided and why, in words. */
+  decision: string;
+  /** When a file that was left alone becomes old enough to be merged, or null. */
+  nextDueAt: Date | null;
+}
+
+const defaultLimits: OutputLimits = { maxInputs: 1000, maxUncompressedBytes: 256 * 1024 * 1024 };
+
+/** Plans one partition. Files of different schemas never meet in an output. */
+export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Plan<F> {
+  const { files, settings, forced, now } = request;
+  const limits = { ...defaultLimits, ...request.limits };
+  const active = files.filter((file) => file.state === "active").sort(byUploadOrder);
+  const outputs: PlannedOutput<F>[] = [];
+  const notes: string[] = [];
+  let nextDueAt: Date | null = null;
+
+  const groups = Map.groupBy(active, (file) => file.schema_fingerprint);
+  for (const group of groups.values()) {
+    for (const file of group) {
+      if (!isFragmented(file, settings) || !isFullGrown(file, settings)) continue;
+      const size = Math.round(file.uncompressed_bytes / file.row_group_count);
+      outputs.push(
+        output([file], `its ${file.row_group_count} row groups are of ${bytesText(size)}`),
+      );
+    }
+    const small = group.filter((file) => !isFullGrown(file, settings));
+    const choice = choose(small, settings, forced, now);
+    const packed = pack(choice.files, settings.target_file_bytes, limits);
+    outputs.push(...packed.map((inputs) => output(inputs, choice.reason)));
+    const taken = new Set(packed.flat());
+    const left = small.filter((file) => !taken.has(file));
+    if (left.length > 0) notes.push(noteOn(left, choice, settings));
+    const due = nextDue(left, settings, now);
+    if (due !== null && (nextDueAt === null || due < nextDueAt)) nextDueAt = due;
+  }
+
+  const grown = active.filter((file) =>
+    isFullGrown(file, settings) && !isFragmented(file, settings)
+  );
+  if (grown.length > 0) notes.push(`${filesText(grown.length)} full grown`);
+  const quarantined = files.length - active.length;
+  if (quarantined > 0) notes.push(`${filesText(quarantined)} in quarantine`);
+  return {
+    outputs,
+    decision: decisionText(outputs, files.length, groups.size, notes, nextDueAt),
+    nextDueAt,
+  };
+}
+
+/** Whether a file has reached the size at which it stays as it is. */
+function isFullGrown(file: PlanFile, settings: PlanSettings): boolean {
+  return tierOf(file.byte_length, settings.target_file_bytes, tierRatio(settings.min_inputs)) ===
+    null;
+}
+
+/** Whether a file as uploaded has row groups too small to scan well. Ours (level above 0) never count:
+ * rewriting them again would give the same. */
+function isFragmented(file: PlanFile, settings: PlanSettings): boolean {
+  return file.level === 0 && file.row_group_count > 1 &&
+    file.uncompressed_bytes / file.row_group_count < settings.healthy_row_group_bytes;
+}
+
+interface Choice<F> {
+  files: F[];
+  reason: string;
+}
+
+function choose<F extends PlanFile>(
+  small: F[],
+  settings: PlanSettings,
+  forced: boolean,
+  now: Date,
+): Choice<F> {
+  if (forced) return { files: small, reason: "asked for by hand" };
+  const byTier = chooseByTier(small, settings.target_file_bytes, settings.min_inputs);
+  const aged = small.filter((file) =>
+    dueAt(file, settings) !== null && dueAt(file, settings)! <= now
+  );
+  if (aged.length > 0) {
+    // With an aged file go all of its tier and below: never the larger ones, or a trickle of fragments
+    // would rewrite a large file again and again.
+    const tier = (file: F) =>
+      tierOf(file.byte_length, settings.target_file_bytes, tierRatio(settings.min_inputs))!;
+    const highest = Math.max(...aged.map(tier));
+    const chosen = new Set([...byTier, ...small.filter((file) => tier(file) <= highest)]);
+    if (chosen.size > byTier.length && chosen.size > 1) {
+      return {
+        files: small.filter((file) => chosen.has(file)),
+        reason: `${filesText(aged.length)} older than max_age ${settings.max_age_seconds} s`,
+      };
+    }
+  }
+  return {
+    files: small.filter((file) => byTier.includes(file)),
+    reason: `a size tier reached min_inputs ${settings.min_inputs}`,
+  };
+}
+
+/** When waiting for company ends for a fragment; our own outputs don't age. */
+function dueAt(file: PlanFile, settings: PlanSettings): Date | null {
+  if (file.level > 0) return null;
+  return new Date(Date.parse(file.uploaded_at) + settings.max_age_seconds * 1000);
+}
+
+/** When the first of the files that are left alone may be merged with another for its age. */
+function nextDue(left: PlanFile[], settings: PlanSettings, now: Date): Date | null {
+  const tier = (file: PlanFile) =>
+    tierOf(file.byte_length, settings.target_file_bytes, tierRatio(settings.min_inputs))!;
+  let next: Date | null = null;
+  for (const file of left) {
+    const due = dueAt(file, settings);
+    // One that is due and was still left fits nowhere: waiting won't change that.
+    if (due === null || due <= now || (next !== null && due >= next)) continue;
+    if (left.some((other) => other !== file && tier(other) <= tier(file))) next = due;
+  }
+  return next;
+}
+
+/**
+ * Cuts files, in order, into outputs by bytes: one is closed when it is full grown, or when the next
+ * file would take it a quarter past the target. A single file is no merge and is left alone.
+ */
+function pack<F extends PlanFile>(files: F[], targetBytes: number, limits: OutputLimits): F[][] {
+  const bins: F[][] = [];
+  let bin: F[] = [];
+  let bytes = 0;
+  let uncompressed = 0;
+  for (const file of files) {
+    const full = bytes >= targetBytes * 0.75 || bytes + file.byte_length > targetBytes * 1.25 ||
+      bin.length >= limits.maxInputs ||
+      uncompressed + file.uncompressed_bytes > limits.maxUncompressedBytes;
+    if (full && bin.length > 0) {
+      bins.push(bin);
+      bin = [];
+      bytes = 0;
+      uncompressed = 0;
+    }
+    bin.push(file);
+    bytes += file.byte_length;
+    uncompressed += file.uncompressed_bytes;
+  }
+  if (bin.length > 0) bins.push(bin);
+  return bins.filter((inputs) => inputs.length > 1);
+}
+
+function output<F extends PlanFile>(inputs: F[], reason: string): PlannedOutput<F> {
+  return {
+    inputs,
+    bytes: inputs.reduce((sum, file) => sum + file.byte_length, 0),
+    expectedRows: inputs.reduce((sum, file) => sum + file.row_count, 0),
+    reason,
+  };
+}
+
+function byUploadOrder(a: PlanFile, b: PlanFile): number {
+  return a.seq_min - b.seq_min || a.id - b.id;
+}
+
+function noteOn(left: PlanFile[], choice: Choice<PlanFile>, settings: PlanSettings): string {
+  if (choice.files.length > 1) return `${filesText(left.length)} that fit in no output with others`;
+  if (left.length === 1) return "1 file with nothing to merge it with";
+  return `${filesText(left.length)}, no size tier with min_inputs ${settings.min_inputs}`;
+}
+
+function decisionText(
+  outputs: PlannedOutput<PlanFile>[],
+  total: number,
+  groups: number,
+  notes: string[],
+  nextDueAt: Date | null,
+): string {
+  const parts: string[] = [];
+  if (outputs.length === 0) {
+    parts.push(`Nothing to do with ${filesText(total)}`);
+  } else {
+    const inputs = outputs.reduce((sum, { inputs }) => sum + inputs.length, 0);
+    const bytes = outputs.reduce((sum, output) => sum + output.bytes, 0);
+    const reasons = [...new Set(outputs.map(({ reason }) => reason))].join("; ");
+    parts.push(
+      `Merge ${inputs} of ${filesText(total)} (${bytesText(bytes)}, ${groups} schema${
+        groups === 1 ? "" : "s"
+      }) into ${outputs.length}: ${reasons}`,
+    );
+  }
+  if (notes.length > 0) parts.push(`Left alone: ${notes.join("; ")}`);
+  if (nextDueAt !== null) parts.push(`Due next at ${nextDueAt.toISOString()}`);
+  return parts.join(". ") + ".";
+}
+
+function filesText(count: number): string {
+  return count === 1 ? "1 file" : `${count} files`;
+}
+
+function bytesText(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  if (bytes < 1024 * 1024) return `${(bytes / 1024).toFixed(1)} KiB`;
+  return `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
+}

@@ -1,0 +1,117 @@
+/** The manifest: the data files of a version, with addresses at which they can be read. */
+import * as z from "zod";
+import { datasetIdSchema, nameSchema } from "../uploads/names.ts";
+import type { ObjectStore } from "../storage/object_store.ts";
+import type { ManifestFile, ReaderCatalog } from "./ports.ts";
+
+const wholeNumber = (expected: string) =>
+  z.union([z.int(expected), z.string().regex(/^\d{1,15}$/, expected).transform(Number)], expected);
+
+/** The query of a manifest. */
+export const manifestQuerySchema = z.object({
+  dataset_id: datasetIdSchema,
+  table: nameSchema.optional(),
+  period_tag: nameSchema.optional(),
+  kc_period_tag: nameSchema.optional(),
+  /** First period tag, inclusive. */
+  from: nameSchema.optional(),
+  /** Last period tag, inclusive. */
+  to: nameSchema.optional(),
+  /** A kept version; the newest when absent. */
+  version: wholeNumber("a version number").optional(),
+  limit: wholeNumber("1 to 1000").refine((n) => n >= 1 && n <= 1000, "1 to 1000").default(100),
+  cursor: z.string("a cursor of this service").min(1, "a cursor of this service")
+    .max(2048, "a cursor of this service").optional(),
+  /** `1`: each file with a signed URL. */
+  signed: z.enum(["0", "1", "false", "true"], "0 or 1").optional(),
+}, "query parameters");
+
+/** One file for readers. */
+export interface ReadableFile
+  extends Omit<ManifestFile, "object_key" | "start_byte" | "byte_length"> {
+  /** Where it can be read until `url_expires_at`; a slice is served as a file of its own. */
+  url?: string;
+  url_expires_at?: string;
+}
+
+/** A page of a manifest. */
+export interface Manifest {
+  dataset_id: string;
+  version: number;
+  committed_at: string | null;
+  files: ReadableFile[];
+  /** Goes on at the same version. Null: that was all. */
+  next_cursor: string | null;
+}
+
+/** How files become addresses. */
+export interface Signing {
+  store: Pick<ObjectStore, "signDownload">;
+  expiresInSeconds: number;
+  now: Date;
+  /** An address at which a slice of an object is served as a file. */
+  sliceUrl(file: ManifestFile, expiresAt: Date): string;
+}
+
+/**
+ * Lists the files of a version.
+ *
+ * @param userId whose data; null for a service that may read all
+ * @param signing absent: no URLs
+ * @throws SedimentError `dataset_forbidden`, `not_found`, `version_gone`, `version_unknown`, `invalid_cursor`
+ */
+export async function readManifest(
+  catalog: ReaderCatalog,
+  userId: string | null,
+  query: z.infer<typeof manifestQuerySchema>,
+  signing?: Signing,
+): Promise<Manifest> {
+  const page = await catalog.listFiles({
+    user: userId,
+    dataset: query.dataset_id,
+    table: query.table ?? null,
+    periodTag: query.period_tag ?? query.kc_period_tag ?? null,
+    from: query.from ?? null,
+    to: query.to ?? null,
+    version: query.version ?? null,
+    limit: query.limit,
+    cursor: query.cursor ?? null,
+  });
+  const urls = signing === undefined ? [] : await signAll(page.files, signing);
+  return {
+    dataset_id: page.dataset_id,
+    version: page.version,
+    committed_at: page.committed_at ?? null,
+    files: page.files.map((file, index) => {
+      const { object_key: _key, start_byte: _start, byte_length: _length, ...readable } = file;
+      return { ...readable, ...urls[index] };
+    }),
+    next_cursor: page.next_cursor ?? null,
+  };
+}
+
+/** Signatures asked for at a time: each is a request to the store. */
+const concurrency = 16;
+
+async function signAll(files: ManifestFile[], signing: Signing) {
+  const expiresAt = new Date(signing.now.getTime() + signing.expiresInSeconds * 1000);
+  const signed: { url: string; url_expires_at: string }[] = new Array(files.length);
+  // Several files may be slices of one object, never of a whole one: no address is asked for twice.
+  let next = 0;
+  const worker = async () => {
+    for (let index = next++; index < files.length; index = next++) {
+      const file = files[index]!;
+      const url = isWholeObject(file)
+        ? await signing.store.signDownload(file.object_key, signing.expiresInSeconds)
+        : signing.sliceUrl(file, expiresAt);
+      signed[index] = { url, url_expires_at: expiresAt.toISOString() };
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(concurrency, files.length) }, worker));
+  return signed;
+}
+
+/** Whether a file is all of its object; keys of concatenated bodies end in `.bin`. */
+export function isWholeObject(file: Pick<ManifestFile, "object_key" | "start_byte">): boolean {
+  return file.start_byte === 0 && file.object_key.endsWith(".parquet");
+}

@@ -1,0 +1,17 @@
+/** The hashes that identify an upload. */
+import { createHash } from "node:crypto";
+import type { Slice } from "./table_offsets.ts";
+
+/** SHA-256 as lower-case hexadecimal; node:crypto, because it is synchronous and quick for small bodies. */
+export function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+/**
+ * A digest of how a body is cut, for the ledger: the same body with other offsets is another upload and is
+ * refused. Declared row counts are checked against the bytes, so they are no part of the identity.
+ */
+export function offsetsDigest(slices: Slice[]): string {
+  const text = slices.map(({ table, start, length, format }) => [table, start, length, format]);
+  return createHash("sha256").update(JSON.stringify(text)).digest("hex");
+}

@@ -1,0 +1,219 @@
+import { strict as assert } from "node:assert";
+import fc from "fast-check";
+import { planCompaction, type PlanFile, type PlanSettings } from "../../shared/compaction/plan.ts";
+
+const MiB = 1024 * 1024;
+const now = new Date("2026-11-22T12:00:00Z");
+
+const settings: PlanSettings = {
+  target_file_bytes: 32 * MiB,
+  healthy_row_group_bytes: 2 * MiB,
+  min_inputs: 4,
+  max_age_seconds: 3600,
+};
+
+let nextId = 1;
+
+/** A data file; uploaded a minute ago unless said otherwise. */
+function file(some: Partial<PlanFile> = {}): PlanFile {
+  const id = nextId++;
+  return {
+    id,
+    byte_length: 15_000,
+    level: 0,
+    seq_min: id,
+    seq_max: id,
+    row_count: 100,
+    row_group_count: 1,
+    uncompressed_bytes: 30_000,
+    schema_fingerprint: "s1",
+    state: "active",
+    uploaded_at: new Date(now.getTime() - 60_000).toISOString(),
+    ...some,
+  };
+}
+
+const several = (count: number, some: Partial<PlanFile> = {}) =>
+  Array.from({ length: count }, () => file(some));
+const hoursAgo = (hours: number) => new Date(now.getTime() - hours * 3_600_000).toISOString();
+const plan = (
+  files: PlanFile[],
+  some: { forced?: boolean; settings?: Partial<PlanSettings> } = {},
+) =>
+  planCompaction({
+    files,
+    settings: { ...settings, ...some.settings },
+    forced: some.forced ?? false,
+    now,
+  });
+const ids = (files: PlanFile[]) => files.map(({ id }) => id);
+
+Deno.test("enough small files become one output, in upload order", () => {
+  const files = several(10);
+  const { outputs, decision } = plan(files.toReversed());
+  assert.equal(outputs.length, 1);
+  assert.deepEqual(ids(outputs[0].inputs), ids(files));
+  assert.equal(outputs[0].expectedRows, 1000);
+  assert.match(decision, /^Merge 10 of 10 files .* into 1: .*min_inputs 4/);
+});
+
+Deno.test("fewer than min_inputs wait, and the decision says until when", () => {
+  const { outputs, decision, nextDueAt } = plan(several(3));
+  assert.deepEqual(outputs, []);
+  assert.equal(nextDueAt?.toISOString(), "2026-11-22T12:59:00.000Z");
+  assert.match(decision, /^Nothing to do with 3 files\. .*min_inputs 4.*2026-11-22T12:59/);
+});
+
+Deno.test("two files past max_age are merged below min_inputs", () => {
+  const old = several(2, { uploaded_at: hoursAgo(2) });
+  const { outputs, nextDueAt } = plan(old);
+  assert.deepEqual(ids(outputs[0].inputs), ids(old));
+  assert.equal(nextDueAt, null);
+});
+
+Deno.test("an aged fragment does not drag a large file into a rewrite", () => {
+  const large = file({ byte_length: 10 * MiB, level: 3, uploaded_at: hoursAgo(9) });
+  const old = several(2, { uploaded_at: hoursAgo(2) });
+  const { outputs } = plan([large, ...old]);
+  assert.deepEqual(ids(outputs[0].inputs), ids(old));
+});
+
+Deno.test("one file alone is never due", () => {
+  const { outputs, nextDueAt, decision } = plan(several(1));
+  assert.deepEqual([outputs.length, nextDueAt], [0, null]);
+  assert.match(decision, /nothing to merge it with/);
+});
+
+Deno.test("by hand, two fresh files are enough", () => {
+  assert.equal(plan(several(2), { forced: true }).outputs.length, 1);
+  assert.equal(plan(several(1), { forced: true }).outputs.length, 0);
+});
+
+Deno.test("schemas never meet in an output", () => {
+  const files = [...several(5), ...several(5, { schema_fingerprint: "s2" })];
+  const { outputs } = plan(files);
+  assert.equal(outputs.length, 2);
+  for (const { inputs } of outputs) {
+    assert.equal(new Set(inputs.map((input) => input.schema_fingerprint)).size, 1);
+  }
+});
+
+Deno.test("quarantined files are left alone and told of", () => {
+  const files = [...several(4), file({ state: "quarantined" })];
+  const { outputs, decision } = plan(files);
+  assert.equal(outputs[0].inputs.length, 4);
+  assert.match(decision, /1 file in quarantine/);
+});
+
+Deno.test("full grown files stay as they are, also by hand", () => {
+  const files = several(6, { byte_length: 30 * MiB, uncompressed_bytes: 60 * MiB });
+  const { outputs, decision } = plan(files, { forced: true });
+  assert.deepEqual(outputs, []);
+  assert.match(decision, /6 files full grown/);
+});
+
+Deno.test("a large upload of tiny row groups is rewritten alone, our own output never is", () => {
+  const crumbs = { byte_length: 30 * MiB, uncompressed_bytes: 60 * MiB, row_group_count: 600 };
+  assert.equal(plan([file(crumbs)]).outputs[0].inputs.length, 1);
+  assert.equal(plan([file({ ...crumbs, level: 1 })]).outputs.length, 0);
+});
+
+Deno.test("outputs are cut by bytes and not by rows", () => {
+  const wide = several(20, { byte_length: 4 * MiB, row_count: 1 });
+  const { outputs } = plan(wide);
+  assert.ok(outputs.length >= 2);
+  for (const output of outputs) assert.ok(output.bytes <= 1.25 * 32 * MiB, String(output.bytes));
+  const narrow = several(20, { byte_length: 15_000, row_count: 10_000_000 });
+  assert.equal(plan(narrow).outputs.length, 1);
+});
+
+Deno.test("an output takes no more inputs and uncompressed bytes than its limits", () => {
+  const files = several(50);
+  const cut = planCompaction({
+    files,
+    settings,
+    forced: false,
+    now,
+    limits: { maxInputs: 20, maxUncompressedBytes: 300_000 },
+  });
+  assert.ok(cut.outputs.length >= 5);
+  for (const { inputs } of cut.outputs) {
+    assert.ok(inputs.length <= 20);
+    assert.ok(inputs.reduce((sum, input) => sum + input.uncompressed_bytes, 0) <= 300_000);
+  }
+});
+
+Deno.test("a tier waits for company and then takes what is about to rise into it", () => {
+  const risen = several(3, { byte_length: 60_000, level: 1 });
+  assert.equal(plan(risen).outputs.length, 0);
+  const { outputs } = plan([...risen, ...several(4)]);
+  assert.equal(outputs.length, 1, "four fragments rise to the tier of the three and go with them");
+  assert.equal(outputs[0].inputs.length, 7);
+});
+
+Deno.test("each byte of a growing partition is rewritten O(log n) times", () => {
+  let files: PlanFile[] = [];
+  let written = 0;
+  let uploaded = 0;
+  for (let n = 0; n < 4000; n++) {
+    files.push(file({ byte_length: 20_000 }));
+    uploaded += 20_000;
+    for (const output of plan(files).outputs) {
+      const gone = new Set(output.inputs);
+      const first = output.inputs[0];
+      files = files.filter((one) => !gone.has(one));
+      files.push(file({
+        byte_length: output.bytes,
+        level: 1 + Math.max(...output.inputs.map(({ level }) => level)),
+        seq_min: first.seq_min,
+        uncompressed_bytes: output.bytes * 2,
+      }));
+      written += output.bytes;
+    }
+  }
+  assert.ok(written / uploaded < 8, `each byte was rewritten ${written / uploaded} times`);
+  assert.ok(files.length < 30, `${files.length} files are left`);
+});
+
+const anyFile = fc.record({
+  byte_length: fc.integer({ min: 100, max: 60 * MiB }),
+  level: fc.integer({ min: 0, max: 4 }),
+  row_group_count: fc.integer({ min: 0, max: 900 }),
+  schema_fingerprint: fc.constantFrom("s1", "s2", "s3"),
+  state: fc.constantFrom("active", "active", "active", "quarantined"),
+  age: fc.integer({ min: 0, max: 20_000 }),
+}).map(({ age, ...some }) =>
+  file({
+    ...some,
+    uncompressed_bytes: some.byte_length * 2,
+    uploaded_at: new Date(now.getTime() - age * 1000).toISOString(),
+  })
+);
+
+Deno.test("whatever the files, a plan uses each at most once, never mixes schemas and keeps the order", () => {
+  fc.assert(
+    fc.property(
+      fc.array(anyFile, { maxLength: 60 }),
+      fc.boolean(),
+      fc.integer({ min: 1, max: 12 }),
+      (files, forced, min_inputs) => {
+        const { outputs, decision, nextDueAt } = plan(files, { forced, settings: { min_inputs } });
+        const used = outputs.flatMap(({ inputs }) => inputs);
+        assert.equal(new Set(used).size, used.length);
+        assert.ok(used.every(({ state }) => state === "active"));
+        for (const { inputs, expectedRows } of outputs) {
+          assert.equal(new Set(inputs.map((input) => input.schema_fingerprint)).size, 1);
+          assert.deepEqual(inputs, inputs.toSorted((a, b) => a.seq_min - b.seq_min));
+          assert.equal(expectedRows, inputs.reduce((sum, input) => sum + input.row_count, 0));
+          assert.ok(
+            inputs.length > 1 || inputs[0].row_group_count > 1,
+            "a lone healthy file was rewritten",
+          );
+        }
+        assert.ok(decision.length > 0);
+        assert.ok(nextDueAt === null || nextDueAt > now, "a wait that is over");
+      },
+    ),
+    { numRuns: 300, seed: 20261122 },
+  );
+});
