@@ -1,0 +1,119 @@
+import { strict as assert } from "node:assert";
+import fc from "fast-check";
+import { SedimentError } from "../../shared/errors.ts";
+import { ThriftReader, ThriftWriter, wire } from "../../shared/parquet/thrift.ts";
+
+Deno.test("every number that is a safe integer comes back as it was written", () => {
+  fc.assert(fc.property(fc.maxSafeInteger(), (value) => {
+    const writer = new ThriftWriter(1);
+    writer.i64(1, value);
+    writer.end();
+    const reader = new ThriftReader(writer.view());
+    const type = reader.nextField();
+    assert.equal(reader.integer(type), value);
+    assert.equal(reader.nextField(), 0);
+  }));
+});
+
+Deno.test("the varints of the protocol's specification are read as it says", () => {
+  // zigzag: 0, -1, 1, -2, 2147483647, -2147483648
+  const bytes = new Uint8Array([
+    ...[0, 1, 2, 3],
+    ...[0xfe, 0xff, 0xff, 0xff, 0x0f],
+    ...[0xff, 0xff, 0xff, 0xff, 0x0f],
+  ]);
+  const reader = new ThriftReader(bytes);
+  const numbers = Array.from({ length: 6 }, () => reader.i32());
+  assert.deepEqual(numbers, [0, -1, 1, -2, 2147483647, -2147483648]);
+});
+
+Deno.test("a number beyond 2^53 is refused, and so is one of eleven bytes", () => {
+  const tooLarge = [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x40];
+  assert.throws(() => new ThriftReader(new Uint8Array(tooLarge)).i64(), SedimentError);
+  const tooLong = new Uint8Array(11).fill(0x80);
+  assert.throws(() => new ThriftReader(tooLong).i64(), SedimentError);
+  assert.throws(() => new ThriftReader(tooLong).i32(), SedimentError);
+});
+
+Deno.test("strings survive, whether they were seen before or not", () => {
+  fc.assert(
+    fc.property(fc.array(fc.string({ unit: "binary", maxLength: 80 })), (texts) => {
+      const writer = new ThriftWriter(1);
+      writer.list(1, wire.binary, texts.length);
+      for (const text of texts) writer.bytesElement(text);
+      writer.end();
+      for (let round = 0; round < 2; round++) {
+        const reader = new ThriftReader(writer.view());
+        const count = reader.list(reader.nextField(), wire.binary);
+        assert.deepEqual(Array.from({ length: count }, () => reader.string()), texts);
+      }
+    }),
+    { numRuns: 30 },
+  );
+});
+
+Deno.test("a string that begins with a byte order mark keeps it", () => {
+  const writer = new ThriftWriter();
+  writer.bytesElement("\ufeffid");
+  assert.equal(new ThriftReader(writer.view()).string(), "\ufeffid");
+});
+
+Deno.test("a Latin-1 byte is not taken for the character that it was cached as", () => {
+  const writer = new ThriftWriter();
+  writer.bytesElement("é");
+  assert.equal(new ThriftReader(writer.view()).string(), "é");
+  assert.throws(() => new ThriftReader(new Uint8Array([1, 0xe9])).string(), SedimentError);
+});
+
+Deno.test("a list that declares more elements than there are bytes is refused", () => {
+  // field 1, list of structs, long form count 2^28
+  const bytes = new Uint8Array([0x19, 0xfc, 0x80, 0x80, 0x80, 0x80, 0x01, 0]);
+  const reader = new ThriftReader(bytes);
+  const type = reader.nextField();
+  assert.throws(() => reader.list(type, wire.struct), /more than there are bytes/);
+  const skipper = new ThriftReader(bytes);
+  assert.throws(() => skipper.skip(skipper.nextField()), /more than there are bytes/);
+});
+
+Deno.test("structs nested without end are refused before the stack is used up", () => {
+  const bytes = new Uint8Array(1_000_000).fill(0x1c);
+  const reader = new ThriftReader(bytes);
+  assert.throws(() => reader.skip(wire.struct), /nests deeper/);
+  const lists = new ThriftReader(new Uint8Array(1_000_000).fill(0x19));
+  assert.throws(() => lists.skip(wire.list), /nests too deeply/);
+});
+
+Deno.test("any bytes end in a value or an error that says so", () => {
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+    const reader = new ThriftReader(bytes);
+    try {
+      reader.skip(wire.struct);
+      assert.ok(reader.position <= bytes.length);
+    } catch (error) {
+      assert.ok(error instanceof SedimentError && error.code === "invalid_parquet");
+    }
+  }));
+});
+
+Deno.test("fields may be far apart and come back under their ids", () => {
+  fc.assert(fc.property(fc.uniqueArray(fc.integer({ min: 1, max: 32_000 })), (ids) => {
+    ids.sort((a, b) => a - b);
+    const writer = new ThriftWriter(1);
+    for (const id of ids) {
+      writer.begin(id);
+      writer.boolean(1, id % 2 === 0);
+      writer.end();
+    }
+    writer.end();
+    const reader = new ThriftReader(writer.view());
+    for (const id of ids) {
+      assert.equal(reader.nextField(), wire.struct);
+      assert.equal(reader.fieldId, id);
+      const outer = reader.enterStruct();
+      assert.equal(reader.boolean(reader.nextField()), id % 2 === 0);
+      assert.equal(reader.nextField(), 0);
+      reader.leaveStruct(outer);
+    }
+    assert.equal(reader.nextField(), 0);
+  }));
+});
