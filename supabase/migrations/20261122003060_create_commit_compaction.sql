@@ -58,7 +58,7 @@ begin
   update public.processing_metrics x
   set commits = x.commits + 1, decision = coalesce(v_result ->> 'decision', x.decision),
     steps_ms = x.steps_ms || coalesce(v_result -> 'steps_ms', '{}'),
-    steps = case when p_last then '{}' else x.steps end
+    steps = case when p_last and not v_more then '{}' else x.steps end
   where x.id = p_run
   returning * into strict r;
 

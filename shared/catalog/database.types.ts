@@ -1,0 +1,514 @@
+
+export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
+
+export type Database = {
+  
+  "public": {
+          Tables: {
+            "alerts": {
+                  Row: {
+                    "attempts": number,"class": string,"created_at": string,"dead_letter_id": number | null,"id": number,"last_error": string | null,"next_attempt_at": string,"occurrences": number,"payload": NonNullable<Json>,"sent_at": string | null,"state": string,"window_start": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "attempts"?: number,"class": string,"created_at"?: string,"dead_letter_id"?: number | null,"id"?: never,"last_error"?: string | null,"next_attempt_at"?: string,"occurrences"?: number,"payload": NonNullable<Json>,"sent_at"?: string | null,"state"?: string,"window_start": string
+                  }
+                  Update: {
+                    "attempts"?: number,"class"?: string,"created_at"?: string,"dead_letter_id"?: number | null,"id"?: never,"last_error"?: string | null,"next_attempt_at"?: string,"occurrences"?: number,"payload"?: NonNullable<Json>,"sent_at"?: string | null,"state"?: string,"window_start"?: string
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "alerts_dead_letter_id_fkey"
+      columns: ["dead_letter_id"]
+isOneToOne: false
+      referencedRelation: "dead_letters"
+      referencedColumns: ["id"]
+    }
+                  ]
+                },"assets": {
+                  Row: {
+                    "content_hash": string,"created_at": string,"etag": string | null,"file_name": string,"key": string,"object_key": string,"relative_path": string,"size": number,"updated_at": string,"user_id": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "content_hash": string,"created_at"?: string,"etag"?: string | null,"file_name": string,"key": string,"object_key": string,"relative_path": string,"size": number,"updated_at"?: string,"user_id": string
+                  }
+                  Update: {
+                    "content_hash"?: string,"created_at"?: string,"etag"?: string | null,"file_name"?: string,"key"?: string,"object_key"?: string,"relative_path"?: string,"size"?: number,"updated_at"?: string,"user_id"?: string
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "assets_object_key_fkey"
+      columns: ["object_key"]
+isOneToOne: false
+      referencedRelation: "objects"
+      referencedColumns: ["object_key"]
+    }
+                  ]
+                },"battle_files": {
+                  Row: {
+                    "added_version": number,"byte_length": number,"dataset_id": string,"etag": string | null,"id": number,"level": number,"object_key": string,"ordinal": number,"period_tag": string,"quarantine_code": string | null,"quarantine_reason": string | null,"quarantined_at": string | null,"removed_version": number | null,"row_count": number,"row_group_count": number,"run_id": string | null,"schema_fingerprint": string,"seq_max": number,"seq_min": number,"start_byte": number,"state": string,"stats": Json | null,"table": string,"uncompressed_bytes": number,"upload_id": string | null,"uploaded_at": string,"uploaded_by": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "added_version": number,"byte_length": number,"dataset_id": string,"etag"?: string | null,"id"?: never,"level": number,"object_key": string,"ordinal": number,"period_tag": string,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"removed_version"?: number | null,"row_count": number,"row_group_count": number,"run_id"?: string | null,"schema_fingerprint": string,"seq_max": number,"seq_min": number,"start_byte": number,"state"?: string,"stats"?: Json | null,"table": string,"uncompressed_bytes": number,"upload_id"?: string | null,"uploaded_at": string,"uploaded_by": string
+                  }
+                  Update: {
+                    "added_version"?: number,"byte_length"?: number,"dataset_id"?: string,"etag"?: string | null,"id"?: never,"level"?: number,"object_key"?: string,"ordinal"?: number,"period_tag"?: string,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"removed_version"?: number | null,"row_count"?: number,"row_group_count"?: number,"run_id"?: string | null,"schema_fingerprint"?: string,"seq_max"?: number,"seq_min"?: number,"start_byte"?: number,"state"?: string,"stats"?: Json | null,"table"?: string,"uncompressed_bytes"?: number,"upload_id"?: string | null,"uploaded_at"?: string,"uploaded_by"?: string
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "battle_files_dataset_id_table_period_tag_fkey"
+      columns: ["dataset_id","table","period_tag"]
+isOneToOne: false
+      referencedRelation: "partitions"
+      referencedColumns: ["dataset_id","table","period_tag"]
+    },{
+      foreignKeyName: "battle_files_object_key_fkey"
+      columns: ["object_key"]
+isOneToOne: false
+      referencedRelation: "objects"
+      referencedColumns: ["object_key"]
+    },{
+      foreignKeyName: "battle_files_schema_fingerprint_fkey"
+      columns: ["schema_fingerprint"]
+isOneToOne: false
+      referencedRelation: "file_schemas"
+      referencedColumns: ["fingerprint"]
+    }
+                  ]
+                },"dataset_versions": {
+                  Row: {
+                    "committed_at": string,"dataset_id": string,"version": number
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "committed_at": string,"dataset_id": string,"version": number
+                  }
+                  Update: {
+                    "committed_at"?: string,"dataset_id"?: string,"version"?: number
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "dataset_versions_dataset_id_fkey"
+      columns: ["dataset_id"]
+isOneToOne: false
+      referencedRelation: "datasets"
+      referencedColumns: ["id"]
+    }
+                  ]
+                },"datasets": {
+                  Row: {
+                    "compression_ratio": number | null,"created_at": string,"file_count": number,"file_etag": string | null,"file_size_bytes": number,"id": string,"last_compacted_at": string | null,"name": string,"oldest_kept_at": string,"oldest_kept_version": number,"row_count": number,"uncompressed_bytes": number,"updated_at": string,"user_id": string,"vacuumable_version": number,"version": number,"version_committed_at": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "compression_ratio"?: number | null,"created_at"?: string,"file_count"?: number,"file_etag"?: string | null,"file_size_bytes"?: number,"id": string,"last_compacted_at"?: string | null,"name"?: string,"oldest_kept_at"?: string,"oldest_kept_version"?: number,"row_count"?: number,"uncompressed_bytes"?: number,"updated_at"?: string,"user_id": string,"vacuumable_version"?: number,"version"?: number,"version_committed_at"?: string
+                  }
+                  Update: {
+                    "compression_ratio"?: number | null,"created_at"?: string,"file_count"?: number,"file_etag"?: string | null,"file_size_bytes"?: number,"id"?: string,"last_compacted_at"?: string | null,"name"?: string,"oldest_kept_at"?: string,"oldest_kept_version"?: number,"row_count"?: number,"uncompressed_bytes"?: number,"updated_at"?: string,"user_id"?: string,"vacuumable_version"?: number,"version"?: number,"version_committed_at"?: string
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"dead_letters": {
+                  Row: {
+                    "alerted_at": string | null,"attempts": number,"created_at": string,"dataset_id": string | null,"error_code": string,"error_message": string | null,"error_step": string | null,"first_failed_at": string,"id": number,"last_failed_at": string,"message": Json | null,"period_tag": string | null,"queue": string,"redriven_run_id": string | null,"resolution": string | null,"resolved_at": string | null,"run_id": string | null,"table": string | null,"user_id": string | null
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "alerted_at"?: string | null,"attempts"?: number,"created_at"?: string,"dataset_id"?: string | null,"error_code": string,"error_message"?: string | null,"error_step"?: string | null,"first_failed_at": string,"id"?: never,"last_failed_at": string,"message"?: Json | null,"period_tag"?: string | null,"queue": string,"redriven_run_id"?: string | null,"resolution"?: string | null,"resolved_at"?: string | null,"run_id"?: string | null,"table"?: string | null,"user_id"?: string | null
+                  }
+                  Update: {
+                    "alerted_at"?: string | null,"attempts"?: number,"created_at"?: string,"dataset_id"?: string | null,"error_code"?: string,"error_message"?: string | null,"error_step"?: string | null,"first_failed_at"?: string,"id"?: never,"last_failed_at"?: string,"message"?: Json | null,"period_tag"?: string | null,"queue"?: string,"redriven_run_id"?: string | null,"resolution"?: string | null,"resolved_at"?: string | null,"run_id"?: string | null,"table"?: string | null,"user_id"?: string | null
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"file_schemas": {
+                  Row: {
+                    "created_at": string,"fingerprint": string,"schema": NonNullable<Json>
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "created_at"?: string,"fingerprint": string,"schema": NonNullable<Json>
+                  }
+                  Update: {
+                    "created_at"?: string,"fingerprint"?: string,"schema"?: NonNullable<Json>
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"objects": {
+                  Row: {
+                    "asset_key": string | null,"content_hash": string | null,"created_at": string,"dataset_id": string | null,"delete_after": string | null,"delete_reason": string | null,"etag": string | null,"expires_at": string | null,"kind": string,"object_key": string,"offsets_digest": string | null,"period_tag": string | null,"put_deadline": string,"run_id": string | null,"run_ordinal": number | null,"size": number | null,"stage_id": string | null,"state": string,"table": string | null,"token": number | null,"updated_at": string,"user_id": string | null
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "asset_key"?: string | null,"content_hash"?: string | null,"created_at"?: string,"dataset_id"?: string | null,"delete_after"?: string | null,"delete_reason"?: string | null,"etag"?: string | null,"expires_at"?: string | null,"kind": string,"object_key": string,"offsets_digest"?: string | null,"period_tag"?: string | null,"put_deadline": string,"run_id"?: string | null,"run_ordinal"?: number | null,"size"?: number | null,"stage_id"?: string | null,"state"?: string,"table"?: string | null,"token"?: number | null,"updated_at"?: string,"user_id"?: string | null
+                  }
+                  Update: {
+                    "asset_key"?: string | null,"content_hash"?: string | null,"created_at"?: string,"dataset_id"?: string | null,"delete_after"?: string | null,"delete_reason"?: string | null,"etag"?: string | null,"expires_at"?: string | null,"kind"?: string,"object_key"?: string,"offsets_digest"?: string | null,"period_tag"?: string | null,"put_deadline"?: string,"run_id"?: string | null,"run_ordinal"?: number | null,"size"?: number | null,"stage_id"?: string | null,"state"?: string,"table"?: string | null,"token"?: number | null,"updated_at"?: string,"user_id"?: string | null
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"partitions": {
+                  Row: {
+                    "claimed_at": string | null,"claimed_debt_bytes": number | null,"claimed_debt_files": number | null,"claimed_demand_seq": number | null,"created_at": string,"dataset_id": string,"dead_since": string | null,"debt_bytes": number,"debt_files": number,"debt_oldest": string | null,"demand_seq": number,"done_seq": number,"due_at": string | null,"forced_seq": number,"last_considered_at": string | null,"last_decision": string | null,"last_seq": number,"lease_expires_at": string | null,"lease_worker": string | null,"msg_id": number | null,"next_run_id": string | null,"period_tag": string,"queue": string | null,"ready_at": string | null,"run_id": string | null,"table": string,"token": number
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "claimed_at"?: string | null,"claimed_debt_bytes"?: number | null,"claimed_debt_files"?: number | null,"claimed_demand_seq"?: number | null,"created_at"?: string,"dataset_id": string,"dead_since"?: string | null,"debt_bytes"?: number,"debt_files"?: number,"debt_oldest"?: string | null,"demand_seq"?: number,"done_seq"?: number,"due_at"?: string | null,"forced_seq"?: number,"last_considered_at"?: string | null,"last_decision"?: string | null,"last_seq"?: number,"lease_expires_at"?: string | null,"lease_worker"?: string | null,"msg_id"?: number | null,"next_run_id"?: string | null,"period_tag": string,"queue"?: string | null,"ready_at"?: string | null,"run_id"?: string | null,"table": string,"token"?: number
+                  }
+                  Update: {
+                    "claimed_at"?: string | null,"claimed_debt_bytes"?: number | null,"claimed_debt_files"?: number | null,"claimed_demand_seq"?: number | null,"created_at"?: string,"dataset_id"?: string,"dead_since"?: string | null,"debt_bytes"?: number,"debt_files"?: number,"debt_oldest"?: string | null,"demand_seq"?: number,"done_seq"?: number,"due_at"?: string | null,"forced_seq"?: number,"last_considered_at"?: string | null,"last_decision"?: string | null,"last_seq"?: number,"lease_expires_at"?: string | null,"lease_worker"?: string | null,"msg_id"?: number | null,"next_run_id"?: string | null,"period_tag"?: string,"queue"?: string | null,"ready_at"?: string | null,"run_id"?: string | null,"table"?: string,"token"?: number
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "partitions_dataset_id_fkey"
+      columns: ["dataset_id"]
+isOneToOne: false
+      referencedRelation: "datasets"
+      referencedColumns: ["id"]
+    }
+                  ]
+                },"processing_metrics": {
+                  Row: {
+                    "attempts": number,"bytes_after": number,"bytes_before": number,"commits": number,"completed_at": string | null,"dataset_id": string,"decision": string | null,"error_code": string | null,"error_message": string | null,"error_step": string | null,"fan_out_cursor": Json | null,"fan_out_forced": boolean,"files_after": number,"files_before": number,"files_quarantined": number,"first_failed_at": string | null,"id": string,"last_failed_at": string | null,"operation": string,"output": Json | null,"period_tag": string | null,"priority": string,"progress": Json | null,"queued_at": string,"row_groups_after": number,"row_groups_before": number,"rows_after": number,"rows_before": number,"started_at": string | null,"status": string,"step": string | null,"steps": NonNullable<Json>,"steps_ms": NonNullable<Json>,"table": string | null,"trigger": string,"user_id": string,"worker": string | null
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "attempts"?: number,"bytes_after"?: number,"bytes_before"?: number,"commits"?: number,"completed_at"?: string | null,"dataset_id": string,"decision"?: string | null,"error_code"?: string | null,"error_message"?: string | null,"error_step"?: string | null,"fan_out_cursor"?: Json | null,"fan_out_forced"?: boolean,"files_after"?: number,"files_before"?: number,"files_quarantined"?: number,"first_failed_at"?: string | null,"id"?: string,"last_failed_at"?: string | null,"operation": string,"output"?: Json | null,"period_tag"?: string | null,"priority": string,"progress"?: Json | null,"queued_at"?: string,"row_groups_after"?: number,"row_groups_before"?: number,"rows_after"?: number,"rows_before"?: number,"started_at"?: string | null,"status"?: string,"step"?: string | null,"steps"?: NonNullable<Json>,"steps_ms"?: NonNullable<Json>,"table"?: string | null,"trigger": string,"user_id": string,"worker"?: string | null
+                  }
+                  Update: {
+                    "attempts"?: number,"bytes_after"?: number,"bytes_before"?: number,"commits"?: number,"completed_at"?: string | null,"dataset_id"?: string,"decision"?: string | null,"error_code"?: string | null,"error_message"?: string | null,"error_step"?: string | null,"fan_out_cursor"?: Json | null,"fan_out_forced"?: boolean,"files_after"?: number,"files_before"?: number,"files_quarantined"?: number,"first_failed_at"?: string | null,"id"?: string,"last_failed_at"?: string | null,"operation"?: string,"output"?: Json | null,"period_tag"?: string | null,"priority"?: string,"progress"?: Json | null,"queued_at"?: string,"row_groups_after"?: number,"row_groups_before"?: number,"rows_after"?: number,"rows_before"?: number,"started_at"?: string | null,"status"?: string,"step"?: string | null,"steps"?: NonNullable<Json>,"steps_ms"?: NonNullable<Json>,"table"?: string | null,"trigger"?: string,"user_id"?: string,"worker"?: string | null
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "processing_metrics_dataset_id_table_period_tag_fkey"
+      columns: ["dataset_id","table","period_tag"]
+isOneToOne: false
+      referencedRelation: "partitions"
+      referencedColumns: ["dataset_id","table","period_tag"]
+    }
+                  ]
+                },"run_children": {
+                  Row: {
+                    "child_id": string,"parent_id": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "child_id": string,"parent_id": string
+                  }
+                  Update: {
+                    "child_id"?: string,"parent_id"?: string
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "run_children_child_id_fkey"
+      columns: ["child_id"]
+isOneToOne: false
+      referencedRelation: "processing_metrics"
+      referencedColumns: ["id"]
+    },{
+      foreignKeyName: "run_children_parent_id_fkey"
+      columns: ["parent_id"]
+isOneToOne: false
+      referencedRelation: "processing_metrics"
+      referencedColumns: ["id"]
+    }
+                  ]
+                },"run_commits": {
+                  Row: {
+                    "answer": NonNullable<Json>,"committed_at": string,"file_id": number | null,"object_key": string | null,"ordinal": number,"run_id": string,"token": number
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "answer": NonNullable<Json>,"committed_at"?: string,"file_id"?: number | null,"object_key"?: string | null,"ordinal": number,"run_id": string,"token": number
+                  }
+                  Update: {
+                    "answer"?: NonNullable<Json>,"committed_at"?: string,"file_id"?: number | null,"object_key"?: string | null,"ordinal"?: number,"run_id"?: string,"token"?: number
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "run_commits_run_id_fkey"
+      columns: ["run_id"]
+isOneToOne: false
+      referencedRelation: "processing_metrics"
+      referencedColumns: ["id"]
+    }
+                  ]
+                },"service_settings": {
+                  Row: {
+                    "alert_max_attempts": number,"alert_private_addresses": boolean,"alert_webhooks": NonNullable<Json>,"alert_window_seconds": number,"asset_bytes_max": number,"asset_extensions": (string)[],"backoff_base_seconds": number,"backoff_cap_seconds": number,"codec": string,"datasets_max": number | null,"healthy_row_group_bytes": number,"id": boolean,"idle_recheck_seconds": number,"lease_seconds": number,"max_age_seconds": number,"max_attempts": number,"max_datasets_per_run": number,"max_put_seconds": number,"max_run_seconds": number,"max_workers": number,"min_inputs": number,"realtime_delay_seconds": number,"retention_seconds": number,"schedule_concurrency": number,"schedule_delay_ms": number,"signed_url_seconds": number,"stored_bytes_max": number | null,"target_file_bytes": number,"target_page_bytes": number,"target_row_group_bytes": number,"updated_at": string,"upload_bytes_per_day": number | null,"uploads_per_minute": number | null
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"healthy_row_group_bytes"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"realtime_delay_seconds"?: number,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"signed_url_seconds"?: number,"stored_bytes_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null
+                  }
+                  Update: {
+                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"healthy_row_group_bytes"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"realtime_delay_seconds"?: number,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"signed_url_seconds"?: number,"stored_bytes_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"table_settings": {
+                  Row: {
+                    "codec": string | null,"dataset_id": string,"dedupe_keys": (string)[] | null,"healthy_row_group_bytes": number | null,"max_age_seconds": number | null,"min_inputs": number | null,"retention_seconds": number | null,"sort_keys": (string)[] | null,"table": string,"target_file_bytes": number | null,"target_page_bytes": number | null,"target_row_group_bytes": number | null,"updated_at": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "codec"?: string | null,"dataset_id": string,"dedupe_keys"?: (string)[] | null,"healthy_row_group_bytes"?: number | null,"max_age_seconds"?: number | null,"min_inputs"?: number | null,"retention_seconds"?: number | null,"sort_keys"?: (string)[] | null,"table": string,"target_file_bytes"?: number | null,"target_page_bytes"?: number | null,"target_row_group_bytes"?: number | null,"updated_at"?: string
+                  }
+                  Update: {
+                    "codec"?: string | null,"dataset_id"?: string,"dedupe_keys"?: (string)[] | null,"healthy_row_group_bytes"?: number | null,"max_age_seconds"?: number | null,"min_inputs"?: number | null,"retention_seconds"?: number | null,"sort_keys"?: (string)[] | null,"table"?: string,"target_file_bytes"?: number | null,"target_page_bytes"?: number | null,"target_row_group_bytes"?: number | null,"updated_at"?: string
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "table_settings_dataset_id_fkey"
+      columns: ["dataset_id"]
+isOneToOne: false
+      referencedRelation: "datasets"
+      referencedColumns: ["id"]
+    }
+                  ]
+                },"uploads": {
+                  Row: {
+                    "answer": Json | null,"content_hash": string,"created_at": string,"dataset_id": string,"id": string,"object_key": string,"offsets_digest": string,"period_tag": string,"size": number,"table": string,"user_id": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "answer"?: Json | null,"content_hash": string,"created_at"?: string,"dataset_id": string,"id": string,"object_key": string,"offsets_digest": string,"period_tag": string,"size": number,"table": string,"user_id": string
+                  }
+                  Update: {
+                    "answer"?: Json | null,"content_hash"?: string,"created_at"?: string,"dataset_id"?: string,"id"?: string,"object_key"?: string,"offsets_digest"?: string,"period_tag"?: string,"size"?: number,"table"?: string,"user_id"?: string
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "uploads_dataset_id_fkey"
+      columns: ["dataset_id"]
+isOneToOne: false
+      referencedRelation: "datasets"
+      referencedColumns: ["id"]
+    }
+                  ]
+                },"user_limits": {
+                  Row: {
+                    "asset_bytes_max": number | null,"asset_extensions": (string)[] | null,"datasets_max": number | null,"stored_bytes_max": number | null,"updated_at": string,"upload_bytes_per_day": number | null,"uploads_per_minute": number | null,"user_id": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "asset_bytes_max"?: number | null,"asset_extensions"?: (string)[] | null,"datasets_max"?: number | null,"stored_bytes_max"?: number | null,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"user_id": string
+                  }
+                  Update: {
+                    "asset_bytes_max"?: number | null,"asset_extensions"?: (string)[] | null,"datasets_max"?: number | null,"stored_bytes_max"?: number | null,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"user_id"?: string
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"user_usage": {
+                  Row: {
+                    "day_bytes": number,"day_start": string,"minute_start": string,"minute_uploads": number,"user_id": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "day_bytes": number,"day_start": string,"minute_start": string,"minute_uploads": number,"user_id": string
+                  }
+                  Update: {
+                    "day_bytes"?: number,"day_start"?: string,"minute_start"?: string,"minute_uploads"?: number,"user_id"?: string
+                  }
+                  Relationships: [
+                    
+                  ]
+                }
+          }
+          Views: {
+            [_ in never]: never
+          }
+          Functions: {
+            "abandon_upload":
+{ Args: { "p_stage": string,"p_user": string }; Returns: Json
+                           },
+"catalog_health":
+{ Args: Record<PropertyKey, never>; Returns: Json
+                           },
+"claim_compaction":
+{ Args: { "p_lease_seconds"?: number,"p_worker": string }; Returns: Json
+                           },
+"commit_compaction":
+{ Args: { "p_inputs": (number)[],"p_last": boolean,"p_n": number,"p_output": Json,"p_result": Json,"p_run": string,"p_token": number }; Returns: Json
+                           },
+"commit_upload":
+{ Args: { "p_content_hash": string,"p_etag": string,"p_files": Json,"p_size": number,"p_stage": string,"p_user": string }; Returns: Json
+                           },
+"expire_leases":
+{ Args: { "p_limit"?: number }; Returns: Json
+                           },
+"fail_compaction":
+{ Args: { "p_code": string,"p_message": string,"p_permanent": boolean,"p_run": string,"p_step": string,"p_token": number }; Returns: Json
+                           },
+"get_file":
+{ Args: { "p_file": number,"p_user": string }; Returns: Json
+                           },
+"list_files":
+{ Args: { "p_cursor"?: string,"p_dataset": string,"p_from"?: string,"p_limit"?: number,"p_period_tag"?: string,"p_table"?: string,"p_to"?: string,"p_user": string,"p_version"?: number }; Returns: Json
+                           },
+"list_fragments":
+{ Args: { "p_cursor": string,"p_limit"?: number,"p_run": string,"p_token": number }; Returns: Json
+                           },
+"quarantine_file":
+{ Args: { "p_code": string,"p_file": number,"p_reason": string,"p_run": string,"p_token": number }; Returns: Json
+                           },
+"record_step":
+{ Args: { "p_progress"?: Json,"p_result"?: Json,"p_run": string,"p_step": string,"p_token": number }; Returns: Json
+                           },
+"renew_lease":
+{ Args: { "p_run": string,"p_seconds"?: number,"p_token": number }; Returns: Json
+                           },
+"request_compaction":
+{ Args: { "p_dataset": string,"p_period_tag"?: string,"p_priority"?: string,"p_table"?: string,"p_user": string }; Returns: Json
+                           },
+"run_status":
+{ Args: { "p_run": string,"p_user": string }; Returns: Json
+                           },
+"stage_output":
+{ Args: { "p_expected_bytes": number,"p_n": number,"p_run": string,"p_token": number }; Returns: Json
+                           },
+"stage_upload":
+{ Args: { "p_content_hash": string,"p_dataset": string,"p_kind"?: string,"p_max_put_seconds"?: number,"p_offsets_digest": string,"p_period_tag": string,"p_size": number,"p_table": string,"p_ttl_seconds"?: number,"p_user": string }; Returns: Json
+                           },
+"sweep":
+{ Args: { "p_limit"?: number }; Returns: Json
+                           },
+"tick":
+{ Args: Record<PropertyKey, never>; Returns: Json
+                           },
+"trigger_scheduled":
+{ Args: { "p_concurrency"?: number,"p_delay_ms"?: number,"p_max_datasets"?: number,"p_max_partitions"?: number }; Returns: Json
+                           },
+"version_at":
+{ Args: { "p_dataset": string,"p_time": string,"p_user": string }; Returns: Json
+                           }
+          }
+          Enums: {
+            [_ in never]: never
+          }
+          CompositeTypes: {
+            [_ in never]: never
+          }
+        }
+}
+
+type DatabaseWithoutInternals = Omit<Database, '__InternalSupabase'>
+
+type DefaultSchema = DatabaseWithoutInternals[Extract<keyof Database, "public">]
+
+export type Tables<
+  DefaultSchemaTableNameOrOptions extends
+    | keyof (DefaultSchema["Tables"] & DefaultSchema["Views"])
+    | { schema: keyof DatabaseWithoutInternals },
+  TableName extends DefaultSchemaTableNameOrOptions extends {
+    schema: keyof DatabaseWithoutInternals
+  }
+    ? keyof (DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"] &
+        DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Views"])
+    : never = never
+> = DefaultSchemaTableNameOrOptions extends { schema: keyof DatabaseWithoutInternals }
+  ? (DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"] &
+      DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Views"])[TableName] extends {
+      Row: infer R
+    }
+    ? R
+    : never
+  : DefaultSchemaTableNameOrOptions extends keyof (DefaultSchema["Tables"] & DefaultSchema["Views"])
+  ? (DefaultSchema["Tables"] & DefaultSchema["Views"])[DefaultSchemaTableNameOrOptions] extends {
+      Row: infer R
+    }
+    ? R
+    : never
+  : never
+
+export type TablesInsert<
+  DefaultSchemaTableNameOrOptions extends
+    | keyof DefaultSchema["Tables"]
+    | { schema: keyof DatabaseWithoutInternals },
+  TableName extends DefaultSchemaTableNameOrOptions extends {
+    schema: keyof DatabaseWithoutInternals
+  }
+    ? keyof DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"]
+    : never = never
+> = DefaultSchemaTableNameOrOptions extends { schema: keyof DatabaseWithoutInternals }
+  ? DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"][TableName] extends {
+      Insert: infer I
+    }
+    ? I
+    : never
+  : DefaultSchemaTableNameOrOptions extends keyof DefaultSchema["Tables"]
+  ? DefaultSchema["Tables"][DefaultSchemaTableNameOrOptions] extends {
+      Insert: infer I
+    }
+    ? I
+    : never
+  : never
+
+export type TablesUpdate<
+  DefaultSchemaTableNameOrOptions extends
+    | keyof DefaultSchema["Tables"]
+    | { schema: keyof DatabaseWithoutInternals },
+  TableName extends DefaultSchemaTableNameOrOptions extends {
+    schema: keyof DatabaseWithoutInternals
+  }
+    ? keyof DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"]
+    : never = never
+> = DefaultSchemaTableNameOrOptions extends { schema: keyof DatabaseWithoutInternals }
+  ? DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"][TableName] extends {
+      Update: infer U
+    }
+    ? U
+    : never
+  : DefaultSchemaTableNameOrOptions extends keyof DefaultSchema["Tables"]
+  ? DefaultSchema["Tables"][DefaultSchemaTableNameOrOptions] extends {
+      Update: infer U
+    }
+    ? U
+    : never
+  : never
+
+export type Enums<
+  DefaultSchemaEnumNameOrOptions extends
+    | keyof DefaultSchema["Enums"]
+    | { schema: keyof DatabaseWithoutInternals },
+  EnumName extends DefaultSchemaEnumNameOrOptions extends {
+    schema: keyof DatabaseWithoutInternals
+  }
+    ? keyof DatabaseWithoutInternals[DefaultSchemaEnumNameOrOptions["schema"]]["Enums"]
+    : never = never
+> = DefaultSchemaEnumNameOrOptions extends { schema: keyof DatabaseWithoutInternals }
+  ? DatabaseWithoutInternals[DefaultSchemaEnumNameOrOptions["schema"]]["Enums"][EnumName]
+  : DefaultSchemaEnumNameOrOptions extends keyof DefaultSchema["Enums"]
+  ? DefaultSchema["Enums"][DefaultSchemaEnumNameOrOptions]
+  : never
+
+export type CompositeTypes<
+  PublicCompositeTypeNameOrOptions extends
+    | keyof DefaultSchema["CompositeTypes"]
+    | { schema: keyof DatabaseWithoutInternals },
+  CompositeTypeName extends PublicCompositeTypeNameOrOptions extends {
+    schema: keyof DatabaseWithoutInternals
+  }
+    ? keyof DatabaseWithoutInternals[PublicCompositeTypeNameOrOptions["schema"]]["CompositeTypes"]
+    : never = never
+> = PublicCompositeTypeNameOrOptions extends { schema: keyof DatabaseWithoutInternals }
+  ? DatabaseWithoutInternals[PublicCompositeTypeNameOrOptions["schema"]]["CompositeTypes"][CompositeTypeName]
+  : PublicCompositeTypeNameOrOptions extends keyof DefaultSchema["CompositeTypes"]
+  ? DefaultSchema["CompositeTypes"][PublicCompositeTypeNameOrOptions]
+  : never
+
+export const Constants = {
+  "public": {
+          Enums: {
+            
+          }
+        }
+} as const

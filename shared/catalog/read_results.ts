@@ -1,0 +1,51 @@
+/** What the SQL functions of readers answer. */
+import * as z from "zod";
+import { count, id, json, time, uuid } from "./values.ts";
+
+const dataFile = {
+  id,
+  object_key: z.string(),
+  start_byte: count,
+  byte_length: count,
+  table: z.string(),
+  period_tag: z.string(),
+  /** The file's own length: a slice's, not its object's. */
+  size: count,
+  level: count,
+  state: z.enum(["active", "quarantined"]),
+  quarantine_code: z.string().nullable(),
+  quarantine_reason: z.string().nullable(),
+  row_count: count,
+  row_group_count: count,
+  uncompressed_bytes: count,
+  schema_fingerprint: z.string(),
+  stats: json,
+  etag: z.string().nullable(),
+  uploaded_at: time,
+  added_version: count,
+};
+
+export const listedFile = z.object({ ...dataFile, seq_min: count, seq_max: count });
+export type ListedFile = z.output<typeof listedFile>;
+
+export const fileList = z.object({
+  dataset_id: uuid,
+  version: count,
+  /** Null for version 0, before the first commit. */
+  committed_at: time.nullable(),
+  files: z.array(listedFile),
+  next_cursor: z.string().nullable(),
+});
+
+export const oneFile = z.object({
+  ...dataFile,
+  dataset_id: uuid,
+  /** The dataset's owner. */
+  user_id: uuid,
+  object_size: count.nullable(),
+  schema: json,
+  removed_version: count.nullable(),
+});
+export type OneFile = z.output<typeof oneFile>;
+
+export const versionAt = z.object({ dataset_id: uuid, version: count, committed_at: time });

@@ -1,0 +1,168 @@
+/** What the SQL functions of runs and the queue answer. */
+import * as z from "zod";
+import { count, id, json, time, uuid } from "./values.ts";
+
+/** Settings of one table, merged from table_settings and service_settings. */
+export const tableSettings = z.object({
+  target_file_bytes: count,
+  target_row_group_bytes: count,
+  healthy_row_group_bytes: count,
+  target_page_bytes: count,
+  min_inputs: count,
+  max_age_seconds: count,
+  codec: z.enum(["snappy", "zstd"]),
+  sort_keys: z.array(z.string()),
+  dedupe_keys: z.array(z.string()),
+  retention_seconds: count,
+  lease_seconds: count,
+  max_run_seconds: count,
+  max_attempts: count,
+});
+export type TableSettings = z.output<typeof tableSettings>;
+
+/** A visible data file of a claimed partition, in upload order. */
+export const inputFile = z.object({
+  id,
+  object_key: z.string(),
+  start_byte: count,
+  byte_length: count,
+  etag: z.string().nullable(),
+  level: count,
+  seq_min: count,
+  seq_max: count,
+  row_count: count,
+  row_group_count: count,
+  uncompressed_bytes: count,
+  schema_fingerprint: z.string(),
+  state: z.enum(["active", "quarantined"]),
+  uploaded_at: time,
+});
+export type InputFile = z.output<typeof inputFile>;
+
+const inputPage = { files: z.array(inputFile), more: z.boolean(), cursor: z.string().nullable() };
+
+/** Nothing to do now; `fanned_out` means that asking again at once makes sense. */
+export const noClaim = z.object({
+  claimed: z.literal(false),
+  reason: z.enum(["empty", "busy", "fanned_out"]),
+});
+
+/** A leased partition and the run on it. `outputs_committed` is the ordinal of the run's next commit. */
+export const claim = z.object({
+  claimed: z.literal(true),
+  run_id: uuid,
+  dataset_id: uuid,
+  table: z.string(),
+  period_tag: z.string(),
+  user_id: uuid,
+  priority: z.enum(["manual", "realtime", "scheduled"]),
+  token: z.number().int().positive(),
+  lease_expires_at: time,
+  attempt: count,
+  demand_seq: count,
+  forced: z.boolean(),
+  outputs_committed: count,
+  settings: tableSettings,
+  steps: z.record(z.string(), json),
+  ...inputPage,
+});
+export type Claim = z.output<typeof claim>;
+
+export const claimed = z.discriminatedUnion("claimed", [claim, noClaim]);
+
+export const fragments = z.object(inputPage);
+
+export const committed = z.object({
+  version: count.nullable(),
+  file_id: id.nullable(),
+  run_status: z.string(),
+  requeued: z.boolean(),
+  replayed: z.boolean(),
+  commits: count,
+  lease_expires_at: time.nullable(),
+});
+export type CompactionCommit = z.output<typeof committed>;
+
+export const stagedOutput = z.object({
+  object_key: z.string().nullable(),
+  expires_at: time.nullable(),
+  /** Whether this output was committed before; then `answer` is what the commit said. */
+  committed: z.boolean(),
+  answer: committed.nullable(),
+});
+
+/** A compaction's output as `commit_compaction` takes it. */
+export interface OutputFile {
+  object_key: string;
+  size: number;
+  etag: string;
+  row_count: number;
+  row_group_count: number;
+  uncompressed_bytes: number;
+  schema_fingerprint: string;
+  schema: unknown;
+  stats: unknown;
+}
+
+/** What the planner says at a commit. */
+export interface CommitResult {
+  /** In words, for people; also when there was nothing to do. */
+  decision?: string;
+  /** What compaction still has to do in the partition. */
+  debt?: { files: number; bytes: number; oldest?: string | null };
+  /** When the partition should be looked at again though nothing new came. */
+  next_due_at?: string | null;
+  /** Milliseconds of each step. */
+  steps_ms?: Record<string, number>;
+  /** Shown as the run's output in its status. */
+  output?: Record<string, unknown>;
+  /** With last: the turn is over, the run is not; the next worker goes on with it. */
+  more?: boolean;
+}
+
+export const lease = z.object({ lease_expires_at: time });
+export const recordedStep = z.object({ step: z.string() });
+export const quarantined = z.object({ file_id: id, state: z.string(), changed: z.boolean() });
+export const failed = z.object({
+  status: z.enum(["retry", "dead"]),
+  retry_at: time.nullable(),
+  dead_letter_id: id.nullable(),
+});
+
+export const requested = z.object({
+  instanceId: uuid,
+  dataset_id: uuid,
+  partitions: count,
+  requested: z.array(z.object({ table: z.string(), period_tag: z.string(), metricId: uuid })),
+  cursor: z.string().nullable(),
+});
+
+export const runStatus = z.object({
+  instanceId: uuid,
+  dataset_id: uuid,
+  table: z.string().nullable(),
+  period_tag: z.string().nullable(),
+  operation: z.enum(["compaction", "fan_out"]),
+  trigger: z.string(),
+  priority: z.enum(["manual", "realtime", "scheduled"]),
+  status: z.enum(["queued", "running", "success", "error"]),
+  /** The run's own word: queued, running, success, failure, dlq_failure or timeout. */
+  state: z.string(),
+  step: z.string().nullable(),
+  progress: json,
+  decision: z.string().nullable(),
+  attempts: count,
+  commits: count,
+  output: z.record(z.string(), json).nullable(),
+  error: z.object({
+    code: z.string(),
+    message: z.string().nullable(),
+    step: z.string().nullable(),
+  }).nullable(),
+  children: z.object({ total: count, done: count, failed: count }).nullable(),
+  queued_at: time,
+  started_at: time.nullable(),
+  completed_at: time.nullable(),
+  next_attempt_at: time.nullable(),
+});
+export type RunStatus = z.output<typeof runStatus>;

@@ -1,0 +1,52 @@
+/** What the SQL functions of uploads and assets answer. */
+import * as z from "zod";
+import { count, id, time, uuid } from "./values.ts";
+
+/** The first answer of an upload; `metricId` is the run that will see it. */
+export const uploadAnswer = z.object({
+  key: z.string(),
+  size: count,
+  uploaded_at: time,
+  metricId: uuid,
+  duplicate: z.boolean(),
+  dataset_id: uuid,
+  version: count,
+  files: z.array(z.object({
+    id,
+    table: z.string(),
+    period_tag: z.string(),
+    ordinal: count,
+    row_count: count,
+  })),
+  runs: z.array(z.object({ table: z.string(), period_tag: z.string(), metricId: uuid })),
+});
+export type UploadAnswer = z.output<typeof uploadAnswer>;
+
+export const stagedUpload = z.object({
+  stage_id: uuid,
+  /** Where the bytes go; of a direct upload: where the checked copy goes. */
+  object_key: z.string(),
+  /** Of a direct upload: the key that the client may write. */
+  incoming_key: z.string().nullable(),
+  expires_at: time,
+  duplicate: z.boolean(),
+  answer: uploadAnswer.nullable(),
+});
+export type StagedUpload = z.output<typeof stagedUpload>;
+
+/** A data file as `commit_upload` takes it. */
+export interface UploadedFile {
+  ordinal: number;
+  table: string;
+  period_tag: string;
+  start_byte: number;
+  byte_length: number;
+  row_count: number;
+  row_group_count: number;
+  uncompressed_bytes: number;
+  schema_fingerprint: string;
+  schema: unknown;
+  stats: unknown;
+}
+
+export const abandoned = z.object({ abandoned: z.boolean() });
