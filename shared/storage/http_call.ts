@@ -82,16 +82,35 @@ export async function readJson<T>(context: RequestContext, response: Response): 
   }
 }
 
-/** The same stream, and how many of its bytes went through. */
-export function countedStream(stream: ReadableStream<Uint8Array>) {
+/** A stream that is sent on, with what `fetch` doesn't tell of it. */
+export interface WatchedStream {
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** Bytes that went through. */
+  count(): number;
+  /** What its source failed with, if it did: fetch says only that a body broke. */
+  failure(): unknown;
+}
+
+/** Watches a stream on its way into a request. */
+export function watchStream(source: ReadableStream<Uint8Array>): WatchedStream {
+  const reader = source.getReader();
   let bytes = 0;
-  const counter = new TransformStream<Uint8Array, Uint8Array<ArrayBuffer>>({
-    transform(chunk, controller) {
-      bytes += chunk.byteLength;
-      controller.enqueue(chunk as Uint8Array<ArrayBuffer>);
+  let failure: unknown;
+  const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    async pull(controller) {
+      try {
+        const { done, value } = await reader.read();
+        if (done) return controller.close();
+        bytes += value.byteLength;
+        controller.enqueue(value as Uint8Array<ArrayBuffer>);
+      } catch (thrown) {
+        failure = thrown;
+        controller.error(thrown);
+      }
     },
-  });
-  return { stream: stream.pipeThrough(counter), count: () => bytes };
+    cancel: (reason) => reader.cancel(reason),
+  }, { highWaterMark: 0 });
+  return { stream, count: () => bytes, failure: () => failure };
 }
 
 /**

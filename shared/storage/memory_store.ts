@@ -1,7 +1,9 @@
 /** The object store in memory: for tests, and for the simulation, which makes its calls fail or wait. */
 import { SedimentError } from "../errors.ts";
+import { brokenOff } from "./http_call.ts";
 import { assertObjectKey } from "./object_key.ts";
 import type { CallOptions, ObjectInfo, ObjectStore, PutOptions } from "./object_store.ts";
+import { streamParts } from "./stream_parts.ts";
 
 /** One call, as the hooks see it. */
 export interface StoreCall {
@@ -182,27 +184,16 @@ async function readAll(
   call: StoreCall,
   signal?: AbortSignal,
 ): Promise<Uint8Array> {
-  const reader = stream.getReader();
-  // Cancelling wakes a read that waits for bytes.
-  const stop = () => void reader.cancel(signal?.reason).catch(() => {});
-  signal?.addEventListener("abort", stop, { once: true });
   try {
-    const chunks: Uint8Array[] = [];
-    for (let next = await reader.read(); !next.done; next = await reader.read()) {
-      chunks.push(next.value.slice());
-    }
-    stopIfAborted(call, signal);
-    const bytes = new Uint8Array(chunks.reduce((size, chunk) => size + chunk.byteLength, 0));
+    const parts = await Array.fromAsync(streamParts(stream, 1024 * 1024, signal));
+    const bytes = new Uint8Array(parts.reduce((size, part) => size + part.byteLength, 0));
     let at = 0;
-    for (const chunk of chunks) {
-      bytes.set(chunk, at);
-      at += chunk.byteLength;
+    for (const part of parts) {
+      bytes.set(part, at);
+      at += part.byteLength;
     }
     return bytes;
   } catch (thrown) {
-    if (thrown instanceof SedimentError) throw thrown;
-    throw new SedimentError("store_failed", `The body of ${call.key} broke off`, { cause: thrown });
-  } finally {
-    signal?.removeEventListener("abort", stop);
+    throw brokenOff({ action: call.method, key: call.key, signal }, thrown);
   }
 }

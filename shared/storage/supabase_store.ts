@@ -4,13 +4,13 @@
  */
 import { SedimentError } from "../errors.ts";
 import {
-  countedStream,
   failed,
   readExactly,
   readJson,
   type RequestContext,
   sendRequest,
   sliceOf,
+  watchStream,
 } from "./http_call.ts";
 import { assertObjectKey, encodeObjectKey } from "./object_key.ts";
 import type { ListedObject, ObjectInfo, ObjectStore } from "./object_store.ts";
@@ -120,9 +120,14 @@ export function createSupabaseStore(options: SupabaseStoreOptions): ObjectStore 
       return write(context, key, body as Uint8Array<ArrayBuffer>, put, () => body.byteLength);
     },
 
-    putStream(key, body, put = {}) {
-      const { stream, count } = countedStream(body);
-      return write({ action: "put", key, signal: put.signal }, key, stream, put, count);
+    async putStream(key, body, put = {}) {
+      const { stream, count, failure } = watchStream(body);
+      try {
+        return await write({ action: "put", key, signal: put.signal }, key, stream, put, count);
+      } catch (thrown) {
+        // The source's own error says more than that a request broke.
+        throw failure() instanceof SedimentError ? failure() : thrown;
+      }
     },
 
     async get(key, { signal } = {}) {

@@ -112,6 +112,34 @@ export function objectStoreConformance(name: string, open: () => Promise<OpenedS
     }
   });
 
+  check("what a stream fails with is what its put fails with", async ({ store, key }) => {
+    for (const size of [0, 1000, 20_000_000]) {
+      const failure = new SedimentError("hash_mismatch", "the source found out at its end");
+      const chunks = cut(noise(size), 500_000);
+      await throwsCode("hash_mismatch", () => store.putStream(key("x"), streamOf(chunks, failure)));
+    }
+  });
+
+  check("a put of a stream that stalls can be aborted", async ({ store, key }) => {
+    const stop = new AbortController();
+    let cancelled = false;
+    const stalling = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        if (++pulls < 3) return controller.enqueue(noise(300_000));
+        queueMicrotask(() => stop.abort());
+        return new Promise(() => {});
+      },
+      cancel() {
+        cancelled = true;
+      },
+    });
+    let pulls = 0;
+    const { signal } = stop;
+    await throwsCode("aborted", () => store.putStream(key("stalled"), stalling, { signal }));
+    await staysMissing(store, key("stalled"));
+    assert.ok(cancelled, "the source should be told");
+  });
+
   check("a put that is aborted midway leaves nothing", async ({ store, key }) => {
     const stop = new AbortController();
     const endless = new ReadableStream<Uint8Array>({

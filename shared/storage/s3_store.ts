@@ -1,0 +1,195 @@
+/** The object store on S3 and what speaks its protocol: R2, Ceph, Supabase's S3 endpoint. */
+import { createHash } from "node:crypto";
+
+import { SedimentError } from "../errors.ts";
+import { brokenOff, failed, readExactly, type RequestContext, sliceOf } from "./http_call.ts";
+import { assertObjectKey, encodeObjectKey } from "./object_key.ts";
+import type { ListedObject, ObjectInfo, ObjectStore, PutOptions } from "./object_store.ts";
+import { createS3Client, type S3ClientOptions } from "./s3_client.ts";
+import { unquoted, uploadMultipart } from "./s3_upload.ts";
+import { elements, elementText, escapeXml } from "./s3_xml.ts";
+import { streamParts } from "./stream_parts.ts";
+
+/** Where a store is, who may use it, and how streams are cut. */
+export interface S3StoreOptions extends S3ClientOptions {
+  /** Bytes of a part of a multipart upload; S3 wants at least 5 MiB. @default 8388608 */
+  partBytes?: number;
+  /** Parts on their way at once; a stream holds one part more in memory. @default 2 */
+  partConcurrency?: number;
+  /** Seconds that a signed upload URL lives. @default 7200, as on Supabase */
+  signedUploadSeconds?: number;
+}
+
+/** SigV4 signs URLs for seven days at most. */
+const maxSignedSeconds = 604_800;
+
+/** Opens a store; nothing is sent until it is used. */
+export function createS3Store(options: S3StoreOptions): ObjectStore {
+  const client = createS3Client(options);
+  const { partBytes = 8 * 1024 * 1024, partConcurrency = 2, signedUploadSeconds = 7200 } = options;
+
+  async function putWhole(
+    context: RequestContext,
+    body: Uint8Array<ArrayBuffer>,
+    put: PutOptions,
+  ): Promise<ObjectInfo> {
+    const contentType = put.contentType ?? "application/octet-stream";
+    const answer = await client.send(context, "PUT", context.key, {
+      headers: { "content-type": contentType, ...(put.upsert ? {} : { "if-none-match": "*" }) },
+      body,
+    });
+    await answer.body?.cancel();
+    return { size: body.byteLength, etag: unquoted(answer.headers.get("etag")), contentType };
+  }
+
+  /** Not every server minds If-None-Match on Complete and Copy, so these look first. */
+  async function refuseExisting(key: string, signal?: AbortSignal): Promise<void> {
+    if (await store.head(key, { signal })) {
+      throw new SedimentError("already_stored", `There is already an object ${key}`);
+    }
+  }
+
+  const store: ObjectStore = {
+    put(key, body, put = {}) {
+      const context = { action: "put", key, signal: put.signal };
+      return putWhole(context, body as Uint8Array<ArrayBuffer>, put);
+    },
+
+    async putStream(key, body, put = {}) {
+      const context = { action: "put", key, signal: put.signal };
+      const parts = streamParts(body, partBytes, put.signal);
+      try {
+        assertObjectKey(key);
+        const first = await parts.next();
+        if (first.value!.byteLength < partBytes) return await putWhole(context, first.value!, put);
+        if (!put.upsert) await refuseExisting(key, put.signal);
+        const contentType = put.contentType ?? "application/octet-stream";
+        const { size, etag } = await uploadMultipart(client, context, chain(first.value!, parts), {
+          contentType,
+          ifAbsent: !put.upsert,
+          concurrency: partConcurrency,
+        });
+        return { size, etag, contentType };
+      } catch (thrown) {
+        throw brokenOff(context, thrown);
+      } finally {
+        await parts.return(undefined);
+        if (!body.locked) await body.cancel().catch(() => {});
+      }
+    },
+
+    async get(key, { signal } = {}) {
+      const context = { action: "get", key, signal };
+      return await readExactly(context, await client.send(context, "GET", key));
+    },
+
+    async getRange(key, start, length, { signal } = {}) {
+      if (length === 0) return new Uint8Array();
+      const context = { action: "read a range of", key, signal };
+      const range = `bytes=${start}-${start + length - 1}`;
+      const answer = await client.send(context, "GET", key, { headers: { range } });
+      return await sliceOf(context, answer, start, length);
+    },
+
+    async head(key, { signal } = {}) {
+      const context = { action: "look up", key, signal };
+      try {
+        const { headers } = await client.send(context, "HEAD", key);
+        const modified = headers.get("last-modified");
+        return {
+          size: Number(headers.get("content-length")),
+          etag: unquoted(headers.get("etag")),
+          contentType: headers.get("content-type") ?? undefined,
+          lastModified: modified ? new Date(modified) : undefined,
+        };
+      } catch (thrown) {
+        if (thrown instanceof SedimentError && thrown.code === "object_missing") return null;
+        throw thrown;
+      }
+    },
+
+    async deleteMany(keys, { signal } = {}) {
+      for (let from = 0; from < keys.length; from += 1000) {
+        const some = keys.slice(from, from + 1000);
+        const context = { action: "delete", key: some[0], signal };
+        const body = "<Delete><Quiet>true</Quiet>" +
+          some.map((key) => `<Object><Key>${escapeXml(key)}</Key></Object>`).join("") + "</Delete>";
+        const answer = await client.send(context, "POST", null, {
+          query: { delete: "" },
+          headers: {
+            "content-type": "application/xml",
+            "content-md5": createHash("md5").update(body).digest("base64"),
+          },
+          body,
+        });
+        assertAllDeleted(
+          context,
+          await answer.text().catch((thrown) => {
+            throw brokenOff(context, thrown);
+          }),
+        );
+      }
+    },
+
+    async list(prefix, { signal, cursor, limit = 1000 } = {}) {
+      const xml = await client.sendForXml({ action: "list", key: prefix, signal }, "GET", null, {
+        query: {
+          "list-type": "2",
+          prefix,
+          "max-keys": String(Math.min(limit, 1000)),
+          ...(cursor === undefined ? {} : { "continuation-token": cursor }),
+        },
+      });
+      const truncated = elementText(xml, "IsTruncated") === "true";
+      return {
+        objects: elements(xml, "Contents").map(listedObject),
+        cursor: truncated ? elementText(xml, "NextContinuationToken") : undefined,
+      };
+    },
+
+    async copy(from, to, { signal } = {}) {
+      assertObjectKey(from);
+      await refuseExisting(to, signal);
+      const source = `/${encodeURIComponent(options.bucket)}/${encodeObjectKey(from)}`;
+      await client.sendForXml({ action: "copy", key: from, signal }, "PUT", to, {
+        headers: { "x-amz-copy-source": source },
+      });
+    },
+
+    async signDownload(key, expiresInSeconds) {
+      return await client.presign("GET", key, Math.min(expiresInSeconds, maxSignedSeconds));
+    },
+
+    async signUpload(key) {
+      const seconds = Math.min(signedUploadSeconds, maxSignedSeconds);
+      const url = await client.presign("PUT", key, seconds);
+      return { url, expiresAt: new Date(Date.now() + seconds * 1000) };
+    },
+  };
+  return store;
+}
+
+async function* chain(
+  first: Uint8Array<ArrayBuffer>,
+  rest: AsyncIterable<Uint8Array<ArrayBuffer>>,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  yield first;
+  yield* rest;
+}
+
+function listedObject(xml: string): ListedObject {
+  return {
+    key: elementText(xml, "Key") ?? "",
+    size: Number(elementText(xml, "Size")),
+    etag: unquoted(elementText(xml, "ETag")),
+    lastModified: new Date(elementText(xml, "LastModified") ?? NaN),
+  };
+}
+
+/** The answer to DeleteObjects names what it could not delete. */
+function assertAllDeleted(context: RequestContext, xml: string): void {
+  const bad = elements(xml, "Error").filter((error) => elementText(error, "Code") !== "NoSuchKey");
+  if (bad.length === 0) return;
+  const first = `${elementText(bad[0], "Key")}: ${elementText(bad[0], "Code")}`;
+  throw failed(context, `${bad.length} keys could not be deleted, the first is ${first}`);
+}
