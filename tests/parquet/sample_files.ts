@@ -45,12 +45,12 @@ export function mixedRows(from: number, rows: number): string {
     (hash(i) >> 2)::bigint as l_high, (hash(i) % 1000003) / 1000003.0::double as f,
     (i % 200003)::float as g, i % 3 = 0 as b, 'C' || (i % 20) as s_low,
     case when i % 7 = 0 then null else 'note ' || hash(i) end as s_note,
-    (i * 1.25)::decimal(12, 2) as dec, (i * 7)::decimal(30, 5) as dec_wide, uuid() as u,
+    (i * 1.25)::decimal(12, 2) as dec, (i * 7)::decimal(30, 5) as dec_wide, md5(i::varchar)::uuid as u,
     case when i % 11 = 0 then null else list_transform(range(i % 5), x -> (x * i)::integer) end as li,
     case when i % 13 = 0 then null
       else list_transform(range(i % 4), x -> case when x = 1 then null else 'tag' || x end) end as ls,
     case when i % 5 = 0 then null else {'a': i, 'b': case when i % 2 = 0 then null else [{'c': i::varchar}] end} end as st,
     map([i::varchar, 'k'], [1, null]) as m, (i % 256)::utinyint as u8, (hash(i))::ubigint as u64,
-    (i * interval '1 second')::time as t, make_timestamp(i * 1000003)::timestamptz as tz
+    time '00:00:00' + to_seconds(i % 80000) as t, make_timestamp(i * 1000003)::timestamptz as tz
     from range(${from}, ${from + rows}) r(i)`;
 }

@@ -1,0 +1,247 @@
+import { strict as assert } from "node:assert";
+import fc from "fast-check";
+import { SedimentError } from "../../shared/errors.ts";
+import { footerBytes, footerOfBytes } from "../../shared/parquet/footer.ts";
+import { inspectParquet, inspectParquetBytes } from "../../shared/parquet/inspect.ts";
+import { codec, encoding, type FileMetaData, pageType } from "../../shared/parquet/metadata.ts";
+import { type PageHeader, writePageHeader } from "../../shared/parquet/page_header.ts";
+import { bytesReader } from "../../shared/parquet/range_reader.ts";
+import { ThriftWriter } from "../../shared/parquet/thrift.ts";
+import { fixtureBytes, fixtureNames, hasFixtures } from "./fixtures.ts";
+import { mixedRows, writeWithDuckDb } from "./sample_files.ts";
+
+const small = await writeWithDuckDb(
+  "select i::bigint as id, 'x' || (i % 3) as s, [i, i + 1] as l from range(10) t(i)",
+);
+
+/** The file with its footer changed. */
+function withFooter(file: Uint8Array, change: (metadata: FileMetaData) => void): Uint8Array {
+  const { metadata, start } = footerOfBytes(file);
+  change(metadata);
+  const footer = footerBytes(metadata);
+  const result = new Uint8Array(start + footer.length);
+  result.set(file.subarray(0, start));
+  result.set(footer, start);
+  return result;
+}
+
+/** A file of one required INT64 column and one page with the header as given. */
+function withPage(change: Partial<PageHeader>, body = new Uint8Array(24), rows = 3): Uint8Array {
+  const writer = new ThriftWriter();
+  writePageHeader(writer, {
+    type: pageType.DATA_PAGE,
+    uncompressedSize: body.length,
+    compressedSize: body.length,
+    crc: -1,
+    numValues: rows,
+    encoding: encoding.PLAIN,
+    definitionLevelEncoding: encoding.RLE,
+    repetitionLevelEncoding: encoding.RLE,
+    numNulls: 0,
+    numRows: rows,
+    definitionLevelsLength: 0,
+    repetitionLevelsLength: 0,
+    isCompressed: true,
+    isSorted: false,
+    headerLength: 0,
+    ...change,
+  });
+  const pages = new Uint8Array(4 + writer.length + body.length);
+  pages.set([0x50, 0x41, 0x52, 0x31]);
+  pages.set(writer.view(), 4);
+  pages.set(body, 4 + writer.length);
+  const { metadata } = footerOfBytes(small);
+  const chunk = metadata.rowGroups[0].columns[0];
+  Object.assign(chunk.metaData!, {
+    codec: codec.UNCOMPRESSED,
+    numValues: rows,
+    dataPageOffset: 4,
+    dictionaryPageOffset: undefined,
+    totalCompressedSize: pages.length - 4,
+    totalUncompressedSize: pages.length - 4,
+    statistics: undefined,
+    bloomFilterOffset: undefined,
+  });
+  metadata.schema = [{ ...metadata.schema[0], numChildren: 1 }, {
+    ...metadata.schema[1],
+    repetition: 0,
+  }];
+  metadata.rowGroups[0].columns = [chunk];
+  metadata.rowGroups[0].numRows = rows;
+  metadata.numRows = rows;
+  metadata.columnOrders = undefined;
+  const footer = footerBytes(metadata);
+  const file = new Uint8Array(pages.length + footer.length);
+  file.set(pages);
+  file.set(footer, pages.length);
+  return file;
+}
+
+function refusal(file: Uint8Array): SedimentError {
+  try {
+    inspectParquetBytes(file);
+  } catch (error) {
+    assert.ok(error instanceof SedimentError, String(error));
+    return error;
+  }
+  throw new assert.AssertionError({ message: "the file was accepted" });
+}
+
+for (const name of fixtureNames()) {
+  Deno.test({
+    name: `${name} is accepted, from bytes and by ranges alike`,
+    ignore: !hasFixtures,
+    fn: async () => {
+      const bytes = fixtureBytes(name);
+      const facts = inspectParquetBytes(bytes);
+      assert.deepEqual(await inspectParquet(bytesReader(bytes)), facts);
+      assert.match(facts.schemaFingerprint, /^[0-9a-f]{64}$/);
+      assert.ok(JSON.stringify(facts.stats).length < 12_000);
+    },
+  });
+}
+
+Deno.test("the facts of a file are what its writer was told", async () => {
+  const file = await writeWithDuckDb(
+    `select (i - 5)::bigint as id, case when i < 4 then null else i / 2 end as f,
+      'k' || i as s, i::uinteger as u, 9007199254740993 + i as big, i::decimal(9,2) as d
+      from range(5000) t(i)`,
+    "format parquet, row_group_size 2048",
+  );
+  const facts = inspectParquetBytes(file);
+  assert.equal(facts.rowCount, 5000);
+  assert.equal(facts.rowGroupCount, 3);
+  assert.ok(facts.compressedBytes > 0 && facts.compressedBytes < file.length);
+  assert.ok(facts.uncompressedBytes >= facts.compressedBytes);
+  assert.match(facts.createdBy!, /^DuckDB/);
+  assert.deepEqual(JSON.parse(JSON.stringify(facts.stats)), {
+    id: { min: -5, max: 4994, nulls: 0 },
+    f: { min: 2, max: 2499.5, nulls: 4 },
+    s: { min: "k0", max: "k999", nulls: 0 },
+    u: { min: 0, max: 4999, nulls: 0 },
+    big: { min: "9007199254740993", max: "9007199254745992", nulls: 0 },
+    d: { min: 0, max: 499900, nulls: 0 },
+  });
+});
+
+Deno.test("a column named __proto__ has statistics like any other", async () => {
+  const file = await writeWithDuckDb(`select 1 as "__proto__"`);
+  const { stats } = inspectParquetBytes(file);
+  assert.deepEqual(Object.keys(stats), ["__proto__"]);
+  assert.equal(({} as Record<string, unknown>).min, undefined);
+});
+
+Deno.test("a footer that lies is refused with the place of the lie", () => {
+  type Lie = [string, RegExp, (metadata: FileMetaData) => void];
+  const chunkOf = (metadata: FileMetaData) => metadata.rowGroups[0].columns[1];
+  const metaOf = (metadata: FileMetaData) => chunkOf(metadata).metaData!;
+  const lies: Lie[] = [
+    ["unsupported_parquet", /another file/, (m) => chunkOf(m).filePath = "other.parquet"],
+    ["unsupported_parquet", /codec 3/, (m) => metaOf(m).codec = codec.LZO],
+    ["unsupported_parquet", /codec 8/, (m) => metaOf(m).codec = 8],
+    ["invalid_parquet", /no metadata/, (m) => chunkOf(m).metaData = undefined],
+    ["invalid_parquet", /2 column chunks/, (m) => m.rowGroups[0].columns.pop()],
+    ["invalid_parquet", /9 values/, (m) => metaOf(m).numValues = 9],
+    ["invalid_parquet", /10 values/, (m) => m.rowGroups[0].numRows = 9],
+    ["invalid_parquet", /outside of \[4,/, (m) => metaOf(m).totalCompressedSize = 1e6],
+    ["invalid_parquet", /outside of \[4,/, (m) => metaOf(m).dataPageOffset = 2 ** 52],
+    ["invalid_parquet", /outside of \[4,/, (m) => metaOf(m).dictionaryPageOffset = 3],
+    ["invalid_parquet", /offset index/, (m) => {
+      chunkOf(m).offsetIndexOffset = 10;
+      chunkOf(m).offsetIndexLength = 1e6;
+    }],
+    ["invalid_parquet", /Bloom filter/, (m) => metaOf(m).bloomFilterOffset = 1e9],
+    ["invalid_parquet", /overlap/, (m) =>
+      m.rowGroups[0].columns[0] = {
+        ...m.rowGroups[0].columns[0],
+        metaData: {
+          ...m.rowGroups[0].columns[0].metaData!,
+          dataPageOffset: metaOf(m).dataPageOffset,
+          dictionaryPageOffset: metaOf(m).dictionaryPageOffset,
+        },
+      }],
+    ["invalid_parquet", /overlap/, (m) => m.rowGroups.push(m.rowGroups[0])],
+    ["invalid_parquet", /physical type 1/, (m) => metaOf(m).type = 1],
+    ["invalid_parquet", /chunk is of column other/, (m) => metaOf(m).path = ["other"]],
+  ];
+  for (const [code, message, lie] of lies) {
+    const error = refusal(withFooter(small, lie));
+    assert.equal(error.code, code, error.message);
+    assert.match(error.message, message);
+  }
+  const error = refusal(withFooter(small, (m) => metaOf(m).numValues = 9));
+  assert.deepEqual(error.extra, { row_group: 0, column: ["s"] });
+});
+
+Deno.test("row groups' rows win over the footer's own count", () => {
+  assert.equal(inspectParquetBytes(withFooter(small, (m) => m.numRows = 77)).rowCount, 10);
+});
+
+Deno.test("a page that lies is refused with its row group, column and number", () => {
+  assert.equal(inspectParquetBytes(withPage({})).rowCount, 3);
+  const pageRefusal = (change: Partial<PageHeader>, code: string, message: RegExp) => {
+    const error = refusal(withPage(change));
+    assert.equal(error.code, code, error.message);
+    assert.match(error.message, message);
+    assert.deepEqual(error.extra, { row_group: 0, column: ["id"], page: 0 });
+  };
+  pageRefusal({ uncompressedSize: 2 ** 30 }, "page_too_large", /1073741824 bytes/);
+  pageRefusal({ compressedSize: 2 ** 30 }, "page_too_large", /1073741824 bytes/);
+  pageRefusal({ compressedSize: 25 }, "invalid_parquet", /24 are left/);
+  pageRefusal({ uncompressedSize: 32 }, "invalid_parquet", /not compressed/);
+  pageRefusal({ numValues: 4 }, "invalid_parquet", /4 values and more/);
+  pageRefusal({ numValues: 2 ** 30 }, "page_too_large", /1073741824 values/);
+  pageRefusal({ encoding: 1 }, "unsupported_parquet", /encoding 1/);
+  pageRefusal({ encoding: 77 }, "unsupported_parquet", /encoding 77/);
+  pageRefusal({ encoding: encoding.RLE_DICTIONARY }, "invalid_parquet", /without a dictionary/);
+  pageRefusal({ crc: 12345 }, "invalid_parquet", /CRC/);
+  pageRefusal(
+    { type: pageType.DICTIONARY_PAGE, numValues: 2 ** 30 },
+    "invalid_parquet",
+    /1073741824 entries in 24 bytes/,
+  );
+  const v2 = { type: pageType.DATA_PAGE_V2, isCompressed: false };
+  pageRefusal({ ...v2, numRows: 2 }, "invalid_parquet", /3 values, 0 nulls, 2 rows/);
+  pageRefusal({ ...v2, numNulls: 1 }, "invalid_parquet", /1 nulls/);
+  pageRefusal({ ...v2, definitionLevelsLength: 25 }, "invalid_parquet", /levels take 25 bytes/);
+  const few = refusal(withPage({ numValues: 2 }));
+  assert.match(few.message, /end after 2 of 3 values/);
+});
+
+Deno.test("a chunk of billions of nulls in a few bytes is refused by the count of values", () => {
+  const error = refusal(withFooter(small, (m) => {
+    m.rowGroups[0].numRows = 2 ** 30;
+    for (const { metaData } of m.rowGroups[0].columns) metaData!.numValues = 2 ** 30;
+  }));
+  assert.equal(error.code, "unsupported_parquet");
+  assert.match(error.message, /over the 1073741824 allowed/);
+});
+
+Deno.test("every prefix of a file is refused", () => {
+  for (let end = 0; end < small.length; end++) refusal(small.subarray(0, end));
+});
+
+Deno.test("a changed byte leaves a file accepted or refused by name, within the limits", async () => {
+  const file = await writeWithDuckDb(mixedRows(0, 40));
+  const mutations = fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), {
+    minLength: 1,
+    maxLength: 3,
+  });
+  fc.assert(
+    fc.property(mutations, (mutations) => {
+      const mutant = file.slice();
+      for (const [where, byte] of mutations) mutant[where % mutant.length] = byte;
+      try {
+        const facts = inspectParquetBytes(mutant);
+        assert.ok(facts.compressedBytes <= mutant.length);
+      } catch (error) {
+        assert.ok(error instanceof SedimentError, String(error));
+        assert.match(
+          error.code,
+          /^(not_parquet|invalid_parquet|unsupported_parquet|page_too_large)$/,
+        );
+      }
+    }),
+    { numRuns: 1500 },
+  );
+});
