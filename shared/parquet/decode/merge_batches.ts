@@ -14,7 +14,7 @@ import type { WasmPool } from "./wasm_pool.ts";
 const batchBytes = 32 * 1024 * 1024;
 
 /** A row group over this size, decompressed, would not fit into the decoder's memory. */
-const largestGroupBytes = 64 * 1024 * 1024;
+const largestGroupBytes = 48 * 1024 * 1024;
 
 interface Unit {
   input: InputFile;

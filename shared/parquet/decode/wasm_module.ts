@@ -6,8 +6,8 @@ import { withMemoryLimit } from "./wasm_memory_limit.ts";
 /** Hex SHA-256 of parquet_wasm_bg.wasm of parquet-wasm 0.8.0, wherever it is loaded from. */
 export const parquetWasmSha256 = "7636a31df453d8c73aacbed5ae9fd262a71136258f420fa0d97016b8da9e8aa1";
 
-/** Memory that one instance may take, in bytes: half of a hosted isolate's 256 MB. */
-const maximumMemory = 160 * 1024 * 1024;
+/** Memory that one instance may take, in bytes: of a hosted isolate's 256 MB. */
+const maximumMemory = 192 * 1024 * 1024;
 
 /** Gives the bytes of parquet_wasm_bg.wasm. */
 export type WasmLoader = () => Promise<Uint8Array>;

@@ -41,7 +41,7 @@ Deno.test("an instance that failed is not used again, and the pool makes another
 });
 
 Deno.test("an instance that grew is replaced", async () => {
-  const large = await writeWithDuckDb("select hash(i) as h from range(6000000) t(i)");
+  const large = await writeWithDuckDb("select hash(i) as h from range(4000000) t(i)");
   const small = await writeWithDuckDb("select 1 as a");
   const pool = await WasmPool.open();
   pool.rewrite(large, options);
