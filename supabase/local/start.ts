@@ -8,11 +8,13 @@ import { type Stack, startStack } from "./stack.ts";
 
 const usage = `deno task start [options]     the embedded Supabase, without Docker
 
-  --state DIR   where data and keys are kept   (default .state/ in the repository)
-  --port N      port of the gateway; 0: any free one   (default 54321; PostgreSQL takes the next one if free)
-  --reset       empty the state folder first
-  --json        print one line of JSON (URLs, keys) instead of the table
-  --no-cron     do not run the pg_cron and pg_net stand-ins
+  --state DIR     where data and keys are kept   (default .state/ in the repository)
+  --port N        port of the gateway; 0: any free one   (default 54321; PostgreSQL takes the next one if free)
+  --reset         empty the state folder first
+  --json          print one line of JSON (URLs, keys) instead of the table
+  --no-cron       do not run the pg_cron and pg_net stand-ins
+  --no-migrations do not apply supabase/migrations
+  --no-functions  do not serve functions/main.ts
   --help
 
 Ends with Ctrl-C. Environment: POSTGREST_BIN (path of PostgREST), SEDIMENT_CACHE_DIR (where PostgreSQL is unpacked).`;
@@ -27,6 +29,8 @@ function readOptions() {
         reset: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         cron: { type: "boolean", default: true },
+        migrations: { type: "boolean", default: true },
+        functions: { type: "boolean", default: true },
         help: { type: "boolean", short: "h", default: false },
       },
       allowNegative: true,
@@ -68,6 +72,8 @@ try {
     dbPort: options.port === 0 ? undefined : options.port + 1,
     reset: options.reset,
     cron: options.cron,
+    migrations: options.migrations,
+    functions: options.functions,
     quiet: false,
   });
   console.log(options.json ? asJson(stack) : asTable(stack));

@@ -1,0 +1,136 @@
+import { strict as assert } from "node:assert";
+import { join } from "node:path";
+import postgres from "postgres";
+import { startStack } from "../../supabase/local/stack.ts";
+import { SedimentError } from "../../shared/errors.ts";
+import { migrationsFolder } from "./migrations_folder.ts";
+import { processesOf } from "./started_process.ts";
+
+const bare = { functions: false, cron: false };
+
+Deno.test("a taken port is refused with the line that takes another, before anything starts", async () => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const stateDir = await Deno.makeTempDir();
+  try {
+    await assert.rejects(
+      startStack({ ...bare, stateDir, port: taken.addr.port }),
+      (error: SedimentError) => {
+        assert.equal(error.code, "port_taken");
+        assert.match(error.message, /deno task start --port \d+/);
+        return true;
+      },
+    );
+    assert.deepEqual([...Deno.readDirSync(stateDir)].map((e) => e.name), ["stack.lock"]);
+  } finally {
+    await Deno.remove(stateDir, { recursive: true });
+  }
+});
+
+Deno.test("a temporary state folder is gone after stop()", async () => {
+  const stack = await startStack({ ...bare, migrations: false });
+  assert.ok((await Deno.stat(join(stack.stateDir, "keys.json"))).isFile);
+  await stack.stop();
+  await assert.rejects(Deno.stat(stack.stateDir), Deno.errors.NotFound);
+});
+
+Deno.test("secrets in the state folder are readable by their owner only", async () => {
+  await using stack = await startStack({ ...bare, migrations: false });
+  for (const name of ["keys.json", "postgrest.conf"]) {
+    const { mode } = await Deno.stat(join(stack.stateDir, name));
+    assert.equal(mode! & 0o077, 0, name);
+  }
+});
+
+Deno.test("migrations are applied once; a start applies only those that are new", async () => {
+  const migrationsDir = await migrationsFolder({
+    "20250101000000_a.sql": "create table public.a (id int);",
+    "20250102000000_b.sql": "create table public.b (id int);",
+  });
+  const stateDir = await Deno.makeTempDir();
+  await Deno.chmod(stateDir, 0o711);
+  try {
+    const migrated = async () => {
+      await using stack = await startStack({ ...bare, stateDir, migrationsDir });
+      const sql = postgres(stack.dbUrl, { max: 1, onnotice: () => {} });
+      const rows = await sql`select version from supabase_migrations.schema_migrations order by 1`;
+      await sql.end();
+      return [stack.migrated, rows.map((row) => row.version)];
+    };
+    const [a, b, c] = ["20250101000000", "20250102000000", "20250103000000"];
+    assert.deepEqual(await migrated(), [[a, b], [a, b]]);
+    assert.deepEqual(await migrated(), [[], [a, b]]);
+    await Deno.writeTextFile(join(migrationsDir, `${c}_c.sql`), "create table public.c (id int);");
+    assert.deepEqual(await migrated(), [[c], [a, b, c]]);
+  } finally {
+    await Deno.remove(stateDir, { recursive: true });
+    await Deno.remove(migrationsDir, { recursive: true });
+  }
+});
+
+Deno.test("a broken migration fails the start with the database's words and leaves no process", async () => {
+  const migrationsDir = await migrationsFolder({
+    "20250101000000_broken.sql": "create table public.a (id no_such_type);",
+  });
+  const stateDir = await Deno.makeTempDir();
+  await Deno.chmod(stateDir, 0o711);
+  try {
+    await assert.rejects(
+      startStack({ ...bare, stateDir, migrationsDir }),
+      (error: SedimentError) => {
+        assert.equal(error.code, "part_failed");
+        assert.match(error.message, /type "no_such_type" does not exist/);
+        return true;
+      },
+    );
+    assert.deepEqual(processesOf(stateDir), []);
+  } finally {
+    await Deno.remove(stateDir, { recursive: true });
+    await Deno.remove(migrationsDir, { recursive: true });
+  }
+});
+
+Deno.test("after a restart on another port Vault holds the new address and users' tokens are good", async () => {
+  const stateDir = await Deno.makeTempDir();
+  await Deno.chmod(stateDir, 0o711);
+  try {
+    const first = await startStack({ ...bare, stateDir, migrations: false });
+    const { signUp } = await import("../support/stack.ts");
+    const user = await signUp(first);
+    await first.stop();
+    await using second = await startStack({ ...bare, stateDir, migrations: false });
+    const sql = postgres(second.dbUrl, { max: 1, onnotice: () => {} });
+    const rows = await sql`
+      select decrypted_secret from vault.decrypted_secrets where name = 'sediment_functions_url'`;
+    await sql.end();
+    assert.deepEqual(rows.map((row) => row.decrypted_secret), [`${second.url}/functions/v1`]);
+    const response = await fetch(`${second.url}/auth/v1/user`, {
+      headers: { apikey: second.publishableKey, authorization: `Bearer ${user.token}` },
+    });
+    assert.equal((await response.json()).id, user.id);
+  } finally {
+    await Deno.remove(stateDir, { recursive: true });
+  }
+});
+
+Deno.test("while it starts the gateway answers 503, not a refused connection", async () => {
+  const port = (() => {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    return listener.addr.port;
+  })();
+  const starting = startStack({ ...bare, migrations: false, port });
+  const statuses = new Set<number>();
+  let up = false;
+  const stack = starting.finally(() => up = true);
+  while (!up) {
+    try {
+      const response = await fetch(`http://127.0.0.1:${port}/rest/v1/`);
+      await response.body?.cancel();
+      statuses.add(response.status);
+    } catch {
+      // Before the port is taken.
+    }
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  await (await stack).stop();
+  assert.ok(statuses.has(503), [...statuses].join());
+});
