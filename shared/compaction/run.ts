@@ -3,7 +3,7 @@ import { asSedimentError, SedimentError } from "../errors.ts";
 import { openReaders } from "./object_readers.ts";
 import { type Plan, planCompaction, type PlannedOutput } from "./plan.ts";
 import type { MergeResult } from "../parquet/merge_plan.ts";
-import type { Claim, ClaimedFile, CompactionPorts } from "./ports.ts";
+import type { Claim, CompactionPorts, InputFile } from "./ports.ts";
 import { runStep, StepError, type StepName } from "./steps.ts";
 
 /** What the turn tells a run. */
@@ -115,12 +115,12 @@ class Run {
    * The plan over the files of the claim, which are the oldest of the partition; newer pages are asked for
    * only while the older ones give nothing to do.
    */
-  private async plan(): Promise<Plan<ClaimedFile>> {
+  private async plan(): Promise<Plan<InputFile>> {
     const { claim, ports } = this;
     const files = [...claim.files];
     let cursor = claim.more ? claim.cursor : null;
     while (true) {
-      const plan = planCompaction<ClaimedFile>({
+      const plan = planCompaction<InputFile>({
         files,
         settings: claim.settings,
         forced: claim.forced,
@@ -139,7 +139,7 @@ class Run {
   }
 
   /** Writes and commits one output; true when that commit ended the run. */
-  private async writeOutput(plan: Plan<ClaimedFile>, index: number): Promise<boolean> {
+  private async writeOutput(plan: Plan<InputFile>, index: number): Promise<boolean> {
     const { claim, report, ports } = this;
     const output = plan.outputs[index]!;
     const alone = output.inputs.length === 1;
@@ -161,6 +161,9 @@ class Run {
           token: claim.token,
           expectedBytes: bytes.byteLength,
         }));
+      if (object_key === null) {
+        throw new SedimentError("internal", `Commit ${this.ordinal} of the run was made before`);
+      }
       const info = await this.step("merge", () => this.put(object_key, bytes, lease.signal));
 
       const left = plan.outputs.slice(index + 1);
@@ -201,7 +204,7 @@ class Run {
 
   /** Merges what is there: an input whose object is gone is rejected like one that can't be read. */
   private async merge(
-    inputs: ClaimedFile[],
+    inputs: InputFile[],
     signal: AbortSignal,
   ): Promise<{ result: MergeResult; bytes: Uint8Array }> {
     const missing: MergeResult["rejected"] = [];
@@ -221,7 +224,7 @@ class Run {
   }
 
   private async mergeOnce(
-    inputs: ClaimedFile[],
+    inputs: InputFile[],
     signal: AbortSignal,
   ): Promise<{ result: MergeResult; bytes: Uint8Array }> {
     const { settings } = this.claim;
@@ -316,7 +319,7 @@ class Run {
   }
 
   /** Ends the run without an output of its own. */
-  private async close(plan: Plan<ClaimedFile>, left: PlannedOutput<ClaimedFile>[]): Promise<void> {
+  private async close(plan: Plan<InputFile>, left: PlannedOutput<InputFile>[]): Promise<void> {
     const answer = await this.step("update-metadata", () =>
       this.ports.catalog.commitCompaction({
         run: this.claim.run_id,
@@ -332,8 +335,8 @@ class Run {
 
   /** What the catalog keeps of the decision; debt is what this plan would still do. */
   private resultOf(
-    plan: Plan<ClaimedFile>,
-    left: PlannedOutput<ClaimedFile>[],
+    plan: Plan<InputFile>,
+    left: PlannedOutput<InputFile>[],
     wrote = this.report.outputs > 0,
   ) {
     const files = left.flatMap(({ inputs }) => inputs);

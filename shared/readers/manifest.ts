@@ -2,7 +2,8 @@
 import * as z from "zod";
 import { datasetIdSchema, nameSchema } from "../uploads/names.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
-import type { ManifestFile, ReaderCatalog } from "./ports.ts";
+import type { Catalog } from "../catalog/catalog.ts";
+import type { ListedFile } from "../catalog/read_results.ts";
 
 const wholeNumber = (expected: string) =>
   z.union([z.int(expected), z.string().regex(/^\d{1,15}$/, expected).transform(Number)], expected);
@@ -28,7 +29,7 @@ export const manifestQuerySchema = z.object({
 
 /** One file for readers. */
 export interface ReadableFile
-  extends Omit<ManifestFile, "object_key" | "start_byte" | "byte_length"> {
+  extends Omit<ListedFile, "object_key" | "start_byte" | "byte_length"> {
   /** Where it can be read until `url_expires_at`; a slice is served as a file of its own. */
   url?: string;
   url_expires_at?: string;
@@ -50,7 +51,7 @@ export interface Signing {
   expiresInSeconds: number;
   now: Date;
   /** An address at which a slice of an object is served as a file. */
-  sliceUrl(file: ManifestFile, expiresAt: Date): string;
+  sliceUrl(file: ListedFile, expiresAt: Date): string;
 }
 
 /**
@@ -61,7 +62,7 @@ export interface Signing {
  * @throws SedimentError `dataset_forbidden`, `not_found`, `version_gone`, `version_unknown`, `invalid_cursor`
  */
 export async function readManifest(
-  catalog: ReaderCatalog,
+  catalog: Pick<Catalog, "listFiles">,
   userId: string | null,
   query: z.infer<typeof manifestQuerySchema>,
   signing?: Signing,
@@ -81,19 +82,19 @@ export async function readManifest(
   return {
     dataset_id: page.dataset_id,
     version: page.version,
-    committed_at: page.committed_at ?? null,
+    committed_at: page.committed_at,
     files: page.files.map((file, index) => {
       const { object_key: _key, start_byte: _start, byte_length: _length, ...readable } = file;
       return { ...readable, ...urls[index] };
     }),
-    next_cursor: page.next_cursor ?? null,
+    next_cursor: page.next_cursor,
   };
 }
 
 /** Signatures asked for at a time: each is a request to the store. */
 const concurrency = 16;
 
-async function signAll(files: ManifestFile[], signing: Signing) {
+async function signAll(files: ListedFile[], signing: Signing) {
   const expiresAt = new Date(signing.now.getTime() + signing.expiresInSeconds * 1000);
   const signed: { url: string; url_expires_at: string }[] = new Array(files.length);
   // Several files may be slices of one object, never of a whole one: no address is asked for twice.
@@ -112,6 +113,6 @@ async function signAll(files: ManifestFile[], signing: Signing) {
 }
 
 /** Whether a file is all of its object; keys of concatenated bodies end in `.bin`. */
-export function isWholeObject(file: Pick<ManifestFile, "object_key" | "start_byte">): boolean {
+export function isWholeObject(file: Pick<ListedFile, "object_key" | "start_byte">): boolean {
   return file.start_byte === 0 && file.object_key.endsWith(".parquet");
 }

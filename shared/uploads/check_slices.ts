@@ -1,28 +1,15 @@
 /** Opens every slice of a body before anything is stored: what is not whole and readable is refused. */
 import { type ErrorCode, SedimentError } from "../errors.ts";
-import type { ParquetFacts, UploadPorts } from "./ports.ts";
+import type { UploadedFile } from "../catalog/upload_results.ts";
+import type { ParquetFacts } from "../parquet/inspect.ts";
+import type { UploadPorts } from "./ports.ts";
 import type { UploadRequest } from "./upload_request.ts";
-
-/** One data file to be: a byte range of the object and what is in it. */
-export interface CheckedFile {
-  ordinal: number;
-  table: string;
-  period_tag: string;
-  start_byte: number;
-  byte_length: number;
-  row_count: number;
-  row_group_count: number;
-  uncompressed_bytes: number;
-  schema_fingerprint: string;
-  schema: ParquetFacts["schema"];
-  stats: ParquetFacts["stats"];
-}
 
 /** A checked body. */
 export interface CheckedBody {
   /** The object's bytes: the body itself, or its slices with Avro turned into Parquet. */
   bytes: Uint8Array;
-  files: CheckedFile[];
+  files: UploadedFile[];
 }
 
 /**
@@ -38,7 +25,7 @@ export async function checkSlices(
   body: Uint8Array,
 ): Promise<CheckedBody> {
   const converted: Uint8Array[] = [];
-  const files: CheckedFile[] = [];
+  const files: UploadedFile[] = [];
   const anyAvro = request.slices.some((slice) => slice.format === "avro");
   let written = 0;
   for (const [ordinal, slice] of request.slices.entries()) {
@@ -48,7 +35,7 @@ export async function checkSlices(
     let facts: ParquetFacts;
     try {
       if (slice.format === "avro") bytes = await toParquet(ports, bytes);
-      facts = await ports.inspect(bytes);
+      facts = ports.inspect(bytes);
     } catch (thrown) {
       throw atField(thrown, field);
     }

@@ -1,0 +1,22 @@
+/** Uploads of data and the manifest of what is stored. */
+import { createHttpApp, type HttpApp, refuseOtherMethods } from "../../shared/http/http_app.ts";
+import type { Services } from "../services.ts";
+import { serveContent } from "./content.ts";
+import { serveManifest } from "./manifest.ts";
+import { takeBytes, takeUpload } from "./upload.ts";
+
+/** The app of `battle-data`. */
+export function createBattleDataApp(services: Services): HttpApp {
+  const app = createHttpApp("battle-data");
+  app.post("/upload", (c) => takeUpload(services, c.req.raw));
+  app.on(["POST", "PUT"], "/upload/:stage", (c) => takeBytes(services, c.req.raw));
+  app.get("/chunks", (c) => serveManifest(services, c.req.raw, { signed: false }));
+  app.get("/latest", (c) => serveManifest(services, c.req.raw, { signed: true }));
+  app.get("/files/:id/content", (c) => serveContent(services, c.req.raw, c.req.param("id")));
+  refuseOtherMethods(app, "/upload", ["POST"]);
+  refuseOtherMethods(app, "/upload/:stage", ["POST", "PUT"]);
+  refuseOtherMethods(app, "/chunks", ["GET"]);
+  refuseOtherMethods(app, "/latest", ["GET"]);
+  refuseOtherMethods(app, "/files/:id/content", ["GET", "HEAD"]);
+  return app;
+}

@@ -1,0 +1,87 @@
+/** `GET /battle-data/files/:id/content`: a data file's bytes, with Range, HEAD and ETag. */
+import { SedimentError } from "../../shared/errors.ts";
+import { readingUser } from "../../shared/http/authenticate.ts";
+import { parseRange } from "../../shared/http/byte_range.ts";
+import { problemResponse } from "../../shared/http/problem.ts";
+import { requestIdOf } from "../../shared/http/request_id.ts";
+import {
+  type FileContent,
+  packedContentSchema,
+  readContent,
+  unpackContent,
+} from "../../shared/readers/file_content.ts";
+import type { Services } from "../services.ts";
+
+/** Serves a file by the token of its signed URL, or to its owner. */
+export async function serveContent(
+  services: Services,
+  request: Request,
+  id: string,
+): Promise<Response> {
+  const file = await fileOf(services, request, id);
+  // A data file never changes: its id is its version.
+  const etag = `"file-${file.id}"`;
+  const headers = new Headers({
+    "accept-ranges": "bytes",
+    "cache-control": "private, max-age=3600, immutable",
+    "content-type": "application/vnd.apache.parquet",
+    etag,
+  });
+  if (tagMatches(request.headers.get("if-none-match"), etag)) {
+    return new Response(null, { status: 304, headers });
+  }
+  const ifRange = request.headers.get("if-range");
+  const header = ifRange === null || ifRange === etag ? request.headers.get("range") : null;
+  let range;
+  try {
+    range = parseRange(header, file.length);
+  } catch (thrown) {
+    const response = problemResponse(thrown, requestIdOf(request.headers));
+    response.headers.set("content-range", `bytes */${file.length}`);
+    return response;
+  }
+  const { start, length } = range ?? { start: 0, length: file.length };
+  headers.set("content-length", String(length));
+  if (range !== undefined) {
+    headers.set("content-range", `bytes ${start}-${start + length - 1}/${file.length}`);
+  }
+  const status = range === undefined ? 200 : 206;
+  if (request.method === "HEAD") return new Response(null, { status, headers });
+  const body = await readContent(services.store, file, start, length, request.signal);
+  return new Response(body as BodyInit, { status, headers });
+}
+
+async function fileOf(services: Services, request: Request, id: string): Promise<FileContent> {
+  const fileId = Number(id);
+  if (!/^\d{1,15}$/.test(id)) {
+    throw new SedimentError("invalid_request", "The file's id is not a number", {
+      field: "id",
+      expected: "the id of a file in the manifest",
+    });
+  }
+  const token = new URL(request.url).searchParams.get("token");
+  if (token !== null) {
+    const file = unpackContent(
+      services.tokens.open("content", token, packedContentSchema, services.now()),
+    );
+    if (file.id === fileId) return file;
+    throw new SedimentError("token_invalid", "The token is for another file", {
+      field: "token",
+      expected: "the URL as the manifest gave it",
+    });
+  }
+  const caller = await services.auth.userOrService(request);
+  const file = await services.catalog.getFile({ user: readingUser(caller), file: fileId });
+  return {
+    id: fileId,
+    objectKey: file.object_key,
+    start: file.start_byte,
+    length: file.byte_length,
+  };
+}
+
+function tagMatches(header: string | null, etag: string): boolean {
+  if (header === null) return false;
+  return header.trim() === "*" ||
+    header.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag);
+}

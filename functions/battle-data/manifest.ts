@@ -1,0 +1,51 @@
+/** `GET /battle-data/chunks` and `GET /battle-data/latest`. */
+import { readingUser } from "../../shared/http/authenticate.ts";
+import { validate } from "../../shared/http/validate.ts";
+import { packContent } from "../../shared/readers/file_content.ts";
+import { manifestQuerySchema, readManifest, type Signing } from "../../shared/readers/manifest.ts";
+import { baseUrl, clientUrl, type Services } from "../services.ts";
+
+/** A page of the manifest; `signed` is what holds when the query does not say. */
+export async function serveManifest(
+  services: Services,
+  request: Request,
+  defaults: { signed: boolean },
+): Promise<Response> {
+  const caller = await services.auth.userOrService(request);
+  const query = validate(
+    manifestQuerySchema,
+    Object.fromEntries(new URL(request.url).searchParams),
+  );
+  const signed = query.signed === undefined
+    ? defaults.signed
+    : query.signed === "1" || query.signed === "true";
+  const manifest = await readManifest(
+    services.catalog,
+    readingUser(caller),
+    query,
+    signed ? signing(services, request) : undefined,
+  );
+  return Response.json(manifest, { headers: { "cache-control": "no-store" } });
+}
+
+function signing(services: Services, request: Request): Signing {
+  const { store, tokens, env } = services;
+  return {
+    store: {
+      signDownload: async (key, seconds) =>
+        clientUrl(services, request, await store.signDownload(key, seconds)),
+    },
+    expiresInSeconds: env.SEDIMENT_SIGNED_URL_SECONDS,
+    now: services.now(),
+    sliceUrl(file, expiresAt) {
+      const content = packContent({
+        id: Number(file.id),
+        objectKey: file.object_key,
+        start: file.start_byte,
+        length: file.byte_length,
+      });
+      const token = tokens.sign("content", content, expiresAt);
+      return `${baseUrl(services, request)}/battle-data/files/${file.id}/content?token=${token}`;
+    },
+  };
+}

@@ -1,0 +1,121 @@
+/** `POST /battle-data/upload` in its two forms, and the bytes of the two-request one. */
+import { SedimentError } from "../../shared/errors.ts";
+import { actingUser } from "../../shared/http/authenticate.ts";
+import { readBody } from "../../shared/http/read_body.ts";
+import { parseJson, readJson } from "../../shared/http/read_json.ts";
+import { isMultipart, readMultipart } from "../../shared/http/read_multipart.ts";
+import { validate } from "../../shared/http/validate.ts";
+import { sha256 } from "../../shared/uploads/digests.ts";
+import type { UploadAnswer } from "../../shared/uploads/ports.ts";
+import { receiveUpload, uploadAtOnce } from "../../shared/uploads/receive_upload.ts";
+import {
+  packedStageSchema,
+  packStage,
+  stageUpload,
+  unpackStage,
+} from "../../shared/uploads/stage_upload.ts";
+import {
+  multipartFieldsSchema,
+  uploadFieldsSchema,
+  uploadRequestOf,
+} from "../../shared/uploads/upload_request.ts";
+import { baseUrl, bodyLimits, type Services } from "../services.ts";
+import { uploadPorts } from "../upload_ports.ts";
+
+/** Step 1 of two, or all of it as multipart. */
+export async function takeUpload(services: Services, request: Request): Promise<Response> {
+  return isMultipart(request.headers)
+    ? await takeMultipart(services, request)
+    : await planUpload(services, request);
+}
+
+async function planUpload(services: Services, request: Request): Promise<Response> {
+  const { env } = services;
+  const caller = await services.auth.userOrService(request);
+  const fields = await readJson(request, uploadFieldsSchema, bodyLimits(env));
+  const upload = uploadRequestOf(fields);
+  if (upload.size > env.SEDIMENT_MAX_BODY_BYTES) {
+    throw new SedimentError("body_too_large", `The file has ${upload.size} bytes`, {
+      field: "file_size",
+      expected: `at most ${env.SEDIMENT_MAX_BODY_BYTES} bytes; larger files go by ?direct=1`,
+      extra: { max_bytes: env.SEDIMENT_MAX_BODY_BYTES },
+    });
+  }
+  const userId = actingUser(caller, fields.user_id);
+  const ttl = env.SEDIMENT_UPLOAD_TTL_SECONDS;
+  const { staged, firstAnswer } = await stageUpload(services, userId, upload, ttl);
+  const expiresAt = new Date(services.now().getTime() + ttl * 1000);
+  const token = services.tokens.sign("upload", packStage(staged), expiresAt);
+  return Response.json({
+    uploadUrl: `${baseUrl(services, request)}/battle-data/upload/${staged.stageId}?token=${token}`,
+    expiresAt: expiresAt.toISOString(),
+    duplicate: staged.duplicate,
+    ...(firstAnswer === null ? {} : { stored: firstAnswer }),
+  });
+}
+
+/** Step 2: raw bytes to an uploadUrl. */
+export async function takeBytes(services: Services, request: Request): Promise<Response> {
+  const token = new URL(request.url).searchParams.get("token") ?? "";
+  const staged = unpackStage(
+    services.tokens.open("upload", token, packedStageSchema, services.now()),
+  );
+  refuseOtherUser(request, staged.userId);
+  const limits = bodyLimits(services.env);
+  const body = await readBody(request, limits);
+  return answer(await receiveUpload(uploadPorts(services), staged, body, request.signal));
+}
+
+async function takeMultipart(services: Services, request: Request): Promise<Response> {
+  const { env } = services;
+  const caller = await services.auth.userOrService(request);
+  const form = await readMultipart(request, bodyLimits(env));
+  const metadata = await form.text("metadata");
+  if (metadata === undefined) {
+    throw new SedimentError("invalid_multipart", 'The part "metadata" is missing', {
+      field: "metadata",
+      expected: 'a part named "metadata" that holds JSON',
+    });
+  }
+  const fields = validate(
+    multipartFieldsSchema,
+    parseJson(new TextEncoder().encode(metadata), "metadata"),
+  );
+  const file = await form.bytes("file");
+  const upload = uploadRequestOf({
+    ...fields,
+    file_size: fields.file_size ?? file.byteLength,
+    content_hash: fields.content_hash ?? sha256(file),
+  });
+  const userId = actingUser(caller, fields.user_id);
+  const ttl = env.SEDIMENT_UPLOAD_TTL_SECONDS;
+  return answer(
+    await uploadAtOnce(uploadPorts(services), userId, upload, file, ttl, request.signal),
+  );
+}
+
+function answer(stored: UploadAnswer): Response {
+  return Response.json({ ok: true, ...stored });
+}
+
+/**
+ * The token alone opens the upload, as clients in the field send nothing else. One that does send a user's
+ * token must not send another user's; its signature needs no look, since it can only refuse.
+ */
+function refuseOtherUser(request: Request, userId: string): void {
+  const [, payload] =
+    /^Bearer [^.\s]+\.([^.\s]+)\./i.exec(request.headers.get("authorization") ?? "") ?? [];
+  if (payload === undefined) return;
+  let subject: unknown;
+  try {
+    subject = JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/"))).sub;
+  } catch {
+    return;
+  }
+  if (typeof subject === "string" && subject !== userId) {
+    throw new SedimentError("forbidden", "The upload was planned for another user", {
+      field: "authorization",
+      expected: "the user that asked for this uploadUrl",
+    });
+  }
+}

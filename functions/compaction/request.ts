@@ -1,0 +1,63 @@
+/** Asking for compaction: `POST /compaction`, `/sanitize-state`, `/trigger-scheduled`. */
+import {
+  compactionRequestSchema,
+  sanitizeRequestSchema,
+} from "../../shared/compaction/requests.ts";
+import { actingUser, type Caller, readingUser } from "../../shared/http/authenticate.ts";
+import { readJson } from "../../shared/http/read_json.ts";
+import { bodyLimits, type Services } from "../services.ts";
+
+/** Accepts a request for a dataset, a table of it or one partition. */
+export async function acceptRequest(services: Services, request: Request): Promise<Response> {
+  const caller = await services.auth.userOrService(request);
+  const fields = await readJson(request, compactionRequestSchema, bodyLimits(services.env));
+  return await ask(services, {
+    user: owner(caller, fields.user_id),
+    dataset: fields.datasetId,
+    table: fields.table ?? null,
+    periodTag: fields.periodTag ?? null,
+    // Whoever asks in person does not want to hear of min_inputs.
+    priority: caller.kind === "user" ? "manual" : fields.priority ?? "realtime",
+  });
+}
+
+/** The owner's trigger for everything in the dataset. */
+export async function sanitizeState(services: Services, request: Request): Promise<Response> {
+  const caller = await services.auth.userOrService(request);
+  const fields = await readJson(request, sanitizeRequestSchema, bodyLimits(services.env));
+  return await ask(services, {
+    user: owner(caller, fields.user_id),
+    dataset: fields.datasetId,
+    table: null,
+    periodTag: null,
+    priority: "manual",
+  });
+}
+
+/** The nightly trigger: the datasets whose debt is oldest. */
+export async function triggerScheduled(services: Services, request: Request): Promise<Response> {
+  await services.auth.service(request);
+  const asked = await services.catalog.triggerScheduled({
+    maxDatasets: services.env.MAX_DATASETS_PER_RUN,
+  });
+  return Response.json({ status: "accepted", ...asked }, { status: 202 });
+}
+
+/** Whose dataset it has to be; null when a service asks for nobody in particular. */
+function owner(caller: Caller, field: string | undefined): string | null {
+  return field === undefined ? readingUser(caller) : actingUser(caller, field);
+}
+
+async function ask(
+  services: Services,
+  input: Parameters<Services["catalog"]["requestCompaction"]>[0],
+): Promise<Response> {
+  const asked = await services.catalog.requestCompaction(input);
+  return Response.json({
+    status: "accepted",
+    message: asked.partitions === 0
+      ? "Nothing is in debt"
+      : `Compaction of ${asked.partitions} partition${asked.partitions === 1 ? "" : "s"} is queued`,
+    ...asked,
+  }, { status: 202 });
+}

@@ -1,0 +1,39 @@
+/** `POST /compaction/upload`: a fragment as a form of few fields. */
+import { compactionUploadSchema } from "../../shared/compaction/requests.ts";
+import { actingUser } from "../../shared/http/authenticate.ts";
+import { readMultipart } from "../../shared/http/read_multipart.ts";
+import { validate } from "../../shared/http/validate.ts";
+import { sha256 } from "../../shared/uploads/digests.ts";
+import { uploadAtOnce } from "../../shared/uploads/receive_upload.ts";
+import { noPeriod, uploadRequestOf } from "../../shared/uploads/upload_request.ts";
+import { bodyLimits, type Services } from "../services.ts";
+import { uploadPorts } from "../upload_ports.ts";
+
+/** Stores the file as a fragment of its table; its arrival asks for compaction. */
+export async function takeFragment(services: Services, request: Request): Promise<Response> {
+  const { env } = services;
+  const caller = await services.auth.userOrService(request);
+  const form = await readMultipart(request, bodyLimits(env));
+  const fields = validate(compactionUploadSchema, {
+    datasetId: await form.text("datasetId"),
+    tableId: await form.text("tableId"),
+    periodTag: await form.text("periodTag") || undefined,
+  });
+  const file = await form.bytes("file");
+  const upload = uploadRequestOf({
+    dataset_id: fields.datasetId,
+    table: fields.tableId,
+    period_tag: fields.periodTag ?? noPeriod,
+    file_size: file.byteLength,
+    content_hash: sha256(file),
+  });
+  const stored = await uploadAtOnce(
+    uploadPorts(services),
+    actingUser(caller),
+    upload,
+    file,
+    env.SEDIMENT_UPLOAD_TTL_SECONDS,
+    request.signal,
+  );
+  return Response.json({ ok: true, instanceId: stored.metricId, ...stored });
+}

@@ -1,0 +1,49 @@
+/** The composition of the functions: environment in, ports and helpers out. Only here are adapters named. */
+import { createClient } from "@supabase/supabase-js";
+import { createCatalog } from "../shared/catalog/catalog.ts";
+import { type Env, readEnv } from "../shared/env.ts";
+import { createAuthenticator } from "../shared/http/authenticate.ts";
+import { createTokenSigner, deriveTokenKey } from "../shared/http/signed_token.ts";
+import type { ObjectStore } from "../shared/storage/object_store.ts";
+import { createSupabaseStore } from "../shared/storage/supabase_store.ts";
+import type { Services } from "./services.ts";
+
+/** Ports that tests give in place of the real ones. */
+export type ReplacedPorts = Partial<Pick<Services, "catalog" | "store" | "now">>;
+
+/**
+ * Builds the services of an environment.
+ *
+ * @param parts ports that replace the real ones
+ * @throws SedimentError `misconfigured`
+ */
+export function createServices(
+  variables: Record<string, string | undefined>,
+  parts: ReplacedPorts = {},
+): Services {
+  const env = readEnv(variables);
+  return {
+    env,
+    auth: createAuthenticator({
+      supabaseUrl: env.SUPABASE_URL,
+      secretKeys: env.secretKeys,
+      publishableKeys: env.publishableKeys,
+      jwks: env.SUPABASE_JWKS ??
+        new URL(env.SUPABASE_JWKS_URL ?? `${env.SUPABASE_URL}/auth/v1/.well-known/jwks.json`),
+    }),
+    tokens: createTokenSigner(env.SEDIMENT_TOKEN_KEY ?? deriveTokenKey(env.secretKey)),
+    catalog: parts.catalog ?? createCatalog(createClient(env.SUPABASE_URL, env.secretKey, {
+      auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+    })),
+    store: parts.store ?? createStore(env),
+    now: parts.now ?? (() => new Date()),
+  };
+}
+
+function createStore(env: Env): ObjectStore {
+  return createSupabaseStore({
+    url: env.SUPABASE_URL,
+    secretKey: env.secretKey,
+    bucket: env.SEDIMENT_BUCKET,
+  });
+}

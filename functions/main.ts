@@ -1,0 +1,54 @@
+/** All functions in one server: for Deno Deploy and for the embedded Supabase. */
+import { merge } from "../shared/parquet/merge.ts";
+import { asSedimentError } from "../shared/errors.ts";
+import { notFound, problemResponse } from "../shared/http/problem.ts";
+import { requestIdOf } from "../shared/http/request_id.ts";
+import type { HttpApp } from "../shared/http/http_app.ts";
+import { createBattleDataApp } from "./battle-data/app.ts";
+import { createCompactionApp } from "./compaction/app.ts";
+import { createCompactorApp } from "./compactor/app.ts";
+import { createServices, type ReplacedPorts } from "./create_services.ts";
+
+/** Something that answers requests. */
+export interface App {
+  fetch(request: Request): Promise<Response>;
+}
+
+/**
+ * All functions of one environment; each answers below `/NAME` and below `/functions/v1/NAME`.
+ *
+ * @param variables names and values, as `Deno.env.toObject()` gives them
+ * @param ports replace the real catalog and store, in tests
+ * @throws SedimentError `misconfigured`, naming the variables that are wrong
+ */
+export function createApp(
+  variables: Record<string, string | undefined>,
+  ports: ReplacedPorts = {},
+): App {
+  const services = createServices(variables, ports);
+  const apps: Record<string, HttpApp> = {
+    "battle-data": createBattleDataApp(services),
+    "compaction": createCompactionApp(services),
+    "compactor": createCompactorApp(services, merge),
+  };
+  return {
+    async fetch(request) {
+      const { pathname } = new URL(request.url);
+      const [, name = ""] = /^(?:\/functions\/v1)?\/([^/]+)/.exec(pathname) ?? [];
+      const app = Object.hasOwn(apps, name) ? apps[name] : undefined;
+      if (app === undefined) {
+        return problemResponse(notFound(pathname), requestIdOf(request.headers));
+      }
+      return await app.fetch(request);
+    },
+  };
+}
+
+if (import.meta.main) {
+  try {
+    Deno.serve(createApp(Deno.env.toObject()).fetch);
+  } catch (thrown) {
+    console.error(asSedimentError(thrown).message);
+    Deno.exit(1);
+  }
+}

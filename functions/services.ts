@@ -1,0 +1,40 @@
+/** What the functions' handlers are given, and the few things that follow from it. */
+import type { Catalog } from "../shared/catalog/catalog.ts";
+import type { Env } from "../shared/env.ts";
+import type { Authenticator } from "../shared/http/authenticate.ts";
+import { publicBase, publishUrl } from "../shared/http/public_url.ts";
+import type { BodyLimits } from "../shared/http/read_body.ts";
+import type { TokenSigner } from "../shared/http/signed_token.ts";
+import type { ObjectStore } from "../shared/storage/object_store.ts";
+
+/** Everything that handlers need. `create_services.ts` builds it from the environment. */
+export interface Services {
+  env: Env;
+  auth: Authenticator;
+  tokens: TokenSigner;
+  catalog: Catalog;
+  store: ObjectStore;
+  now(): Date;
+}
+
+/** The bounds of a body that passes through a function. */
+export function bodyLimits(env: Env): BodyLimits {
+  return {
+    maxBytes: env.SEDIMENT_MAX_BODY_BYTES,
+    stallMs: env.SEDIMENT_BODY_STALL_MS,
+    deadlineMs: env.SEDIMENT_BODY_DEADLINE_MS,
+  };
+}
+
+/** The URL below which clients find the functions. */
+export function baseUrl(services: Services, request: Request): string {
+  return publicBase(request, {
+    publicUrl: services.env.PUBLIC_URL,
+    trustForwarded: services.env.SEDIMENT_TRUST_FORWARDED ?? "EdgeRuntime" in globalThis,
+  });
+}
+
+/** A store's URL as clients can reach it. */
+export function clientUrl(services: Services, request: Request, url: string): string {
+  return publishUrl(url, services.env.SUPABASE_URL, baseUrl(services, request));
+}

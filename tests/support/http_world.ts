@@ -1,0 +1,100 @@
+/** The functions' apps over fakes of catalog and store, with users whose tokens are real. */
+import { exportJWK, generateKeyPair, SignJWT } from "jose";
+import type { Catalog } from "../../shared/catalog/catalog.ts";
+import { readEnv } from "../../shared/env.ts";
+import { createAuthenticator } from "../../shared/http/authenticate.ts";
+import { createTokenSigner, deriveTokenKey } from "../../shared/http/signed_token.ts";
+import { createMemoryStore, type MemoryStoreOptions } from "../../shared/storage/memory_store.ts";
+import type { Services } from "../../functions/services.ts";
+import { createFakeCatalog, type FakeCatalogOptions } from "./fake_catalog.ts";
+
+/** Two users and a service. */
+export const alice = "00000000-0000-4000-8000-00000000a11c";
+export const bob = "00000000-0000-4000-8000-000000000b0b";
+export const secretKey = "sb_secret_default_0123456789";
+export const cronKey = "sb_secret_cron_0123456789";
+export const publishableKey = "sb_publishable_0123456789";
+
+const keys = await generateKeyPair("ES256", { extractable: true });
+const jwks = {
+  keys: [{ ...await exportJWK(keys.publicKey), kid: "k1", alg: "ES256", use: "sig" }],
+};
+
+/** An access token as Supabase Auth signs them. */
+export async function tokenOf(
+  userId: string,
+  some: { expiresInSeconds?: number; key?: CryptoKey; kid?: string } = {},
+): Promise<string> {
+  const now = Math.floor(Date.now() / 1000);
+  return await new SignJWT({ role: "authenticated" })
+    .setProtectedHeader({ alg: "ES256", kid: some.kid ?? "k1" })
+    .setSubject(userId)
+    .setAudience("authenticated")
+    .setIssuedAt(now - 10)
+    .setExpirationTime(now + (some.expiresInSeconds ?? 3600))
+    .sign(some.key ?? keys.privateKey);
+}
+
+/** What a world may be made of. */
+export interface HttpWorldOptions {
+  env?: Record<string, string>;
+  catalog?: FakeCatalogOptions;
+  store?: MemoryStoreOptions;
+  now?: () => Date;
+}
+
+/** Fakes, and services that use them. */
+export function httpWorld(options: HttpWorldOptions = {}) {
+  const env = readEnv({
+    SUPABASE_URL: "http://inside.local:8000",
+    SUPABASE_SECRET_KEYS: JSON.stringify({ default: secretKey, cron: cronKey }),
+    SUPABASE_PUBLISHABLE_KEYS: JSON.stringify({ default: publishableKey }),
+    SUPABASE_JWKS: JSON.stringify(jwks),
+    PUBLIC_URL: "https://public.example",
+    ...options.env,
+  });
+  const catalog = createFakeCatalog(options.catalog);
+  const store = createMemoryStore(options.store);
+  const services: Services = {
+    env,
+    auth: createAuthenticator({
+      supabaseUrl: env.SUPABASE_URL,
+      secretKeys: env.secretKeys,
+      publishableKeys: env.publishableKeys,
+      jwks: env.SUPABASE_JWKS!,
+    }),
+    tokens: createTokenSigner(deriveTokenKey(env.secretKey)),
+    catalog: catalog as unknown as Catalog,
+    store,
+    now: options.now ?? (() => new Date()),
+  };
+  return { services, catalog, store };
+}
+
+/** Sends a request to an app without a network. */
+export async function send(
+  app: { fetch(request: Request): Response | Promise<Response> },
+  method: string,
+  path: string,
+  init: { headers?: Record<string, string>; body?: BodyInit; json?: unknown } = {},
+  // deno-lint-ignore no-explicit-any -- whatever JSON the answer holds
+): Promise<{ status: number; headers: Headers; body: any; bytes: Uint8Array<ArrayBuffer> }> {
+  const headers = new Headers(init.headers);
+  if (init.json !== undefined) headers.set("content-type", "application/json");
+  const url = path.startsWith("http") ? path : `http://edge.local${path}`;
+  const response = await app.fetch(
+    new Request(url, {
+      method,
+      headers,
+      body: init.json === undefined ? init.body : JSON.stringify(init.json),
+    }),
+  );
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  const isJson = response.headers.get("content-type")?.includes("json");
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: isJson ? JSON.parse(new TextDecoder().decode(bytes)) : undefined,
+    bytes,
+  };
+}
