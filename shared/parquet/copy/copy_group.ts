@@ -1,0 +1,189 @@
+import { chunkExtent } from "../check_chunks.ts";
+import type { Kernels } from "../kernels/kernels.ts";
+import { type ColumnChunk, type FileMetaData, type Statistics, typeOrder } from "../metadata.ts";
+import { readColumnIndex, readOffsetIndex } from "../page_index.ts";
+import { readChunks } from "../pages/chunk_stream.ts";
+import { PageFeeder } from "../pages/page_feeder.ts";
+import { valueOrder, valueOrders, valueWidth } from "../pages/value_order.ts";
+import { atPlace } from "../parquet_error.ts";
+import type { RangeReader } from "../range_reader.ts";
+import type { SchemaTree } from "../schema.ts";
+import type { ParquetFile } from "../write/parquet_file.ts";
+import type { ChunkIndexes } from "../write/row_group_writer.ts";
+
+/** A row group to be copied. */
+export interface CopySource {
+  reader: RangeReader;
+  metadata: FileMetaData;
+  tree: SchemaTree;
+  rowGroup: number;
+}
+
+/**
+ * Copies a row group's chunks byte for byte to the end of the file, with all offsets moved. Each page is
+ * checked on its way: by its CRC, else by decoding it once. Page indexes and Bloom filters go along; bounds
+ * only where their order is TYPE_ORDER. Throws what is wrong with the pages; what was written by then stays
+ * in the file without being referred to.
+ */
+export async function copyGroup(
+  source: CopySource,
+  file: ParquetFile,
+  kernels: Kernels,
+  windowBytes: number,
+  signal?: AbortSignal,
+): Promise<void> {
+  const { reader, metadata, tree } = source;
+  const group = metadata.rowGroups[source.rowGroup];
+  await file.begin();
+  const start = file.writer.offset;
+  const starts: number[] = [];
+  const scratch = kernels.wasm.newColumn(6, 0, 0, 0, 0);
+  if (scratch === 0) throw kernels.error({});
+  kernels.wasm.startGroup(scratch, 1);
+  const feeder = new PageFeeder(kernels);
+  try {
+    const extents = group.columns.map((chunk) => chunkExtent(chunk.metaData!));
+    for await (const part of readChunks(reader, extents, windowBytes, signal)) {
+      const leaf = tree.leaves[part.chunk];
+      const meta = group.columns[part.chunk].metaData!;
+      if (part.offset === 0) {
+        starts[part.chunk] = file.writer.offset;
+        feeder.start();
+        kernels.wasm.openChunk(
+          meta.type,
+          valueWidth(leaf),
+          leaf.definitionLevel,
+          leaf.repetitionLevel,
+          meta.codec,
+          meta.numValues,
+          group.numRows,
+          0,
+          0,
+          0,
+          2,
+        );
+      }
+      const fine = feeder.feed(scratch, part.bytes, part.last) &&
+        (!part.last || kernels.wasm.closeChunk() !== 0);
+      if (!fine) {
+        throw kernels.error({ column: leaf.path, page: kernels.wasm.getPagesRead() });
+      }
+      await file.writer.write(part.bytes);
+    }
+  } finally {
+    kernels.wasm.freeColumn(scratch);
+  }
+  const end = file.writer.offset;
+  const columns: ColumnChunk[] = [];
+  const indexes: ChunkIndexes[] = [];
+  for (let i = 0; i < group.columns.length; i++) {
+    const chunk = group.columns[i];
+    const moved = starts[i] - chunkExtent(chunk.metaData!).start;
+    const ordered = metadata.columnOrders?.[i] === typeOrder &&
+      valueOrder(tree.leaves[i]) !== valueOrders.none;
+    columns.push(await movedChunk(chunk, moved, ordered, source, file, signal));
+    try {
+      indexes.push(await movedIndexes(chunk, moved, ordered, source, signal));
+    } catch (error) {
+      throw atPlace(error, { column: tree.leaves[i].path });
+    }
+  }
+  file.add({
+    group: {
+      ...group,
+      columns,
+      // a sort order holds for the rows of a group wherever it stands
+      fileOffset: start,
+      totalCompressedSize: end - start,
+      ordinal: file.groupCount < 32_768 ? file.groupCount : undefined,
+    },
+    indexes,
+  });
+}
+
+async function movedChunk(
+  chunk: ColumnChunk,
+  moved: number,
+  ordered: boolean,
+  source: CopySource,
+  file: ParquetFile,
+  signal?: AbortSignal,
+): Promise<ColumnChunk> {
+  const meta = chunk.metaData!;
+  let bloomFilterOffset: number | undefined;
+  if (meta.bloomFilterOffset !== undefined && meta.bloomFilterLength !== undefined) {
+    const bytes = await source.reader.read(meta.bloomFilterOffset, meta.bloomFilterLength, signal);
+    bloomFilterOffset = file.writer.offset;
+    await file.writer.write(bytes.slice());
+  }
+  const dictionary = meta.dictionaryPageOffset;
+  return {
+    filePath: undefined,
+    fileOffset: 0,
+    metaData: {
+      ...meta,
+      dataPageOffset: meta.dataPageOffset + moved,
+      // 0 stands for none with some writers
+      dictionaryPageOffset: dictionary === undefined || dictionary === 0
+        ? undefined
+        : dictionary + moved,
+      indexPageOffset: undefined,
+      statistics: meta.statistics && keptStatistics(meta.statistics, ordered),
+      bloomFilterOffset,
+      bloomFilterLength: bloomFilterOffset === undefined ? undefined : meta.bloomFilterLength,
+    },
+    offsetIndexOffset: undefined,
+    offsetIndexLength: undefined,
+    columnIndexOffset: undefined,
+    columnIndexLength: undefined,
+    encrypted: false,
+  };
+}
+
+/** Without the deprecated bounds, and without any where their order isn't known. */
+function keptStatistics(statistics: Statistics, ordered: boolean): Statistics {
+  return {
+    max: undefined,
+    min: undefined,
+    nullCount: statistics.nullCount,
+    distinctCount: undefined,
+    maxValue: ordered ? statistics.maxValue : undefined,
+    minValue: ordered ? statistics.minValue : undefined,
+    isMaxExact: ordered ? statistics.isMaxExact : undefined,
+    isMinExact: ordered ? statistics.isMinExact : undefined,
+  };
+}
+
+/** The chunk's page indexes; none when they don't fit each other. */
+async function movedIndexes(
+  chunk: ColumnChunk,
+  moved: number,
+  ordered: boolean,
+  source: CopySource,
+  signal?: AbortSignal,
+): Promise<ChunkIndexes> {
+  const { offsetIndexOffset, offsetIndexLength, columnIndexOffset, columnIndexLength } = chunk;
+  if (offsetIndexOffset === undefined || !offsetIndexLength) {
+    return { columnIndex: undefined, offsetIndex: undefined };
+  }
+  const offsetIndex = readOffsetIndex(
+    await source.reader.read(offsetIndexOffset, offsetIndexLength, signal),
+  );
+  const { start, length } = chunkExtent(chunk.metaData!);
+  for (const page of offsetIndex.pages) {
+    if (page.offset < start || page.offset + page.compressedPageSize > start + length) {
+      return { columnIndex: undefined, offsetIndex: undefined };
+    }
+    page.offset += moved;
+  }
+  if (!ordered || columnIndexOffset === undefined || !columnIndexLength) {
+    return { columnIndex: undefined, offsetIndex };
+  }
+  // the values are views: the bytes must not be reused by the reader
+  const bytes = await source.reader.read(columnIndexOffset, columnIndexLength, signal);
+  const columnIndex = readColumnIndex(bytes.slice());
+  if (columnIndex.nullPages.length !== offsetIndex.pages.length) {
+    return { columnIndex: undefined, offsetIndex };
+  }
+  return { columnIndex, offsetIndex };
+}

@@ -1,0 +1,36 @@
+/** The kernels' exports. */
+export { alloc, free, memoryTaken, setMemoryLimit } from "./memory";
+export { getErrorA, getErrorB, getErrorCode } from "./errors";
+export { snappyBound, snappyDecode, snappyEncode } from "./snappy";
+export { lz4Decode } from "./lz4";
+export { checkpoint, freeColumn, newColumn, startGroup } from "./column";
+export { seedHash } from "./intern";
+export { appendPages, closeChunk, getPagesRead, nextPageBytes, openChunk, setPageLimits } from "./chunk";
+export { statsPtr } from "./order";
+export {
+  appendFromSibling,
+  appendNulls,
+  chooseDictionary,
+  choosePlain,
+  columnCount,
+  columnEntryBytes,
+  columnEntryCount,
+  columnMode,
+  columnPresent,
+  columnRows,
+  columnValueBytes,
+  dropPage,
+  getPackedPtr,
+  getPageLevels,
+  getPagePresent,
+  getPageRows,
+  getRawLength,
+  getRawPtr,
+  levelsBeforeRows,
+  makeDictionaryPage,
+  makePage,
+  packSnappy,
+  plainBytesOf,
+  rollback,
+  rowsWithin,
+} from "./page";

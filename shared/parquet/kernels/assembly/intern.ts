@@ -1,0 +1,225 @@
+/** Interning values into a column's dictionary, by a hash that is seeded per instance. */
+import { BYTE_ARRAY, Column } from "./column";
+import { alloc, free, reserve } from "./memory";
+
+let seed: u64 = 0x9e3779b97f4a7c15;
+let multiplier: u64 = 0xd6e8feb86659fd93;
+
+/** Sets the secret of the hash; the multiplier is made odd (multiply-shift is universal then). */
+export function seedHash(a: u32, b: u32, c: u32, d: u32): void {
+  seed = (<u64> a << 32) | b;
+  multiplier = ((<u64> c << 32) | d) | 1;
+}
+
+function hashWord(w: u64): u64 {
+  const h = (w ^ seed) * multiplier;
+  return h ^ (h >> 32);
+}
+
+function hashBytes(p: usize, n: u32): u64 {
+  let h = seed ^ n;
+  let i: u32 = 0;
+  while (i + 8 <= n) {
+    h = (h ^ load<u64>(p + i)) * multiplier;
+    h ^= h >> 32;
+    i += 8;
+  }
+  const rest = n - i;
+  if (rest != 0) {
+    h = (h ^ (load<u64>(p + i) & (((<u64> 1) << (rest << 3)) - 1))) * multiplier;
+    h ^= h >> 32;
+  }
+  h *= multiplier;
+  return h ^ (h >> 32);
+}
+
+export function equalBytes(a: usize, b: usize, n: u32): bool {
+  let i: u32 = 0;
+  while (i + 8 <= n) {
+    if (load<u64>(a + i) != load<u64>(b + i)) return false;
+    i += 8;
+  }
+  const rest = n - i;
+  return rest == 0 || ((load<u64>(a + i) ^ load<u64>(b + i)) << (64 - (rest << 3))) == 0;
+}
+
+/** Doubles the table, or makes the first; the hashes are kept in it. */
+function growTable(c: Column): bool {
+  const size: u32 = c.table == 0 ? 256 : (c.tableMask + 1) << 1;
+  const bigger = alloc(size << 3);
+  if (bigger == 0) return false;
+  memory.fill(bigger, 0, <usize> size << 3);
+  const mask = size - 1;
+  if (c.table != 0) {
+    for (let i: u32 = 0; i <= c.tableMask; i++) {
+      const slot = load<u64>(c.table + (<usize> i << 3));
+      if (slot == 0) continue;
+      let at = <u32> (slot >> 32) & mask;
+      while (load<u64>(bigger + (<usize> at << 3)) != 0) at = (at + 1) & mask;
+      store<u64>(bigger + (<usize> at << 3), slot);
+    }
+    free(c.table);
+  }
+  c.table = bigger;
+  c.tableMask = mask;
+  return true;
+}
+
+/** Room for `more` further entries of `bytes` bytes together, and a table at most half full. */
+function prepare(c: Column, more: u32, bytes: u32): bool {
+  const entries = reserve(c.entries, c.entryBytes, c.entryBytes + bytes);
+  if (entries == 0) return false;
+  c.entries = entries;
+  if (c.type == BYTE_ARRAY) {
+    const starts = reserve(c.entryStarts, c.entryCount << 2, (c.entryCount + more) << 2);
+    if (starts == 0) return false;
+    c.entryStarts = starts;
+  }
+  return c.table != 0 || growTable(c);
+}
+
+function insert4(c: Column, key: u32): u32 {
+  const hash = <u32> hashWord(key);
+  let at = hash & c.tableMask;
+  while (true) {
+    const slot = load<u64>(c.table + (<usize> at << 3));
+    if (slot == 0) break;
+    const id = <u32> slot - 1;
+    if (load<u32>(c.entries + (<usize> id << 2)) == key) return id;
+    at = (at + 1) & c.tableMask;
+  }
+  return addEntry4(c, at, hash, key);
+}
+
+function addEntry4(c: Column, at: u32, hash: u32, key: u32): u32 {
+  const id = c.entryCount;
+  store<u32>(c.entries + c.entryBytes, key);
+  c.entryBytes += 4;
+  return added(c, at, hash, id);
+}
+
+function insert8(c: Column, key: u64): u32 {
+  const hash = <u32> hashWord(key);
+  let at = hash & c.tableMask;
+  while (true) {
+    const slot = load<u64>(c.table + (<usize> at << 3));
+    if (slot == 0) break;
+    const id = <u32> slot - 1;
+    if (load<u64>(c.entries + (<usize> id << 3)) == key) return id;
+    at = (at + 1) & c.tableMask;
+  }
+  return addEntry8(c, at, hash, key);
+}
+
+function addEntry8(c: Column, at: u32, hash: u32, key: u64): u32 {
+  const id = c.entryCount;
+  store<u64>(c.entries + c.entryBytes, key);
+  c.entryBytes += 8;
+  return added(c, at, hash, id);
+}
+
+/** Fixed values of any other width. */
+function insertFixed(c: Column, p: usize): u32 {
+  const width = c.width;
+  const hash = <u32> hashBytes(p, width);
+  let at = hash & c.tableMask;
+  while (true) {
+    const slot = load<u64>(c.table + (<usize> at << 3));
+    if (slot == 0) break;
+    const id = <u32> slot - 1;
+    if (<u32> (slot >> 32) == hash && equalBytes(c.entries + id * width, p, width)) return id;
+    at = (at + 1) & c.tableMask;
+  }
+  const id = c.entryCount;
+  memory.copy(c.entries + c.entryBytes, p, width);
+  c.entryBytes += width;
+  return added(c, at, hash, id);
+}
+
+/** A byte array at `p` of `n` bytes. */
+function insertBytes(c: Column, p: usize, n: u32): u32 {
+  const hash = <u32> hashBytes(p, n);
+  let at = hash & c.tableMask;
+  while (true) {
+    const slot = load<u64>(c.table + (<usize> at << 3));
+    if (slot == 0) break;
+    if (<u32> (slot >> 32) == hash) {
+      const id = <u32> slot - 1;
+      const entry = c.entries + load<u32>(c.entryStarts + (<usize> id << 2));
+      if (load<u32>(entry) == n && equalBytes(entry + 4, p, n)) return id;
+    }
+    at = (at + 1) & c.tableMask;
+  }
+  const id = c.entryCount;
+  const entry = c.entries + c.entryBytes;
+  store<u32>(entry, n);
+  memory.copy(entry + 4, p, n);
+  store<u32>(c.entryStarts + (<usize> id << 2), c.entryBytes);
+  c.entryBytes += 4 + n;
+  return added(c, at, hash, id);
+}
+
+/** Notes a new entry in the table; when there is no memory to grow it, it fills up and growth fails later. */
+function added(c: Column, at: u32, hash: u32, id: u32): u32 {
+  store<u64>(c.table + (<usize> at << 3), (<u64> hash << 32) | (id + 1));
+  c.entryCount = id + 1;
+  if (((id + 1) << 1) > c.tableMask && !growTable(c) && id + 2 > c.tableMask) return 0xffffffff;
+  return id;
+}
+
+/**
+ * Interns `n` PLAIN values at `src` (their bounds are checked already) and writes their ids as u32 to `dst`.
+ * False when memory is over.
+ */
+export function internPlain(c: Column, src: usize, bytes: u32, n: u32, dst: usize): bool {
+  if (!prepare(c, n, bytes)) return false;
+  let bad: u32 = 0;
+  if (c.type == BYTE_ARRAY) {
+    let p = src;
+    for (let i: u32 = 0; i < n; i++) {
+      const length = load<u32>(p);
+      const id = insertBytes(c, p + 4, length);
+      if (id == 0xffffffff) bad = 1;
+      store<u32>(dst + (<usize> i << 2), id);
+      p += 4 + length;
+      if (bad) break;
+    }
+  } else if (c.width == 8) {
+    for (let i: u32 = 0; i < n; i++) {
+      const id = insert8(c, load<u64>(src + (<usize> i << 3)));
+      store<u32>(dst + (<usize> i << 2), id);
+      if (id == 0xffffffff) return false;
+    }
+  } else if (c.width == 4) {
+    for (let i: u32 = 0; i < n; i++) {
+      const id = insert4(c, load<u32>(src + (<usize> i << 2)));
+      store<u32>(dst + (<usize> i << 2), id);
+      if (id == 0xffffffff) return false;
+    }
+  } else {
+    for (let i: u32 = 0; i < n; i++) {
+      const id = insertFixed(c, src + i * c.width);
+      store<u32>(dst + (<usize> i << 2), id);
+      if (id == 0xffffffff) return false;
+    }
+  }
+  return bad == 0;
+}
+
+/** Builds the table again from the first `entryCount` entries: after a rollback has cut the dictionary. */
+export function rebuildTable(c: Column): void {
+  if (c.table == 0) return;
+  memory.fill(c.table, 0, (<usize> c.tableMask + 1) << 3);
+  for (let id: u32 = 0; id < c.entryCount; id++) {
+    let hash: u32;
+    if (c.type == BYTE_ARRAY) {
+      const entry = c.entries + load<u32>(c.entryStarts + (<usize> id << 2));
+      hash = <u32> hashBytes(entry + 4, load<u32>(entry));
+    } else if (c.width == 8) hash = <u32> hashWord(load<u64>(c.entries + (<usize> id << 3)));
+    else if (c.width == 4) hash = <u32> hashWord(load<u32>(c.entries + (<usize> id << 2)));
+    else hash = <u32> hashBytes(c.entries + id * c.width, c.width);
+    let at = hash & c.tableMask;
+    while (load<u64>(c.table + (<usize> at << 3)) != 0) at = (at + 1) & c.tableMask;
+    store<u64>(c.table + (<usize> at << 3), (<u64> hash << 32) | (id + 1));
+  }
+}

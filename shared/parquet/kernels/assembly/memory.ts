@@ -1,0 +1,93 @@
+/**
+ * The kernels' own allocator: size classes, four to a doubling, with free lists over a bump pointer.
+ * A block carries its class and its capacity before it and 16 bytes of slack behind it, so that copies
+ * of 8 and 16 bytes may run over the end of what was asked for.
+ */
+import { failMemory } from "./errors";
+
+const HEADER: u32 = 16;
+const SLACK: u32 = 16;
+const FREE_LISTS = memory.data(4 * 128);
+
+let top: usize = (__heap_base + 15) & ~15;
+/** Bytes of linear memory that may be taken; never more than the module's maximum. */
+let limit: usize = 0;
+let taken: usize = 0;
+
+export function setMemoryLimit(bytes: u32): void {
+  limit = bytes;
+}
+
+/** Bytes of blocks that are in use. */
+export function memoryTaken(): u32 {
+  return <u32> taken;
+}
+
+function classOf(size: u32): u32 {
+  const shift: u32 = 29 - clz<u32>(size);
+  const index: u32 = (size + ((1 << shift) - 1)) >> shift;
+  return shift * 4 + index - 4;
+}
+
+function classSize(kind: u32): u32 {
+  return (4 + (kind & 3)) << (kind >> 2);
+}
+
+/** A block of at least `size` bytes, or 0 with the memory error set. */
+export function alloc(size: u32): usize {
+  if (size > 0x3fff0000) return failMemory(size);
+  const total: u32 = max<u32>(size + HEADER + SLACK, 64);
+  const kind = classOf(total);
+  const list: usize = FREE_LISTS + (<usize> kind << 2);
+  let block: usize = load<u32>(list);
+  const whole = classSize(kind);
+  if (block != 0) {
+    store<u32>(list, load<u32>(block + 8));
+  } else {
+    block = top;
+    const end: usize = (block + whole + 15) & ~15;
+    if (limit != 0 && end > limit) return failMemory(size);
+    const have: usize = <usize> memory.size() << 16;
+    if (end > have) {
+      const pages = <i32> ((end - have + 0xffff) >> 16);
+      // grown by an eighth at least, so that growth is rare
+      const extra = <i32> (have >> 19);
+      if (
+        pages >= extra || (limit != 0 && have + (<usize> extra << 16) > limit) ||
+        memory.grow(extra) < 0
+      ) {
+        if (memory.grow(pages) < 0) return failMemory(size);
+      }
+    }
+    top = end;
+    store<u32>(block, kind);
+    store<u32>(block + 4, whole - HEADER - SLACK);
+  }
+  taken += whole;
+  return block + HEADER;
+}
+
+/** Gives a block back; 0 is allowed. */
+export function free(ptr: usize): void {
+  if (ptr == 0) return;
+  const block = ptr - HEADER;
+  const kind = load<u32>(block);
+  const list: usize = FREE_LISTS + (<usize> kind << 2);
+  taken -= classSize(kind);
+  store<u32>(block + 8, load<u32>(list));
+  store<u32>(list, <u32> block);
+}
+
+export function capacity(ptr: usize): u32 {
+  return ptr == 0 ? 0 : load<u32>(ptr - 12);
+}
+
+/** The block, or a bigger one that holds its first `used` bytes; 0 when memory is over. */
+export function reserve(ptr: usize, used: u32, need: u32): usize {
+  if (ptr != 0 && load<u32>(ptr - 12) >= need) return ptr;
+  const bigger = alloc(max<u32>(need, used + (used >> 1) + 64));
+  if (bigger == 0) return 0;
+  if (used != 0) memory.copy(bigger, ptr, used);
+  free(ptr);
+  return bigger;
+}

@@ -1,0 +1,325 @@
+/**
+ * The smallest and largest of a page's values by the logical type's order (parquet.thrift, ColumnOrder).
+ * NaN is left out; what has no defined order gives none. ±0 is widened in TypeScript.
+ */
+import { BYTE_ARRAY, Column } from "./column";
+
+export const NO_ORDER: u32 = 0;
+export const SIGNED32: u32 = 1;
+export const UNSIGNED32: u32 = 2;
+export const SIGNED64: u32 = 3;
+export const UNSIGNED64: u32 = 4;
+export const FLOAT32: u32 = 5;
+export const FLOAT64: u32 = 6;
+export const BOOL: u32 = 7;
+export const BYTES: u32 = 8;
+/** Two's complement, big-endian: decimals. */
+export const SIGNED_BYTES: u32 = 9;
+export const FLOAT16: u32 = 10;
+
+/** The most bytes of a bound that are kept; more than the writer's truncation, so that it can round up. */
+const KEEP: u32 = 128;
+/** [found u32][min length u32][max length u32][nan count u32][min 128][max 128] */
+export const STATS = memory.data(16 + 256);
+
+export function statsPtr(): usize {
+  return STATS;
+}
+
+@inline
+function put(slot: u32, from: usize, length: u32): void {
+  store<u32>(STATS + 4 + slot * 4, length);
+  memory.copy(STATS + 16 + slot * KEEP, from, min<u32>(length, KEEP));
+}
+
+export function clearStats(): void {
+  store<u32>(STATS, 0);
+  store<u32>(STATS + 12, 0);
+}
+
+function putBoth(least: usize, most: usize, leastLength: u32, mostLength: u32): void {
+  store<u32>(STATS, 1);
+  put(0, least, leastLength);
+  put(1, most, mostLength);
+}
+
+/** memcmp with lengths: below, equal or above 0. */
+export function compareBytes(a: usize, an: u32, b: usize, bn: u32): i32 {
+  const n = min<u32>(an, bn);
+  let i: u32 = 0;
+  while (i + 8 <= n) {
+    const differs = load<u64>(a + i) ^ load<u64>(b + i);
+    if (differs != 0) {
+      const k = <u32> (ctz(differs) >> 3);
+      return <i32> load<u8>(a + i + k) - <i32> load<u8>(b + i + k);
+    }
+    i += 8;
+  }
+  while (i < n) {
+    const d = <i32> load<u8>(a + i) - <i32> load<u8>(b + i);
+    if (d != 0) return d;
+    i++;
+  }
+  return <i32> an - <i32> bn;
+}
+
+/** Two's complement big-endian numbers of any widths. */
+function compareSigned(a: usize, an: u32, b: usize, bn: u32): i32 {
+  const an0: i32 = an > 0 && load<i8>(a) < 0 ? -1 : 0;
+  const bn0: i32 = bn > 0 && load<i8>(b) < 0 ? -1 : 0;
+  if (an0 != bn0) return an0 - bn0;
+  const n = max<u32>(an, bn);
+  for (let i: u32 = 0; i < n; i++) {
+    const x: i32 = i + an < n ? an0 & 255 : <i32> load<u8>(a + (i + an - n));
+    const y: i32 = i + bn < n ? bn0 & 255 : <i32> load<u8>(b + (i + bn - n));
+    if (x != y) return x - y;
+  }
+  return 0;
+}
+
+@inline
+function halfToFloat(h: u32): f32 {
+  const sign = (h & 0x8000) << 16;
+  const exponent = (h >> 10) & 31;
+  const fraction = h & 1023;
+  if (exponent == 31) return reinterpret<f32>(sign | 0x7f800000 | (fraction << 13));
+  if (exponent != 0) return reinterpret<f32>(sign | ((exponent + 112) << 23) | (fraction << 13));
+  const small = <f32> fraction * <f32> 5.960464477539063e-8;
+  return sign != 0 ? -small : small;
+}
+
+function compareVariable(order: u32, a: usize, an: u32, b: usize, bn: u32): i32 {
+  return order == BYTES ? compareBytes(a, an, b, bn) : compareSigned(a, an, b, bn);
+}
+
+/**
+ * Bounds of `n` PLAIN values at `p`. With `used` (a byte an entry, 0 = leave out) they are a dictionary's
+ * entries. Booleans are a byte each.
+ */
+export function findBounds(c: Column, p: usize, n: u32, used: usize): void {
+  clearStats();
+  if (n == 0) return;
+  const order = c.order;
+  const all = used == 0;
+  if (order == SIGNED32) {
+    let least = i32.MAX_VALUE;
+    let most = i32.MIN_VALUE;
+    for (let i: u32 = 0; i < n; i++) {
+      if (!all && !load<u8>(used + i)) continue;
+      const v = load<i32>(p + (<usize> i << 2));
+      least = min(least, v);
+      most = max(most, v);
+    }
+    store<i32>(STATS + 16, least);
+    store<i32>(STATS + 16 + KEEP, most);
+    fixed(4);
+  } else if (order == UNSIGNED32) {
+    let least = u32.MAX_VALUE;
+    let most: u32 = 0;
+    for (let i: u32 = 0; i < n; i++) {
+      if (!all && !load<u8>(used + i)) continue;
+      const v = load<u32>(p + (<usize> i << 2));
+      least = min(least, v);
+      most = max(most, v);
+    }
+    store<u32>(STATS + 16, least);
+    store<u32>(STATS + 16 + KEEP, most);
+    fixed(4);
+  } else if (order == SIGNED64) {
+    let least = i64.MAX_VALUE;
+    let most = i64.MIN_VALUE;
+    for (let i: u32 = 0; i < n; i++) {
+      if (!all && !load<u8>(used + i)) continue;
+      const v = load<i64>(p + (<usize> i << 3));
+      if (v < least) least = v;
+      if (v > most) most = v;
+    }
+    store<i64>(STATS + 16, least);
+    store<i64>(STATS + 16 + KEEP, most);
+    fixed(8);
+  } else if (order == UNSIGNED64) {
+    let least = u64.MAX_VALUE;
+    let most: u64 = 0;
+    for (let i: u32 = 0; i < n; i++) {
+      if (!all && !load<u8>(used + i)) continue;
+      const v = load<u64>(p + (<usize> i << 3));
+      if (v < least) least = v;
+      if (v > most) most = v;
+    }
+    store<u64>(STATS + 16, least);
+    store<u64>(STATS + 16 + KEEP, most);
+    fixed(8);
+  } else if (order == FLOAT64) {
+    let least: f64 = Infinity;
+    let most: f64 = -Infinity;
+    let nans: u32 = 0;
+    for (let i: u32 = 0; i < n; i++) {
+      if (!all && !load<u8>(used + i)) continue;
+      const v = load<f64>(p + (<usize> i << 3));
+      if (v < least) least = v;
+      if (v > most) most = v;
+      nans += u32(v != v);
+    }
+    floats(nans, least <= most);
+    store<f64>(STATS + 16, least);
+    store<f64>(STATS + 16 + KEEP, most);
+    store<u32>(STATS + 4, 8);
+    store<u32>(STATS + 8, 8);
+  } else if (order == FLOAT32 || order == FLOAT16) {
+    let least: f32 = <f32> Infinity;
+    let most: f32 = <f32> -Infinity;
+    let leastAt: u32 = 0;
+    let mostAt: u32 = 0;
+    let nans: u32 = 0;
+    const half = order == FLOAT16;
+    for (let i: u32 = 0; i < n; i++) {
+      if (!all && !load<u8>(used + i)) continue;
+      const v = half ? halfToFloat(load<u16>(p + (<usize> i << 1))) : load<f32>(p + (<usize> i << 2));
+      if (v < least) {
+        least = v;
+        leastAt = i;
+      }
+      if (v > most) {
+        most = v;
+        mostAt = i;
+      }
+      nans += u32(v != v);
+    }
+    floats(nans, least <= most);
+    const width: u32 = half ? 2 : 4;
+    put(0, p + leastAt * width, width);
+    put(1, p + mostAt * width, width);
+    if (!half) {
+      // all values infinite: the loop kept its starting bounds
+      store<f32>(STATS + 16, least);
+      store<f32>(STATS + 16 + KEEP, most);
+    } else if (least == <f32> Infinity || most == <f32> -Infinity) store<u32>(STATS, 0);
+  } else if (order == BOOL) {
+    let any: u32 = 0;
+    let every: u32 = 1;
+    for (let i: u32 = 0; i < n; i++) {
+      const v: u32 = load<u8>(p + i);
+      any |= v;
+      every &= v;
+    }
+    store<u8>(STATS + 16, every);
+    store<u8>(STATS + 16 + KEEP, any);
+    fixed(1);
+  } else if (order == BYTES || order == SIGNED_BYTES) {
+    if (c.type == BYTE_ARRAY) {
+      if (all) boundsOfPlain(order, p, n);
+      else boundsOfEntries(c, used);
+    } else boundsOfFixed(order, c.width, p, n, used);
+  }
+}
+
+@inline
+function fixed(width: u32): void {
+  store<u32>(STATS, 1);
+  store<u32>(STATS + 4, width);
+  store<u32>(STATS + 8, width);
+}
+
+@inline
+function floats(nans: u32, found: bool): void {
+  store<u32>(STATS, u32(found));
+  store<u32>(STATS + 12, nans);
+}
+
+/** The first bytes as a big-endian number, so that most comparisons need no loop. */
+@inline
+function prefixOf(p: usize, n: u32): u32 {
+  if (n == 0) return 0;
+  let w = load<u32>(p);
+  if (n < 4) w &= (1 << (n << 3)) - 1;
+  w = ((w & 0x00ff00ff) << 8) | ((w >> 8) & 0x00ff00ff);
+  return (w << 16) | (w >> 16);
+}
+
+function boundsOfPlain(order: u32, p: usize, n: u32): void {
+  let least = p + 4;
+  let leastLength = load<u32>(p);
+  let most = least;
+  let mostLength = leastLength;
+  let at = p + 4 + leastLength;
+  if (order == BYTES) {
+    let leastPrefix = prefixOf(least, leastLength);
+    let mostPrefix = leastPrefix;
+    for (let i: u32 = 1; i < n; i++) {
+      const length = load<u32>(at);
+      const v = at + 4;
+      const prefix = prefixOf(v, length);
+      if (
+        prefix < leastPrefix ||
+        (prefix == leastPrefix && compareBytes(v, length, least, leastLength) < 0)
+      ) {
+        least = v;
+        leastLength = length;
+        leastPrefix = prefix;
+      } else if (
+        prefix > mostPrefix ||
+        (prefix == mostPrefix && compareBytes(v, length, most, mostLength) > 0)
+      ) {
+        most = v;
+        mostLength = length;
+        mostPrefix = prefix;
+      }
+      at = v + length;
+    }
+  } else {
+    for (let i: u32 = 1; i < n; i++) {
+      const length = load<u32>(at);
+      const v = at + 4;
+      if (compareSigned(v, length, least, leastLength) < 0) {
+        least = v;
+        leastLength = length;
+      } else if (compareSigned(v, length, most, mostLength) > 0) {
+        most = v;
+        mostLength = length;
+      }
+      at = v + length;
+    }
+  }
+  putBoth(least, most, leastLength, mostLength);
+}
+
+function boundsOfEntries(c: Column, used: usize): void {
+  let least: usize = 0;
+  let most: usize = 0;
+  let leastLength: u32 = 0;
+  let mostLength: u32 = 0;
+  for (let i: u32 = 0; i < c.entryCount; i++) {
+    if (!load<u8>(used + i)) continue;
+    const entry = c.entries + load<u32>(c.entryStarts + (<usize> i << 2));
+    const length = load<u32>(entry);
+    const v = entry + 4;
+    if (least == 0) {
+      least = v;
+      most = v;
+      leastLength = length;
+      mostLength = length;
+    } else if (compareVariable(c.order, v, length, least, leastLength) < 0) {
+      least = v;
+      leastLength = length;
+    } else if (compareVariable(c.order, v, length, most, mostLength) > 0) {
+      most = v;
+      mostLength = length;
+    }
+  }
+  if (least != 0) putBoth(least, most, leastLength, mostLength);
+}
+
+function boundsOfFixed(order: u32, width: u32, p: usize, n: u32, used: usize): void {
+  let least: usize = 0;
+  let most: usize = 0;
+  for (let i: u32 = 0; i < n; i++) {
+    if (used != 0 && !load<u8>(used + i)) continue;
+    const v = p + i * width;
+    if (least == 0) {
+      least = v;
+      most = v;
+    } else if (compareVariable(order, v, width, least, width) < 0) least = v;
+    else if (compareVariable(order, v, width, most, width) > 0) most = v;
+  }
+  if (least != 0) putBoth(least, most, width, width);
+}

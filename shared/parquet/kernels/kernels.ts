@@ -1,0 +1,180 @@
+import { crc32 } from "node:zlib";
+import type { SedimentError } from "../../errors.ts";
+import type { ParquetPlace } from "../parquet_error.ts";
+import { hostInflate } from "./codecs.ts";
+import { kernelError } from "./kernel_error.ts";
+import { kernelsBase64 } from "./kernels.generated.ts";
+import type { Zstd } from "./zstd.ts";
+
+/** The wasm exports; addresses and sizes are bytes. See the sources in assembly/. */
+export interface KernelExports {
+  memory: WebAssembly.Memory;
+  alloc(size: number): number;
+  free(address: number): void;
+  memoryTaken(): number;
+  setMemoryLimit(bytes: number): void;
+  getErrorCode(): number;
+  getErrorA(): number;
+  getErrorB(): number;
+  seedHash(a: number, b: number, c: number, d: number): void;
+  setPageLimits(bytes: number, values: number): void;
+  snappyBound(size: number): number;
+  snappyDecode(source: number, size: number, target: number, targetSize: number): number;
+  snappyEncode(source: number, size: number, target: number): number;
+  lz4Decode(source: number, size: number, target: number, targetSize: number): number;
+  newColumn(type: number, width: number, maxDef: number, maxRep: number, order: number): number;
+  freeColumn(column: number): void;
+  startGroup(column: number, plain: number): void;
+  checkpoint(column: number): void;
+  rollback(column: number): void;
+  openChunk(
+    type: number,
+    width: number,
+    maxDef: number,
+    maxRep: number,
+    codec: number,
+    values: number,
+    rows: number,
+    levelMap: number,
+    conversion: number,
+    parameter: number,
+    check: number,
+  ): void;
+  appendPages(
+    column: number,
+    address: number,
+    length: number,
+    last: number,
+    oneDataPage: number,
+  ): number;
+  closeChunk(): number;
+  nextPageBytes(address: number, length: number): number;
+  getPagesRead(): number;
+  appendNulls(column: number, rows: number, level: number): number;
+  appendFromSibling(
+    column: number,
+    sibling: number,
+    from: number,
+    maxRep: number,
+    maxDef: number,
+  ): number;
+  levelsBeforeRows(column: number, rows: number): number;
+  columnMode(column: number): number;
+  columnRows(column: number): number;
+  columnCount(column: number): number;
+  columnPresent(column: number): number;
+  columnValueBytes(column: number): number;
+  columnEntryCount(column: number): number;
+  columnEntryBytes(column: number): number;
+  plainBytesOf(column: number): number;
+  chooseDictionary(column: number): void;
+  choosePlain(column: number): number;
+  rowsWithin(column: number, bytes: number): number;
+  makePage(column: number, rows: number): number;
+  makeDictionaryPage(column: number): void;
+  packSnappy(): number;
+  dropPage(column: number): void;
+  getRawPtr(): number;
+  getRawLength(): number;
+  getPackedPtr(): number;
+  getPageRows(): number;
+  getPageLevels(): number;
+  getPagePresent(): number;
+  statsPtr(): number;
+}
+
+/** How a column's values wait; assembly/column.ts. */
+export const columnModes = { open: 0, dictionary: 1, plain: 2 } as const;
+
+let compiled: WebAssembly.Module | undefined;
+
+function kernelsModule(): WebAssembly.Module {
+  if (compiled === undefined) {
+    const text = atob(kernelsBase64);
+    const bytes = new Uint8Array(text.length);
+    for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+    compiled = new WebAssembly.Module(bytes);
+  }
+  return compiled;
+}
+
+/** What an instance may take. */
+export interface KernelLimits {
+  /** Bytes of its memory, at most 128 MiB. */
+  memoryBytes: number;
+  /** Largest page, compressed or not. */
+  pageBytes: number;
+  /** Most values of a page. */
+  pageValues: number;
+}
+
+/**
+ * One instance of the kernels with a memory of its own. Wasm memory never shrinks: an instance lives for one
+ * merge and is dropped.
+ */
+export class Kernels {
+  readonly wasm: KernelExports;
+  #view: Uint8Array;
+  #input = { at: 0, size: 0 };
+  #zstd: Zstd | undefined;
+
+  /** @param zstd needed when a chunk is compressed by it */
+  constructor(limits: KernelLimits, zstd?: Zstd) {
+    this.#zstd = zstd;
+    const inflate = hostInflate(() => this.#zstd);
+    const instance = new WebAssembly.Instance(kernelsModule(), {
+      host: {
+        crc32: (address: number, length: number) => crc32(this.bytes(address, length)) | 0,
+        inflate: (which: number, at: number, size: number, to: number, length: number) =>
+          inflate(which, this.bytes(at, size), this.bytes(to, length)) ? 1 : 0,
+      },
+    });
+    this.wasm = instance.exports as unknown as KernelExports;
+    this.#view = new Uint8Array(this.wasm.memory.buffer);
+    this.wasm.setMemoryLimit(limits.memoryBytes);
+    this.wasm.setPageLimits(limits.pageBytes, limits.pageValues);
+    const [a, b, c, d] = crypto.getRandomValues(new Uint32Array(4));
+    this.wasm.seedHash(a, b, c, d);
+  }
+
+  /** Sets what decompresses zstd from now on. */
+  useZstd(zstd: Zstd): void {
+    this.#zstd = zstd;
+  }
+
+  /** All of the memory; anew after it has grown. */
+  get view(): Uint8Array {
+    if (this.#view.length === 0) this.#view = new Uint8Array(this.wasm.memory.buffer);
+    return this.#view;
+  }
+
+  /** A view of the memory, valid until it grows. */
+  bytes(address: number, length: number): Uint8Array {
+    return this.view.subarray(address, address + length);
+  }
+
+  /** Copies bytes in; the address is valid until the next call. Throws `page_too_large` without memory. */
+  input(bytes: Uint8Array): number {
+    if (this.#input.size < bytes.length) {
+      this.wasm.free(this.#input.at);
+      this.#input.size = 0;
+      const size = Math.ceil(bytes.length * 1.25) + 4096;
+      this.#input.at = this.wasm.alloc(size);
+      if (this.#input.at === 0) throw this.error({});
+      this.#input.size = size;
+    }
+    this.view.set(bytes, this.#input.at);
+    return this.#input.at;
+  }
+
+  /** The error of the call that failed last. */
+  error(place: ParquetPlace): SedimentError {
+    const { wasm } = this;
+    return kernelError(wasm.getErrorCode(), wasm.getErrorA(), wasm.getErrorB(), place);
+  }
+
+  /** Bytes of wasm memory. */
+  get memoryBytes(): number {
+    return this.wasm.memory.buffer.byteLength;
+  }
+}

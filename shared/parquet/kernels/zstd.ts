@@ -1,0 +1,194 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { SedimentError } from "../../errors.ts";
+import { withMemoryLimit } from "../decode/wasm_memory_limit.ts";
+
+/** Hex SHA-256 of zstd.wasm of @bokuweb/zstd-wasm 0.0.27, wherever it is loaded from. */
+export const zstdWasmSha256 = "80260eee5795ee8072bb5821e203730c74dca3909938f5ac1128da67f96223df";
+
+/** Memory that the instance may take, in bytes: two contexts and the largest page twice. */
+const maximumMemory = 96 * 1024 * 1024;
+
+/** The module's exports by their minified names in 0.0.27, which the hash pins. */
+interface Exports {
+  f: WebAssembly.Memory;
+  /** constructors */
+  g(): void;
+  /** ZSTD_isError */
+  h(code: number): number;
+  /** ZSTD_compressBound */
+  i(size: number): number;
+  /** ZSTD_createCCtx */
+  j(): number;
+  /** ZSTD_compress_usingDict(context, target, capacity, source, size, dictionary, its size, level) */
+  l(
+    context: number,
+    target: number,
+    capacity: number,
+    source: number,
+    size: number,
+    dictionary: number,
+    dictionarySize: number,
+    level: number,
+  ): number;
+  /** ZSTD_createDCtx */
+  n(): number;
+  /** ZSTD_decompress_usingDict(context, target, capacity, source, size, dictionary, its size) */
+  q(
+    context: number,
+    target: number,
+    capacity: number,
+    source: number,
+    size: number,
+    dictionary: number,
+    dictionarySize: number,
+  ): number;
+  /** malloc */
+  s(size: number): number;
+  /** free */
+  t(pointer: number): void;
+}
+
+/** Gives the bytes of zstd.wasm. */
+export type ZstdLoader = () => Promise<Uint8Array>;
+
+let compiled: Promise<WebAssembly.Module> | undefined;
+
+/**
+ * zstd in an instance of its own. The npm package's JavaScript makes contexts and buffers anew for each call
+ * and keeps one instance for ever; here both are kept from page to page.
+ */
+export class Zstd {
+  readonly #exports: Exports;
+  readonly #compressor: number;
+  readonly #decompressor: number;
+  #source = { at: 0, size: 0 };
+  #target = { at: 0, size: 0 };
+
+  private constructor(module: WebAssembly.Module) {
+    const fail = () => {
+      throw new SedimentError("internal", "zstd.wasm aborted");
+    };
+    const grow = (size: number): number => {
+      const memory = this.#exports.f;
+      const pages = Math.ceil((size - memory.buffer.byteLength) / 65_536);
+      try {
+        memory.grow(Math.max(pages, 16));
+        return 1;
+      } catch {
+        return 0;
+      }
+    };
+    const instance = new WebAssembly.Instance(module, {
+      a: { a: fail, b: () => {}, c: fail, d: () => 0, e: grow },
+    });
+    this.#exports = instance.exports as unknown as Exports;
+    this.#exports.g();
+    this.#compressor = this.#exports.j();
+    this.#decompressor = this.#exports.n();
+    if (this.#compressor === 0 || this.#decompressor === 0) fail();
+  }
+
+  /**
+   * Loads and compiles zstd.wasm when it is first needed. Throws `misconfigured` when it isn't there or isn't
+   * the pinned one.
+   * @param load where the bytes come from; without it node_modules of the checkout
+   */
+  static async open(load: ZstdLoader = loadFromNodeModules): Promise<Zstd> {
+    compiled ??= compile(load).catch((error) => {
+      compiled = undefined;
+      throw error;
+    });
+    return new Zstd(await compiled);
+  }
+
+  /** Bytes of memory that the instance holds. */
+  get memoryBytes(): number {
+    return this.#exports.f.buffer.byteLength;
+  }
+
+  /** Decompresses to exactly `target.length` bytes; false when the bytes are broken. */
+  decompress(source: Uint8Array, target: Uint8Array): boolean {
+    const { f, q } = this.#exports;
+    if (!this.#reserve(source.length, target.length)) return false;
+    new Uint8Array(f.buffer).set(source, this.#source.at);
+    const length = q(
+      this.#decompressor,
+      this.#target.at,
+      target.length,
+      this.#source.at,
+      source.length,
+      0,
+      0,
+    );
+    // an error code is a negative number, which no length equals
+    if (length >>> 0 !== target.length) return false;
+    target.set(new Uint8Array(f.buffer, this.#target.at, target.length));
+    return true;
+  }
+
+  /**
+   * Compresses to a view of the instance's memory, valid until the next call.
+   * @param level 1 costs little more than snappy and saves a quarter of the bytes
+   */
+  compress(source: Uint8Array, level = 1): Uint8Array {
+    const { f, h, i, l } = this.#exports;
+    const bound = i(source.length) >>> 0;
+    if (!this.#reserve(source.length, bound)) {
+      throw new SedimentError("internal", "zstd has no memory left");
+    }
+    new Uint8Array(f.buffer).set(source, this.#source.at);
+    const length = l(
+      this.#compressor,
+      this.#target.at,
+      bound,
+      this.#source.at,
+      source.length,
+      0,
+      0,
+      level,
+    );
+    if (h(length) !== 0) throw new SedimentError("internal", `zstd failed with ${length}`);
+    return new Uint8Array(f.buffer, this.#target.at, length >>> 0);
+  }
+
+  #reserve(source: number, target: number): boolean {
+    for (const [buffer, size] of [[this.#source, source], [this.#target, target]] as const) {
+      if (buffer.size >= size && buffer.at !== 0) continue;
+      if (buffer.at !== 0) this.#exports.t(buffer.at);
+      buffer.size = size + (size >> 2) + 1024;
+      buffer.at = this.#exports.s(buffer.size) >>> 0;
+      if (buffer.at === 0) {
+        buffer.size = 0;
+        return false;
+      }
+    }
+    return true;
+  }
+}
+
+async function compile(load: ZstdLoader): Promise<WebAssembly.Module> {
+  const bytes = await load();
+  const digest = createHash("sha256").update(bytes).digest("hex");
+  if (digest !== zstdWasmSha256) {
+    throw new SedimentError("misconfigured", `the bytes of zstd.wasm have the SHA-256 ${digest}`, {
+      expected: zstdWasmSha256,
+    });
+  }
+  return new WebAssembly.Module(withMemoryLimit(bytes, maximumMemory) as BufferSource);
+}
+
+async function loadFromNodeModules(): Promise<Uint8Array> {
+  const place = new URL(
+    "../../../node_modules/@bokuweb/zstd-wasm/dist/common/zstd.wasm",
+    import.meta.url,
+  );
+  try {
+    return await readFile(place);
+  } catch (cause) {
+    throw new SedimentError("misconfigured", "zstd.wasm is not in node_modules", {
+      expected: "node_modules beside deno.json, or a loader that fetches the bytes",
+      cause,
+    });
+  }
+}

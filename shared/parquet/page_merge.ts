@@ -1,0 +1,126 @@
+import { asSedimentError, SedimentError } from "../errors.ts";
+import { fileStatistics } from "./file_statistics.ts";
+import type { KernelLimits } from "./kernels/kernels.ts";
+import type { ZstdLoader } from "./kernels/zstd.ts";
+import type { ParquetLimits } from "./limits.ts";
+import type { MergePlan, MergeResult, Sink } from "./merge_plan.ts";
+import { type MergeSettings, mergeSettings } from "./pages/merge_settings.ts";
+import { type Normalize, PageMerge } from "./pages/merge_run.ts";
+import { readAhead } from "./pages/read_ahead.ts";
+import type { PlanSource } from "./pages/source_plan.ts";
+import { atPlace } from "./parquet_error.ts";
+import { type RangeReader, throwIfAborted } from "./range_reader.ts";
+import { schemaFingerprint, schemaJson, type SchemaTree } from "./schema.ts";
+
+/** How a page merge runs. */
+export interface PageMergeOptions {
+  /** Replaces some of the default limits on inputs. */
+  limits?: Partial<ParquetLimits>;
+  /** Stops the merge; it then throws `aborted`, and the sink holds a part of a file. */
+  signal?: AbortSignal;
+  /** Where zstd.wasm comes from. @default node_modules of the checkout */
+  zstd?: ZstdLoader;
+  /** The output's schema. @default the first readable input's */
+  schema?: SchemaTree;
+  /** How files of other schemas fill the output's. @default only files of the output's schema are taken */
+  planSource?: (output: SchemaTree) => PlanSource;
+  /** Gives an input again in a form that the kernels know (PLAIN, uncompressed), when they don't know it. */
+  normalize?: Normalize;
+  /** Replaces some of the sizes by which the merge goes. */
+  settings?: Partial<MergeSettings>;
+  /** Replaces some of the kernels' limits. */
+  kernels?: Partial<KernelLimits>;
+}
+
+/**
+ * Merges files page by page into one, in the plan's order: healthy row groups are copied as bytes, the pages of
+ * others are joined without building values. An input that is broken, or can't fill the output's schema, is
+ * rejected whole and the rest is merged; bytes of a large one that were written by then stay in the output
+ * unreferenced. Memory is bounded by `settings`, whatever the input.
+ *
+ * Throws `merge_rows_differ` when no input was rejected and the rows aren't `plan.expectedRows`, `aborted`, and
+ * whatever a reader or the sink throws that isn't the input's fault. When every input was rejected, nothing is
+ * written and `byteLength` is 0.
+ */
+export async function mergePages(
+  plan: MergePlan,
+  readers: Map<string, RangeReader>,
+  sink: Sink,
+  options: PageMergeOptions = {},
+): Promise<MergeResult> {
+  const { signal, limits } = options;
+  const settings = mergeSettings(plan.target, {
+    ...(limits?.pageBytes !== undefined && { pageBytes: limits.pageBytes }),
+    ...(limits?.pageValues !== undefined && { pageValues: limits.pageValues }),
+    ...options.kernels,
+  }, options.settings);
+  const run = new PageMerge(sink, settings, options);
+  const inputs = plan.inputs.map(({ id }) => ({ id, reader: readerOf(readers, id) }));
+  const merged: string[] = [];
+  const rejected: MergeResult["rejected"] = [];
+  for await (const input of readAhead(inputs, settings, signal)) {
+    throwIfAborted(signal);
+    try {
+      await run.add(input);
+      merged.push(input.id);
+    } catch (error) {
+      rejected.push({ id: input.id, error: rejection(error, input.id) });
+    }
+  }
+  return await finish(plan, run, merged, rejected);
+}
+
+async function finish(
+  plan: MergePlan,
+  run: PageMerge,
+  merged: string[],
+  rejected: MergeResult["rejected"],
+): Promise<MergeResult> {
+  const tree = run.schema;
+  if (tree === undefined || merged.length === 0) {
+    return {
+      rowCount: 0,
+      rowGroupCount: 0,
+      byteLength: 0,
+      uncompressedBytes: 0,
+      schemaFingerprint: tree === undefined ? "" : schemaFingerprint(tree),
+      schema: tree === undefined ? { name: "" } : schemaJson(tree),
+      stats: {},
+      merged: [],
+      rejected,
+    };
+  }
+  const metadata = await run.finish();
+  const rows = metadata.rowGroups.reduce((sum, group) => sum + group.numRows, 0);
+  if (rows !== run.rowsRead || (rejected.length === 0 && rows !== plan.expectedRows)) {
+    throw new SedimentError(
+      "merge_rows_differ",
+      `the output has ${rows} rows, its inputs ${run.rowsRead}, and the plan expects ` +
+        `${plan.expectedRows}`,
+    );
+  }
+  return {
+    rowCount: rows,
+    rowGroupCount: metadata.rowGroups.length,
+    byteLength: run.byteLength,
+    uncompressedBytes: metadata.rowGroups.reduce((sum, group) => sum + group.totalByteSize, 0),
+    schemaFingerprint: schemaFingerprint(tree),
+    schema: schemaJson(tree),
+    stats: fileStatistics(metadata, tree),
+    merged,
+    rejected,
+  };
+}
+
+function readerOf(readers: Map<string, RangeReader>, id: string): RangeReader {
+  const reader = readers.get(id);
+  if (reader === undefined) throw new SedimentError("internal", `there is no reader for ${id}`);
+  return reader;
+}
+
+/** The reason for which an input is left out; throws what is not the input's fault. */
+function rejection(error: unknown, id: string): SedimentError {
+  const known = asSedimentError(error);
+  if (known.retryable || known.status >= 500) throw known;
+  return atPlace(known, { file: id }) as SedimentError;
+}

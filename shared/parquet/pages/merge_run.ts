@@ -1,0 +1,281 @@
+import { SedimentError } from "../../errors.ts";
+import { checkFooter, chunkExtent } from "../check_chunks.ts";
+import { copyGroup } from "../copy/copy_group.ts";
+import { footerOfBytes, readFooter } from "../footer.ts";
+import { Kernels } from "../kernels/kernels.ts";
+import { Zstd, type ZstdLoader } from "../kernels/zstd.ts";
+import { commonKeyValues } from "../key_values.ts";
+import { limitsWith, type ParquetLimits } from "../limits.ts";
+import { codec, type FileMetaData, type KeyValue, type RowGroup } from "../metadata.ts";
+import { atPlace, parquetError } from "../parquet_error.ts";
+import { type RangeReader, throwIfAborted } from "../range_reader.ts";
+import { type SchemaTree, schemaTree } from "../schema.ts";
+import type { ByteSink } from "../write/file_writer.ts";
+import { ParquetFile } from "../write/parquet_file.ts";
+import { readChunks } from "./chunk_stream.ts";
+import { GroupBuilder, type Layout } from "./group_builder.ts";
+import type { MergeSettings } from "./merge_settings.ts";
+import { PageFeeder } from "./page_feeder.ts";
+import type { ReadInput } from "./read_ahead.ts";
+import { type PlanSource, sameSchema } from "./source_plan.ts";
+
+/** Gives an input in a form that the kernels know; `error` says what they didn't. */
+export type Normalize = (
+  id: string,
+  reader: RangeReader,
+  error: SedimentError,
+) => Promise<RangeReader>;
+
+/** What a run needs of the merge's options. */
+export interface RunOptions {
+  limits?: Partial<ParquetLimits>;
+  signal?: AbortSignal;
+  zstd?: ZstdLoader;
+  schema?: SchemaTree;
+  planSource?: (output: SchemaTree) => PlanSource;
+  normalize?: Normalize;
+}
+
+/** A merge under way: inputs are added one after the other, each whole or not at all. */
+export class PageMerge {
+  readonly #file: ParquetFile;
+  readonly #settings: MergeSettings;
+  readonly #options: RunOptions;
+  readonly #limits: Readonly<ParquetLimits>;
+  #schema: SchemaTree | undefined;
+  #planSource: PlanSource | undefined;
+  #kernels: Kernels | undefined;
+  #zstd: Zstd | undefined;
+  #builder: GroupBuilder | undefined;
+  readonly #keyValues: (KeyValue[] | undefined)[] = [];
+  /** Rows of the inputs that were taken. */
+  rowsRead = 0;
+
+  constructor(sink: ByteSink, settings: MergeSettings, options: RunOptions) {
+    this.#file = new ParquetFile(sink);
+    this.#settings = settings;
+    this.#options = options;
+    this.#limits = limitsWith(options.limits);
+    this.#schema = options.schema;
+  }
+
+  /** The output's schema; undefined while no input could be read. */
+  get schema(): SchemaTree | undefined {
+    return this.#schema;
+  }
+
+  /** Bytes written. */
+  get byteLength(): number {
+    return this.#file.writer.offset;
+  }
+
+  /** Takes an input whole, or throws what is wrong with it and leaves it out. */
+  async add(input: ReadInput): Promise<void> {
+    if (input.error !== undefined) throw input.error;
+    try {
+      await this.#add(input.reader, input.bytes);
+    } catch (error) {
+      const { normalize } = this.#options;
+      const unknown = error instanceof SedimentError && error.code === "unsupported_parquet" &&
+        this.#builder?.lastIsUnknown === true;
+      if (!unknown || normalize === undefined) throw error;
+      const reader = await normalize(input.id, input.reader, error);
+      await this.#add(reader, undefined);
+    }
+  }
+
+  async #add(reader: RangeReader, bytes: Uint8Array | undefined): Promise<void> {
+    const { signal } = this.#options;
+    const footer = bytes === undefined
+      ? await readFooter(reader, this.#limits, signal)
+      : footerOfBytes(bytes, this.#limits);
+    const { metadata } = footer;
+    const tree = schemaTree(metadata.schema, this.#limits);
+    const totals = checkFooter(metadata, tree, footer.start, this.#limits);
+    this.#schema ??= tree;
+    this.#planSource ??= (this.#options.planSource ?? sameSchema)(this.#schema);
+    const layout: Layout = { tree, plan: this.#planSource(tree) };
+    const usesZstd = metadata.rowGroups.some((group) =>
+      group.columns.some((chunk) => chunk.metaData!.codec === codec.ZSTD)
+    );
+    const builder = await this.#prepare(usesZstd);
+    if (bytes !== undefined && this.#isSmall(metadata, totals)) {
+      this.#addWhole(builder, layout, metadata, bytes);
+      if (builder.isFull) await builder.flush(this.#file);
+    } else {
+      await this.#addLarge(builder, layout, metadata, reader);
+    }
+    this.rowsRead += totals.rowCount;
+    this.#keyValues.push(metadata.keyValues);
+  }
+
+  /** Makes kernels and columns when they are first needed, and again when zstd is needed late. */
+  async #prepare(usesZstd: boolean): Promise<GroupBuilder> {
+    const needsZstd = usesZstd || this.#settings.codec === codec.ZSTD;
+    if (needsZstd && this.#zstd === undefined) {
+      this.#zstd = await Zstd.open(this.#options.zstd);
+      this.#kernels?.useZstd(this.#zstd);
+    }
+    this.#kernels ??= new Kernels(this.#settings.kernels, this.#zstd);
+    this.#builder ??= new GroupBuilder(this.#kernels, this.#schema!, this.#settings, {
+      codec: this.#settings.codec,
+      zstd: this.#zstd,
+      pageRows: this.#settings.pageRows,
+      pageBytes: this.#settings.pageBytes,
+    });
+    return this.#builder;
+  }
+
+  /** Whether a file can wait in the columns as a whole until it is known to be good. */
+  #isSmall(metadata: FileMetaData, totals: { uncompressedBytes: number }): boolean {
+    let values = 0;
+    for (const group of metadata.rowGroups) {
+      if (this.#isHealthy(group)) return false;
+      for (const chunk of group.columns) values += chunk.metaData!.numValues;
+    }
+    return totals.uncompressedBytes <= 4 * this.#settings.wholeFileBytes && values <= 4_000_000;
+  }
+
+  #isHealthy(group: RowGroup): boolean {
+    let bytes = 0;
+    for (const chunk of group.columns) bytes += chunk.metaData!.totalCompressedSize;
+    return bytes >= this.#settings.healthyBytes;
+  }
+
+  #addWhole(
+    builder: GroupBuilder,
+    layout: Layout,
+    metadata: FileMetaData,
+    bytes: Uint8Array,
+  ): void {
+    const address = this.#kernels!.input(bytes);
+    for (let i = 0; i < metadata.rowGroups.length; i++) {
+      const group = metadata.rowGroups[i];
+      if (group.numRows === 0) continue;
+      try {
+        builder.appendGroup(layout, group, address);
+      } catch (error) {
+        builder.rollback();
+        throw atPlace(error, { rowGroup: i });
+      }
+    }
+    builder.commit();
+  }
+
+  /**
+   * A file too large to be held back: its row groups are written as they come. What waits is written before, so
+   * that the file's row groups are its own and can be forgotten when a later page of it is broken.
+   */
+  async #addLarge(
+    builder: GroupBuilder,
+    layout: Layout,
+    metadata: FileMetaData,
+    reader: RangeReader,
+  ): Promise<void> {
+    await builder.flush(this.#file);
+    const groupsBefore = this.#file.groupCount;
+    const { signal } = this.#options;
+    for (let i = 0; i < metadata.rowGroups.length; i++) {
+      throwIfAborted(signal);
+      const group = metadata.rowGroups[i];
+      if (group.numRows === 0) continue;
+      try {
+        if (layout.plan.identical && this.#isHealthy(group)) {
+          await builder.flush(this.#file);
+          await copyGroup(
+            { reader, metadata, tree: layout.tree, rowGroup: i },
+            this.#file,
+            this.#kernels!,
+            this.#settings.windowBytes,
+            signal,
+          );
+        } else {
+          await this.#appendLargeGroup(builder, layout, group, reader);
+          if (builder.isFull) await builder.flush(this.#file);
+        }
+      } catch (error) {
+        builder.reset();
+        this.#file.dropGroups(groupsBefore);
+        throw atPlace(error, { rowGroup: i });
+      }
+    }
+    builder.commit();
+  }
+
+  async #appendLargeGroup(
+    builder: GroupBuilder,
+    layout: Layout,
+    group: RowGroup,
+    reader: RangeReader,
+  ): Promise<void> {
+    const { leaves } = layout.plan;
+    const bytes = group.columns.reduce(
+      (sum, chunk) => sum + chunk.metaData!.totalCompressedSize,
+      0,
+    );
+    if (bytes > this.#settings.mergeGroupBytes) {
+      throw parquetError(
+        "unsupported_parquet",
+        `the row group takes ${bytes} bytes, over the ${this.#settings.mergeGroupBytes} that can be merged`,
+      );
+    }
+    const wanted: { column: number; leaf: number }[] = [];
+    leaves.forEach((source, column) => {
+      if (source.kind === "pages") wanted.push({ column, leaf: source.leaf });
+    });
+    // in file order, so that neighbours are read together
+    const extents = wanted.map(({ leaf }) => chunkExtent(group.columns[leaf].metaData!));
+    const order = wanted.map((_, i) => i).sort((a, b) => extents[a].start - extents[b].start);
+    // levels of a sibling are needed until the group is whole
+    const cuts = !leaves.some((source) => source.kind === "sibling");
+    const feeder = new PageFeeder(this.#kernels!);
+    const parts = readChunks(
+      reader,
+      order.map((i) => extents[i]),
+      this.#settings.windowBytes,
+      this.#options.signal,
+    );
+    for await (const part of parts) {
+      const { column, leaf } = wanted[order[part.chunk]];
+      const source = leaves[column];
+      if (source.kind !== "pages") continue;
+      const node = layout.tree.leaves[leaf];
+      if (part.offset === 0) {
+        feeder.start();
+        builder.open(node, source, group);
+      }
+      const output = builder.columns[column];
+      const onPage = cuts ? () => output.cut(false, group.numRows, true) : undefined;
+      const fine = feeder.feed(output.address, part.bytes, part.last, onPage) &&
+        (!part.last || this.#kernels!.wasm.closeChunk() !== 0);
+      if (!fine) throw builder.fault(node);
+    }
+    leaves.forEach((source, column) => {
+      if (source.kind === "nulls") builder.appendNulls(column, group.numRows, source);
+      if (source.kind === "sibling") builder.appendFromSibling(column, group.numRows, source);
+    });
+    builder.rows += group.numRows;
+  }
+
+  /** Writes what waits, the page indexes and the footer. */
+  async finish(): Promise<FileMetaData> {
+    await this.#builder?.flush(this.#file);
+    return await this.#file.finish(
+      elementsOf(this.#schema!),
+      this.#schema!.leaves.length,
+      commonKeyValues(this.#keyValues),
+    );
+  }
+}
+
+function elementsOf(tree: SchemaTree) {
+  const elements: SchemaTree["root"]["element"][] = [];
+  const collect = (node: SchemaTree["root"]) => {
+    elements.push(
+      node.parent === undefined ? { ...node.element, repetition: undefined } : node.element,
+    );
+    node.children.forEach(collect);
+  };
+  collect(tree.root);
+  return elements;
+}

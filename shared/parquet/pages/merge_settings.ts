@@ -1,0 +1,60 @@
+import type { KernelLimits } from "../kernels/kernels.ts";
+import { codec } from "../metadata.ts";
+import type { MergeTarget } from "../merge_plan.ts";
+
+/** Sizes that decide how a merge goes; each has a default that fits an isolate of 256 MB. */
+export interface MergeSettings {
+  /** codec.SNAPPY or codec.ZSTD. */
+  codec: number;
+  /** Compressed bytes at which a row group is closed. */
+  rowGroupBytes: number;
+  /** Rows at which a row group is closed. */
+  rowGroupRows: number;
+  /** Rows after which a page is cut: what other writers do, so that page indexes are worth reading. */
+  pageRows: number;
+  /** Bytes of values after which a page is cut. */
+  pageBytes: number;
+  /** Row groups of this size or more are copied when nothing in them changes. */
+  healthyBytes: number;
+  /** Files up to this size are read whole, and appended as one transaction. */
+  wholeFileBytes: number;
+  /** Reads under way or waiting to be merged at once. */
+  readsAhead: number;
+  /** Bytes of them. */
+  aheadBytes: number;
+  /** Bytes of a range read inside of a large file. */
+  windowBytes: number;
+  /** Compressed bytes of the largest row group that is merged page by page: its output waits in memory. */
+  mergeGroupBytes: number;
+  kernels: KernelLimits;
+}
+
+const MiB = 1024 * 1024;
+
+/** The settings for a target, with some replaced. */
+export function mergeSettings(
+  target: MergeTarget,
+  kernels: Partial<KernelLimits>,
+  some: Partial<MergeSettings> = {},
+): MergeSettings {
+  return {
+    codec: target.codec === "zstd" ? codec.ZSTD : codec.SNAPPY,
+    rowGroupBytes: target.rowGroupBytes,
+    rowGroupRows: 1_000_000,
+    pageRows: 20_000,
+    pageBytes: target.pageBytes,
+    healthyBytes: 2 * MiB,
+    wholeFileBytes: 4 * MiB,
+    readsAhead: 8,
+    aheadBytes: 8 * MiB,
+    windowBytes: 2 * MiB,
+    mergeGroupBytes: 64 * MiB,
+    kernels: {
+      memoryBytes: 112 * MiB,
+      pageBytes: 64 * MiB,
+      pageValues: 16 * MiB,
+      ...kernels,
+    },
+    ...some,
+  };
+}

@@ -1,0 +1,239 @@
+import { columnModes, type Kernels } from "../kernels/kernels.ts";
+import type { Zstd } from "../kernels/zstd.ts";
+import { codec, encoding, pageType } from "../metadata.ts";
+import { parquetError } from "../parquet_error.ts";
+import type { SchemaNode } from "../schema.ts";
+import { type Bounds, readBounds } from "../write/bounds.ts";
+import { pageBytes } from "../write/page_bytes.ts";
+import { dictionaryPays } from "./dictionary_choice.ts";
+import { valueOrder, valueWidth } from "./value_order.ts";
+
+/** A finished data page of the row group that is being built. */
+export interface FinishedPage {
+  /** Header and body. */
+  bytes: Uint8Array;
+  /** Header and uncompressed body. */
+  uncompressedBytes: number;
+  encoding: number;
+  rows: number;
+  /** Levels: values, nulls and empty lists. */
+  values: number;
+  nulls: number;
+  bounds: Bounds | undefined;
+}
+
+/** How pages are made. */
+export interface PageSettings {
+  /** codec.SNAPPY or codec.ZSTD; a chunk that does not shrink is left uncompressed. */
+  codec: number;
+  zstd: Zstd | undefined;
+  /** Rows after which a page is cut. */
+  pageRows: number;
+  /** Bytes of values after which a page is cut. */
+  pageBytes: number;
+}
+
+/** Values that are looked at before a row group's column settles on a dictionary or PLAIN. */
+const decideAfter = 16_000;
+
+/** A dictionary that grew past this is closed: further pages are PLAIN. */
+const dictionaryBytes = 1024 * 1024;
+
+/** A chunk whose first page keeps more than this part of its size is not compressed at all. */
+const worthCompressing = 0.94;
+
+/** An output column: the kernels' column and the pages that were cut from it for the open row group. */
+export class OutputColumn {
+  readonly leaf: SchemaNode;
+  /** Address of the kernels' column. */
+  readonly address: number;
+  readonly order: number;
+  readonly #kernels: Kernels;
+  readonly #settings: PageSettings;
+  /** Data pages of the open row group, the dictionary page left out. */
+  pages: FinishedPage[] = [];
+  /** Bytes of the finished pages. */
+  pagedBytes = 0;
+  /** The chunk's codec; undefined until its first page. */
+  codec: number | undefined;
+  #dictionaryPages = 0;
+  /** Row groups in a row that settled on PLAIN with nothing to be gained. */
+  #plainGroups = 0;
+  #fewRepeats = false;
+
+  constructor(kernels: Kernels, leaf: SchemaNode, settings: PageSettings) {
+    this.#kernels = kernels;
+    this.leaf = leaf;
+    this.#settings = settings;
+    this.order = valueOrder(leaf);
+    this.address = kernels.wasm.newColumn(
+      leaf.element.type!,
+      valueWidth(leaf),
+      leaf.definitionLevel,
+      leaf.repetitionLevel,
+      this.order,
+    );
+    if (this.address === 0) throw kernels.error({ column: leaf.path });
+  }
+
+  /** Rows that wait for a page. */
+  get pendingRows(): number {
+    return this.#kernels.wasm.columnRows(this.address);
+  }
+
+  /** About what the pending part will take in the file. */
+  get pendingBytes(): number {
+    const { wasm } = this.#kernels;
+    return wasm.columnMode(this.address) === columnModes.plain
+      ? wasm.columnValueBytes(this.address) >> 1
+      : wasm.columnPresent(this.address) + wasm.columnEntryBytes(this.address);
+  }
+
+  /**
+   * Cuts the pages that are full; with `all` everything that waits. `rowsToCome` is about how many rows the
+   * row group will have, for the choice of a dictionary. With `inRow` the last row may go on in the next page of
+   * the input, and stays.
+   */
+  cut(all: boolean, rowsToCome: number, inRow = false): void {
+    const { wasm } = this.#kernels;
+    const { address } = this;
+    const { pageRows } = this.#settings;
+    let rows = wasm.columnRows(address);
+    if (inRow && this.leaf.repetitionLevel > 0) rows--;
+    let mode = wasm.columnMode(address);
+    if (mode === columnModes.open) {
+      const present = wasm.columnPresent(address);
+      if (!all && present < decideAfter && rows < 4 * pageRows) return;
+      this.#decide(present, rows, rowsToCome);
+      mode = wasm.columnMode(address);
+    } else if (
+      mode === columnModes.dictionary && wasm.columnEntryBytes(address) > dictionaryBytes
+    ) {
+      this.#require(wasm.choosePlain(address));
+      mode = columnModes.plain;
+    }
+    while (rows > 0) {
+      let take = rows;
+      if (
+        mode === columnModes.plain && wasm.columnValueBytes(address) >= this.#settings.pageBytes
+      ) {
+        const within = wasm.rowsWithin(address, this.#settings.pageBytes);
+        take = Math.min(rows, pageRows, within);
+      } else if (rows >= pageRows) take = pageRows;
+      else if (!all) return;
+      this.#makePage(take);
+      rows -= take;
+    }
+  }
+
+  #decide(present: number, rows: number, rowsToCome: number): void {
+    const { wasm } = this.#kernels;
+    const choice = dictionaryPays({
+      values: present,
+      entries: wasm.columnEntryCount(this.address),
+      entryBytes: wasm.columnEntryBytes(this.address),
+      plainBytes: wasm.plainBytesOf(this.address),
+      valuesToCome: rows === 0 ? present : Math.max(present, present / rows * rowsToCome),
+    });
+    this.#fewRepeats = choice.fewRepeats;
+    if (choice.pays) wasm.chooseDictionary(this.address);
+    else this.#require(wasm.choosePlain(this.address));
+  }
+
+  #require(done: number): void {
+    if (done === 0) throw this.#kernels.error({ column: this.leaf.path });
+  }
+
+  #makePage(rows: number): void {
+    const { wasm } = this.#kernels;
+    this.#require(wasm.makePage(this.address, rows));
+    const values = wasm.getPageLevels();
+    const present = wasm.getPagePresent();
+    const indexed = wasm.columnMode(this.address) === columnModes.dictionary;
+    const bounds = present === 0
+      ? undefined
+      : readBounds(this.#kernels.view, wasm.statsPtr(), this.order);
+    const valueEncoding = indexed ? encoding.RLE_DICTIONARY : encoding.PLAIN;
+    if (indexed) this.#dictionaryPages++;
+    const { bytes, uncompressedBytes } = this.#pack(pageType.DATA_PAGE, valueEncoding, values);
+    this.pages.push({
+      bytes,
+      uncompressedBytes,
+      encoding: valueEncoding,
+      rows: wasm.getPageRows(),
+      values,
+      nulls: values - present,
+      bounds,
+    });
+    this.pagedBytes += bytes.length;
+    wasm.dropPage(this.address);
+  }
+
+  /** Compresses the page that the kernels made last, and puts its header before it. */
+  #pack(type: number, valueEncoding: number, values: number) {
+    const body = this.#compressed();
+    const length = this.#kernels.wasm.getRawLength();
+    const { bytes, headerLength } = pageBytes(type, valueEncoding, values, length, body);
+    return { bytes, uncompressedBytes: headerLength + length };
+  }
+
+  #compressed(): Uint8Array {
+    const { wasm } = this.#kernels;
+    const length = wasm.getRawLength();
+    if (this.codec !== codec.UNCOMPRESSED) {
+      const packed = this.#settings.codec === codec.ZSTD
+        ? this.#settings.zstd!.compress(this.#kernels.bytes(wasm.getRawPtr(), length))
+        : this.#snappy();
+      this.codec ??= packed.length > length * worthCompressing && length > 64
+        ? codec.UNCOMPRESSED
+        : this.#settings.codec;
+      if (this.codec !== codec.UNCOMPRESSED) return packed;
+    }
+    return this.#kernels.bytes(wasm.getRawPtr(), length);
+  }
+
+  #snappy(): Uint8Array {
+    const length = this.#kernels.wasm.packSnappy();
+    if (length === 0) throw this.#kernels.error({ column: this.leaf.path });
+    return this.#kernels.bytes(this.#kernels.wasm.getPackedPtr(), length);
+  }
+
+  /** The dictionary page of the row group, after the last data page; undefined when none refers to it. */
+  dictionaryPage(): { bytes: Uint8Array; uncompressedBytes: number } | undefined {
+    if (this.#dictionaryPages === 0) return undefined;
+    const { wasm } = this.#kernels;
+    wasm.makeDictionaryPage(this.address);
+    return this.#pack(
+      pageType.DICTIONARY_PAGE,
+      encoding.PLAIN,
+      wasm.columnEntryCount(this.address),
+    );
+  }
+
+  /** Forgets the row group, which was written or given up. */
+  startGroup(): void {
+    // every fourth row group looks again whether a dictionary pays
+    const skip = this.#fewRepeats && this.#plainGroups < 3;
+    this.#plainGroups = skip ? this.#plainGroups + 1 : 0;
+    this.#kernels.wasm.startGroup(this.address, skip ? 1 : 0);
+    this.pages = [];
+    this.pagedBytes = 0;
+    this.codec = undefined;
+    this.#dictionaryPages = 0;
+  }
+
+  /** Whether the codec, as far as it is settled, is the one that was asked for. */
+  get isEmpty(): boolean {
+    return this.pages.length === 0 && this.pendingRows === 0;
+  }
+}
+
+/** Throws when a column's rows are not the row group's: a fault of ours, never written out. */
+export function checkRows(column: OutputColumn, rows: number): void {
+  const has = column.pages.reduce((sum, page) => sum + page.rows, 0) + column.pendingRows;
+  if (has !== rows) {
+    throw parquetError("invalid_parquet", `the column has ${has} rows of the group's ${rows}`, {
+      column: column.leaf.path,
+    });
+  }
+}

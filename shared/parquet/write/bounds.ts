@@ -1,0 +1,160 @@
+import { valueOrders } from "../pages/value_order.ts";
+
+/** Bounds of a page's or chunk's values, PLAIN without lengths; exact where nothing was cut. */
+export interface Bounds {
+  min: Uint8Array;
+  max: Uint8Array;
+  minExact: boolean;
+  maxExact: boolean;
+}
+
+/** Bounds of byte arrays are cut to this many bytes. */
+export const boundBytes = 64;
+
+/** assembly/order.ts keeps this many bytes of a bound. */
+const keptBytes = 128;
+
+/**
+ * The bounds that the kernels left at `at`: [found][min length][max length][NaN count][min][max]. A zero of a
+ * float is widened to both signs (parquet.thrift, ColumnOrder). `invalid` says that there are values
+ * without a bound: NaN only, or one that can't be cut.
+ */
+export function readBounds(memory: Uint8Array, at: number, order: number): Bounds | undefined {
+  const words = new DataView(memory.buffer, at, 16);
+  if (words.getUint32(0, true) === 0) return undefined;
+  const minLength = words.getUint32(4, true);
+  const maxLength = words.getUint32(8, true);
+  let min: Uint8Array = memory.slice(at + 16, at + 16 + Math.min(minLength, keptBytes));
+  let max: Uint8Array = memory.slice(
+    at + 16 + keptBytes,
+    at + 16 + keptBytes + Math.min(maxLength, keptBytes),
+  );
+  let minExact = true, maxExact = true;
+  if (order === valueOrders.bytes) {
+    if (minLength > boundBytes) {
+      min = min.slice(0, boundBytes);
+      minExact = false;
+    }
+    if (maxLength > boundBytes) {
+      const cut = roundUp(max.subarray(0, boundBytes));
+      if (cut === undefined) return undefined;
+      max = cut;
+      maxExact = false;
+    }
+  } else if (minLength > keptBytes || maxLength > keptBytes) {
+    return undefined; // a decimal that long can't be cut
+  } else if (isZeroOf(order, min)) {
+    min[min.length - 1] |= 128;
+  }
+  if (isZeroOf(order, max)) max[max.length - 1] &= 127;
+  return { min, max, minExact, maxExact };
+}
+
+function isZeroOf(order: number, bytes: Uint8Array): boolean {
+  if (
+    order !== valueOrders.float && order !== valueOrders.double && order !== valueOrders.float16
+  ) return false;
+  for (let i = 0; i < bytes.length - 1; i++) if (bytes[i] !== 0) return false;
+  return (bytes[bytes.length - 1] & 127) === 0;
+}
+
+/**
+ * Bytes above all that begin with `prefix`: the last ASCII byte is raised to another ASCII byte, so that text
+ * stays text; where there is none, the last byte below 255.
+ */
+function roundUp(prefix: Uint8Array): Uint8Array | undefined {
+  for (const limit of [126, 255]) {
+    for (let i = prefix.length - 1; i >= 0; i--) {
+      if (prefix[i] >= limit) continue;
+      const raised = prefix.slice(0, i + 1);
+      raised[i]++;
+      return raised;
+    }
+  }
+  return undefined;
+}
+
+/** Below, equal or above 0, by a leaf's order. */
+export function compareBounds(order: number, a: Uint8Array, b: Uint8Array): number {
+  switch (order) {
+    case valueOrders.int32:
+      return view(a).getInt32(0, true) - view(b).getInt32(0, true);
+    case valueOrders.uint32:
+      return view(a).getUint32(0, true) - view(b).getUint32(0, true);
+    case valueOrders.int64:
+      return sign(view(a).getBigInt64(0, true), view(b).getBigInt64(0, true));
+    case valueOrders.uint64:
+      return sign(view(a).getBigUint64(0, true), view(b).getBigUint64(0, true));
+    case valueOrders.float:
+      return view(a).getFloat32(0, true) - view(b).getFloat32(0, true) || 0;
+    case valueOrders.double:
+      return sign(view(a).getFloat64(0, true), view(b).getFloat64(0, true));
+    case valueOrders.float16:
+      return half(a) - half(b) || 0;
+    case valueOrders.boolean:
+      return a[0] - b[0];
+    case valueOrders.signedBytes:
+      return compareSigned(a, b);
+  }
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) if (a[i] !== b[i]) return a[i] - b[i];
+  return a.length - b.length;
+}
+
+function view(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+function sign<T extends number | bigint>(a: T, b: T): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** A binary16 number. */
+function half(bytes: Uint8Array): number {
+  const bits = bytes[0] | (bytes[1] << 8);
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  const size = exponent === 31
+    ? Infinity
+    : exponent === 0
+    ? fraction * 2 ** -24
+    : (1 + fraction / 1024) * 2 ** (exponent - 15);
+  return bits & 0x8000 ? -size : size;
+}
+
+function compareSigned(a: Uint8Array, b: Uint8Array): number {
+  const signA = a.length > 0 && a[0] > 127 ? 255 : 0;
+  const signB = b.length > 0 && b[0] > 127 ? 255 : 0;
+  if (signA !== signB) return signA === 255 ? -1 : 1;
+  const length = Math.max(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const x = a[i + a.length - length] ?? signA;
+    const y = b[i + b.length - length] ?? signB;
+    if (x !== y) return x - y;
+  }
+  return 0;
+}
+
+/** The bounds of two parts together; a tie is exact only when both are. */
+export function joinBounds(order: number, a: Bounds, b: Bounds): Bounds {
+  const low = compareBounds(order, a.min, b.min);
+  const high = compareBounds(order, a.max, b.max);
+  return {
+    min: low <= 0 ? a.min : b.min,
+    max: high >= 0 ? a.max : b.max,
+    minExact: low === 0 ? a.minExact && b.minExact : low < 0 ? a.minExact : b.minExact,
+    maxExact: high === 0 ? a.maxExact && b.maxExact : high > 0 ? a.maxExact : b.maxExact,
+  };
+}
+
+/** parquet.thrift BoundaryOrder of pages that have bounds: 0 unordered, 1 ascending, 2 descending. */
+export function boundaryOrder(order: number, pages: readonly Bounds[]): number {
+  let ascending = true, descending = true;
+  for (let i = 1; i < pages.length && (ascending || descending); i++) {
+    const low = compareBounds(order, pages[i - 1].min, pages[i].min);
+    const high = compareBounds(order, pages[i - 1].max, pages[i].max);
+    ascending &&= low <= 0 && high <= 0;
+    descending &&= low >= 0 && high >= 0;
+  }
+  return ascending ? 1 : descending ? 2 : 0;
+}

@@ -1,0 +1,51 @@
+import type { ThriftWriter } from "../thrift.ts";
+
+/** Takes a file's bytes in order; opening, closing and giving up are the caller's. */
+export interface ByteSink {
+  /** The bytes are not touched again by the writer. */
+  write(chunk: Uint8Array): Promise<void>;
+}
+
+/** Small writes are joined to blocks of this size. */
+const blockBytes = 256 * 1024;
+
+/** Counts what goes to a sink, and joins small pieces; awaits the sink, so that it can hold the writer back. */
+export class FileWriter {
+  readonly #sink: ByteSink;
+  #block: Uint8Array | undefined;
+  #used = 0;
+  /** Bytes written so far: the offset of the next one. */
+  offset = 0;
+
+  constructor(sink: ByteSink) {
+    this.#sink = sink;
+  }
+
+  /** Appends bytes, which the caller does not change afterwards. */
+  async write(bytes: Uint8Array): Promise<void> {
+    this.offset += bytes.length;
+    if (bytes.length >= blockBytes / 2) {
+      await this.flush();
+      await this.#sink.write(bytes);
+      return;
+    }
+    if (this.#used + bytes.length > blockBytes) await this.flush();
+    this.#block ??= new Uint8Array(blockBytes);
+    this.#block.set(bytes, this.#used);
+    this.#used += bytes.length;
+  }
+
+  /** Appends what a Thrift writer holds. */
+  async writeThrift(writer: ThriftWriter): Promise<void> {
+    await this.write(writer.view().slice());
+  }
+
+  /** Hands on what waits to be joined. */
+  async flush(): Promise<void> {
+    if (this.#block === undefined || this.#used === 0) return;
+    const full = this.#block.subarray(0, this.#used);
+    this.#block = undefined;
+    this.#used = 0;
+    await this.#sink.write(full);
+  }
+}

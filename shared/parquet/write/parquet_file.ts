@@ -1,0 +1,94 @@
+import { footerBytes } from "../footer.ts";
+import { type FileMetaData, type KeyValue, type SchemaElement, typeOrder } from "../metadata.ts";
+import { writeColumnIndex, writeOffsetIndex } from "../page_index.ts";
+import { ThriftWriter } from "../thrift.ts";
+import { type ByteSink, FileWriter } from "./file_writer.ts";
+import type { WrittenGroup } from "./row_group_writer.ts";
+
+/** In the form that parquet-mr's version parser reads. */
+export const createdBy = "sediment version 0.1.0 (build page-merge)";
+
+const magic = new TextEncoder().encode("PAR1");
+
+/** A Parquet file being written: magic, row groups, page indexes, footer. */
+export class ParquetFile {
+  readonly writer: FileWriter;
+  readonly #groups: WrittenGroup[] = [];
+  #begun = false;
+
+  constructor(sink: ByteSink) {
+    this.writer = new FileWriter(sink);
+  }
+
+  /** Row groups so far. */
+  get groupCount(): number {
+    return this.#groups.length;
+  }
+
+  /** Rows so far. */
+  get rowCount(): number {
+    return this.#groups.reduce((sum, { group }) => sum + group.numRows, 0);
+  }
+
+  /** Writes the leading magic before the first bytes. */
+  async begin(): Promise<void> {
+    if (this.#begun) return;
+    this.#begun = true;
+    await this.writer.write(magic.slice());
+  }
+
+  /** Takes a row group whose bytes were written. */
+  add(written: WrittenGroup): void {
+    this.#groups.push(written);
+  }
+
+  /** Forgets the row groups from the `count`-th on; their bytes stay in the file without being referred to. */
+  dropGroups(count: number): void {
+    this.#groups.length = count;
+  }
+
+  /** Writes page indexes (all column indexes, then all offset indexes) and the footer. */
+  async finish(
+    schema: readonly SchemaElement[],
+    leafCount: number,
+    keyValues: KeyValue[] | undefined,
+  ): Promise<FileMetaData> {
+    await this.begin();
+    const thrift = new ThriftWriter(4096);
+    for (const { group, indexes } of this.#groups) {
+      for (let i = 0; i < group.columns.length; i++) {
+        const { columnIndex } = indexes[i];
+        if (columnIndex === undefined) continue;
+        thrift.reset();
+        writeColumnIndex(thrift, columnIndex);
+        group.columns[i].columnIndexOffset = this.writer.offset;
+        group.columns[i].columnIndexLength = thrift.length;
+        await this.writer.writeThrift(thrift);
+      }
+    }
+    for (const { group, indexes } of this.#groups) {
+      for (let i = 0; i < group.columns.length; i++) {
+        const { offsetIndex } = indexes[i];
+        if (offsetIndex === undefined) continue;
+        thrift.reset();
+        writeOffsetIndex(thrift, offsetIndex);
+        group.columns[i].offsetIndexOffset = this.writer.offset;
+        group.columns[i].offsetIndexLength = thrift.length;
+        await this.writer.writeThrift(thrift);
+      }
+    }
+    const metadata: FileMetaData = {
+      version: 2,
+      schema: [...schema],
+      numRows: this.rowCount,
+      rowGroups: this.#groups.map(({ group }) => group),
+      keyValues,
+      createdBy,
+      columnOrders: new Array(leafCount).fill(typeOrder),
+      encrypted: false,
+    };
+    await this.writer.write(footerBytes(metadata));
+    await this.writer.flush();
+    return metadata;
+  }
+}

@@ -1,0 +1,183 @@
+import {
+  type ColumnChunk,
+  encoding,
+  type PageEncodingStats,
+  pageType,
+  type RowGroup,
+  type Statistics,
+} from "../metadata.ts";
+import type { ColumnIndex, OffsetIndex } from "../page_index.ts";
+import type { FinishedPage, OutputColumn } from "../pages/output_column.ts";
+import { boundaryOrder, type Bounds, joinBounds } from "./bounds.ts";
+import type { FileWriter } from "./file_writer.ts";
+
+/** The page indexes of a chunk, to be written behind the row groups. */
+export interface ChunkIndexes {
+  columnIndex: ColumnIndex | undefined;
+  offsetIndex: OffsetIndex | undefined;
+}
+
+/** A row group as it was written. */
+export interface WrittenGroup {
+  group: RowGroup;
+  indexes: ChunkIndexes[];
+}
+
+/** Writes the finished pages of all columns, which must hold `rows` rows each, one chunk after the other. */
+export async function writeRowGroup(
+  file: FileWriter,
+  columns: readonly OutputColumn[],
+  rows: number,
+  ordinal: number,
+): Promise<WrittenGroup> {
+  const start = file.offset;
+  const chunks: ColumnChunk[] = [];
+  const indexes: ChunkIndexes[] = [];
+  let uncompressed = 0;
+  for (const column of columns) {
+    const { chunk, index } = await writeChunk(file, column);
+    chunks.push(chunk);
+    indexes.push(index);
+    uncompressed += chunk.metaData!.totalUncompressedSize;
+  }
+  return {
+    group: {
+      columns: chunks,
+      totalByteSize: uncompressed,
+      numRows: rows,
+      sortingColumns: undefined,
+      fileOffset: start,
+      totalCompressedSize: file.offset - start,
+      // the format's ordinal is an i16
+      ordinal: ordinal < 32_768 ? ordinal : undefined,
+    },
+    indexes,
+  };
+}
+
+async function writeChunk(
+  file: FileWriter,
+  column: OutputColumn,
+): Promise<{ chunk: ColumnChunk; index: ChunkIndexes }> {
+  const start = file.offset;
+  let uncompressed = 0, values = 0, firstRow = 0;
+  const dictionary = column.dictionaryPage();
+  if (dictionary !== undefined) {
+    uncompressed += dictionary.uncompressedBytes;
+    await file.write(dictionary.bytes);
+  }
+  const dataStart = file.offset;
+  const offsetIndex: OffsetIndex = { pages: [], unencodedByteArrayDataBytes: undefined };
+  for (const page of column.pages) {
+    offsetIndex.pages.push({
+      offset: file.offset,
+      compressedPageSize: page.bytes.length,
+      firstRowIndex: firstRow,
+    });
+    firstRow += page.rows;
+    values += page.values;
+    uncompressed += page.uncompressedBytes;
+    await file.write(page.bytes);
+  }
+  const pages = column.pages;
+  return {
+    chunk: {
+      filePath: undefined,
+      fileOffset: 0,
+      metaData: {
+        type: column.leaf.element.type!,
+        encodings: chunkEncodings(pages, dictionary !== undefined),
+        path: [...column.leaf.path],
+        codec: column.codec ?? 0,
+        numValues: values,
+        totalUncompressedSize: uncompressed,
+        totalCompressedSize: file.offset - start,
+        keyValues: undefined,
+        dataPageOffset: dataStart,
+        indexPageOffset: undefined,
+        dictionaryPageOffset: dictionary === undefined ? undefined : start,
+        statistics: chunkStatistics(column.order, pages),
+        encodingStats: encodingStats(pages, dictionary !== undefined),
+        bloomFilterOffset: undefined,
+        bloomFilterLength: undefined,
+        sizeStatistics: undefined,
+        geospatialStatistics: undefined,
+      },
+      offsetIndexOffset: undefined,
+      offsetIndexLength: undefined,
+      columnIndexOffset: undefined,
+      columnIndexLength: undefined,
+      encrypted: false,
+    },
+    index: { columnIndex: columnIndex(column.order, pages), offsetIndex },
+  };
+}
+
+function chunkEncodings(pages: readonly FinishedPage[], dictionary: boolean): number[] {
+  const used = new Set<number>([encoding.RLE]);
+  if (dictionary) used.add(encoding.PLAIN);
+  for (const page of pages) used.add(page.encoding);
+  return [...used].sort((a, b) => a - b);
+}
+
+function encodingStats(pages: readonly FinishedPage[], dictionary: boolean): PageEncodingStats[] {
+  const stats: PageEncodingStats[] = [];
+  if (dictionary) {
+    stats.push({ pageType: pageType.DICTIONARY_PAGE, encoding: encoding.PLAIN, count: 1 });
+  }
+  for (const which of [encoding.RLE_DICTIONARY, encoding.PLAIN]) {
+    const count = pages.filter((page) => page.encoding === which).length;
+    if (count > 0) stats.push({ pageType: pageType.DATA_PAGE, encoding: which, count });
+  }
+  return stats;
+}
+
+/** Bounds of the chunk from those of its pages; none when a page has values and no bounds. */
+function chunkStatistics(order: number, pages: readonly FinishedPage[]): Statistics {
+  let nulls = 0;
+  let bounds: Bounds | undefined;
+  let known = true;
+  for (const page of pages) {
+    nulls += page.nulls;
+    if (page.bounds !== undefined) {
+      bounds = bounds === undefined ? page.bounds : joinBounds(order, bounds, page.bounds);
+    } else if (page.nulls < page.values) known = false;
+  }
+  const kept = known ? bounds : undefined;
+  return {
+    max: undefined,
+    min: undefined,
+    nullCount: nulls,
+    distinctCount: undefined,
+    maxValue: kept?.max,
+    minValue: kept?.min,
+    isMaxExact: kept?.maxExact,
+    isMinExact: kept?.minExact,
+  };
+}
+
+/** For all pages of the chunk or for none: every page must be all null or have bounds. */
+function columnIndex(order: number, pages: readonly FinishedPage[]): ColumnIndex | undefined {
+  const none = new Uint8Array(0);
+  const index: ColumnIndex = {
+    nullPages: [],
+    minValues: [],
+    maxValues: [],
+    boundaryOrder: 0,
+    nullCounts: [],
+    repetitionLevelHistograms: undefined,
+    definitionLevelHistograms: undefined,
+  };
+  const bounds: Bounds[] = [];
+  for (const page of pages) {
+    const isNull = page.nulls === page.values;
+    if (!isNull && page.bounds === undefined) return undefined;
+    if (page.bounds !== undefined) bounds.push(page.bounds);
+    index.nullPages.push(isNull);
+    index.minValues.push(page.bounds?.min ?? none);
+    index.maxValues.push(page.bounds?.max ?? none);
+    index.nullCounts!.push(page.nulls);
+  }
+  index.boundaryOrder = boundaryOrder(order, bounds);
+  return index;
+}
