@@ -57,11 +57,11 @@ export async function initCluster(
       ...["--auth=scram-sha-256", `--pwfile=${passwordFile}`, "--no-sync", "--no-instructions"],
     ], { env: { ...tree.env, TZ: "UTC", LC_ALL: "C" }, stdout: "null", cwd: "/" }).output();
     if (!success) {
-      throw stackError(
-        "part_failed",
-        `initdb failed: ${new TextDecoder().decode(stderr).trim()}`,
-        "The npm build of PostgreSQL needs glibc on Linux; see supabase/local/README.md.",
-      );
+      const said = new TextDecoder().decode(stderr).trim();
+      const remedy = /effective user ID/.test(said)
+        ? "PostgreSQL needs its user in /etc/passwd: run as a user who is there, or as root."
+        : "The npm build of PostgreSQL needs glibc on Linux; see supabase/local/README.md.";
+      throw stackError("part_failed", `initdb failed: ${said}`, remedy);
     }
   } finally {
     await Deno.remove(passwordFile);

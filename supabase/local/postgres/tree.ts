@@ -57,7 +57,8 @@ export async function preparePostgresTree(cacheDir: string): Promise<PostgresTre
     const extensions = join(draft, "share", "postgresql", "extension");
     await copyFolder(ownExtensions, extensions);
     await trust(join(extensions, "pgtap.control"));
-    await Deno.chmod(draft, 0o755);
+    // Whatever the umask: as root, another user runs it.
+    await new Deno.Command("chmod", { args: ["-R", "a+rX", draft] }).output();
     await Deno.rename(draft, root);
   } catch (error) {
     await Deno.remove(draft, { recursive: true }).catch(() => {});
