@@ -1,8 +1,13 @@
+import { inflateRawSync } from "node:zlib";
+import { invalid } from "../avro_error.ts";
 import type { AvroCodec } from "../header.ts";
 import { inflate } from "./inflate.ts";
 import { tooLarge } from "./output.ts";
 import { decompressSnappy } from "./snappy.ts";
 import { decompressZstandard } from "./zstandard.ts";
+
+/** Deflate makes at most 258 bytes of 2 bits, so small blocks need no other bound than their own size. */
+const mostInflation = 1032;
 
 /**
  * The bytes of a block's objects. No codec is given more memory for its output than `room`, whatever the
@@ -17,10 +22,20 @@ export function decompress(codec: AvroCodec, stored: Uint8Array, room: number): 
       if (stored.length > room) throw tooLarge(room);
       return stored;
     case "deflate":
-      return inflate(stored, room);
+      return stored.length * mostInflation <= room ? inflateByHost(stored) : inflate(stored, room);
     case "snappy":
       return decompressSnappy(stored, room);
     case "zstandard":
       return decompressZstandard(stored, room);
+  }
+}
+
+/** node:zlib is four times as fast as ours, but bounds nothing on Deno 2.1: see inflate.ts. */
+function inflateByHost(stored: Uint8Array): Uint8Array {
+  try {
+    const { buffer, byteOffset, length } = inflateRawSync(stored, { chunkSize: 64 * 1024 });
+    return new Uint8Array(buffer, byteOffset, length); // not a Buffer, whose methods differ
+  } catch (thrown) {
+    throw invalid(`deflate: ${(thrown as Error).message}`);
   }
 }

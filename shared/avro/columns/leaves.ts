@@ -128,30 +128,31 @@ export class EnumLeaf extends IntsLeaf {
   }
 }
 
-/** `bytes` and `string`: the bytes in a row, and where each value ends. */
+/** `bytes` and `string`: as Parquet's PLAIN encoding has them, each behind its length in four bytes. */
 export class BytesLeaf extends Leaf {
   readonly kind = "bytes";
   readonly data: GrowingBytes;
-  readonly ends: GrowingInts;
   readonly #text: boolean;
 
   /** @param text whether the bytes must be UTF-8 */
   constructor(memory: ColumnMemory, text: boolean) {
     super();
     this.data = new GrowingBytes(memory);
-    this.ends = new GrowingInts(memory);
     this.#text = text;
   }
 
   read(cursor: Cursor): void {
     const length = cursor.readLength();
     const from = cursor.position;
-    cursor.position = from + length;
     const source = cursor.bytes;
     const data = this.data;
-    if (data.length + length > data.bytes.length) data.reserve(length);
+    data.reserve(length + 4);
     const target = data.bytes;
-    const to = data.length;
+    const to = data.length + 4;
+    target[to - 4] = length;
+    target[to - 3] = length >>> 8;
+    target[to - 2] = length >>> 16;
+    target[to - 1] = length >>> 24;
     if (length < 48) {
       let all = 0;
       for (let n = 0; n < length; n++) {
@@ -165,12 +166,11 @@ export class BytesLeaf extends Leaf {
       target.set(source.subarray(from, from + length), to);
     }
     data.length = to + length;
-    this.ends.push(to + length);
+    cursor.position = from + length;
   }
 
   clear(): void {
     this.data.clear();
-    this.ends.clear();
   }
 }
 

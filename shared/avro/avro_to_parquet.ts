@@ -1,0 +1,67 @@
+import { SedimentError } from "../errors.ts";
+import { avroError } from "./avro_error.ts";
+import { readAvroBlocks } from "./blocks.ts";
+import { readAvroHeader } from "./header.ts";
+import { type AvroLimits, avroLimitsWith } from "./limits.ts";
+import { parquetSchema } from "./parquet_schema.ts";
+import { RowReader } from "./row_reader.ts";
+import { ParquetOutput } from "./write/parquet_output.ts";
+
+export interface AvroToParquetOptions {
+  /** Limits that differ from the defaults. */
+  limits?: Partial<AvroLimits>;
+  /** Ends the conversion with `aborted`, between blocks. */
+  signal?: AbortSignal;
+}
+
+/** What came out of a conversion. */
+export interface ConvertedAvro {
+  /** A whole Parquet file, compressed with snappy. */
+  parquet: Uint8Array;
+  rowCount: number;
+}
+
+/**
+ * Converts an Avro Object Container File to Parquet, a block at a time.
+ *
+ * Types: records are structs, arrays LIST, maps MAP, enums dictionary-encoded strings, `fixed`
+ * FIXED_LEN_BYTE_ARRAY. Logical types become their Parquet counterparts: date, time-*, timestamp-* (an instant
+ * in UTC), local-timestamp-* (without a zone), decimal up to 38 digits, uuid (on a string too), duration
+ * (INTERVAL). What may be null by the schema is OPTIONAL, all else REQUIRED. Unions: see `unionMembers`.
+ *
+ * @param bytes the file, or the slice of a body that holds it; it is read while the conversion runs
+ * @throws SedimentError not_avro; invalid_avro for what breaks the format; unsupported_avro for recursive
+ *   types, codecs bzip2 and xz, empty records and what is over a limit. `field` is the field's path,
+ *   `extra.block` and `extra.row` count from 0.
+ */
+export async function avroToParquet(
+  bytes: Uint8Array,
+  options: AvroToParquetOptions = {},
+): Promise<ConvertedAvro> {
+  const limits = avroLimitsWith(options.limits);
+  const header = readAvroHeader(bytes, limits);
+  const rows = new RowReader(header.schema, limits);
+  const output = new ParquetOutput(parquetSchema(header.schema));
+  let rowCount = 0;
+  const writeRows = async () => {
+    rowCount += rows.rows;
+    try {
+      await output.writeRows(rows.columns(), rows.rows);
+    } catch (thrown) {
+      throw asAvroError(thrown);
+    }
+    rows.clear();
+  };
+  for (const block of readAvroBlocks(bytes, { limits, signal: options.signal, header })) {
+    rows.open(block);
+    while (!rows.read()) await writeRows();
+  }
+  await writeRows();
+  return { parquet: await output.finish(), rowCount };
+}
+
+/** A row too large for the writer is the file's fault, not the service's. */
+function asAvroError(thrown: unknown): unknown {
+  if (!(thrown instanceof SedimentError) || thrown.code !== "page_too_large") return thrown;
+  return avroError("unsupported_avro", `a row is too large for a page: ${thrown.message}`);
+}

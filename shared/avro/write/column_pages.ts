@@ -1,0 +1,115 @@
+import type { LeafColumn } from "../columns/leaf_columns.ts";
+import { encoding, pageType } from "../../parquet/metadata.ts";
+import { pageBytes } from "../../parquet/write/page_bytes.ts";
+import { type ColumnValues, columnValues } from "./column_values.ts";
+import { bitWidth, hybridRunBound, writeBits, writeHybridRun } from "./hybrid_runs.ts";
+
+/** A page is cut at the first row after so many slots or so many bytes of values. */
+const pageSlots = 20_000;
+const pageValueBytes = 1024 * 1024;
+
+/**
+ * A column of a row group as uncompressed pages of version 1 (parquet-format, README, "Data Pages"), cut
+ * between rows: PLAIN, enums behind a dictionary page of their symbols.
+ */
+export function* columnPages(column: LeafColumn): Generator<Uint8Array> {
+  const values = columnValues(column.leaf);
+  if (values.symbols !== undefined) yield dictionaryPage(values.symbols);
+  const position = { value: 0, byte: 0 };
+  for (let slot = 0; slot < column.slots;) {
+    const cut = pageEnd(column, values, slot, position.byte);
+    yield dataPage(column, values, slot, cut, position);
+    position.value += cut.present;
+    position.byte += cut.bytes;
+    slot = cut.slot;
+  }
+}
+
+interface Cut {
+  slot: number;
+  /** Values in the page. */
+  present: number;
+  /** Bytes of them as they are kept. */
+  bytes: number;
+}
+
+function pageEnd(column: LeafColumn, values: ColumnValues, from: number, byte: number): Cut {
+  const { slots, definitions, repetitions, maxDefinition } = column;
+  const { width, data } = values;
+  let slot = from, present = 0, at = byte;
+  while (slot < slots) {
+    const full = slot - from >= pageSlots || at - byte >= pageValueBytes;
+    if (full && (repetitions === undefined || repetitions[slot] === 0)) break;
+    if (definitions === undefined || definitions[slot] === maxDefinition) {
+      present++;
+      at += width > 0 ? width : 4 + readLength(data, at);
+    }
+    slot++;
+  }
+  return { slot, present, bytes: at - byte };
+}
+
+function dataPage(
+  column: LeafColumn,
+  values: ColumnValues,
+  from: number,
+  cut: Cut,
+  position: { value: number; byte: number },
+): Uint8Array {
+  const count = cut.slot - from;
+  const repetitionBits = bitWidth(column.maxRepetition);
+  const definitionBits = bitWidth(column.maxDefinition);
+  const body = new Uint8Array(
+    8 + hybridRunBound(count, repetitionBits) + hybridRunBound(count, definitionBits) +
+      (values.indices === undefined
+        ? cut.bytes
+        : 1 + hybridRunBound(cut.present, values.indexBits)),
+  );
+  let at = writeLevels(column.repetitions, from, cut.slot, repetitionBits, body, 0);
+  at = writeLevels(column.definitions, from, cut.slot, definitionBits, body, at);
+  const { value, byte } = position;
+  if (values.indices !== undefined) {
+    body[at++] = values.indexBits;
+    at = writeHybridRun(values.indices, value, value + cut.present, values.indexBits, body, at);
+  } else if (values.isBoolean) {
+    at = writeBits(values.data, value, value + cut.present, 1, body, at, (cut.present + 7) >> 3);
+  } else {
+    body.set(values.data.subarray(byte, byte + cut.bytes), at);
+    at += cut.bytes;
+  }
+  const kind = values.indices === undefined ? encoding.PLAIN : encoding.RLE_DICTIONARY;
+  return pageBytes(pageType.DATA_PAGE, kind, count, at, body.subarray(0, at)).bytes;
+}
+
+/** A level stream behind its length; nothing where the highest level is 0. */
+function writeLevels(
+  levels: Uint8Array | undefined,
+  from: number,
+  to: number,
+  width: number,
+  body: Uint8Array,
+  at: number,
+): number {
+  if (levels === undefined) return at;
+  const end = writeHybridRun(levels, from, to, width, body, at + 4);
+  new DataView(body.buffer).setUint32(at, end - at - 4, true);
+  return end;
+}
+
+function dictionaryPage(symbols: readonly string[]): Uint8Array {
+  const encoder = new TextEncoder();
+  const encoded = symbols.map((symbol) => encoder.encode(symbol));
+  const body = new Uint8Array(encoded.reduce((sum, symbol) => sum + 4 + symbol.length, 0));
+  const view = new DataView(body.buffer);
+  let at = 0;
+  for (const symbol of encoded) {
+    view.setUint32(at, symbol.length, true);
+    body.set(symbol, at + 4);
+    at += 4 + symbol.length;
+  }
+  return pageBytes(pageType.DICTIONARY_PAGE, encoding.PLAIN, symbols.length, at, body).bytes;
+}
+
+function readLength(data: Uint8Array, at: number): number {
+  return data[at] | (data[at + 1] << 8) | (data[at + 2] << 16) | (data[at + 3] << 24);
+}

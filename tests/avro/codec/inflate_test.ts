@@ -1,0 +1,65 @@
+import { strict as assert } from "node:assert";
+import { constants, deflateRawSync } from "node:zlib";
+import { decompress } from "../../../shared/avro/codec/decompress.ts";
+import { inflate } from "../../../shared/avro/codec/inflate.ts";
+import { join } from "../avro_writer.ts";
+import { fault, samples } from "./samples.ts";
+
+const room = 1 << 20;
+
+function deflated(data: Uint8Array, options: Record<string, number> = {}): Uint8Array {
+  return new Uint8Array(deflateRawSync(data, options));
+}
+
+Deno.test("what zlib deflates at any level and strategy is inflated to the same bytes", () => {
+  const strategies = [constants.Z_DEFAULT_STRATEGY, constants.Z_FIXED, constants.Z_HUFFMAN_ONLY];
+  for (const data of samples()) {
+    for (const level of [0, 1, 9]) {
+      for (const strategy of strategies) {
+        assert.deepEqual(inflate(deflated(data, { level, strategy }), room), data);
+      }
+    }
+  }
+});
+
+Deno.test("output may fill the room exactly, and not a byte more", () => {
+  const stored = deflated(new Uint8Array(5_000));
+  assert.equal(inflate(stored, 5_000).length, 5_000);
+  assert.match(fault("unsupported_avro", () => inflate(stored, 4_999)), /more than 4999 bytes/);
+  // a block so small that node:zlib may have it, and one that it may not
+  assert.equal(decompress("deflate", stored, room).length, 5_000);
+  assert.match(fault("unsupported_avro", () => decompress("deflate", stored, 4_999)), /4999/);
+});
+
+Deno.test("a stream cut short anywhere is refused, whichever decoder gets it", () => {
+  for (const data of samples()) {
+    if (data.length === 0 || data.length > 4_000) continue;
+    const stored = deflated(data);
+    for (let length = 0; length < stored.length; length += 1 + (length >> 3)) {
+      const cut = stored.subarray(0, length);
+      fault("invalid_avro", () => inflate(cut, room));
+      fault("invalid_avro", () => decompress("deflate", cut, 64 * room));
+    }
+  }
+});
+
+Deno.test("bytes after the last deflate block are left alone, as Avro's Python library writes some", () => {
+  const data = samples()[17];
+  const stored = join(deflated(data), [1, 2, 3]);
+  assert.deepEqual(inflate(stored, room), data);
+  assert.deepEqual(decompress("deflate", stored, 64 * room), data);
+});
+
+Deno.test("broken deflate data is refused with the reason", () => {
+  const cases: [number[], RegExp][] = [
+    [[0x07], /type that does not exist/],
+    [[0x01, 5, 0, 0, 0, 1, 2, 3, 4, 5], /stored block's length/],
+    [[0x01, 5, 0, 250, 255, 1, 2], /ends too soon/],
+    // fixed codes: end of block is seven zeros; 0x63 0x00 is one literal and the end
+    [[0x03, 0x02, 0x00], /before their beginning/],
+    [[0xfd, 0xff, 0xff, 0xff, 0xff], /too many codes|incomplete|more codes/],
+  ];
+  for (const [bytes, words] of cases) {
+    assert.match(fault("invalid_avro", () => inflate(Uint8Array.from(bytes), room)), words);
+  }
+});
