@@ -126,10 +126,31 @@ async function collect(options: DemoOptions): Promise<Fragment[]> {
       0,
       64,
     );
-    found.push({ table, periodTag: "0", path, rowCount: 0 });
+    for (let copy = 0; copy < options.copies; copy++) {
+      const place = copy === 0 ? path : join(folder, `${copy}-${table}-${found.length}.parquet`);
+      if (copy > 0) await Deno.writeFile(place, padded(await Deno.readFile(path), copy));
+      found.push({ table, periodTag: "0", path: place, rowCount: 0 });
+    }
   }
   if (found.length === 0) throw new Error(`no *.parquet below ${options.input}`);
   return found.sort((a, b) => a.path < b.path ? -1 : 1);
+}
+
+/**
+ * The same rows in another file: `count` zero bytes before the footer, which no offset of a Parquet file
+ * counts from the end. A file too short to have a footer stays as it is.
+ */
+function padded(bytes: Uint8Array, count: number): Uint8Array<ArrayBuffer> {
+  if (bytes.length < 12) return new Uint8Array(bytes);
+  const footerLength = new DataView(bytes.buffer, bytes.byteOffset).getUint32(
+    bytes.length - 8,
+    true,
+  );
+  const footerStart = Math.max(4, bytes.length - 8 - footerLength);
+  const copy = new Uint8Array(bytes.length + count);
+  copy.set(bytes.subarray(0, footerStart));
+  copy.set(bytes.subarray(footerStart), footerStart + count);
+  return copy;
 }
 
 async function* parquetFiles(folder: string): AsyncGenerator<string> {

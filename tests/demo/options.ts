@@ -13,6 +13,8 @@ export interface DemoOptions {
   url?: string;
   /** That Supabase's publishable key. */
   key?: string;
+  /** How often each file is sent: copies hold the same rows in other bytes, so that there is something to merge. */
+  copies: number;
   /** One last line of JSON instead of the table. */
   json: boolean;
 }
@@ -28,6 +30,8 @@ compare the rows that come back with the rows that were sent.
   --fragments N   fragments to make, 1 to 100000 (default 200)
   --rows N        rows in each, 1 to 1000000 (default 500)
   --input DIR     send these files instead
+  --copies N      send each file of --input N times, 1 to 100 (default 1); a copy holds the same rows
+                  but is another file, so that a table of one file has something to merge
   --json          print one last line of JSON; exit code 1 unless the rows are equal
 `;
 
@@ -44,6 +48,7 @@ export function readOptions(args: string[]): DemoOptions {
         input: { type: "string" },
         fragments: { type: "string", default: "200" },
         rows: { type: "string", default: "500" },
+        copies: { type: "string", default: "1" },
         url: { type: "string" },
         key: { type: "string" },
         json: { type: "boolean", default: false },
@@ -62,6 +67,7 @@ export function readOptions(args: string[]): DemoOptions {
       json: values.json,
       fragments: whole("--fragments", values.fragments, 100_000),
       rows: whole("--rows", values.rows, 1_000_000),
+      copies: whole("--copies", values.copies, 100),
     };
   } catch (error) {
     console.error(`demo: ${(error as Error).message}\n\n${help}`);
