@@ -19,10 +19,15 @@ export interface OpenedStore {
  * Registers the suite.
  * @param name of the store, in the tests' names
  * @param open opens a store; its objects outside of a prefix of its own are left alone
+ * @param test where the tests go
  */
-export function objectStoreConformance(name: string, open: () => Promise<OpenedStore>): void {
+export function objectStoreConformance(
+  name: string,
+  open: () => Promise<OpenedStore>,
+  test: (name: string, run: () => Promise<void>) => void = Deno.test,
+): void {
   const check = (sentence: string, run: (c: Case) => Promise<void>) =>
-    Deno.test(`${name}: ${sentence}`, async () => {
+    test(`${name}: ${sentence}`, async () => {
       const opened = await open();
       const c = new Case(opened);
       try {

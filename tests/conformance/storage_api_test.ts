@@ -1,0 +1,28 @@
+/** The Storage APIs that are held to `storage_api.ts`, and the Supabase adapter on them. */
+import { createSupabaseStore } from "../../shared/storage/supabase_store.ts";
+import { publishableKey, secretKey, serveStandIn } from "../storage/serve_stand_in.ts";
+import { objectStoreConformance } from "./object_store.ts";
+import { storageApiConformance } from "./storage_api.ts";
+
+storageApiConformance("Storage stand-in", async () => {
+  const { url, close } = await serveStandIn();
+  return { url, secretKey, publishableKey, close };
+});
+
+const env = (name: string) => Deno.env.get(`SUPABASE_CONFORMANCE_${name}`);
+const project = { url: env("URL"), secretKey: env("KEY"), publishableKey: env("PUBLISHABLE_KEY") };
+
+if (project.url && project.secretKey) {
+  const { url, secretKey, publishableKey } = project;
+  const close = () => Promise.resolve();
+  storageApiConformance(
+    `Storage of ${url}`,
+    () => Promise.resolve({ url, secretKey, publishableKey, close }),
+  );
+  const store = createSupabaseStore({ url, secretKey, bucket: env("BUCKET") ?? "sediment" });
+  objectStoreConformance(`supabase store on ${url}`, () => Promise.resolve({ store, close }));
+} else {
+  console.log(
+    "skipped: a real Supabase (no SUPABASE_CONFORMANCE_URL and SUPABASE_CONFORMANCE_KEY)",
+  );
+}
