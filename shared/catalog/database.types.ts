@@ -61,6 +61,12 @@ isOneToOne: false
       foreignKeyName: "battle_files_dataset_id_table_period_tag_fkey"
       columns: ["dataset_id","table","period_tag"]
 isOneToOne: false
+      referencedRelation: "partition_status"
+      referencedColumns: ["dataset_id","table","period_tag"]
+    },{
+      foreignKeyName: "battle_files_dataset_id_table_period_tag_fkey"
+      columns: ["dataset_id","table","period_tag"]
+isOneToOne: false
       referencedRelation: "partitions"
       referencedColumns: ["dataset_id","table","period_tag"]
     },{
@@ -93,20 +99,26 @@ isOneToOne: false
       foreignKeyName: "dataset_versions_dataset_id_fkey"
       columns: ["dataset_id"]
 isOneToOne: false
+      referencedRelation: "dataset_status"
+      referencedColumns: ["id"]
+    },{
+      foreignKeyName: "dataset_versions_dataset_id_fkey"
+      columns: ["dataset_id"]
+isOneToOne: false
       referencedRelation: "datasets"
       referencedColumns: ["id"]
     }
                   ]
                 },"datasets": {
                   Row: {
-                    "compression_ratio": number | null,"created_at": string,"file_count": number,"file_etag": string | null,"file_size_bytes": number,"id": string,"last_compacted_at": string | null,"name": string,"oldest_kept_at": string,"oldest_kept_version": number,"row_count": number,"uncompressed_bytes": number,"updated_at": string,"user_id": string,"vacuumable_version": number,"version": number,"version_committed_at": string
+                    "compression_ratio": number | null,"created_at": string,"file_count": number,"file_etag": string | null,"file_size_bytes": number,"id": string,"last_compacted_at": string | null,"name": string,"oldest_kept_at": string,"oldest_kept_version": number,"row_count": number,"uncompressed_bytes": number,"updated_at": string,"user_id": string,"vacuumable_version": number,"vacuumed_at": string,"version": number,"version_committed_at": string
                   }
                   ComputedFields: never
                   Insert: {
-                    "compression_ratio"?: number | null,"created_at"?: string,"file_count"?: number,"file_etag"?: string | null,"file_size_bytes"?: number,"id": string,"last_compacted_at"?: string | null,"name"?: string,"oldest_kept_at"?: string,"oldest_kept_version"?: number,"row_count"?: number,"uncompressed_bytes"?: number,"updated_at"?: string,"user_id": string,"vacuumable_version"?: number,"version"?: number,"version_committed_at"?: string
+                    "compression_ratio"?: number | null,"created_at"?: string,"file_count"?: number,"file_etag"?: string | null,"file_size_bytes"?: number,"id": string,"last_compacted_at"?: string | null,"name"?: string,"oldest_kept_at"?: string,"oldest_kept_version"?: number,"row_count"?: number,"uncompressed_bytes"?: number,"updated_at"?: string,"user_id": string,"vacuumable_version"?: number,"vacuumed_at"?: string,"version"?: number,"version_committed_at"?: string
                   }
                   Update: {
-                    "compression_ratio"?: number | null,"created_at"?: string,"file_count"?: number,"file_etag"?: string | null,"file_size_bytes"?: number,"id"?: string,"last_compacted_at"?: string | null,"name"?: string,"oldest_kept_at"?: string,"oldest_kept_version"?: number,"row_count"?: number,"uncompressed_bytes"?: number,"updated_at"?: string,"user_id"?: string,"vacuumable_version"?: number,"version"?: number,"version_committed_at"?: string
+                    "compression_ratio"?: number | null,"created_at"?: string,"file_count"?: number,"file_etag"?: string | null,"file_size_bytes"?: number,"id"?: string,"last_compacted_at"?: string | null,"name"?: string,"oldest_kept_at"?: string,"oldest_kept_version"?: number,"row_count"?: number,"uncompressed_bytes"?: number,"updated_at"?: string,"user_id"?: string,"vacuumable_version"?: number,"vacuumed_at"?: string,"version"?: number,"version_committed_at"?: string
                   }
                   Relationships: [
                     
@@ -139,16 +151,30 @@ isOneToOne: false
                   Relationships: [
                     
                   ]
-                },"objects": {
+                },"idempotency_keys": {
                   Row: {
-                    "asset_key": string | null,"content_hash": string | null,"created_at": string,"dataset_id": string | null,"delete_after": string | null,"delete_reason": string | null,"etag": string | null,"expires_at": string | null,"kind": string,"object_key": string,"offsets_digest": string | null,"period_tag": string | null,"put_deadline": string,"run_id": string | null,"run_ordinal": number | null,"size": number | null,"stage_id": string | null,"state": string,"table": string | null,"token": number | null,"updated_at": string,"user_id": string | null
+                    "created_at": string,"identity": string,"key": string,"user_id": string
                   }
                   ComputedFields: never
                   Insert: {
-                    "asset_key"?: string | null,"content_hash"?: string | null,"created_at"?: string,"dataset_id"?: string | null,"delete_after"?: string | null,"delete_reason"?: string | null,"etag"?: string | null,"expires_at"?: string | null,"kind": string,"object_key": string,"offsets_digest"?: string | null,"period_tag"?: string | null,"put_deadline": string,"run_id"?: string | null,"run_ordinal"?: number | null,"size"?: number | null,"stage_id"?: string | null,"state"?: string,"table"?: string | null,"token"?: number | null,"updated_at"?: string,"user_id"?: string | null
+                    "created_at"?: string,"identity": string,"key": string,"user_id": string
                   }
                   Update: {
-                    "asset_key"?: string | null,"content_hash"?: string | null,"created_at"?: string,"dataset_id"?: string | null,"delete_after"?: string | null,"delete_reason"?: string | null,"etag"?: string | null,"expires_at"?: string | null,"kind"?: string,"object_key"?: string,"offsets_digest"?: string | null,"period_tag"?: string | null,"put_deadline"?: string,"run_id"?: string | null,"run_ordinal"?: number | null,"size"?: number | null,"stage_id"?: string | null,"state"?: string,"table"?: string | null,"token"?: number | null,"updated_at"?: string,"user_id"?: string | null
+                    "created_at"?: string,"identity"?: string,"key"?: string,"user_id"?: string
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"objects": {
+                  Row: {
+                    "asset_key": string | null,"content_hash": string | null,"created_at": string,"dataset_id": string | null,"delete_after": string | null,"delete_reason": string | null,"details": Json | null,"etag": string | null,"expires_at": string | null,"kind": string,"object_key": string,"offsets_digest": string | null,"period_tag": string | null,"put_deadline": string,"run_id": string | null,"run_ordinal": number | null,"size": number | null,"stage_id": string | null,"state": string,"table": string | null,"token": number | null,"updated_at": string,"user_id": string | null
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "asset_key"?: string | null,"content_hash"?: string | null,"created_at"?: string,"dataset_id"?: string | null,"delete_after"?: string | null,"delete_reason"?: string | null,"details"?: Json | null,"etag"?: string | null,"expires_at"?: string | null,"kind": string,"object_key": string,"offsets_digest"?: string | null,"period_tag"?: string | null,"put_deadline": string,"run_id"?: string | null,"run_ordinal"?: number | null,"size"?: number | null,"stage_id"?: string | null,"state"?: string,"table"?: string | null,"token"?: number | null,"updated_at"?: string,"user_id"?: string | null
+                  }
+                  Update: {
+                    "asset_key"?: string | null,"content_hash"?: string | null,"created_at"?: string,"dataset_id"?: string | null,"delete_after"?: string | null,"delete_reason"?: string | null,"details"?: Json | null,"etag"?: string | null,"expires_at"?: string | null,"kind"?: string,"object_key"?: string,"offsets_digest"?: string | null,"period_tag"?: string | null,"put_deadline"?: string,"run_id"?: string | null,"run_ordinal"?: number | null,"size"?: number | null,"stage_id"?: string | null,"state"?: string,"table"?: string | null,"token"?: number | null,"updated_at"?: string,"user_id"?: string | null
                   }
                   Relationships: [
                     
@@ -169,6 +195,12 @@ isOneToOne: false
       foreignKeyName: "partitions_dataset_id_fkey"
       columns: ["dataset_id"]
 isOneToOne: false
+      referencedRelation: "dataset_status"
+      referencedColumns: ["id"]
+    },{
+      foreignKeyName: "partitions_dataset_id_fkey"
+      columns: ["dataset_id"]
+isOneToOne: false
       referencedRelation: "datasets"
       referencedColumns: ["id"]
     }
@@ -186,6 +218,12 @@ isOneToOne: false
                   }
                   Relationships: [
                     {
+      foreignKeyName: "processing_metrics_dataset_id_table_period_tag_fkey"
+      columns: ["dataset_id","table","period_tag"]
+isOneToOne: false
+      referencedRelation: "partition_status"
+      referencedColumns: ["dataset_id","table","period_tag"]
+    },{
       foreignKeyName: "processing_metrics_dataset_id_table_period_tag_fkey"
       columns: ["dataset_id","table","period_tag"]
 isOneToOne: false
@@ -241,14 +279,14 @@ isOneToOne: false
                   ]
                 },"service_settings": {
                   Row: {
-                    "alert_max_attempts": number,"alert_private_addresses": boolean,"alert_webhooks": NonNullable<Json>,"alert_window_seconds": number,"asset_bytes_max": number,"asset_extensions": (string)[],"backoff_base_seconds": number,"backoff_cap_seconds": number,"codec": string,"datasets_max": number | null,"healthy_row_group_bytes": number,"id": boolean,"idle_recheck_seconds": number,"lease_seconds": number,"max_age_seconds": number,"max_attempts": number,"max_datasets_per_run": number,"max_put_seconds": number,"max_run_seconds": number,"max_workers": number,"min_inputs": number,"realtime_delay_seconds": number,"retention_seconds": number,"schedule_concurrency": number,"schedule_delay_ms": number,"signed_url_seconds": number,"stored_bytes_max": number | null,"target_file_bytes": number,"target_page_bytes": number,"target_row_group_bytes": number,"updated_at": string,"upload_bytes_per_day": number | null,"uploads_per_minute": number | null
+                    "alert_max_attempts": number,"alert_private_addresses": boolean,"alert_webhooks": NonNullable<Json>,"alert_window_seconds": number,"asset_bytes_max": number,"asset_extensions": (string)[],"backoff_base_seconds": number,"backoff_cap_seconds": number,"codec": string,"datasets_max": number | null,"healthy_row_group_bytes": number,"id": boolean,"idle_recheck_seconds": number,"lease_seconds": number,"max_age_seconds": number,"max_attempts": number,"max_datasets_per_run": number,"max_put_seconds": number,"max_run_seconds": number,"max_workers": number,"min_inputs": number,"realtime_delay_seconds": number,"retention_seconds": number,"schedule_concurrency": number,"schedule_delay_ms": number,"signed_url_seconds": number,"stored_bytes_max": number | null,"target_file_bytes": number,"target_page_bytes": number,"target_row_group_bytes": number,"updated_at": string,"upload_bytes_per_day": number | null,"uploads_per_minute": number | null,"vacuum_interval_seconds": number
                   }
                   ComputedFields: never
                   Insert: {
-                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"healthy_row_group_bytes"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"realtime_delay_seconds"?: number,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"signed_url_seconds"?: number,"stored_bytes_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null
+                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"healthy_row_group_bytes"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"realtime_delay_seconds"?: number,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"signed_url_seconds"?: number,"stored_bytes_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
                   }
                   Update: {
-                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"healthy_row_group_bytes"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"realtime_delay_seconds"?: number,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"signed_url_seconds"?: number,"stored_bytes_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null
+                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"healthy_row_group_bytes"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"realtime_delay_seconds"?: number,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"signed_url_seconds"?: number,"stored_bytes_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
                   }
                   Relationships: [
                     
@@ -269,6 +307,12 @@ isOneToOne: false
       foreignKeyName: "table_settings_dataset_id_fkey"
       columns: ["dataset_id"]
 isOneToOne: false
+      referencedRelation: "dataset_status"
+      referencedColumns: ["id"]
+    },{
+      foreignKeyName: "table_settings_dataset_id_fkey"
+      columns: ["dataset_id"]
+isOneToOne: false
       referencedRelation: "datasets"
       referencedColumns: ["id"]
     }
@@ -286,6 +330,12 @@ isOneToOne: false
                   }
                   Relationships: [
                     {
+      foreignKeyName: "uploads_dataset_id_fkey"
+      columns: ["dataset_id"]
+isOneToOne: false
+      referencedRelation: "dataset_status"
+      referencedColumns: ["id"]
+    },{
       foreignKeyName: "uploads_dataset_id_fkey"
       columns: ["dataset_id"]
 isOneToOne: false
@@ -324,7 +374,89 @@ isOneToOne: false
                 }
           }
           Views: {
-            [_ in never]: never
+            "dataset_status": {
+                  Row: {
+                    "compaction_in_progress": boolean | null,"compaction_needed": boolean | null,"compression_ratio": number | null,"created_at": string,"dead_partitions": number | null,"debt_bytes": number | null,"debt_files": number | null,"debt_oldest": string | null,"file_count": number,"file_etag": string | null,"file_size_bytes": number,"id": string,"last_compacted_at": string | null,"name": string,"oldest_kept_version": number,"row_count": number,"updated_at": string,"user_id": string,"version": number
+                  }
+                  ComputedFields: never
+                  Relationships: [
+                    
+                  ]
+                },"dead_letter_summary": {
+                  Row: {
+                    "datasets": number | null,"error_code": string,"first_failed_at": string | null,"last_failed_at": string | null,"open": number | null
+                  }
+                  ComputedFields: never
+                  Relationships: [
+                    
+                  ]
+                },"partition_status": {
+                  Row: {
+                    "dataset_id": string,"dead_since": string | null,"debt_bytes": number,"debt_files": number,"debt_oldest": string | null,"last_considered_at": string | null,"last_decision": string | null,"lease_expires_at": string | null,"lease_worker": string | null,"next_due_at": string | null,"next_run_id": string | null,"period_tag": string,"queue": string | null,"run_id": string | null,"state": string | null,"table": string,"unseen_demand": number | null
+                  }
+                  ComputedFields: never
+                  Insert: {
+                           "dataset_id"?: string | null,"dead_since"?: string | null,"debt_bytes"?: number | null,"debt_files"?: number | null,"debt_oldest"?: string | null,"last_considered_at"?: string | null,"last_decision"?: string | null,"lease_expires_at"?: string | null,"lease_worker"?: string | null,"next_due_at"?: never,"next_run_id"?: string | null,"period_tag"?: string | null,"queue"?: string | null,"run_id"?: string | null,"state"?: never,"table"?: string | null,"unseen_demand"?: never
+                         }
+                        Update: {
+                           "dataset_id"?: string | null,"dead_since"?: string | null,"debt_bytes"?: number | null,"debt_files"?: number | null,"debt_oldest"?: string | null,"last_considered_at"?: string | null,"last_decision"?: string | null,"lease_expires_at"?: string | null,"lease_worker"?: string | null,"next_due_at"?: never,"next_run_id"?: string | null,"period_tag"?: string | null,"queue"?: string | null,"run_id"?: string | null,"state"?: never,"table"?: string | null,"unseen_demand"?: never
+                         }
+                        Relationships: [
+                    {
+      foreignKeyName: "partitions_dataset_id_fkey"
+      columns: ["dataset_id"]
+isOneToOne: false
+      referencedRelation: "dataset_status"
+      referencedColumns: ["id"]
+    },{
+      foreignKeyName: "partitions_dataset_id_fkey"
+      columns: ["dataset_id"]
+isOneToOne: false
+      referencedRelation: "datasets"
+      referencedColumns: ["id"]
+    }
+                  ]
+                },"quarantined_files": {
+                  Row: {
+                    "byte_length": number,"dataset_id": string,"id": number,"object_key": string,"period_tag": string,"quarantine_code": string | null,"quarantine_reason": string | null,"quarantined_at": string | null,"row_count": number,"start_byte": number,"table": string,"uploaded_at": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                           "byte_length"?: number | null,"dataset_id"?: string | null,"id"?: number | null,"object_key"?: string | null,"period_tag"?: string | null,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"row_count"?: number | null,"start_byte"?: number | null,"table"?: string | null,"uploaded_at"?: string | null
+                         }
+                        Update: {
+                           "byte_length"?: number | null,"dataset_id"?: string | null,"id"?: number | null,"object_key"?: string | null,"period_tag"?: string | null,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"row_count"?: number | null,"start_byte"?: number | null,"table"?: string | null,"uploaded_at"?: string | null
+                         }
+                        Relationships: [
+                    {
+      foreignKeyName: "battle_files_dataset_id_table_period_tag_fkey"
+      columns: ["dataset_id","table","period_tag"]
+isOneToOne: false
+      referencedRelation: "partition_status"
+      referencedColumns: ["dataset_id","table","period_tag"]
+    },{
+      foreignKeyName: "battle_files_dataset_id_table_period_tag_fkey"
+      columns: ["dataset_id","table","period_tag"]
+isOneToOne: false
+      referencedRelation: "partitions"
+      referencedColumns: ["dataset_id","table","period_tag"]
+    },{
+      foreignKeyName: "battle_files_object_key_fkey"
+      columns: ["object_key"]
+isOneToOne: false
+      referencedRelation: "objects"
+      referencedColumns: ["object_key"]
+    }
+                  ]
+                },"queue_status": {
+                  Row: {
+                    "due": number | null,"messages": number | null,"newest_at": string | null,"oldest_due_at": string | null,"queue": string | null
+                  }
+                  ComputedFields: never
+                  Relationships: [
+                    
+                  ]
+                }
           }
           Functions: {
             "abandon_upload":
@@ -333,8 +465,14 @@ isOneToOne: false
 "catalog_health":
 { Args: Record<PropertyKey, never>; Returns: Json
                            },
+"claim_alerts":
+{ Args: { "p_lease_seconds"?: number,"p_limit"?: number }; Returns: Json
+                           },
 "claim_compaction":
 { Args: { "p_lease_seconds"?: number,"p_worker": string }; Returns: Json
+                           },
+"commit_asset":
+{ Args: { "p_content_hash": string,"p_etag": string,"p_size": number,"p_stage": string,"p_user": string }; Returns: Json
                            },
 "commit_compaction":
 { Args: { "p_inputs": (number)[],"p_last": boolean,"p_n": number,"p_output": Json,"p_result": Json,"p_run": string,"p_token": number }; Returns: Json
@@ -342,14 +480,38 @@ isOneToOne: false
 "commit_upload":
 { Args: { "p_content_hash": string,"p_etag": string,"p_files": Json,"p_size": number,"p_stage": string,"p_user": string }; Returns: Json
                            },
+"commit_vacuum":
+{ Args: { "p_keys": (string)[] }; Returns: Json
+                           },
+"drain_dead_letters":
+{ Args: { "p_limit"?: number }; Returns: Json
+                           },
 "expire_leases":
 { Args: { "p_limit"?: number }; Returns: Json
                            },
 "fail_compaction":
 { Args: { "p_code": string,"p_message": string,"p_permanent": boolean,"p_run": string,"p_step": string,"p_token": number }; Returns: Json
                            },
+"find_objects":
+{ Args: { "p_keys": (string)[] }; Returns: Json
+                           },
+"finish_alert":
+{ Args: { "p_alert": number,"p_error"?: string,"p_sent": boolean }; Returns: Json
+                           },
+"get_asset":
+{ Args: { "p_key": string,"p_user": string }; Returns: Json
+                           },
 "get_file":
 { Args: { "p_file": number,"p_user": string }; Returns: Json
+                           },
+"get_upload":
+{ Args: { "p_stage": string,"p_user": string }; Returns: Json
+                           },
+"list_assets":
+{ Args: { "p_cursor"?: string,"p_limit"?: number,"p_prefix"?: string,"p_user": string }; Returns: Json
+                           },
+"list_dead_letters":
+{ Args: { "p_cursor"?: string,"p_dataset"?: string,"p_limit"?: number,"p_user": string }; Returns: Json
                            },
 "list_files":
 { Args: { "p_cursor"?: string,"p_dataset": string,"p_from"?: string,"p_limit"?: number,"p_period_tag"?: string,"p_table"?: string,"p_to"?: string,"p_user": string,"p_version"?: number }; Returns: Json
@@ -357,11 +519,20 @@ isOneToOne: false
 "list_fragments":
 { Args: { "p_cursor": string,"p_limit"?: number,"p_run": string,"p_token": number }; Returns: Json
                            },
+"list_objects":
+{ Args: { "p_cursor"?: string,"p_limit"?: number,"p_state"?: string }; Returns: Json
+                           },
+"plan_vacuum":
+{ Args: { "p_dataset"?: string,"p_dry_run"?: boolean,"p_limit"?: number }; Returns: Json
+                           },
 "quarantine_file":
 { Args: { "p_code": string,"p_file": number,"p_reason": string,"p_run": string,"p_token": number }; Returns: Json
                            },
 "record_step":
 { Args: { "p_progress"?: Json,"p_result"?: Json,"p_run": string,"p_step": string,"p_token": number }; Returns: Json
+                           },
+"redrive_dead_letters":
+{ Args: { "p_filter"?: Json,"p_ids"?: (number)[],"p_limit"?: number,"p_user": string }; Returns: Json
                            },
 "renew_lease":
 { Args: { "p_run": string,"p_seconds"?: number,"p_token": number }; Returns: Json
@@ -369,14 +540,20 @@ isOneToOne: false
 "request_compaction":
 { Args: { "p_dataset": string,"p_period_tag"?: string,"p_priority"?: string,"p_table"?: string,"p_user": string }; Returns: Json
                            },
+"retry_quarantined":
+{ Args: { "p_dataset": string,"p_files"?: (number)[],"p_user": string }; Returns: Json
+                           },
 "run_status":
 { Args: { "p_run": string,"p_user": string }; Returns: Json
+                           },
+"stage_asset":
+{ Args: { "p_content_hash": string,"p_file_name": string,"p_key": string,"p_max_put_seconds"?: number,"p_relative_path": string,"p_size": number,"p_ttl_seconds"?: number,"p_user": string }; Returns: Json
                            },
 "stage_output":
 { Args: { "p_expected_bytes": number,"p_n": number,"p_run": string,"p_token": number }; Returns: Json
                            },
 "stage_upload":
-{ Args: { "p_content_hash": string,"p_dataset": string,"p_kind"?: string,"p_max_put_seconds"?: number,"p_offsets_digest": string,"p_period_tag": string,"p_size": number,"p_table": string,"p_ttl_seconds"?: number,"p_user": string }; Returns: Json
+{ Args: { "p_content_hash": string,"p_dataset": string,"p_details"?: Json,"p_idempotency_key"?: string,"p_kind"?: string,"p_max_put_seconds"?: number,"p_offsets_digest": string,"p_period_tag": string,"p_size": number,"p_table": string,"p_ttl_seconds"?: number,"p_user": string }; Returns: Json
                            },
 "sweep":
 { Args: { "p_limit"?: number }; Returns: Json

@@ -1,4 +1,6 @@
 /** Each SQL function's answer, by the method that calls it. This table is the list of the catalog's methods. */
+import * as assets from "./asset_results.ts";
+import * as deadLetters from "./dead_letter_results.ts";
 import * as reads from "./read_results.ts";
 import * as runs from "./run_results.ts";
 import * as upkeep from "./upkeep_results.ts";
@@ -7,7 +9,13 @@ import * as uploads from "./upload_results.ts";
 export const results = {
   stageUpload: uploads.stagedUpload,
   commitUpload: uploads.uploadAnswer,
+  getUpload: uploads.upload,
   abandonUpload: uploads.abandoned,
+
+  stageAsset: assets.stagedAsset,
+  commitAsset: assets.committedAsset,
+  listAssets: assets.assetList,
+  getAsset: assets.asset,
 
   requestCompaction: runs.requested,
   claimCompaction: runs.claimed,
@@ -24,9 +32,20 @@ export const results = {
   versionAt: reads.versionAt,
   getFile: reads.oneFile,
 
+  drainDeadLetters: deadLetters.drained,
+  claimAlerts: deadLetters.claimedAlerts,
+  finishAlert: deadLetters.finishedAlert,
+  redriveDeadLetters: deadLetters.redriven,
+  listDeadLetters: deadLetters.deadLetters,
+  retryQuarantined: deadLetters.retried,
+
   catalogHealth: upkeep.health,
   tick: upkeep.ticked,
   sweep: upkeep.swept,
   expireLeases: upkeep.expiredLeases,
   triggerScheduled: upkeep.scheduled,
+  planVacuum: upkeep.vacuumPlan,
+  commitVacuum: upkeep.vacuumed,
+  listObjects: upkeep.objectList,
+  findObjects: upkeep.knownObjects,
 };

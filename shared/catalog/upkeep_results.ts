@@ -30,3 +30,42 @@ export const scheduled = z.object({
   partitions: count,
   more: z.boolean(),
 });
+
+const objectState = z.enum(["staged", "stored", "deleting", "tombstone"]);
+
+export const vacuumPlan = z.object({
+  dry_run: z.boolean(),
+  versions: z.array(z.object({
+    dataset_id: uuid,
+    oldest_kept_version: count,
+    vacuumable_version: count,
+    retention_seconds: count,
+  })),
+  files_dropped: count,
+  /** What the store should delete now, and why. */
+  delete: z.array(z.object({
+    object_key: z.string(),
+    kind: z.string(),
+    state: objectState,
+    size: count.nullable(),
+    reason: z.string().nullable(),
+  })),
+  more: z.boolean(),
+});
+export type VacuumPlan = z.output<typeof vacuumPlan>;
+
+export const vacuumed = z.object({ tombstones: count, ignored: count });
+
+const knownObject = z.object({
+  object_key: z.string(),
+  kind: z.string(),
+  state: objectState,
+  size: count.nullable(),
+  etag: z.string().nullable(),
+});
+
+export const knownObjects = z.object({ objects: z.array(knownObject) });
+export const objectList = z.object({
+  objects: z.array(knownObject),
+  next_cursor: z.string().nullable(),
+});

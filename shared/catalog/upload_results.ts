@@ -1,6 +1,6 @@
-/** What the SQL functions of uploads and assets answer. */
+/** What the SQL functions of uploads answer. */
 import * as z from "zod";
-import { count, id, time, uuid } from "./values.ts";
+import { count, id, json, time, uuid } from "./values.ts";
 
 /** The first answer of an upload; `metricId` is the run that will see it. */
 export const uploadAnswer = z.object({
@@ -48,5 +48,21 @@ export interface UploadedFile {
   schema: unknown;
   stats: unknown;
 }
+
+/** A stage as it was planned, for the completion of a direct upload. */
+export const upload = z.object({
+  stage_id: uuid,
+  state: z.enum(["staged", "stored", "deleting", "tombstone"]),
+  dataset_id: uuid,
+  table: z.string(),
+  period_tag: z.string(),
+  object_key: z.string(),
+  incoming_key: z.string().nullable(),
+  size: count,
+  content_hash: z.string(),
+  offsets_digest: z.string(),
+  details: json,
+  expires_at: time.nullable(),
+});
 
 export const abandoned = z.object({ abandoned: z.boolean() });

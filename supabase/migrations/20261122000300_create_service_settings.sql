@@ -27,6 +27,8 @@ create table if not exists public.service_settings (
 
   -- what is kept, and for how long
   retention_seconds integer not null default 604800 check (retention_seconds >= 0),
+  -- how often vacuum looks at one dataset
+  vacuum_interval_seconds integer not null default 600 check (vacuum_interval_seconds >= 0),
   -- longest life of a signed download URL: objects outlive the last reader that may hold one
   signed_url_seconds integer not null default 3600 check (signed_url_seconds >= 0),
   -- longest time after which bytes can still be PUT to a planned key (hosted upload URLs: 2 hours)

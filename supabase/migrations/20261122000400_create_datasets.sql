@@ -11,6 +11,7 @@ create table if not exists public.datasets (
   oldest_kept_at timestamptz not null default clock_timestamp(),
   -- files removed at or before this version can be deleted: no URL signed for an older version is still alive
   vacuumable_version bigint not null default 0,
+  vacuumed_at timestamptz not null default '-infinity',
   last_compacted_at timestamptz,
   file_count bigint not null default 0,
   file_size_bytes bigint not null default 0,
@@ -24,6 +25,8 @@ create table if not exists public.datasets (
 ) with (fillfactor = 50);
 
 create index if not exists datasets_user_id on public.datasets (user_id, id);
+
+create index if not exists datasets_vacuumed_at on public.datasets (vacuumed_at);
 
 -- When each version came to be; committed_at never runs backwards within a dataset.
 create table if not exists public.dataset_versions (

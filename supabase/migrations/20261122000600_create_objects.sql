@@ -25,6 +25,8 @@ create table if not exists public.objects (
   content_hash text,
   offsets_digest text,
   asset_key text,
+  -- what else the uploader said at the stage and needs again at the commit (table offsets, an asset's paths)
+  details jsonb,
   -- of a compaction output
   run_id uuid,
   run_ordinal integer,

@@ -15,3 +15,15 @@ create table if not exists public.uploads (
   created_at timestamptz not null default now(),
   unique (dataset_id, "table", period_tag, content_hash)
 );
+
+-- Idempotency-Key headers: a key names one upload of its user, and says so when it comes with another. The sweep
+-- forgets them after a day; the ledger above never forgets.
+create table if not exists public.idempotency_keys (
+  user_id uuid not null,
+  key text not null check (length(key) between 1 and 255),
+  identity text not null,
+  created_at timestamptz not null default now(),
+  primary key (user_id, key)
+);
+
+create index if not exists idempotency_keys_created_at on public.idempotency_keys (created_at);

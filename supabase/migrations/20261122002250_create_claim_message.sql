@@ -13,6 +13,7 @@ declare
   v_run public.processing_metrics;
   v_settings jsonb;
   v_now timestamptz;
+  v_until timestamptz;
 begin
   select * into v_msg from sediment.parse_message(p_message);
   if v_msg.problem is not null then
@@ -66,14 +67,13 @@ begin
   end if;
 
   v_settings := sediment.settings_of(p.dataset_id, p."table");
+  v_until := v_now + make_interval(secs => least(p_lease_seconds, (v_settings ->> 'max_run_seconds')::integer));
   update public.partitions x
-  set token = x.token + 1, lease_worker = p_worker, claimed_at = v_now,
-    lease_expires_at = v_now + make_interval(secs => least(p_lease_seconds, (v_settings ->> 'max_run_seconds')::integer)),
-    claimed_demand_seq = x.demand_seq, claimed_debt_files = x.debt_files, claimed_debt_bytes = x.debt_bytes
+  set token = x.token + 1, lease_worker = p_worker, claimed_at = v_now, lease_expires_at = v_until,
+    ready_at = v_until, claimed_demand_seq = x.demand_seq, claimed_debt_files = x.debt_files,
+    claimed_debt_bytes = x.debt_bytes
   where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag
   returning * into strict p;
-  update public.partitions x set ready_at = p.lease_expires_at
-  where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
   perform sediment.queue_hide(p_queue, p_msg_id, p.lease_expires_at);
   update public.processing_metrics r
   set status = 'running', attempts = r.attempts + 1, worker = p_worker, started_at = coalesce(r.started_at, v_now)

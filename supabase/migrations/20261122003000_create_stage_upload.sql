@@ -5,12 +5,14 @@
 --   p_kind: 'fragment' (one table), 'concatenated' (slices, .bin); prefixed 'direct_' when the client PUTs to
 --           the store itself: then incoming_key is the key it may write, and object_key where a checked copy goes
 --   p_ttl_seconds: life of the upload token; p_max_put_seconds: how long after that bytes can still arrive
+--   p_details: kept for get_upload (the table offsets of a direct upload, say)
+--   p_idempotency_key: names this upload; the same key with another one is upload_conflict
 -- Returns {stage_id, object_key, incoming_key|null, expires_at, duplicate, answer|null}.
 -- Raises invalid_name, invalid_request, dataset_forbidden, upload_conflict, rate_limited, quota_exceeded.
 create or replace function public.stage_upload(
   p_user uuid, p_dataset uuid, p_table text, p_period_tag text, p_size bigint, p_content_hash text,
   p_offsets_digest text, p_kind text default 'fragment', p_ttl_seconds integer default 120,
-  p_max_put_seconds integer default 7200
+  p_max_put_seconds integer default 7200, p_details jsonb default null, p_idempotency_key text default null
 )
 returns jsonb
 language plpgsql
@@ -66,11 +68,14 @@ begin
       'the offsets of the first upload');
   end if;
 
+  perform sediment.keep_idempotency_key(p_user, p_idempotency_key,
+    concat_ws('/', p_dataset, p_table, p_period_tag, p_content_hash, p_offsets_digest));
+
   v_key := format('battle_data/%s/%s/%s/%s%s', p_dataset, p_table, p_period_tag, v_stage, v_suffix);
   insert into public.objects (object_key, kind, size, expires_at, put_deadline, user_id, dataset_id, "table",
-    period_tag, stage_id, content_hash, offsets_digest)
+    period_tag, stage_id, content_hash, offsets_digest, details)
   values (v_key, 'fragment', p_size, v_expires, v_deadline, p_user, p_dataset, p_table,
-    p_period_tag, v_stage, p_content_hash, coalesce(p_offsets_digest, ''));
+    p_period_tag, v_stage, p_content_hash, coalesce(p_offsets_digest, ''), p_details);
 
   if p_kind like 'direct%' then
     v_incoming := format('incoming/%s/%s%s', p_user, v_stage, v_suffix);

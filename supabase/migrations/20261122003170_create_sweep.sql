@@ -72,6 +72,10 @@ begin
   from done d where r.id = d.id;
   get diagnostics v_closed = row_count;
 
+  delete from public.idempotency_keys k
+  where k.ctid = any (array(select x.ctid from public.idempotency_keys x
+    where x.created_at < clock_timestamp() - interval '1 day' limit p_limit for update skip locked));
+
   return jsonb_build_object('sent', v_sent, 'resent', v_resent, 'stages_expired', v_stages,
     'fan_outs_closed', v_closed, 'more', greatest(v_sent, v_resent, v_stages, v_closed) = p_limit);
 end $$;

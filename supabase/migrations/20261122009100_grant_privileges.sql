@@ -6,14 +6,25 @@ declare
   v_signature text;
   v_readable constant text[] := array['datasets', 'dataset_versions', 'partitions', 'uploads', 'battle_files',
     'processing_metrics', 'table_settings', 'user_limits', 'dead_letters', 'assets'];
-  v_internal constant text[] := array['service_settings', 'objects', 'file_schemas', 'run_children',
-    'run_commits', 'user_usage', 'alerts'];
+  v_internal constant text[] := array['service_settings', 'objects', 'idempotency_keys', 'file_schemas',
+    'run_children', 'run_commits', 'user_usage', 'alerts'];
+  v_views constant text[] := array['dataset_status', 'partition_status', 'quarantined_files',
+    'dead_letter_summary'];
 begin
   foreach v_name in array v_readable || v_internal loop
     execute format('revoke all on public.%I from public, anon, authenticated, service_role', v_name);
     execute format('grant select, insert, update, delete on public.%I to service_role', v_name);
   end loop;
   foreach v_name in array v_readable loop
+    execute format('grant select on public.%I to authenticated', v_name);
+  end loop;
+
+  -- Views run as their reader: the tables' policies hold in them.
+  foreach v_name in array v_views || array['queue_status'] loop
+    execute format('revoke all on public.%I from public, anon, authenticated, service_role', v_name);
+    execute format('grant select on public.%I to service_role', v_name);
+  end loop;
+  foreach v_name in array v_views loop
     execute format('grant select on public.%I to authenticated', v_name);
   end loop;
 
@@ -26,7 +37,9 @@ begin
       'stage_upload', 'commit_upload', 'abandon_upload', 'request_compaction', 'claim_compaction',
       'list_fragments', 'stage_output', 'commit_compaction', 'renew_lease', 'record_step', 'quarantine_file',
       'fail_compaction', 'list_files', 'version_at', 'get_file', 'run_status', 'catalog_health', 'tick', 'sweep',
-      'expire_leases', 'trigger_scheduled'
+      'expire_leases', 'trigger_scheduled', 'get_upload', 'stage_asset', 'commit_asset', 'list_assets',
+      'get_asset', 'drain_dead_letters', 'claim_alerts', 'finish_alert', 'redrive_dead_letters',
+      'list_dead_letters', 'retry_quarantined', 'plan_vacuum', 'commit_vacuum', 'list_objects', 'find_objects'
     ]))
   loop
     execute format('revoke all on function %s from public, anon, authenticated, service_role', v_signature);

@@ -1,0 +1,35 @@
+/** What the SQL functions of assets answer. */
+import * as z from "zod";
+import { count, time, uuid } from "./values.ts";
+
+const described = {
+  key: z.string(),
+  relative_path: z.string(),
+  file_name: z.string(),
+  size: count,
+  content_hash: z.string(),
+  etag: z.string().nullable(),
+  uploaded_at: time,
+};
+
+export const stagedAsset = z.object({
+  stage_id: uuid,
+  object_key: z.string(),
+  expires_at: time,
+  /** Whether the key holds other bytes now. */
+  replaces: z.boolean(),
+});
+
+export const asset = z.object({ ...described, object_key: z.string() });
+
+export const committedAsset = z.object({
+  ...described,
+  object_key: z.string(),
+  replaced: z.boolean(),
+  duplicate: z.boolean(),
+});
+
+export const assetList = z.object({
+  assets: z.array(z.object(described)),
+  next_cursor: z.string().nullable(),
+});

@@ -1,0 +1,48 @@
+-- The first half of a vacuum, for one dataset whose row the caller has locked: moves the versions that are kept.
+--   oldest_kept_version follows the version that was current retention ago: it and all later ones stay readable.
+--   vacuumable_version follows oldest_kept_version once every URL signed before that is dead.
+-- Retention is the longest among the dataset's tables: a version shows all of them together.
+-- Returns {dataset_id, oldest_kept_version, vacuumable_version, retention_seconds}, or null when nothing moved.
+create or replace function sediment.advance_versions(d public.datasets)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  s public.service_settings;
+  v_now timestamptz := clock_timestamp();
+  v_retention integer;
+  v_oldest bigint;
+  v_vacuumable bigint := d.vacuumable_version;
+begin
+  select * into strict s from public.service_settings;
+  if d.oldest_kept_at + make_interval(secs => s.signed_url_seconds) <= v_now then
+    v_vacuumable := d.oldest_kept_version;
+  end if;
+
+  select greatest(
+    coalesce(max(t.retention_seconds) filter (where t."table" = '*'), s.retention_seconds),
+    max(t.retention_seconds) filter (where t."table" <> '*'))
+  into strict v_retention from public.table_settings t where t.dataset_id = d.id;
+  select v.version into v_oldest from public.dataset_versions v
+  where v.dataset_id = d.id and v.committed_at <= v_now - make_interval(secs => v_retention)
+  order by v.committed_at desc limit 1;
+  -- a second step only after the first one's URLs are dead: oldest_kept_at is the time of one step
+  if v_oldest is null or v_oldest <= d.oldest_kept_version or v_vacuumable < d.oldest_kept_version then
+    v_oldest := d.oldest_kept_version;
+  end if;
+
+  update public.datasets x
+  set vacuumed_at = v_now, vacuumable_version = v_vacuumable, oldest_kept_version = v_oldest,
+    oldest_kept_at = case when v_oldest > d.oldest_kept_version then v_now else x.oldest_kept_at end
+  where x.id = d.id;
+  delete from public.dataset_versions v
+  where v.dataset_id = d.id and v.version = any (array(
+    select x.version from public.dataset_versions x
+    where x.dataset_id = d.id and x.version < v_oldest order by x.version limit 10000));
+  if v_oldest = d.oldest_kept_version and v_vacuumable = d.vacuumable_version then
+    return null;
+  end if;
+  return jsonb_build_object('dataset_id', d.id, 'oldest_kept_version', v_oldest,
+    'vacuumable_version', v_vacuumable, 'retention_seconds', v_retention);
+end $$;

@@ -1,0 +1,25 @@
+-- A stage, for the completion of a direct upload: {stage_id, state, dataset_id, table, period_tag, object_key,
+-- incoming_key|null, size, content_hash, offsets_digest, details, expires_at|null}.
+-- Raises stage_expired, forbidden.
+create or replace function public.get_upload(p_stage uuid, p_user uuid)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  o public.objects;
+begin
+  select * into o from public.objects x where x.stage_id = p_stage and x.kind = 'fragment';
+  if not found then
+    perform sediment.fail('stage_expired', 410, format('there is no stage %s', p_stage));
+  end if;
+  if o.user_id is distinct from p_user then
+    perform sediment.fail('forbidden', 403, format('stage %s belongs to another user', p_stage));
+  end if;
+  return jsonb_build_object('stage_id', p_stage, 'state', o.state, 'dataset_id', o.dataset_id,
+    'table', o."table", 'period_tag', o.period_tag, 'object_key', o.object_key,
+    'incoming_key', (select x.object_key from public.objects x where x.stage_id = p_stage and x.kind = 'incoming'),
+    'size', o.size, 'content_hash', o.content_hash, 'offsets_digest', o.offsets_digest, 'details', o.details,
+    'expires_at', o.expires_at);
+end $$;

@@ -1,0 +1,70 @@
+-- Makes a staged object the asset's current one, in one update that readers see whole; the old object is deleted
+-- when no URL signed for it can be alive. Asked again it gives the same answer with duplicate: true.
+-- Returns {key, relative_path, file_name, size, content_hash, etag, object_key, uploaded_at, replaced, duplicate}.
+-- Raises stage_expired, forbidden, hash_mismatch, size_mismatch.
+create or replace function public.commit_asset(
+  p_stage uuid, p_user uuid, p_size bigint, p_etag text, p_content_hash text
+)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  o public.objects;
+  v_old public.assets;
+  v_now timestamptz := clock_timestamp();
+  v_duplicate boolean;
+  v_keep interval;
+  v_answer jsonb;
+begin
+  select * into o from public.objects x where x.stage_id = p_stage and x.kind = 'asset' for update;
+  if not found then
+    perform sediment.fail('stage_expired', 410, format('there is no stage %s', p_stage));
+  end if;
+  if o.user_id is distinct from p_user then
+    perform sediment.fail('forbidden', 403, format('stage %s belongs to another user', p_stage));
+  end if;
+  if o.content_hash is distinct from p_content_hash then
+    perform sediment.fail('hash_mismatch', 422, format('the body hashes to %s', p_content_hash), o.content_hash);
+  end if;
+  if o.state in ('staged', 'stored') and o.size is distinct from p_size then
+    perform sediment.fail('size_mismatch', 422, format('the body has %s bytes', p_size), format('%s bytes', o.size));
+  end if;
+  v_answer := jsonb_build_object('key', o.asset_key, 'relative_path', o.details ->> 'relative_path',
+    'file_name', o.details ->> 'file_name', 'size', o.size, 'content_hash', o.content_hash, 'etag', p_etag,
+    'object_key', o.object_key, 'uploaded_at', v_now, 'replaced', false, 'duplicate', false);
+  if o.state <> 'staged' then
+    if o.details -> 'answer' is null then
+      perform sediment.fail('stage_expired', 410, format('stage %s was given up', p_stage));
+    end if;
+    return o.details -> 'answer' || jsonb_build_object('duplicate', true);
+  end if;
+
+  insert into public.assets (user_id, key, relative_path, file_name, object_key, size, content_hash, etag, updated_at)
+  values (p_user, o.asset_key, o.details ->> 'relative_path', o.details ->> 'file_name', o.object_key, p_size,
+    p_content_hash, p_etag, v_now)
+  on conflict (user_id, key) do nothing;
+  if not found then
+    select * into strict v_old from public.assets a where a.user_id = p_user and a.key = o.asset_key for update;
+    v_duplicate := v_old.content_hash = p_content_hash;
+    if v_duplicate then
+      perform sediment.discard_object(o.object_key, 'a duplicate asset');
+      v_answer := v_answer || jsonb_build_object('object_key', v_old.object_key, 'etag', v_old.etag,
+        'uploaded_at', v_old.updated_at, 'duplicate', true);
+    else
+      update public.assets a
+      set relative_path = o.details ->> 'relative_path', file_name = o.details ->> 'file_name',
+        object_key = o.object_key, size = p_size, content_hash = p_content_hash, etag = p_etag, updated_at = v_now
+      where a.user_id = p_user and a.key = o.asset_key;
+      select make_interval(secs => s.signed_url_seconds) into strict v_keep from public.service_settings s;
+      perform sediment.retire_object(v_old.object_key, 'replaced asset', v_keep);
+      v_answer := v_answer || jsonb_build_object('replaced', true);
+    end if;
+  end if;
+
+  update public.objects x
+  set state = case when x.state = 'staged' then 'stored' else x.state end, etag = p_etag, expires_at = null,
+    updated_at = v_now, details = x.details || jsonb_build_object('answer', v_answer)
+  where x.object_key = o.object_key;
+  return v_answer;
+end $$;

@@ -1,0 +1,79 @@
+-- Gives dead partitions another run, by hand: those of the given letters, or of all open ones that fit a filter
+-- {dataset_id, table, error_code, before}. p_user null is the service; a user reaches only his own, and another's
+-- letter looks as if it were not there. Bounded; with a filter, call again while more.
+-- Returns {redriven: [{id, run_id, dataset_id, table, period_tag}], skipped: [{id, reason}], more}; reason is
+-- not_found, resolved or no_partition (a message that could not be read names nothing to run).
+create or replace function public.redrive_dead_letters(
+  p_user uuid, p_ids bigint[] default null, p_filter jsonb default null, p_limit integer default 100
+)
+returns jsonb
+language plpgsql
+set search_path = ''
+set statement_timeout = '30s'
+as $$
+declare
+  v_limit integer := least(greatest(coalesce(p_limit, 100), 1), 1000);
+  v_filter jsonb := coalesce(p_filter, '{}');
+  v_ids bigint[];
+  v_key record;
+  v_run uuid;
+  v_redriven jsonb := '[]';
+  v_done jsonb;
+  v_skipped jsonb;
+begin
+  if cardinality(p_ids) > 1000 or jsonb_typeof(v_filter) <> 'object'
+    or v_filter - array['dataset_id', 'table', 'error_code', 'before'] <> '{}'
+  then
+    perform sediment.fail('invalid_request', 400, 'over 1000 ids, or a filter with other fields',
+      'dataset_id, table, error_code, before');
+  end if;
+
+  select coalesce(array_agg(x.id), '{}') into strict v_ids
+  from (
+    select l.id from public.dead_letters l
+    where l.resolved_at is null and l.dataset_id is not null and l."table" is not null
+      and (p_user is null or l.user_id = p_user)
+      and (p_ids is null or l.id = any (p_ids))
+      and (v_filter ->> 'dataset_id' is null or l.dataset_id = (v_filter ->> 'dataset_id')::uuid)
+      and (v_filter ->> 'table' is null or l."table" = v_filter ->> 'table')
+      and (v_filter ->> 'error_code' is null or l.error_code = v_filter ->> 'error_code')
+      and (v_filter ->> 'before' is null or l.last_failed_at < (v_filter ->> 'before')::timestamptz)
+    order by l.id limit v_limit
+  ) x;
+
+  -- all partitions first, sorted; the queue after them
+  perform 1 from public.partitions p
+  where (p.dataset_id, p."table", p.period_tag) in (
+    select l.dataset_id, l."table", l.period_tag from public.dead_letters l where l.id = any (v_ids))
+  order by p.dataset_id, p."table", p.period_tag
+  for no key update;
+
+  for v_key in
+    select distinct l.dataset_id, l."table", l.period_tag from public.dead_letters l
+    where l.id = any (v_ids) and l.resolved_at is null order by 1, 2, 3
+  loop
+    update public.partitions p
+    set demand_seq = p.demand_seq + 1, forced_seq = p.demand_seq + 1
+    where p.dataset_id = v_key.dataset_id and p."table" = v_key."table" and p.period_tag = v_key.period_tag;
+    v_run := sediment.wake_partition(v_key.dataset_id, v_key."table", v_key.period_tag, 'manual', 'redrive', 0);
+    with done as (
+      update public.dead_letters l
+      set resolved_at = clock_timestamp(), resolution = 'redriven', redriven_run_id = v_run
+      where l.id = any (v_ids) and l.resolved_at is null and l.dataset_id = v_key.dataset_id
+        and l."table" = v_key."table" and l.period_tag = v_key.period_tag
+      returning l.id
+    )
+    select coalesce(jsonb_agg(jsonb_build_object('id', d.id, 'run_id', v_run, 'dataset_id', v_key.dataset_id,
+      'table', v_key."table", 'period_tag', v_key.period_tag) order by d.id), '[]') into strict v_done from done d;
+    v_redriven := v_redriven || v_done;
+  end loop;
+
+  select coalesce(jsonb_agg(jsonb_build_object('id', i.id, 'reason', case
+      when l.id is null or (p_user is not null and l.user_id is distinct from p_user) then 'not_found'
+      when l.resolved_at is not null then 'resolved' else 'no_partition' end) order by i.id), '[]')
+  into strict v_skipped
+  from unnest(p_ids) as i(id)
+  left join public.dead_letters l on l.id = i.id
+  where not exists (select 1 from jsonb_array_elements(v_redriven) r where (r ->> 'id')::bigint = i.id);
+  return jsonb_build_object('redriven', v_redriven, 'skipped', v_skipped, 'more', cardinality(v_ids) = v_limit);
+end $$;

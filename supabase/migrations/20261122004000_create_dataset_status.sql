@@ -1,0 +1,15 @@
+-- A dataset as its owner thinks of it; whether compaction is needed or under way follows from the partitions.
+create or replace view public.dataset_status with (security_invoker = true) as
+  select d.id, d.user_id, d.name, d.version, d.oldest_kept_version, d.file_count, d.file_size_bytes, d.file_etag,
+    d.row_count, d.compression_ratio, d.last_compacted_at,
+    coalesce(p.needed, false) as compaction_needed, coalesce(p.in_progress, false) as compaction_in_progress,
+    coalesce(p.debt_files, 0)::bigint as debt_files, coalesce(p.debt_bytes, 0)::bigint as debt_bytes,
+    p.debt_oldest, coalesce(p.dead, 0)::bigint as dead_partitions, d.created_at, d.updated_at
+  from public.datasets d
+  left join lateral (
+    select bool_or(x.debt_oldest is not null) as needed,
+      bool_or(x.lease_expires_at > clock_timestamp()) as in_progress,
+      sum(x.debt_files) as debt_files, sum(x.debt_bytes) as debt_bytes, min(x.debt_oldest) as debt_oldest,
+      count(x.dead_since) as dead
+    from public.partitions x where x.dataset_id = d.id
+  ) p on true;

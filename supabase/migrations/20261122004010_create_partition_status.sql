@@ -1,0 +1,16 @@
+-- What each partition owes, what the planner last thought of it, and when it is looked at next.
+create or replace view public.partition_status with (security_invoker = true) as
+  select p.dataset_id, p."table", p.period_tag,
+    case
+      when p.lease_expires_at > clock_timestamp() then 'running'
+      when p.lease_expires_at is not null then 'expired'
+      when p.msg_id is not null and p.ready_at > clock_timestamp() then 'waiting'
+      when p.msg_id is not null then 'queued'
+      when p.dead_since is not null then 'dead'
+      when p.due_at is not null then 'scheduled'
+      else 'idle'
+    end as state,
+    p.debt_files, p.debt_bytes, p.debt_oldest, p.demand_seq - p.done_seq as unseen_demand, p.queue,
+    p.run_id, p.next_run_id, coalesce(p.ready_at, p.due_at) as next_due_at, p.lease_worker, p.lease_expires_at,
+    p.last_decision, p.last_considered_at, p.dead_since
+  from public.partitions p;
