@@ -26,7 +26,8 @@ import { PendingStore } from "./pending_store.ts";
 import { RetryService } from "./retry_service.ts";
 import { sendItem } from "./send_item.ts";
 import type { Session } from "./session.ts";
-import { uploaderSettings, type UploaderSettingsInput } from "./settings.ts";
+import { checkSettings } from "./check_settings.ts";
+import type { UploaderSettingsInput } from "./settings.ts";
 import { startTriggers } from "./triggers.ts";
 import { checkMeta, type UploadMetaInput } from "./upload_meta.ts";
 import type { Reason, StoredAnswer } from "./verdict.ts";
@@ -118,7 +119,7 @@ export interface Uploader {
 export async function createUploader(options: UploaderOptions): Promise<Uploader> {
   const { medium, session, publishableKey, resumable } = options;
   const clock = options.clock ?? systemClock;
-  const settings = uploaderSettings.parse(options.settings ?? {});
+  const settings = checkSettings(options.settings ?? {});
   const say = createSay(options.log ?? silentLog, () => clock.now());
   const base = options.url.replace(/\/+$/, "");
   const fetch = options.fetch ?? ((url, init) => globalThis.fetch(url, init));
