@@ -9,7 +9,11 @@ import { takeBytes, takeUpload } from "./upload.ts";
 export function createBattleDataApp(services: Services): HttpApp {
   const app = createHttpApp("battle-data");
   app.post("/upload", (c) => takeUpload(services, c.req.raw));
-  app.on(["POST", "PUT"], "/upload/:stage", (c) => takeBytes(services, c.req.raw));
+  app.on(
+    ["POST", "PUT"],
+    "/upload/:stage",
+    (c) => takeBytes(services, c.req.raw, c.req.param("stage")),
+  );
   app.get("/chunks", (c) => serveManifest(services, c.req.raw, { signed: false }));
   app.get("/latest", (c) => serveManifest(services, c.req.raw, { signed: true }));
   app.get("/files/:id/content", (c) => serveContent(services, c.req.raw, c.req.param("id")));

@@ -11,6 +11,7 @@ import { receiveUpload, uploadAtOnce } from "../../shared/uploads/receive_upload
 import {
   packedStageSchema,
   packStage,
+  type StagedUpload,
   stageUpload,
   unpackStage,
 } from "../../shared/uploads/stage_upload.ts";
@@ -55,15 +56,28 @@ async function planUpload(services: Services, request: Request): Promise<Respons
 }
 
 /** Step 2: raw bytes to an uploadUrl. */
-export async function takeBytes(services: Services, request: Request): Promise<Response> {
-  const token = new URL(request.url).searchParams.get("token") ?? "";
-  const staged = unpackStage(
-    services.tokens.open("upload", token, packedStageSchema, services.now()),
-  );
+export async function takeBytes(
+  services: Services,
+  request: Request,
+  stageId: string,
+): Promise<Response> {
+  const staged = openStage(services, request, stageId);
   refuseOtherUser(request, staged.userId);
   const limits = bodyLimits(services.env);
   const body = await readBody(request, limits);
   return answer(await receiveUpload(uploadPorts(services), staged, body, request.signal));
+}
+
+/** The staged upload that the URL's token carries. */
+function openStage(services: Services, request: Request, stageId: string): StagedUpload {
+  const token = new URL(request.url).searchParams.get("token") ?? "";
+  const packed = services.tokens.open("upload", token, packedStageSchema, services.now());
+  const staged = unpackStage(packed);
+  if (staged.stageId === stageId) return staged;
+  throw new SedimentError("token_invalid", "The token is for another upload", {
+    field: "token",
+    expected: "the uploadUrl as step 1 gave it",
+  });
 }
 
 async function takeMultipart(services: Services, request: Request): Promise<Response> {

@@ -1,6 +1,6 @@
 /** The hashes that identify an upload. */
 import { createHash } from "node:crypto";
-import type { Slice } from "./table_offsets.ts";
+import type { UploadRequest } from "./upload_request.ts";
 
 /** SHA-256 as lower-case hexadecimal; node:crypto, because it is synchronous and quick for small bodies. */
 export function sha256(bytes: Uint8Array): string {
@@ -9,9 +9,12 @@ export function sha256(bytes: Uint8Array): string {
 
 /**
  * A digest of how a body is cut, for the ledger: the same body with other offsets is another upload and is
- * refused. Declared row counts are checked against the bytes, so they are no part of the identity.
+ * refused. Declared row counts are checked against the bytes, so they are no part of the identity. A body
+ * without offsets is cut the same whatever size was declared.
  */
-export function offsetsDigest(slices: Slice[]): string {
-  const text = slices.map(({ table, start, length, format }) => [table, start, length, format]);
-  return createHash("sha256").update(JSON.stringify(text)).digest("hex");
+export function offsetsDigest({ slices, concatenated }: UploadRequest): string {
+  const cut = concatenated
+    ? slices.map(({ table, start, length, format }) => [table, start, length, format])
+    : slices[0]!.format;
+  return createHash("sha256").update(JSON.stringify(cut)).digest("hex");
 }

@@ -41,7 +41,7 @@ export async function stageUpload(
     periodTag: request.periodTag,
     size: request.size,
     contentHash: request.contentHash,
-    offsetsDigest: offsetsDigest(request.slices),
+    offsetsDigest: offsetsDigest(request),
     kind: request.concatenated ? "concatenated" : "fragment",
     ttlSeconds,
   });

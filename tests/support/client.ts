@@ -1,0 +1,92 @@
+/** A signed-in user of a running stack, by supabase-js as an app would do it. */
+import { createClient, type SupabaseClient } from "@supabase/supabase-js";
+import { createHash } from "node:crypto";
+
+/** Where a stack is. */
+export interface StackAddress {
+  url: string;
+  publishableKey: string;
+}
+
+/** A user that is signed in. */
+export interface TestUser {
+  client: SupabaseClient;
+  id: string;
+  accessToken: string;
+  /** Headers of plain `fetch` calls. */
+  headers: Record<string, string>;
+}
+
+// deno-lint-ignore no-explicit-any -- whatever JSON the answer holds
+export type Answer = { status: number; headers: Headers; body: any };
+
+/** Signs a new user up. */
+export async function signUp(stack: StackAddress, email: string): Promise<TestUser> {
+  const client = createClient(stack.url, stack.publishableKey, {
+    auth: { persistSession: false, autoRefreshToken: false },
+  });
+  const { data, error } = await client.auth.signUp({ email, password: "a long password" });
+  if (error) throw error;
+  const accessToken = data.session!.access_token;
+  return {
+    client,
+    id: data.user!.id,
+    accessToken,
+    headers: { apikey: stack.publishableKey, authorization: `Bearer ${accessToken}` },
+  };
+}
+
+/** SHA-256 in hexadecimal. */
+export function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** Calls a function by plain fetch. */
+export async function call(
+  stack: StackAddress,
+  method: string,
+  path: string,
+  init: { headers?: Record<string, string>; body?: BodyInit; json?: unknown } = {},
+): Promise<Answer> {
+  const response = await fetch(
+    path.startsWith("http") ? path : `${stack.url}/functions/v1${path}`,
+    {
+      method,
+      headers: {
+        ...init.headers,
+        ...(init.json === undefined ? {} : { "content-type": "application/json" }),
+      },
+      body: init.json === undefined ? init.body : JSON.stringify(init.json),
+    },
+  );
+  const text = await response.text();
+  const isJson = response.headers.get("content-type")?.includes("json");
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: isJson ? JSON.parse(text) : text,
+  };
+}
+
+/** The form of a one-request upload. */
+export function uploadForm(metadata: Record<string, unknown>, file: Uint8Array): FormData {
+  const form = new FormData();
+  form.set("metadata", JSON.stringify(metadata));
+  form.set("file", new Blob([file as BlobPart]), "fragment.parquet");
+  return form;
+}
+
+/** Asks again until a condition holds. */
+export async function until<T>(
+  what: string,
+  seconds: number,
+  ask: () => Promise<T | undefined | false>,
+): Promise<T> {
+  const end = Date.now() + seconds * 1000;
+  while (Date.now() < end) {
+    const answer = await ask();
+    if (answer !== undefined && answer !== false) return answer;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`after ${seconds} s still not: ${what}`);
+}
