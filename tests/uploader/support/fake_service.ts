@@ -76,8 +76,9 @@ export class FakeService {
 
   /** As `fetch`, without a network. */
   readonly fetch = async (url: string, init: RequestInit): Promise<Response> => {
-    const body = await bytesOf(init.body);
-    const headers = new Headers(init.headers);
+    // A Request works out the headers of a form, as fetch does.
+    const { headers } = new Request(url, { ...init, signal: undefined });
+    const body = await bytesOf(init.body, headers);
     const result = await this.handle(init.method ?? "GET", new URL(url), headers, body);
     if (init.signal?.aborted) throw init.signal.reason;
     if (result === "refuse_connection") {
@@ -300,8 +301,15 @@ async function multipart(headers: Headers, body: Uint8Array<ArrayBuffer>) {
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
-async function bytesOf(body: BodyInit | null | undefined): Promise<Uint8Array<ArrayBuffer>> {
+async function bytesOf(
+  body: BodyInit | null | undefined,
+  headers: Headers,
+): Promise<Uint8Array<ArrayBuffer>> {
   if (typeof body === "string") return new TextEncoder().encode(body);
   if (body instanceof Uint8Array) return body as Uint8Array<ArrayBuffer>;
-  return new Uint8Array(await new Response(body).arrayBuffer());
+  const response = new Response(body);
+  if (body instanceof FormData) {
+    headers.set("content-type", response.headers.get("content-type")!); // its boundary
+  }
+  return new Uint8Array(await response.arrayBuffer());
 }

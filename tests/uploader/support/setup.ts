@@ -6,6 +6,7 @@ import type { Clock } from "../../../shared/uploader/clock.ts";
 import { systemClock } from "../../../shared/uploader/clock.ts";
 import { diskMedium } from "../../../shared/uploader/disk_medium.ts";
 import type { LogEvent, LogName } from "../../../shared/uploader/log.ts";
+import type { PendingMedium } from "../../../shared/uploader/pending_medium.ts";
 import { type Session, type SessionEvent, tokenSession } from "../../../shared/uploader/session.ts";
 import type { UploaderSettingsInput } from "../../../shared/uploader/settings.ts";
 import { createUploader, type Uploader } from "../../../shared/uploader/uploader.ts";
@@ -79,7 +80,10 @@ export interface Setup {
   /** Names of what was logged, in order. */
   names(): LogName[];
   /** Another uploader on the same folder, as after a restart. */
-  another(settings?: UploaderSettingsInput): Promise<Uploader>;
+  another(
+    settings?: UploaderSettingsInput,
+    wrap?: (medium: PendingMedium) => PendingMedium,
+  ): Promise<Uploader>;
 }
 
 /** Runs a test with all parts, and stops them. */
@@ -98,11 +102,14 @@ export async function withUploader(
     const session = testSession(options.token === undefined ? "token-1" : options.token);
     const log: LogEvent[] = [];
     const open: Uploader[] = [];
-    const another = async (settings: UploaderSettingsInput = options.settings ?? {}) => {
+    const another: Setup["another"] = async (
+      settings = options.settings ?? {},
+      wrap = (medium) => medium,
+    ) => {
       const uploader = await createUploader({
         url: service.url,
         fetch: service.fetch,
-        medium: await diskMedium(folder),
+        medium: wrap(await diskMedium(folder)),
         publishableKey: options.publishableKey,
         session,
         clock,
