@@ -2,12 +2,15 @@
 import { createSupabaseStore } from "../../shared/storage/supabase_store.ts";
 import { publishableKey, secretKey, serveStandIn } from "../storage/serve_stand_in.ts";
 import { objectStoreConformance } from "./object_store.ts";
+import { resumableConformance } from "./resumable.ts";
 import { storageApiConformance } from "./storage_api.ts";
 
-storageApiConformance("Storage stand-in", async () => {
+const openStandIn = async () => {
   const { url, close } = await serveStandIn();
   return { url, secretKey, publishableKey, close };
-});
+};
+storageApiConformance("Storage stand-in", openStandIn);
+resumableConformance("Storage stand-in, resumable", openStandIn);
 
 const env = (name: string) => Deno.env.get(`SUPABASE_CONFORMANCE_${name}`);
 const project = { url: env("URL"), secretKey: env("KEY"), publishableKey: env("PUBLISHABLE_KEY") };
@@ -15,10 +18,9 @@ const project = { url: env("URL"), secretKey: env("KEY"), publishableKey: env("P
 if (project.url && project.secretKey) {
   const { url, secretKey, publishableKey } = project;
   const close = () => Promise.resolve();
-  storageApiConformance(
-    `Storage of ${url}`,
-    () => Promise.resolve({ url, secretKey, publishableKey, close }),
-  );
+  const open = () => Promise.resolve({ url, secretKey, publishableKey, close });
+  storageApiConformance(`Storage of ${url}`, open);
+  resumableConformance(`Storage of ${url}, resumable`, open);
   const store = createSupabaseStore({ url, secretKey, bucket: env("BUCKET") ?? "sediment" });
   objectStoreConformance(`supabase store on ${url}`, () => Promise.resolve({ store, close }));
 } else {

@@ -19,7 +19,8 @@ export function withCors(response: Response): Response {
   headers.set("access-control-allow-origin", "*");
   headers.set(
     "access-control-expose-headers",
-    "etag, content-range, content-location, content-length, retry-after, x-total-count, link",
+    "etag, content-range, content-location, content-length, retry-after, x-total-count, link, " +
+      "location, tus-resumable, upload-offset, upload-length, upload-metadata, upload-expires",
   );
   return new Response(response.body, {
     status: response.status,

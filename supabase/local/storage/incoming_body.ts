@@ -17,7 +17,7 @@ const maxFieldBytes = 1024 * 1024;
 const maxFields = 10;
 
 /** The most that is read of a body after it was refused. */
-export const maxDrainedBytes = 256 * 1024 * 1024;
+const maxDrainedBytes = 256 * 1024 * 1024;
 
 /**
  * Takes the object out of a request.
@@ -119,10 +119,24 @@ function parseJson(text: string | undefined): unknown {
 }
 
 /** The body's bytes; a client that goes away midway is no fault of ours. */
-async function* bodyOf(request: Request): AsyncGenerator<Uint8Array> {
+export async function* bodyOf(request: Request): AsyncGenerator<Uint8Array> {
   try {
     yield* request.body ?? [];
   } catch (thrown) {
     throw new StorageApiError("InvalidRequest", "The body broke off", thrown);
+  }
+}
+
+/** Reads what is left of a refused body, up to a bound: closing on a client that writes hides the answer. */
+export async function drain(request: Request): Promise<void> {
+  if (!request.body || request.body.locked) return;
+  let left = maxDrainedBytes;
+  try {
+    for await (const chunk of request.body) {
+      left -= chunk.byteLength;
+      if (left < 0) return;
+    }
+  } catch {
+    // the client went away
   }
 }

@@ -13,9 +13,10 @@ import type { Caller, Parts } from "./context.ts";
 import { addCopyRoutes } from "./copy_routes.ts";
 import { StorageApiError } from "./errors.ts";
 import { addListRoutes } from "./list_routes.ts";
-import { maxDrainedBytes } from "./incoming_body.ts";
+import { drain } from "./incoming_body.ts";
 import { ObjectFolder } from "./object_folder.ts";
 import { addObjectRoutes } from "./object_routes.ts";
+import { addResumableRoutes } from "./resumable_routes.ts";
 import { addSignedRoutes } from "./signed_routes.ts";
 import { TokenSigner } from "./signed_token.ts";
 
@@ -66,6 +67,7 @@ export function createStorageStandIn(
   addCopyRoutes(app, parts);
   addSignedRoutes(app, parts);
   addObjectRoutes(app, parts);
+  addResumableRoutes(app, parts);
   app.notFound((c) =>
     new StorageApiError("NotFound", `Route ${c.req.method}:${c.req.path} not found`).toResponse()
   );
@@ -85,18 +87,4 @@ export function createStorageStandIn(
 
 function pathWithin(url: string): string {
   return new URL(url).pathname.replace(/^\/storage\/v1(?=\/)/, "");
-}
-
-/** Reads what is left of a body, up to a bound: closing on a client that still writes hides the answer. */
-async function drain(request: Request): Promise<void> {
-  if (!request.body || request.body.locked) return;
-  let left = maxDrainedBytes;
-  try {
-    for await (const chunk of request.body) {
-      left -= chunk.byteLength;
-      if (left < 0) return;
-    }
-  } catch {
-    // the client went away
-  }
 }

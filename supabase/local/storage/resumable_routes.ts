@@ -1,0 +1,295 @@
+/**
+ * `/upload/resumable`: TUS 1.0.0 with creation, creation-with-upload, termination and expiration, as the real
+ * API serves it by @tus/server; below `/sign`, a signed upload token in `x-signature` stands for the caller.
+ * Refusals are plain text with the true HTTP status.
+ */
+import { Buffer } from "node:buffer";
+
+import type { Context, Hono } from "hono";
+
+import { assertAllowedMimeType, requireBucket } from "./buckets.ts";
+import { bucketForWriting, type Parts, requireCaller, sizeLimit } from "./context.ts";
+import { StorageApiError } from "./errors.ts";
+import { bodyOf, drain } from "./incoming_body.ts";
+import { assertValidBucketName, assertValidKey } from "./keys.ts";
+import { type ResumableUpload, ResumableUploads } from "./resumable_uploads.ts";
+
+const tusVersion = "1.0.0";
+const extensions = "creation,creation-with-upload,creation-defer-length,termination,expiration";
+const chunkType = "application/offset+octet-stream";
+const lifeMilliseconds = 24 * 60 * 60 * 1000;
+
+/** A refusal in the way of TUS. */
+class TusError extends Error {
+  constructor(readonly status: number, message: string) {
+    super(message);
+  }
+}
+
+/** Who may write, and whether over something. */
+interface Grant {
+  upsert: boolean;
+  owner?: string;
+}
+
+/** Adds the routes. */
+export function addResumableRoutes(app: Hono, parts: Parts): void {
+  const uploads = new ResumableUploads(parts.folder);
+  const tus = (run: (c: Context) => Promise<Response>) => async (c: Context) => {
+    const answer = await run(c).catch(async (thrown) => {
+      await drain(c.req.raw);
+      return refusal(thrown);
+    });
+    answer.headers.set("tus-resumable", tusVersion);
+    return answer;
+  };
+  for (const base of ["/upload/resumable", "/upload/resumable/sign"]) {
+    const signed = base.endsWith("/sign");
+    app.options(base, tus(() => Promise.resolve(capabilities(parts))));
+    app.options(`${base}/:id`, tus(() => Promise.resolve(capabilities(parts))));
+    app.post(base, tus((c) => create(c, parts, uploads, base, signed)));
+    // Hono answers HEAD with the GET route.
+    app.get(`${base}/:id`, tus((c) => status(c, parts, uploads, signed)));
+    app.patch(`${base}/:id`, tus((c) => patch(c, parts, uploads, signed)));
+    app.delete(`${base}/:id`, tus((c) => terminate(c, parts, uploads, signed)));
+  }
+}
+
+async function create(
+  c: Context,
+  parts: Parts,
+  uploads: ResumableUploads,
+  base: string,
+  signed: boolean,
+): Promise<Response> {
+  requireVersion(c);
+  const header = c.req.header("upload-metadata") ?? "";
+  const metadata = parseMetadata(header);
+  const bucketName = metadata.get("bucketName") ?? "";
+  const key = metadata.get("objectName") ?? "";
+  assertValidBucketName(bucketName);
+  assertValidKey(key);
+  const grant = await authorize(c, parts, signed, bucketName, key);
+  await refuseTaken(parts, bucketName, key, grant);
+  const bucket = await requireBucket(parts.buckets, bucketName);
+  const length = c.req.header("upload-defer-length") === "1" ? null : readLength(c);
+  if (length !== null && length > sizeLimit(parts, bucket)) throw tooLarge();
+  const mimetype = metadata.get("contentType") || "application/octet-stream";
+  assertAllowedMimeType(bucket, mimetype);
+  const seconds = metadata.get("cacheControl") ?? "";
+  const upload: ResumableUpload = {
+    id: crypto.randomUUID(),
+    bucket: bucketName,
+    key,
+    length,
+    upsert: grant.upsert,
+    facts: {
+      mimetype,
+      cacheControl: /^-?\d+$/.test(seconds) ? `max-age=${seconds}` : "no-cache",
+      owner: grant.owner,
+      userMetadata: parseJson(metadata.get("metadata")),
+    },
+    metadata: header,
+    expiresAt: new Date(Date.now() + lifeMilliseconds).toISOString(),
+  };
+  await uploads.create(upload);
+  const name = Buffer.from(`${bucketName}/${key}/${upload.id}`).toString("base64url");
+  const headers = new Headers({ location: `${parts.publicUrl()}${base}/${name}` });
+  if (c.req.header("content-type") === chunkType) {
+    await receive(c, parts, uploads, upload, 0);
+    headers.set("upload-offset", String(await uploads.offset(upload)));
+  } else if (length === 0) {
+    await uploads.finish(upload);
+  }
+  expiry(headers, upload);
+  return new Response(null, { status: 201, headers });
+}
+
+async function status(
+  c: Context,
+  parts: Parts,
+  uploads: ResumableUploads,
+  signed: boolean,
+): Promise<Response> {
+  if (c.req.method !== "HEAD") throw new TusError(404, "Not found");
+  const upload = await requireUpload(c, uploads);
+  if (signed) await authorize(c, parts, signed, upload.bucket, upload.key);
+  const offset = await uploads.offset(upload);
+  // A client that finds all its bytes here sends nothing more: the object must be there by then.
+  if (offset === upload.length) await uploads.exclusively(upload, () => uploads.finish(upload));
+  const headers = new Headers({
+    "cache-control": "no-store",
+    "upload-offset": String(offset),
+    "upload-metadata": upload.metadata,
+  });
+  if (upload.length === null) headers.set("upload-defer-length", "1");
+  else headers.set("upload-length", String(upload.length));
+  expiry(headers, upload);
+  return new Response(null, { headers });
+}
+
+async function patch(
+  c: Context,
+  parts: Parts,
+  uploads: ResumableUploads,
+  signed: boolean,
+): Promise<Response> {
+  requireVersion(c);
+  const upload = await requireUpload(c, uploads);
+  const grant = await authorize(c, parts, signed, upload.bucket, upload.key);
+  await refuseTaken(parts, upload.bucket, upload.key, { ...grant, upsert: upload.upsert });
+  if (c.req.header("content-type") !== chunkType) throw new TusError(415, "Invalid Content-Type");
+  const offset = Number(c.req.header("upload-offset") ?? NaN);
+  if (!Number.isSafeInteger(offset) || offset < 0) throw new TusError(400, "Invalid Upload-Offset");
+  await receive(c, parts, uploads, upload, offset);
+  const headers = new Headers({ "upload-offset": String(await uploads.offset(upload)) });
+  expiry(headers, upload);
+  return new Response(null, { status: 204, headers });
+}
+
+/** Appends a request's body at an offset, and finishes the upload when it is whole. */
+async function receive(
+  c: Context,
+  parts: Parts,
+  uploads: ResumableUploads,
+  upload: ResumableUpload,
+  offset: number,
+): Promise<void> {
+  const free = await uploads.exclusively(upload, async () => {
+    if (await uploads.offset(upload) !== offset) throw new TusError(409, "Upload-Offset conflict");
+    const limit = sizeLimit(parts, await requireBucket(parts.buckets, upload.bucket));
+    if (upload.length === null && c.req.header("upload-length") !== undefined) {
+      upload.length = readLength(c);
+      if (upload.length > limit) throw tooLarge();
+      await uploads.save(upload);
+    }
+    const most = (upload.length ?? limit) - offset;
+    await uploads.append(upload, atMost(bodyOf(c.req.raw), most));
+    if (await uploads.offset(upload) === upload.length) await uploads.finish(upload);
+  });
+  if (!free) throw new TusError(423, "The file is currently being used by another request");
+}
+
+async function terminate(
+  c: Context,
+  parts: Parts,
+  uploads: ResumableUploads,
+  signed: boolean,
+): Promise<Response> {
+  requireVersion(c);
+  const upload = await requireUpload(c, uploads);
+  await authorize(c, parts, signed, upload.bucket, upload.key);
+  const free = await uploads.exclusively(upload, () => uploads.remove(upload));
+  if (!free) throw new TusError(423, "The file is currently being used by another request");
+  return new Response(null, { status: 204 });
+}
+
+async function authorize(
+  c: Context,
+  parts: Parts,
+  signed: boolean,
+  bucket: string,
+  key: string,
+): Promise<Grant> {
+  if (signed) {
+    const token = c.req.header("x-signature");
+    if (!token) throw new StorageApiError("InvalidSignature", "Missing x-signature header");
+    const grant = await parts.signer.verify(token, "upload", `${bucket}/${key}`);
+    return { upsert: grant.upsert === true, owner: grant.owner };
+  }
+  const caller = await requireCaller(parts, c.req.raw);
+  await bucketForWriting(parts, caller, bucket);
+  return { upsert: c.req.header("x-upsert") === "true", owner: caller.sub };
+}
+
+async function refuseTaken(
+  parts: Parts,
+  bucket: string,
+  key: string,
+  { upsert }: Grant,
+): Promise<void> {
+  if (!upsert && await parts.folder.head(bucket, key)) {
+    throw new StorageApiError("KeyAlreadyExists");
+  }
+}
+
+/** The upload that a URL's last segment names: bucket, key and id in base64url. */
+async function requireUpload(c: Context, uploads: ResumableUploads): Promise<ResumableUpload> {
+  const name = Buffer.from(c.req.param("id") ?? "", "base64url").toString("utf8");
+  const id = name.slice(name.lastIndexOf("/") + 1);
+  const known = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id);
+  const upload = known ? await uploads.find(id) : null;
+  if (!upload || name !== `${upload.bucket}/${upload.key}/${id}`) {
+    throw new TusError(404, "The file for this url was not found");
+  }
+  return upload;
+}
+
+/** Upload-Metadata: pairs of a name and a value in base64, parted by commas. */
+function parseMetadata(header: string): Map<string, string> {
+  const pairs = header.split(",").map((pair) => pair.trim().split(/\s+/));
+  return new Map(
+    pairs.map(([name, value = ""]) => [name, Buffer.from(value, "base64").toString("utf8")]),
+  );
+}
+
+function readLength(c: Context): number {
+  const length = Number(c.req.header("upload-length") ?? NaN);
+  if (Number.isSafeInteger(length) && length >= 0) return length;
+  throw new TusError(400, "Upload-Length or Upload-Defer-Length header required");
+}
+
+function requireVersion(c: Context): void {
+  if (c.req.header("tus-resumable") !== tusVersion) {
+    throw new TusError(412, "Tus-Resumable Required");
+  }
+}
+
+async function* atMost(
+  chunks: AsyncIterable<Uint8Array>,
+  most: number,
+): AsyncGenerator<Uint8Array> {
+  let left = most;
+  for await (const chunk of chunks) {
+    if (chunk.byteLength > left) throw tooLarge();
+    left -= chunk.byteLength;
+    yield chunk;
+  }
+}
+
+function parseJson(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function expiry(headers: Headers, upload: ResumableUpload): void {
+  headers.set("upload-expires", new Date(upload.expiresAt).toUTCString());
+}
+
+function capabilities(parts: Parts): Response {
+  return new Response(null, {
+    status: 204,
+    headers: {
+      "tus-version": tusVersion,
+      "tus-extension": extensions,
+      "tus-max-size": String(parts.maxObjectBytes),
+    },
+  });
+}
+
+function tooLarge(): TusError {
+  return new TusError(413, "Maximum size exceeded");
+}
+
+function refusal(thrown: unknown): Response {
+  if (thrown instanceof TusError) {
+    return new Response(thrown.message + "\n", { status: thrown.status });
+  }
+  if (thrown instanceof StorageApiError) {
+    return new Response(thrown.message, { status: thrown.statusCode });
+  }
+  throw thrown;
+}
