@@ -237,32 +237,34 @@ Deno.test("three failures in a row end the batch; one is enough while the troubl
   });
 });
 
-Deno.test("a batch goes oldest first, one until the first success, then several at once", async () => {
-  const settings = { upload: { concurrency: 3 } };
-  await withUploader({ settings }, async ({ uploader, service, clock }) => {
-    service.fault = () => "refuse_connection";
-    const order: string[] = [];
-    for (let i = 0; i < 8; i++) {
-      const { id } = await uploader.upload(bytesOf(i), fragment());
-      order.push(id);
-      clock.skip(1);
-    }
-    let under = 0, most = 0;
-    const started: string[] = [];
-    const inner = service.handle.bind(service);
-    service.fault = undefined;
-    service.handle = async (method, url, headers, body) => {
-      most = Math.max(most, ++under);
-      if (headers.get("idempotency-key")) started.push(headers.get("idempotency-key")!);
-      if (service.stored.size === 0) assert.equal(under, 1);
-      await tick();
-      under--;
-      return inner(method, url, headers, body);
-    };
-    assert.equal((await uploader.retry()).stored, 8);
-    assert.deepEqual(started, order);
-    assert.equal(most, 3);
-  });
+Deno.test("a batch goes oldest first, one until the first success, then as many at once as are set", async () => {
+  for (const concurrency of [1, 3]) {
+    await withUploader({ settings: { upload: { concurrency } } }, async (setup) => {
+      const { uploader, service, clock } = setup;
+      service.fault = () => "refuse_connection";
+      const order: string[] = [];
+      for (let i = 0; i < 8; i++) {
+        order.push((await uploader.upload(bytesOf(i), fragment())).id);
+        clock.skip(1);
+      }
+      let under = 0, most = 0;
+      const started: string[] = [];
+      const inner = service.handle.bind(service);
+      service.fault = undefined;
+      service.handle = async (method, url, headers, body) => {
+        most = Math.max(most, ++under);
+        if (headers.get("idempotency-key")) started.push(headers.get("idempotency-key")!);
+        if (service.stored.size === 0) assert.equal(under, 1);
+        await tick();
+        under--;
+        return inner(method, url, headers, body);
+      };
+      assert.equal((await uploader.retry()).stored, 8);
+      assert.equal(most, concurrency);
+      assert.equal(started[0], order[0]);
+      if (concurrency === 1) assert.deepEqual(started, order);
+    });
+  }
 });
 
 Deno.test("an item past its time to live expires with a record, and is not sent", async () => {
