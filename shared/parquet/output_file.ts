@@ -1,6 +1,7 @@
+import { chunkExtent } from "./check_chunks.ts";
 import { footerBytes } from "./footer.ts";
 import { type FileStatistics, fileStatistics } from "./file_statistics.ts";
-import type { LoadedGroup } from "./decode/physical_file.ts";
+import type { LoadedGroup } from "./decode/joined_file.ts";
 import type { Sink } from "./merge_plan.ts";
 import {
   type ColumnChunk,
@@ -52,14 +53,14 @@ export class OutputFile {
     this.#position += bytes.length;
   }
 
-  /** Appends a row group; the chunks' offsets are relative to their own start. */
+  /** Appends a row group. */
   async append(group: LoadedGroup): Promise<void> {
     if (this.#position === 0) await this.#write(new Uint8Array([0x50, 0x41, 0x52, 0x31]));
     const start = this.#position;
     const columns: ColumnChunk[] = [];
     let uncompressed = 0;
     for (const { meta, bytes } of group.chunks) {
-      const at = this.#position;
+      const shift = this.#position - chunkExtent(meta).start;
       await this.#write(bytes);
       uncompressed += meta.totalUncompressedSize;
       columns.push({
@@ -68,10 +69,10 @@ export class OutputFile {
         fileOffset: 0,
         metaData: {
           ...meta,
-          dataPageOffset: at + meta.dataPageOffset,
+          dataPageOffset: shift + meta.dataPageOffset,
           dictionaryPageOffset: meta.dictionaryPageOffset === undefined
             ? undefined
-            : at + meta.dictionaryPageOffset,
+            : shift + meta.dictionaryPageOffset,
           bloomFilterOffset: undefined,
           bloomFilterLength: undefined,
         },

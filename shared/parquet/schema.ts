@@ -52,6 +52,8 @@ export interface SchemaJson {
   logical?: string;
   /** Left out at the root. */
   repetition?: "required" | "optional" | "repeated";
+  /** The field's id, where the writer gave one (Iceberg). */
+  field_id?: number;
   children?: SchemaJson[];
 }
 
@@ -296,6 +298,7 @@ function nodeJson(node: SchemaNode): SchemaJson {
   if (node.role === "leaf") json.type = physicalText(node.element);
   if (node.logical !== undefined) json.logical = logicalText(node.logical);
   if (node.parent !== undefined) json.repetition = repetitionNames[node.repetition];
+  if (node.element.fieldId !== undefined) json.field_id = node.element.fieldId;
   if (node.children.length > 0) json.children = node.children.map(nodeJson);
   return json;
 }

@@ -5,7 +5,7 @@ import type { OutputFile } from "../output_file.ts";
 import { atPlace, parquetError } from "../parquet_error.ts";
 import { throwIfAborted } from "../range_reader.ts";
 import type { SchemaTree } from "../schema.ts";
-import type { LoadedGroup } from "./physical_file.ts";
+import type { LoadedGroup } from "./joined_file.ts";
 import { rewriteGroups } from "./rewrite_groups.ts";
 import type { RewriteOptions } from "./wasm_instance.ts";
 import type { WasmPool } from "./wasm_pool.ts";

@@ -3,7 +3,8 @@ import { chunkExtent } from "../check_chunks.ts";
 import { footerOfBytes } from "../footer.ts";
 import { physicalType, type Statistics } from "../metadata.ts";
 import { type SchemaNode, type SchemaTree, schemaTree } from "../schema.ts";
-import { type LoadedGroup, physicalFile } from "./physical_file.ts";
+import type { LoadedGroup } from "./joined_file.ts";
+import { physicalFile } from "./physical_file.ts";
 import type { RewriteOptions } from "./wasm_instance.ts";
 import type { WasmPool } from "./wasm_pool.ts";
 
@@ -11,7 +12,7 @@ import type { WasmPool } from "./wasm_pool.ts";
  * Decodes row groups of equal shape and writes them as one row group. Values and levels are unchanged, and that
  * is checked: per column the output has the inputs' count of values, physical type and levels.
  * @param tree the schema that all groups have, by shape
- * @returns the row group's chunks, with offsets relative to each chunk's start and trustworthy statistics only
+ * @returns the row group's chunks, with the statistics that can be trusted
  * Throws `invalid_parquet` when the pages can't be decoded or hold something else than they declare.
  */
 export function rewriteGroups(
@@ -56,10 +57,6 @@ export function rewriteGroups(
         ...meta,
         type: leaf.element.type!,
         path: [...leaf.path],
-        dataPageOffset: meta.dataPageOffset - start,
-        dictionaryPageOffset: meta.dictionaryPageOffset === undefined
-          ? undefined
-          : meta.dictionaryPageOffset - start,
         statistics: trusted(meta.statistics, leaf),
         sizeStatistics: undefined,
       },
