@@ -59,6 +59,46 @@ export interface KernelExports {
     maxDef: number,
   ): number;
   levelsBeforeRows(column: number, rows: number): number;
+  appendGroup(
+    columns: number,
+    sources: number,
+    count: number,
+    group: number,
+    file: number,
+  ): number;
+  getFailedColumn(): number;
+  commitColumns(
+    columns: number,
+    count: number,
+    pageRows: number,
+    pageBytes: number,
+    early: number,
+    enough: number,
+    dictionaryBytes: number,
+  ): number;
+  pendingBytes(): number;
+  reserveTable(bytes: number): number;
+  scanFooter(
+    file: number,
+    size: number,
+    schema: number,
+    schemaBytes: number,
+    keyValues: number,
+    keyValuesBytes: number,
+    leafPaths: number,
+    leaves: number,
+  ): number;
+  scanCodecs(): number;
+  scanGroups(): number;
+  scanRows(): number;
+  scanUncompressed(): number;
+  scanValues(): number;
+  scanLargestGroup(): number;
+  scanTable(): number;
+  scanSchemaAt(): number;
+  scanSchemaLength(): number;
+  scanKeyValuesAt(): number;
+  scanKeyValuesLength(): number;
   columnMode(column: number): number;
   columnRows(column: number): number;
   columnCount(column: number): number;
@@ -165,6 +205,29 @@ export class Kernels {
     }
     this.view.set(bytes, this.#input.at);
     return this.#input.at;
+  }
+
+  /** A block of memory that stays; throws `page_too_large` without memory. */
+  alloc(size: number): number {
+    const address = this.wasm.alloc(size);
+    if (address === 0) throw this.error({});
+    return address;
+  }
+
+  /** A copy of bytes in memory that stays. */
+  keep(bytes: Uint8Array): number {
+    const copy = bytes.slice(); // `bytes` may be a view of the memory that is about to grow
+    const address = this.alloc(Math.max(1, copy.length));
+    this.view.set(copy, address);
+    return address;
+  }
+
+  /** u32 numbers in memory that stays. */
+  keepWords(words: readonly number[]): number {
+    const address = this.alloc(Math.max(4, words.length * 4));
+    const view = new DataView(this.wasm.memory.buffer, address, words.length * 4);
+    words.forEach((word, i) => view.setUint32(i * 4, word, true));
+    return address;
   }
 
   /** The error of the call that failed last. */

@@ -15,14 +15,22 @@ export interface ValueCounts {
 /** A larger dictionary is not begun: readers hold it whole. */
 const largestDictionary = 1024 * 1024;
 
+/** See {@link dictionaryPays}. */
+export interface DictionaryChoice {
+  pays: boolean;
+  /** By far not: to be trusted when few values were seen, too. */
+  never: boolean;
+  /** Almost every value is new, so that the next row group need not look. */
+  fewRepeats: boolean;
+}
+
 /**
  * Whether a dictionary makes the row group smaller. The distinct values to come are extrapolated as if drawn
  * evenly from a set of unknown size N: n draws show N(1 - e^(-n/N)) of them.
- * `fewRepeats` says that almost every value is new, so that the next row group need not look.
  */
-export function dictionaryPays(counts: ValueCounts): { pays: boolean; fewRepeats: boolean } {
+export function dictionaryPays(counts: ValueCounts): DictionaryChoice {
   const { values, entries, entryBytes, plainBytes } = counts;
-  if (values === 0) return { pays: false, fewRepeats: false };
+  if (values === 0) return { pays: false, never: false, fewRepeats: false };
   const expected = expectedEntries(values, entries, counts.valuesToCome);
   const bits = Math.ceil(Math.log2(Math.max(2, expected)));
   const dictionary = expected * (entryBytes / entries);
@@ -30,6 +38,7 @@ export function dictionaryPays(counts: ValueCounts): { pays: boolean; fewRepeats
   const plain = plainBytes / values * counts.valuesToCome;
   return {
     pays: indexed < plain * 0.9 && dictionary <= largestDictionary,
+    never: indexed > plain * 1.2 && entries > values * 0.97,
     fewRepeats: entries > values * 0.9 && values >= 1000,
   };
 }

@@ -4,79 +4,64 @@ import type { Kernels } from "../kernels/kernels.ts";
 import type { RowGroup } from "../metadata.ts";
 import { atPlace } from "../parquet_error.ts";
 import type { SchemaNode, SchemaTree } from "../schema.ts";
-import { writeRowGroup } from "../write/row_group_writer.ts";
 import type { ParquetFile } from "../write/parquet_file.ts";
+import { writeRowGroup } from "../write/row_group_writer.ts";
+import { type Layout, levelMap } from "./known_layout.ts";
 import type { MergeSettings } from "./merge_settings.ts";
-import { checkRows, OutputColumn, type PageSettings } from "./output_column.ts";
-import type { LeafSource, SourcePlan } from "./source_plan.ts";
+import {
+  checkRows,
+  decideAfter,
+  dictionaryBytes,
+  giveUpAfter,
+  OutputColumn,
+  type PageSettings,
+} from "./output_column.ts";
+import type { LeafSource } from "./source_plan.ts";
 import { valueWidth } from "./value_order.ts";
 
-/** A file's schema and how it fills the output. */
-export interface Layout {
-  tree: SchemaTree;
-  plan: SourcePlan;
-}
+/** Rows of a row group before one was written. */
+const firstGuess = 100_000;
 
 /** The row group that is being built: columns to which row groups of the inputs are appended. */
 export class GroupBuilder {
   readonly columns: OutputColumn[];
   readonly #kernels: Kernels;
   readonly #settings: MergeSettings;
+  /** Addresses of the columns, for the kernels. */
+  readonly #addresses: number;
   /** Rows since the last {@link flush}. */
   rows = 0;
   #keptRows = 0;
-  /** Bytes and rows of the groups so far, from which the next one's rows are guessed. */
-  #rowsGuess = 100_000;
+  #pagedBytes = 0;
+  #pendingBytes = 0;
+  #rowsGuess = firstGuess;
   /** Addresses of level maps in the kernels' memory. */
   readonly #levelMaps = new WeakMap<Uint8Array, number>();
 
-  constructor(
-    kernels: Kernels,
-    output: SchemaTree,
-    settings: MergeSettings,
-    pages: PageSettings,
-  ) {
+  constructor(kernels: Kernels, output: SchemaTree, settings: MergeSettings, pages: PageSettings) {
     this.#kernels = kernels;
     this.#settings = settings;
     this.columns = output.leaves.map((leaf) => new OutputColumn(kernels, leaf, pages));
+    this.#addresses = kernels.keepWords(this.columns.map((column) => column.address));
   }
 
   /**
-   * Appends a row group whose chunks lie in the kernels' memory: a file's byte `offset` is at
-   * `address + offset`. On an error some columns have its rows and others don't: {@link rollback} then.
+   * Appends a row group that is described at `group` in the kernels' table, of a file at `file`. On an error
+   * some columns have its rows and others don't: {@link rollback} then.
    */
-  appendGroup(layout: Layout, group: RowGroup, address: number): void {
-    const { leaves } = layout.plan;
-    let siblings = false;
-    for (let i = 0; i < leaves.length; i++) {
-      const source = leaves[i];
-      if (source.kind === "pages") {
-        const meta = group.columns[source.leaf].metaData!;
-        const { start, length } = chunkExtent(meta);
-        this.open(layout.tree.leaves[source.leaf], source, group);
-        const taken = this.#kernels.wasm.appendPages(
-          this.columns[i].address,
-          address + start,
-          length,
-          1,
-          0,
-        );
-        if (taken < 0 || this.#kernels.wasm.closeChunk() === 0) {
-          throw this.fault(layout.tree.leaves[source.leaf]);
-        }
-      } else if (source.kind === "nulls") this.appendNulls(i, group.numRows, source);
-      else siblings = true;
+  appendGroup(layout: Layout, group: number, file: number, rows: number): void {
+    const { wasm } = this.#kernels;
+    const count = this.columns.length;
+    if (wasm.appendGroup(this.#addresses, layout.sources, count, group, file) === 0) {
+      const source = layout.plan.leaves[wasm.getFailedColumn()];
+      throw source.kind === "pages"
+        ? this.fault(layout.tree.leaves[source.leaf])
+        : this.#kernels.error({ column: this.columns[wasm.getFailedColumn()].leaf.path });
     }
-    if (siblings) {
-      for (let i = 0; i < leaves.length; i++) {
-        const source = leaves[i];
-        if (source.kind === "sibling") this.appendFromSibling(i, group.numRows, source);
-      }
-    }
-    this.rows += group.numRows;
+    this.rows += rows;
   }
 
-  /** Opens a chunk in the kernels for its pages to be appended. */
+  /** Opens a chunk in the kernels for its pages to be appended part by part. */
   open(leaf: SchemaNode, source: LeafSource & { kind: "pages" }, group: RowGroup): void {
     const meta = group.columns[source.leaf].metaData!;
     this.#kernels.wasm.openChunk(
@@ -97,17 +82,13 @@ export class GroupBuilder {
   #levelMap(levels: Uint8Array): number {
     let address = this.#levelMaps.get(levels);
     if (address === undefined) {
-      // all 256 levels, so that no byte can point behind the table
-      address = this.#kernels.wasm.alloc(256);
-      if (address === 0) throw this.#kernels.error({});
-      const table = this.#kernels.bytes(address, 256);
-      table.fill(0);
-      table.set(levels.subarray(0, 256));
+      address = levelMap(this.#kernels, levels);
       this.#levelMaps.set(levels, address);
     }
     return address;
   }
 
+  /** Appends nulls for a column that the source lacks. */
   appendNulls(column: number, rows: number, source: LeafSource & { kind: "nulls" }): void {
     const { address, leaf } = this.columns[column];
     if (this.#kernels.wasm.appendNulls(address, rows, source.definitionLevel) === 0) {
@@ -115,15 +96,11 @@ export class GroupBuilder {
     }
   }
 
-  appendFromSibling(
-    column: number,
-    rows: number,
-    source: LeafSource & { kind: "sibling" },
-  ): void {
+  /** Appends the levels of a sibling's last `rows` rows for a leaf that the source lacks. */
+  appendFromSibling(column: number, rows: number, source: LeafSource & { kind: "sibling" }): void {
     const { wasm } = this.#kernels;
     const sibling = this.columns[source.sibling].address;
     const { address, leaf } = this.columns[column];
-    // the sibling's last rows are those of this row group
     const done = wasm.appendFromSibling(
       address,
       sibling,
@@ -145,14 +122,27 @@ export class GroupBuilder {
     return code === kernelErrors.unknownEncoding || code === kernelErrors.unknownCodec;
   }
 
-  /** Keeps what was appended; a later {@link rollback} goes back to here. */
+  /** Keeps what was appended, and cuts full pages; a later {@link rollback} goes back to here. */
   commit(): void {
-    this.#keptRows = this.rows;
     const { wasm } = this.#kernels;
-    for (const column of this.columns) {
-      column.cut(false, this.#rowsGuess);
-      wasm.checkpoint(column.address);
+    const { pageRows, pageBytes } = this.#settings;
+    const commit = () =>
+      wasm.commitColumns(
+        this.#addresses,
+        this.columns.length,
+        pageRows,
+        pageBytes,
+        giveUpAfter,
+        decideAfter,
+        dictionaryBytes,
+      ) !== 0;
+    this.#keptRows = this.rows;
+    if (commit()) {
+      for (const column of this.columns) column.cut(false, this.#rowsGuess);
+      commit();
+      this.#pagedBytes = this.columns.reduce((sum, column) => sum + column.pagedBytes, 0);
     }
+    this.#pendingBytes = wasm.pendingBytes();
   }
 
   /** Forgets what was appended since the last commit. */
@@ -165,15 +155,15 @@ export class GroupBuilder {
   reset(): void {
     this.rows = 0;
     this.#keptRows = 0;
+    this.#pagedBytes = 0;
+    this.#pendingBytes = 0;
     for (const column of this.columns) column.startGroup();
   }
 
-  /** Whether the row group has reached its size. */
+  /** Whether the row group has reached its size; true of what was committed. */
   get isFull(): boolean {
-    if (this.rows >= this.#settings.rowGroupRows) return true;
-    let bytes = 0;
-    for (const column of this.columns) bytes += column.pagedBytes + column.pendingBytes;
-    return bytes >= this.#settings.rowGroupBytes;
+    return this.rows >= this.#settings.rowGroupRows ||
+      this.#pagedBytes + this.#pendingBytes >= this.#settings.rowGroupBytes;
   }
 
   /** Writes the row group, when it has rows. */
@@ -193,4 +183,30 @@ export class GroupBuilder {
     this.#rowsGuess = rows;
     this.reset();
   }
+}
+
+/** Bytes of a row group's entry in the kernels' table: its rows, then four words a leaf. */
+export function groupEntryBytes(leaves: number): number {
+  return 4 + 16 * leaves;
+}
+
+/** Puts row groups into the kernels' table as a scan would; gives its address. */
+export function fillTable(kernels: Kernels, groups: readonly RowGroup[]): number {
+  const entry = groupEntryBytes(groups[0]?.columns.length ?? 0);
+  const address = kernels.wasm.reserveTable(Math.max(16, entry * groups.length));
+  if (address === 0) throw kernels.error({});
+  const view = new DataView(kernels.wasm.memory.buffer, address, entry * groups.length);
+  groups.forEach((group, g) => {
+    view.setUint32(g * entry, group.numRows, true);
+    group.columns.forEach((chunk, i) => {
+      const meta = chunk.metaData!;
+      const { start, length } = chunkExtent(meta);
+      const at = g * entry + 4 + 16 * i;
+      view.setUint32(at, start, true);
+      view.setUint32(at + 4, length, true);
+      view.setUint32(at + 8, meta.codec, true);
+      view.setUint32(at + 12, meta.numValues, true);
+    });
+  });
+  return address;
 }

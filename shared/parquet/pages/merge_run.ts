@@ -13,7 +13,14 @@ import { type SchemaTree, schemaTree } from "../schema.ts";
 import type { ByteSink } from "../write/file_writer.ts";
 import { ParquetFile } from "../write/parquet_file.ts";
 import { readChunks } from "./chunk_stream.ts";
-import { GroupBuilder, type Layout } from "./group_builder.ts";
+import { fillTable, GroupBuilder, groupEntryBytes } from "./group_builder.ts";
+import {
+  type KnownFooter,
+  type Layout,
+  makeLayout,
+  rememberFooter,
+  scanKnown,
+} from "./known_layout.ts";
 import type { MergeSettings } from "./merge_settings.ts";
 import { PageFeeder } from "./page_feeder.ts";
 import type { ReadInput } from "./read_ahead.ts";
@@ -25,6 +32,12 @@ export type Normalize = (
   reader: RangeReader,
   error: SedimentError,
 ) => Promise<RangeReader>;
+
+/** Most values of a file that is held back until it is known to be good. */
+const smallValues = 4_000_000;
+
+/** Footers that are remembered. */
+const mostKnown = 8;
 
 /** What a run needs of the merge's options. */
 export interface RunOptions {
@@ -47,7 +60,9 @@ export class PageMerge {
   #kernels: Kernels | undefined;
   #zstd: Zstd | undefined;
   #builder: GroupBuilder | undefined;
-  readonly #keyValues: (KeyValue[] | undefined)[] = [];
+  readonly #keyValues = new Set<KeyValue[] | undefined>();
+  /** Footers of small files, the last one used first. */
+  readonly #known: KnownFooter[] = [];
   /** Rows of the inputs that were taken. */
   rowsRead = 0;
 
@@ -85,6 +100,7 @@ export class PageMerge {
   }
 
   async #add(reader: RangeReader, bytes: Uint8Array | undefined): Promise<void> {
+    if (bytes !== undefined && await this.#addKnown(bytes)) return;
     const { signal } = this.#options;
     const footer = bytes === undefined
       ? await readFooter(reader, this.#limits, signal)
@@ -94,11 +110,12 @@ export class PageMerge {
     const totals = checkFooter(metadata, tree, footer.start, this.#limits);
     this.#schema ??= tree;
     this.#planSource ??= (this.#options.planSource ?? sameSchema)(this.#schema);
-    const layout: Layout = { tree, plan: this.#planSource(tree) };
+    const plan = this.#planSource(tree);
     const usesZstd = metadata.rowGroups.some((group) =>
       group.columns.some((chunk) => chunk.metaData!.codec === codec.ZSTD)
     );
     const builder = await this.#prepare(usesZstd);
+    const layout = makeLayout(this.#kernels!, tree, plan, builder.columns);
     if (bytes !== undefined && this.#isSmall(metadata, totals)) {
       this.#addWhole(builder, layout, metadata, bytes);
       if (builder.isFull) await builder.flush(this.#file);
@@ -106,7 +123,31 @@ export class PageMerge {
       await this.#addLarge(builder, layout, metadata, reader);
     }
     this.rowsRead += totals.rowCount;
-    this.#keyValues.push(metadata.keyValues);
+    this.#keyValues.add(metadata.keyValues);
+  }
+
+  /** Takes a small file whose footer is like one that was parsed before; false when it isn't. */
+  async #addKnown(bytes: Uint8Array): Promise<boolean> {
+    const kernels = this.#kernels, builder = this.#builder;
+    if (kernels === undefined || builder === undefined || this.#known.length === 0) return false;
+    const { wasm } = kernels;
+    const file = kernels.input(bytes);
+    const index = this.#known.findIndex((known) => scanKnown(kernels, known, file, bytes.length));
+    if (index === -1) return false;
+    const known = this.#known[index];
+    if (
+      wasm.scanLargestGroup() >= this.#settings.healthyBytes ||
+      wasm.scanUncompressed() > 4 * this.#settings.wholeFileBytes ||
+      wasm.scanValues() > Math.min(smallValues, this.#limits.fileValues) ||
+      ((wasm.scanCodecs() >> codec.ZSTD) & 1 && this.#zstd === undefined)
+    ) return false;
+    const groups = wasm.scanGroups(), table = wasm.scanTable(), rows = wasm.scanRows();
+    this.#appendGroups(builder, known.layout, groups, table, file);
+    if (index > 0) this.#known.unshift(...this.#known.splice(index, 1));
+    if (builder.isFull) await builder.flush(this.#file);
+    this.rowsRead += rows;
+    this.#keyValues.add(known.keyValues);
+    return true;
   }
 
   /** Makes kernels and columns when they are first needed, and again when zstd is needed late. */
@@ -133,7 +174,7 @@ export class PageMerge {
       if (this.#isHealthy(group)) return false;
       for (const chunk of group.columns) values += chunk.metaData!.numValues;
     }
-    return totals.uncompressedBytes <= 4 * this.#settings.wholeFileBytes && values <= 4_000_000;
+    return totals.uncompressedBytes <= 4 * this.#settings.wholeFileBytes && values <= smallValues;
   }
 
   #isHealthy(group: RowGroup): boolean {
@@ -148,12 +189,32 @@ export class PageMerge {
     metadata: FileMetaData,
     bytes: Uint8Array,
   ): void {
-    const address = this.#kernels!.input(bytes);
-    for (let i = 0; i < metadata.rowGroups.length; i++) {
-      const group = metadata.rowGroups[i];
-      if (group.numRows === 0) continue;
+    const kernels = this.#kernels!;
+    const groups = metadata.rowGroups.filter((group) => group.numRows > 0);
+    const table = fillTable(kernels, groups);
+    const file = kernels.input(bytes);
+    this.#appendGroups(builder, layout, groups.length, table, file);
+    if (this.#known.length >= mostKnown) this.#known.pop();
+    const known = rememberFooter(kernels, file, bytes.length, layout, metadata.keyValues);
+    if (known !== undefined) this.#known.unshift(known);
+  }
+
+  /** Appends the groups of the table as one transaction. */
+  #appendGroups(
+    builder: GroupBuilder,
+    layout: Layout,
+    groups: number,
+    table: number,
+    file: number,
+  ): void {
+    const entry = groupEntryBytes(layout.tree.leaves.length);
+    for (let i = 0; i < groups; i++) {
+      const rows = new DataView(this.#kernels!.wasm.memory.buffer).getUint32(
+        table + i * entry,
+        true,
+      );
       try {
-        builder.appendGroup(layout, group, address);
+        builder.appendGroup(layout, table + i * entry, file, rows);
       } catch (error) {
         builder.rollback();
         throw atPlace(error, { rowGroup: i });
@@ -263,7 +324,7 @@ export class PageMerge {
     return await this.#file.finish(
       elementsOf(this.#schema!),
       this.#schema!.leaves.length,
-      commonKeyValues(this.#keyValues),
+      commonKeyValues([...this.#keyValues]),
     );
   }
 }

@@ -34,10 +34,13 @@ export interface PageSettings {
 }
 
 /** Values that are looked at before a row group's column settles on a dictionary or PLAIN. */
-const decideAfter = 16_000;
+export const decideAfter = 16_000;
+
+/** Values after which a column is given up on whose values hardly ever repeat. */
+export const giveUpAfter = 2_000;
 
 /** A dictionary that grew past this is closed: further pages are PLAIN. */
-const dictionaryBytes = 1024 * 1024;
+export const dictionaryBytes = 1024 * 1024;
 
 /** A chunk whose first page keeps more than this part of its size is not compressed at all. */
 const worthCompressing = 0.94;
@@ -60,6 +63,8 @@ export class OutputColumn {
   /** Row groups in a row that settled on PLAIN with nothing to be gained. */
   #plainGroups = 0;
   #fewRepeats = false;
+  /** Whether the row group's values were looked at early. */
+  #looked = false;
 
   constructor(kernels: Kernels, leaf: SchemaNode, settings: PageSettings) {
     this.#kernels = kernels;
@@ -81,14 +86,6 @@ export class OutputColumn {
     return this.#kernels.wasm.columnRows(this.address);
   }
 
-  /** About what the pending part will take in the file. */
-  get pendingBytes(): number {
-    const { wasm } = this.#kernels;
-    return wasm.columnMode(this.address) === columnModes.plain
-      ? wasm.columnValueBytes(this.address) >> 1
-      : wasm.columnPresent(this.address) + wasm.columnEntryBytes(this.address);
-  }
-
   /**
    * Cuts the pages that are full; with `all` everything that waits. `rowsToCome` is about how many rows the
    * row group will have, for the choice of a dictionary. With `inRow` the last row may go on in the next page of
@@ -103,8 +100,10 @@ export class OutputColumn {
     let mode = wasm.columnMode(address);
     if (mode === columnModes.open) {
       const present = wasm.columnPresent(address);
-      if (!all && present < decideAfter && rows < 4 * pageRows) return;
-      this.#decide(present, rows, rowsToCome);
+      const early = !all && present < decideAfter && rows < 4 * pageRows;
+      if (early && (present < giveUpAfter || this.#looked)) return;
+      this.#decide(present, rows, rowsToCome, early);
+      if (early && wasm.columnMode(address) === columnModes.open) return;
       mode = wasm.columnMode(address);
     } else if (
       mode === columnModes.dictionary && wasm.columnEntryBytes(address) > dictionaryBytes
@@ -126,7 +125,8 @@ export class OutputColumn {
     }
   }
 
-  #decide(present: number, rows: number, rowsToCome: number): void {
+  #decide(present: number, rows: number, rowsToCome: number, early: boolean): void {
+    this.#looked = true;
     const { wasm } = this.#kernels;
     const choice = dictionaryPays({
       values: present,
@@ -135,6 +135,7 @@ export class OutputColumn {
       plainBytes: wasm.plainBytesOf(this.address),
       valuesToCome: rows === 0 ? present : Math.max(present, present / rows * rowsToCome),
     });
+    if (early && !choice.never) return;
     this.#fewRepeats = choice.fewRepeats;
     if (choice.pays) wasm.chooseDictionary(this.address);
     else this.#require(wasm.choosePlain(this.address));
@@ -219,12 +220,8 @@ export class OutputColumn {
     this.pages = [];
     this.pagedBytes = 0;
     this.codec = undefined;
+    this.#looked = false;
     this.#dictionaryPages = 0;
-  }
-
-  /** Whether the codec, as far as it is settled, is the one that was asked for. */
-  get isEmpty(): boolean {
-    return this.pages.length === 0 && this.pendingRows === 0;
   }
 }
 

@@ -22,6 +22,7 @@ function readVarint(end: usize): bool {
   return true;
 }
 
+@inline
 function unzigzag(n: u64): i64 {
   return <i64> (n >> 1) ^ -(<i64> (n & 1));
 }

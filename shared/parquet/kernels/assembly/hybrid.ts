@@ -19,6 +19,7 @@ function prepareSpread(): void {
 let at: usize = 0;
 let header: u32 = 0;
 
+@inline
 function readHeader(end: usize): bool {
   let p = at;
   if (p >= end) return false;
@@ -254,6 +255,7 @@ function unpack(src: usize, width: u32, mask: u64, count: u32, dst: usize): u32 
   return high;
 }
 
+@inline
 function putVarint(op: usize, value: u32): usize {
   while (value >= 128) {
     store<u8>(op++, value | 128);
@@ -314,6 +316,7 @@ export function encodeLevels(src: usize, n: u32, width: u32, dst: usize): usize 
   return op;
 }
 
+@inline
 function equalEight(p: usize): bool {
   const first = load<u64>(p);
   return first == load<u64>(p, 8) && first == load<u64>(p, 16) && first == load<u64>(p, 24) &&

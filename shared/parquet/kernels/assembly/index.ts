@@ -34,3 +34,19 @@ export {
   rollback,
   rowsWithin,
 } from "./page";
+export { appendGroup, commitColumns, getFailedColumn, pendingBytes } from "./append_group";
+export {
+  reserveTable,
+  scanCodecs,
+  scanFooter,
+  scanGroups,
+  scanKeyValuesAt,
+  scanKeyValuesLength,
+  scanLargestGroup,
+  scanRows,
+  scanSchemaAt,
+  scanSchemaLength,
+  scanTable,
+  scanUncompressed,
+  scanValues,
+} from "./footer_scan";

@@ -11,6 +11,7 @@ export function seedHash(a: u32, b: u32, c: u32, d: u32): void {
   multiplier = ((<u64> c << 32) | d) | 1;
 }
 
+@inline
 function hashWord(w: u64): u64 {
   const h = (w ^ seed) * multiplier;
   return h ^ (h >> 32);
@@ -33,6 +34,7 @@ function hashBytes(p: usize, n: u32): u64 {
   return h ^ (h >> 32);
 }
 
+@inline
 export function equalBytes(a: usize, b: usize, n: u32): bool {
   let i: u32 = 0;
   while (i + 8 <= n) {
@@ -54,7 +56,9 @@ function growTable(c: Column): bool {
     for (let i: u32 = 0; i <= c.tableMask; i++) {
       const slot = load<u64>(c.table + (<usize> i << 3));
       if (slot == 0) continue;
-      let at = <u32> (slot >> 32) & mask;
+      const top = <u32> (slot >> 32);
+      // 4-byte values stand in their slot instead of a hash
+      let at = (c.width == 4 ? <u32> hashWord(top) : top) & mask;
       while (load<u64>(bigger + (<usize> at << 3)) != 0) at = (at + 1) & mask;
       store<u64>(bigger + (<usize> at << 3), slot);
     }
@@ -78,44 +82,84 @@ function prepare(c: Column, more: u32, bytes: u32): bool {
   return c.table != 0 || growTable(c);
 }
 
-function insert4(c: Column, key: u32): u32 {
-  const hash = <u32> hashWord(key);
-  let at = hash & c.tableMask;
-  while (true) {
-    const slot = load<u64>(c.table + (<usize> at << 3));
-    if (slot == 0) break;
-    const id = <u32> slot - 1;
-    if (load<u32>(c.entries + (<usize> id << 2)) == key) return id;
-    at = (at + 1) & c.tableMask;
+/** Values whose hashes are computed first, so that the table's cache lines come while others are used. */
+const BATCH: u32 = 64;
+const HASHES = memory.data(4 * 64);
+
+/** Sum of what was touched ahead; kept so that the reads are not optimised away. */
+let touched: u64 = 0;
+
+/** Interns 4-byte values: the slot holds the value itself above the id. */
+function intern4(c: Column, src: usize, n: u32, dst: usize): bool {
+  for (let from: u32 = 0; from < n; from += BATCH) {
+    const stop = min<u32>(n, from + BATCH);
+    let sum: u64 = 0;
+    for (let i = from; i < stop; i++) {
+      const hash = <u32> hashWord(load<u32>(src + (<usize> i << 2)));
+      store<u32>(HASHES + (<usize> (i - from) << 2), hash);
+      sum += load<u64>(c.table + (<usize> (hash & c.tableMask) << 3));
+    }
+    touched = sum;
+    for (let i = from; i < stop; i++) {
+      const key = load<u32>(src + (<usize> i << 2));
+      let at = load<u32>(HASHES + (<usize> (i - from) << 2)) & c.tableMask;
+      let id: u32 = 0;
+      while (true) {
+        const slot = load<u64>(c.table + (<usize> at << 3));
+        if (slot == 0) {
+          store<u32>(c.entries + c.entryBytes, key);
+          c.entryBytes += 4;
+          id = added(c, at, key, c.entryCount);
+          if (id == 0xffffffff) return false;
+          break;
+        }
+        if (<u32> (slot >> 32) == key) {
+          id = <u32> slot - 1;
+          break;
+        }
+        at = (at + 1) & c.tableMask;
+      }
+      store<u32>(dst + (<usize> i << 2), id);
+    }
   }
-  return addEntry4(c, at, hash, key);
+  return true;
 }
 
-function addEntry4(c: Column, at: u32, hash: u32, key: u32): u32 {
-  const id = c.entryCount;
-  store<u32>(c.entries + c.entryBytes, key);
-  c.entryBytes += 4;
-  return added(c, at, hash, id);
-}
-
-function insert8(c: Column, key: u64): u32 {
-  const hash = <u32> hashWord(key);
-  let at = hash & c.tableMask;
-  while (true) {
-    const slot = load<u64>(c.table + (<usize> at << 3));
-    if (slot == 0) break;
-    const id = <u32> slot - 1;
-    if (load<u64>(c.entries + (<usize> id << 3)) == key) return id;
-    at = (at + 1) & c.tableMask;
+/** Interns 8-byte values. */
+function intern8(c: Column, src: usize, n: u32, dst: usize): bool {
+  for (let from: u32 = 0; from < n; from += BATCH) {
+    const stop = min<u32>(n, from + BATCH);
+    let sum: u64 = 0;
+    for (let i = from; i < stop; i++) {
+      const hash = <u32> hashWord(load<u64>(src + (<usize> i << 3)));
+      store<u32>(HASHES + (<usize> (i - from) << 2), hash);
+      sum += load<u64>(c.table + (<usize> (hash & c.tableMask) << 3));
+    }
+    touched = sum;
+    for (let i = from; i < stop; i++) {
+      const key = load<u64>(src + (<usize> i << 3));
+      const hash = load<u32>(HASHES + (<usize> (i - from) << 2));
+      let at = hash & c.tableMask;
+      let id: u32 = 0;
+      while (true) {
+        const slot = load<u64>(c.table + (<usize> at << 3));
+        if (slot == 0) {
+          store<u64>(c.entries + c.entryBytes, key);
+          c.entryBytes += 8;
+          id = added(c, at, hash, c.entryCount);
+          if (id == 0xffffffff) return false;
+          break;
+        }
+        if (<u32> (slot >> 32) == hash) {
+          id = <u32> slot - 1;
+          if (load<u64>(c.entries + (<usize> id << 3)) == key) break;
+        }
+        at = (at + 1) & c.tableMask;
+      }
+      store<u32>(dst + (<usize> i << 2), id);
+    }
   }
-  return addEntry8(c, at, hash, key);
-}
-
-function addEntry8(c: Column, at: u32, hash: u32, key: u64): u32 {
-  const id = c.entryCount;
-  store<u64>(c.entries + c.entryBytes, key);
-  c.entryBytes += 8;
-  return added(c, at, hash, id);
+  return true;
 }
 
 /** Fixed values of any other width. */
@@ -185,17 +229,9 @@ export function internPlain(c: Column, src: usize, bytes: u32, n: u32, dst: usiz
       if (bad) break;
     }
   } else if (c.width == 8) {
-    for (let i: u32 = 0; i < n; i++) {
-      const id = insert8(c, load<u64>(src + (<usize> i << 3)));
-      store<u32>(dst + (<usize> i << 2), id);
-      if (id == 0xffffffff) return false;
-    }
+    return intern8(c, src, n, dst);
   } else if (c.width == 4) {
-    for (let i: u32 = 0; i < n; i++) {
-      const id = insert4(c, load<u32>(src + (<usize> i << 2)));
-      store<u32>(dst + (<usize> i << 2), id);
-      if (id == 0xffffffff) return false;
-    }
+    return intern4(c, src, n, dst);
   } else {
     for (let i: u32 = 0; i < n; i++) {
       const id = insertFixed(c, src + i * c.width);
@@ -212,14 +248,17 @@ export function rebuildTable(c: Column): void {
   memory.fill(c.table, 0, (<usize> c.tableMask + 1) << 3);
   for (let id: u32 = 0; id < c.entryCount; id++) {
     let hash: u32;
+    let top: u32 = 0;
     if (c.type == BYTE_ARRAY) {
       const entry = c.entries + load<u32>(c.entryStarts + (<usize> id << 2));
       hash = <u32> hashBytes(entry + 4, load<u32>(entry));
     } else if (c.width == 8) hash = <u32> hashWord(load<u64>(c.entries + (<usize> id << 3)));
-    else if (c.width == 4) hash = <u32> hashWord(load<u32>(c.entries + (<usize> id << 2)));
-    else hash = <u32> hashBytes(c.entries + id * c.width, c.width);
+    else if (c.width == 4) {
+      top = load<u32>(c.entries + (<usize> id << 2));
+      hash = <u32> hashWord(top);
+    } else hash = <u32> hashBytes(c.entries + id * c.width, c.width);
     let at = hash & c.tableMask;
     while (load<u64>(c.table + (<usize> at << 3)) != 0) at = (at + 1) & c.tableMask;
-    store<u64>(c.table + (<usize> at << 3), (<u64> hash << 32) | (id + 1));
+    store<u64>(c.table + (<usize> at << 3), (<u64> (c.width == 4 ? top : hash) << 32) | (id + 1));
   }
 }

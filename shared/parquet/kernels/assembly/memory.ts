@@ -23,12 +23,14 @@ export function memoryTaken(): u32 {
   return <u32> taken;
 }
 
+@inline
 function classOf(size: u32): u32 {
   const shift: u32 = 29 - clz<u32>(size);
   const index: u32 = (size + ((1 << shift) - 1)) >> shift;
   return shift * 4 + index - 4;
 }
 
+@inline
 function classSize(kind: u32): u32 {
   return (4 + (kind & 3)) << (kind >> 2);
 }
@@ -78,6 +80,7 @@ export function free(ptr: usize): void {
   store<u32>(list, <u32> block);
 }
 
+@inline
 export function capacity(ptr: usize): u32 {
   return ptr == 0 ? 0 : load<u32>(ptr - 12);
 }

@@ -28,6 +28,7 @@ let at: usize = 0;
 let end: usize = 0;
 let bad = false;
 
+@inline
 function byte(): u32 {
   if (at >= end) {
     bad = true;

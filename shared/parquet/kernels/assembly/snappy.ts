@@ -114,10 +114,12 @@ export function snappyBound(n: u32): u32 {
 
 const TABLE = memory.data(1 << 15);
 
+@inline
 function hashOf(bytes: u32, shift: u32): usize {
   return <usize> ((bytes * 0x1e35a7bd) >> shift) << 1;
 }
 
+@inline
 function putLiteral(op: usize, from: usize, len: u32): usize {
   const n = len - 1;
   if (n < 60) {
@@ -140,6 +142,7 @@ function putLiteral(op: usize, from: usize, len: u32): usize {
   return op + len;
 }
 
+@inline
 function putCopy(op: usize, offset: u32, len: u32): usize {
   while (len >= 68) {
     store<u8>(op, (63 << 2) | 2);
