@@ -7,6 +7,11 @@ export interface MergePlan {
   /** In the order of the output's rows. `level` is the data file's level in the catalog. */
   inputs: { id: string; level: number }[];
   target: MergeTarget;
+  /**
+   * The output's schema, as the catalog keeps schemas: the union of the inputs' (`unionSchema`).
+   * @default the schema of the first input that can be read
+   */
+  schema?: SchemaJson;
   /** Rows of all inputs as the catalog has them. */
   expectedRows: number;
 }

@@ -1,7 +1,7 @@
 import { SedimentError } from "../../errors.ts";
 import { chunkExtent } from "../check_chunks.ts";
 import { footerOfBytes } from "../footer.ts";
-import { physicalType, type Statistics } from "../metadata.ts";
+import { physicalType } from "../metadata.ts";
 import { type SchemaNode, type SchemaTree, schemaTree } from "../schema.ts";
 import type { LoadedGroup } from "./joined_file.ts";
 import { physicalFile } from "./physical_file.ts";
@@ -12,7 +12,7 @@ import type { WasmPool } from "./wasm_pool.ts";
  * Decodes row groups of equal shape and writes them as one row group. Values and levels are unchanged, and that
  * is checked: per column the output has the inputs' count of values, physical type and levels.
  * @param tree the schema that all groups have, by shape
- * @returns the row group's chunks, with the statistics that can be trusted
+ * @returns the row group's chunks
  * Throws `invalid_parquet` when the pages can't be decoded or hold something else than they declare.
  */
 export function rewriteGroups(
@@ -57,8 +57,6 @@ export function rewriteGroups(
         ...meta,
         type: leaf.element.type!,
         path: [...leaf.path],
-        statistics: trusted(meta.statistics, leaf),
-        sizeStatistics: undefined,
       },
       bytes: bytes.subarray(start, start + length),
     };
@@ -81,45 +79,4 @@ function checkSame(wanted: SchemaNode, found: SchemaNode): void {
       `the decoder changes the type or levels of column ${wanted.path.join(".").slice(0, 120)}`,
     );
   }
-}
-
-/**
- * The decoder orders values by physical type; where the logical type has another order only counts are kept.
- */
-function trusted(statistics: Statistics | undefined, leaf: SchemaNode): Statistics | undefined {
-  if (statistics === undefined) return undefined;
-  const known = orderIsPhysical(leaf);
-  return {
-    max: undefined,
-    min: undefined,
-    nullCount: statistics.nullCount,
-    distinctCount: undefined,
-    maxValue: known ? statistics.maxValue : undefined,
-    minValue: known ? statistics.minValue : undefined,
-    isMaxExact: known ? statistics.isMaxExact : undefined,
-    isMinExact: known ? statistics.isMinExact : undefined,
-  };
-}
-
-function orderIsPhysical(leaf: SchemaNode): boolean {
-  const kind = leaf.logical?.kind;
-  switch (leaf.element.type) {
-    case physicalType.INT32:
-    case physicalType.INT64:
-      return leaf.logical?.kind !== "INTEGER" || leaf.logical.signed;
-    case physicalType.BYTE_ARRAY:
-      return kind !== "DECIMAL" && kind !== "GEOMETRY" && kind !== "GEOGRAPHY" && !inVariant(leaf);
-    case physicalType.FIXED_LEN_BYTE_ARRAY:
-      return kind === undefined || kind === "UUID";
-    case physicalType.INT96:
-      return false;
-  }
-  return true;
-}
-
-function inVariant(leaf: SchemaNode): boolean {
-  for (let node = leaf.parent; node !== undefined; node = node.parent) {
-    if (node.role === "variant") return true;
-  }
-  return false;
 }

@@ -1,6 +1,7 @@
-import type { LeafSource, PlanSource } from "../pages/source_plan.ts";
+import { SedimentError } from "../../errors.ts";
+import type { LeafSource, PlanSource, SourcePlan } from "../pages/source_plan.ts";
 import { parquetError } from "../parquet_error.ts";
-import { leafType, type SchemaTree } from "../schema.ts";
+import { leafType, schemaText, type SchemaTree } from "../schema.ts";
 import { type FieldView, fieldView, repeats, viewText } from "./field_view.ts";
 import { leafConversion, leafKind } from "./leaf_union.ts";
 
@@ -30,6 +31,14 @@ interface Depth {
 export function planByName(output: SchemaTree): PlanSource {
   const outputFields = output.root.children.map(fieldView);
   return (source) => {
+    try {
+      return plan(source);
+    } catch (error) {
+      throw withSchemas(error, source, output);
+    }
+  };
+
+  function plan(source: SchemaTree): SourcePlan {
     const leaves: (LeafSource | Ancestor)[] = [];
     const used = new Set<number>();
 
@@ -120,7 +129,20 @@ export function planByName(output: SchemaTree): PlanSource {
     }
     const filled = leaves.map((leaf) => "kind" in leaf ? leaf : fillMissing(leaf, leaves, output));
     return { leaves: filled, identical: isIdentical(filled, source, output) };
-  };
+  }
+}
+
+/** The error with both schemas in it: it is what a quarantine shows. */
+function withSchemas(error: unknown, source: SchemaTree, output: SchemaTree): unknown {
+  if (!(error instanceof SedimentError)) return error;
+  const cut = (text: string) => text.length > 2000 ? `${text.slice(0, 2000)}…` : text;
+  return new SedimentError(
+    error.code,
+    `${error.message} (the file has ${cut(schemaText(source))}, the output ${
+      cut(schemaText(output))
+    })`,
+    { expected: cut(schemaText(output)), extra: error.extra },
+  );
 }
 
 /** Indices of the output's leaves below a view. */
@@ -134,7 +156,6 @@ function incompatible(out: FieldView, from: FieldView, path: readonly string[]) 
     "schema_incompatible",
     `the type ${cut(viewText(from))} cannot become ${cut(viewText(out))} without loss`,
     { column: path },
-    { expected: cut(viewText(out)) },
   );
 }
 
