@@ -9,6 +9,7 @@ import { listen } from "./gateway/listen.ts";
 import { createTokens } from "./gateway/tokens.ts";
 import { applyMigrations, repositoryMigrations } from "./migrate.ts";
 import { cacheFolder } from "./parts/cache_folder.ts";
+import { demandPlatform } from "./parts/platform.ts";
 import { startDatabase } from "./postgres/database.ts";
 import { startRest } from "./rest.ts";
 import { startStandIns } from "./stand_ins.ts";
@@ -85,6 +86,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const timings: Record<string, number> = {};
   const mark = (part: string) => timings[part] = Math.round(performance.now() - begun);
   const say = (text: string) => options.quiet === false && console.error(text);
+  demandPlatform();
   await using stack = new AsyncDisposableStack();
 
   const folder = await openStateFolder(options.stateDir);
@@ -110,12 +112,17 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   );
 
   const cacheDir = await cacheFolder(stateDir);
+  const migrationsDir = options.migrations === false
+    ? undefined
+    : options.migrationsDir ?? repositoryMigrations;
   const database = await startDatabase({
     stateDir,
     cacheDir,
     keys,
     watchdog,
     preferredPort: options.dbPort,
+    // A stack that lives for a test need not push the same migrations again and again.
+    migrationsDir: options.stateDir === undefined ? migrationsDir : undefined,
   });
   stack.defer(() => database.server.stop());
   mark("postgres");
@@ -126,14 +133,6 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   });
   stack.defer(() => sql.end({ timeout: 2 }));
 
-  const migrated = options.migrations === false ? [] : await applyMigrations({
-    migrationsDir: options.migrationsDir ?? repositoryMigrations,
-    stateDir,
-    databaseUrl: database.url("postgres"),
-    sql,
-  });
-  mark("migrations");
-
   const functionsEnv = {
     SUPABASE_URL: front.url,
     SUPABASE_DB_URL: database.url("postgres"),
@@ -143,16 +142,31 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     PUBLIC_URL: front.url,
     ...options.env,
   };
-  const [rest, auth, storage, functions] = await Promise.all([
-    startRest({
+  // The CLI takes a second of another core, PostgREST waits for what it makes; the rest loads meanwhile.
+  const migrate = async () => {
+    const databaseUrl = database.url("postgres");
+    const applied = migrationsDir === undefined
+      ? []
+      : await applyMigrations({ migrationsDir, stateDir, databaseUrl, sql });
+    mark("migrations");
+    return applied;
+  };
+  const migrateAndServe = async () => {
+    const migrated = await migrate();
+    const rest = await startRest({
       stateDir,
       cacheDir,
       databaseUrl: database.url("authenticator"),
       jwtSecret: keys.internalSecret,
       watchdog,
-    }),
+    });
+    stack.defer(() => rest.stop());
+    mark("postgrest");
+    return { migrated, rest };
+  };
+  const [{ migrated, rest }, auth, functions] = await settleAll([
+    migrateAndServe(),
     createAuth({ databaseUrl: database.url("supabase_auth_admin"), url: front.url, keys, tokens }),
-    mountStorage({ root: join(stateDir, "storage"), sql, keys, tokens, url: front.url }),
     options.functions === false
       ? notServed("started without functions")
       : loadFunctions(functionsEnv),
@@ -161,9 +175,15 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       sediment_cron_key: keys.cron,
     }),
   ]);
-  stack.defer(() => rest.stop());
   stack.defer(() => auth.close?.());
   stack.defer(() => functions.close?.());
+  const storage = mountStorage({
+    root: join(stateDir, "storage"),
+    sql,
+    keys,
+    tokens,
+    url: front.url,
+  });
   mark("services");
   front.serve(createGateway({
     keys,
@@ -200,10 +220,16 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     jwks: tokens.jwks,
     functionsEnv,
     pids: { postgres: database.server.pid, postgrest: rest.pid, watchdog: watchdog.pid },
-    migrated,
+    migrated: [...database.migrated, ...migrated],
     timings,
     failed,
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+/** As Promise.all, but waits for all before it throws: what one still starts must be there to be stopped. */
+async function settleAll<T extends readonly unknown[]>(work: [...T]) {
+  await Promise.allSettled(work);
+  return await Promise.all(work);
 }

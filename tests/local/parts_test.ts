@@ -2,6 +2,7 @@ import { strict as assert } from "node:assert";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { findPostgrest, type PostgrestSearch } from "../../supabase/local/parts/postgrest.ts";
+import { demandPlatform } from "../../supabase/local/parts/platform.ts";
 import type { SedimentError } from "../../shared/errors.ts";
 
 const env = (values: Record<string, string>) => ({ get: (name: string) => values[name] });
@@ -65,6 +66,14 @@ for (
       missing({ cacheDir, env: env({}), platform, findPackage: nothing, releases: {} }, [line])
     ));
 }
+
+Deno.test("on Windows the error names WSL2, on the supported platforms there is none", () => {
+  assert.throws(() => demandPlatform("windows-x64"), {
+    code: "part_missing",
+    message: /wsl --install/,
+  });
+  for (const name of ["linux-x64", "darwin-arm64"]) demandPlatform(name);
+});
 
 Deno.test("a release is downloaded once and only with the pinned hash", () =>
   withFolder(async (folder) => {

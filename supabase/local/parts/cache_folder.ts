@@ -34,11 +34,30 @@ const dayMs = 86_400_000;
 /** Removes entries that no start has used for a month, and what a killed build left a day ago. */
 export async function pruneCache(cacheDir: string): Promise<void> {
   for await (const { name } of Deno.readDir(cacheDir)) {
-    const days = /^building-/.test(name) ? 1 : /^(postgres|cluster)-/.test(name) ? 30 : Infinity;
+    const days = /^building-/.test(name)
+      ? 1
+      : /^(postgres|cluster|migrated)-/.test(name)
+      ? 30
+      : Infinity;
     const path = join(cacheDir, name);
     const used = (await Deno.stat(path).catch(() => undefined))?.mtime?.getTime() ?? Infinity;
     if (used < Date.now() - days * dayMs) {
       await Deno.remove(path, { recursive: true }).catch(() => {});
     }
+  }
+}
+
+/** Removes all entries of a kind but those that were used last. */
+export async function keepNewest(cacheDir: string, prefix: string, count: number): Promise<void> {
+  const entries = [];
+  for await (const { name } of Deno.readDir(cacheDir)) {
+    if (!name.startsWith(prefix)) continue;
+    const path = join(cacheDir, name);
+    const used = (await Deno.stat(path).catch(() => undefined))?.mtime?.getTime() ?? 0;
+    entries.push({ path, used });
+  }
+  entries.sort((a, b) => b.used - a.used);
+  for (const { path } of entries.slice(count)) {
+    await Deno.remove(path, { recursive: true }).catch(() => {});
   }
 }

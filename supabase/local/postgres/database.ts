@@ -6,25 +6,30 @@ import type { Watchdog } from "../state/watchdog.ts";
 import { setPasswords } from "./bootstrap.ts";
 import { runAs } from "./run_as.ts";
 import { type PostgresServer, startPostgres, superuser } from "./server.ts";
-import { copyTemplate, prepareTemplate } from "./template.ts";
+import { bootstrappedTemplate, copyCluster, migratedTemplate } from "./template.ts";
 import { preparePostgresTree } from "./tree.ts";
 
 export interface Database {
   server: PostgresServer;
-  /** Whether this start made it. */
-  created: boolean;
+  /** Versions of the migrations that it came with, out of the cache. */
+  migrated: string[];
   /** URL for a role that logs in. */
   url(login: DatabaseLogin): string;
 }
 
-/** Starts the database of a state folder. */
+/**
+ * Starts the database of a state folder.
+ *
+ * @param migrationsDir when given, a new database comes with these migrations applied
+ */
 export async function startDatabase(
-  { stateDir, cacheDir, keys, watchdog, preferredPort }: {
+  { stateDir, cacheDir, keys, watchdog, preferredPort, migrationsDir }: {
     stateDir: string;
     cacheDir: string;
     keys: StackKeys;
     watchdog: Watchdog;
     preferredPort?: number;
+    migrationsDir?: string;
   },
 ): Promise<Database> {
   const folder = join(stateDir, "postgres");
@@ -38,11 +43,16 @@ export async function startDatabase(
   const marker = join(folder, "created");
   const created = !await Deno.stat(marker).then(() => true, () => false);
   let templatePassword = "";
+  let migrated: string[] = [];
   if (created) {
-    const template = await prepareTemplate({ cacheDir, tree, as, watchdog });
+    const options = { cacheDir, tree, as, watchdog };
+    const template = migrationsDir
+      ? await migratedTemplate(options, migrationsDir)
+      : await bootstrappedTemplate(options);
     await Deno.remove(dataDir, { recursive: true }).catch(() => {});
-    await copyTemplate(template, dataDir, as);
+    await copyCluster(template, dataDir, as);
     templatePassword = template.password;
+    if ("versions" in template) migrated = template.versions as string[];
   }
   const server = await startPostgres({
     dataDir,
@@ -63,5 +73,5 @@ export async function startDatabase(
     }
     await Deno.writeTextFile(marker, new Date().toISOString());
   }
-  return { server, created, url: (login) => url(login, keys.passwords[login]) };
+  return { server, migrated, url: (login) => url(login, keys.passwords[login]) };
 }

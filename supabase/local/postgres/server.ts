@@ -26,6 +26,7 @@ const settings: Record<string, string> = {
   max_connections: "100",
   wal_level: "minimal",
   max_wal_senders: "0",
+  min_wal_size: "32MB",
   max_wal_size: "256MB",
   fsync: "off",
   full_page_writes: "off",
@@ -55,6 +56,7 @@ export async function initCluster(
       ...["-D", dataDir, "-U", superuser, "--encoding=UTF8", "--locale=C"],
       ...["--locale-provider=icu", "--icu-locale=en-US"],
       ...["--auth=scram-sha-256", `--pwfile=${passwordFile}`, "--no-sync", "--no-instructions"],
+      "--wal-segsize=4", // MB: copies of a new cluster are 12 MB smaller
     ], { env: { ...tree.env, TZ: "UTC", LC_ALL: "C" }, stdout: "null", cwd: "/" }).output();
     if (!success) {
       const said = new TextDecoder().decode(stderr).trim();
