@@ -7,19 +7,13 @@
 import type { Clock } from "./clock.ts";
 import type { FileSystem } from "./file_system.ts";
 import { FolderLocks } from "./folder_lock.ts";
-import type {
-  ByteSource,
-  MediumScan,
-  PendingMedium,
-  StagedBytes,
-  StoredBytes,
-} from "./pending_medium.ts";
+import type { MediumScan, PendingMedium, StagedBytes, StoredBytes } from "./pending_medium.ts";
+import { chunksOf, pieceBytes } from "./source_chunks.ts";
 import { SedimentError } from "../errors.ts";
 
 const pairName = /^([0-9a-f]{32})\.(bin|json)$/;
 /** Unfinished files of other hosts, whose processes can't be looked at, are swept after this long. */
 const foreignPartMs = 86_400_000;
-const pieceBytes = 1024 * 1024;
 
 /** Options of {@link openFolderMedium}. */
 export interface FolderMediumOptions {
@@ -190,27 +184,4 @@ export async function openFolderMedium(options: FolderMediumOptions): Promise<Pe
     lock: (name, lockOptions) => locks.acquire(name, lockOptions),
     close: () => Promise.resolve(),
   };
-}
-
-/** A source as pieces. */
-export async function* chunksOf(source: ByteSource): AsyncGenerator<Uint8Array> {
-  if (source instanceof Uint8Array) {
-    for (let at = 0; at < source.length; at += pieceBytes) {
-      yield source.subarray(at, at + pieceBytes);
-    }
-  } else if (source instanceof Blob) {
-    yield* chunksOf(source.stream());
-  } else if (source instanceof ReadableStream) {
-    const reader = source.getReader();
-    try {
-      for (;;) {
-        const { done, value } = await reader.read();
-        if (done) return;
-        yield value;
-      }
-    } finally {
-      // Also when the consumer stopped early: the source must hear that nobody reads on.
-      await reader.cancel().catch(() => {});
-    }
-  } else yield* source;
 }

@@ -65,9 +65,12 @@ export async function beginUpload(
   }, exchangeTools(attempt));
   if ("verdict" in begun) return begun;
   const { answer } = begun;
-  const stored = storedAnswerOf(answer, item.size);
+  // A duplicate is known by its hash: the first answer comes along, and no byte need be sent.
+  const known = answer.json?.duplicate === true ? answer.json.stored : undefined;
+  const first = { ...answer, json: (known ?? answer.json) as typeof answer.json };
+  const stored = storedAnswerOf(first, item.size);
   if (stored) {
-    return { verdict: { kind: "stored", answer: stored, duplicate: stored.duplicate === true } };
+    return { verdict: { kind: "stored", answer: stored, duplicate: true } };
   }
   const text = answer.json?.uploadUrl, expiresAt = answer.json?.expiresAt;
   if (answer.status !== 200 || typeof text !== "string" || !URL.canParse(text, url)) {
@@ -77,13 +80,13 @@ export async function beginUpload(
   const expires = typeof expiresAt === "number"
     ? expiresAt * (expiresAt < 1e11 ? 1000 : 1)
     : Date.parse(String(expiresAt));
-  const known = Number.isFinite(expires) ? expires : attempt.clock.now() + 60_000;
+  const until = Number.isFinite(expires) ? expires : attempt.clock.now() + 60_000;
   return {
     answer: answer.json!,
     upload: {
       protocol,
       url: new URL(text, url).href,
-      expires_at: new Date(known).toISOString(),
+      expires_at: new Date(until).toISOString(),
     },
   };
 }
