@@ -1,0 +1,205 @@
+/** Who acts in a seed: uploaders, workers, the clockwork, people with requests. */
+import { createHash } from "node:crypto";
+import { takeTurn } from "../../../shared/compaction/turn.ts";
+import { vacuum } from "../../../shared/compaction/vacuum.ts";
+import { SedimentError } from "../../../shared/errors.ts";
+import type { UploadPorts } from "../../../shared/uploads/ports.ts";
+import { receiveUpload, uploadAtOnce } from "../../../shared/uploads/receive_upload.ts";
+import { stageUpload } from "../../../shared/uploads/stage_upload.ts";
+import type { UploadRequest } from "../../../shared/uploads/upload_request.ts";
+import { encodeRows, inspectRows, mergeRows } from "./rows.ts";
+import type { ClientUpload, World } from "./world.ts";
+
+const tables = ["battles", "items", "quests"];
+
+/** A user with a dataset. */
+export interface Owner {
+  user: string;
+  dataset: string;
+}
+
+interface Body {
+  request: UploadRequest;
+  bytes: Uint8Array;
+  upload: ClientUpload;
+}
+
+/** Sends `count` uploads, one after the other, each until it is acknowledged or given up. */
+export async function uploader(world: World, name: string, owner: Owner, count: number) {
+  const ports: UploadPorts = {
+    catalog: world.catalogOf(name),
+    store: world.storeOf(name),
+    inspect: inspectRows,
+  };
+  const sent: Body[] = [];
+  for (let n = 0; n < count; n++) {
+    // Some are sent again by a client that does not know that they arrived; some race with themselves.
+    const again = sent.length > 0 && world.random.chance(0.2);
+    const body = again ? world.random.pick(sent) : newBody(world, owner, `${name}.${n}`);
+    if (!again) {
+      sent.push(body);
+      world.uploads.push(body.upload);
+    }
+    if (world.random.chance(0.15)) {
+      const twin = `${name}-twin-${n}`;
+      const twinPorts = { ...ports, catalog: world.catalogOf(twin), store: world.storeOf(twin) };
+      world.scheduler.start(twin, () => send(world, twinPorts, owner, body));
+    }
+    await send(world, ports, owner, body);
+  }
+}
+
+async function send(world: World, ports: UploadPorts, owner: Owner, body: Body): Promise<void> {
+  const twoRequests = world.random.chance(0.5);
+  for (let attempt = 0; attempt < 5; attempt++) {
+    try {
+      let answer;
+      if (twoRequests) {
+        const { staged } = await stageUpload(ports, owner.user, body.request, 120);
+        answer = await receiveUpload(ports, staged, body.bytes);
+        // A lost answer is asked for again with the same token.
+        if (world.random.chance(0.2)) {
+          const second = await receiveUpload(ports, staged, body.bytes);
+          sameAnswer(world, body, answer, second);
+        }
+      } else {
+        answer = await uploadAtOnce(ports, owner.user, body.request, body.bytes, 120);
+      }
+      if (body.upload.acknowledged) sameAnswer(world, body, body.upload.answer, answer);
+      body.upload.acknowledged = true;
+      body.upload.answer ??= answer;
+      return;
+    } catch (thrown) {
+      if (!(thrown instanceof SedimentError)) throw thrown;
+      if (!thrown.retryable && thrown.code !== "stage_expired") {
+        world.violations.push(`an upload was refused: ${thrown.code}: ${thrown.message}`);
+        return;
+      }
+    }
+  }
+}
+
+function sameAnswer(world: World, body: Body, first: unknown, second: unknown): void {
+  const told = (answer: unknown) => JSON.stringify({ ...answer as object, duplicate: null });
+  if (told(first) === told(second)) return;
+  world.violations.push(
+    `I3: upload ${body.upload.hash} got two answers: ${told(first)}, ${told(second)}`,
+  );
+}
+
+function newBody(world: World, owner: Owner, id: string): Body {
+  const { random } = world;
+  const periodTag = "0";
+  const slices: UploadRequest["slices"] = [];
+  const parts: Uint8Array[] = [];
+  const rows: string[] = [];
+  const concatenated = random.chance(0.3);
+  const names = concatenated ? [random.pick(tables), random.pick(tables)] : [random.pick(tables)];
+  let at = 0;
+  for (const [ordinal, table] of names.entries()) {
+    const own = Array.from(
+      { length: random.whole(1, 4) },
+      (_, n) => `${table}/${id}.${ordinal}:${n}`,
+    );
+    const bytes = encodeRows(
+      {
+        schema: random.chance(0.8) ? "schema-a" : "schema-b",
+        rows: own,
+        ...(random.chance(0.05) ? { bad: true as const } : {}),
+      },
+      random.pick([0, 300, 900, 2500]),
+    );
+    slices.push({ table, start: at, length: bytes.byteLength, format: "parquet" });
+    at += bytes.byteLength;
+    parts.push(bytes);
+    rows.push(...own);
+  }
+  const bytes = new Uint8Array(at);
+  for (const [index, part] of parts.entries()) bytes.set(part, slices[index]!.start);
+  const hash = createHash("sha256").update(bytes).digest("hex");
+  return {
+    bytes,
+    request: {
+      datasetId: owner.dataset,
+      table: names[0]!,
+      periodTag,
+      size: at,
+      contentHash: hash,
+      concatenated,
+      slices,
+    } as UploadRequest,
+    upload: { dataset: owner.dataset, table: names[0]!, hash, rows, acknowledged: false },
+  };
+}
+
+/** Takes turns. */
+export async function worker(world: World, name: string, turns: number): Promise<void> {
+  const ports = {
+    catalog: world.catalogOf(name),
+    store: world.storeOf(name),
+    clock: world.clockOf(name),
+    merge: mergeRows,
+  };
+  for (let turn = 0; turn < turns; turn++) {
+    try {
+      await takeTurn(ports, {
+        worker: name,
+        leaseSeconds: 60,
+        turnSeconds: 60,
+        turnBytes: world.random.pick([500, 5_000, 1_000_000]),
+      });
+    } catch (thrown) {
+      if (!(thrown instanceof SedimentError)) throw thrown;
+    }
+    await ports.clock.sleep(1_000 * world.random.whole(1, 5));
+  }
+}
+
+/** What pg_cron and the DLQ handler do, in any order. */
+export async function clockwork(world: World, name: string, rounds: number): Promise<void> {
+  const catalog = world.catalogOf(name);
+  const store = world.storeOf(name);
+  const jobs: (() => Promise<unknown>)[] = [
+    () => catalog.expireLeases({}),
+    () => catalog.expireLeases({}),
+    () => catalog.sweep({}),
+    () => catalog.sweep({}),
+    () => vacuum({ catalog, store, clock: world.clockOf(name) }, { seconds: 60 }),
+    () => catalog.drainDeadLetters({}),
+    () => catalog.triggerScheduled({}),
+  ];
+  for (let round = 0; round < rounds; round++) {
+    await attempt(world.random.pick(jobs));
+    await world.clockOf(name).sleep(1_000 * world.random.whole(1, 60));
+  }
+}
+
+/** Manual requests, redrives and second tries for quarantined files. */
+export async function people(world: World, name: string, owners: Owner[], rounds: number) {
+  const catalog = world.catalogOf(name);
+  for (let round = 0; round < rounds; round++) {
+    const { user, dataset } = world.random.pick(owners);
+    const table = world.random.pick([...tables, null]);
+    await attempt(world.random.pick([
+      () => catalog.requestCompaction({ user, dataset, table }),
+      () => catalog.requestCompaction({ user, dataset, table, priority: "scheduled" }),
+      () => catalog.redriveDeadLetters({ user }),
+      () => catalog.retryQuarantined({ user, dataset }),
+    ]));
+  }
+}
+
+/** Lets time jump. */
+export async function time(world: World, name: string, jumps: number): Promise<void> {
+  for (let jump = 0; jump < jumps; jump++) {
+    await world.clockOf(name).sleep(1_000 * world.random.pick([2, 20, 65, 700, 2_000]));
+  }
+}
+
+async function attempt(action: () => Promise<unknown>): Promise<void> {
+  try {
+    await action();
+  } catch (thrown) {
+    if (!(thrown instanceof SedimentError)) throw thrown;
+  }
+}

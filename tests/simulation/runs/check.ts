@@ -1,0 +1,191 @@
+/** The invariants of DESIGN.md section 3, looked at from outside: the catalog's rows, the store's objects. */
+import { decodeRows } from "./rows.ts";
+import type { Owner } from "./actors.ts";
+import type { World } from "./world.ts";
+
+interface VisibleFile {
+  object_key: string;
+  start_byte: number;
+  byte_length: number;
+  table: string;
+}
+
+/** What must hold at every moment: I1 at kept versions, I2, I3. */
+export async function checkAlways(world: World, owners: Owner[], all: boolean): Promise<void> {
+  const { sql } = world.database;
+  for (const { dataset, user } of owners) {
+    const [kept] = await sql`
+      select version, oldest_kept_version from public.datasets where id = ${dataset}`;
+    if (!kept) continue;
+    const newest = Number(kept.version);
+    const oldest = Number(kept.oldest_kept_version);
+    const versions = all
+      ? Array.from({ length: newest - oldest + 1 }, (_, n) => oldest + n)
+      : [...new Set([newest, oldest, world.random.whole(oldest, newest)])];
+    const ledger = await sql`
+      select content_hash as hash, "table", (answer ->> 'version')::bigint as version
+      from public.uploads where dataset_id = ${dataset} and answer is not null`;
+    for (const version of versions) await checkRows(world, { dataset, user }, version, ledger);
+    checkLedger(world, dataset, ledger);
+  }
+  await checkObjects(world);
+}
+
+/** I1: the rows that a version shows are the rows of the uploads acknowledged up to it, each once. */
+async function checkRows(
+  world: World,
+  { dataset, user }: Owner,
+  version: number,
+  ledger: Record<string, unknown>[],
+): Promise<void> {
+  const expected = new Map<string, number>();
+  for (const { hash, version: added, table } of ledger) {
+    if (Number(added) > version) continue;
+    const upload = world.uploads.find((u) =>
+      u.hash === hash && u.dataset === dataset && u.table === table
+    );
+    if (!upload) world.violations.push(`I3: the ledger holds ${hash}, which nobody sent`);
+    for (const row of upload?.rows ?? []) expected.set(row, (expected.get(row) ?? 0) + 1);
+  }
+  let cursor: string | null = null;
+  const files: VisibleFile[] = [];
+  do {
+    const page: { files: VisibleFile[]; next_cursor: string | null } = await world.catalog
+      .listFiles({
+        user,
+        dataset,
+        version,
+        cursor,
+        limit: 7,
+      });
+    files.push(...page.files);
+    cursor = page.next_cursor;
+  } while (cursor);
+  for (const file of files) {
+    const object = world.store.objects.get(file.object_key);
+    if (!object) {
+      world.violations.push(`I2: version ${version} shows ${file.object_key}, which is not stored`);
+      return;
+    }
+    const end = file.start_byte + file.byte_length;
+    for (const row of decodeRows(object.bytes.subarray(file.start_byte, end)).rows) {
+      if (!row.startsWith(`${file.table}/`)) {
+        world.violations.push(`I1: table ${file.table} shows the row ${row}`);
+      }
+      const left = (expected.get(row) ?? 0) - 1;
+      if (left < 0) {
+        world.violations.push(`I1: version ${version} shows ${row} more often than it was sent`);
+        return;
+      }
+      expected.set(row, left);
+    }
+  }
+  for (const [row, left] of expected) {
+    if (left === 0) continue;
+    world.violations.push(`I1: version ${version} lacks ${row}`);
+    return;
+  }
+}
+
+/** I3: what a client was told is in the ledger, and there once. */
+function checkLedger(world: World, dataset: string, ledger: Record<string, unknown>[]): void {
+  for (const upload of world.uploads) {
+    if (!upload.acknowledged || upload.dataset !== dataset) continue;
+    const found = ledger.filter((row) => row.hash === upload.hash && row.table === upload.table);
+    if (found.length !== 1) {
+      world.violations.push(`I3: ${upload.hash} is in the ledger ${found.length} times`);
+    }
+  }
+}
+
+/** I2: an object exists only if `objects` names it; what it names as stored exists. */
+async function checkObjects(world: World): Promise<void> {
+  const known = await world.database.sql`select object_key, state, size from public.objects`;
+  const states = new Map(known.map((row) => [row.object_key, row]));
+  for (const key of world.store.objects.keys()) {
+    if (!states.has(key)) world.violations.push(`I2: nobody planned the object ${key}`);
+  }
+  for (const { object_key, state, size } of known) {
+    if (state !== "stored") continue;
+    const object = world.store.objects.get(object_key);
+    if (!object) world.violations.push(`I2: ${object_key} is stored, says the catalog`);
+    else if (object.bytes.byteLength !== Number(size)) {
+      world.violations.push(`I2: ${object_key} has ${object.bytes.byteLength} bytes, not ${size}`);
+    }
+  }
+}
+
+/** What must hold once everything that was due has been done: I2's other half, I4, I6, I7. */
+export async function checkAtRest(world: World): Promise<void> {
+  const { sql } = world.database;
+  const expectNone = async (what: string, rows: Promise<Record<string, unknown>[]>) => {
+    const found = await rows;
+    if (found.length > 0) {
+      world.violations.push(`${what}: ${JSON.stringify(found.slice(0, 3))} (${found.length})`);
+    }
+  };
+  await expectNone(
+    "I4: a lease is left",
+    sql`select "table", run_id, token, lease_expires_at from public.partitions
+        where lease_expires_at is not null`,
+  );
+  await expectNone(
+    "I4: debt without a live message, a time at which it is due, or a reason",
+    sql`select "table", debt_files, due_at, dead_since, last_decision from public.partitions
+        where debt_files > 0 and msg_id is null and due_at is null and dead_since is null`,
+  );
+  await expectNone(
+    "I4: demand that no run has seen",
+    sql`select "table", demand_seq, done_seq from public.partitions
+        where demand_seq > done_seq and dead_since is null`,
+  );
+  await expectNone(
+    "I4: a live message that is not in its queue",
+    sql`select p."table", p.queue, p.msg_id from public.partitions p where p.msg_id is not null
+        and not exists (select 1 from sediment.queue_messages m
+          where m.queue = p.queue and m.msg_id = p.msg_id)`,
+  );
+  await expectNone(
+    "I7: a message is left that is no partition's",
+    sql`select m.queue, m.msg_id, m.message from sediment.queue_messages m
+        where m.queue in ('manual', 'realtime', 'scheduled') and not exists (
+          select 1 from public.partitions p where p.queue = m.queue and p.msg_id = m.msg_id)`,
+  );
+  await expectNone(
+    "I7: a run has not ended",
+    sql`select id, "table", status, operation, attempts from public.processing_metrics
+        where status in ('queued', 'running') and completed_at is null and not exists (
+          select 1 from public.partitions p where p.run_id = id or p.next_run_id = id)`,
+  );
+  await expectNone(
+    "I7: a run ended in the dead letters without a letter",
+    sql`select r.id, r.status from public.processing_metrics r
+        where r.status in ('dlq_failure', 'timeout') and not exists (
+          select 1 from public.dead_letters l where l.run_id = r.id)`,
+  );
+  await expectNone(
+    "I2: a staged object was never swept",
+    sql`select object_key, state from public.objects where state in ('staged', 'deleting')`,
+  );
+  await expectNone(
+    "I6: a bad fragment holds up its partition",
+    sql`select f.id, f."table", p.last_decision from public.battle_files f
+        join public.partitions p using (dataset_id, "table", period_tag)
+        where f.removed_version is null and f.state = 'quarantined' and p.dead_since is not null`,
+  );
+  const tombstones = await sql`select object_key from public.objects where state = 'tombstone'`;
+  for (const { object_key } of tombstones) {
+    if (world.store.objects.has(object_key)) {
+      world.violations.push(`I2: ${object_key} is a tombstone and still stored`);
+    }
+  }
+}
+
+/** Leaves a healthy catalog must reach: no two fragments of a schema are left where two were to be merged. */
+export async function countLeft(world: World): Promise<number> {
+  const [row] = await world.database.sql`
+    select count(*)::int as left from (
+      select 1 from public.battle_files where removed_version is null and level = 0 and state = 'active'
+      group by dataset_id, "table", period_tag, schema_fingerprint having count(*) > 1) x`;
+  return row.left;
+}

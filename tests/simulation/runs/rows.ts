@@ -1,0 +1,81 @@
+/**
+ * The data of the simulation: a "file" is JSON of row ids under a schema name, so that a merge is cheap and
+ * every row can be told from every other. The planner, the turn, the catalog and the store see ordinary files.
+ */
+import { SedimentError } from "../../../shared/errors.ts";
+import type { ParquetFacts } from "../../../shared/parquet/inspect.ts";
+import type { MergePlan, MergeResult, Sink } from "../../../shared/parquet/merge_plan.ts";
+import type { RangeReader } from "../../../shared/parquet/range_reader.ts";
+
+/** A file of the simulation. */
+export interface RowFile {
+  schema: string;
+  /** Row ids, each `upload:number`. In the order of the file. */
+  rows: string[];
+  /** A file whose merge always fails: the bad fragment. */
+  bad?: true;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** The bytes of a file, padded to `size` when given, so that tiers of sizes come about. */
+export function encodeRows(file: RowFile, size = 0): Uint8Array {
+  const text = JSON.stringify(file);
+  return encoder.encode(text.padEnd(size, " "));
+}
+
+/** The file in the bytes. */
+export function decodeRows(bytes: Uint8Array): RowFile {
+  return JSON.parse(decoder.decode(bytes));
+}
+
+function facts(file: RowFile, bytes: number) {
+  return {
+    rowCount: file.rows.length,
+    rowGroupCount: 1,
+    uncompressedBytes: bytes,
+    schemaFingerprint: file.schema,
+    schema: { name: file.schema },
+    stats: {},
+  };
+}
+
+/** Stands for `inspectParquetBytes`. */
+export function inspectRows(bytes: Uint8Array): ParquetFacts {
+  return facts(decodeRows(bytes), bytes.byteLength) as unknown as ParquetFacts;
+}
+
+/** Stands for `merge`: rows of all inputs in order; a bad one is rejected whole. */
+export async function mergeRows(
+  plan: MergePlan,
+  readers: Map<string, RangeReader>,
+  sink: Sink,
+  { signal }: { signal: AbortSignal },
+): Promise<MergeResult> {
+  const merged: string[] = [];
+  const rejected: MergeResult["rejected"] = [];
+  const output: RowFile = { schema: "", rows: [] };
+  for (const { id } of plan.inputs) {
+    const reader = readers.get(id)!;
+    try {
+      const input = decodeRows(await reader.read(0, reader.size, signal));
+      if (input.bad) throw new SedimentError("invalid_parquet", `file ${id} is broken`);
+      output.schema = input.schema;
+      output.rows.push(...input.rows);
+      merged.push(id);
+    } catch (thrown) {
+      if (!(thrown instanceof SedimentError)) throw thrown;
+      if (thrown.retryable) throw thrown;
+      rejected.push({ id, error: thrown });
+    }
+  }
+  const bytes = merged.length > 0 ? encodeRows(output) : new Uint8Array();
+  if (bytes.byteLength > 0) await sink.write(bytes);
+  return {
+    ...facts(output, bytes.byteLength),
+    byteLength: bytes.byteLength,
+    merged,
+    rejected,
+  } as unknown as MergeResult;
+}

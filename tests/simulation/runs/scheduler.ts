@@ -1,0 +1,153 @@
+/**
+ * One scheduler over many actors. Every call that an actor makes through a port stops at a gate; the
+ * scheduler opens one gate at a time, chosen by the seed, and waits until that call has ended and the actor
+ * stands at its next gate. So the order of all effects is the seed's.
+ */
+import { setImmediate } from "node:timers";
+import type { Random } from "./random.ts";
+
+/** What happens to a call when its gate opens. */
+export type Fault =
+  | "none"
+  /** Fails and was not done. */
+  | "before"
+  /** Was done, but the caller is told that it failed. */
+  | "after"
+  /** The actor dies instead of making the call. */
+  | "die-before"
+  /** The actor dies before it hears the answer. */
+  | "die-after"
+  /** The call waits until every lease of now has run out. */
+  | "late"
+  /** The call is made twice; the second answer is the one that is heard. */
+  | "twice";
+
+interface Gate {
+  actor: string;
+  call: string;
+  open(fault: Fault): Promise<void>;
+}
+
+/** Chooses the fault of a call. */
+export type FaultPlan = (actor: string, call: string, random: Random) => Fault;
+
+/** One line of what happened. */
+export interface TraceLine {
+  step: number;
+  actor: string;
+  call: string;
+  fault: Fault;
+}
+
+/** See the module's head. */
+export class Scheduler {
+  readonly trace: TraceLine[] = [];
+  #gates: Gate[] = [];
+  #alive = new Set<string>();
+  #dead = new Set<string>();
+  #failures: unknown[] = [];
+  steps = 0;
+  faults = 0;
+
+  constructor(
+    private readonly random: Random,
+    /** The running plan; replaced when faults are switched off at the end. */
+    public faultPlan: FaultPlan,
+  ) {}
+
+  /** Starts an actor. It ends when its work returns, or dies at a gate. */
+  start(actor: string, work: () => Promise<void>): void {
+    this.#alive.add(actor);
+    work().catch((error) => {
+      if (!this.#dead.has(actor)) this.#failures.push(error);
+    }).finally(() => this.#alive.delete(actor));
+  }
+
+  /** Whether the actor runs. */
+  isAlive(actor: string): boolean {
+    return this.#alive.has(actor);
+  }
+
+  /**
+   * Passes a call through the actor's gate.
+   *
+   * @param effect makes the call
+   * @param failure the error of a call that failed, or whose answer was lost
+   * @param late lets time pass beyond every lease
+   * @returns never, when the actor died
+   */
+  pass<T>(
+    actor: string,
+    call: string,
+    effect: () => Promise<T>,
+    failure: () => Error,
+    late: () => Promise<void>,
+  ): Promise<T> {
+    // The dead make no calls; their promises stay open, as those of a killed process do.
+    if (this.#dead.has(actor)) return new Promise(() => {});
+    return new Promise<T>((resolve, reject) => {
+      const open = async (fault: Fault) => {
+        if (fault === "die-before") return this.#kill(actor);
+        if (fault === "before") return reject(failure());
+        try {
+          if (fault === "late") await late();
+          let answer = await effect();
+          if (fault === "twice") answer = await effect();
+          if (fault === "die-after") return this.#kill(actor);
+          if (fault === "after") return reject(failure());
+          resolve(answer);
+        } catch (error) {
+          if (fault === "die-after") return this.#kill(actor);
+          reject(error);
+        }
+      };
+      this.#gates.push({ actor, call, open });
+    });
+  }
+
+  #kill(actor: string): void {
+    this.#dead.add(actor);
+    this.#alive.delete(actor);
+    this.#gates = this.#gates.filter((gate) => gate.actor !== actor);
+  }
+
+  /** Lets every actor that is left die where it stands. */
+  killAll(): void {
+    for (const actor of [...this.#alive]) this.#kill(actor);
+  }
+
+  /**
+   * Opens gates until no actor is left, or `most` are open.
+   *
+   * @throws what an actor threw: actors handle the errors of ports, so that is a fault of the code under test
+   *   or of the simulation
+   */
+  async run(most: number): Promise<void> {
+    for (let opened = 0; opened < most; opened++) {
+      await this.#settle();
+      if (this.#failures.length > 0) throw this.#failures[0];
+      if (this.#gates.length === 0) return;
+      const index = this.random.whole(0, this.#gates.length - 1);
+      const [gate] = this.#gates.splice(index, 1);
+      const fault = this.faultPlan(gate!.actor, gate!.call, this.random);
+      this.steps++;
+      if (fault !== "none") this.faults++;
+      this.trace.push({ step: this.steps, actor: gate!.actor, call: gate!.call, fault });
+      await gate!.open(fault);
+    }
+  }
+
+  /** Waits until everyone who lives stands at a gate. */
+  async #settle(): Promise<void> {
+    const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+    await turn();
+    for (let tries = 0; tries < 10_000; tries++) {
+      const standing = new Set(this.#gates.map((gate) => gate.actor));
+      if ([...this.#alive].every((actor) => standing.has(actor))) return await turn();
+      if (this.#failures.length > 0) return;
+      await turn();
+    }
+    const stuck = [...this.#alive].filter((actor) => !this.#gates.some((g) => g.actor === actor));
+    throw new Error(`the simulation hangs: ${stuck.join(", ")} waits for something without a gate`);
+  }
+}

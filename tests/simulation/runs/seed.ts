@@ -1,0 +1,111 @@
+/** One seed: a storm of actors and faults, then calm, then everything that must hold. */
+import { clockwork, type Owner, people, time, uploader, worker } from "./actors.ts";
+import { checkAlways, checkAtRest } from "./check.ts";
+import type { SimulatedDatabase } from "./database.ts";
+import { calm, temper } from "./faults.ts";
+import { Random } from "./random.ts";
+import type { TraceLine } from "./scheduler.ts";
+import { vacuum } from "../../../shared/compaction/vacuum.ts";
+import { takeTurn } from "../../../shared/compaction/turn.ts";
+import { mergeRows } from "./rows.ts";
+import { World } from "./world.ts";
+
+/** What a seed came to. */
+export interface SeedReport {
+  seed: number;
+  steps: number;
+  faults: number;
+  uploads: number;
+  /** Empty when all held. */
+  violations: string[];
+  trace: TraceLine[];
+}
+
+/**
+ * Runs a seed.
+ *
+ * @param steps gates that are opened in the storm, at most
+ */
+export async function runSeed(
+  database: SimulatedDatabase,
+  seed: number,
+  steps: number,
+): Promise<SeedReport> {
+  await database.reset();
+  const world = new World(database, seed, temper(new Random(seed * 31 + 7)));
+  const { random, scheduler } = world;
+  try {
+    const owners: Owner[] = Array.from(
+      { length: random.whole(1, 2) },
+      () => ({ user: random.uuid(), dataset: random.uuid() }),
+    );
+    const uploaders = random.whole(1, 3);
+    for (let n = 0; n < uploaders; n++) {
+      const owner = random.pick(owners);
+      scheduler.start(
+        `uploader-${n}`,
+        () => uploader(world, `uploader-${n}`, owner, random.whole(2, 8)),
+      );
+    }
+    const workers = random.whole(1, 3);
+    for (let n = 0; n < workers; n++) {
+      scheduler.start(`worker-${n}`, () => worker(world, `worker-${n}`, 10));
+    }
+    scheduler.start("clockwork", () => clockwork(world, "clockwork", 14));
+    scheduler.start("people", () => people(world, "people", owners, random.whole(0, 5)));
+    scheduler.start("time", () => time(world, "time", random.whole(0, 6)));
+
+    // The storm, with a look at the invariants now and then: they hold at every moment, not only at the end.
+    const slice = Math.ceil(steps / 6);
+    for (let done = 0; done < steps && world.violations.length === 0; done += slice) {
+      await scheduler.run(slice);
+      await checkAlways(world, owners, false);
+    }
+    scheduler.faultPlan = calm;
+    scheduler.killAll();
+    if (world.violations.length === 0) await comeToRest(world);
+    await checkAlways(world, owners, true);
+    await checkAtRest(world);
+  } catch (thrown) {
+    world.violations.push(`an exception: ${(thrown as Error).stack ?? thrown}`);
+  }
+  return {
+    seed,
+    steps: scheduler.steps,
+    faults: scheduler.faults,
+    uploads: world.uploads.length,
+    violations: world.violations,
+    trace: scheduler.trace,
+  };
+}
+
+/** Time passes and the clockwork and one worker go on without faults until nothing is left to do. */
+async function comeToRest(world: World): Promise<void> {
+  const { catalog, store, database } = world;
+  const clock = { now: () => new Date(), sleep: (ms: number) => database.advance(ms / 1000) };
+  let quiet = 0;
+  for (let round = 0; round < 80 && quiet < 3; round++) {
+    // Past leases and back-offs; every second round towards put deadlines (7,200 s) and retention.
+    await database.advance(round % 2 === 0 ? 70 : 2_500);
+    await catalog.expireLeases({});
+    await catalog.sweep({});
+    const turn = await takeTurn({ catalog, store, clock, merge: mergeRows }, {
+      worker: "calm",
+      leaseSeconds: 60,
+      turnSeconds: 60,
+      turnBytes: 10_000_000,
+    });
+    const swept = await vacuum({ catalog, store, clock }, { seconds: 60 });
+    await catalog.drainDeadLetters({ limit: 100 });
+    const idle = turn.runs.every((run) => run.outputs === 0) && swept.objects_deleted === 0 &&
+      swept.files_dropped === 0;
+    quiet = idle && round > 8 ? quiet + 1 : 0;
+  }
+  // What was woken by the sweep of the last round has its turn: then nothing may be left over.
+  await takeTurn({ catalog, store, clock, merge: mergeRows }, {
+    worker: "calm",
+    leaseSeconds: 60,
+    turnSeconds: 60,
+    turnBytes: 10_000_000,
+  });
+}
