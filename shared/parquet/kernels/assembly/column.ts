@@ -51,6 +51,8 @@ export class Column {
   /** Open addressing: (hash << 32 | id + 1), 0 is free. */
   table: usize;
   tableMask: u32;
+  /** 32 less the table's bits. */
+  tableShift: u32;
   /** The checkpoint that a rollback goes back to. */
   keptCount: u32;
   keptRows: u32;

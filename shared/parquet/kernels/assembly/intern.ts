@@ -5,19 +5,21 @@ import { alloc, free, reserve } from "./memory";
 let seed: u64 = 0x9e3779b97f4a7c15;
 let multiplier: u64 = 0xd6e8feb86659fd93;
 
-/** Sets the secret of the hash; the multiplier is made odd (multiply-shift is universal then). */
+/**
+ * Sets the secret of the hash; the multiplier is made odd. Slots come from the highest bits of the product, on
+ * which all bits of a value bear (multiply-shift, universal): lower ones don't see a double's exponent.
+ */
 export function seedHash(a: u32, b: u32, c: u32, d: u32): void {
   seed = (<u64> a << 32) | b;
   multiplier = ((<u64> c << 32) | d) | 1;
 }
 
 @inline
-function hashWord(w: u64): u64 {
-  const h = (w ^ seed) * multiplier;
-  return h ^ (h >> 32);
+function hashWord(w: u64): u32 {
+  return <u32> (((w ^ seed) * multiplier) >> 32);
 }
 
-function hashBytes(p: usize, n: u32): u64 {
+function hashBytes(p: usize, n: u32): u32 {
   let h = seed ^ n;
   let i: u32 = 0;
   while (i + 8 <= n) {
@@ -30,8 +32,7 @@ function hashBytes(p: usize, n: u32): u64 {
     h = (h ^ (load<u64>(p + i) & (((<u64> 1) << (rest << 3)) - 1))) * multiplier;
     h ^= h >> 32;
   }
-  h *= multiplier;
-  return h ^ (h >> 32);
+  return <u32> ((h * multiplier) >> 32);
 }
 
 @inline
@@ -52,13 +53,14 @@ function growTable(c: Column): bool {
   if (bigger == 0) return false;
   memory.fill(bigger, 0, <usize> size << 3);
   const mask = size - 1;
+  const shift = clz<u32>(mask);
   if (c.table != 0) {
     for (let i: u32 = 0; i <= c.tableMask; i++) {
       const slot = load<u64>(c.table + (<usize> i << 3));
       if (slot == 0) continue;
       const top = <u32> (slot >> 32);
       // 4-byte values stand in their slot instead of a hash
-      let at = (c.width == 4 ? <u32> hashWord(top) : top) & mask;
+      let at = (c.width == 4 ? hashWord(top) : top) >> shift;
       while (load<u64>(bigger + (<usize> at << 3)) != 0) at = (at + 1) & mask;
       store<u64>(bigger + (<usize> at << 3), slot);
     }
@@ -66,6 +68,7 @@ function growTable(c: Column): bool {
   }
   c.table = bigger;
   c.tableMask = mask;
+  c.tableShift = shift;
   return true;
 }
 
@@ -95,14 +98,14 @@ function intern4(c: Column, src: usize, n: u32, dst: usize): bool {
     const stop = min<u32>(n, from + BATCH);
     let sum: u64 = 0;
     for (let i = from; i < stop; i++) {
-      const hash = <u32> hashWord(load<u32>(src + (<usize> i << 2)));
+      const hash = hashWord(load<u32>(src + (<usize> i << 2)));
       store<u32>(HASHES + (<usize> (i - from) << 2), hash);
-      sum += load<u64>(c.table + (<usize> (hash & c.tableMask) << 3));
+      sum += load<u64>(c.table + (<usize> (hash >> c.tableShift) << 3));
     }
     touched = sum;
     for (let i = from; i < stop; i++) {
       const key = load<u32>(src + (<usize> i << 2));
-      let at = load<u32>(HASHES + (<usize> (i - from) << 2)) & c.tableMask;
+      let at = load<u32>(HASHES + (<usize> (i - from) << 2)) >> c.tableShift;
       let id: u32 = 0;
       while (true) {
         const slot = load<u64>(c.table + (<usize> at << 3));
@@ -131,15 +134,15 @@ function intern8(c: Column, src: usize, n: u32, dst: usize): bool {
     const stop = min<u32>(n, from + BATCH);
     let sum: u64 = 0;
     for (let i = from; i < stop; i++) {
-      const hash = <u32> hashWord(load<u64>(src + (<usize> i << 3)));
+      const hash = hashWord(load<u64>(src + (<usize> i << 3)));
       store<u32>(HASHES + (<usize> (i - from) << 2), hash);
-      sum += load<u64>(c.table + (<usize> (hash & c.tableMask) << 3));
+      sum += load<u64>(c.table + (<usize> (hash >> c.tableShift) << 3));
     }
     touched = sum;
     for (let i = from; i < stop; i++) {
       const key = load<u64>(src + (<usize> i << 3));
       const hash = load<u32>(HASHES + (<usize> (i - from) << 2));
-      let at = hash & c.tableMask;
+      let at = hash >> c.tableShift;
       let id: u32 = 0;
       while (true) {
         const slot = load<u64>(c.table + (<usize> at << 3));
@@ -165,8 +168,8 @@ function intern8(c: Column, src: usize, n: u32, dst: usize): bool {
 /** Fixed values of any other width. */
 function insertFixed(c: Column, p: usize): u32 {
   const width = c.width;
-  const hash = <u32> hashBytes(p, width);
-  let at = hash & c.tableMask;
+  const hash = hashBytes(p, width);
+  let at = hash >> c.tableShift;
   while (true) {
     const slot = load<u64>(c.table + (<usize> at << 3));
     if (slot == 0) break;
@@ -182,8 +185,8 @@ function insertFixed(c: Column, p: usize): u32 {
 
 /** A byte array at `p` of `n` bytes. */
 function insertBytes(c: Column, p: usize, n: u32): u32 {
-  const hash = <u32> hashBytes(p, n);
-  let at = hash & c.tableMask;
+  const hash = hashBytes(p, n);
+  let at = hash >> c.tableShift;
   while (true) {
     const slot = load<u64>(c.table + (<usize> at << 3));
     if (slot == 0) break;
@@ -251,13 +254,13 @@ export function rebuildTable(c: Column): void {
     let top: u32 = 0;
     if (c.type == BYTE_ARRAY) {
       const entry = c.entries + load<u32>(c.entryStarts + (<usize> id << 2));
-      hash = <u32> hashBytes(entry + 4, load<u32>(entry));
-    } else if (c.width == 8) hash = <u32> hashWord(load<u64>(c.entries + (<usize> id << 3)));
+      hash = hashBytes(entry + 4, load<u32>(entry));
+    } else if (c.width == 8) hash = hashWord(load<u64>(c.entries + (<usize> id << 3)));
     else if (c.width == 4) {
       top = load<u32>(c.entries + (<usize> id << 2));
-      hash = <u32> hashWord(top);
-    } else hash = <u32> hashBytes(c.entries + id * c.width, c.width);
-    let at = hash & c.tableMask;
+      hash = hashWord(top);
+    } else hash = hashBytes(c.entries + id * c.width, c.width);
+    let at = hash >> c.tableShift;
     while (load<u64>(c.table + (<usize> at << 3)) != 0) at = (at + 1) & c.tableMask;
     store<u64>(c.table + (<usize> at << 3), (<u64> (c.width == 4 ? top : hash) << 32) | (id + 1));
   }
