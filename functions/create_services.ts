@@ -2,9 +2,11 @@
 import { createClient } from "@supabase/supabase-js";
 import { createCatalog } from "../shared/catalog/catalog.ts";
 import { type Env, readEnv } from "../shared/env.ts";
+import { SedimentError } from "../shared/errors.ts";
 import { createAuthenticator } from "../shared/http/authenticate.ts";
 import { createTokenSigner, deriveTokenKey } from "../shared/http/signed_token.ts";
 import type { ObjectStore } from "../shared/storage/object_store.ts";
+import { createS3Store } from "../shared/storage/s3_store.ts";
 import { createSupabaseStore } from "../shared/storage/supabase_store.ts";
 import type { Services } from "./services.ts";
 
@@ -41,9 +43,29 @@ export function createServices(
 }
 
 function createStore(env: Env): ObjectStore {
-  return createSupabaseStore({
-    url: env.SUPABASE_URL,
-    secretKey: env.secretKey,
+  if (env.SEDIMENT_STORE === "supabase") {
+    return createSupabaseStore({
+      url: env.SUPABASE_URL,
+      secretKey: env.secretKey,
+      bucket: env.SEDIMENT_BUCKET,
+    });
+  }
+  return createS3Store({
+    endpoint: needed(env, "SEDIMENT_S3_ENDPOINT"),
+    region: env.SEDIMENT_S3_REGION,
     bucket: env.SEDIMENT_BUCKET,
+    accessKeyId: needed(env, "SEDIMENT_S3_ACCESS_KEY_ID"),
+    secretAccessKey: needed(env, "SEDIMENT_S3_SECRET_ACCESS_KEY"),
+  });
+}
+
+function needed(
+  env: Env,
+  name: "SEDIMENT_S3_ENDPOINT" | "SEDIMENT_S3_ACCESS_KEY_ID" | "SEDIMENT_S3_SECRET_ACCESS_KEY",
+): string {
+  const value = env[name];
+  if (value !== undefined) return value;
+  throw new SedimentError("misconfigured", `SEDIMENT_STORE is s3 and ${name} is missing`, {
+    field: name,
   });
 }

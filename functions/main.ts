@@ -4,9 +4,11 @@ import { asSedimentError } from "../shared/errors.ts";
 import { notFound, problemResponse } from "../shared/http/problem.ts";
 import { requestIdOf } from "../shared/http/request_id.ts";
 import type { HttpApp } from "../shared/http/http_app.ts";
+import { createAssetSyncApp } from "./asset-sync/app.ts";
 import { createBattleDataApp } from "./battle-data/app.ts";
 import { createCompactionApp } from "./compaction/app.ts";
 import { createCompactorApp } from "./compactor/app.ts";
+import { createDeadLetterApp } from "./dead-letter/app.ts";
 import { createServices, type ReplacedPorts } from "./create_services.ts";
 
 /** Something that answers requests. */
@@ -30,6 +32,8 @@ export function createApp(
     "battle-data": createBattleDataApp(services),
     "compaction": createCompactionApp(services),
     "compactor": createCompactorApp(services, merge),
+    "dead-letter": createDeadLetterApp(services),
+    "asset-sync": createAssetSyncApp(services),
   };
   return {
     async fetch(request) {

@@ -11,7 +11,6 @@ import { receiveUpload, uploadAtOnce } from "../../shared/uploads/receive_upload
 import {
   packedStageSchema,
   packStage,
-  type StagedUpload,
   stageUpload,
   unpackStage,
 } from "../../shared/uploads/stage_upload.ts";
@@ -22,6 +21,7 @@ import {
 } from "../../shared/uploads/upload_request.ts";
 import { baseUrl, bodyLimits, type Services } from "../services.ts";
 import { uploadPorts } from "../upload_ports.ts";
+import { refuseOtherUser, stageToken } from "../upload_token.ts";
 
 /** Step 1 of two, or all of it as multipart. */
 export async function takeUpload(services: Services, request: Request): Promise<Response> {
@@ -61,23 +61,11 @@ export async function takeBytes(
   request: Request,
   stageId: string,
 ): Promise<Response> {
-  const staged = openStage(services, request, stageId);
+  const staged = unpackStage(stageToken(services, request, "upload", packedStageSchema, stageId));
   refuseOtherUser(request, staged.userId);
   const limits = bodyLimits(services.env);
   const body = await readBody(request, limits);
   return answer(await receiveUpload(uploadPorts(services), staged, body, request.signal));
-}
-
-/** The staged upload that the URL's token carries. */
-function openStage(services: Services, request: Request, stageId: string): StagedUpload {
-  const token = new URL(request.url).searchParams.get("token") ?? "";
-  const packed = services.tokens.open("upload", token, packedStageSchema, services.now());
-  const staged = unpackStage(packed);
-  if (staged.stageId === stageId) return staged;
-  throw new SedimentError("token_invalid", "The token is for another upload", {
-    field: "token",
-    expected: "the uploadUrl as step 1 gave it",
-  });
 }
 
 async function takeMultipart(services: Services, request: Request): Promise<Response> {
@@ -110,26 +98,4 @@ async function takeMultipart(services: Services, request: Request): Promise<Resp
 
 function answer(stored: UploadAnswer): Response {
   return Response.json({ ok: true, ...stored });
-}
-
-/**
- * The token alone opens the upload, as clients in the field send nothing else. One that does send a user's
- * token must not send another user's; its signature needs no look, since it can only refuse.
- */
-function refuseOtherUser(request: Request, userId: string): void {
-  const [, payload] =
-    /^Bearer [^.\s]+\.([^.\s]+)\./i.exec(request.headers.get("authorization") ?? "") ?? [];
-  if (payload === undefined) return;
-  let subject: unknown;
-  try {
-    subject = JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/"))).sub;
-  } catch {
-    return;
-  }
-  if (typeof subject === "string" && subject !== userId) {
-    throw new SedimentError("forbidden", "The upload was planned for another user", {
-      field: "authorization",
-      expected: "the user that asked for this uploadUrl",
-    });
-  }
 }

@@ -1,6 +1,7 @@
 /** Requests for compaction, the state of runs, the dead letters. */
 import { createHttpApp, type HttpApp, refuseOtherMethods } from "../../shared/http/http_app.ts";
 import type { Services } from "../services.ts";
+import { redrive, serveDeadLetters } from "./dead_letters.ts";
 import { acceptRequest, sanitizeState, triggerScheduled } from "./request.ts";
 import { serveHealth, serveStatus } from "./status.ts";
 import { takeFragment } from "./upload.ts";
@@ -17,10 +18,12 @@ export function createCompactionApp(services: Services): HttpApp {
     "/status/:instanceId",
     (c) => serveStatus(services, c.req.raw, c.req.param("instanceId")),
   );
+  app.get("/dlq-status", (c) => serveDeadLetters(services, c.req.raw));
+  app.post("/dlq/redrive", (c) => redrive(services, c.req.raw));
   refuseOtherMethods(app, "/", ["GET", "POST"]);
-  for (const path of ["/sanitize-state", "/trigger-scheduled", "/upload"]) {
+  for (const path of ["/sanitize-state", "/trigger-scheduled", "/upload", "/dlq/redrive"]) {
     refuseOtherMethods(app, path, ["POST"]);
   }
-  refuseOtherMethods(app, "/status/:instanceId", ["GET"]);
+  for (const path of ["/status/:instanceId", "/dlq-status"]) refuseOtherMethods(app, path, ["GET"]);
   return app;
 }

@@ -2,6 +2,7 @@
 import { systemClock } from "../../shared/compaction/clock.ts";
 import type { CompactionPorts } from "../../shared/compaction/ports.ts";
 import { takeTurn, type TurnReport } from "../../shared/compaction/turn.ts";
+import { vacuum } from "../../shared/compaction/vacuum.ts";
 import { createHttpApp, type HttpApp, refuseOtherMethods } from "../../shared/http/http_app.ts";
 import { requestIdOf } from "../../shared/http/request_id.ts";
 import type { Services } from "../services.ts";
@@ -46,15 +47,25 @@ export function createCompactorApp(services: Services, merge: CompactionPorts["m
     logTurn(report);
     return c.json(report);
   });
+  app.post("/vacuum", async (c) => {
+    await services.auth.service(c.req.raw);
+    const { env, catalog, store } = services;
+    return c.json(
+      await vacuum({ catalog, store, clock: systemClock }, {
+        seconds: env.SEDIMENT_TURN_SECONDS,
+        dryRun: new URL(c.req.url).searchParams.has("dry_run"),
+        signal: stopping.signal,
+      }),
+    );
+  });
   refuseOtherMethods(app, "/", ["POST"]);
+  refuseOtherMethods(app, "/vacuum", ["POST"]);
   return app;
 }
 
 function logTurn(report: TurnReport): void {
   for (const run of report.runs) {
-    const level = run.outcome === "failed" ? "error" : "info";
-    if (run.outcome === "failed") {
-      console.error(JSON.stringify({ level, worker: report.worker, ...run }));
-    }
+    if (run.outcome !== "failed") continue;
+    console.error(JSON.stringify({ level: "error", worker: report.worker, ...run }));
   }
 }

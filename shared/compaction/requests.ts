@@ -34,3 +34,25 @@ export const compactionUploadSchema = z.object({
 
 /** The id of a run. */
 export const runIdSchema = z.guid("a UUID, the instanceId or metricId of a run");
+
+const limitSchema = z.union(
+  [z.int(), z.string().regex(/^\d{1,4}$/).transform(Number)],
+  "1 to 1000",
+).refine((limit) => limit >= 1 && limit <= 1000, "1 to 1000").default(100);
+
+/** The query of `GET /compaction/dlq-status`. */
+export const deadLetterQuerySchema = z.object({
+  dataset_id: datasetIdSchema.optional(),
+  limit: limitSchema,
+  cursor: z.string().min(1).max(2048).optional(),
+}, "query parameters");
+
+/** `POST /compaction/dlq/redrive`: letters by id, or all open ones that fit. */
+export const redriveSchema = z.object({
+  ids: z.array(z.int("the id of a dead letter").positive("the id of a dead letter"))
+    .min(1, "1 to 1000 ids").max(1000, "1 to 1000 ids").optional(),
+  dataset_id: datasetIdSchema.optional(),
+  table: nameSchema.optional(),
+  error_code: z.string("an error code").regex(/^[a-z0-9_]{1,100}$/, "an error code").optional(),
+  limit: limitSchema,
+}, "a JSON object");

@@ -1,7 +1,7 @@
 /** Step 2 of an upload: the bytes are checked, put and acknowledged. */
-import { asSedimentError, SedimentError } from "../errors.ts";
+import { checkBody } from "./check_body.ts";
 import { type CheckedBody, checkSlices } from "./check_slices.ts";
-import { sha256 } from "./digests.ts";
+import { putOnce } from "./put_once.ts";
 import type { UploadAnswer, UploadPorts } from "./ports.ts";
 import { type StagedUpload, stageUpload } from "./stage_upload.ts";
 import type { UploadRequest } from "./upload_request.ts";
@@ -19,7 +19,7 @@ export async function receiveUpload(
   body: Uint8Array,
   signal?: AbortSignal,
 ): Promise<UploadAnswer> {
-  checkIdentity(staged.request, body);
+  checkBody(staged.request, body);
   let checked: CheckedBody;
   try {
     checked = await checkSlices(ports, staged.request, body);
@@ -45,33 +45,10 @@ export async function uploadAtOnce(
   ttlSeconds: number,
   signal?: AbortSignal,
 ): Promise<UploadAnswer> {
-  checkIdentity(request, body);
+  checkBody(request, body);
   const checked = await checkSlices(ports, request, body);
   const { staged } = await stageUpload(ports, userId, request, ttlSeconds);
   return await storeAndCommit(ports, staged, checked, signal);
-}
-
-/** Whether the bytes are those that were announced. */
-function checkIdentity(request: UploadRequest, body: Uint8Array): void {
-  if (body.byteLength === 0) {
-    throw new SedimentError("empty_file", "The body has no bytes", {
-      field: "body",
-      expected: `${request.size} bytes`,
-    });
-  }
-  if (body.byteLength !== request.size) {
-    throw new SedimentError("size_mismatch", `The body has ${body.byteLength} bytes`, {
-      field: "file_size",
-      expected: `${request.size} bytes, as file_size says`,
-    });
-  }
-  const hash = sha256(body);
-  if (hash !== request.contentHash) {
-    throw new SedimentError("hash_mismatch", `The body's SHA-256 is ${hash}`, {
-      field: "content_hash",
-      expected: request.contentHash,
-    });
-  }
 }
 
 async function storeAndCommit(
@@ -81,7 +58,9 @@ async function storeAndCommit(
   signal?: AbortSignal,
 ): Promise<UploadAnswer> {
   // What the ledger held at staging it holds for ever: the bytes are not needed a second time.
-  const info = staged.duplicate ? null : await put(ports, staged, checked.bytes, signal);
+  const info = staged.duplicate
+    ? null
+    : await putOnce(ports.store, staged.objectKey, checked.bytes, signal);
   return await ports.catalog.commitUpload({
     stage: staged.stageId,
     user: staged.userId,
@@ -90,29 +69,4 @@ async function storeAndCommit(
     contentHash: staged.request.contentHash,
     files: checked.files,
   });
-}
-
-/**
- * Puts the object. A key that is taken was taken by an earlier request with the same token, hence with the
- * same bytes: only its commit is missing, or only its answer got lost.
- */
-async function put(
-  { store }: UploadPorts,
-  staged: StagedUpload,
-  bytes: Uint8Array,
-  signal?: AbortSignal,
-): Promise<{ etag: string }> {
-  try {
-    return await store.put(staged.objectKey, bytes, { upsert: false, signal });
-  } catch (thrown) {
-    const error = asSedimentError(thrown);
-    if (error.code !== "already_stored") throw error;
-    const found = await store.head(staged.objectKey, { signal });
-    if (found === null || found.size !== bytes.byteLength) {
-      throw new SedimentError("store_failed", `${staged.objectKey} is taken by other bytes`, {
-        cause: error,
-      });
-    }
-    return found;
-  }
 }

@@ -1,0 +1,76 @@
+/** What assets a user has: `GET /asset-sync/keys`, `/check-hash` and `/url`. */
+import * as z from "zod";
+import { asSedimentError } from "../../shared/errors.ts";
+import { actingUser } from "../../shared/http/authenticate.ts";
+import { validate } from "../../shared/http/validate.ts";
+import { assetKeySchema } from "../../shared/uploads/asset_request.ts";
+import { hashSchema } from "../../shared/uploads/names.ts";
+import { clientUrl, type Services } from "../services.ts";
+
+/** The query of `keys`. */
+export const assetListQuerySchema = z.object({
+  prefix: z.string().max(1024, "at most 1024 characters").optional(),
+  limit: z.string().regex(/^\d{1,4}$/, "1 to 1000").transform(Number)
+    .refine((limit) => limit >= 1 && limit <= 1000, "1 to 1000").default(1000),
+  cursor: z.string().min(1).max(2048).optional(),
+});
+
+/** The query of `check-hash`. */
+export const assetHashQuerySchema = z.object({ key: assetKeySchema, content_hash: hashSchema });
+
+/** The query of `url`. */
+export const assetUrlQuerySchema = z.object({ key: assetKeySchema });
+
+const uncached = { headers: { "cache-control": "no-store" } };
+
+/** A page of the user's assets, in key order. */
+export async function serveKeys(services: Services, request: Request): Promise<Response> {
+  const caller = await services.auth.userOrService(request);
+  const query = validate(assetListQuerySchema, queryOf(request));
+  const page = await services.catalog.listAssets({
+    user: actingUser(caller),
+    prefix: query.prefix ?? null,
+    limit: query.limit,
+    cursor: query.cursor ?? null,
+  });
+  return Response.json({ ...page, keys: page.assets.map(({ key }) => key) }, uncached);
+}
+
+/** Whether a key is there, and whether it holds the bytes of that hash. */
+export async function checkHash(services: Services, request: Request): Promise<Response> {
+  const caller = await services.auth.userOrService(request);
+  const { key, content_hash } = validate(assetHashQuerySchema, queryOf(request));
+  const asset = await services.catalog.getAsset({ user: actingUser(caller), key })
+    .catch((thrown) => {
+      const error = asSedimentError(thrown);
+      if (error.code === "not_found") return null;
+      throw error;
+    });
+  return Response.json({
+    key,
+    exists: asset !== null,
+    matches: asset?.content_hash === content_hash,
+    content_hash: asset?.content_hash ?? null,
+  }, uncached);
+}
+
+/** A signed URL of an asset's bytes. */
+export async function serveUrl(services: Services, request: Request): Promise<Response> {
+  const caller = await services.auth.userOrService(request);
+  const { key } = validate(assetUrlQuerySchema, queryOf(request));
+  const { object_key, ...asset } = await services.catalog.getAsset({
+    user: actingUser(caller),
+    key,
+  });
+  const seconds = services.env.SEDIMENT_SIGNED_URL_SECONDS;
+  const url = await services.store.signDownload(object_key, seconds);
+  return Response.json({
+    ...asset,
+    url: clientUrl(services, request, url),
+    url_expires_at: new Date(services.now().getTime() + seconds * 1000).toISOString(),
+  }, uncached);
+}
+
+function queryOf(request: Request): Record<string, string> {
+  return Object.fromEntries(new URL(request.url).searchParams);
+}

@@ -1,0 +1,59 @@
+/** `POST /asset-sync/upload` and the bytes that follow. */
+import { SedimentError } from "../../shared/errors.ts";
+import { actingUser } from "../../shared/http/authenticate.ts";
+import { readBody } from "../../shared/http/read_body.ts";
+import { readJson } from "../../shared/http/read_json.ts";
+import { assetFieldsSchema, assetRequestOf } from "../../shared/uploads/asset_request.ts";
+import {
+  packAsset,
+  packedAssetSchema,
+  receiveAsset,
+  stageAsset,
+  unpackAsset,
+} from "../../shared/uploads/store_asset.ts";
+import { baseUrl, bodyLimits, type Services } from "../services.ts";
+import { refuseOtherUser, stageToken } from "../upload_token.ts";
+
+/** Step 1; 409 when the key holds these very bytes. */
+export async function planAsset(services: Services, request: Request): Promise<Response> {
+  const { env } = services;
+  const caller = await services.auth.userOrService(request);
+  const fields = await readJson(request, assetFieldsSchema, bodyLimits(env));
+  const asset = assetRequestOf(fields);
+  if (asset.size > env.SEDIMENT_MAX_BODY_BYTES) {
+    throw new SedimentError("body_too_large", `The asset has ${asset.size} bytes`, {
+      field: "file_size",
+      expected: `at most ${env.SEDIMENT_MAX_BODY_BYTES} bytes`,
+      extra: { max_bytes: env.SEDIMENT_MAX_BODY_BYTES },
+    });
+  }
+  const ttl = env.SEDIMENT_UPLOAD_TTL_SECONDS;
+  const staged = await stageAsset(services, actingUser(caller, fields.user_id), asset, ttl);
+  const expiresAt = new Date(services.now().getTime() + ttl * 1000);
+  const token = services.tokens.sign("asset", packAsset(staged), expiresAt);
+  return Response.json({
+    uploadUrl: `${baseUrl(services, request)}/asset-sync/upload/${staged.stageId}?token=${token}`,
+    expiresAt: expiresAt.toISOString(),
+    replaces: staged.replaces,
+  });
+}
+
+/** Step 2: raw bytes to an uploadUrl. */
+export async function takeAsset(
+  services: Services,
+  request: Request,
+  stageId: string,
+): Promise<Response> {
+  const staged = unpackAsset(
+    stageToken(services, request, "asset", packedAssetSchema, stageId),
+  );
+  refuseOtherUser(request, staged.userId);
+  const body = await readBody(request, bodyLimits(services.env));
+  const { object_key: _key, ...stored } = await receiveAsset(
+    services,
+    staged,
+    body,
+    request.signal,
+  );
+  return Response.json({ ok: true, ...stored });
+}

@@ -1,0 +1,27 @@
+/** Drains the dead letters' queue: every message is archived, a class of error is alerted once a window. */
+import { createHttpApp, type HttpApp, refuseOtherMethods } from "../../shared/http/http_app.ts";
+import type { Services } from "../services.ts";
+
+/** Messages taken at a time. */
+const batch = 5;
+
+/** Batches of one call; what is left waits for the next. */
+const maxBatches = 20;
+
+/** The app of `dead-letter`. */
+export function createDeadLetterApp(services: Services): HttpApp {
+  const app = createHttpApp("dead-letter");
+  app.post("/", async (c) => {
+    await services.auth.service(c.req.raw);
+    const total = { drained: 0, alerts: 0, more: true };
+    for (let n = 0; n < maxBatches && total.more; n++) {
+      const { drained, alerts, more } = await services.catalog.drainDeadLetters({ limit: batch });
+      total.drained += drained;
+      total.alerts += alerts;
+      total.more = more;
+    }
+    return c.json(total);
+  });
+  refuseOtherMethods(app, "/", ["POST"]);
+  return app;
+}
