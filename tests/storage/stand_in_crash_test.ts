@@ -1,0 +1,143 @@
+/** The Storage stand-in killed with -9 at any point: the old object or the new one, never a part. */
+import { strict as assert } from "node:assert";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+
+import { createSupabaseStore } from "../../shared/storage/supabase_store.ts";
+import { secretKey } from "./serve_stand_in.ts";
+
+/** Starts the stand-in as a process of its own. */
+async function start(root: string) {
+  const script = new URL("./stand_in_process.ts", import.meta.url).pathname;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", script, root],
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const { value } = await lines.read();
+  return {
+    url: value!.trim(),
+    async kill() {
+      child.kill("SIGKILL");
+      await child.status;
+      await lines.cancel();
+    },
+  };
+}
+
+/** A body whose last 32 bytes are the SHA-256 of the rest: a part or a mixture can't pass for whole. */
+function sealed(version: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(100_000 + version * 150_000).fill(version + 1);
+  bytes.set(createHash("sha256").update(bytes.subarray(0, -32)).digest(), bytes.length - 32);
+  return bytes;
+}
+
+function isSealed(bytes: Uint8Array): boolean {
+  const digest = createHash("sha256").update(bytes.subarray(0, -32)).digest();
+  return digest.every((byte, i) => byte === bytes[bytes.length - 32 + i]);
+}
+
+Deno.test("kill -9 amid uploads leaves whole objects only, and what was acknowledged", async () => {
+  const root = await Deno.makeTempDir({ prefix: "sediment-crash-" });
+  try {
+    let acknowledged = 0; // puts that came back before a kill, over all rounds
+    let cut = 0; // puts that a kill cut off
+    for (let round = 0; round < 4; round++) {
+      const standIn = await start(root);
+      const store = createSupabaseStore({ url: standIn.url, secretKey, bucket: "sediment" });
+      const known = new Set<string>();
+      const writers = Array.from({ length: 6 }, async (_, writer) => {
+        for (let version = 0;; version++) {
+          try {
+            await store.put(`w${writer}`, sealed(version % 8), { upsert: true });
+            await store.put(`r${round}/w${writer}/${version}`, sealed(version % 3));
+            known.add(`r${round}/w${writer}/${version}`);
+            acknowledged++;
+          } catch {
+            cut++;
+            return;
+          }
+        }
+      });
+      // Killed at another point of the work each time.
+      while (known.size < 6 + round * 3) await new Promise((resolve) => setTimeout(resolve, 1));
+      await standIn.kill();
+      await Promise.all(writers);
+
+      const again = await start(root);
+      const reader = createSupabaseStore({ url: again.url, secretKey, bucket: "sediment" });
+      try {
+        const { objects } = await reader.list("");
+        for (const { key, size } of objects) {
+          const bytes = await reader.get(key);
+          assert.equal(bytes.byteLength, size, key);
+          assert.ok(isSealed(bytes), `${key} is a part of something`);
+        }
+        const keys = new Set(objects.map((object) => object.key));
+        for (const key of known) assert.ok(keys.has(key), `${key} was acknowledged and is gone`);
+        assert.deepEqual(await Array.fromAsync(Deno.readDir(join(root, "incoming"))), []);
+      } finally {
+        await again.kill();
+      }
+    }
+    assert.ok(acknowledged > 0 && cut > 0, `${acknowledged} came back, ${cut} were cut off`);
+  } finally {
+    await Deno.remove(root, { recursive: true });
+  }
+});
+
+Deno.test("a resumable upload goes on after kill -9, and its end makes one object", async () => {
+  const root = await Deno.makeTempDir({ prefix: "sediment-crash-" });
+  const body = sealed(20);
+  const half = body.length >> 1;
+  const encode = (text: string) => btoa(text);
+  const headers = { "tus-resumable": "1.0.0", apikey: secretKey };
+  const patch = (url: string, offset: number, bytes: Uint8Array<ArrayBuffer>) =>
+    fetch(url, {
+      method: "PATCH",
+      headers: {
+        ...headers,
+        "upload-offset": String(offset),
+        "content-type": "application/offset+octet-stream",
+      },
+      body: bytes,
+    });
+  let standIn = await start(root);
+  try {
+    const created = await fetch(`${standIn.url}/storage/v1/upload/resumable`, {
+      method: "POST",
+      headers: {
+        ...headers,
+        "upload-length": String(body.length),
+        "upload-metadata": `bucketName ${encode("sediment")},objectName ${encode("tus")}`,
+      },
+    });
+    const path = new URL(created.headers.get("location")!).pathname;
+    assert.equal((await patch(standIn.url + path, 0, body.subarray(0, half))).status, 204);
+    await standIn.kill();
+
+    standIn = await start(root);
+    const head = await fetch(standIn.url + path, { method: "HEAD", headers });
+    assert.equal(head.headers.get("upload-offset"), String(half));
+    // As if killed between the last byte and the object: all has come, nothing was made of it.
+    await standIn.kill();
+    const [record] = (await Array.fromAsync(Deno.readDir(join(root, "resumable"))))
+      .filter((entry) => entry.name.endsWith(".bin"));
+    await Deno.writeFile(join(root, "resumable", record.name), body);
+    await Deno.writeFile(join(root, "resumable", record.name), new Uint8Array(99), {
+      append: true,
+    });
+
+    standIn = await start(root);
+    const done = await fetch(standIn.url + path, { method: "HEAD", headers });
+    assert.equal(done.headers.get("upload-offset"), String(body.length));
+    const store = createSupabaseStore({ url: standIn.url, secretKey, bucket: "sediment" });
+    assert.ok(isSealed(await store.get("tus")));
+    const once = await fetch(standIn.url + path, { method: "HEAD", headers });
+    assert.equal(once.headers.get("upload-offset"), String(body.length));
+  } finally {
+    await standIn.kill();
+    await Deno.remove(root, { recursive: true });
+  }
+});
