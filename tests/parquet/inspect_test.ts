@@ -9,21 +9,11 @@ import { bytesReader } from "../../shared/parquet/range_reader.ts";
 import { ThriftWriter } from "../../shared/parquet/thrift.ts";
 import { fixtureBytes, fixtureNames, hasFixtures } from "./fixtures.ts";
 import { mixedRows, writeWithDuckDb } from "./sample_files.ts";
+import { withFooter } from "./with_footer.ts";
 
 const small = await writeWithDuckDb(
   "select i::bigint as id, 'x' || (i % 3) as s, [i, i + 1] as l from range(10) t(i)",
 );
-
-/** The file with its footer changed. */
-function withFooter(file: Uint8Array, change: (metadata: FileMetaData) => void): Uint8Array {
-  const { metadata, start } = footerOfBytes(file);
-  change(metadata);
-  const footer = footerBytes(metadata);
-  const result = new Uint8Array(start + footer.length);
-  result.set(file.subarray(0, start));
-  result.set(footer, start);
-  return result;
-}
 
 /** A file of one required INT64 column and one page with the header as given. */
 function withPage(change: Partial<PageHeader>, body = new Uint8Array(24), rows = 3): Uint8Array {

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { SedimentError } from "../../shared/errors.ts";
-import { footerBytes, footerOfBytes } from "../../shared/parquet/footer.ts";
+import { footerOfBytes } from "../../shared/parquet/footer.ts";
 import { inspectParquetBytes } from "../../shared/parquet/inspect.ts";
 import { merge, type MergeOptions } from "../../shared/parquet/merge.ts";
 import type { MergeResult, MergeTarget } from "../../shared/parquet/merge_plan.ts";
@@ -8,6 +8,7 @@ import { codec } from "../../shared/parquet/metadata.ts";
 import { bytesReader, type RangeReader } from "../../shared/parquet/range_reader.ts";
 import { MemorySink } from "./memory_sink.ts";
 import { mixedRows, rowsOfBytes, writeWithDuckDb } from "./sample_files.ts";
+import { withFooter } from "./with_footer.ts";
 
 const target: MergeTarget = { rowGroupBytes: 4 << 20, pageBytes: 1 << 20, codec: "snappy" };
 
@@ -212,15 +213,10 @@ async function rowsOfBytesDigest(...files: Uint8Array[]): Promise<string[]> {
 
 Deno.test("metadata about the schema is kept when all agree on it, without what is of one file", async () => {
   const file = await writeWithDuckDb("select 1 as a");
-  const withKeys = (pairs: Record<string, string>) => {
-    const { metadata, start } = footerOfBytes(file);
-    metadata.keyValues = Object.entries(pairs).map(([key, value]) => ({ key, value }));
-    const footer = footerBytes(metadata);
-    const result = new Uint8Array(start + footer.length);
-    result.set(file.subarray(0, start));
-    result.set(footer, start);
-    return result;
-  };
+  const withKeys = (pairs: Record<string, string>) =>
+    withFooter(file, (metadata) => {
+      metadata.keyValues = Object.entries(pairs).map(([key, value]) => ({ key, value }));
+    });
   const pandas = (stop: number) =>
     JSON.stringify({ index_columns: [{ kind: "range", start: 0, stop, step: 1 }], columns: [] });
   const geo = (bbox: number[]) => JSON.stringify({ version: "1.1.0", columns: { g: { bbox } } });

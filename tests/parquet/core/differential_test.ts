@@ -1,0 +1,108 @@
+import type { DuckDBConnection } from "@duckdb/node-api";
+import fc from "fast-check";
+import { strict as assert } from "node:assert";
+import { join } from "node:path";
+import { WasmPool } from "../../../shared/parquet/decode/wasm_pool.ts";
+import { inspectParquetBytes } from "../../../shared/parquet/inspect.ts";
+import { openDuckDb, rowsOf } from "../duckdb_rows.ts";
+import { checkOutput } from "./check_output.ts";
+import { mergeBytes, type PathName, paths } from "./merge_bytes.ts";
+import { type RandomTable, randomTable, selectOf } from "./random_tables.ts";
+
+/** More with `FUZZ_RUNS`. */
+const runs = Number(Deno.env.get("FUZZ_RUNS") ?? 60);
+
+const writers = fc.record({
+  wasm: fc.boolean(),
+  codec: fc.constantFrom("snappy", "zstd", "gzip", "uncompressed", "lz4_raw", "brotli"),
+  version: fc.constantFrom("V1", "V2"),
+  dictionary: fc.boolean(),
+});
+type Writer = typeof writers extends fc.Arbitrary<infer T> ? T : never;
+
+async function writeTable(
+  connection: DuckDBConnection,
+  pool: WasmPool,
+  folder: string,
+  table: RandomTable,
+  writer: Writer,
+): Promise<string[]> {
+  const files: string[] = [];
+  for (let i = 0; i < table.files.length; i++) {
+    const path = join(folder, `in${i}.parquet`);
+    await connection.run(
+      `copy (${selectOf(table, i)}) to '${path}' (format parquet, compression ${writer.codec}, ` +
+        `parquet_version ${writer.version}, row_group_size 20` +
+        `${writer.dictionary ? "" : ", dictionary_size_limit 0"})`,
+    );
+    if (writer.wasm) {
+      const rewritten = pool.rewrite(await Deno.readFile(path), {
+        codec: "zstd",
+        dictionary: writer.dictionary,
+        pageBytes: 64,
+        statistics: true,
+      });
+      await Deno.writeFile(path, rewritten);
+    }
+    files.push(path);
+  }
+  return files;
+}
+
+for (const way of Object.keys(paths) as PathName[]) {
+  Deno.test(`random tables ${way} hold the rows that DuckDB reads from the inputs`, async () => {
+    const { connection, close } = await openDuckDb();
+    const pool = await WasmPool.open();
+    const folder = await Deno.makeTempDir();
+    const output = join(folder, "out.parquet");
+    try {
+      await fc.assert(
+        fc.asyncProperty(randomTable, writers, async (table, writer) => {
+          const inputs = await writeTable(connection, pool, folder, table, writer);
+          const bytes = await Promise.all(inputs.map((path) => Deno.readFile(path)));
+          const rows = bytes.reduce((sum, b) => sum + inspectParquetBytes(b).rowCount, 0);
+          const settings = way === "page by page" ? { ...paths[way], pageRows: 7 } : paths[way];
+          const merged = await mergeBytes(bytes, rows, { settings });
+          assert.deepEqual(merged.result.rejected, []);
+          if (way !== "copied") checkOutput(merged.output);
+          await Deno.writeFile(output, merged.output);
+          const expected = await rowsOf(
+            connection,
+            `from read_parquet([${inputs.map((path) => `'${path}'`).join(", ")}])`,
+          );
+          assert.deepEqual(await rowsOf(connection, `from read_parquet('${output}')`), expected);
+          await checkFilters(connection, output, inputs, table);
+        }),
+        { numRuns: runs },
+      );
+    } finally {
+      close();
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}
+
+/** Rows found by a value must be the same: readers leave out what the statistics rule out. */
+async function checkFilters(
+  connection: DuckDBConnection,
+  output: string,
+  inputs: string[],
+  table: RandomTable,
+): Promise<void> {
+  const rows = table.files.flat();
+  for (let c = 0; c < table.types.length; c++) {
+    if (/\[\]|STRUCT|MAP/.test(table.types[c])) continue;
+    const value = rows[(c * 7) % rows.length][c];
+    for (const operator of ["=", "<", ">="]) {
+      const where = `where c${c} ${operator} ${value}`;
+      const list = inputs.map((path) => `'${path}'`).join(", ");
+      // materialised first, so that the inputs' statistics play no part
+      await connection.run(`create or replace temp table plain as from read_parquet([${list}])`);
+      assert.deepEqual(
+        await rowsOf(connection, `select count(*) from read_parquet('${output}') ${where}`),
+        await rowsOf(connection, `select count(*) from plain ${where}`),
+        `${table.types[c]} ${where}`,
+      );
+    }
+  }
+}

@@ -1,0 +1,36 @@
+/** Merging files in memory by the page merge, and the same rows by DuckDB. */
+import type { MergeResult } from "../../../shared/parquet/merge_plan.ts";
+import { mergePages, type PageMergeOptions } from "../../../shared/parquet/page_merge.ts";
+import { bytesReader } from "../../../shared/parquet/range_reader.ts";
+import { MemorySink } from "../memory_sink.ts";
+
+/** How the pages of a file get into the output. */
+export const paths = {
+  "as one transaction": {},
+  "page by page": { wholeFileBytes: 0, healthyBytes: Infinity, pageRows: 700, windowBytes: 3000 },
+  "copied": { healthyBytes: 0, windowBytes: 5000 },
+} as const;
+
+/** The settings of one of {@link paths}. */
+export type PathName = keyof typeof paths;
+
+/** Merges files in memory. */
+export async function mergeBytes(
+  files: Uint8Array[],
+  expectedRows: number,
+  options: PageMergeOptions = {},
+  codec: "snappy" | "zstd" = "snappy",
+): Promise<{ result: MergeResult; output: Uint8Array<ArrayBuffer> }> {
+  const sink = new MemorySink();
+  const result = await mergePages(
+    {
+      inputs: files.map((_, i) => ({ id: `file${i}`, level: 0 })),
+      target: { rowGroupBytes: 4 << 20, pageBytes: 1 << 20, codec },
+      expectedRows,
+    },
+    new Map(files.map((bytes, i) => [`file${i}`, bytesReader(bytes)])),
+    sink,
+    options,
+  );
+  return { result, output: sink.bytes() };
+}
