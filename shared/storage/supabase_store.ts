@@ -26,7 +26,10 @@ export interface SupabaseStoreOptions {
   fetch?: typeof fetch;
 }
 
-/** The body of an error of the Storage API; its status is here, the HTTP status is mostly 400. */
+/**
+ * The body of an error of the Storage API; its status is here, the HTTP status is mostly 400. Older versions
+ * drop `code`, and `error` then has it or an older word.
+ */
 interface ApiError {
   statusCode?: string | number;
   error?: string;
@@ -238,7 +241,7 @@ export function createSupabaseStore(options: SupabaseStoreOptions): ObjectStore 
       return tell(bucketMissing ? "misconfigured" : "object_missing");
     }
     if (status === 401 || status === 403) return tell("misconfigured");
-    if (body.code === "InvalidKey") return tell("invalid_name");
+    if (body.code === "InvalidKey" || body.error === "InvalidKey") return tell("invalid_name");
     return failed(context, detail, undefined, response.headers.get("retry-after"));
   }
 }

@@ -1,6 +1,8 @@
 /** The stores that are held to `object_store.ts`. Those that need a server of their own say so when skipped. */
 import { createMemoryStore } from "../../shared/storage/memory_store.ts";
+import { createS3Store } from "../../shared/storage/s3_store.ts";
 import { createSupabaseStore } from "../../shared/storage/supabase_store.ts";
+import { createS3Double } from "../storage/s3_double.ts";
 import { secretKey, serveStandIn } from "../storage/serve_stand_in.ts";
 import { objectStoreConformance } from "./object_store.ts";
 
@@ -22,3 +24,17 @@ objectStoreConformance("supabase store on the Storage stand-in", async () => {
     maxObjectBytes,
   };
 });
+
+// Against a double, so that the S3 store is tried everywhere; s3_store_test.ts has the real ones.
+objectStoreConformance("s3 store on a double", () =>
+  Promise.resolve({
+    store: createS3Store({
+      endpoint: "https://s3.test",
+      bucket: "b",
+      accessKeyId: "id",
+      secretAccessKey: "secret",
+      fetch: createS3Double().fetch,
+    }),
+    close: () => Promise.resolve(),
+    fetchable: false,
+  }));
