@@ -1,0 +1,90 @@
+-- tick, sweep, expire_leases, trigger_scheduled, catalog_health
+begin;
+\ir helpers/fixtures.sql
+select plan(43);
+delete from vault.secrets where name in ('sediment_functions_url', 'sediment_cron_key');
+
+-- tick
+set local role service_role;
+select is(tick(), '{"ready": 0, "leases": null, "woken": 0}', 'an idle tick looks and leaves');
+select tests.upload(1, 100 + i, 'a' || i) from generate_series(1, 6) i;
+select is(tick() -> 'ready', '0', 'what waits is not ready');
+select tests.make_due();
+select is(tick(), '{"ready": 6, "leases": 0, "woken": 0}', 'without the two secrets nobody is woken, and nothing fails');
+reset role;
+select vault.create_secret('http://127.0.0.1:9/functions/v1/', 'sediment_functions_url'), vault.create_secret('key', 'sediment_cron_key');
+create temp table sent_before as select coalesce(max(id), 0) as id from net.http_request_queue;
+select is(tick(), '{"ready": 6, "leases": 0, "woken": 4}', 'a tick wakes no more than the workers');
+select is((select count(*) from net.http_request_queue q, sent_before b where q.id > b.id), 4::bigint, 'by one ping each');
+select is((select distinct url from net.http_request_queue q, sent_before b where q.id > b.id), 'http://127.0.0.1:9/functions/v1/compactor', 'to the compactor');
+select is((select distinct headers ->> 'apikey' from net.http_request_queue q, sent_before b where q.id > b.id), 'key', 'with the key of cron');
+set local role service_role;
+select claim_compaction('w1'), claim_compaction('w2'), claim_compaction('w3');
+select is(tick(), '{"ready": 3, "leases": 3, "woken": 1}', 'those at work are counted');
+select claim_compaction('w4');
+select is(tick(), '{"ready": 2, "leases": 4, "woken": 0}', 'when all are at work nobody is woken');
+update service_settings set max_workers = 64;
+select is(tick() -> 'woken', '2', 'nor more than there are messages');
+
+-- expire_leases
+select is(expire_leases(), '{"dead": 0, "more": false, "expired": 0}', 'a live lease is left alone');
+update partitions set lease_expires_at = clock_timestamp() - interval '1 s' where lease_worker in ('w1', 'w2');
+update processing_metrics set attempts = 3 where worker = 'w2';
+select is(expire_leases(1), '{"dead": 0, "more": true, "expired": 1}', 'an expired lease is taken back, a few at a time') where false
+union all select is(expire_leases(), '{"dead": 1, "more": false, "expired": 2}', 'expired leases are taken back; attempts that are used up are dead');
+select is((select count(*) from partitions where lease_expires_at is not null), 2::bigint, 'the others are left');
+select is((select token from partitions p join processing_metrics r on r.id = p.run_id where r.worker = 'w1'), 2::bigint, 'the token rises');
+select is((select status from processing_metrics where worker = 'w1'), 'queued', 'the run waits for its next attempt');
+select is((select status from processing_metrics where worker = 'w2'), 'timeout', 'or timed out');
+
+-- sweep: debt without a message
+select is(sweep() -> 'sent', '0', 'the sweep finds nothing');
+insert into partitions (dataset_id, "table", period_tag, debt_files, debt_bytes, debt_oldest, due_at) values
+  (tests.u(101), 'due', '0', 1, 1, now(), clock_timestamp() - interval '1 s'), (tests.u(101), 'later', '0', 1, 1, now(), clock_timestamp() + interval '1 h'),
+  (tests.u(101), 'dead', '0', 1, 1, now(), null);
+select is(sweep() -> 'sent', '1', 'debt that is due and has no message is sent');
+select is((tests.partition(101, 'due', '0')).queue, 'scheduled', 'with the lowest priority');
+select is((tests.partition(101, 'due', '0')).due_at, null, 'once');
+select is((tests.partition(101, 'later', '0')).msg_id, null, 'what is due later waits');
+select is((tests.partition(101, 'dead', '0')).msg_id, null, 'what is dead stays dead');
+select is(sweep() -> 'sent', '0', 'a second sweep finds nothing');
+-- a purged message
+delete from pgmq.q_compaction_scheduled;
+select is(sweep() -> 'resent', '1', 'a message that is gone is sent again');
+select is((select m.message ->> 'metricId' from pgmq.q_compaction_scheduled m), (tests.partition(101, 'due', '0')).run_id::text, 'for the same run');
+-- stages
+create temp table s as select tests.stage(1, 101, 'staged', p_kind => 'direct_fragment') as s;
+select is(sweep() -> 'stages_expired', '0', 'a young stage is kept');
+update objects set expires_at = clock_timestamp() - interval '1 h' where state = 'staged';
+select is(sweep() -> 'stages_expired', '0', 'also when its token has expired: bytes may still arrive');
+update objects set put_deadline = clock_timestamp() - interval '1 s' where state = 'staged';
+select is(sweep() -> 'stages_expired', '2', 'past the last possible PUT it goes');
+select is((select count(*) from objects o, s where o.stage_id = (s ->> 'stage_id')::uuid and o.state = 'deleting' and o.delete_after <= clock_timestamp()), 2::bigint, 'with both its objects');
+select is((select count(*) from objects where state = 'stored' and delete_after is not null), 0::bigint, 'and nothing that is stored');
+-- idempotency keys
+select stage_upload(tests.u(1), tests.u(101), 't', '0', 1, tests.hash('k'), '', p_idempotency_key => 'k1');
+select throws_ok($$select stage_upload(tests.u(1), tests.u(101), 't', '0', 1, tests.hash('k2'), '', p_idempotency_key => 'k1')$$, 'SD422', 'upload_conflict', 'an Idempotency-Key names one upload');
+update idempotency_keys set created_at = clock_timestamp() - interval '2 days';
+select is((select count(*) from (select sweep()) x, idempotency_keys), 1::bigint, 'a day later') where false union all select lives_ok($$select sweep()$$, 'the sweep runs over old keys');
+select is((select count(*) from idempotency_keys), 0::bigint, 'and forgets them');
+
+-- trigger_scheduled
+insert into partitions (dataset_id, "table", period_tag, debt_files, debt_bytes, debt_oldest)
+select tests.u(100 + i), 'night', 'p' || j, 1, 1, now() - make_interval(hours => i) from generate_series(1, 6) i, generate_series(1, 2) j;
+create temp table t as select trigger_scheduled(4, 2, 1000) as t;
+select is((select t -> 'datasets' from t), jsonb_build_array(tests.u(106), tests.u(105), tests.u(104), tests.u(103)), 'the night picks the datasets whose debt is oldest');
+select is((select t -> 'partitions' from t), '8', 'and their partitions');
+select ok((select bool_and(ready_at <= clock_timestamp()) from partitions where "table" = 'night' and dataset_id in (tests.u(106), tests.u(105))), 'the first ones at once');
+select ok((select bool_and(ready_at > clock_timestamp()) from partitions where "table" = 'night' and dataset_id in (tests.u(104), tests.u(103))), 'the next a little later');
+select is((select count(*) from partitions where "table" = 'night' and queue = 'scheduled'), 8::bigint, 'with the lowest priority');
+update service_settings set max_datasets_per_run = 1;
+select is(jsonb_array_length(trigger_scheduled(100) -> 'datasets'), 1, 'never more datasets than the service allows');
+
+-- health
+select is(catalog_health() -> 'ok', 'true', 'the catalog is well');
+select is(catalog_health() -> 'leases', '2', 'and says how many are at work');
+select is(catalog_health() -> 'dead_letters', '1', 'and what is dead');
+select isnt(catalog_health() ->> 'pgmq', null, 'and on what it runs');
+
+select * from finish();
+rollback;

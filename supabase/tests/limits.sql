@@ -1,0 +1,40 @@
+-- user_limits, service_settings' defaults
+begin;
+\ir helpers/fixtures.sql
+select plan(15);
+set local role service_role;
+
+select lives_ok($$select tests.stage(1, 100, 'a' || i) from generate_series(1, 50) i$$, 'without limits nothing is limited');
+select is((select count(*) from user_usage), 0::bigint, 'nor counted');
+
+insert into user_limits (user_id, uploads_per_minute) values (tests.u(1), 3);
+update user_usage set minute_start = now();
+select lives_ok($$select tests.stage(1, 100, 'b' || i) from generate_series(1, 3) i$$, 'as many uploads a minute as allowed');
+select throws_ok($$select tests.stage(1, 100, 'b4')$$, 'SD429', 'rate_limited', 'and no more');
+select is((select minute_uploads from user_usage where user_id = tests.u(1)), 3, 'a refused one is not counted');
+select lives_ok($$select tests.stage(2, 200, 'b')$$, 'another user is not touched');
+update user_usage set minute_start = minute_start - interval '1 minute';
+select lives_ok($$select tests.stage(1, 100, 'b5')$$, 'the next minute is another');
+
+update user_limits set uploads_per_minute = null, upload_bytes_per_day = 1000 where user_id = tests.u(1);
+update user_usage set day_bytes = 900;
+select lives_ok($$select tests.stage(1, 100, 'c')$$, 'as many bytes a day as allowed');
+select throws_ok($$select tests.stage(1, 100, 'c')$$, 'SD429', 'quota_exceeded', 'and no more');
+
+update user_limits set upload_bytes_per_day = null, stored_bytes_max = 250 where user_id = tests.u(1);
+select tests.upload(1, 100, 'd1'), tests.upload(1, 100, 'd2');
+select throws_ok($$select tests.stage(1, 100, 'd3')$$, 'SD429', 'quota_exceeded', 'stored bytes are limited');
+select throws_ok($$select stage_asset(tests.u(1), 'a.png', 'a.png', 'a.png', 100, tests.hash('x'))$$, 'SD429', 'quota_exceeded', 'for assets too');
+
+update user_limits set stored_bytes_max = null, datasets_max = 1 where user_id = tests.u(1);
+select throws_ok($$select tests.stage(1, 101, 'e')$$, 'SD429', 'quota_exceeded', 'so are datasets');
+select lives_ok($$select tests.stage(1, 100, 'e')$$, 'those that are there can be used');
+
+update service_settings set uploads_per_minute = 1;
+select tests.stage(3, 300, 'f');
+select throws_ok($$select tests.stage(3, 300, 'f2')$$, 'SD429', 'rate_limited', 'the service''s default holds for who has no row');
+update user_limits set uploads_per_minute = 1000 where user_id = tests.u(1);
+select lives_ok($$select tests.stage(1, 100, 'g' || i) from generate_series(1, 5) i$$, 'a user''s own limit goes before it');
+
+select * from finish();
+rollback;

@@ -1,0 +1,114 @@
+-- Each table × role × verb. Two users with data of every kind; nobody reads or writes what is not theirs.
+begin;
+\ir helpers/fixtures.sql
+create temp table readable (name text, mine text);
+insert into readable values
+  ('datasets', 'user_id = tests.u(1)'), ('dataset_versions', 'dataset_id = tests.u(100)'),
+  ('partitions', 'dataset_id = tests.u(100)'), ('uploads', 'user_id = tests.u(1)'),
+  ('battle_files', 'dataset_id = tests.u(100)'), ('processing_metrics', 'user_id = tests.u(1)'),
+  ('table_settings', 'dataset_id = tests.u(100)'), ('user_limits', 'user_id = tests.u(1)'),
+  ('dead_letters', 'user_id = tests.u(1)'), ('assets', 'user_id = tests.u(1)'),
+  ('dataset_status', 'user_id = tests.u(1)'), ('partition_status', 'dataset_id = tests.u(100)'),
+  ('quarantined_files', 'dataset_id = tests.u(100)');
+create temp table hidden (name text);
+insert into hidden values ('service_settings'), ('objects'), ('idempotency_keys'), ('file_schemas'), ('run_children'),
+  ('run_commits'), ('user_usage'), ('alerts'), ('queue_status');
+grant select on readable, hidden to anon, authenticated, service_role;
+
+-- rows of two users in every table
+create function tests.everything(p_user integer, p_dataset integer) returns void language plpgsql as $$
+declare v_claim jsonb; v_stage jsonb;
+begin
+  delete from pgmq.q_compaction_manual; -- the other user's request would be claimed first
+  perform tests.upload(p_user, p_dataset, 'a' || p_user);
+  perform tests.upload(p_user, p_dataset, 'b' || p_user);
+  v_claim := tests.claim();
+  perform quarantine_file((v_claim ->> 'run_id')::uuid, (v_claim ->> 'token')::bigint, (tests.ids(v_claim))[1], 'invalid_parquet', 'bad');
+  perform tests.compact(jsonb_set(v_claim, '{files}', (v_claim -> 'files') - 0));
+  perform tests.upload(p_user, p_dataset, 'c' || p_user);
+  v_claim := tests.claim();
+  perform fail_compaction((v_claim ->> 'run_id')::uuid, (v_claim ->> 'token')::bigint, 'internal', 'no', 'merge', true);
+  perform drain_dead_letters();
+  v_stage := stage_asset(tests.u(p_user), 'a.png', 'a.png', 'a.png', 5, tests.hash('x'));
+  perform commit_asset((v_stage ->> 'stage_id')::uuid, tests.u(p_user), 5, 'e', tests.hash('x'));
+  perform stage_upload(tests.u(p_user), tests.u(p_dataset), 't', '0', 1, tests.hash('k'), '', p_idempotency_key => 'k');
+  perform request_compaction(tests.u(p_user), tests.u(p_dataset));
+  insert into table_settings (dataset_id, "table") values (tests.u(p_dataset), '*');
+  insert into user_limits (user_id, uploads_per_minute) values (tests.u(p_user), 1000);
+  perform stage_upload(tests.u(p_user), tests.u(p_dataset), 't', '0', 1, tests.hash('l'), '');
+end $$;
+grant execute on all functions in schema tests to anon, authenticated, service_role;
+set local role service_role;
+select tests.everything(1, 100), tests.everything(2, 200);
+reset role;
+
+-- what a role gets of a statement: rows read or changed, or the SQLSTATE
+create function tests.tried(p_sql text) returns text language plpgsql as $$
+declare v_count bigint;
+begin
+  if p_sql ilike 'select%' then
+    execute format('select count(*) from (%s) x', p_sql) into v_count;
+  else
+    execute p_sql;
+    get diagnostics v_count = row_count;
+  end if;
+  return v_count::text;
+exception
+  when object_not_in_prerequisite_state then return '42501'; -- a view over a join can't be written by anybody
+  when others then return sqlstate;
+end $$;
+create function tests.update_of(p_name text) returns text language sql as $$
+  select format('update public.%I set %I = %2$I', p_name, a.attname) from pg_attribute a
+  where a.attrelid = format('public.%I', p_name)::regclass and a.attnum > 0 and a.attidentity = '' and a.attname <> 'id' limit 1
+$$;
+create function tests.insert_of(p_name text) returns text language sql as $$
+  select format('insert into public.%I (%I) values (null)', p_name, a.attname) from pg_attribute a
+  where a.attrelid = format('public.%I', p_name)::regclass and a.attnum > 0 and a.attidentity = '' and a.attname <> 'id' limit 1
+$$;
+grant execute on all functions in schema tests to anon, authenticated, service_role;
+
+select plan((select count(*) from readable)::integer * 11 + (select count(*) from hidden)::integer * 9 + 13);
+
+-- the test has something to hide
+select ok(tests.tried('select 1 from public.' || name)::bigint > 0, 'there are rows in ' || name) from readable;
+select ok(tests.tried('select 1 from public.' || name)::bigint > 0, 'there are rows in ' || name) from hidden;
+
+set local role authenticated;
+select tests.sign_in(1);
+select ok(tests.tried('select 1 from public.' || name)::bigint > 0, 'an owner reads own rows of ' || name) from readable;
+select is(tests.tried(format('select 1 from public.%I where not (%s)', name, mine)), '0', 'and no other rows of ' || name) from readable;
+select is(tests.tried('select 1 from public.' || name), '42501', 'a user does not read ' || name) from hidden;
+select is(tests.tried(tests.insert_of(name)), '42501', 'a user does not insert into ' || name) from (select name from readable union all select name from hidden) x;
+select is(tests.tried(tests.update_of(name)), '42501', 'a user does not update ' || name) from (select name from readable union all select name from hidden) x;
+select is(tests.tried('delete from public.' || name), '42501', 'a user does not delete from ' || name) from (select name from readable union all select name from hidden) x;
+select is(tests.tried('select 1 from public.dead_letter_summary'), '1', 'the summary of dead letters shows a user the own ones');
+select is((select open from dead_letter_summary), 1::bigint, 'and counts only these');
+select tests.sign_in(3);
+select is(tests.tried('select 1 from public.' || name), '0', 'a stranger reads nothing of ' || name) from readable;
+select tests.sign_in(null);
+select is(tests.tried('select 1 from public.datasets'), '0', 'a token without a user reads nothing');
+
+set local role anon;
+select is(tests.tried('select 1 from public.' || name), '42501', 'anon does not read ' || name) from (select name from readable union all select name from hidden) x;
+select is(tests.tried(tests.insert_of(name)), '42501', 'anon does not insert into ' || name) from (select name from readable union all select name from hidden) x;
+select is(tests.tried(tests.update_of(name)), '42501', 'anon does not update ' || name) from (select name from readable union all select name from hidden) x;
+select is(tests.tried('delete from public.' || name), '42501', 'anon does not delete from ' || name) from (select name from readable union all select name from hidden) x;
+
+set local role authenticated;
+select tests.sign_in(1);
+select is(tests.tried('select 1 from pgmq.q_compaction_realtime'), '42501', 'a user does not read the queue');
+select is(tests.tried('select public.claim_compaction(''x'')'), '42501', 'a user does not claim');
+select is(tests.tried(format('select public.stage_upload(%L, %L, ''t'', ''0'', 1, %L, '''')', tests.u(1), tests.u(100), tests.hash('z'))), '42501', 'a user does not stage by itself');
+select is(tests.tried('select sediment.next_version(tests.u(100), 0, 0, 0, 0)'), '42501', 'a user does not reach the helpers');
+select is(tests.tried('select sediment.ping_functions(''/compactor'')'), '42501', 'a user does not ping');
+set local role anon;
+select is(tests.tried('select 1 from pgmq.q_compaction_realtime'), '42501', 'anon does not read the queue');
+select is(tests.tried('select public.tick()'), '42501', 'anon does not tick');
+select is(tests.tried('select public.catalog_health()'), '42501', 'anon does not ask for health');
+
+set local role service_role;
+select is(tests.tried(tests.update_of('datasets')), '2', 'the service writes');
+select is(tests.tried('select 1 from public.datasets'), '2', 'the service reads all');
+
+select * from finish();
+rollback;
