@@ -10,7 +10,7 @@ import { mergeBytes, type PathName, paths } from "./merge_bytes.ts";
 import { type RandomTable, randomTable, selectOf } from "./random_tables.ts";
 
 /** More with `FUZZ_RUNS`. */
-const runs = Number(Deno.env.get("FUZZ_RUNS") ?? 60);
+const runs = Number(Deno.env.get("FUZZ_RUNS") ?? 25);
 
 const writers = fc.record({
   wasm: fc.boolean(),
@@ -19,6 +19,8 @@ const writers = fc.record({
   dictionary: fc.boolean(),
 });
 type Writer = typeof writers extends fc.Arbitrary<infer T> ? T : never;
+
+let filesWritten = 0;
 
 async function writeTable(
   connection: DuckDBConnection,
@@ -29,10 +31,12 @@ async function writeTable(
 ): Promise<string[]> {
   const files: string[] = [];
   for (let i = 0; i < table.files.length; i++) {
-    const path = join(folder, `in${i}.parquet`);
+    // a name of its own: DuckDB caches files by name and time of change
+    const path = join(folder, `in${filesWritten++}.parquet`);
     await connection.run(
       `copy (${selectOf(table, i)}) to '${path}' (format parquet, compression ${writer.codec}, ` +
-        `parquet_version ${writer.version}, row_group_size 20` +
+        // arrow-rs does not read DuckDB's DELTA_BINARY_PACKED of large unsigned values
+        `parquet_version ${writer.wasm ? "V1" : writer.version}, row_group_size 20` +
         `${writer.dictionary ? "" : ", dictionary_size_limit 0"})`,
     );
     if (writer.wasm) {
@@ -54,7 +58,6 @@ for (const way of Object.keys(paths) as PathName[]) {
     const { connection, close } = await openDuckDb();
     const pool = await WasmPool.open();
     const folder = await Deno.makeTempDir();
-    const output = join(folder, "out.parquet");
     try {
       await fc.assert(
         fc.asyncProperty(randomTable, writers, async (table, writer) => {
@@ -65,6 +68,7 @@ for (const way of Object.keys(paths) as PathName[]) {
           const merged = await mergeBytes(bytes, rows, { settings });
           assert.deepEqual(merged.result.rejected, []);
           if (way !== "copied") checkOutput(merged.output);
+          const output = join(folder, `out${filesWritten++}.parquet`);
           await Deno.writeFile(output, merged.output);
           const expected = await rowsOf(
             connection,
@@ -91,7 +95,8 @@ async function checkFilters(
 ): Promise<void> {
   const rows = table.files.flat();
   for (let c = 0; c < table.types.length; c++) {
-    if (/\[\]|STRUCT|MAP/.test(table.types[c])) continue;
+    // parquet-wasm leaves UUID out of its schema
+    if (/\[\]|STRUCT|MAP|UUID/.test(table.types[c])) continue;
     const value = rows[(c * 7) % rows.length][c];
     for (const operator of ["=", "<", ">="]) {
       const where = `where c${c} ${operator} ${value}`;

@@ -34,7 +34,7 @@ import {
 import { countMax, countZero, decodeBitPackedLevels, decodeIndices, decodeLevels } from "./hybrid";
 import * as host from "./host";
 import { internPlain } from "./intern";
-import { lz4Decode } from "./lz4";
+import { lz4Decode, lz4HadoopDecode } from "./lz4";
 import { alloc, free, reserve } from "./memory";
 import * as page from "./page_header";
 import { snappyDecode } from "./snappy";
@@ -202,6 +202,7 @@ export function nextPageBytes(p: usize, length: u32): u32 {
 function inflate(src: usize, srcLen: u32, dst: usize, dstLen: u32): bool {
   if (codec == 1) return snappyDecode(src, srcLen, dst, dstLen);
   if (codec == 7) return lz4Decode(src, srcLen, dst, dstLen);
+  if (codec == 5) return lz4HadoopDecode(src, srcLen, dst, dstLen);
   if (codec == 2 || codec == 4 || codec == 6) {
     if (dstLen == 0 && srcLen == 0) return true;
     return host.inflate(codec, src, srcLen, dst, dstLen) == 1

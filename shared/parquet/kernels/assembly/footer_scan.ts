@@ -336,7 +336,7 @@ function scanMeta(out: usize, leaf: usize): void {
   const needed: u32 = (1 << 1) | (1 << 3) | (1 << 4) | (1 << 5) | (1 << 6) | (1 << 7) | (1 << 9);
   const start = dictionary > 0 && dictionary < data ? dictionary : data;
   if (
-    (seen & needed) != needed || codec < 0 || codec > 7 || codec == 3 || codec == 5 ||
+    (seen & needed) != needed || codec < 0 || codec > 7 || codec == 3 ||
     values < 0 || values > 0x7fffffff || uncompressed < 0 || uncompressed > 0x7fffffff ||
     compressed < 0 || compressed > 0x7fffffff || start < 4 || start > 0x7fffffff ||
     data >= start + compressed

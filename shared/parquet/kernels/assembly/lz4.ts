@@ -1,4 +1,7 @@
-/** LZ4's block format (lz4_Block_format.md), as Parquet's LZ4_RAW holds it: decompression only. */
+/**
+ * LZ4's block format (lz4_Block_format.md), as Parquet's LZ4_RAW holds it, and in Hadoop's framing, as the
+ * deprecated LZ4 codec has it: decompression only.
+ */
 import { BAD_COMPRESSION, fail } from "./errors";
 
 /** Decompresses to exactly `dstLen` bytes; both buffers have 16 bytes of slack. */
@@ -57,4 +60,30 @@ export function lz4Decode(src: usize, srcLen: u32, dst: usize, dstLen: u32): boo
   }
   if (op != dstEnd) return <bool> fail(BAD_COMPRESSION, op - dst, dstLen);
   return true;
+}
+
+@inline
+function bigEndian(p: usize): u32 {
+  return bswap<u32>(load<u32>(p));
+}
+
+/**
+ * The deprecated LZ4 codec (Compression.md): frames of {uncompressed size, compressed size}, big-endian, each
+ * with one block; some writers put a bare block there.
+ */
+export function lz4HadoopDecode(src: usize, srcLen: u32, dst: usize, dstLen: u32): bool {
+  let ip = src;
+  let op = dst;
+  const end = src + srcLen;
+  const dstEnd = dst + dstLen;
+  while (<u32> (end - ip) >= 8) {
+    const plain = bigEndian(ip);
+    const packed = bigEndian(ip + 4);
+    if (plain > <u32> (dstEnd - op) || packed > <u32> (end - ip - 8)) break;
+    if (!lz4Decode(ip + 8, packed, op, plain)) break;
+    ip += 8 + packed;
+    op += plain;
+  }
+  if (ip == end && op == dstEnd) return true;
+  return lz4Decode(src, srcLen, dst, dstLen);
 }
