@@ -57,6 +57,8 @@ const envSchema = z.object({
   SEDIMENT_TOKEN_KEY: z.string().min(16, "16 characters or more").optional(),
   /** Life of an uploadUrl, seconds. */
   SEDIMENT_UPLOAD_TTL_SECONDS: count(120, "a number of seconds"),
+  /** Time that a direct upload has until it is completed, seconds; hosted signed upload URLs live 2 hours. */
+  SEDIMENT_DIRECT_TTL_SECONDS: count(7200, "a number of seconds"),
   /** Life of signed download URLs, seconds. Vacuum waits longer than this. */
   SEDIMENT_SIGNED_URL_SECONDS: count(3600, "a number of seconds"),
   /** Largest body that passes through a function, bytes. Larger files go by `direct=1`. */

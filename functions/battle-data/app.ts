@@ -1,6 +1,7 @@
 /** Uploads of data and the manifest of what is stored. */
 import { createHttpApp, type HttpApp, refuseOtherMethods } from "../../shared/http/http_app.ts";
 import type { Services } from "../services.ts";
+import { completeDirect } from "./complete.ts";
 import { serveContent } from "./content.ts";
 import { serveManifest } from "./manifest.ts";
 import { takeBytes, takeUpload } from "./upload.ts";
@@ -14,11 +15,16 @@ export function createBattleDataApp(services: Services): HttpApp {
     "/upload/:stage",
     (c) => takeBytes(services, c.req.raw, c.req.param("stage")),
   );
+  app.post(
+    "/upload/:stage/complete",
+    (c) => completeDirect(services, c.req.raw, c.req.param("stage")),
+  );
   app.get("/chunks", (c) => serveManifest(services, c.req.raw, { signed: false }));
   app.get("/latest", (c) => serveManifest(services, c.req.raw, { signed: true }));
   app.get("/files/:id/content", (c) => serveContent(services, c.req.raw, c.req.param("id")));
   refuseOtherMethods(app, "/upload", ["POST"]);
   refuseOtherMethods(app, "/upload/:stage", ["POST", "PUT"]);
+  refuseOtherMethods(app, "/upload/:stage/complete", ["POST"]);
   refuseOtherMethods(app, "/chunks", ["GET"]);
   refuseOtherMethods(app, "/latest", ["GET"]);
   refuseOtherMethods(app, "/files/:id/content", ["GET", "HEAD"]);

@@ -1,6 +1,7 @@
 /** `POST /battle-data/upload` in its two forms, and the bytes of the two-request one. */
 import { SedimentError } from "../../shared/errors.ts";
 import { actingUser } from "../../shared/http/authenticate.ts";
+import { idempotencyKeyOf } from "../../shared/http/idempotency_key.ts";
 import { readBody } from "../../shared/http/read_body.ts";
 import { parseJson, readJson } from "../../shared/http/read_json.ts";
 import { isMultipart, readMultipart } from "../../shared/http/read_multipart.ts";
@@ -17,9 +18,10 @@ import {
 import {
   multipartFieldsSchema,
   uploadFieldsSchema,
+  type UploadRequest,
   uploadRequestOf,
 } from "../../shared/uploads/upload_request.ts";
-import { baseUrl, bodyLimits, type Services } from "../services.ts";
+import { baseUrl, bodyLimits, clientUrl, type Services } from "../services.ts";
 import { uploadPorts } from "../upload_ports.ts";
 import { refuseOtherUser, stageToken } from "../upload_token.ts";
 
@@ -32,26 +34,66 @@ export async function takeUpload(services: Services, request: Request): Promise<
 
 async function planUpload(services: Services, request: Request): Promise<Response> {
   const { env } = services;
+  const direct = new URL(request.url).searchParams.get("direct") === "1";
   const caller = await services.auth.userOrService(request);
   const fields = await readJson(request, uploadFieldsSchema, bodyLimits(env));
   const upload = uploadRequestOf(fields);
-  if (upload.size > env.SEDIMENT_MAX_BODY_BYTES) {
-    throw new SedimentError("body_too_large", `The file has ${upload.size} bytes`, {
-      field: "file_size",
-      expected: `at most ${env.SEDIMENT_MAX_BODY_BYTES} bytes; larger files go by ?direct=1`,
-      extra: { max_bytes: env.SEDIMENT_MAX_BODY_BYTES },
-    });
-  }
+  checkSize(upload.size, direct ? env.SEDIMENT_MAX_DIRECT_BYTES : env.SEDIMENT_MAX_BODY_BYTES);
   const userId = actingUser(caller, fields.user_id);
-  const ttl = env.SEDIMENT_UPLOAD_TTL_SECONDS;
-  const { staged, firstAnswer } = await stageUpload(services, userId, upload, ttl);
-  const expiresAt = new Date(services.now().getTime() + ttl * 1000);
+  if (direct) return await planDirect(services, request, userId, upload);
+
+  const ttlSeconds = env.SEDIMENT_UPLOAD_TTL_SECONDS;
+  const { staged, firstAnswer } = await stageUpload(services, userId, upload, { ttlSeconds });
+  const expiresAt = new Date(services.now().getTime() + ttlSeconds * 1000);
   const token = services.tokens.sign("upload", packStage(staged), expiresAt);
   return Response.json({
     uploadUrl: `${baseUrl(services, request)}/battle-data/upload/${staged.stageId}?token=${token}`,
     expiresAt: expiresAt.toISOString(),
     duplicate: staged.duplicate,
     ...(firstAnswer === null ? {} : { stored: firstAnswer }),
+  });
+}
+
+/** Larger files go to the store themselves, by a URL that it signed. */
+async function planDirect(
+  services: Services,
+  request: Request,
+  userId: string,
+  upload: UploadRequest,
+): Promise<Response> {
+  if (upload.slices.some(({ format }) => format === "avro")) {
+    throw new SedimentError(
+      "unsupported_avro",
+      "Avro is converted on its way through the service",
+      {
+        field: "format",
+        expected: "Parquet, or an upload without direct=1",
+      },
+    );
+  }
+  const ttlSeconds = services.env.SEDIMENT_DIRECT_TTL_SECONDS;
+  const { staged, incomingKey, firstAnswer } = await stageUpload(services, userId, upload, {
+    ttlSeconds,
+    direct: true,
+  });
+  const { url, expiresAt } = await services.store.signUpload(incomingKey!);
+  const completeUntil = new Date(services.now().getTime() + ttlSeconds * 1000);
+  return Response.json({
+    uploadUrl: clientUrl(services, request, url),
+    method: "PUT",
+    expiresAt: new Date(Math.min(expiresAt.getTime(), completeUntil.getTime())).toISOString(),
+    completeUrl: `${baseUrl(services, request)}/battle-data/upload/${staged.stageId}/complete`,
+    duplicate: staged.duplicate,
+    ...(firstAnswer === null ? {} : { stored: firstAnswer }),
+  });
+}
+
+function checkSize(size: number, maxBytes: number): void {
+  if (size <= maxBytes) return;
+  throw new SedimentError("body_too_large", `The file has ${size} bytes`, {
+    field: "file_size",
+    expected: `at most ${maxBytes} bytes; ?direct=1 takes larger files`,
+    extra: { max_bytes: maxBytes },
   });
 }
 
@@ -65,7 +107,7 @@ export async function takeBytes(
   refuseOtherUser(request, staged.userId);
   const limits = bodyLimits(services.env);
   const body = await readBody(request, limits);
-  return answer(await receiveUpload(uploadPorts(services), staged, body, request.signal));
+  return uploadAnswer(await receiveUpload(uploadPorts(services), staged, body, request.signal));
 }
 
 async function takeMultipart(services: Services, request: Request): Promise<Response> {
@@ -90,12 +132,15 @@ async function takeMultipart(services: Services, request: Request): Promise<Resp
     content_hash: fields.content_hash ?? sha256(file),
   });
   const userId = actingUser(caller, fields.user_id);
-  const ttl = env.SEDIMENT_UPLOAD_TTL_SECONDS;
-  return answer(
-    await uploadAtOnce(uploadPorts(services), userId, upload, file, ttl, request.signal),
+  return uploadAnswer(
+    await uploadAtOnce(uploadPorts(services), userId, upload, file, {
+      ttlSeconds: env.SEDIMENT_UPLOAD_TTL_SECONDS,
+      idempotencyKey: idempotencyKeyOf(request.headers),
+    }, request.signal),
   );
 }
 
-function answer(stored: UploadAnswer): Response {
+/** The 200 of a stored upload. */
+export function uploadAnswer(stored: UploadAnswer): Response {
   return Response.json({ ok: true, ...stored });
 }

@@ -1,6 +1,7 @@
 /** `POST /compaction/upload`: a fragment as a form of few fields. */
 import { compactionUploadSchema } from "../../shared/compaction/requests.ts";
 import { actingUser } from "../../shared/http/authenticate.ts";
+import { idempotencyKeyOf } from "../../shared/http/idempotency_key.ts";
 import { readMultipart } from "../../shared/http/read_multipart.ts";
 import { validate } from "../../shared/http/validate.ts";
 import { sha256 } from "../../shared/uploads/digests.ts";
@@ -32,7 +33,10 @@ export async function takeFragment(services: Services, request: Request): Promis
     actingUser(caller),
     upload,
     file,
-    env.SEDIMENT_UPLOAD_TTL_SECONDS,
+    {
+      ttlSeconds: env.SEDIMENT_UPLOAD_TTL_SECONDS,
+      idempotencyKey: idempotencyKeyOf(request.headers),
+    },
     request.signal,
   );
   return Response.json({ ok: true, instanceId: stored.metricId, ...stored });

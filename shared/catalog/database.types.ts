@@ -478,7 +478,7 @@ isOneToOne: false
 { Args: { "p_inputs": (number)[],"p_last": boolean,"p_n": number,"p_output": Json,"p_result": Json,"p_run": string,"p_token": number }; Returns: Json
                            },
 "commit_upload":
-{ Args: { "p_content_hash": string,"p_etag": string,"p_files": Json,"p_size": number,"p_stage": string,"p_user": string }; Returns: Json
+{ Args: { "p_content_hash": string,"p_etag": string,"p_files": Json,"p_object_size"?: number,"p_size": number,"p_stage": string,"p_user": string }; Returns: Json
                            },
 "commit_vacuum":
 { Args: { "p_keys": (string)[] }; Returns: Json

@@ -1,7 +1,8 @@
 /** Opens every slice of a body before anything is stored: what is not whole and readable is refused. */
-import { type ErrorCode, SedimentError } from "../errors.ts";
+import { SedimentError } from "../errors.ts";
 import type { UploadedFile } from "../catalog/upload_results.ts";
 import type { ParquetFacts } from "../parquet/inspect.ts";
+import { atSlice, checkRows, dataFile } from "./data_file.ts";
 import type { UploadPorts } from "./ports.ts";
 import type { UploadRequest } from "./upload_request.ts";
 
@@ -37,33 +38,16 @@ export async function checkSlices(
       if (slice.format === "avro") bytes = await toParquet(ports, bytes);
       facts = ports.inspect(bytes);
     } catch (thrown) {
-      throw atField(thrown, field);
+      throw atSlice(thrown, field);
     }
-    if (slice.rows !== undefined && slice.rows !== facts.rowCount) {
-      throw new SedimentError("row_count_mismatch", `The slice has ${facts.rowCount} rows`, {
-        field: `${field}.num_rows`,
-        expected: `${slice.rows} rows, as num_rows says`,
-      });
-    }
+    checkRows(slice, facts, field);
     if (anyAvro) {
       // Conversion changes lengths: the object is laid out anew.
       start = written;
       written += bytes.byteLength;
       converted.push(bytes);
     }
-    files.push({
-      ordinal,
-      table: slice.table,
-      period_tag: request.periodTag,
-      start_byte: start,
-      byte_length: bytes.byteLength,
-      row_count: facts.rowCount,
-      row_group_count: facts.rowGroupCount,
-      uncompressed_bytes: facts.uncompressedBytes,
-      schema_fingerprint: facts.schemaFingerprint,
-      schema: facts.schema,
-      stats: facts.stats,
-    });
+    files.push(dataFile(request, ordinal, start, bytes.byteLength, facts));
   }
   return { bytes: anyAvro ? concatenate(converted, written) : body, files };
 }
@@ -75,28 +59,6 @@ async function toParquet(ports: Pick<UploadPorts, "convertAvro">, bytes: Uint8Ar
     });
   }
   return await ports.convertAvro(bytes);
-}
-
-/** The codes that tell of a file rather than of us. */
-const fileCodes = new Set<ErrorCode>([
-  "not_parquet",
-  "invalid_parquet",
-  "unsupported_parquet",
-  "page_too_large",
-  "schema_incompatible",
-  "not_avro",
-  "invalid_avro",
-  "unsupported_avro",
-]);
-
-function atField(thrown: unknown, field: string): unknown {
-  if (!(thrown instanceof SedimentError) || !fileCodes.has(thrown.code)) return thrown;
-  return new SedimentError(thrown.code, thrown.message, {
-    field,
-    expected: thrown.expected,
-    extra: thrown.extra,
-    cause: thrown.cause ?? thrown,
-  });
 }
 
 function concatenate(parts: Uint8Array[], length: number): Uint8Array {

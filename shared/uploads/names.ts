@@ -20,3 +20,6 @@ export const byteCountSchema = z.union([
   z.string().regex(/^\d{1,15}$/).transform(Number),
 ], "a whole number of bytes, or its digits as a string")
   .refine((size) => size >= 0, "a number of bytes that is not negative");
+
+/** The id of a staged upload. */
+export const stageIdSchema = z.guid("a UUID");

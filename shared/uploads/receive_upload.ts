@@ -3,7 +3,7 @@ import { checkBody } from "./check_body.ts";
 import { type CheckedBody, checkSlices } from "./check_slices.ts";
 import { putOnce } from "./put_once.ts";
 import type { UploadAnswer, UploadPorts } from "./ports.ts";
-import { type StagedUpload, stageUpload } from "./stage_upload.ts";
+import { type StagedUpload, type StageOptions, stageUpload } from "./stage_upload.ts";
 import type { UploadRequest } from "./upload_request.ts";
 
 /**
@@ -42,12 +42,12 @@ export async function uploadAtOnce(
   userId: string,
   request: UploadRequest,
   body: Uint8Array,
-  ttlSeconds: number,
+  options: StageOptions,
   signal?: AbortSignal,
 ): Promise<UploadAnswer> {
   checkBody(request, body);
   const checked = await checkSlices(ports, request, body);
-  const { staged } = await stageUpload(ports, userId, request, ttlSeconds);
+  const { staged } = await stageUpload(ports, userId, request, options);
   return await storeAndCommit(ports, staged, checked, signal);
 }
 
@@ -64,7 +64,8 @@ async function storeAndCommit(
   return await ports.catalog.commitUpload({
     stage: staged.stageId,
     user: staged.userId,
-    size: checked.bytes.byteLength,
+    size: staged.request.size,
+    objectSize: checked.bytes.byteLength,
     etag: info?.etag ?? null,
     contentHash: staged.request.contentHash,
     files: checked.files,

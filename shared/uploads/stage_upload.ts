@@ -17,9 +17,20 @@ export interface StagedUpload {
 /** A planned upload and what the catalog says of it. */
 export interface StageOutcome {
   staged: StagedUpload;
-  expiresAt: Date;
+  /** Of a direct upload: the key to which the client sends the bytes. */
+  incomingKey: string | null;
   /** The first answer, when these bytes were already acknowledged. */
   firstAnswer: UploadAnswer | null;
+}
+
+/** How an upload is planned. */
+export interface StageOptions {
+  /** Until when the bytes may be acknowledged, seconds from now. */
+  ttlSeconds: number;
+  /** Whether the client sends the bytes to the store itself. @default false */
+  direct?: boolean;
+  /** The client's name for this upload; another upload under the same one is refused. */
+  idempotencyKey?: string;
 }
 
 /**
@@ -32,8 +43,9 @@ export async function stageUpload(
   ports: Pick<UploadPorts, "catalog">,
   userId: string,
   request: UploadRequest,
-  ttlSeconds: number,
+  options: StageOptions,
 ): Promise<StageOutcome> {
+  const kind = request.concatenated ? "concatenated" : "fragment";
   const stage = await ports.catalog.stageUpload({
     user: userId,
     dataset: request.datasetId,
@@ -42,8 +54,10 @@ export async function stageUpload(
     size: request.size,
     contentHash: request.contentHash,
     offsetsDigest: offsetsDigest(request),
-    kind: request.concatenated ? "concatenated" : "fragment",
-    ttlSeconds,
+    kind: options.direct ? `direct_${kind}` : kind,
+    ttlSeconds: options.ttlSeconds,
+    details: options.direct ? { cut: packCut(request) } : null,
+    idempotencyKey: options.idempotencyKey ?? null,
   });
   return {
     staged: {
@@ -53,10 +67,19 @@ export async function stageUpload(
       request,
       duplicate: stage.duplicate,
     },
-    expiresAt: new Date(stage.expires_at),
+    incomingKey: stage.incoming_key,
     firstAnswer: stage.answer,
   };
 }
+
+/** How a body is cut: the format of one file, or its slices. */
+const cutSchema = z.union([
+  z.enum(["parquet", "avro"]),
+  z.array(z.tuple([z.string(), z.int(), z.int(), z.enum(["p", "a"]), z.int().nullable()])),
+]);
+
+/** What {@link StageOptions.direct} keeps in the catalog for the completion. */
+export const stageDetailsSchema = z.object({ cut: cutSchema });
 
 /** A staged upload as an array of few bytes: it rides in the uploadUrl, which proxies cut at 16 KB. */
 export type PackedStage = z.infer<typeof packedStageSchema>;
@@ -72,10 +95,7 @@ export const packedStageSchema = z.tuple([
   z.string(), // table
   z.string(), // period tag
   z.boolean(), // duplicate
-  z.union([
-    z.enum(["parquet", "avro"]), // one file, the whole body
-    z.array(z.tuple([z.string(), z.int(), z.int(), z.enum(["p", "a"]), z.int().nullable()])),
-  ]),
+  cutSchema,
 ]);
 
 /** Packs a staged upload for its token. */
@@ -92,15 +112,7 @@ export function packStage(
     request.table,
     request.periodTag,
     duplicate,
-    request.concatenated
-      ? request.slices.map(({ table, start, length, format, rows }) => [
-        table,
-        start,
-        length,
-        format === "avro" ? "a" : "p",
-        rows ?? null,
-      ])
-      : request.slices[0]!.format,
+    packCut(request),
   ];
 }
 
@@ -118,27 +130,45 @@ export function unpackStage(packed: PackedStage): StagedUpload {
     duplicate,
     cut,
   ] = packed;
+  const described = { datasetId, table, periodTag, size, contentHash };
   return {
     stageId,
     userId,
     objectKey,
     duplicate,
-    request: {
-      datasetId,
+    request: { ...described, ...unpackCut(cut, described) },
+  };
+}
+
+type Cut = z.infer<typeof cutSchema>;
+
+function packCut({ concatenated, slices }: UploadRequest): Cut {
+  if (!concatenated) return slices[0]!.format;
+  return slices.map(({ table, start, length, format, rows }) => [
+    table,
+    start,
+    length,
+    format === "avro" ? "a" : "p",
+    rows ?? null,
+  ]);
+}
+
+/** The slices of a body of one table and size that was cut so. */
+export function unpackCut(
+  cut: Cut,
+  { table, size }: Pick<UploadRequest, "table" | "size">,
+): Pick<UploadRequest, "slices" | "concatenated"> {
+  if (typeof cut === "string") {
+    return { concatenated: false, slices: [{ table, start: 0, length: size, format: cut }] };
+  }
+  return {
+    concatenated: true,
+    slices: cut.map(([table, start, length, format, rows]) => ({
       table,
-      periodTag,
-      size,
-      contentHash,
-      concatenated: typeof cut !== "string",
-      slices: typeof cut === "string"
-        ? [{ table, start: 0, length: size, format: cut }]
-        : cut.map(([table, start, length, format, rows]) => ({
-          table,
-          start,
-          length,
-          format: format === "a" ? "avro" : "parquet",
-          ...(rows === null ? {} : { rows }),
-        })),
-    },
+      start,
+      length,
+      format: format === "a" ? "avro" : "parquet",
+      ...(rows === null ? {} : { rows }),
+    })),
   };
 }

@@ -3,11 +3,13 @@
 -- first answer with duplicate: true; so it does to whoever lost the race for the same identity.
 --   p_files: [{ordinal, table, period_tag, start_byte, byte_length, row_count, row_group_count,
 --              uncompressed_bytes, schema_fingerprint, schema, stats}]
+--   p_object_size: length of the object where it is not the body itself (Avro is stored as Parquet)
 -- Returns {key, size, uploaded_at, metricId, duplicate, dataset_id, version, files: [{id, table, period_tag,
 -- ordinal, row_count}], runs: [{table, period_tag, metricId}]}.
 -- Raises stage_expired, forbidden, hash_mismatch, size_mismatch, upload_conflict, invalid_request.
 create or replace function public.commit_upload(
-  p_stage uuid, p_user uuid, p_size bigint, p_etag text, p_content_hash text, p_files jsonb
+  p_stage uuid, p_user uuid, p_size bigint, p_etag text, p_content_hash text, p_files jsonb,
+  p_object_size bigint default null
 )
 returns jsonb
 language plpgsql
@@ -37,7 +39,7 @@ begin
   if o.content_hash is distinct from p_content_hash then
     perform sediment.fail('hash_mismatch', 422, format('the body hashes to %s', p_content_hash), o.content_hash);
   end if;
-  if o.state in ('staged', 'stored') and o.size is distinct from p_size then
+  if o.state = 'staged' and o.size is distinct from p_size then
     perform sediment.fail('size_mismatch', 422, format('the body has %s bytes', p_size), format('%s bytes', o.size));
   end if;
 
@@ -66,7 +68,7 @@ begin
     return v_first.answer || jsonb_build_object('duplicate', true);
   end if;
 
-  perform sediment.check_files(p_files, p_size);
+  perform sediment.check_files(p_files, coalesce(p_object_size, p_size));
   perform sediment.keep_schemas(p_files);
 
   -- Partitions, sorted by key: made when absent, then locked in a statement of their own.
@@ -92,7 +94,8 @@ begin
     v_totals.rows::bigint, v_totals.uncompressed::bigint);
 
   update public.objects x
-  set state = 'stored', etag = p_etag, expires_at = null, updated_at = v_now
+  set state = 'stored', size = coalesce(p_object_size, p_size), etag = p_etag, expires_at = null,
+    updated_at = v_now
   where x.object_key = o.object_key and x.state = 'staged';
   perform sediment.discard_object(x.object_key, 'the checked copy is stored')
   from public.objects x where x.stage_id = p_stage and x.kind = 'incoming';

@@ -59,7 +59,7 @@ Deno.test("an upload is one put and two catalog calls", async () => {
   const puts: string[] = [];
   const { catalog, ports } = world({ store: { before: ({ method }) => void puts.push(method) } });
   const body = utf8("Pabc");
-  const answer = await uploadAtOnce(ports, user, requestOf(body), body, 120);
+  const answer = await uploadAtOnce(ports, user, requestOf(body), body, { ttlSeconds: 120 });
   assert.deepEqual(puts, ["put"]);
   assert.deepEqual(catalog.state.calls.map(({ method }) => method), [
     "stageUpload",
@@ -84,7 +84,7 @@ Deno.test("bad bytes sent at once leave no trace: nothing staged, stored or queu
   ];
   for (const [code, body, request] of cases) {
     const { catalog, store, ports } = world();
-    assert.equal(await codeOf(uploadAtOnce(ports, user, request, body, 120)), code);
+    assert.equal(await codeOf(uploadAtOnce(ports, user, request, body, { ttlSeconds: 120 })), code);
     assert.equal(catalog.state.calls.length, 0, code);
     assert.equal(store.objects.size, 0, code);
   }
@@ -93,12 +93,12 @@ Deno.test("bad bytes sent at once leave no trace: nothing staged, stored or queu
 Deno.test("in two requests a damaged body can be sent again, one that can never do gives up its key", async () => {
   const { catalog, store, ports } = world();
   const body = utf8("Pabc");
-  const { staged } = await stageUpload(ports, user, requestOf(body), 120);
+  const { staged } = await stageUpload(ports, user, requestOf(body), { ttlSeconds: 120 });
   assert.equal(await codeOf(receiveUpload(ports, staged, utf8("Pab?"))), "hash_mismatch");
   assert.equal((await receiveUpload(ports, staged, body)).duplicate, false);
 
   const bad = utf8("Qabc");
-  const { staged: never } = await stageUpload(ports, user, requestOf(bad), 120);
+  const { staged: never } = await stageUpload(ports, user, requestOf(bad), { ttlSeconds: 120 });
   assert.equal(await codeOf(receiveUpload(ports, never, bad)), "not_parquet");
   assert.equal(catalog.state.stages.get(never.stageId)?.state, "deleting");
   assert.equal(store.objects.size, 1);
@@ -108,7 +108,7 @@ Deno.test("in two requests a damaged body can be sent again, one that can never 
 Deno.test("a token used again with the same bytes gives the first answer, with others 422", async () => {
   const { store, ports } = world();
   const body = utf8("Pabc");
-  const { staged } = await stageUpload(ports, user, requestOf(body), 120);
+  const { staged } = await stageUpload(ports, user, requestOf(body), { ttlSeconds: 120 });
   const first = await receiveUpload(ports, staged, body);
   const second = await receiveUpload(ports, staged, body);
   assert.deepEqual(second, { ...first, duplicate: true });
@@ -119,8 +119,10 @@ Deno.test("a token used again with the same bytes gives the first answer, with o
 Deno.test("a duplicate is known at step 1 and its bytes are not stored again", async () => {
   const { store, ports } = world();
   const body = utf8("Pabc");
-  const first = await uploadAtOnce(ports, user, requestOf(body), body, 120);
-  const { staged, firstAnswer } = await stageUpload(ports, user, requestOf(body), 120);
+  const first = await uploadAtOnce(ports, user, requestOf(body), body, { ttlSeconds: 120 });
+  const { staged, firstAnswer } = await stageUpload(ports, user, requestOf(body), {
+    ttlSeconds: 120,
+  });
   assert.deepEqual(firstAnswer, { ...first, duplicate: true });
   assert.deepEqual(await receiveUpload(ports, staged, body), { ...first, duplicate: true });
   assert.equal(store.objects.size, 1);
@@ -135,8 +137,11 @@ Deno.test("the same body with other offsets is upload_conflict", async () => {
       { table_name: "x", start_byte: 0, byte_length: at },
       { table_name: "y", start_byte: 3, byte_length: 2 },
     ]);
-  await uploadAtOnce(ports, user, cut(3), body, 120);
-  assert.equal(await codeOf(uploadAtOnce(ports, user, cut(2), body, 120)), "upload_conflict");
+  await uploadAtOnce(ports, user, cut(3), body, { ttlSeconds: 120 });
+  assert.equal(
+    await codeOf(uploadAtOnce(ports, user, cut(2), body, { ttlSeconds: 120 })),
+    "upload_conflict",
+  );
 });
 
 Deno.test("a commit whose answer was lost is answered when the bytes are sent again", async () => {
@@ -151,7 +156,7 @@ Deno.test("a commit whose answer was lost is answered when the bytes are sent ag
     },
   });
   const body = utf8("Pabc");
-  const { staged } = await stageUpload(ports, user, requestOf(body), 120);
+  const { staged } = await stageUpload(ports, user, requestOf(body), { ttlSeconds: 120 });
   assert.equal(await codeOf(receiveUpload(ports, staged, body)), "catalog_failed");
   assert.equal((await receiveUpload(ports, staged, body)).duplicate, true);
   assert.equal(catalog.state.files.length, 1);
@@ -170,7 +175,7 @@ Deno.test("a put whose answer was lost is finished when the bytes are sent again
     },
   });
   const body = utf8("Pabc");
-  const { staged } = await stageUpload(ports, user, requestOf(body), 120);
+  const { staged } = await stageUpload(ports, user, requestOf(body), { ttlSeconds: 120 });
   assert.equal(await codeOf(receiveUpload(ports, staged, body)), "store_failed");
   assert.equal(catalog.state.files.length, 0);
   assert.equal((await receiveUpload(ports, staged, body)).duplicate, false);
@@ -188,7 +193,7 @@ Deno.test("a concatenated body is one object and a data file for each slice", as
       { table_name: "x", start_byte: 10, byte_length: 2 },
     ]),
     body,
-    120,
+    { ttlSeconds: 120 },
   );
   assert.equal(store.objects.size, 1);
   assert.match([...store.objects.keys()][0], /\.bin$/);
@@ -208,10 +213,13 @@ Deno.test("a bad slice refuses the whole body and says which it is", async () =>
     { table_name: "x", start_byte: 0, byte_length: 3 },
     { table_name: "y", start_byte: 3, byte_length: 3 },
   ];
-  await assert.rejects(uploadAtOnce(ports, user, requestOf(body, offsets), body, 120), {
-    code: "not_parquet",
-    field: "table_offsets[1]",
-  });
+  await assert.rejects(
+    uploadAtOnce(ports, user, requestOf(body, offsets), body, { ttlSeconds: 120 }),
+    {
+      code: "not_parquet",
+      field: "table_offsets[1]",
+    },
+  );
   assert.equal(store.objects.size, 0);
 });
 
@@ -229,7 +237,7 @@ Deno.test("Avro slices are converted, and the object holds Parquet only", async 
     { table_name: "z", start_byte: 5, byte_length: 2 },
   ]);
   request.slices[1].format = "avro";
-  await uploadAtOnce(ports, user, request, body, 120);
+  await uploadAtOnce(ports, user, request, body, { ttlSeconds: 120 });
   const [object] = store.objects.values();
   assert.equal(new TextDecoder().decode(object.bytes), "PabPccPd");
   assert.deepEqual(
@@ -246,7 +254,7 @@ Deno.test("a staged upload survives packing into a token", async () => {
     { table_name: "y", start_byte: 3, byte_length: 4 },
   ]);
   for (const request of [requestOf(body), many]) {
-    const { staged } = await stageUpload(ports, user, request, 120);
+    const { staged } = await stageUpload(ports, user, request, { ttlSeconds: 120 });
     const packed = packedStageSchema.parse(JSON.parse(JSON.stringify(packStage(staged))));
     assert.deepEqual(unpackStage(packed), staged);
   }
@@ -255,11 +263,11 @@ Deno.test("a staged upload survives packing into a token", async () => {
 Deno.test("another user's dataset is refused before anything is put", async () => {
   const { store, ports } = world();
   const body = utf8("Pabc");
-  await uploadAtOnce(ports, user, requestOf(body), body, 120);
+  await uploadAtOnce(ports, user, requestOf(body), body, { ttlSeconds: 120 });
   const other = "00000000-0000-4000-8000-000000000002";
   const more = utf8("Pdef");
   assert.equal(
-    await codeOf(uploadAtOnce(ports, other, requestOf(more), more, 120)),
+    await codeOf(uploadAtOnce(ports, other, requestOf(more), more, { ttlSeconds: 120 })),
     "dataset_forbidden",
   );
   assert.equal(store.objects.size, 1);

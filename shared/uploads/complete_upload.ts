@@ -1,0 +1,128 @@
+/** The end of a direct upload: what a client has put into the store is checked without being held, and kept. */
+import { createHash } from "node:crypto";
+import { asSedimentError, SedimentError } from "../errors.ts";
+import type { UploadedFile } from "../catalog/upload_results.ts";
+import type { ParquetFacts } from "../parquet/inspect.ts";
+import type { RangeReader } from "../parquet/range_reader.ts";
+import { storedReader } from "../storage/stored_reader.ts";
+import { atSlice, checkRows, dataFile } from "./data_file.ts";
+import type { UploadAnswer, UploadPorts } from "./ports.ts";
+import type { StagedUpload } from "./stage_upload.ts";
+
+/** Ports of {@link completeUpload}. */
+export interface CompletePorts extends Pick<UploadPorts, "catalog" | "store"> {
+  /** What a Parquet file is, by range reads. */
+  inspectRanges(reader: RangeReader, signal?: AbortSignal): Promise<ParquetFacts>;
+}
+
+/** Bytes read at a time while hashing. */
+const pieceBytes = 1024 * 1024;
+
+/**
+ * Copies the incoming object to its own key, which no client can write, checks the copy's size, hash and
+ * footers, and acknowledges it. The copy comes first: what is checked then can't be exchanged any more.
+ * Called again, it gives the first answer.
+ *
+ * @param incomingKey where the client put the bytes
+ * @throws SedimentError `not_found` when nothing is there yet, `size_mismatch`, `hash_mismatch`, the Parquet
+ *   codes, `row_count_mismatch`, `unsupported_avro`, `stage_expired`, `store_failed`, `catalog_failed`
+ */
+export async function completeUpload(
+  ports: CompletePorts,
+  staged: StagedUpload,
+  incomingKey: string,
+  signal?: AbortSignal,
+): Promise<UploadAnswer> {
+  const { catalog, store } = ports;
+  const { objectKey, request } = staged;
+  const incoming = await store.head(incomingKey, { signal });
+  if (incoming !== null && incoming.size !== request.size) {
+    throw await givenUp(ports, staged, sizeMismatch(incoming.size, request.size));
+  }
+  if (incoming !== null) await copyOnce(ports, incomingKey, objectKey, signal);
+  const copy = await store.head(objectKey, { signal });
+  if (copy === null) {
+    throw new SedimentError("not_found", "Nothing was put to the signed URL yet", {
+      field: "body",
+      expected: "the file at the URL that step 1 gave, before this call",
+    });
+  }
+  let files: UploadedFile[];
+  try {
+    if (copy.size !== request.size) throw sizeMismatch(copy.size, request.size);
+    await checkHash(ports, staged, signal);
+    files = await checkFooters(ports, staged, signal);
+  } catch (thrown) {
+    throw await givenUp(ports, staged, thrown);
+  }
+  return await catalog.commitUpload({
+    stage: staged.stageId,
+    user: staged.userId,
+    size: request.size,
+    etag: copy.etag,
+    contentHash: request.contentHash,
+    files,
+  });
+}
+
+async function copyOnce({ store }: CompletePorts, from: string, to: string, signal?: AbortSignal) {
+  try {
+    await store.copy(from, to, { signal });
+  } catch (thrown) {
+    // An earlier call made the copy; the checks are made on it all the same.
+    if (asSedimentError(thrown).code !== "already_stored") throw thrown;
+  }
+}
+
+async function checkHash(
+  { store }: CompletePorts,
+  { objectKey, request }: StagedUpload,
+  signal?: AbortSignal,
+): Promise<void> {
+  const hash = createHash("sha256");
+  for (let at = 0; at < request.size; at += pieceBytes) {
+    const length = Math.min(pieceBytes, request.size - at);
+    hash.update(await store.getRange(objectKey, at, length, { signal }));
+  }
+  const found = hash.digest("hex");
+  if (found !== request.contentHash) {
+    throw new SedimentError("hash_mismatch", `The file's SHA-256 is ${found}`, {
+      field: "content_hash",
+      expected: request.contentHash,
+    });
+  }
+}
+
+async function checkFooters(
+  ports: CompletePorts,
+  { objectKey, request }: StagedUpload,
+  signal?: AbortSignal,
+): Promise<UploadedFile[]> {
+  const files: UploadedFile[] = [];
+  for (const [ordinal, slice] of request.slices.entries()) {
+    const field = request.concatenated ? `table_offsets[${ordinal}]` : "file";
+    const reader = storedReader(ports.store, objectKey, slice.start, slice.length);
+    const facts = await ports.inspectRanges(reader, signal).catch((thrown) => {
+      throw atSlice(thrown, field);
+    });
+    checkRows(slice, facts, field);
+    files.push(dataFile(request, ordinal, slice.start, slice.length, facts));
+  }
+  return files;
+}
+
+function sizeMismatch(found: number, said: number): SedimentError {
+  return new SedimentError("size_mismatch", `The file has ${found} bytes`, {
+    field: "file_size",
+    expected: `${said} bytes, as file_size says`,
+  });
+}
+
+/** Gives the stage up when its bytes will never do: what was put can't be put again. */
+async function givenUp(ports: CompletePorts, staged: StagedUpload, thrown: unknown) {
+  if (!asSedimentError(thrown).retryable) {
+    await ports.catalog.abandonUpload({ stage: staged.stageId, user: staged.userId })
+      .catch(() => {});
+  }
+  return thrown;
+}

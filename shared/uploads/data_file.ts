@@ -1,0 +1,65 @@
+/** A checked slice as the catalog takes it, and what is said of one that fails. */
+import type { UploadedFile } from "../catalog/upload_results.ts";
+import { type ErrorCode, SedimentError } from "../errors.ts";
+import type { ParquetFacts } from "../parquet/inspect.ts";
+import type { Slice } from "./table_offsets.ts";
+import type { UploadRequest } from "./upload_request.ts";
+
+/** The data file of slice number `ordinal`, at its place in the object. */
+export function dataFile(
+  request: UploadRequest,
+  ordinal: number,
+  start: number,
+  length: number,
+  facts: ParquetFacts,
+): UploadedFile {
+  return {
+    ordinal,
+    table: request.slices[ordinal]!.table,
+    period_tag: request.periodTag,
+    start_byte: start,
+    byte_length: length,
+    row_count: facts.rowCount,
+    row_group_count: facts.rowGroupCount,
+    uncompressed_bytes: facts.uncompressedBytes,
+    schema_fingerprint: facts.schemaFingerprint,
+    schema: facts.schema,
+    stats: facts.stats,
+  };
+}
+
+/**
+ * Compares a slice's rows with `num_rows`, where the client sent it.
+ *
+ * @throws SedimentError `row_count_mismatch`
+ */
+export function checkRows(slice: Slice, facts: ParquetFacts, field: string): void {
+  if (slice.rows === undefined || slice.rows === facts.rowCount) return;
+  throw new SedimentError("row_count_mismatch", `The slice has ${facts.rowCount} rows`, {
+    field: `${field}.num_rows`,
+    expected: `${slice.rows} rows, as num_rows says`,
+  });
+}
+
+/** The codes that tell of a file rather than of us. */
+const fileCodes = new Set<ErrorCode>([
+  "not_parquet",
+  "invalid_parquet",
+  "unsupported_parquet",
+  "page_too_large",
+  "schema_incompatible",
+  "not_avro",
+  "invalid_avro",
+  "unsupported_avro",
+]);
+
+/** An error about a file with the slice that it is about; other errors are left alone. */
+export function atSlice(thrown: unknown, field: string): unknown {
+  if (!(thrown instanceof SedimentError) || !fileCodes.has(thrown.code)) return thrown;
+  return new SedimentError(thrown.code, thrown.message, {
+    field,
+    expected: thrown.expected,
+    extra: { ...thrown.extra, ...(thrown.field === undefined ? {} : { inside: thrown.field }) },
+    cause: thrown,
+  });
+}
