@@ -5,6 +5,8 @@ export type AvroErrorCode = Extract<ErrorCode, "not_avro" | "invalid_avro" | "un
 
 /** A place inside an Avro file. */
 export interface AvroPlace {
+  /** A part that is no block. */
+  part?: "header";
   /** Counts the file's blocks from 0. */
   block?: number;
   /** Counts the block's objects from 0. */
@@ -42,6 +44,7 @@ export function avroError(
   cause?: unknown,
 ): SedimentError {
   const words: string[] = [];
+  if (place.part !== undefined) words.push(place.part);
   if (place.block !== undefined) words.push(`block ${place.block}`);
   if (place.row !== undefined) words.push(`row ${place.row}`);
   const path = place.path ? printable(place.path) : undefined;

@@ -40,8 +40,8 @@ export function readAvroHeader(bytes: Uint8Array, some?: Partial<AvroLimits>): A
     throw avroError("not_avro", "the bytes do not begin with Obj and version 1");
   }
   const cursor = new Cursor(bytes, magic.length);
-  const metadata = at({ path: "header" }, () => readMetadata(cursor, limits));
-  const sync = at({ path: "header" }, () => cursor.take(16));
+  const metadata = at({ part: "header" }, () => readMetadata(cursor, limits));
+  const sync = at({ part: "header" }, () => cursor.take(16));
   const codec = at({ path: "avro.codec" }, () => codecOf(metadata.get("avro.codec")));
   const schema = metadata.get("avro.schema");
   if (schema === undefined) throw avroError("invalid_avro", "the header holds no avro.schema");

@@ -63,7 +63,7 @@ export function compress(codec: Codec, data: Uint8Array): Uint8Array {
     case "snappy": {
       const packed = snappyCompress(data);
       const checksum = new Uint8Array(4);
-      new DataView(checksum.buffer).setUint32(0, crc32(data));
+      new DataView(checksum.buffer).setUint32(0, crc32(data) >>> 0);
       return join(packed, checksum);
     }
   }
@@ -105,7 +105,8 @@ const bigLong = avsc.types.LongType.__with({
 export function encodeRows(schema: unknown, values: unknown[]): Uint8Array[] {
   // deno-lint-ignore no-explicit-any
   const type = avsc.Type.forSchema(schema as any, {
-    registry: { long: bigLong },
+    // deno-lint-ignore no-explicit-any
+    typeHook: (type: any) => type === "long" || type?.type === "long" ? bigLong : undefined,
     wrapUnions: true,
   });
   return values.map((value) => new Uint8Array(type.toBuffer(value)));

@@ -11,6 +11,8 @@ import {
   Int32Leaf,
   Int64Leaf,
   NullLeaf,
+  TimeMicrosLeaf,
+  TimeMillisLeaf,
 } from "./leaves.ts";
 import { ArrayNode, MapNode, RecordNode, type UnionBranch, UnionNode } from "./nested.ts";
 import type { ColumnNode } from "./node.ts";
@@ -23,6 +25,8 @@ export type LeafNode =
   | BooleanLeaf
   | Int32Leaf
   | Int64Leaf
+  | TimeMillisLeaf
+  | TimeMicrosLeaf
   | FloatLeaf
   | DoubleLeaf
   | EnumLeaf
@@ -68,9 +72,9 @@ function buildPrimitive(type: AvroPrimitive, memory: ColumnMemory): LeafNode {
     case "boolean":
       return new BooleanLeaf(memory);
     case "int":
-      return new Int32Leaf(memory);
+      return type.logical?.kind === "time" ? new TimeMillisLeaf(memory) : new Int32Leaf(memory);
     case "long":
-      return new Int64Leaf(memory);
+      return type.logical?.kind === "time" ? new TimeMicrosLeaf(memory) : new Int64Leaf(memory);
     case "float":
       return new FloatLeaf(memory);
     case "double":

@@ -81,6 +81,27 @@ export class Int64Leaf extends IntsLeaf {
   }
 }
 
+/** `time-millis`, checked: DuckDB ends with an internal error when it prints a time out of the day. */
+export class TimeMillisLeaf extends IntsLeaf {
+  readonly kind = "int32";
+  read(cursor: Cursor): void {
+    const millis = cursor.readInt();
+    if (millis < 0 || millis > 86_400_000) throw outOfDay(`${millis} milliseconds`);
+    this.values.push(millis);
+  }
+}
+
+/** `time-micros`, likewise. */
+export class TimeMicrosLeaf extends IntsLeaf {
+  readonly kind = "int64";
+  read(cursor: Cursor): void {
+    cursor.readLong();
+    const micros = cursor.high * 4294967296 + (cursor.low >>> 0);
+    if (micros < 0 || micros > 86_400_000_000) throw outOfDay(`${micros} microseconds`);
+    this.pushPair(cursor.low, cursor.high);
+  }
+}
+
 /** `float`: the bits as they are, so that every NaN stays the one it was. */
 export class FloatLeaf extends IntsLeaf {
   readonly kind = "float";
@@ -201,6 +222,10 @@ export class FixedLeaf extends Leaf {
   clear(): void {
     this.data.clear();
   }
+}
+
+function outOfDay(time: string) {
+  return invalid(`a time of day is ${time} after midnight`);
 }
 
 function word(bytes: Uint8Array, at: number): number {

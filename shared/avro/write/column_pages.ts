@@ -4,13 +4,13 @@ import { pageBytes } from "../../parquet/write/page_bytes.ts";
 import { type ColumnValues, columnValues } from "./column_values.ts";
 import { bitWidth, hybridRunBound, writeBits, writeHybridRun } from "./hybrid_runs.ts";
 
-/** A page is cut at the first row after so many slots or so many bytes of values. */
+/** A page is cut after so many slots or so many bytes of values, within a row too: the kernels join them. */
 const pageSlots = 20_000;
 const pageValueBytes = 1024 * 1024;
 
 /**
- * A column of a row group as uncompressed pages of version 1 (parquet-format, README, "Data Pages"), cut
- * between rows: PLAIN, enums behind a dictionary page of their symbols.
+ * A column of a row group as uncompressed pages of version 1 (parquet-format, README, "Data Pages"): PLAIN,
+ * enums behind a dictionary page of their symbols.
  */
 export function* columnPages(column: LeafColumn): Generator<Uint8Array> {
   const values = columnValues(column.leaf);
@@ -34,12 +34,11 @@ interface Cut {
 }
 
 function pageEnd(column: LeafColumn, values: ColumnValues, from: number, byte: number): Cut {
-  const { slots, definitions, repetitions, maxDefinition } = column;
+  const { definitions, maxDefinition } = column;
+  const last = Math.min(column.slots, from + pageSlots);
   const { width, data } = values;
   let slot = from, present = 0, at = byte;
-  while (slot < slots) {
-    const full = slot - from >= pageSlots || at - byte >= pageValueBytes;
-    if (full && (repetitions === undefined || repetitions[slot] === 0)) break;
+  while (slot < last && at - byte < pageValueBytes) {
     if (definitions === undefined || definitions[slot] === maxDefinition) {
       present++;
       at += width > 0 ? width : 4 + readLength(data, at);

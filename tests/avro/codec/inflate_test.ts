@@ -3,7 +3,7 @@ import { constants, deflateRawSync } from "node:zlib";
 import { decompress } from "../../../shared/avro/codec/decompress.ts";
 import { inflate } from "../../../shared/avro/codec/inflate.ts";
 import { join } from "../avro_writer.ts";
-import { fault, samples } from "./samples.ts";
+import { assertBytes, fault, samples } from "./samples.ts";
 
 const room = 1 << 20;
 
@@ -16,7 +16,7 @@ Deno.test("what zlib deflates at any level and strategy is inflated to the same 
   for (const data of samples()) {
     for (const level of [0, 1, 9]) {
       for (const strategy of strategies) {
-        assert.deepEqual(inflate(deflated(data, { level, strategy }), room), data);
+        assertBytes(inflate(deflated(data, { level, strategy }), room), data);
       }
     }
   }
@@ -46,8 +46,8 @@ Deno.test("a stream cut short anywhere is refused, whichever decoder gets it", (
 Deno.test("bytes after the last deflate block are left alone, as Avro's Python library writes some", () => {
   const data = samples()[17];
   const stored = join(deflated(data), [1, 2, 3]);
-  assert.deepEqual(inflate(stored, room), data);
-  assert.deepEqual(decompress("deflate", stored, 64 * room), data);
+  assertBytes(inflate(stored, room), data);
+  assertBytes(decompress("deflate", stored, 64 * room), data);
 });
 
 Deno.test("broken deflate data is refused with the reason", () => {

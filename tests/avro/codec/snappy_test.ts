@@ -2,20 +2,20 @@ import { strict as assert } from "node:assert";
 import { decompressSnappy } from "../../../shared/avro/codec/snappy.ts";
 import { crc32 } from "node:zlib";
 import { compress, join } from "../avro_writer.ts";
-import { fault, samples } from "./samples.ts";
+import { assertBytes, fault, samples } from "./samples.ts";
 
 const room = 1 << 20;
 
 /** Raw snappy bytes with the checksum of what they are said to hold. */
 function block(snappy: number[], data = new Uint8Array(0)): Uint8Array {
   const checksum = new Uint8Array(4);
-  new DataView(checksum.buffer).setUint32(0, crc32(data));
+  new DataView(checksum.buffer).setUint32(0, crc32(data) >>> 0);
   return join(snappy, checksum);
 }
 
 Deno.test("what snappy compresses is given back, checked by its CRC", () => {
   for (const data of samples()) {
-    assert.deepEqual(decompressSnappy(compress("snappy", data), room), data);
+    assertBytes(decompressSnappy(compress("snappy", data), room), data);
   }
 });
 
@@ -23,7 +23,7 @@ Deno.test("copies with offsets of one, two and four bytes are read", () => {
   const data = new TextEncoder().encode("abcdabcdabcdabcd");
   const literal = [16, 3 << 2, 97, 98, 99, 100];
   const copies = [(0 << 2) | 1, 4, (3 << 2) | 2, 8, 0, (3 << 2) | 3, 4, 0, 0, 0];
-  assert.deepEqual(decompressSnappy(block([...literal, ...copies], data), room), data);
+  assertBytes(decompressSnappy(block([...literal, ...copies], data), room), data);
 });
 
 Deno.test("another checksum is refused", () => {
