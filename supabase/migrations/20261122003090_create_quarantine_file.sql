@@ -24,7 +24,11 @@ begin
   then
     perform sediment.fail('inputs_changed', 409, format('file %s is not visible in the partition', p_file));
   end if;
-  update public.processing_metrics r set files_quarantined = r.files_quarantined + v_changed::integer
+  -- A file set aside is progress, as a committed output is, and happens once a file: a turn that met nothing but
+  -- bad ones is no failed attempt (found by the simulation: three such turns buried the sound rest).
+  update public.processing_metrics r
+  set files_quarantined = r.files_quarantined + v_changed::integer,
+    attempts = case when v_changed then 0 else r.attempts end
   where r.id = p_run;
   return jsonb_build_object('file_id', p_file, 'state', 'quarantined', 'changed', v_changed);
 end $$;
