@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { offsetsDigest } from "./digests.ts";
 import type { UploadAnswer, UploadPorts } from "./ports.ts";
+import type { Slice } from "./table_offsets.ts";
 import type { UploadRequest } from "./upload_request.ts";
 
 /** A planned upload, complete enough that receiving its bytes needs no look-up. */
@@ -72,10 +73,21 @@ export async function stageUpload(
   };
 }
 
-/** How a body is cut: the format of one file, or its slices. */
+/**
+ * How a body is cut: the format of one file, or its slices as (table, bytes after the end of the slice before,
+ * length, rows or null, 1 for Avro).
+ */
 const cutSchema = z.union([
   z.enum(["parquet", "avro"]),
-  z.array(z.tuple([z.string(), z.int(), z.int(), z.enum(["p", "a"]), z.int().nullable()])),
+  z.array(
+    z.tuple([
+      z.string(),
+      z.int(),
+      z.int(),
+      z.int().nullable(),
+      z.union([z.literal(0), z.literal(1)]),
+    ]),
+  ),
 ]);
 
 /** What {@link StageOptions.direct} keeps in the catalog for the completion. */
@@ -144,13 +156,12 @@ type Cut = z.infer<typeof cutSchema>;
 
 function packCut({ concatenated, slices }: UploadRequest): Cut {
   if (!concatenated) return slices[0]!.format;
-  return slices.map(({ table, start, length, format, rows }) => [
-    table,
-    start,
-    length,
-    format === "avro" ? "a" : "p",
-    rows ?? null,
-  ]);
+  let end = 0;
+  return slices.map(({ table, start, length, format, rows }) => {
+    const gap = start - end;
+    end = start + length;
+    return [table, gap, length, rows ?? null, format === "avro" ? 1 : 0];
+  });
 }
 
 /** The slices of a body of one table and size that was cut so. */
@@ -161,14 +172,17 @@ export function unpackCut(
   if (typeof cut === "string") {
     return { concatenated: false, slices: [{ table, start: 0, length: size, format: cut }] };
   }
-  return {
-    concatenated: true,
-    slices: cut.map(([table, start, length, format, rows]) => ({
+  let end = 0;
+  const slices = cut.map(([table, gap, length, rows, avro]): Slice => {
+    const start = end + gap;
+    end = start + length;
+    return {
       table,
       start,
       length,
-      format: format === "a" ? "avro" : "parquet",
+      format: avro === 1 ? "avro" : "parquet",
       ...(rows === null ? {} : { rows }),
-    })),
-  };
+    };
+  });
+  return { concatenated: true, slices };
 }

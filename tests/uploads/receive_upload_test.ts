@@ -250,9 +250,10 @@ Deno.test("a staged upload survives packing into a token", async () => {
   const { ports } = world();
   const body = utf8("PabPcccgapP1");
   const many = requestOf(body, [
-    { table_name: "x", start_byte: 0, byte_length: 3, num_rows: 0 },
+    { table_name: "x", start_byte: 7, byte_length: 3, num_rows: 0 },
     { table_name: "y", start_byte: 3, byte_length: 4 },
   ]);
+  many.slices[1].format = "avro";
   for (const request of [requestOf(body), many]) {
     const { staged } = await stageUpload(ports, user, request, { ttlSeconds: 120 });
     const packed = packedStageSchema.parse(JSON.parse(JSON.stringify(packStage(staged))));
