@@ -31,11 +31,13 @@ ${table}
 A user, then a first upload (any Parquet file as part.parquet):
 
   TOKEN=$(curl -s ${stack.url}/auth/v1/signup -H 'apikey: ${stack.publishableKey}' \\
-    -H 'content-type: application/json' -d '{"email":"me@example.com","password":"a-long-password"}' \\
+    -H 'content-type: application/json' -d '{"email":"${
+    crypto.randomUUID().slice(0, 8)
+  }@example.com","password":"a-long-password"}' \\
     | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
   curl -s ${stack.url}/functions/v1/battle-data/upload -H "authorization: Bearer $TOKEN" \\
-    -H 'apikey: ${stack.publishableKey}' -F datasetId=$(cat /proc/sys/kernel/random/uuid) \\
-    -F table=battle -F file=@part.parquet
+    -H 'apikey: ${stack.publishableKey}' -F file=@part.parquet \\
+    -F 'metadata={"dataset_id":"${crypto.randomUUID()}","table":"battle","period_tag":"2024-11-25"}'
 
 Ctrl-C stops everything; the data stays in the state folder.`;
 }

@@ -64,6 +64,24 @@ Deno.test("a job never runs beside itself", async () => {
   await sql`select cron.unschedule('long')`;
 });
 
+Deno.test("at most eight jobs run at once, and the others follow", async () => {
+  await sql`create table public.crowd (job int, running int)`;
+  for (let n = 1; n <= 10; n++) {
+    await sql`select cron.schedule(${`crowd_${n}`}, '1 seconds', ${`
+      insert into public.crowd select ${n},
+        (select count(*) from pg_stat_activity where query like '%public.crowd%' and state = 'active'
+          and backend_type = 'client backend' and pid <> pg_backend_pid());
+      select pg_sleep(0.5) /* public.crowd */;`})`;
+  }
+  await eventually("a run of each", async () => {
+    const [{ jobs }] = await sql`select count(distinct job)::int as jobs from public.crowd`;
+    return jobs === 10;
+  });
+  for (let n = 1; n <= 10; n++) await sql`select cron.unschedule(${`crowd_${n}`})`;
+  const [{ most }] = await sql`select max(running) + 1 as most from public.crowd`;
+  assert.ok(most > 1 && most <= 8, `${most} at once`);
+});
+
 Deno.test("scheduling a name again changes the job; unscheduling it ends it", async () => {
   const [{ first }] = await sql`select cron.schedule('named', '59 seconds', 'select 1') as first`;
   const [{ second }] = await sql`

@@ -1,12 +1,12 @@
 import { strict as assert } from "node:assert";
 import { createGateway, type Service } from "../../supabase/local/gateway/gateway.ts";
 import { createTokens } from "../../supabase/local/gateway/tokens.ts";
-import { loadKeys } from "../../supabase/local/state/keys.ts";
+import { loadKeys, type StackKeys } from "../../supabase/local/state/keys.ts";
 
 /** A gateway over the given services, on a port of its own. */
 async function withGateway(
   services: Partial<Record<"auth" | "storage" | "functions", Service>>,
-  test: (url: string) => Promise<void>,
+  test: (url: string, keys: StackKeys) => Promise<void>,
 ) {
   const folder = await Deno.makeTempDir();
   const keys = await loadKeys(folder);
@@ -25,7 +25,7 @@ async function withGateway(
   });
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, handler);
   try {
-    await test(`http://127.0.0.1:${server.addr.port}`);
+    await test(`http://127.0.0.1:${server.addr.port}`, keys);
   } finally {
     await server.shutdown();
     await Deno.remove(folder, { recursive: true });
@@ -116,6 +116,13 @@ Deno.test("functions answer preflights themselves, storage needs no key at the g
     const signed = await fetch(`${url}/storage/v1/object/sign/b/k?token=t`);
     assert.equal(await signed.text(), "?token=t");
     assert.equal(signed.headers.get("access-control-allow-origin"), "*");
+  }));
+
+Deno.test("REST answers 502 while PostgREST does not listen", () =>
+  withGateway({}, async (url, keys) => {
+    const response = await fetch(`${url}/rest/v1/notes`, { headers: { apikey: keys.secret } });
+    assert.equal(response.status, 502);
+    assert.match((await response.json()).message, /does not answer/);
   }));
 
 Deno.test("a path of no service answers 404 with the services' names", () =>

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import postgres from "postgres";
 import { startStack } from "../../supabase/local/stack.ts";
 import { SedimentError } from "../../shared/errors.ts";
+import { eventually, signUp } from "../support/stack.ts";
 import { migrationsFolder } from "./migrations_folder.ts";
 import { processesOf } from "./started_process.ts";
 
@@ -31,6 +32,19 @@ Deno.test("a temporary state folder is gone after stop()", async () => {
   assert.ok((await Deno.stat(join(stack.stateDir, "keys.json"))).isFile);
   await stack.stop();
   await assert.rejects(Deno.stat(stack.stateDir), Deno.errors.NotFound);
+});
+
+Deno.test("stop() does not wait for a job that hangs", async () => {
+  const stack = await startStack({ functions: false, migrations: false });
+  const sql = postgres(stack.dbUrl, { max: 1, onnotice: () => {} });
+  await sql`create extension pg_cron`;
+  await sql`select cron.schedule('hangs', '1 seconds', 'select pg_sleep(3600)')`;
+  await eventually("the job", async () => {
+    return (await sql`select from cron.job_run_details where status = 'running'`).length > 0;
+  });
+  await sql.end();
+  await stack.stop();
+  assert.deepEqual(processesOf(stack.stateDir), []);
 });
 
 Deno.test("secrets in the state folder are readable by their owner only", async () => {
@@ -94,7 +108,6 @@ Deno.test("after a restart on another port Vault holds the new address and users
   await Deno.chmod(stateDir, 0o711);
   try {
     const first = await startStack({ ...bare, stateDir, migrations: false });
-    const { signUp } = await import("../support/stack.ts");
     const user = await signUp(first);
     await first.stop();
     await using second = await startStack({ ...bare, stateDir, migrations: false });

@@ -3,7 +3,7 @@
  * at most eight jobs at once, a job never beside itself (a start that comes due meanwhile follows at once),
  * runs that were missed while the stack was down are not made up for.
  */
-import type { ReservedSql, Sql } from "postgres";
+import postgres, { type Sql } from "postgres";
 import { everySeconds, readSchedule, type Schedule } from "./schedule.ts";
 
 interface Job {
@@ -29,8 +29,8 @@ const maxRunning = 8;
 export interface CronOptions {
   /** Superuser connections for the bookkeeping. */
   sql: Sql;
-  /** Superuser connections that jobs run on, each as its own user; at least eight. */
-  jobSql: Sql;
+  /** URL of the superuser: each run gets a session of its own, as the job's user. */
+  databaseUrl: string;
   /** Seconds between runs by job name, in place of the job's own schedule: tests speed jobs up with it. */
   everySeconds?: Record<string, number>;
 }
@@ -43,9 +43,10 @@ export interface CronRunner {
 
 /** Starts the scheduler. */
 export function startCronRunner(options: CronOptions): CronRunner {
-  const { sql, jobSql } = options;
+  const { sql } = options;
   const entries = new Map<string, Entry>();
   const running = new Set<Promise<void>>();
+  const backends = new Set<number>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let loading: Promise<void> | undefined;
   let again = false;
@@ -130,21 +131,26 @@ export function startCronRunner(options: CronOptions): CronRunner {
   };
 
   const runJob = async (job: Job) => {
-    const connection = await jobSql.reserve();
+    // A session of its own, as pg_cron gives: nothing of a run is left for the next one.
+    const session = postgres(options.databaseUrl, { max: 1, onnotice: () => {}, prepare: false });
     let runid: string | undefined;
+    let pid = 0;
     try {
-      const [{ pid }] = await connection`select pg_backend_pid() as pid`;
+      const user = '"' + job.username.replaceAll('"', '""') + '"';
+      await session.unsafe(`set session authorization ${user}`);
+      [{ pid }] = await session`select pg_backend_pid() as pid`;
+      backends.add(pid);
       [{ runid }] = await sql`
         insert into cron.job_run_details (jobid, job_pid, database, username, command, status, start_time)
         values (${job.jobid}, ${pid}, ${job.database}, ${job.username}, ${job.command}, 'running',
           clock_timestamp())
         returning runid`;
-      const message = await runCommand(connection, job);
-      await finish(runid!, "succeeded", message);
+      await finish(runid!, "succeeded", await runCommand(session, job.command));
     } catch (error) {
       if (runid !== undefined) await finish(runid, "failed", `ERROR: ${(error as Error).message}`);
     } finally {
-      connection.release();
+      backends.delete(pid);
+      await session.end({ timeout: 1 });
     }
   };
 
@@ -177,24 +183,21 @@ export function startCronRunner(options: CronOptions): CronRunner {
       clearTimeout(timer);
       await loading;
       clearTimeout(timer);
+      // A job that hangs must not keep the stack up.
+      const cut = setTimeout(() => {
+        sql`select pg_terminate_backend(pid) from unnest(${[...backends]}::int[]) pid`
+          .catch(() => {});
+      }, 1_500);
       await Promise.all(running);
+      clearTimeout(cut);
     },
   };
 }
 
-/** Runs a job's SQL as its user, in a session like a fresh one. */
-async function runCommand(connection: ReservedSql, job: Job): Promise<string> {
-  try {
-    const user = '"' + job.username.replaceAll('"', '""') + '"';
-    await connection.unsafe(`set session authorization ${user}`).simple();
-    const result = await connection.unsafe(job.command).simple();
-    const last = Array.isArray(result[0]) ? result[result.length - 1] : result;
-    const { count, command } = last as unknown as { count: number | null; command: string };
-    return command === "SELECT" ? `${count} row${count === 1 ? "" : "s"}` : String(command);
-  } finally {
-    // An open transaction block of the job ends with its session in pg_cron; DISCARD needs it ended, too.
-    await connection.unsafe("rollback").simple().catch(() => {});
-    await connection.unsafe("reset session authorization; ").simple().catch(() => {});
-    await connection.unsafe("discard all").simple().catch(() => {});
-  }
+/** Runs a job's SQL, one or many statements; what pg_cron would record as its message. */
+async function runCommand(session: Sql, command: string): Promise<string> {
+  const result = await session.unsafe(command).simple();
+  const last = Array.isArray(result[0]) ? result[result.length - 1] : result;
+  const { count, command: tag } = last as unknown as { count: number | null; command: string };
+  return tag === "SELECT" ? `${count} row${count === 1 ? "" : "s"}` : String(tag);
 }

@@ -25,12 +25,19 @@ export async function proxy(
 ): Promise<Response> {
   const headers = forwardedHeaders(request.headers, authorization);
   const hasBody = request.method !== "GET" && request.method !== "HEAD" && request.body !== null;
-  const response = await fetch(target, {
-    method: request.method,
-    headers,
-    body: hasBody ? request.body : undefined,
-    redirect: "manual",
-  });
+  let response: Response;
+  try {
+    response = await fetch(target, {
+      method: request.method,
+      headers,
+      body: hasBody ? request.body : undefined,
+      redirect: "manual",
+    });
+  } catch (error) {
+    return Response.json({ message: `the service behind does not answer: ${error}` }, {
+      status: 502,
+    });
+  }
   const answer = new Headers(response.headers);
   for (const name of ["connection", "keep-alive", "transfer-encoding"]) answer.delete(name);
   return new Response(response.body, { status: response.status, headers: answer });
