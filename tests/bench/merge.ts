@@ -1,0 +1,119 @@
+/**
+ * `deno task bench merge [--json] [--shape A] [--runs 5] [--data DIR]`: the merge core beside native DuckDB with
+ * one thread. Each run is a cold process; the two take turns; medians. DuckDB's start-up is left out, the
+ * instantiation of our kernels is not. With --data the inputs are kept there for the next time.
+ */
+import { parseArgs } from "node:util";
+import { join } from "node:path";
+import { openDuckdb } from "../support/duckdb.ts";
+import { fingerprint, scanTimes } from "./merge/compare.ts";
+import { type Cost, median } from "./merge/measure.ts";
+import { makeShape, type Shape, shapeNames } from "./merge/shapes.ts";
+
+const { values: options } = parseArgs({
+  args: Deno.args,
+  options: {
+    json: { type: "boolean", default: false },
+    shape: { type: "string", multiple: true },
+    runs: { type: "string", default: "5" },
+    data: { type: "string" },
+  },
+});
+
+async function inProcess(script: string, argument: string): Promise<Cost> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "-A",
+      "--no-lock",
+      decodeURIComponent(new URL(script, import.meta.url).pathname),
+      argument,
+    ],
+    stdout: "piped",
+    stderr: "piped",
+  }).output();
+  if (code !== 0) throw new Error(new TextDecoder().decode(stderr));
+  return JSON.parse(new TextDecoder().decode(stdout).trim().split("\n").at(-1)!);
+}
+
+/** One line of the table. */
+interface Line {
+  shape: string;
+  ours_cpu_ms: number;
+  duckdb_cpu_ms: number;
+  ratio: number;
+  peak_mb: number;
+  size_ratio: number;
+  scan_ratio: number;
+  equal: boolean;
+}
+
+async function bench(shape: Shape, folder: string, runs: number): Promise<Line> {
+  const list = join(folder, "files.txt");
+  const ours = join(folder, `ours-${shape.name}.parquet`);
+  const duckdb = join(folder, `duckdb-${shape.name}.parquet`);
+  const sizes = shape.files.map((path) => `${Deno.statSync(path).size} ${path}`);
+  await Deno.writeTextFile(list, sizes.join("\n"));
+  const job = JSON.stringify({ list, output: ours, plan: shape.plan });
+  const costs: { ours: Cost[]; duckdb: Cost[] } = { ours: [], duckdb: [] };
+  for (let run = 0; run < runs; run++) {
+    costs.ours.push(await inProcess("./merge/ours.ts", job));
+    costs.duckdb.push(await inProcess("./merge/duckdb_run.ts", shape.duckdb(duckdb)));
+  }
+  const connection = await openDuckdb(1);
+  const [a, b] = [
+    await fingerprint(connection, ours),
+    await fingerprint(connection, duckdb),
+  ];
+  const [oursScan, duckdbScan] = await scanTimes(connection, [ours, duckdb]);
+  connection.closeSync();
+  const oursCpu = median(costs.ours.map((cost) => cost.cpuMs));
+  const duckdbCpu = median(costs.duckdb.map((cost) => cost.cpuMs));
+  const line = {
+    shape: shape.name,
+    ours_cpu_ms: Math.round(oursCpu),
+    duckdb_cpu_ms: Math.round(duckdbCpu),
+    ratio: Number((oursCpu / duckdbCpu).toFixed(3)),
+    peak_mb: Math.round(Math.max(...costs.ours.map((cost) => cost.peakMb))),
+    size_ratio: Number((Deno.statSync(ours).size / Deno.statSync(duckdb).size).toFixed(3)),
+    scan_ratio: Number((oursScan / duckdbScan).toFixed(3)),
+    equal: a === b,
+  };
+  await Promise.all([ours, duckdb, list].map((path) => Deno.remove(path)));
+  return line;
+}
+
+const folder = await Deno.makeTempDir({ prefix: "sediment-bench-" });
+let failed = false;
+try {
+  const data = options.data ?? join(folder, "data");
+  if (!options.json) {
+    console.log(
+      "shape  ours ms  duckdb ms  ratio   must   aim  peak MB  size   scan   equal  what",
+    );
+  }
+  for (const name of options.shape ?? shapeNames) {
+    const shape = await makeShape(data, name);
+    const line = await bench(shape, folder, Number(options.runs));
+    failed ||= !line.equal;
+    if (options.json) console.log(JSON.stringify(line));
+    else {
+      console.log([
+        name.padEnd(5),
+        String(line.ours_cpu_ms).padStart(8),
+        String(line.duckdb_cpu_ms).padStart(10),
+        line.ratio.toFixed(3).padStart(6),
+        shape.must.toFixed(2).padStart(6),
+        shape.aim.toFixed(2).padStart(5),
+        String(line.peak_mb).padStart(8),
+        line.size_ratio.toFixed(3).padStart(6),
+        line.scan_ratio.toFixed(3).padStart(6),
+        String(line.equal).padStart(6),
+        ` ${shape.what}`,
+      ].join(" "));
+    }
+  }
+} finally {
+  await Deno.remove(folder, { recursive: true });
+}
+if (failed) Deno.exit(1);
