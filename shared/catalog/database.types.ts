@@ -1,4 +1,5 @@
-
+// Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
+// shape f77d3023b34e51945ad4343405792543d373d321aae3d0770a22a05b5a1fd132
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {

@@ -1,0 +1,66 @@
+import { strict as assert } from "node:assert";
+import { sqlError } from "../../shared/catalog/sql_error.ts";
+import { errorKinds } from "../../shared/errors.ts";
+
+Deno.test("an error that a SQL function raised keeps its code, detail and expectation", () => {
+  const error = sqlError({
+    code: "SD403",
+    message: "dataset_forbidden",
+    details: "dataset x belongs to another user",
+    hint: "",
+  }, "stage_upload");
+  assert.equal(error.code, "dataset_forbidden");
+  assert.equal(error.status, 403);
+  assert.equal(error.message, "dataset x belongs to another user");
+  assert.equal(error.expected, undefined);
+});
+
+Deno.test("a limit says when to try again", () => {
+  const error = sqlError({
+    code: "SD429",
+    message: "rate_limited",
+    details: "over 3 uploads a minute",
+    hint: "retry after 17 s",
+  }, "stage_upload");
+  assert.equal(error.retryAfterSeconds, 17);
+  assert.ok(error.retryable);
+});
+
+Deno.test("errors that nobody raised on purpose are told apart by who can mend them", () => {
+  const expected: [string, string][] = [
+    ["22P02", "invalid_request"],
+    ["23502", "invalid_request"],
+    ["42883", "misconfigured"],
+    ["PGRST202", "misconfigured"],
+    ["PGRST301", "misconfigured"],
+    ["42501", "misconfigured"],
+    ["23514", "internal"],
+    ["P0002", "internal"],
+    ["40P01", "catalog_failed"],
+    ["57014", "catalog_failed"],
+    ["08006", "catalog_failed"],
+    ["", "catalog_failed"],
+  ];
+  for (const [code, word] of expected) {
+    assert.equal(sqlError({ code, message: "said" }, "tick").code, word, code);
+  }
+});
+
+Deno.test("a word that is no code of ours is not taken for one", () => {
+  assert.equal(sqlError({ code: "SD400", message: "toString" }, "tick").code, "catalog_failed");
+});
+
+Deno.test("every code that the migrations raise is in shared/errors.ts with the same status", async () => {
+  const folder = new URL("../../supabase/migrations/", import.meta.url);
+  let raised = 0;
+  for await (const { name } of Deno.readDir(folder)) {
+    const text = await Deno.readTextFile(new URL(name, folder));
+    for (const [, code, status] of text.matchAll(/sediment\.fail\('(\w+)',\s*(\d{3})/g)) {
+      raised++;
+      const kind = errorKinds[code as keyof typeof errorKinds];
+      assert.ok(kind, `${name} raises ${code}`);
+      assert.equal(String(kind.status), status, `${name} raises ${code}`);
+    }
+  }
+  assert.ok(raised > 30);
+});

@@ -1,0 +1,26 @@
+import { strict as assert } from "node:assert";
+import { results } from "../../shared/catalog/results.ts";
+import { startCluster, withClient } from "./cluster.ts";
+import { typesFile, typesHeader } from "./generate_types.ts";
+import { schemaShape } from "./shape.ts";
+
+Deno.test("the committed types and methods are those of the migrations", async (t) => {
+  await using cluster = await startCluster(17);
+  const { url } = await cluster.newDatabase();
+
+  await t.step("database.types.ts was generated from the migrations as they are", async () => {
+    const shape = await withClient(url, schemaShape);
+    const text = await Deno.readTextFile(typesFile);
+    assert.ok(text.startsWith(typesHeader(shape)), "stale: run `deno task types` and commit it");
+  });
+
+  await t.step("every SQL function of the API has a method, and every method one", async () => {
+    const rows = await withClient(
+      url,
+      (sql) => sql`select proname as name from pg_proc where pronamespace = 'public'::regnamespace`,
+    );
+    const methods = Object.keys(results)
+      .map((method) => method.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`));
+    assert.deepEqual(rows.map((row) => row.name).sort(), methods.sort());
+  });
+});
