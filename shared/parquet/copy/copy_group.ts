@@ -4,7 +4,7 @@ import { type ColumnChunk, type FileMetaData, type Statistics, typeOrder } from 
 import { readColumnIndex, readOffsetIndex } from "../page_index.ts";
 import { readChunks } from "../pages/chunk_stream.ts";
 import { PageFeeder } from "../pages/page_feeder.ts";
-import { valueOrder, valueOrders, valueWidth } from "../pages/value_order.ts";
+import { holdsText, valueOrder, valueOrders, valueWidth } from "../pages/value_order.ts";
 import { atPlace } from "../parquet_error.ts";
 import type { RangeReader } from "../range_reader.ts";
 import type { SchemaTree } from "../schema.ts";
@@ -49,6 +49,7 @@ export async function copyGroup(
       if (part.offset === 0) {
         starts[part.chunk] = file.writer.offset;
         feeder.start();
+        kernels.wasm.requireText(scratch, holdsText(leaf) ? 1 : 0);
         kernels.wasm.openChunk(
           meta.type,
           valueWidth(leaf),

@@ -23,6 +23,7 @@ export interface KernelExports {
   snappyEncode(source: number, size: number, target: number): number;
   lz4Decode(source: number, size: number, target: number, targetSize: number): number;
   newColumn(type: number, width: number, maxDef: number, maxRep: number, order: number): number;
+  requireText(column: number, on: number): void;
   freeColumn(column: number): void;
   startGroup(column: number, plain: number): void;
   checkpoint(column: number): void;

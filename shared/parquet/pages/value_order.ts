@@ -55,6 +55,12 @@ export function valueOrder(leaf: SchemaNode): number {
   return valueOrders.none;
 }
 
+/** Whether a leaf's values are texts, which must be UTF-8 (LogicalTypes.md). */
+export function holdsText(leaf: SchemaNode): boolean {
+  const kind = leaf.logical?.kind;
+  return kind === "STRING" || kind === "JSON" || kind === "ENUM";
+}
+
 /** Bytes of a PLAIN value; 0 for byte arrays. */
 export function valueWidth(leaf: SchemaNode): number {
   switch (leaf.element.type) {

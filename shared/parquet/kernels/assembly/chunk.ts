@@ -20,6 +20,7 @@ import {
   fail,
   FIRST_REPETITION,
   NO_DICTIONARY,
+  NO_TEXT,
   PAGE_PAST_CHUNK,
   PAGE_TOO_LARGE,
   ROWS_DIFFER,
@@ -38,6 +39,7 @@ import { lz4Decode, lz4HadoopDecode } from "./lz4";
 import { alloc, free, reserve } from "./memory";
 import * as page from "./page_header";
 import { snappyDecode } from "./snappy";
+import { firstNoText } from "./text";
 
 // limits, set once
 let maxPageBytes: u32 = 0;
@@ -171,7 +173,7 @@ export function appendPages(
         if (!countPage(kind)) return -1;
       } else if (!readDataPage(c, body, size)) return -1;
     } else if (kind == page.DICTIONARY_PAGE) {
-      if (!readDictionary(body, size)) return -1;
+      if (!readDictionary(c, body, size)) return -1;
     }
     // index pages, and types that are not known, are passed over
     pagesRead++;
@@ -212,7 +214,7 @@ function inflate(src: usize, srcLen: u32, dst: usize, dstLen: u32): bool {
   return <bool> fail(UNKNOWN_CODEC, codec);
 }
 
-function readDictionary(body: usize, size: u32): bool {
+function readDictionary(c: Column, body: usize, size: u32): bool {
   if (hasDictionary || pagesRead > 0 && !firstPage) return <bool> fail(SECOND_DICTIONARY);
   const n = <u32> page.numValues;
   const encoding = page.encoding;
@@ -229,6 +231,7 @@ function readDictionary(body: usize, size: u32): bool {
   } else if (!inflate(body, size, dictionaryBuffer, uncompressed)) return false;
   let bytes = plainExtent(dictionaryBuffer, uncompressed, n);
   if (bytes == 0xffffffff) return <bool> fail(VALUES_SHORT, 0, n);
+  if (c.text != 0 && !checkText(dictionaryBuffer, bytes, n)) return false;
   if (conversion != KEEP) {
     if (!convertValues(conversion, conversionParameter, dictionaryBuffer, bytes, n)) {
       free(convertedPtr);
@@ -466,6 +469,7 @@ function appendPlain(c: Column, src: usize, bytes: u32, n: u32): bool {
 
 /** Appends PLAIN values of the column's own type. */
 function appendOwn(c: Column, src: usize, bytes: u32, n: u32): bool {
+  if (c.text != 0 && !checkText(src, bytes, n)) return false;
   if (discard) return true;
   if (c.mode == PLAIN) {
     const grown5 = reserve(c.values, c.valueBytes, c.valueBytes + bytes);
@@ -479,6 +483,12 @@ function appendOwn(c: Column, src: usize, bytes: u32, n: u32): bool {
   if (grown6 == 0) return false;
   c.indices = grown6;
   return internPlain(c, src, bytes, n, c.indices + (<usize> c.present << 2));
+}
+
+/** Fails when one of `n` PLAIN byte arrays is no text. */
+function checkText(p: usize, bytes: u32, n: u32): bool {
+  const found = firstNoText(p, bytes, n);
+  return found < 0 ? true : <bool> fail(NO_TEXT, found);
 }
 
 /** Appends `n` values given as indices into the chunk's dictionary. */

@@ -62,6 +62,8 @@ export class Column {
   keptEntryCount: u32;
   /** Present values of the row group before the pending ones. */
   pagedValues: u32;
+  /** 1 where byte arrays must be UTF-8. */
+  text: u32;
 }
 
 export function newColumn(
@@ -82,6 +84,11 @@ export function newColumn(
   c.order = order;
   c.mode = type == BOOLEAN ? PLAIN : OPEN;
   return ptr;
+}
+
+/** Whether the column takes byte arrays that are UTF-8 only. */
+export function requireText(ptr: usize, on: u32): void {
+  changetype<Column>(ptr).text = on;
 }
 
 /** Gives back all that a column holds, and the column. */

@@ -3,7 +3,7 @@ export { alloc, free, memoryTaken, setMemoryLimit } from "./memory";
 export { getErrorA, getErrorB, getErrorCode } from "./errors";
 export { snappyBound, snappyDecode, snappyEncode } from "./snappy";
 export { lz4Decode } from "./lz4";
-export { checkpoint, freeColumn, newColumn, startGroup } from "./column";
+export { checkpoint, freeColumn, newColumn, requireText, startGroup } from "./column";
 export { seedHash } from "./intern";
 export { appendPages, closeChunk, getPagesRead, nextPageBytes, openChunk, setPageLimits } from "./chunk";
 export { statsPtr } from "./order";
