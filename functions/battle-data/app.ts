@@ -1,6 +1,7 @@
 /** Uploads of data and the manifest of what is stored. */
 import { createHttpApp, type HttpApp, refuseOtherMethods } from "../../shared/http/http_app.ts";
 import type { Services } from "../services.ts";
+import openapi from "../openapi/openapi.json" with { type: "json" };
 import { completeDirect } from "./complete.ts";
 import { serveContent } from "./content.ts";
 import { serveManifest } from "./manifest.ts";
@@ -22,6 +23,7 @@ export function createBattleDataApp(services: Services): HttpApp {
   app.get("/chunks", (c) => serveManifest(services, c.req.raw, { signed: false }));
   app.get("/latest", (c) => serveManifest(services, c.req.raw, { signed: true }));
   app.get("/files/:id/content", (c) => serveContent(services, c.req.raw, c.req.param("id")));
+  app.get("/openapi.json", (c) => c.json(openapi));
   refuseOtherMethods(app, "/upload", ["POST"]);
   refuseOtherMethods(app, "/upload/:stage", ["POST", "PUT"]);
   refuseOtherMethods(app, "/upload/:stage/complete", ["POST"]);

@@ -3,7 +3,7 @@ import * as z from "zod";
 import { datasetIdSchema, nameSchema } from "../uploads/names.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
 import type { Catalog } from "../catalog/catalog.ts";
-import type { ListedFile } from "../catalog/read_results.ts";
+import { fileList, type ListedFile, listedFile } from "../catalog/read_results.ts";
 
 const wholeNumber = (expected: string) =>
   z.union([z.int(expected), z.string().regex(/^\d{1,15}$/, expected).transform(Number)], expected);
@@ -28,22 +28,20 @@ export const manifestQuerySchema = z.object({
 }, "query parameters");
 
 /** One file for readers. */
-export interface ReadableFile
-  extends Omit<ListedFile, "object_key" | "start_byte" | "byte_length"> {
-  /** Where it can be read until `url_expires_at`; a slice is served as a file of its own. */
-  url?: string;
-  url_expires_at?: string;
-}
+const readableFileSchema = listedFile.omit({
+  object_key: true,
+  start_byte: true,
+  byte_length: true,
+})
+  .extend({
+    /** Where it can be read until `url_expires_at`; a slice is served as a file of its own. */
+    url: z.string().optional(),
+    url_expires_at: z.string().optional(),
+  });
 
-/** A page of a manifest. */
-export interface Manifest {
-  dataset_id: string;
-  version: number;
-  committed_at: string | null;
-  files: ReadableFile[];
-  /** Goes on at the same version. Null: that was all. */
-  next_cursor: string | null;
-}
+/** A page of a manifest; `next_cursor` goes on at the same version, null: that was all. */
+export const manifestSchema = fileList.extend({ files: z.array(readableFileSchema) });
+export type Manifest = z.output<typeof manifestSchema>;
 
 /** How files become addresses. */
 export interface Signing {

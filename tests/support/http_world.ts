@@ -94,7 +94,7 @@ export async function send(
   return {
     status: response.status,
     headers: response.headers,
-    body: isJson ? JSON.parse(new TextDecoder().decode(bytes)) : undefined,
+    body: isJson && bytes.length > 0 ? JSON.parse(new TextDecoder().decode(bytes)) : undefined,
     bytes,
   };
 }

@@ -1,0 +1,146 @@
+/** The routes of battle-data, described. */
+import * as z from "zod";
+import { uploadAnswer } from "../../shared/catalog/upload_results.ts";
+import type { RouteDescription } from "../../shared/http/openapi.ts";
+import type { ErrorCode } from "../../shared/errors.ts";
+import { manifestQuerySchema, manifestSchema } from "../../shared/readers/manifest.ts";
+import { multipartFieldsSchema, uploadFieldsSchema } from "../../shared/uploads/upload_request.ts";
+
+const stored = uploadAnswer.extend({ ok: z.literal(true) });
+
+const planned = z.object({
+  uploadUrl: z.url().describe(
+    "Takes the raw bytes by POST or PUT, once or again with the same bytes.",
+  ),
+  expiresAt: z.iso.datetime(),
+  duplicate: z.boolean().describe("Whether these bytes were acknowledged before."),
+  stored: uploadAnswer.optional().describe("The first answer, when they were."),
+  completeUrl: z.url().optional().describe(
+    "With direct=1: POST here when the bytes are in the store.",
+  ),
+  method: z.literal("PUT").optional(),
+});
+
+const limits: ErrorCode[] = ["rate_limited", "quota_exceeded"];
+const planning: ErrorCode[] = [
+  "invalid_request",
+  "invalid_name",
+  "invalid_json",
+  "empty_file",
+  "invalid_offsets",
+  "dataset_forbidden",
+  "upload_conflict",
+  "body_too_large",
+  "body_stalled",
+  ...limits,
+];
+const bytes: ErrorCode[] = [
+  "size_mismatch",
+  "hash_mismatch",
+  "not_parquet",
+  "invalid_parquet",
+  "unsupported_parquet",
+  "page_too_large",
+  "not_avro",
+  "invalid_avro",
+  "unsupported_avro",
+  "row_count_mismatch",
+];
+const reading: ErrorCode[] = ["invalid_request", "dataset_forbidden", "not_found", "version_gone"];
+
+export const battleDataRoutes: RouteDescription[] = [
+  {
+    method: "post",
+    path: "/battle-data/upload",
+    operationId: "upload",
+    summary: "Upload in one request, or step 1 of two",
+    description:
+      "JSON plans an upload and answers with an uploadUrl. multipart/form-data holds `metadata` (the same JSON; " +
+      "size and hash may be left out) and `file`, and is stored at once. The same bytes for the same dataset, " +
+      "table and period_tag are stored once; a second upload gets the first answer with `duplicate: true`.",
+    access: "user",
+    query: z.object({
+      direct: z.literal("1").optional().describe("The bytes go to the store, not through us."),
+    }),
+    headers: {
+      "idempotency-key": "Names a one-request upload; another upload under it is refused.",
+    },
+    body: {
+      "application/json": uploadFieldsSchema,
+      "multipart/form-data": z.object({
+        metadata: multipartFieldsSchema.describe("As JSON text."),
+        file: z.string().describe("The file's bytes."),
+      }),
+    },
+    answers: { 200: { description: "Planned, or stored.", schema: z.union([planned, stored]) } },
+    problems: [...planning, "invalid_multipart", ...bytes],
+  },
+  ...(["post", "put"] as const).map((method): RouteDescription => ({
+    method,
+    path: "/battle-data/upload/{stage}",
+    operationId: `uploadBytes_${method}`,
+    summary: "Step 2: the raw bytes, to the uploadUrl of step 1",
+    access: "token",
+    body: { "application/octet-stream": "The body that step 1 described." },
+    answers: { 200: { description: "Stored.", schema: stored } },
+    problems: [
+      "forbidden",
+      "stage_expired",
+      "empty_file",
+      "body_too_large",
+      "body_stalled",
+      ...bytes,
+    ],
+  })),
+  {
+    method: "post",
+    path: "/battle-data/upload/{stage}/complete",
+    operationId: "completeUpload",
+    summary: "The end of a direct upload: what is in the store is checked and kept",
+    access: "user",
+    answers: { 200: { description: "Stored.", schema: stored } },
+    problems: ["not_found", "stage_expired", ...bytes],
+  },
+  {
+    method: "get",
+    path: "/battle-data/chunks",
+    operationId: "listFiles",
+    summary: "The data files of a version; a cursor stays at its version",
+    access: "user",
+    query: manifestQuerySchema,
+    answers: { 200: { description: "A page of the manifest.", schema: manifestSchema } },
+    problems: [...reading, "invalid_name", "invalid_cursor", "version_unknown"],
+  },
+  {
+    method: "get",
+    path: "/battle-data/latest",
+    operationId: "latestFiles",
+    summary: "The same with signed URLs",
+    access: "user",
+    query: manifestQuerySchema,
+    answers: { 200: { description: "A page of the manifest.", schema: manifestSchema } },
+    problems: [...reading, "invalid_name", "invalid_cursor", "version_unknown"],
+  },
+  ...(["get", "head"] as const).map((method): RouteDescription => ({
+    method,
+    path: "/battle-data/files/{id}/content",
+    operationId: `fileContent_${method}`,
+    summary: "A data file's bytes, with Range; by a signed URL, or as its owner",
+    access: "token",
+    headers: { range: "bytes=…, one range.", "if-none-match": "An ETag.", "if-range": "An ETag." },
+    answers: {
+      200: { description: "The file.", mediaType: "application/vnd.apache.parquet" },
+      206: { description: "The range.", mediaType: "application/vnd.apache.parquet" },
+      304: { description: "It is what you have." },
+    },
+    problems: [...reading, "range_not_satisfiable"],
+  })),
+  {
+    method: "get",
+    path: "/battle-data/openapi.json",
+    operationId: "openapi",
+    summary: "This document",
+    access: "anyone",
+    answers: { 200: { description: "OpenAPI 3.1.", mediaType: "application/json" } },
+  },
+];

@@ -1,0 +1,152 @@
+/** The routes of compaction, compactor and dead-letter, described. */
+import * as z from "zod";
+import { deadLetters, redriven } from "../../shared/catalog/dead_letter_results.ts";
+import { requested, runStatus } from "../../shared/catalog/run_results.ts";
+import { uploadAnswer } from "../../shared/catalog/upload_results.ts";
+import { scheduled } from "../../shared/catalog/upkeep_results.ts";
+import {
+  compactionRequestSchema,
+  compactionUploadSchema,
+  deadLetterQuerySchema,
+  redriveSchema,
+  sanitizeRequestSchema,
+} from "../../shared/compaction/requests.ts";
+import type { RouteDescription } from "../../shared/http/openapi.ts";
+
+const accepted = requested.extend({ status: z.literal("accepted"), message: z.string() });
+
+export const compactionRoutes: RouteDescription[] = [
+  {
+    method: "post",
+    path: "/compaction",
+    operationId: "requestCompaction",
+    summary: "Ask for compaction of a dataset, a table of it or one partition",
+    access: "user",
+    body: { "application/json": compactionRequestSchema },
+    answers: { 202: { description: "Queued.", schema: accepted } },
+    problems: ["invalid_request", "invalid_name", "invalid_json", "dataset_forbidden", "not_found"],
+  },
+  {
+    method: "get",
+    path: "/compaction",
+    operationId: "health",
+    summary: "Whether the service works; with a secret key, the catalog's numbers too",
+    access: "anyone",
+    answers: { 200: { description: "Health.", schema: z.object({ status: z.string() }) } },
+    problems: ["catalog_failed"],
+  },
+  {
+    method: "post",
+    path: "/compaction/sanitize-state",
+    operationId: "sanitizeState",
+    summary: "The owner's trigger for all that is in debt",
+    access: "user",
+    body: { "application/json": sanitizeRequestSchema },
+    answers: { 202: { description: "Queued.", schema: accepted } },
+    problems: ["invalid_request", "invalid_json", "dataset_forbidden", "not_found"],
+  },
+  {
+    method: "post",
+    path: "/compaction/trigger-scheduled",
+    operationId: "triggerScheduled",
+    summary: "The nightly trigger: the datasets whose debt is oldest",
+    access: "service",
+    answers: {
+      202: { description: "Queued.", schema: scheduled.extend({ status: z.literal("accepted") }) },
+    },
+  },
+  {
+    method: "post",
+    path: "/compaction/upload",
+    operationId: "uploadFragment",
+    summary: "Store a file as a fragment of a table",
+    access: "user",
+    headers: { "idempotency-key": "Names this upload; another upload under it is refused." },
+    body: {
+      "multipart/form-data": compactionUploadSchema.extend({
+        file: z.string().describe("The Parquet file's bytes."),
+      }),
+    },
+    answers: {
+      200: {
+        description: "Stored.",
+        schema: uploadAnswer.extend({ ok: z.literal(true), instanceId: z.string() }),
+      },
+    },
+    problems: [
+      "invalid_request",
+      "invalid_name",
+      "invalid_multipart",
+      "empty_file",
+      "not_parquet",
+      "invalid_parquet",
+      "unsupported_parquet",
+      "page_too_large",
+      "body_too_large",
+      "body_stalled",
+      "dataset_forbidden",
+      "upload_conflict",
+      "rate_limited",
+      "quota_exceeded",
+    ],
+  },
+  {
+    method: "get",
+    path: "/compaction/status/{instanceId}",
+    operationId: "runStatus",
+    summary: "Where a run is",
+    access: "user",
+    answers: { 200: { description: "The run.", schema: runStatus } },
+    problems: ["run_not_found"],
+  },
+  {
+    method: "get",
+    path: "/compaction/dlq-status",
+    operationId: "deadLetters",
+    summary: "Runs that were given up, the latest first",
+    access: "user",
+    query: deadLetterQuerySchema,
+    answers: { 200: { description: "Dead letters.", schema: deadLetters } },
+    problems: ["invalid_request", "invalid_cursor"],
+  },
+  {
+    method: "post",
+    path: "/compaction/dlq/redrive",
+    operationId: "redrive",
+    summary: "Give dead partitions another run",
+    access: "user",
+    body: { "application/json": redriveSchema },
+    answers: {
+      202: { description: "Queued.", schema: redriven.extend({ status: z.literal("accepted") }) },
+    },
+    problems: ["invalid_request", "invalid_json"],
+  },
+  {
+    method: "post",
+    path: "/compactor",
+    operationId: "takeTurn",
+    summary: "One worker's turn; the tick calls it",
+    access: "service",
+    answers: { 200: { description: "What was done." } },
+    problems: ["catalog_failed"],
+  },
+  {
+    method: "post",
+    path: "/compactor/vacuum",
+    operationId: "vacuum",
+    summary: "Delete what no kept version shows; cron calls it",
+    access: "service",
+    query: z.object({ dry_run: z.string().optional() }),
+    answers: { 200: { description: "What was deleted." } },
+    problems: ["catalog_failed", "store_failed"],
+  },
+  {
+    method: "post",
+    path: "/dead-letter",
+    operationId: "drainDeadLetters",
+    summary: "Drain the dead letters' queue into alerts",
+    access: "service",
+    answers: { 200: { description: "How many." } },
+    problems: ["catalog_failed"],
+  },
+];

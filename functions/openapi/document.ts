@@ -1,0 +1,22 @@
+/** The OpenAPI document of all functions. */
+import { openApiDocument, type RouteDescription } from "../../shared/http/openapi.ts";
+import { assetSyncRoutes } from "./asset_sync.ts";
+import { battleDataRoutes } from "./battle_data.ts";
+import { compactionRoutes } from "./compaction.ts";
+
+/** Every route. */
+export const routes: RouteDescription[] = [
+  ...battleDataRoutes,
+  ...compactionRoutes,
+  ...assetSyncRoutes,
+];
+
+/** The document as it is checked in and served. */
+export function openApi(): Record<string, unknown> {
+  return openApiDocument({
+    title: "Sediment",
+    version: "1.0.0",
+    description:
+      "Columnar data of many installations on Supabase: uploads in, large Parquet files out.",
+  }, routes);
+}
