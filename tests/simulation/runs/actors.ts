@@ -55,7 +55,7 @@ async function send(world: World, ports: UploadPorts, owner: Owner, body: Body):
     try {
       let answer;
       if (twoRequests) {
-        const { staged } = await stageUpload(ports, owner.user, body.request, 120);
+        const { staged } = await stageUpload(ports, owner.user, body.request, { ttlSeconds: 120 });
         answer = await receiveUpload(ports, staged, body.bytes);
         // A lost answer is asked for again with the same token.
         if (world.random.chance(0.2)) {
@@ -63,7 +63,9 @@ async function send(world: World, ports: UploadPorts, owner: Owner, body: Body):
           sameAnswer(world, body, answer, second);
         }
       } else {
-        answer = await uploadAtOnce(ports, owner.user, body.request, body.bytes, 120);
+        answer = await uploadAtOnce(ports, owner.user, body.request, body.bytes, {
+          ttlSeconds: 120,
+        });
       }
       if (body.upload.acknowledged) sameAnswer(world, body, body.upload.answer, answer);
       body.upload.acknowledged = true;

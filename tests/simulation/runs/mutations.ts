@@ -1,0 +1,136 @@
+/**
+ * The guards, each taken out by an edit of the SQL that holds it. With a guard missing the simulation must find
+ * a violation; a guard that isn't missed is a hole in the simulation.
+ */
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const migrations = fileURLToPath(new URL("../../../supabase/migrations/", import.meta.url));
+
+/** One edit of a migration: the first text becomes the second. */
+interface Edit {
+  /** The function's name: its migration is `…_create_<name>.sql`. */
+  sqlFunction: string;
+  find: string;
+  replace: string;
+}
+
+/** A guard and what takes it out. */
+export interface Mutation {
+  guard: string;
+  edits?: Edit[];
+  /** SQL that goes before the edits. */
+  sql?: string;
+}
+
+/** Every guard of DESIGN.md section 3 that the catalog holds. */
+export const mutations: Mutation[] = [
+  {
+    guard: "fencing token",
+    edits: [{
+      sqlFunction: "check_token",
+      find: "or p.token is distinct from p_token then",
+      replace: "then",
+    }],
+  },
+  {
+    guard: "inputs-visible count",
+    edits: [
+      {
+        sqlFunction: "replace_files",
+        find: "if v_in.files <> cardinality(p_inputs) then",
+        replace: "if false then",
+      },
+      {
+        sqlFunction: "replace_files",
+        find: "if v_removed <> cardinality(p_inputs) then",
+        replace: "if false then",
+      },
+    ],
+  },
+  {
+    guard: "staged-object rule",
+    edits: [{
+      sqlFunction: "commit_upload",
+      find: "where x.object_key = o.object_key and x.state = 'staged';",
+      replace: "where x.object_key = o.object_key;",
+    }, {
+      sqlFunction: "commit_upload",
+      find: "if o.state = 'staged' then",
+      replace: "if o.state <> 'stored' then",
+    }, {
+      sqlFunction: "commit_upload",
+      find: "if o.state <> 'staged' or not found then",
+      replace: "if o.state = 'stored' or not found then",
+    }],
+  },
+  {
+    guard: "demand_seq",
+    edits: [{
+      sqlFunction: "close_run",
+      find: "v_moved boolean := p.demand_seq > p.claimed_demand_seq;",
+      replace: "v_moved boolean := false;",
+    }],
+  },
+  {
+    guard: "replay lookup",
+    edits: [{
+      sqlFunction: "commit_compaction",
+      find: "  if found then\n    return v_answer",
+      replace: "  if false then\n    return v_answer",
+    }],
+  },
+  {
+    guard: "upload ledger",
+    sql: `alter table public.uploads drop constraint if exists uploads_identity;
+      do $$ declare v text; begin
+        for v in select c.conname from pg_constraint c
+          where c.conrelid = 'public.uploads'::regclass and c.contype = 'u' loop
+          execute format('alter table public.uploads drop constraint %I', v);
+        end loop;
+        for v in select i.indexrelid::regclass::text from pg_index i
+          where i.indrelid = 'public.uploads'::regclass and i.indisunique and not i.indisprimary loop
+          execute 'drop index ' || v;
+        end loop;
+      end $$;`,
+    edits: [{
+      sqlFunction: "commit_upload",
+      find: 'on conflict (dataset_id, "table", period_tag, content_hash) do nothing',
+      replace: "on conflict do nothing",
+    }],
+  },
+  {
+    guard: "token in the output key",
+    edits: [{
+      sqlFunction: "stage_output",
+      find: "p_token, p_n);\n",
+      replace: "0, p_n);\n",
+    }],
+  },
+];
+
+/**
+ * The SQL that takes a guard out.
+ *
+ * @throws when an edit's text is not in its migration: the guard was rewritten, and so must the edit be
+ */
+export async function mutationSql(mutation: Mutation): Promise<string> {
+  const sources = new Map<string, string>();
+  for (const { sqlFunction, find, replace } of mutation.edits ?? []) {
+    const source = sources.get(sqlFunction) ?? await migrationOf(sqlFunction);
+    if (!source.includes(find)) {
+      throw new Error(`${mutation.guard}: ${sqlFunction} has no «${find}»`);
+    }
+    sources.set(sqlFunction, source.replace(find, replace));
+  }
+  return [mutation.sql ?? "", ...sources.values()].join("\n");
+}
+
+async function migrationOf(sqlFunction: string): Promise<string> {
+  for await (const { name } of Deno.readDir(migrations)) {
+    if (name.endsWith(`_create_${sqlFunction}.sql`)) {
+      return await Deno.readTextFile(join(migrations, name));
+    }
+  }
+  throw new Error(`no migration creates ${sqlFunction}`);
+}
