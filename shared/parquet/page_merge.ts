@@ -66,6 +66,7 @@ export async function mergePages(
     } catch (error) {
       rejected.push({ id: input.id, error: rejection(error, input.id) });
     }
+    if (input.bytes !== undefined) input.reader.release?.(input.bytes);
   }
   return await finish(plan, run, merged, rejected);
 }

@@ -10,6 +10,11 @@ export interface RangeReader {
    * write to them.
    */
   read(start: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
+  /**
+   * Says that bytes which {@link read} gave are not needed any more. A reader that made them for this one read
+   * can free or reuse them now (`bytes.buffer.transfer(0)`) instead of leaving megabytes to the collector.
+   */
+  release?(bytes: Uint8Array): void;
 }
 
 /** Whether [start, start + length) lies inside of `size` bytes; all safe integers. */

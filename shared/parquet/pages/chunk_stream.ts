@@ -50,6 +50,7 @@ export async function* readChunks(
         last: part.last,
       };
     }
+    reader.release?.(bytes);
   }
 }
 

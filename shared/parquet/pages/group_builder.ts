@@ -4,6 +4,7 @@ import type { Kernels } from "../kernels/kernels.ts";
 import type { RowGroup } from "../metadata.ts";
 import { atPlace } from "../parquet_error.ts";
 import type { SchemaNode, SchemaTree } from "../schema.ts";
+import { PageStore } from "../write/page_store.ts";
 import type { ParquetFile } from "../write/parquet_file.ts";
 import { writeRowGroup } from "../write/row_group_writer.ts";
 import { type Layout, levelMap } from "./known_layout.ts";
@@ -27,6 +28,7 @@ export class GroupBuilder {
   readonly columns: OutputColumn[];
   readonly #kernels: Kernels;
   readonly #settings: MergeSettings;
+  readonly #store = new PageStore();
   /** Addresses of the columns, for the kernels. */
   readonly #addresses: number;
   /** Rows since the last {@link flush}. */
@@ -41,7 +43,7 @@ export class GroupBuilder {
   constructor(kernels: Kernels, output: SchemaTree, settings: MergeSettings, pages: PageSettings) {
     this.#kernels = kernels;
     this.#settings = settings;
-    this.columns = output.leaves.map((leaf) => new OutputColumn(kernels, leaf, pages));
+    this.columns = output.leaves.map((leaf) => new OutputColumn(kernels, leaf, pages, this.#store));
     this.#addresses = kernels.keepWords(this.columns.map((column) => column.address));
   }
 
@@ -157,6 +159,7 @@ export class GroupBuilder {
     this.#keptRows = 0;
     this.#pagedBytes = 0;
     this.#pendingBytes = 0;
+    this.#store.clear();
     for (const column of this.columns) column.startGroup();
   }
 
@@ -180,6 +183,7 @@ export class GroupBuilder {
     }
     await file.begin();
     file.add(await writeRowGroup(file.writer, this.columns, rows, file.groupCount));
+    // what is joined to a block was copied; all else the sink has taken
     this.#rowsGuess = rows;
     this.reset();
   }

@@ -4,9 +4,11 @@ import { codec, encoding, pageType } from "../metadata.ts";
 import { parquetError } from "../parquet_error.ts";
 import type { SchemaNode } from "../schema.ts";
 import { type Bounds, readBounds } from "../write/bounds.ts";
+import { withinPrecision } from "../write/decimal_bounds.ts";
 import { pageBytes } from "../write/page_bytes.ts";
+import type { PageStore } from "../write/page_store.ts";
 import { dictionaryPays } from "./dictionary_choice.ts";
-import { valueOrder, valueWidth } from "./value_order.ts";
+import { holdsText, valueOrder, valueWidth } from "./value_order.ts";
 
 /** A finished data page of the row group that is being built. */
 export interface FinishedPage {
@@ -53,6 +55,7 @@ export class OutputColumn {
   readonly order: number;
   readonly #kernels: Kernels;
   readonly #settings: PageSettings;
+  readonly #store: PageStore;
   /** Data pages of the open row group, the dictionary page left out. */
   pages: FinishedPage[] = [];
   /** Bytes of the finished pages. */
@@ -66,8 +69,9 @@ export class OutputColumn {
   /** Whether the row group's values were looked at early. */
   #looked = false;
 
-  constructor(kernels: Kernels, leaf: SchemaNode, settings: PageSettings) {
+  constructor(kernels: Kernels, leaf: SchemaNode, settings: PageSettings, store: PageStore) {
     this.#kernels = kernels;
+    this.#store = store;
     this.leaf = leaf;
     this.#settings = settings;
     this.order = valueOrder(leaf);
@@ -79,6 +83,7 @@ export class OutputColumn {
       this.order,
     );
     if (this.address === 0) throw kernels.error({ column: leaf.path });
+    kernels.wasm.requireText(this.address, holdsText(leaf) ? 1 : 0);
   }
 
   /** Rows that wait for a page. */
@@ -153,7 +158,10 @@ export class OutputColumn {
     const indexed = wasm.columnMode(this.address) === columnModes.dictionary;
     const bounds = present === 0
       ? undefined
-      : readBounds(this.#kernels.view, wasm.statsPtr(), this.order);
+      : withinPrecision(
+        readBounds(this.#kernels.view, wasm.statsPtr(), this.order),
+        this.leaf,
+      );
     const valueEncoding = indexed ? encoding.RLE_DICTIONARY : encoding.PLAIN;
     if (indexed) this.#dictionaryPages++;
     const { bytes, uncompressedBytes } = this.#pack(pageType.DATA_PAGE, valueEncoding, values);
@@ -174,7 +182,14 @@ export class OutputColumn {
   #pack(type: number, valueEncoding: number, values: number) {
     const body = this.#compressed();
     const length = this.#kernels.wasm.getRawLength();
-    const { bytes, headerLength } = pageBytes(type, valueEncoding, values, length, body);
+    const { bytes, headerLength } = pageBytes(
+      this.#store,
+      type,
+      valueEncoding,
+      values,
+      length,
+      body,
+    );
     return { bytes, uncompressedBytes: headerLength + length };
   }
 

@@ -2,7 +2,7 @@ import type { ThriftWriter } from "../thrift.ts";
 
 /** Takes a file's bytes in order; opening, closing and giving up are the caller's. */
 export interface ByteSink {
-  /** The bytes are not touched again by the writer. */
+  /** Resolves when more may be written; the bytes may be reused afterwards. */
   write(chunk: Uint8Array): Promise<void>;
 }
 
@@ -21,7 +21,7 @@ export class FileWriter {
     this.#sink = sink;
   }
 
-  /** Appends bytes, which the caller does not change afterwards. */
+  /** Appends bytes; the caller may reuse them once this resolves. */
   async write(bytes: Uint8Array): Promise<void> {
     this.offset += bytes.length;
     if (bytes.length >= blockBytes / 2) {
@@ -37,15 +37,14 @@ export class FileWriter {
 
   /** Appends what a Thrift writer holds. */
   async writeThrift(writer: ThriftWriter): Promise<void> {
-    await this.write(writer.view().slice());
+    await this.write(writer.view());
   }
 
   /** Hands on what waits to be joined. */
   async flush(): Promise<void> {
     if (this.#block === undefined || this.#used === 0) return;
     const full = this.#block.subarray(0, this.#used);
-    this.#block = undefined;
-    this.#used = 0;
     await this.#sink.write(full);
+    this.#used = 0;
   }
 }

@@ -1,12 +1,14 @@
 import { crc32 } from "node:zlib";
 import { pageType } from "../metadata.ts";
 import { ThriftWriter } from "../thrift.ts";
+import type { PageStore } from "./page_store.ts";
 import { encoding } from "../metadata.ts";
 
 const writer = new ThriftWriter(256);
 
-/** A V1 data page's or dictionary page's header and body in one array, with the CRC of the body. */
+/** A V1 data page's or dictionary page's header and body in room of the store, with the CRC of the body. */
 export function pageBytes(
+  store: PageStore,
   type: number,
   valueEncoding: number,
   values: number,
@@ -33,7 +35,7 @@ export function pageBytes(
   writer.end();
   writer.end();
   const headerLength = writer.length;
-  const bytes = new Uint8Array(headerLength + body.length);
+  const bytes = store.take(headerLength + body.length);
   bytes.set(writer.view());
   bytes.set(body, headerLength);
   return { bytes, headerLength };

@@ -95,8 +95,9 @@ async function checkFilters(
 ): Promise<void> {
   const rows = table.files.flat();
   for (let c = 0; c < table.types.length; c++) {
-    // parquet-wasm leaves UUID out of its schema
-    if (/\[\]|STRUCT|MAP|UUID/.test(table.types[c])) continue;
+    // parquet-wasm leaves UUID out of its schema; DuckDB's Bloom filters of BLOBs miss what isn't ASCII, in
+    // its own files, too
+    if (/\[\]|STRUCT|MAP|UUID|BLOB/.test(table.types[c])) continue;
     const value = rows[(c * 7) % rows.length][c];
     for (const operator of ["=", "<", ">="]) {
       const where = `where c${c} ${operator} ${value}`;
