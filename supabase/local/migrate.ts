@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Sql } from "postgres";
+import { startDoorman } from "./parts/doorman.ts";
 import { stackError } from "./parts/stack_error.ts";
 import { findSupabaseCli } from "./parts/supabase_cli.ts";
 
@@ -24,28 +25,12 @@ export async function applyMigrations(
     sql: Sql;
   },
 ): Promise<string[]> {
-  const files = await migrationFiles(migrationsDir);
   const applied = await appliedVersions(sql);
-  const pending = files.filter((file) => !applied.has(versionOf(file)));
+  const pending = (await migrationFiles(migrationsDir))
+    .filter((file) => !applied.has(versionOf(file)));
   if (pending.length === 0) return [];
-
-  // A workdir of its own: the CLI writes into supabase/.temp, and its home, whoever runs it.
-  const workdir = join(stateDir, "cli");
-  const target = join(workdir, "supabase", "migrations");
-  await Deno.remove(workdir, { recursive: true }).catch(() => {});
-  await Deno.mkdir(target, { recursive: true });
-  await Deno.writeTextFile(join(workdir, "supabase", "config.toml"), 'project_id = "local"\n');
-  for (const file of files) await Deno.copyFile(join(migrationsDir, file), join(target, file));
-
-  const { success, stdout, stderr } = await new Deno.Command(await findSupabaseCli(), {
-    args: [
-      ...["db", "push", "--db-url", `${databaseUrl}?sslmode=disable`],
-      ...["--workdir", workdir, "--include-all", "--skip-vault", "--yes", "--agent", "no"],
-    ],
-    cwd: workdir,
-    env: { HOME: workdir, DO_NOT_TRACK: "1", SUPABASE_TELEMETRY_DISABLED: "1", NO_COLOR: "1" },
-    stdin: "null",
-  }).output();
+  const push = await spawnPush({ migrationsDir, stateDir, databaseUrl });
+  const { success, stdout, stderr } = await push.output();
   if (!success) {
     const said = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).trim()).join("\n");
     throw stackError(
@@ -55,6 +40,49 @@ export async function applyMigrations(
     );
   }
   return pending.map(versionOf);
+}
+
+/** A push that has begun before there is a database. */
+export interface EarlyPush {
+  /** The database takes connections on this port now. */
+  open(port: number): void;
+  /** The versions that it has applied; none when it failed: applyMigrations then tries again and says why. */
+  done: Promise<string[]>;
+  /** Ends what still runs. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the CLI for a new database while that is still being made: the CLI takes most of a second to load,
+ * on another core, and then waits at the door.
+ *
+ * @param password that the role postgres will have
+ */
+export async function beginPush(
+  { migrationsDir, stateDir, password }: {
+    migrationsDir: string;
+    stateDir: string;
+    password: string;
+  },
+): Promise<EarlyPush> {
+  const versions = (await migrationFiles(migrationsDir)).map(versionOf);
+  const doorman = startDoorman();
+  const databaseUrl = `postgresql://postgres:${password}@127.0.0.1:${doorman.port}/postgres`;
+  const push = await spawnPush({ migrationsDir, stateDir, databaseUrl });
+  const output = push.output();
+  return {
+    open: doorman.open,
+    done: output.then(({ success }) => success ? versions : []),
+    async close() {
+      doorman.close();
+      try {
+        push.kill("SIGKILL");
+      } catch {
+        // It has ended long ago.
+      }
+      await output;
+    },
+  };
 }
 
 /** The files that the CLI takes: `<digits>_name.sql`, in order. */
@@ -68,6 +96,36 @@ export async function migrationFiles(folder: string): Promise<string[]> {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
   return names.sort();
+}
+
+/** In a workdir of its own: the CLI writes into supabase/.temp, and into its home, whoever runs it. */
+async function spawnPush(
+  { migrationsDir, stateDir, databaseUrl }: {
+    migrationsDir: string;
+    stateDir: string;
+    databaseUrl: string;
+  },
+): Promise<Deno.ChildProcess> {
+  const workdir = join(stateDir, "cli");
+  const target = join(workdir, "supabase", "migrations");
+  await Deno.remove(workdir, { recursive: true }).catch(() => {});
+  await Deno.mkdir(target, { recursive: true });
+  await Deno.writeTextFile(join(workdir, "supabase", "config.toml"), 'project_id = "local"\n');
+  for (const file of await migrationFiles(migrationsDir)) {
+    await Deno.copyFile(join(migrationsDir, file), join(target, file));
+  }
+  return new Deno.Command(await findSupabaseCli(), {
+    args: [
+      ...["db", "push", "--db-url", `${databaseUrl}?sslmode=disable`],
+      ...["--workdir", workdir, "--include-all", "--skip-vault", "--yes", "--agent", "no"],
+    ],
+    cwd: workdir,
+    env: { HOME: workdir, DO_NOT_TRACK: "1", SUPABASE_TELEMETRY_DISABLED: "1", NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    detached: true, // Ctrl-C is for us; a push that is cut off leaves no half migration either way
+  }).spawn();
 }
 
 const versionOf = (file: string) => file.slice(0, file.indexOf("_"));

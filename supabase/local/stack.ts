@@ -7,10 +7,11 @@ import { loadFunctions, notServed } from "./functions_host.ts";
 import { createGateway } from "./gateway/gateway.ts";
 import { listen } from "./gateway/listen.ts";
 import { createTokens } from "./gateway/tokens.ts";
-import { applyMigrations, repositoryMigrations } from "./migrate.ts";
+import { applyMigrations, beginPush, repositoryMigrations } from "./migrate.ts";
 import { cacheFolder } from "./parts/cache_folder.ts";
+import { swallowDriverWrites } from "./parts/driver_errors.ts";
 import { demandPlatform } from "./parts/platform.ts";
-import { startDatabase } from "./postgres/database.ts";
+import { isNewDatabase, startDatabase } from "./postgres/database.ts";
 import { startRest } from "./rest.ts";
 import { startStandIns } from "./stand_ins.ts";
 import { loadKeys } from "./state/keys.ts";
@@ -88,6 +89,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const say = (text: string) => options.quiet === false && console.error(text);
   demandPlatform();
   await using stack = new AsyncDisposableStack();
+  stack.use(swallowDriverWrites());
 
   const folder = await openStateFolder(options.stateDir);
   stack.defer(() => folder.close());
@@ -115,16 +117,22 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const migrationsDir = options.migrations === false
     ? undefined
     : options.migrationsDir ?? repositoryMigrations;
+  // A stack that lives for a test need not push the same migrations again and again.
+  const fromTemplate = options.stateDir === undefined;
+  const early = !fromTemplate && migrationsDir && await isNewDatabase(stateDir)
+    ? await beginPush({ migrationsDir, stateDir, password: keys.passwords.postgres })
+    : undefined;
+  stack.defer(() => early?.close());
   const database = await startDatabase({
     stateDir,
     cacheDir,
     keys,
     watchdog,
     preferredPort: options.dbPort,
-    // A stack that lives for a test need not push the same migrations again and again.
-    migrationsDir: options.stateDir === undefined ? migrationsDir : undefined,
+    migrationsDir: fromTemplate ? migrationsDir : undefined,
   });
   stack.defer(() => database.server.stop());
+  early?.open(database.server.port);
   mark("postgres");
   const sql = postgres(database.url("supabase_admin"), {
     max: 4,
@@ -145,9 +153,10 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   // The CLI takes a second of another core, PostgREST waits for what it makes; the rest loads meanwhile.
   const migrate = async () => {
     const databaseUrl = database.url("postgres");
-    const applied = migrationsDir === undefined
-      ? []
-      : await applyMigrations({ migrationsDir, stateDir, databaseUrl, sql });
+    const applied = [...database.migrated, ...await early?.done ?? []];
+    if (migrationsDir) {
+      applied.push(...await applyMigrations({ migrationsDir, stateDir, databaseUrl, sql }));
+    }
     mark("migrations");
     return applied;
   };
@@ -220,7 +229,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     jwks: tokens.jwks,
     functionsEnv,
     pids: { postgres: database.server.pid, postgrest: rest.pid, watchdog: watchdog.pid },
-    migrated: [...database.migrated, ...migrated],
+    migrated,
     timings,
     failed,
     stop,

@@ -17,6 +17,14 @@ export interface Database {
   url(login: DatabaseLogin): string;
 }
 
+/** Written when the passwords are set: a start that was killed before that begins again. */
+const markerOf = (stateDir: string) => join(stateDir, "postgres", "created");
+
+/** Whether a start on this folder will make a new database. */
+export async function isNewDatabase(stateDir: string): Promise<boolean> {
+  return !await Deno.stat(markerOf(stateDir)).then(() => true, () => false);
+}
+
 /**
  * Starts the database of a state folder.
  *
@@ -39,9 +47,7 @@ export async function startDatabase(
   await as.own(folder);
   const tree = await preparePostgresTree(cacheDir);
 
-  // Written when passwords are set: a start that was killed before that begins again.
-  const marker = join(folder, "created");
-  const created = !await Deno.stat(marker).then(() => true, () => false);
+  const created = await isNewDatabase(stateDir);
   let templatePassword = "";
   let migrated: string[] = [];
   if (created) {
@@ -71,7 +77,7 @@ export async function startDatabase(
     } finally {
       await sql.end({ timeout: 2 });
     }
-    await Deno.writeTextFile(marker, new Date().toISOString());
+    await Deno.writeTextFile(markerOf(stateDir), new Date().toISOString());
   }
   return { server, migrated, url: (login) => url(login, keys.passwords[login]) };
 }
