@@ -14,6 +14,9 @@ export interface AvroToParquetOptions {
   signal?: AbortSignal;
 }
 
+/** How long the conversion keeps the event loop to itself, but for the block that it is in. */
+const turnMs = 40;
+
 /** What came out of a conversion. */
 export interface ConvertedAvro {
   /** A whole Parquet file, compressed with snappy. */
@@ -52,16 +55,23 @@ export async function avroToParquet(
     }
     rows.clear();
   };
+  let resumed = performance.now();
   for (const block of readAvroBlocks(bytes, { limits, signal: options.signal, header })) {
     rows.open(block);
     while (!rows.read()) await writeRows();
+    if (performance.now() - resumed < turnMs) continue;
+    await new Promise((resume) => setTimeout(resume)); // others get a turn, and timers abort signals
+    resumed = performance.now();
   }
   await writeRows();
   return { parquet: await output.finish(), rowCount };
 }
 
-/** A row too large for the writer is the file's fault, not the service's. */
+/** A row too large for the writer is the file's fault; whatever else it finds wrong is ours. */
 function asAvroError(thrown: unknown): unknown {
-  if (!(thrown instanceof SedimentError) || thrown.code !== "page_too_large") return thrown;
-  return avroError("unsupported_avro", `a row is too large for a page: ${thrown.message}`);
+  if (!(thrown instanceof SedimentError)) return thrown;
+  const { code, message } = thrown;
+  return code === "page_too_large"
+    ? avroError("unsupported_avro", `a row is too large for a page: ${message}`)
+    : new SedimentError("internal", `the Parquet writer failed: ${message}`, { cause: thrown });
 }

@@ -15,7 +15,7 @@ export interface AvroLimits {
   blockBytes: number;
   /** Bytes of all blocks once they are decompressed. @default 64 MiB */
   decodedBytes: number;
-  /** Most values of all columns together, nulls and empty lists counted. @default 33,554,432 */
+  /** Most values of all columns together, nulls and empty lists counted. @default 25,165,824 */
   values: number;
   /** Column memory at which a row group is written. @default 16 MiB */
   rowGroupBytes: number;
@@ -31,7 +31,7 @@ export const defaultAvroLimits: Readonly<AvroLimits> = Object.freeze({
   metadataEntries: 1_000,
   blockBytes: 16 * 1024 * 1024,
   decodedBytes: 64 * 1024 * 1024,
-  values: 32 * 1024 * 1024,
+  values: 24 * 1024 * 1024,
   rowGroupBytes: 16 * 1024 * 1024,
   columnBytes: 64 * 1024 * 1024,
 });

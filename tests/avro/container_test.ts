@@ -1,9 +1,11 @@
 import { strict as assert } from "node:assert";
+import { avroToParquet } from "../../shared/avro/avro_to_parquet.ts";
 import { readAvroBlocks } from "../../shared/avro/blocks.ts";
 import { isAvro, readAvroHeader } from "../../shared/avro/header.ts";
 import {
   avroFile,
   codecs,
+  compress,
   fileHeader,
   fileOf,
   join,
@@ -131,4 +133,20 @@ Deno.test("an aborted signal ends the reading before the next block", async () =
   assert.equal(reading.next().value?.index, 0);
   stop.abort(new Error("enough"));
   assert.equal((await thrown("aborted", () => reading.next())).message.length > 0, true);
+});
+
+Deno.test("a conversion lets timers run, so that a timeout can end it", async () => {
+  const wide = record({ a: "long", b: "long" });
+  const block = storedBlock(500_000, compress("deflate", new Uint8Array(1_000_000)));
+  const file = join(fileHeader(wide, "deflate"), ...new Array(20).fill(block));
+  const stop = new AbortController();
+  setTimeout(() => stop.abort());
+  await thrown("aborted", () => avroToParquet(file, { signal: stop.signal }));
+});
+
+Deno.test("an empty block is passed over under every codec", () => {
+  for (const codec of codecs) {
+    const file = join(avroFile(schema, [{ a: 1 }], codec), storedBlock(0, new Uint8Array(0)));
+    assert.deepEqual(blocks(file).map(({ count }) => count), [1, 0]);
+  }
 });

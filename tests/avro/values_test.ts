@@ -249,3 +249,20 @@ Deno.test("the longest and the shortest decimal of each width are kept", async (
     await faulty(type, bytes(-bound - 1n), /more than/);
   }
 });
+
+Deno.test("a schema as deep as the limit is converted and read", async () => {
+  let type: unknown = "int", value: unknown = 7, out: unknown = 7;
+  for (let level = 0; level < 28; level++) {
+    if (level % 3 === 2) {
+      type = { type: "map", values: type };
+      value = { k: value };
+      out = { map: [["k", out]] };
+    } else {
+      type = { type: "array", items: type };
+      value = [value];
+      out = [out];
+    }
+  }
+  const read = await converted(avroFile(record({ x: type }), [{ x: value }]));
+  assert.deepEqual(read.rows, [{ x: out }]);
+});

@@ -1,12 +1,17 @@
 import type { LeafColumn } from "../columns/leaf_columns.ts";
 import { encoding, pageType } from "../../parquet/metadata.ts";
-import { pageBytes } from "../../parquet/write/page_bytes.ts";
+import { ThriftWriter } from "../../parquet/thrift.ts";
 import { type ColumnValues, columnValues } from "./column_values.ts";
 import { bitWidth, hybridRunBound, writeBits, writeHybridRun } from "./hybrid_runs.ts";
 
 /** A page is cut after so many slots or so many bytes of values, within a row too: the kernels join them. */
 const pageSlots = 20_000;
 const pageValueBytes = 1024 * 1024;
+
+/** Bytes before a page's body, in which its header is written once its size is known. */
+const headerRoom = 64;
+
+const header = new ThriftWriter(headerRoom);
 
 /**
  * A column of a row group as uncompressed pages of version 1 (parquet-format, README, "Data Pages"): PLAIN,
@@ -59,12 +64,12 @@ function dataPage(
   const repetitionBits = bitWidth(column.maxRepetition);
   const definitionBits = bitWidth(column.maxDefinition);
   const body = new Uint8Array(
-    8 + hybridRunBound(count, repetitionBits) + hybridRunBound(count, definitionBits) +
+    headerRoom + 8 + hybridRunBound(count, repetitionBits) + hybridRunBound(count, definitionBits) +
       (values.indices === undefined
         ? cut.bytes
         : 1 + hybridRunBound(cut.present, values.indexBits)),
   );
-  let at = writeLevels(column.repetitions, from, cut.slot, repetitionBits, body, 0);
+  let at = writeLevels(column.repetitions, from, cut.slot, repetitionBits, body, headerRoom);
   at = writeLevels(column.definitions, from, cut.slot, definitionBits, body, at);
   const { value, byte } = position;
   if (values.indices !== undefined) {
@@ -77,7 +82,7 @@ function dataPage(
     at += cut.bytes;
   }
   const kind = values.indices === undefined ? encoding.PLAIN : encoding.RLE_DICTIONARY;
-  return pageBytes(pageType.DATA_PAGE, kind, count, at, body.subarray(0, at)).bytes;
+  return withHeader(pageType.DATA_PAGE, kind, count, body.subarray(0, at));
 }
 
 /** A level stream behind its length; nothing where the highest level is 0. */
@@ -98,15 +103,37 @@ function writeLevels(
 function dictionaryPage(symbols: readonly string[]): Uint8Array {
   const encoder = new TextEncoder();
   const encoded = symbols.map((symbol) => encoder.encode(symbol));
-  const body = new Uint8Array(encoded.reduce((sum, symbol) => sum + 4 + symbol.length, 0));
+  const size = encoded.reduce((sum, symbol) => sum + 4 + symbol.length, 0);
+  const body = new Uint8Array(headerRoom + size);
   const view = new DataView(body.buffer);
-  let at = 0;
+  let at = headerRoom;
   for (const symbol of encoded) {
     view.setUint32(at, symbol.length, true);
     body.set(symbol, at + 4);
     at += 4 + symbol.length;
   }
-  return pageBytes(pageType.DICTIONARY_PAGE, encoding.PLAIN, symbols.length, at, body).bytes;
+  return withHeader(pageType.DICTIONARY_PAGE, encoding.PLAIN, symbols.length, body);
+}
+
+/** Writes a page's header so that it ends where the body begins; gives both. */
+function withHeader(type: number, kind: number, values: number, page: Uint8Array): Uint8Array {
+  const size = page.length - headerRoom;
+  header.reset();
+  header.begin();
+  header.i32(1, type);
+  header.i32(2, size);
+  header.i32(3, size);
+  header.begin(type === pageType.DICTIONARY_PAGE ? 7 : 5);
+  header.i32(1, values);
+  header.i32(2, kind);
+  if (type === pageType.DATA_PAGE) {
+    header.i32(3, encoding.RLE);
+    header.i32(4, encoding.RLE);
+  }
+  header.end();
+  header.end();
+  page.set(header.view(), headerRoom - header.length);
+  return page.subarray(headerRoom - header.length);
 }
 
 function readLength(data: Uint8Array, at: number): number {

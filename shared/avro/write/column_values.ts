@@ -50,7 +50,7 @@ function enumValues(leaf: EnumLeaf): ColumnValues {
     if (ids[value] < 0) ids[value] = symbols.push(leaf.symbols[value]) - 1;
     indices[n] = ids[value];
   }
-  const indexBits = Math.max(1, bitWidth(symbols.length - 1));
+  const indexBits = bitWidth(Math.max(1, symbols.length - 1));
   return { ...plain(new Uint8Array(0), 4), indices, indexBits, symbols };
 }
 

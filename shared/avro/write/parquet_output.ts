@@ -3,6 +3,7 @@ import { codec, type SchemaElement } from "../../parquet/metadata.ts";
 import { OutputColumn } from "../../parquet/pages/output_column.ts";
 import { valueWidth } from "../../parquet/pages/value_order.ts";
 import { schemaTree } from "../../parquet/schema.ts";
+import { PageStore } from "../../parquet/write/page_store.ts";
 import { ParquetFile } from "../../parquet/write/parquet_file.ts";
 import { writeRowGroup } from "../../parquet/write/row_group_writer.ts";
 import type { LeafColumn } from "../columns/leaf_columns.ts";
@@ -22,6 +23,7 @@ const kernelLimits = { memoryBytes: 96 * MiB, pageBytes: 64 * MiB, pageValues: 6
 export class ParquetOutput {
   readonly #schema: SchemaElement[];
   readonly #kernels = new Kernels(kernelLimits);
+  readonly #pages = new PageStore();
   readonly #columns: OutputColumn[];
   readonly #file: ParquetFile;
   readonly #chunks: Uint8Array[] = [];
@@ -30,11 +32,11 @@ export class ParquetOutput {
     this.#schema = schema;
     const settings = { codec: codec.SNAPPY, zstd: undefined, pageRows: 20_000, pageBytes: MiB };
     this.#columns = schemaTree(schema).leaves.map((leaf) =>
-      new OutputColumn(this.#kernels, leaf, settings)
+      new OutputColumn(this.#kernels, leaf, settings, this.#pages)
     );
     this.#file = new ParquetFile({
       write: (chunk) => {
-        this.#chunks.push(chunk);
+        this.#chunks.push(chunk.slice()); // the writer uses its buffers again
         return Promise.resolve();
       },
     });
@@ -53,6 +55,7 @@ export class ParquetOutput {
     const { writer, groupCount } = this.#file;
     this.#file.add(await writeRowGroup(writer, this.#columns, rows, groupCount));
     for (const column of this.#columns) column.startGroup();
+    this.#pages.clear();
   }
 
   #append(output: OutputColumn, column: LeafColumn, rows: number): void {
