@@ -43,7 +43,7 @@ export async function startDatabase(
   const folder = join(stateDir, "postgres");
   const dataDir = join(folder, "data");
   await Deno.mkdir(folder, { recursive: true });
-  const as = await runAs([stateDir, cacheDir]);
+  const as = await runAs(stateDir, cacheDir);
   await as.own(folder);
   const tree = await preparePostgresTree(cacheDir);
 

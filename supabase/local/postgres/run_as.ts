@@ -17,8 +17,14 @@ export interface RunAs {
   own(path: string): Promise<void>;
 }
 
-/** How to run PostgreSQL's programs so that they reach all the given folders. */
-export async function runAs(folders: string[]): Promise<RunAs> {
+/**
+ * How to run PostgreSQL's programs.
+ *
+ * @param dataFolder where its data is; as root it may be closed to others
+ * @param programFolder where the programs are; PostgreSQL asks access(2) about them, which knows no capabilities
+ * @throws part_failed when nobody can't get there
+ */
+export async function runAs(dataFolder: string, programFolder: string): Promise<RunAs> {
   if (Deno.build.os === "windows" || Deno.uid() !== 0) {
     return {
       command: (program, args, options) => new Deno.Command(program, { ...options, args }),
@@ -26,8 +32,15 @@ export async function runAs(folders: string[]): Promise<RunAs> {
     };
   }
   const own = (path: string) => Deno.chown(path, nobody, nobody);
-  let closed: string | undefined;
-  for (const folder of folders) closed ??= await closedParent(folder);
+  const closedProgram = await closedParent(programFolder);
+  if (closedProgram) {
+    throw stackError(
+      "part_failed",
+      `As root, PostgreSQL runs as nobody (uid ${nobody}), who can't enter ${closedProgram}.`,
+      "Set SEDIMENT_CACHE_DIR to a folder that anyone may enter, such as /var/tmp/sediment-cache",
+    );
+  }
+  const closed = await closedParent(dataFolder);
   if (closed === undefined) {
     return {
       uid: nobody,
