@@ -196,15 +196,26 @@ export class Kernels {
 
   /** Copies bytes in; the address is valid until the next call. Throws `page_too_large` without memory. */
   input(bytes: Uint8Array): number {
-    if (this.#input.size < bytes.length) {
+    return this.inputBehind(0, 0, bytes);
+  }
+
+  /**
+   * Copies bytes in behind the last `kept` bytes of what the last call brought in, which end at `end`; both
+   * stand together at the address.
+   */
+  inputBehind(end: number, kept: number, bytes: Uint8Array): number {
+    const size = kept + bytes.length;
+    if (this.#input.size < size) {
+      const room = Math.ceil(size * 1.25) + 4096;
+      const at = this.wasm.alloc(room);
+      if (at === 0) throw this.error({});
+      if (kept > 0) this.view.copyWithin(at, end - kept, end);
       this.wasm.free(this.#input.at);
-      this.#input.size = 0;
-      const size = Math.ceil(bytes.length * 1.25) + 4096;
-      this.#input.at = this.wasm.alloc(size);
-      if (this.#input.at === 0) throw this.error({});
-      this.#input.size = size;
+      this.#input = { at, size: room };
+    } else if (kept > 0) {
+      this.view.copyWithin(this.#input.at, end - kept, end);
     }
-    this.view.set(bytes, this.#input.at);
+    this.view.set(bytes, this.#input.at + kept);
     return this.#input.at;
   }
 

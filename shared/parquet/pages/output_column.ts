@@ -156,12 +156,10 @@ export class OutputColumn {
     const values = wasm.getPageLevels();
     const present = wasm.getPagePresent();
     const indexed = wasm.columnMode(this.address) === columnModes.dictionary;
-    const bounds = present === 0
-      ? undefined
-      : withinPrecision(
-        readBounds(this.#kernels.view, wasm.statsPtr(), this.order),
-        this.leaf,
-      );
+    const bounds = present === 0 ? undefined : withinPrecision(
+      readBounds(this.#kernels.view, wasm.statsPtr(), this.order),
+      this.leaf,
+    );
     const valueEncoding = indexed ? encoding.RLE_DICTIONARY : encoding.PLAIN;
     if (indexed) this.#dictionaryPages++;
     const { bytes, uncompressedBytes } = this.#pack(pageType.DATA_PAGE, valueEncoding, values);

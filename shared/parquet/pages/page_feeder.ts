@@ -3,7 +3,9 @@ import type { Kernels } from "../kernels/kernels.ts";
 /** Hands parts of the open chunk to the kernels, keeping what doesn't make a whole page for the next part. */
 export class PageFeeder {
   readonly #kernels: Kernels;
-  #rest = new Uint8Array(0);
+  /** Where the last part ends in the kernels' memory, and how many of its last bytes are left. */
+  #end = 0;
+  #left = 0;
 
   constructor(kernels: Kernels) {
     this.#kernels = kernels;
@@ -11,28 +13,23 @@ export class PageFeeder {
 
   /** Forgets what was left of the last chunk. */
   start(): void {
-    this.#rest = new Uint8Array(0);
+    this.#left = 0;
   }
 
   /**
-   * Appends the whole pages of the rest and `bytes` to the column at `address`. False when a page is broken.
+   * Appends the whole pages of what was left and `bytes` to the column at `address`. False when a page is broken.
    * @param onPage called after each data page when given
    */
   feed(address: number, bytes: Uint8Array, last: boolean, onPage?: () => void): boolean {
     const { wasm } = this.#kernels;
-    let all = bytes;
-    if (this.#rest.length > 0) {
-      all = new Uint8Array(this.#rest.length + bytes.length);
-      all.set(this.#rest);
-      all.set(bytes, this.#rest.length);
-    }
-    const at = this.#kernels.input(all);
+    const length = this.#left + bytes.length;
+    const at = this.#kernels.inputBehind(this.#end, this.#left, bytes);
     let done = 0;
-    while (done < all.length) {
+    while (done < length) {
       const taken = wasm.appendPages(
         address,
         at + done,
-        all.length - done,
+        length - done,
         last ? 1 : 0,
         onPage === undefined ? 0 : 1,
       );
@@ -41,7 +38,8 @@ export class PageFeeder {
       done += taken;
       onPage?.();
     }
-    this.#rest = last ? new Uint8Array(0) : all.slice(done);
+    this.#end = at + length;
+    this.#left = last ? 0 : length - done;
     return true;
   }
 }

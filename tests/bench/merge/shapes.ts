@@ -80,7 +80,7 @@ export async function makeShape(data: string, name: string): Promise<Shape> {
 /** Writes one healthy file, as an earlier merge would have: row groups of 8 MiB, with CRCs and page indexes. */
 async function writeHealthy(data: string, path: string, part: number): Promise<void> {
   const folder = join(data, `parts${part}`);
-  const rowsEach = 20_000, files = 29;
+  const rowsEach = 5_000, files = 116;
   await writeFiles(folder, { files, rowsEach, from: part * files * rowsEach });
   const paths = await listFiles(folder);
   const output = await Deno.open(path, { write: true, create: true, truncate: true });
@@ -112,7 +112,7 @@ async function healthyAndSmall(data: string, folder: string): Promise<Shape> {
     must: 0.4,
     aim: 0.3,
     files: await listFiles(folder),
-    plan: { target, expectedRows: 29 * 20_000 + 200 * 500 },
+    plan: { target, expectedRows: 116 * 5_000 + 200 * 500 },
     duckdb: copyOf(folder),
   };
 }
@@ -130,7 +130,7 @@ async function healthyOnly(data: string, folder: string): Promise<Shape> {
     must: 0.12,
     aim: 0.08,
     files: await listFiles(folder),
-    plan: { target, expectedRows: count * 29 * 20_000 },
+    plan: { target, expectedRows: count * 116 * 5_000 },
     duckdb: copyOf(folder),
   };
 }

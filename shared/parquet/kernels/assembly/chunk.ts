@@ -38,7 +38,7 @@ import { internPlain } from "./intern";
 import { lz4Decode, lz4HadoopDecode } from "./lz4";
 import { alloc, free, reserve } from "./memory";
 import * as page from "./page_header";
-import { snappyDecode } from "./snappy";
+import { snappyDecode, snappyHolds } from "./snappy";
 import { firstNoText } from "./text";
 
 // limits, set once
@@ -170,7 +170,7 @@ export function appendPages(
     const kind = page.pageType;
     if (kind == page.DATA_PAGE || kind == page.DATA_PAGE_V2) {
       if (crcSuffices && page.hasCrc) {
-        if (!countPage(kind)) return -1;
+        if (!countPage(kind, body, size)) return -1;
       } else if (!readDataPage(c, body, size)) return -1;
     } else if (kind == page.DICTIONARY_PAGE) {
       if (!readDictionary(c, body, size)) return -1;
@@ -183,15 +183,38 @@ export function appendPages(
   return <i32> (at - p);
 }
 
-/** Counts a page by its header alone. */
-function countPage(kind: i32): bool {
-  if (<i64> page.numValues > valuesLeft) return <bool>fail(VALUES_DIFFER, page.numValues, valuesLeft);
+/** Counts a page whose body's CRC was right; the CRC does not cover the header, so that is checked here. */
+function countPage(kind: i32, body: usize, size: u32): bool {
+  if (<i64> page.numValues > valuesLeft) return <bool> fail(VALUES_DIFFER, page.numValues, valuesLeft);
+  const e = page.encoding;
+  if (e < 0 || e > 9 || e == 1 || e == 4) return <bool> fail(UNKNOWN_ENCODING, e);
+  if ((e == 2 || e == 8) && !hasDictionary && sourceMaxDef == 0) return <bool> fail(NO_DICTIONARY);
+  const plain = <u32> page.uncompressedSize;
+  if (kind == page.DATA_PAGE) {
+    if (!knownLevels(sourceMaxDef, page.defEncoding) || !knownLevels(sourceMaxRep, page.repEncoding)) {
+      return <bool> fail(UNKNOWN_ENCODING, page.defEncoding, page.repEncoding);
+    }
+    if (codec == 0 ? size != plain : codec == 1 && !snappyHolds(body, size, plain)) {
+      return <bool> fail(BAD_COMPRESSION, size, plain);
+    }
+  } else {
+    const levels = <u64> page.defLength + page.repLength;
+    if (levels > size || levels > plain) return <bool> fail(BAD_LEVELS, levels, size);
+    if ((codec == 0 || !page.isCompressed) && size != plain) return <bool> fail(BAD_COMPRESSION, size, plain);
+    if (<i64> page.numRows > rowsLeft) return <bool> fail(ROWS_DIFFER, page.numRows, rowsLeft);
+    if (sourceMaxRep == 0 && page.numRows != page.numValues) return <bool> fail(V2_DIFFERS, page.numRows);
+  }
   valuesLeft -= page.numValues;
   firstPage = false;
   if (kind == page.DATA_PAGE_V2) rowsLeft -= page.numRows;
   else if (sourceMaxRep == 0) rowsLeft -= page.numValues;
   else rowsUnknown = true;
   return true;
+}
+
+@inline
+function knownLevels(maxLevel: u32, encoding: i32): bool {
+  return maxLevel == 0 || encoding == 3 || encoding == 4;
 }
 
 /** The bytes that the next page of the chunk needs to be whole; 0 when its header isn't there. */
@@ -292,7 +315,10 @@ function readDataPage(c: Column, body: usize, size: u32): bool {
       if (!inflate(p, packed, pageBuffer, plain)) return false;
       p = pageBuffer;
       end = p + plain;
-    } else end = p + packed;
+    } else {
+      if (packed != plain) return <bool> fail(BAD_COMPRESSION, packed, plain);
+      end = p + packed;
+    }
   } else if (codec == 0) {
     if (size != uncompressed) return <bool> fail(BAD_COMPRESSION, size, uncompressed);
     p = body;

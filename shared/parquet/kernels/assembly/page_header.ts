@@ -107,6 +107,10 @@ function inner(kind: u32): void {
     const type = head & 15;
     const isInt = type == 5;
     if (id < 32) seen |= 1 << id;
+    if (!isInt && id >= 1 && id <= (kind == 5 ? 4 : kind == 7 ? 2 : 6)) {
+      bad = true; // a field that is known, of another type
+      return;
+    }
     if (kind == 5 && isInt && id <= 4) {
       const v = int();
       if (id == 1) numValues = v;
@@ -151,6 +155,7 @@ export function parsePageHeader(p: usize, stop: usize): u32 {
     if (head >> 4 == 0) id = <u32> int();
     else id += head >> 4;
     const type = head & 15;
+    if ((type != 5 && id >= 1 && id <= 4) || (type != 12 && (id == 5 || id == 7 || id == 8))) return 0;
     if (type == 5 && id <= 4) {
       const v = int();
       if (id == 1) pageType = v;

@@ -107,6 +107,17 @@ export function snappyDecode(src: usize, srcLen: u32, dst: usize, dstLen: u32): 
   return true;
 }
 
+/** Whether a stream declares `dstLen` bytes. */
+export function snappyHolds(src: usize, srcLen: u32, dstLen: u32): bool {
+  let declared: u64 = 0;
+  for (let i: u32 = 0; i < srcLen && i < 5; i++) {
+    const b = load<u8>(src + i);
+    declared |= <u64> (b & 127) << (7 * i);
+    if (b < 128) return declared == dstLen;
+  }
+  return false;
+}
+
 /** The most that `n` bytes can take when compressed. */
 export function snappyBound(n: u32): u32 {
   return 32 + n + n / 6;
