@@ -67,15 +67,19 @@ class SchemaParser {
   }
 
   #type(json: unknown, path: string, depth: number, namespace: string): AvroType {
-    const type = at({ path }, () => {
+    const { schemaDepth, schemaNodes, listDepth } = this.#limits;
+    return at({ path }, () => {
       this.#seen++;
-      if (depth > this.#limits.schemaDepth) throw this.#tooDeep();
-      if (this.#seen > this.#limits.schemaNodes) throw this.#tooWide();
-      return this.#typeInside(json, path, depth, namespace);
+      if (depth > schemaDepth) throw this.#tooDeep();
+      if (this.#seen > schemaNodes) throw this.#tooWide();
+      const type = this.#typeInside(json, path, depth, namespace);
+      if (type.nodes > schemaNodes) throw this.#tooWide();
+      if (depth + type.depth - 1 > schemaDepth) throw this.#tooDeep();
+      if (type.lists > listDepth) {
+        throw unsupported(`more than ${listDepth} lists and maps are nested in one another`);
+      }
+      return type;
     });
-    if (type.nodes > this.#limits.schemaNodes) throw at({ path }, () => this.#tooWide());
-    if (depth + type.depth - 1 > this.#limits.schemaDepth) throw this.#tooDeep();
-    return type;
   }
 
   #typeInside(json: unknown, path: string, depth: number, namespace: string): AvroType {
@@ -100,6 +104,7 @@ class SchemaParser {
           items,
           nodes: items.nodes + 1,
           depth: items.depth + 1,
+          lists: items.lists + 1,
           minBytes: 1,
         };
       }
@@ -110,6 +115,7 @@ class SchemaParser {
           values,
           nodes: values.nodes + 2, // the keys are a column too
           depth: values.depth + 1,
+          lists: values.lists + 1,
           minBytes: 1,
         };
       }
@@ -141,7 +147,7 @@ class SchemaParser {
     }
     const seen = new Set<string>();
     const fields: AvroField[] = [];
-    let nodes = 1, deepest = 0, minBytes = 0;
+    let nodes = 1, deepest = 0, lists = 0, minBytes = 0;
     for (const entry of attributes.fields as unknown[]) {
       const field = (entry ?? {}) as Record<string, unknown>;
       if (typeof field.name !== "string" || !fieldName.test(field.name)) {
@@ -154,12 +160,13 @@ class SchemaParser {
       nodes += type.nodes;
       minBytes += type.minBytes;
       deepest = Math.max(deepest, type.depth);
+      lists = Math.max(lists, type.lists);
       fields.push({ name: field.name, type });
     }
     if (fields.length === 0) {
       throw unsupported(`record ${printable(name.full)} has no fields; Parquet has no empty group`);
     }
-    const record = { kind: "record" as const, name: name.full, fields, nodes, minBytes };
+    const record = { kind: "record" as const, name: name.full, fields, nodes, lists, minBytes };
     return this.#names.finish(name.full, { ...record, depth: deepest + 1 });
   }
 
@@ -178,6 +185,7 @@ class SchemaParser {
       symbols,
       nodes: 1,
       depth: 1,
+      lists: 0,
       minBytes: 1,
     });
   }
@@ -199,6 +207,7 @@ class SchemaParser {
       logical,
       nodes: 1,
       depth: 1,
+      lists: 0,
       minBytes: size,
     };
     return this.#names.finish(name, type);
@@ -211,7 +220,7 @@ class SchemaParser {
     }
     const branches: AvroType[] = [];
     const seen = new Set<string>();
-    let nodes = 1, deepest = 0, minBytes = Infinity;
+    let nodes = 1, deepest = 0, lists = 0, minBytes = Infinity;
     const single = json.filter((entry) => !isNull(entry)).length < 2;
     let member = 0;
     for (const entry of json) {
@@ -223,10 +232,11 @@ class SchemaParser {
       seen.add(key);
       nodes += type.nodes;
       deepest = Math.max(deepest, type.depth);
+      lists = Math.max(lists, type.lists);
       minBytes = Math.min(minBytes, 1 + type.minBytes);
       branches.push(type);
     }
-    return { kind: "union", branches, nodes, depth: deepest + 1, minBytes };
+    return { kind: "union", branches, nodes, depth: deepest + 1, lists, minBytes };
   }
 
   #tooDeep() {
@@ -251,5 +261,5 @@ function isNull(json: unknown): boolean {
 }
 
 function primitive(kind: PrimitiveKind) {
-  return { kind, nodes: 1, depth: 1, minBytes: primitives[kind] };
+  return { kind, nodes: 1, depth: 1, lists: 0, minBytes: primitives[kind] };
 }

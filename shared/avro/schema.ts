@@ -27,6 +27,8 @@ export interface Extent {
   nodes: number;
   /** Levels in it, itself counted. */
   depth: number;
+  /** Arrays and maps inside of one another. */
+  lists: number;
   /** Fewest bytes that a value takes in the binary encoding. */
   minBytes: number;
 }

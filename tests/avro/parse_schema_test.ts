@@ -179,8 +179,17 @@ Deno.test("what Parquet has no place for is unsupported, with its path", async (
 
 Deno.test("a schema too long, too deep or too wide is refused before it is built", async () => {
   let deep: unknown = "int";
-  for (let n = 0; n < 31; n++) deep = { type: "array", items: deep };
-  assert.match((await refused("unsupported_avro", record({ a: deep }))).message, /deeper than 30/);
+  for (let n = 0; n < 31; n++) deep = record({ a: deep }, `R${n}`);
+  assert.match((await refused("unsupported_avro", deep)).message, /deeper than 30/);
+
+  let lists: unknown = "int";
+  for (let n = 0; n < 17; n++) {
+    lists = n % 2 ? { type: "array", items: lists } : { type: "map", values: lists };
+  }
+  assert.match(
+    (await refused("unsupported_avro", record({ lists }))).message,
+    /more than 16 lists/,
+  );
 
   const nested = `${"[".repeat(400_000)}${"]".repeat(400_000)}`;
   await refused("invalid_avro", nested);
@@ -202,4 +211,12 @@ Deno.test("a schema that doubles at every level is refused, however short it is"
     fields[`t${n}`] = record({ a: `T${n - 1}`, b: `T${n - 1}` }, `T${n}`);
   }
   assert.match((await refused("unsupported_avro", record(fields))).message, /more than 3000 types/);
+
+  const wide = record(
+    Object.fromEntries(Array.from({ length: 99 }, (_, n) => [`f${n}`, "int"])),
+    "W",
+  );
+  const fieldsOfIt = Array.from({ length: 31 }, (_, n) => [`w${n}`, n === 0 ? wide : "W"]);
+  const root = record(Object.fromEntries(fieldsOfIt));
+  assert.match((await refused("unsupported_avro", root)).message, /more than 3000 types/);
 });

@@ -250,17 +250,21 @@ Deno.test("the longest and the shortest decimal of each width are kept", async (
   }
 });
 
-Deno.test("a schema as deep as the limit is converted and read", async () => {
+Deno.test("a schema as deep as the limits is converted and read", async () => {
   let type: unknown = "int", value: unknown = 7, out: unknown = 7;
   for (let level = 0; level < 28; level++) {
-    if (level % 3 === 2) {
+    if (level < 8) {
       type = { type: "map", values: type };
       value = { k: value };
       out = { map: [["k", out]] };
-    } else {
+    } else if (level < 16) {
       type = { type: "array", items: type };
       value = [value];
       out = [out];
+    } else {
+      type = record({ a: type }, `R${level}`);
+      value = { a: value };
+      out = { a: out };
     }
   }
   const read = await converted(avroFile(record({ x: type }), [{ x: value }]));
