@@ -9,13 +9,16 @@ set search_path = ''
 as $$
 declare
   v_delay integer := 0;
+  v_ready timestamptz;
 begin
   if p_priority = 'realtime' then
     select s.realtime_delay_seconds into strict v_delay from public.service_settings s;
   end if;
+  -- before the send: a message never shows before its partition says that it is ready
+  v_ready := clock_timestamp() + make_interval(secs => v_delay);
   update public.partitions x
   set run_id = p_run, queue = p_priority, due_at = null, dead_since = null, next_run_id = null,
-    ready_at = clock_timestamp() + make_interval(secs => v_delay),
+    ready_at = v_ready,
     msg_id = sediment.queue_send(p_priority, p_run, p_dataset, p_table, p_period_tag, v_delay)
   where x.dataset_id = p_dataset and x."table" = p_table and x.period_tag = p_period_tag;
 end $$;

@@ -10,6 +10,7 @@ set statement_timeout = '30s'
 as $$
 declare
   p public.partitions;
+  v_ready timestamptz;
   v_sent integer := 0;
   v_resent integer := 0;
   v_stages integer;
@@ -38,8 +39,9 @@ begin
     then
       continue;
     end if;
+    v_ready := clock_timestamp();
     update public.partitions x
-    set ready_at = clock_timestamp(),
+    set ready_at = v_ready,
       msg_id = sediment.queue_send(p.queue, p.run_id, p.dataset_id, p."table", p.period_tag, 0)
     where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
     v_resent := v_resent + 1;

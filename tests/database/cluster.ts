@@ -40,7 +40,7 @@ export async function startCluster(major: 15 | 17 = 17): Promise<Cluster> {
   const folder = await openStateFolder(undefined);
   stack.defer(() => folder.close());
   const cacheDir = await cacheFolder(folder.path);
-  const as = await runAs([folder.path, cacheDir]);
+  const as = await runAs(folder.path, major === 17 ? cacheDir : folder.path);
   const watchdog = startWatchdog(folder.path);
   stack.defer(() => watchdog.close());
   const home = join(folder.path, "postgres");
