@@ -97,6 +97,8 @@ export async function openFolderMedium(options: FolderMediumOptions): Promise<Pe
     async commit(id, staged, text) {
       const part = await writeAside([new TextEncoder().encode(text)]);
       await fs.rename((staged as StagedBytes & { path: string }).path, bin(id));
+      // Were only the record's name to survive a power cut, there would be a record without bytes.
+      await fs.syncFolder(root);
       await fs.rename(part, json(id));
       await fs.syncFolder(root);
     },
@@ -129,7 +131,13 @@ export async function openFolderMedium(options: FolderMediumOptions): Promise<Pe
       await fs.syncFolder(root);
     },
 
-    setAside: (id) => fs.rename(json(id), `${json(id)}.broken`),
+    async setAside(id) {
+      // A copy: until the record is replaced, it is what tells the bytes from an orphan's.
+      const text = await fs.readText(json(id));
+      if (text === null) return;
+      const part = await writeAside([new TextEncoder().encode(text)]);
+      await fs.rename(part, `${json(id)}.broken`);
+    },
 
     async bytes(id): Promise<StoredBytes | null> {
       const path = bin(id);

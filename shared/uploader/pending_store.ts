@@ -27,6 +27,7 @@ import { isClaimLost, removeOrphan, repairItem } from "./repair_item.ts";
 import type { UploaderSettings } from "./settings.ts";
 import { type ItemEvent, itemTransitions } from "./transitions.ts";
 import { identityOf } from "./upload_meta.ts";
+import { UnwrittenRecords } from "./unwritten_records.ts";
 import { Usage } from "./usage.ts";
 
 /** What a save came to. `duplicate`: this identity was there already, and is `item`. */
@@ -48,11 +49,7 @@ export class PendingStore {
   readonly #parts: PendingStoreOptions;
   readonly #medium: PendingMedium;
   readonly #usage: Usage;
-  /**
-   * Changes that could not be written down because the disk is full. Sending frees space, so it must go
-   * on; the counts in memory keep it bounded.
-   */
-  readonly #unwritten = new Map<string, PendingItem>();
+  readonly #unwritten = new UnwrittenRecords();
   #nonces = 0;
 
   constructor(options: PendingStoreOptions) {
@@ -92,7 +89,7 @@ export class PendingStore {
           await this.#makeRoom(staged.size, id);
           const item = newItem(id, draft, staged.size, staged.sha256, clock.now());
           await this.#medium.commit(id, staged, writeRecord(item));
-          this.#unwritten.delete(id);
+          this.#unwritten.forget(id);
           this.#usage.put(id, item.size);
           say("saved", { id, size: item.size, ...about(item) });
           return { status: "saved", item };
@@ -111,15 +108,19 @@ export class PendingStore {
   async list(): Promise<PendingItem[]> {
     return await this.#guard(async () => {
       const { say } = this.#parts;
+      if (this.#unwritten.ids.length > 0) await this.#locked(() => this.#writeUnwritten());
       const scan = await this.#medium.scan();
       const items: PendingItem[] = [];
       const wrong: string[] = [];
       for (const { id, text, hasBytes } of scan.records) {
         const read = readRecord(id, text);
-        if (read.kind === "newer") say("skipped_newer", { id, version: read.version });
-        else if (read.kind === "broken" || !hasBytes || isClaimLost(read.item, this.#parts)) {
-          wrong.push(id);
-        } else items.push(this.#unwritten.get(id) ?? read.item);
+        if (read.kind === "newer") {
+          say("skipped_newer", { id, version: read.version });
+          continue;
+        }
+        const item = read.kind === "item" ? this.#unwritten.over(id, text) ?? read.item : null;
+        if (item && hasBytes && !isClaimLost(item, this.#parts)) items.push(item);
+        else wrong.push(id);
       }
       for (const { id, reason } of scan.unreadable) say("unreadable", { id, message: reason });
       if (scan.foreign.length > 0) {
@@ -129,7 +130,7 @@ export class PendingStore {
         await this.#locked(async () => {
           for (const id of scan.orphans) await removeOrphan(id, this.#parts);
           for (const id of wrong) {
-            const item = await repairItem(id, this.#parts);
+            const item = await this.#repair(id);
             if (item) items.push(item);
           }
         });
@@ -245,7 +246,7 @@ export class PendingStore {
       await this.#write(next);
       return next;
     }
-    this.#unwritten.delete(id);
+    this.#unwritten.forget(id);
     await this.#medium.remove(id);
     this.#usage.remove(id);
     return null;
@@ -253,23 +254,42 @@ export class PendingStore {
 
   /** The item of a record as it is now; null when there is none that this version can use. */
   async #there(id: string): Promise<PendingItem | null> {
-    const unwritten = this.#unwritten.get(id);
-    if (unwritten) return unwritten;
     const text = await this.#medium.read(id);
     if (text === null) return null;
     const read = readRecord(id, text);
-    return read.kind === "item" ? read.item : null;
+    return read.kind === "item" ? this.#unwritten.over(id, text) ?? read.item : null;
   }
 
   async #write(item: PendingItem): Promise<void> {
     try {
       await this.#medium.write(item.id, writeRecord(item));
-      this.#unwritten.delete(item.id);
+      this.#unwritten.forget(item.id);
     } catch (error) {
-      if (!isFull(error)) throw error;
-      this.#unwritten.set(item.id, item);
+      const text = isFull(error) ? await this.#medium.read(item.id) : null;
+      if (text === null) throw error;
+      this.#unwritten.keep(item, text);
       this.#parts.say("full", { id: item.id, message: (error as Error).message });
     }
+  }
+
+  async #writeUnwritten(): Promise<void> {
+    for (const id of this.#unwritten.ids) {
+      const item = await this.#there(id);
+      if (item) await this.#write(item);
+      else this.#unwritten.forget(id);
+    }
+  }
+
+  async #repair(id: string): Promise<PendingItem | null> {
+    const text = await this.#medium.read(id);
+    if (text === null) return null;
+    const read = readRecord(id, text);
+    if (read.kind === "newer") return null;
+    const item = read.kind === "item" ? this.#unwritten.over(id, text) ?? read.item : null;
+    const reason = read.kind === "broken" ? read.reason : "";
+    const repaired = await repairItem(id, item ?? { reason }, this.#parts);
+    if (repaired !== item && repaired) await this.#write(repaired);
+    return repaired;
   }
 
   /** What a save answers when the identity is there; one that has expired is saved anew. */

@@ -3,7 +3,7 @@ import type { Clock } from "./clock.ts";
 import type { Say } from "./log.ts";
 import type { PendingMedium } from "./pending_medium.ts";
 import { applyEvent, claimOverrun, type EventFacts, wreck } from "./pending_item.ts";
-import { type PendingItem, readRecord, writeRecord } from "./pending_record.ts";
+import type { PendingItem } from "./pending_record.ts";
 import type { UploaderSettings } from "./settings.ts";
 import type { ItemEvent } from "./transitions.ts";
 
@@ -23,45 +23,42 @@ export function isClaimLost(item: PendingItem, tools: Pick<RepairTools, "medium"
 }
 
 /**
- * An item that a scan found wrong, looked at again: a record without bytes and a broken record end dead
- * with their reason, a lost claim goes back to waiting, or dead when it was the last attempt.
+ * An item that a scan found wrong, looked at again: one without bytes and a broken record end dead with
+ * their reason, a lost claim goes back to waiting, or dead when it was the last attempt.
  *
- * @returns the item as it is now; null when there is none for this version
+ * @param found the item, or why its record could not be read
+ * @returns the item as it should be written down; the same when nothing is wrong with it any more
  */
-export async function repairItem(id: string, tools: RepairTools): Promise<PendingItem | null> {
+export async function repairItem(
+  id: string,
+  found: PendingItem | { reason: string },
+  tools: RepairTools,
+): Promise<PendingItem | null> {
   const { medium, clock, settings, say } = tools;
-  const text = await medium.read(id);
-  if (text === null) return null;
-  const read = readRecord(id, text);
-  if (read.kind === "newer") return null;
   const bytes = await medium.bytes(id);
-  if (read.kind === "broken") {
-    say("dead", { id, code: "record_unreadable", message: read.reason });
+  if ("reason" in found) {
+    say("dead", { id, code: "record_unreadable", message: found.reason });
     await medium.setAside(id);
     const hash = await bytes?.sha256() ?? "0".repeat(64);
-    const item = wreck(id, read.reason, bytes?.size ?? 0, hash, clock.now());
-    await medium.write(id, writeRecord(item));
-    return item;
+    return wreck(id, found.reason, bytes?.size ?? 0, hash, clock.now());
   }
-  const { item } = read;
   if (!bytes) {
-    if (item.last_error?.code === "bytes_missing" && item.state === "dead") return item; // known
-    return await change("corrupt", "bytes_missing", `${item.file_path} isn't there`);
+    if (found.last_error?.code === "bytes_missing" && found.state === "dead") return found; // known
+    return change(found, "corrupt", "bytes_missing", `${found.file_path} isn't there`);
   }
-  if (!isClaimLost(item, tools)) return item;
-  const message = `the sender ${item.claim?.owner} did not come back`;
-  return item.attempt_count >= settings.retry.max_attempts
-    ? await change("exhausted", "attempts_exhausted", message)
-    : await change("claim_lost", "connection_lost", message);
+  if (!isClaimLost(found, tools)) return found;
+  const message = `the sender ${found.claim?.owner} did not come back`;
+  return found.attempt_count >= settings.retry.max_attempts
+    ? change(found, "exhausted", "attempts_exhausted", message)
+    : change(found, "claim_lost", "connection_lost", message);
 
-  async function change(event: ItemEvent, code: string, message: string) {
+  function change(item: PendingItem, event: ItemEvent, code: string, message: string) {
     const facts: EventFacts = { error: { code, message } };
     const next = applyEvent(item, event, facts, {
       now: clock.now(),
       random: clock.random,
       intervalSeconds: settings.retry.interval_seconds,
     });
-    if (next) await medium.write(id, writeRecord(next));
     say(next?.state === "dead" ? "dead" : "recovered", { id, code, message });
     return next;
   }

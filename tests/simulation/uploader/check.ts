@@ -1,0 +1,74 @@
+/** What must hold when the world has come to rest. */
+import type { PendingItem } from "../../../shared/uploader/pending_record.ts";
+import { identityOfItem, type World } from "./world.ts";
+
+/** Requests that one attempt can make: two, and two more after a stage that was gone. */
+const requestsAnAttempt = 4;
+
+/** The broken promises, in words; none is the hope. */
+export function violations(world: World, items: PendingItem[]): string[] {
+  const found: string[] = [];
+  const { service, accepted } = world;
+  const kept = new Map(items.map((item) => [identityOfItem(item), item]));
+
+  for (const identity of accepted) {
+    const item = kept.get(identity);
+    const ended = item && (item.state === "dead" || item.state === "expired");
+    if (!service.stored.has(identity) && !ended) found.push(`lost: ${identity}`);
+    if (ended && !item.last_error) found.push(`${item.state} without a reason: ${identity}`);
+  }
+  for (const item of items) {
+    if (item.state !== "dead" && item.state !== "expired") {
+      found.push(`still ${item.state} at the end: ${item.id}`);
+    }
+    const code = item.last_error?.code ?? "";
+    if (["bytes_missing", "bytes_changed", "record_unreadable"].includes(code)) {
+      found.push(`${code}, though no stranger touched the folder: ${item.id}`);
+    }
+  }
+  for (const leftover of leftovers(world)) found.push(`left behind: ${leftover}`);
+  found.push(...tooManyRequests(world));
+  const unwritten = world.log.some((event) => event.event === "full" && event.id !== undefined);
+  if (world.sameHost && !world.clockJumped && !unwritten) {
+    for (const overlap of world.overlaps) found.push(`sent by two at once: ${overlap}`);
+  }
+  return found;
+}
+
+function tooManyRequests(world: World): string[] {
+  const found: string[] = [];
+  const maxAttempts = 5;
+  for (const { identity } of world.contents) {
+    const requests = world.service.requests.filter((request) => request.identity === identity);
+    // A request that no server saw, and one that was refused, are no attempt.
+    const counted = requests.filter(({ status }) =>
+      status !== "refuse_connection" && status !== 401
+    );
+    // Saved anew after it was stored or had expired, or re-queued: its attempts begin again.
+    const lives = world.lives.get(identity) ?? 0;
+    // With a full disk an attempt is counted in memory: it is not seen by others, nor after a crash.
+    const unwritten = world.log.filter((event) =>
+      event.event === "full" && world.identities.get(event.id ?? "") === identity
+    ).length;
+    const bound = requestsAnAttempt * (maxAttempts * lives + unwritten);
+    if (counted.length > bound) {
+      found.push(`${counted.length} requests for ${identity}, of at most ${bound}`);
+    }
+  }
+  const refused = world.service.requests.filter(({ status }) => status === 401).length;
+  const bound = world.refusalBound();
+  if (refused > bound) found.push(`${refused} refused requests, of at most ${bound}`);
+  return found;
+}
+
+function leftovers(world: World): string[] {
+  const names = (path: string) => world.disk.list(path).map(({ name }) => name);
+  const files = names("/pending").filter((name) => name !== ".sediment");
+  const records = new Set(
+    files.filter((name) => name.endsWith(".json")).map((n) => n.slice(0, 32)),
+  );
+  return [
+    ...files.filter((name) => !records.has(name.slice(0, 32))),
+    ...names("/pending/.sediment/tmp").filter((name) => world.sameHost && !world.isRunning(name)),
+  ];
+}
