@@ -151,3 +151,34 @@ function decimalDigits(type: number, length: number): number {
   }
   return 0;
 }
+
+/** The ConvertedType that older readers know the type by, where there is one. */
+export function convertedTypeOf(logical: Logical): number | undefined {
+  switch (logical.kind) {
+    case "STRING":
+      return convertedType.UTF8;
+    case "MAP":
+    case "LIST":
+    case "ENUM":
+    case "DECIMAL":
+    case "DATE":
+    case "JSON":
+    case "BSON":
+    case "INTERVAL":
+      return convertedType[logical.kind];
+    case "TIME":
+    case "TIMESTAMP":
+      // the converted types are adjusted to UTC
+      return logical.unit === "NANOS" || !logical.utc
+        ? undefined
+        : convertedType[`${logical.kind}_${logical.unit}`];
+    case "INTEGER":
+      return integerConverted(logical);
+  }
+  return undefined;
+}
+
+function integerConverted(logical: LogicalType & { kind: "INTEGER" }): number {
+  const step = Math.log2(logical.bitWidth) - 3;
+  return (logical.signed ? convertedType.INT_8 : convertedType.UINT_8) + step;
+}

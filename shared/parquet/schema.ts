@@ -1,7 +1,19 @@
 import { createHash } from "node:crypto";
 import { defaultLimits, type ParquetLimits } from "./limits.ts";
-import { checkLeafType, type Logical, logicalOf, logicalText } from "./logical_text.ts";
-import { enumName, physicalType, repetition, type SchemaElement } from "./metadata.ts";
+import {
+  checkLeafType,
+  convertedTypeOf,
+  type Logical,
+  logicalOf,
+  logicalText,
+} from "./logical_text.ts";
+import {
+  convertedType,
+  enumName,
+  physicalType,
+  repetition,
+  type SchemaElement,
+} from "./metadata.ts";
 import { parquetError, printable } from "./parquet_error.ts";
 
 /**
@@ -12,7 +24,10 @@ export type Role = "leaf" | "struct" | "list" | "map" | "variant";
 
 /** An element of the schema in its tree. */
 export interface SchemaNode {
-  /** As in the file, but for its repetition, which is always set (0 at the root). */
+  /**
+   * As in the file, but for what would be unsound to write: its repetition is always set (0 at the root), the root
+   * has no annotation, and the converted type says what the logical one says.
+   */
   element: SchemaElement;
   name: string;
   /** Names from below the root down to here; a name may hold dots. */
@@ -90,6 +105,7 @@ export function schemaTree(
         );
       }
       for (let i = 0; i < childCount; i++) node.children.push(build(node, depth + 1));
+      checkGroupType(node);
       checkNames(node);
       takeRole(node);
     } else {
@@ -131,8 +147,10 @@ function newNode(
       `element ${printable(element.name)} of the schema has the repetition ${kind}`,
     );
   }
+  const logical = parent === undefined ? undefined : logicalOf(element);
+  checkAnnotations(element, logical);
   return {
-    element: element.repetition === kind ? element : { ...element, repetition: kind },
+    element: normalised(element, kind, logical, parent === undefined),
     name: element.name,
     path: parent === undefined ? [] : [...parent.path, element.name],
     parent,
@@ -140,12 +158,86 @@ function newNode(
     repetition: kind,
     definitionLevel: (parent?.definitionLevel ?? 0) + (kind === repetition.REQUIRED ? 0 : 1),
     repetitionLevel: (parent?.repetitionLevel ?? 0) + (kind === repetition.REPEATED ? 1 : 0),
-    logical: parent === undefined ? undefined : logicalOf(element),
+    logical,
     role: element.type === undefined ? "struct" : "leaf",
     repeated: undefined,
     listElement: undefined,
     firstLeaf,
     leafCount: 0,
+  };
+}
+
+/**
+ * The element as it may be written: a root without annotations, and a converted type that says the same as the
+ * logical one (readers that know only one of them must not differ).
+ */
+function normalised(
+  element: SchemaElement,
+  kind: number,
+  logical: Logical | undefined,
+  isRoot: boolean,
+): SchemaElement {
+  if (isRoot) {
+    return { ...blankElement(element.name), repetition: kind, numChildren: element.numChildren };
+  }
+  const converted = element.convertedType;
+  if (logical === undefined || agrees(converted, logical)) {
+    return element.repetition === kind ? element : { ...element, repetition: kind };
+  }
+  return { ...element, repetition: kind, convertedType: convertedTypeOf(logical) };
+}
+
+/** Whether a converted type stands for the logical type, or for the same time in another zone. */
+function agrees(converted: number | undefined, logical: Logical): boolean {
+  if (converted === undefined || converted === convertedTypeOf(logical)) return true;
+  if (logical.kind === "MAP") return converted === convertedType.MAP_KEY_VALUE;
+  // writers add it to local times too, for readers that know nothing else
+  return (logical.kind === "TIME" || logical.kind === "TIMESTAMP") &&
+    converted === convertedTypeOf({ ...logical, utc: true });
+}
+
+const texts: readonly (string | number)[] = [
+  "STRING",
+  "ENUM",
+  "JSON",
+  convertedType.UTF8,
+  convertedType.ENUM,
+  convertedType.JSON,
+];
+
+/**
+ * Throws when the two annotations of an element mean different things: the logical one should win by the format,
+ * DuckDB takes the other, so whichever is written would be wrong for somebody. Kinds of text are all text.
+ */
+function checkAnnotations(element: SchemaElement, logical: Logical | undefined): void {
+  const converted = element.convertedType;
+  if (logical === undefined || converted === undefined) return;
+  const scaled = logical.kind !== "DECIMAL" ||
+    ((element.scale ?? 0) === logical.scale && element.precision === logical.precision);
+  if (scaled && agrees(converted, logical)) return;
+  if (texts.includes(logical.kind) && texts.includes(converted)) return;
+  throw parquetError(
+    "invalid_parquet",
+    `element ${printable(element.name)} of the schema is annotated as ${
+      logicalText(logical)
+    } and as ` +
+      `${enumName(convertedType, converted)}, which contradict each other`,
+  );
+}
+
+/** An element of nothing but a name, required. */
+export function blankElement(name: string): SchemaElement {
+  return {
+    type: undefined,
+    typeLength: undefined,
+    repetition: repetition.REQUIRED,
+    name,
+    numChildren: undefined,
+    convertedType: undefined,
+    scale: undefined,
+    precision: undefined,
+    fieldId: undefined,
+    logicalType: undefined,
   };
 }
 
@@ -167,6 +259,16 @@ function checkNames(group: SchemaNode): void {
     }
     names.add(lower);
   }
+}
+
+/** A group is a struct, or one of the annotated kinds. */
+function checkGroupType(node: SchemaNode): void {
+  const kind = node.logical?.kind;
+  if (kind === undefined || kind === "LIST" || kind === "MAP" || kind === "VARIANT") return;
+  throw parquetError(
+    kind === "OTHER" ? "unsupported_parquet" : "invalid_parquet",
+    `group ${printable(node.name)} of the schema is annotated ${logicalText(node.logical!)}`,
+  );
 }
 
 /** LIST and MAP by the backward compatibility rules of LogicalTypes.md. */

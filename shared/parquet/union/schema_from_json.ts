@@ -1,12 +1,5 @@
-import type { Logical } from "../logical_text.ts";
-import {
-  convertedType,
-  type LogicalType,
-  physicalType,
-  repetition,
-  type SchemaElement,
-  type TimeUnit,
-} from "../metadata.ts";
+import { convertedTypeOf, type Logical } from "../logical_text.ts";
+import { physicalType, repetition, type SchemaElement, type TimeUnit } from "../metadata.ts";
 import { parquetError } from "../parquet_error.ts";
 import { type SchemaJson, type SchemaTree, schemaTree } from "../schema.ts";
 
@@ -38,7 +31,7 @@ function collect(json: SchemaJson, elements: SchemaElement[], isRoot: boolean): 
     repetition: isRoot ? undefined : repetitions[json.repetition ?? "required"],
     name: json.name,
     numChildren: json.children?.length,
-    convertedType: logical === undefined ? undefined : convertedOf(logical),
+    convertedType: logical === undefined ? undefined : convertedTypeOf(logical),
     scale: isDecimal ? logical.scale : undefined,
     precision: isDecimal ? logical.precision : undefined,
     fieldId: json.field_id,
@@ -81,35 +74,4 @@ export function logicalFromText(text: string): Logical {
     }
   }
   throw parquetError("invalid_parquet", `there is no logical type ${text.slice(0, 80)}`);
-}
-
-/** The ConvertedType that older readers know the type by, where there is one. */
-function convertedOf(logical: Logical): number | undefined {
-  switch (logical.kind) {
-    case "STRING":
-      return convertedType.UTF8;
-    case "MAP":
-    case "LIST":
-    case "ENUM":
-    case "DECIMAL":
-    case "DATE":
-    case "JSON":
-    case "BSON":
-    case "INTERVAL":
-      return convertedType[logical.kind];
-    case "TIME":
-    case "TIMESTAMP":
-      // the converted types are adjusted to UTC
-      return logical.unit === "NANOS" || !logical.utc
-        ? undefined
-        : convertedType[`${logical.kind}_${logical.unit}`];
-    case "INTEGER":
-      return integerConverted(logical);
-  }
-  return undefined;
-}
-
-function integerConverted(logical: LogicalType & { kind: "INTEGER" }): number {
-  const step = Math.log2(logical.bitWidth) - 3;
-  return (logical.signed ? convertedType.INT_8 : convertedType.UINT_8) + step;
 }

@@ -1,6 +1,6 @@
 import { convertedType, repetition, type SchemaElement } from "../metadata.ts";
 import { parquetError } from "../parquet_error.ts";
-import { type SchemaNode, type SchemaTree, schemaTree } from "../schema.ts";
+import { blankElement, type SchemaNode, type SchemaTree, schemaTree } from "../schema.ts";
 import { type FieldView, fieldView, sameSpelling, viewText } from "./field_view.ts";
 import { type LeafElement, type LeafKind, leafKind, unionLeaf } from "./leaf_union.ts";
 
@@ -145,21 +145,6 @@ function incompatible(one: FieldView, other: FieldView, path: readonly string[])
     `the types ${cut(viewText(one))} and ${cut(viewText(other))} have no common one without loss`,
     { column: path },
   );
-}
-
-function blankElement(name: string): SchemaElement {
-  return {
-    type: undefined,
-    typeLength: undefined,
-    repetition: repetition.REQUIRED,
-    name,
-    numChildren: undefined,
-    convertedType: undefined,
-    scale: undefined,
-    precision: undefined,
-    fieldId: undefined,
-    logicalType: undefined,
-  };
 }
 
 /** Adds a field's elements in depth-first order. */

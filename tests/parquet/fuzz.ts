@@ -1,0 +1,49 @@
+/**
+ * `deno task fuzz [--count N] [--seed S] [--only INDEX] [--keep FOLDER]`: mutates Parquet files and checks that
+ * each mutant is refused by name or merged to the rows that DuckDB reads. Exits 1 when one is not.
+ */
+import { parseArgs } from "node:util";
+import { type Finding, fuzz } from "./fuzz/fuzz_run.ts";
+
+const { values } = parseArgs({
+  options: {
+    count: { type: "string", default: "50000" },
+    seed: { type: "string", default: "1" },
+    only: { type: "string" },
+    keep: { type: "string" },
+  },
+});
+
+const report = await fuzz({
+  seed: Number(values.seed),
+  count: Number(values.count),
+  only: values.only === undefined ? undefined : Number(values.only),
+  onProgress(done, { outcomes }) {
+    if (done % 1000 === 0) console.log(done, JSON.stringify(outcomes), memory());
+  },
+});
+
+function memory(): string {
+  return `${Math.round(Deno.memoryUsage().rss / 2 ** 20)} MB`;
+}
+
+async function show(title: string, findings: Finding[]): Promise<void> {
+  if (findings.length === 0) return;
+  console.log(`\n${title}: ${findings.length}`);
+  for (const { index, file, what, verdict, bytes } of findings.slice(0, 40)) {
+    console.log(`  #${index} ${file}: ${what}`);
+    const detail = verdict.detail.split("\n")[0].slice(0, 300);
+    console.log(`      ${verdict.outcome}, ${verdict.ms.toFixed(0)} ms: ${detail}`);
+    if (values.keep !== undefined) {
+      await Deno.mkdir(values.keep, { recursive: true });
+      await Deno.writeFile(`${values.keep}/${report.seed}-${index}.parquet`, bytes);
+    }
+  }
+}
+
+console.log(`\nseed ${report.seed}: ${report.mutants} mutants`, report.outcomes, memory());
+if (report.oracleCrashes > 0) console.log(`DuckDB crashed or hung ${report.oracleCrashes} times`);
+await show("disputed between readers", report.disputed);
+await show("slow", report.slow);
+await show("wrong", report.wrong);
+Deno.exit(report.wrong.length > 0 ? 1 : 0);
