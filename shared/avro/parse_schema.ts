@@ -1,4 +1,5 @@
 import { at, avroError, invalid, printable, unsupported } from "./avro_error.ts";
+import { readFieldName } from "./field_name.ts";
 import type { AvroLimits } from "./limits.ts";
 import { logicalTypeOf } from "./logical_type.ts";
 import { Names } from "./names.ts";
@@ -15,9 +16,6 @@ const primitives: Record<PrimitiveKind, number> = {
   bytes: 1,
   string: 1,
 };
-
-/** Avro's grammar of names as its 1.12 reference implementation reads it: letters of any script. */
-const fieldName = /^[\p{L}_][\p{L}\p{N}_]{0,1023}$/u;
 
 /**
  * Reads a schema's JSON. Why not avsc: it compiles record types with `new Function` from what a stranger
@@ -141,33 +139,29 @@ class SchemaParser {
     depth: number,
     namespace: string,
   ): AvroType {
-    const name = this.#names.define(attributes, namespace);
+    const own = this.#names.define(attributes, namespace);
     if (!Array.isArray(attributes.fields)) {
-      throw invalid(`record ${printable(name.full)} lacks fields`);
+      throw invalid(`record ${printable(own.full)} lacks fields`);
     }
-    const seen = new Set<string>();
+    const taken = new Set<string>();
     const fields: AvroField[] = [];
     let nodes = 1, deepest = 0, lists = 0, minBytes = 0;
     for (const entry of attributes.fields as unknown[]) {
       const field = (entry ?? {}) as Record<string, unknown>;
-      if (typeof field.name !== "string" || !fieldName.test(field.name)) {
-        const seen = typeof field.name === "string" ? printable(field.name) : typeof field.name;
-        throw invalid(`a field's name is not a name: ${seen}`);
-      }
-      checkUnique(field.name, seen);
-      const inside = path === "" ? field.name : `${path}.${field.name}`;
-      const type = this.#type(field.type, inside, depth + 1, name.namespace);
+      const name = readFieldName(field.name, taken);
+      const inside = path === "" ? name : `${path}.${name}`;
+      const type = this.#type(field.type, inside, depth + 1, own.namespace);
       nodes += type.nodes;
       minBytes += type.minBytes;
       deepest = Math.max(deepest, type.depth);
       lists = Math.max(lists, type.lists);
-      fields.push({ name: field.name, type });
+      fields.push({ name, type });
     }
     if (fields.length === 0) {
-      throw unsupported(`record ${printable(name.full)} has no fields; Parquet has no empty group`);
+      throw unsupported(`record ${printable(own.full)} has no fields; Parquet has no empty group`);
     }
-    const record = { kind: "record" as const, name: name.full, fields, nodes, lists, minBytes };
-    return this.#names.finish(name.full, { ...record, depth: deepest + 1 });
+    const record = { kind: "record" as const, name: own.full, fields, nodes, lists, minBytes };
+    return this.#names.finish(own.full, { ...record, depth: deepest + 1 });
   }
 
   #enum(attributes: Record<string, unknown>, namespace: string): AvroType {
@@ -246,14 +240,6 @@ class SchemaParser {
   #tooWide() {
     return unsupported(`the schema has more than ${this.#limits.schemaNodes} types`);
   }
-}
-
-/** Notes a field's name. Readers of Parquet that ignore case cannot tell `id` from `ID`. */
-function checkUnique(name: string, seen: Set<string>): void {
-  if (seen.has(name)) throw invalid(`two fields are named ${printable(name)}`);
-  const lower = ` ${name.toLowerCase()}`; // no name begins with a space
-  if (seen.has(lower)) throw unsupported(`two fields differ from ${printable(name)} in case only`);
-  seen.add(name).add(lower);
 }
 
 function isNull(json: unknown): boolean {
