@@ -27,6 +27,8 @@ export interface PlanSettings {
   healthy_row_group_bytes: number;
   min_inputs: number;
   max_age_seconds: number;
+  /** Columns of which the last writer wins; where there are any, only neighbours in upload order are merged. */
+  dedupe_keys?: string[];
 }
 
 /** What the planner is asked. */
@@ -69,7 +71,11 @@ export interface Plan<F extends PlanFile> {
 
 const defaultLimits: OutputLimits = { maxInputs: 1000, maxUncompressedBytes: 256 * 1024 * 1024 };
 
-/** Plans one partition. Files of different schemas never meet in an output. */
+/**
+ * Plans one partition. Files of different schemas never meet in an output; in a table that dedupes neither do
+ * files with another between them, be it in quarantine, of another schema or full grown: a row in it may be
+ * older than one input's and newer than the other's.
+ */
 export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Plan<F> {
   const { files, settings, forced, now } = request;
   const limits = { ...defaultLimits, ...request.limits };
@@ -78,8 +84,12 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
   const notes: string[] = [];
   let nextDueAt: Date | null = null;
 
-  const groups = Map.groupBy(active, (file) => file.schema_fingerprint);
-  for (const group of groups.values()) {
+  const adjacent = (settings.dedupe_keys?.length ?? 0) > 0;
+  const schemas = new Set(active.map((file) => file.schema_fingerprint)).size;
+  const groups = adjacent
+    ? neighbours(files, settings)
+    : [...Map.groupBy(active, (file) => file.schema_fingerprint).values()];
+  for (const group of groups) {
     for (const file of group) {
       if (!isFragmented(file, settings) || !isFullGrown(file, settings)) continue;
       const size = Math.round(file.uncompressed_bytes / file.row_group_count);
@@ -89,7 +99,8 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
     }
     const small = group.filter((file) => !isFullGrown(file, settings));
     const choice = choose(small, settings, forced, now);
-    const packed = pack(choice.files, settings.target_file_bytes, limits);
+    const packed = (adjacent ? stretches(small, choice.files) : [choice.files])
+      .flatMap((chosen) => pack(chosen, settings.target_file_bytes, limits));
     outputs.push(...packed.map((inputs) => output(inputs, choice.reason)));
     const taken = new Set(packed.flat());
     const left = small.filter((file) => !taken.has(file));
@@ -106,9 +117,44 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
   if (quarantined > 0) notes.push(`${filesText(quarantined)} in quarantine`);
   return {
     outputs,
-    decision: decisionText(outputs, files.length, groups.size, notes, nextDueAt),
+    decision: decisionText(outputs, files.length, schemas, notes, nextDueAt),
     nextDueAt,
   };
+}
+
+/** Stretches of sound files of one schema with nothing between them; a full grown one is a stretch of its own. */
+function neighbours<F extends PlanFile>(files: F[], settings: PlanSettings): F[][] {
+  const found: F[][] = [];
+  let open: F[] | null = null;
+  for (const file of files.toSorted(byUploadOrder)) {
+    if (file.state !== "active") {
+      open = null;
+    } else if (isFullGrown(file, settings)) {
+      found.push([file]);
+      open = null;
+    } else if (open !== null && open[0]!.schema_fingerprint === file.schema_fingerprint) {
+      open.push(file);
+    } else {
+      found.push(open = [file]);
+    }
+  }
+  return found;
+}
+
+/**
+ * Cuts chosen files where others lie between them. Where that leaves none with a neighbour, everything from the
+ * first to the last goes together: rewriting a larger file beats never merging the small ones around it.
+ */
+function stretches<F extends PlanFile>(all: F[], chosen: F[]): F[][] {
+  const taken = new Set(chosen);
+  const cut: F[][] = [[]];
+  for (const file of all) {
+    if (taken.has(file)) cut.at(-1)!.push(file);
+    else if (cut.at(-1)!.length > 0) cut.push([]);
+  }
+  const several = cut.filter((files) => files.length > 1);
+  if (several.length > 0 || chosen.length < 2) return several;
+  return [all.slice(all.indexOf(chosen[0]!), all.indexOf(chosen.at(-1)!) + 1)];
 }
 
 /** Whether a file has reached the size at which it stays as it is. */

@@ -153,6 +153,12 @@ class Run {
       await this.quarantine(result);
       // What is left after a quarantine may be a single file, which is no merge.
       if (result.merged.length < (alone ? 1 : 2)) return false;
+      if (dedupes(claim) && hasGap(output.inputs, result)) {
+        throw new SedimentError(
+          "inputs_changed",
+          "A bad file lay between the inputs: to be planned again",
+        );
+      }
 
       const { object_key } = await this.step("update-metadata", () =>
         ports.catalog.stageOutput({
@@ -258,7 +264,9 @@ class Run {
     if (outage !== undefined) throw outage.error;
     const rowsOf = new Map(inputs.map((file) => [String(file.id), file.row_count]));
     const rows = result.merged.reduce((sum, id) => sum + rowsOf.get(id)!, 0);
-    if (result.merged.length > 0 && result.rowCount !== rows) {
+    // Where the last writer wins, rows may go; where none can be lost, none may.
+    const fits = dedupes(this.claim) ? result.rowCount <= rows : result.rowCount === rows;
+    if (result.merged.length > 0 && !fits) {
       throw new SedimentError(
         "merge_rows_differ",
         `The merge of ${result.merged.length} files wrote ${result.rowCount} rows of ${rows}`,
@@ -412,9 +420,21 @@ function checkClaim(claim: Claim): void {
   }
 }
 
-/** Whether trying again can't help. Inputs that changed under a run are other inputs next time. */
+/** Whether trying again can't help. Inputs that don't fit any more are planned again next time. */
 export function isPermanent(error: SedimentError): boolean {
-  return !error.retryable && error.code !== "inputs_changed";
+  return !error.retryable && error.code !== "inputs_changed" &&
+    error.code !== "inputs_not_adjacent";
+}
+
+/** Whether the last writer of a key wins in the claim's table. */
+function dedupes({ settings }: Claim): boolean {
+  return settings.dedupe_keys.length > 0;
+}
+
+/** Whether an input that was left out lies between two that were merged. */
+function hasGap(inputs: InputFile[], { merged }: MergeResult): boolean {
+  const kept = inputs.map(({ id }) => merged.includes(String(id)));
+  return kept.slice(kept.indexOf(true), kept.lastIndexOf(true)).includes(false);
 }
 
 function leaseSignal(turn: AbortSignal, leaseSeconds: number) {

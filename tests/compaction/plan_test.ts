@@ -217,3 +217,45 @@ Deno.test("whatever the files, a plan uses each at most once, never mixes schema
     { numRuns: 300, seed: 20261122 },
   );
 });
+
+const deduping = { settings: { dedupe_keys: ["key"] } };
+
+Deno.test("a table that dedupes merges across no file in quarantine and no other schema", () => {
+  const before = several(4);
+  const bad = file({ state: "quarantined" });
+  const middle = several(4);
+  const other = file({ schema_fingerprint: "s2" });
+  const after = several(4);
+  const { outputs } = plan([...before, bad, ...middle, other, ...after].toReversed(), deduping);
+  assert.deepEqual(outputs.map(({ inputs }) => ids(inputs)), [before, middle, after].map(ids));
+});
+
+Deno.test("a table that dedupes does not reach over a full grown file", () => {
+  const files = [...several(2), file({ byte_length: 40 * MiB, level: 2 }), ...several(2)];
+  assert.deepEqual(plan(files, deduping).outputs, []);
+  assert.equal(plan(files).outputs[0].inputs.length, 4);
+});
+
+Deno.test("small files of a table that dedupes take a larger one between them along when none has a neighbour", () => {
+  const files = [1, 2, 3, 4].flatMap(() => [file(), file({ byte_length: 3 * MiB, level: 1 })]);
+  const { outputs } = plan(files.slice(0, -1), deduping);
+  assert.deepEqual(outputs.flatMap(({ inputs }) => ids(inputs)), ids(files.slice(0, -1)));
+});
+
+Deno.test("inputs of a table that dedupes have nothing visible between them, whatever lies there", () => {
+  const anyFile = fc.record({
+    byte_length: fc.constantFrom(15_000, 600_000, 3 * MiB, 12 * MiB, 40 * MiB),
+    state: fc.constantFrom("active", "active", "active", "quarantined"),
+    schema_fingerprint: fc.constantFrom("s1", "s1", "s2"),
+    level: fc.constantFrom(0, 1),
+    uploaded_at: fc.constantFrom(hoursAgo(0), hoursAgo(3)),
+  });
+  fc.assert(fc.property(fc.array(anyFile, { maxLength: 40 }), fc.boolean(), (some, forced) => {
+    const files = some.map((fields) => file(fields));
+    for (const { inputs } of plan(files, { ...deduping, forced }).outputs) {
+      const first = files.indexOf(inputs[0]);
+      assert.deepEqual(ids(inputs), ids(files.slice(first, first + inputs.length)));
+      assert.equal(new Set(inputs.map((input) => input.schema_fingerprint)).size, 1);
+    }
+  }));
+});
