@@ -1,5 +1,7 @@
 /** Who acts in a seed: uploaders, workers, the clockwork, people with requests. */
 import { createHash } from "node:crypto";
+import type { Catalog } from "../../../shared/catalog/catalog.ts";
+import type { InputFile } from "../../../shared/catalog/run_results.ts";
 import { takeTurn } from "../../../shared/compaction/turn.ts";
 import { vacuum } from "../../../shared/compaction/vacuum.ts";
 import { SedimentError } from "../../../shared/errors.ts";
@@ -7,10 +9,11 @@ import type { UploadPorts } from "../../../shared/uploads/ports.ts";
 import { receiveUpload, uploadAtOnce } from "../../../shared/uploads/receive_upload.ts";
 import { stageUpload } from "../../../shared/uploads/stage_upload.ts";
 import type { UploadRequest } from "../../../shared/uploads/upload_request.ts";
-import { encodeRows, inspectRows, mergeRows } from "./rows.ts";
+import { encodeRows, inspectRows, latest, mergeAllRows, mergeRows } from "./rows.ts";
 import type { ClientUpload, World } from "./world.ts";
 
-const tables = ["battles", "items", "quests"];
+/** Few, so that many meet on one. The last is one where the last writer of a key wins. */
+const tables = ["battles", "items", latest];
 
 /** A user with a dataset. */
 export interface Owner {
@@ -101,7 +104,10 @@ function newBody(world: World, owner: Owner, id: string): Body {
   for (const [ordinal, table] of names.entries()) {
     const own = Array.from(
       { length: random.whole(1, 4) },
-      (_, n) => `${table}/${id}.${ordinal}:${n}`,
+      (_, n) =>
+        table === latest
+          ? `${table}/${random.pick(["a", "b", "c", "d"])}@${id}.${ordinal}:${n}`
+          : `${table}/${id}.${ordinal}:${n}`,
     );
     const bytes = encodeRows(
       {
@@ -134,13 +140,26 @@ function newBody(world: World, owner: Owner, id: string): Body {
   };
 }
 
+/** What kind of worker takes turns: all of them must be harmless. */
+export type WorkerKind =
+  | "current"
+  /** Goes on with the files of an earlier claim, as one does that keeps its plan. */
+  | "stale"
+  /** Runs the code of before, which knows no dedupe tables. */
+  | "old";
+
 /** Takes turns. */
-export async function worker(world: World, name: string, turns: number): Promise<void> {
+export async function worker(
+  world: World,
+  name: string,
+  kind: WorkerKind,
+  turns: number,
+): Promise<void> {
   const ports = {
-    catalog: world.catalogOf(name),
+    catalog: misled(world, world.catalogOf(name), kind),
     store: world.storeOf(name),
     clock: world.clockOf(name),
-    merge: mergeRows,
+    merge: kind === "old" ? mergeAllRows : mergeRows,
   };
   for (let turn = 0; turn < turns; turn++) {
     try {
@@ -153,8 +172,28 @@ export async function worker(world: World, name: string, turns: number): Promise
     } catch (thrown) {
       if (!(thrown instanceof SedimentError)) throw thrown;
     }
-    await ports.clock.sleep(1_000 * world.random.whole(1, 5));
+    await ports.clock.sleep(1_000 * world.random.whole(1, 15));
   }
+}
+
+function misled(world: World, catalog: Catalog, kind: WorkerKind): Catalog {
+  if (kind === "current") return catalog;
+  if (kind === "old") world.oldWorkers = true;
+  const kept = new Map<string, InputFile[]>();
+  const claimCompaction: Catalog["claimCompaction"] = async (args) => {
+    const claim = await catalog.claimCompaction(args);
+    if (!claim.claimed) return claim;
+    if (kind === "old") return { ...claim, settings: { ...claim.settings, dedupe_keys: [] } };
+    const partition = `${claim.dataset_id}/${claim.table}`;
+    const before = kept.get(partition);
+    if (before !== undefined && world.random.chance(0.5)) return { ...claim, files: before };
+    kept.set(partition, claim.files);
+    return claim;
+  };
+  return new Proxy(catalog, {
+    get: (target, method: keyof Catalog) =>
+      method === "claimCompaction" ? claimCompaction : target[method],
+  });
 }
 
 /** What pg_cron and the DLQ handler do, in any order. */
@@ -194,7 +233,7 @@ export async function people(world: World, name: string, owners: Owner[], rounds
 /** Lets time jump. */
 export async function time(world: World, name: string, jumps: number): Promise<void> {
   for (let jump = 0; jump < jumps; jump++) {
-    await world.clockOf(name).sleep(1_000 * world.random.pick([2, 20, 65, 700, 2_000]));
+    await world.clockOf(name).sleep(1_000 * world.random.pick([2, 20, 65, 700, 2_000, 8_000]));
   }
 }
 

@@ -1,5 +1,5 @@
 /** The invariants of DESIGN.md section 3, looked at from outside: the catalog's rows, the store's objects. */
-import { decodeRows } from "./rows.ts";
+import { decodeRows, keyOf, lastOfEach, latest } from "./rows.ts";
 import type { Owner } from "./actors.ts";
 import type { World } from "./world.ts";
 
@@ -25,7 +25,10 @@ export async function checkAlways(world: World, owners: Owner[], all: boolean): 
     const ledger = await sql`
       select content_hash as hash, "table", (answer ->> 'version')::bigint as version
       from public.uploads where dataset_id = ${dataset} and answer is not null`;
-    for (const version of versions) await checkRows(world, { dataset, user }, version, ledger);
+    for (const version of versions) {
+      await checkRows(world, { dataset, user }, version, ledger);
+      await checkWinners(world, dataset, version);
+    }
     checkLedger(world, dataset, ledger);
   }
   await checkObjects(world);
@@ -72,6 +75,7 @@ async function checkRows(
       if (!row.startsWith(`${file.table}/`)) {
         world.violations.push(`I1: table ${file.table} shows the row ${row}`);
       }
+      if (file.table === latest && expected.has(row)) continue; // see checkWinners
       const left = (expected.get(row) ?? 0) - 1;
       if (left < 0) {
         world.violations.push(`I1: version ${version} shows ${row} more often than it was sent`);
@@ -81,10 +85,48 @@ async function checkRows(
     }
   }
   for (const [row, left] of expected) {
-    if (left === 0) continue;
+    if (left === 0 || row.startsWith(`${latest}/`)) continue;
     world.violations.push(`I1: version ${version} lacks ${row}`);
     return;
   }
+}
+
+/** I1 where the last writer of a key wins: whoever reads the files in upload order sees the last of each. */
+async function checkWinners(world: World, dataset: string, version: number): Promise<void> {
+  const rowsOf = async (files: Promise<Record<string, unknown>[]>) => {
+    const rows: string[] = [];
+    for (const { object_key, start_byte, byte_length } of await files) {
+      const object = world.store.objects.get(String(object_key));
+      if (!object) return null; // told by checkRows, where it matters
+      const start = Number(start_byte);
+      rows.push(...decodeRows(object.bytes.subarray(start, start + Number(byte_length))).rows);
+    }
+    return rows;
+  };
+  const { sql } = world.database;
+  const shown = await rowsOf(sql`
+    select object_key, start_byte, byte_length from public.battle_files
+    where dataset_id = ${dataset} and "table" = ${latest} and added_version <= ${version}
+      and (removed_version is null or removed_version > ${version}) order by seq_min`);
+  const sent = (await sql`
+    select u.content_hash as hash, f ->> 'ordinal' as ordinal from public.uploads u,
+      jsonb_array_elements(u.answer -> 'files') f
+    where u.dataset_id = ${dataset} and f ->> 'table' = ${latest}
+      and (u.answer ->> 'version')::bigint <= ${version} order by (f ->> 'id')::bigint`)
+    .flatMap(({ hash, ordinal }) =>
+      world.uploads.find((upload) => upload.dataset === dataset && upload.hash === hash)
+        ?.rows.filter((row) => row.startsWith(`${latest}/`) && row.includes(`.${ordinal}:`)) ?? []
+    );
+  if (shown === null) return;
+  const winners = (rows: string[]) => lastOfEach(rows).toSorted();
+  const [expected, found] = [winners(sent), winners(shown)];
+  const wrong = expected.findIndex((row, index) => row !== found[index]);
+  if (wrong < 0 && found.length === expected.length) return;
+  world.violations.push(
+    `I1: version ${version}: of ${keyOf(expected[wrong] ?? "")} shows ${found[wrong]}, not ${
+      expected[wrong]
+    }`,
+  );
 }
 
 /** I3: what a client was told is in the ledger, and there once. */
@@ -172,7 +214,8 @@ export async function checkAtRest(world: World): Promise<void> {
     "I6, I7: a run was buried for something that is no outage",
     sql`select "table", run_id, error_code, error_message, error_step, attempts
         from public.dead_letters where error_code not in
-          ('lease_expired', 'run_timeout', 'store_failed', 'catalog_failed', 'aborted', 'inputs_changed')`,
+          ('lease_expired', 'run_timeout', 'store_failed', 'catalog_failed', 'aborted', 'inputs_changed',
+           ${world.oldWorkers ? "inputs_not_adjacent" : ""})`,
   );
   const tombstones = await sql`select object_key from public.objects where state = 'tombstone'`;
   for (const { object_key } of tombstones) {

@@ -13,14 +13,15 @@ export function temper(random: Random): FaultPlan {
     ["after", random.whole(1, 4)],
     ["die-before", random.whole(0, 2)],
     ["die-after", random.whole(0, 3)],
-    ["late", random.whole(0, 3)],
+    ["late", random.whole(0, 4)],
+    ["slow", random.whole(0, 2)],
     ["twice", random.whole(0, 2)],
   ];
   const total = weights.reduce((sum, [, weight]) => sum + weight, 0);
   return (_actor, call, chance) => {
     if (call.startsWith("sleep")) return "none";
-    // The commit is where a guard that is missing shows: it is hit more often.
-    const here = call.startsWith("commit") ? Math.min(1, rate * 3) : rate;
+    // Around the commit is where a guard that is missing shows: it is hit more often.
+    const here = /^(commit|put )/.test(call) ? Math.min(1, rate * 3) : rate;
     if (!chance.chance(here)) return "none";
     let at = chance.next() * total;
     for (const [fault, weight] of weights) {

@@ -43,6 +43,16 @@ export const mutations: Mutation[] = [
       },
       {
         sqlFunction: "replace_files",
+        find: "where f.id = any (p_inputs) and f.removed_version is null and f.state = 'active'",
+        replace: "where f.id = any (p_inputs)",
+      },
+      {
+        sqlFunction: "replace_files",
+        find: "where f.id = any (p_inputs) and f.removed_version is null;",
+        replace: "where f.id = any (p_inputs);",
+      },
+      {
+        sqlFunction: "replace_files",
         find: "if v_removed <> cardinality(p_inputs) then",
         replace: "if false then",
       },
@@ -97,6 +107,14 @@ export const mutations: Mutation[] = [
       sqlFunction: "commit_upload",
       find: 'on conflict (dataset_id, "table", period_tag, content_hash) do nothing',
       replace: "on conflict do nothing",
+    }],
+  },
+  {
+    guard: "seq adjacency",
+    edits: [{
+      sqlFunction: "replace_files",
+      find: "if v_dedupe and exists (",
+      replace: "if false and exists (",
     }],
   },
   {

@@ -2,6 +2,7 @@
  * The data of the simulation: a "file" is JSON of row ids under a schema name, so that a merge is cheap and
  * every row can be told from every other. The planner, the turn, the catalog and the store see ordinary files.
  */
+import type { Merge } from "../../../shared/compaction/ports.ts";
 import { SedimentError } from "../../../shared/errors.ts";
 import type { ParquetFacts } from "../../../shared/parquet/inspect.ts";
 import type { MergePlan, MergeResult, Sink } from "../../../shared/parquet/merge_plan.ts";
@@ -14,6 +15,20 @@ export interface RowFile {
   rows: string[];
   /** A file whose merge always fails: the bad fragment. */
   bad?: true;
+}
+
+/** The table in which the last writer of a key wins: its rows are `latest/key@upload:number`. */
+export const latest = "latest";
+
+/** The key of a row of {@link latest}. */
+export function keyOf(row: string): string {
+  return row.slice(0, row.indexOf("@"));
+}
+
+/** Of each key the last row, where the rows have keys. */
+export function lastOfEach(rows: string[]): string[] {
+  if (!rows[0]?.startsWith(`${latest}/`)) return rows;
+  return [...new Map(rows.map((row) => [keyOf(row), row])).values()];
 }
 
 const encoder = new TextEncoder();
@@ -46,8 +61,16 @@ export function inspectRows(bytes: Uint8Array): ParquetFacts {
   return facts(decodeRows(bytes), bytes.byteLength) as unknown as ParquetFacts;
 }
 
-/** Stands for `merge`: rows of all inputs in order; a bad one is rejected whole. */
-export async function mergeRows(
+/** Stands for `merge`: rows of all inputs in order, where they have keys the last of each; a bad one is rejected whole. */
+export const mergeRows: Merge = (plan, readers, sink, options) =>
+  merge(lastOfEach, plan, readers, sink, options);
+
+/** The merge of before, which knows no keys. */
+export const mergeAllRows: Merge = (plan, readers, sink, options) =>
+  merge((rows) => rows, plan, readers, sink, options);
+
+async function merge(
+  keep: (rows: string[]) => string[],
   plan: MergePlan,
   readers: Map<string, RangeReader>,
   sink: Sink,
@@ -70,6 +93,7 @@ export async function mergeRows(
       rejected.push({ id, error: thrown });
     }
   }
+  output.rows = keep(output.rows);
   const bytes = merged.length > 0 ? encodeRows(output) : new Uint8Array();
   if (bytes.byteLength > 0) await sink.write(bytes);
   return {

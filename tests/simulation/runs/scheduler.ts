@@ -17,14 +17,19 @@ export type Fault =
   | "die-before"
   /** The actor dies before it hears the answer. */
   | "die-after"
-  /** The call waits until every lease of now has run out. */
+  /** The call is made only after time and many others have passed. */
   | "late"
+  /** The call is made at once, but its answer comes only after time and many others have passed. */
+  | "slow"
   /** The call is made twice; the second answer is the one that is heard. */
   | "twice";
 
 interface Gate {
   actor: string;
   call: string;
+  /** A stalled gate is not opened before this step, and then without a further fault. */
+  notBefore?: number;
+  stall(): Promise<void>;
   open(fault: Fault): Promise<void>;
 }
 
@@ -73,7 +78,7 @@ export class Scheduler {
    *
    * @param effect makes the call
    * @param failure the error of a call that failed, or whose answer was lost
-   * @param late lets time pass beyond every lease
+   * @param stall lets time pass while a call is late
    * @returns never, when the actor died
    */
   pass<T>(
@@ -81,7 +86,7 @@ export class Scheduler {
     call: string,
     effect: () => Promise<T>,
     failure: () => Error,
-    late: () => Promise<void>,
+    stall: () => Promise<void>,
   ): Promise<T> {
     // The dead make no calls; their promises stay open, as those of a killed process do.
     if (this.#dead.has(actor)) return new Promise(() => {});
@@ -90,19 +95,46 @@ export class Scheduler {
         if (fault === "die-before") return this.#kill(actor);
         if (fault === "before") return reject(failure());
         try {
-          if (fault === "late") await late();
           let answer = await effect();
           if (fault === "twice") answer = await effect();
           if (fault === "die-after") return this.#kill(actor);
           if (fault === "after") return reject(failure());
+          if (fault === "slow") {
+            return await this.#answerLate(actor, call, stall, () => resolve(answer));
+          }
           resolve(answer);
         } catch (error) {
           if (fault === "die-after") return this.#kill(actor);
+          if (fault === "slow") {
+            return await this.#answerLate(actor, call, stall, () => reject(error));
+          }
           reject(error);
         }
       };
-      this.#gates.push({ actor, call, open });
+      this.#gates.push({ actor, call, open, stall });
     });
+  }
+
+  async #answerLate(
+    actor: string,
+    call: string,
+    stall: () => Promise<void>,
+    answer: () => void,
+  ): Promise<void> {
+    await stall();
+    const open = () => Promise.resolve(answer());
+    this.#gates.push({
+      actor,
+      call: `answer of ${call}`,
+      open,
+      stall,
+      notBefore: this.#afterMany(),
+    });
+  }
+
+  /** The step before which a stalled gate stays shut. */
+  #afterMany(): number {
+    return this.steps + this.random.whole(3, 60);
   }
 
   #kill(actor: string): void {
@@ -127,14 +159,30 @@ export class Scheduler {
       await this.#settle();
       if (this.#failures.length > 0) throw this.#failures[0];
       if (this.#gates.length === 0) return;
-      const index = this.random.whole(0, this.#gates.length - 1);
-      const [gate] = this.#gates.splice(index, 1);
-      const fault = this.faultPlan(gate!.actor, gate!.call, this.random);
+      const gate = this.#choose();
+      const fault = gate.notBefore === undefined
+        ? this.faultPlan(gate.actor, gate.call, this.random)
+        : "none";
       this.steps++;
       if (fault !== "none") this.faults++;
-      this.trace.push({ step: this.steps, actor: gate!.actor, call: gate!.call, fault });
-      await gate!.open(fault);
+      this.trace.push({ step: this.steps, actor: gate.actor, call: gate.call, fault });
+      if (fault === "late") {
+        await gate.stall();
+        this.#gates.push({ ...gate, notBefore: this.#afterMany() });
+      } else {
+        await gate.open(fault);
+      }
     }
+  }
+
+  /** Takes a gate: any that is not stalled; when all are, the one that has waited for longest. */
+  #choose(): Gate {
+    const open = this.#gates.filter(({ notBefore = 0 }) => notBefore <= this.steps);
+    const gate = open.length > 0
+      ? this.random.pick(open)
+      : this.#gates.toSorted((a, b) => a.notBefore! - b.notBefore!)[0]!;
+    this.#gates.splice(this.#gates.indexOf(gate), 1);
+    return gate;
   }
 
   /** Waits until everyone who lives stands at a gate. */

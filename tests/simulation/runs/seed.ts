@@ -7,7 +7,7 @@ import { Random } from "./random.ts";
 import type { TraceLine } from "./scheduler.ts";
 import { vacuum } from "../../../shared/compaction/vacuum.ts";
 import { takeTurn } from "../../../shared/compaction/turn.ts";
-import { mergeRows } from "./rows.ts";
+import { latest, mergeRows } from "./rows.ts";
 import { World } from "./world.ts";
 
 /** What a seed came to. */
@@ -31,25 +31,31 @@ export async function runSeed(
   seed: number,
   steps: number,
 ): Promise<SeedReport> {
-  await database.reset();
+  await database.reset(seed);
   const world = new World(database, seed, temper(new Random(seed * 31 + 7)));
   const { random, scheduler } = world;
   try {
     const owners: Owner[] = Array.from(
-      { length: random.whole(1, 2) },
+      { length: random.pick([1, 1, 2]) },
       () => ({ user: random.uuid(), dataset: random.uuid() }),
     );
+    for (const { user, dataset } of owners) {
+      await database.sql`insert into public.datasets (id, user_id) values (${dataset}, ${user})`;
+      await database.sql`insert into public.table_settings (dataset_id, "table", dedupe_keys)
+        values (${dataset}, ${latest}, array['key'])`;
+    }
     const uploaders = random.whole(1, 3);
     for (let n = 0; n < uploaders; n++) {
       const owner = random.pick(owners);
       scheduler.start(
         `uploader-${n}`,
-        () => uploader(world, `uploader-${n}`, owner, random.whole(2, 8)),
+        () => uploader(world, `uploader-${n}`, owner, random.whole(3, 10)),
       );
     }
-    const workers = random.whole(1, 3);
+    const workers = random.whole(1, 4);
     for (let n = 0; n < workers; n++) {
-      scheduler.start(`worker-${n}`, () => worker(world, `worker-${n}`, 10));
+      const kind = random.pick(["current", "current", "current", "stale", "old"] as const);
+      scheduler.start(`worker-${n}`, () => worker(world, `worker-${n}`, kind, 12));
     }
     scheduler.start("clockwork", () => clockwork(world, "clockwork", 14));
     scheduler.start("people", () => people(world, "people", owners, random.whole(0, 5)));
@@ -82,7 +88,7 @@ export async function runSeed(
 /** Time passes and the clockwork and one worker go on without faults until nothing is left to do. */
 async function comeToRest(world: World): Promise<void> {
   const { catalog, store, database } = world;
-  const clock = { now: () => new Date(), sleep: (ms: number) => database.advance(ms / 1000) };
+  const clock = { now: () => database.now(), sleep: (ms: number) => database.advance(ms / 1000) };
   let quiet = 0;
   for (let round = 0; round < 80 && quiet < 3; round++) {
     // Past leases and back-offs; every second round towards put deadlines (7,200 s) and retention.

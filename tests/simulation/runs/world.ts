@@ -8,6 +8,7 @@ import type { ObjectStore } from "../../../shared/storage/object_store.ts";
 import type { SimulatedDatabase } from "./database.ts";
 import { Random } from "./random.ts";
 import { type FaultPlan, Scheduler } from "./scheduler.ts";
+import { Witness } from "./witness.ts";
 
 /** An upload as its client sees it. */
 export interface ClientUpload {
@@ -21,16 +22,20 @@ export interface ClientUpload {
   answer?: unknown;
 }
 
-/** Seconds after which no lease of now is left. */
-export const pastEveryLease = 700;
+/** Seconds that a stalled call may take: past a lease, past every lease, past the last PUT of a stage (7,320). */
+const stalls = [65, 65, 700, 700, 8_000];
 
 /** One seed's world. */
 export class World {
   readonly random: Random;
   readonly scheduler: Scheduler;
-  readonly store: MemoryStore = createMemoryStore();
+  readonly store: MemoryStore;
+  readonly #stall: () => Promise<void>;
+  readonly #witness: Witness;
   readonly catalog: Catalog;
   readonly uploads: ClientUpload[] = [];
+  /** Whether workers take part that plan no dedupe tables. */
+  oldWorkers = false;
   /** What was seen to be wrong while the seed ran. */
   readonly violations: string[] = [];
 
@@ -38,26 +43,33 @@ export class World {
     this.random = new Random(seed);
     this.scheduler = new Scheduler(new Random(seed * 7919 + 1), faults);
     this.catalog = createSqlCatalog(database.sql);
+    this.store = createMemoryStore({ now: () => database.now().getTime() });
+    this.#witness = new Witness(this.violations);
+    const chance = new Random(seed * 104_729 + 3);
+    this.#stall = () => database.advance(chance.pick(stalls));
   }
 
   /** The catalog as an actor reaches it: every call is a gate. */
   catalogOf(actor: string): Catalog {
-    const late = () => this.database.advance(pastEveryLease);
     return new Proxy(this.catalog, {
       get: (target, method: keyof Catalog & string) => (args: never) =>
         this.scheduler.pass(
           actor,
           `${method}${brief(args)}`,
-          () => (target[method] as (args: never) => Promise<unknown>)(args),
+          () =>
+            this.#witness.see(
+              method,
+              args,
+              () => (target[method] as (args: never) => Promise<unknown>)(args),
+            ),
           () => new SedimentError("catalog_failed", `${method}: injected`),
-          late,
+          this.#stall,
         ),
     });
   }
 
   /** The store as an actor reaches it. */
   storeOf(actor: string): ObjectStore {
-    const late = () => this.database.advance(pastEveryLease);
     return new Proxy(this.store as ObjectStore, {
       get: (target, method: keyof ObjectStore & string) => (...args: never[]) =>
         this.scheduler.pass(
@@ -65,7 +77,7 @@ export class World {
           `${method} ${String(args[0]).slice(0, 120)}`,
           () => (target[method] as (...args: never[]) => Promise<unknown>)(...args),
           () => new SedimentError("store_failed", `${method}: injected`),
-          late,
+          this.#stall,
         ),
     });
   }
@@ -73,7 +85,7 @@ export class World {
   /** Time as an actor lives it: a wait is a gate, and lets that much time pass. */
   clockOf(actor: string): Clock {
     return {
-      now: () => new Date(),
+      now: () => this.database.now(),
       sleep: (ms) =>
         this.scheduler.pass(
           actor,
