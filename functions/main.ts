@@ -1,5 +1,4 @@
 /** All functions in one server: for Deno Deploy and for the embedded Supabase. */
-import { merge } from "../shared/parquet/merge.ts";
 import { asSedimentError } from "../shared/errors.ts";
 import { notFound, problemResponse } from "../shared/http/problem.ts";
 import { requestIdOf } from "../shared/http/request_id.ts";
@@ -10,6 +9,7 @@ import { createCompactionApp } from "./compaction/app.ts";
 import { createCompactorApp } from "./compactor/app.ts";
 import { createDeadLetterApp } from "./dead-letter/app.ts";
 import { createServices, type ReplacedPorts } from "./create_services.ts";
+import { mergePort } from "./merge_port.ts";
 
 /** Something that answers requests. */
 export interface App {
@@ -31,7 +31,7 @@ export function createApp(
   const apps: Record<string, HttpApp> = {
     "battle-data": createBattleDataApp(services),
     "compaction": createCompactionApp(services),
-    "compactor": createCompactorApp(services, merge),
+    "compactor": createCompactorApp(services, mergePort(services)),
     "dead-letter": createDeadLetterApp(services),
     "asset-sync": createAssetSyncApp(services),
   };

@@ -1,6 +1,7 @@
 /** The entrypoint of the deployed function `compactor`. */
-import { merge } from "../../shared/parquet/merge.ts";
 import { createServices } from "../create_services.ts";
+import { mergePort } from "../merge_port.ts";
 import { createCompactorApp } from "./app.ts";
 
-Deno.serve(createCompactorApp(createServices(Deno.env.toObject()), merge).fetch);
+const services = createServices(Deno.env.toObject());
+Deno.serve(createCompactorApp(services, mergePort(services)).fetch);

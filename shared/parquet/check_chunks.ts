@@ -3,6 +3,7 @@ import {
   codec,
   type ColumnChunk,
   type ColumnMetaData,
+  encoding,
   type FileMetaData,
   type RowGroup,
 } from "./metadata.ts";
@@ -30,6 +31,9 @@ export function chunkExtent(meta: ColumnMetaData): ChunkExtent {
     : meta.dataPageOffset;
   return { start, length: meta.totalCompressedSize };
 }
+
+/** Readers refuse a file that lists another, whether its pages use it or not. */
+const knownEncodings = new Set<number>(Object.values(encoding));
 
 /** What a footer's row groups add up to. */
 export interface FooterTotals {
@@ -143,6 +147,10 @@ function checkChunk(
   }
   if (meta.codec > codec.LZ4_RAW || meta.codec === codec.LZO) {
     throw parquetError("unsupported_parquet", `the codec ${meta.codec} is not supported`, place);
+  }
+  const unknown = meta.encodings.find((one) => !knownEncodings.has(one));
+  if (unknown !== undefined) {
+    throw parquetError("unsupported_parquet", `the encoding ${unknown} is not supported`, place);
   }
   const countsFit = leaf.repetitionLevel === 0
     ? meta.numValues === group.numRows

@@ -14,14 +14,14 @@ export interface CheckedBody {
 }
 
 /**
- * Checks each slice: its format, its footer, its row count against `num_rows`.
+ * Checks each slice: its format, its footer, its pages, its row count against `num_rows`.
  *
  * @param body the whole body; slices lie inside it
  * @throws SedimentError `not_parquet`, `invalid_parquet`, `unsupported_parquet`, `page_too_large`, the Avro
  *   codes, `row_count_mismatch`; for a slice of a concatenated body with the slice's place as `field`
  */
 export async function checkSlices(
-  ports: Pick<UploadPorts, "inspect" | "convertAvro">,
+  ports: Pick<UploadPorts, "inspect" | "checkValues" | "convertAvro">,
   request: UploadRequest,
   body: Uint8Array,
 ): Promise<CheckedBody> {
@@ -37,6 +37,7 @@ export async function checkSlices(
     try {
       if (slice.format === "avro") bytes = await toParquet(ports, bytes);
       facts = ports.inspect(bytes);
+      await ports.checkValues?.(bytes, facts);
     } catch (thrown) {
       throw atSlice(thrown, field);
     }

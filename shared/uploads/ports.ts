@@ -11,6 +11,8 @@ export interface UploadPorts {
   store: ObjectStore;
   /** What a Parquet file in memory is; throws what is wrong with it. */
   inspect(bytes: Uint8Array): ParquetFacts;
+  /** Decodes every page once; throws what is wrong with one. Absent: pages are found out at the merge. */
+  checkValues?(bytes: Uint8Array, facts: ParquetFacts): Promise<unknown>;
   /** Parquet of an Avro Object Container File; absent where Avro is not taken. */
   convertAvro?(bytes: Uint8Array): Promise<Uint8Array>;
 }

@@ -1,0 +1,116 @@
+/**
+ * The deep check of an upload: every page is decompressed and decoded once, and nothing is kept. The footer and
+ * the page headers of a broken file may well be whole (pages carry no CRC unless the writer added one).
+ */
+import { chunkExtent } from "./check_chunks.ts";
+import type { ParquetFacts } from "./inspect.ts";
+import { kernelErrors } from "./kernels/kernel_error.ts";
+import { type KernelLimits, Kernels } from "./kernels/kernels.ts";
+import { Zstd, type ZstdLoader } from "./kernels/zstd.ts";
+import { codec } from "./metadata.ts";
+import { holdsText, valueWidth } from "./pages/value_order.ts";
+
+const MiB = 1024 * 1024;
+
+const limits: KernelLimits = { memoryBytes: 112 * MiB, pageBytes: 64 * MiB, pageValues: 16 * MiB };
+
+/** Wasm memory never shrinks: an instance that has grown past this is dropped, bytes. */
+const retireBytes = 24 * MiB;
+
+/** Kept from file to file: making one costs more than checking a small file. */
+let kept: Kernels | undefined;
+
+/** Opened once, when a file first needs it. */
+let zstd: Promise<Zstd> | undefined;
+
+/** How {@link checkValues} finds what it needs. */
+export interface CheckValuesOptions {
+  /** Where zstd.wasm comes from. @default node_modules of the checkout */
+  zstd?: ZstdLoader;
+}
+
+/**
+ * Decodes every page of a file that `inspectParquetBytes` has taken.
+ *
+ * @param bytes the whole file
+ * @param facts what inspectParquetBytes found
+ * @returns false when something could not be checked: a codec or an encoding that the kernels do not know
+ * @throws SedimentError `invalid_parquet`, `page_too_large`, naming row group, column and page
+ */
+export async function checkValues(
+  bytes: Uint8Array,
+  facts: Pick<ParquetFacts, "footer" | "tree">,
+  options: CheckValuesOptions = {},
+): Promise<boolean> {
+  const { rowGroups } = facts.footer.metadata;
+  const usesZstd = rowGroups.some(({ columns }) =>
+    columns.some(({ metaData }) => metaData?.codec === codec.ZSTD)
+  );
+  const unpacker = usesZstd ? await openZstd(options.zstd) : undefined;
+  if (usesZstd && unpacker === undefined) return false;
+  const kernels = kept ?? new Kernels(limits);
+  kept = undefined;
+  if (unpacker !== undefined) kernels.useZstd(unpacker);
+  const checked = checkWith(kernels, bytes, facts);
+  // After an error the instance is dropped: nothing of a hostile file outlives it.
+  if (kernels.memoryBytes <= retireBytes) kept = kernels;
+  return checked;
+}
+
+async function openZstd(loader: ZstdLoader | undefined): Promise<Zstd | undefined> {
+  zstd ??= Zstd.open(loader);
+  try {
+    return await zstd;
+  } catch {
+    // Where it can't be had, the merge finds out what this check can't.
+    zstd = undefined;
+    return undefined;
+  }
+}
+
+function checkWith(
+  kernels: Kernels,
+  bytes: Uint8Array,
+  { footer, tree }: Pick<ParquetFacts, "footer" | "tree">,
+): boolean {
+  const { wasm } = kernels;
+  const scratch = wasm.newColumn(6, 0, 0, 0, 0);
+  if (scratch === 0) throw kernels.error({});
+  let all = true;
+  try {
+    wasm.startGroup(scratch, 1);
+    for (const [rowGroup, { columns, numRows }] of footer.metadata.rowGroups.entries()) {
+      for (const [index, { metaData }] of columns.entries()) {
+        const leaf = tree.leaves[index]!;
+        const { start, length } = chunkExtent(metaData!);
+        if (numRows === 0 && length === 0) continue;
+        wasm.requireText(scratch, holdsText(leaf) ? 1 : 0);
+        wasm.openChunk(
+          metaData!.type,
+          valueWidth(leaf),
+          leaf.definitionLevel,
+          leaf.repetitionLevel,
+          metaData!.codec,
+          metaData!.numValues,
+          numRows,
+          0,
+          0,
+          0,
+          2,
+        );
+        const at = kernels.input(bytes.subarray(start, start + length));
+        const taken = wasm.appendPages(scratch, at, length, 1, 0);
+        if (taken >= 0 && wasm.closeChunk() !== 0) continue;
+        const code = wasm.getErrorCode();
+        const unknown = code === kernelErrors.unknownEncoding || code === kernelErrors.unknownCodec;
+        if (!unknown) {
+          throw kernels.error({ rowGroup, column: leaf.path, page: wasm.getPagesRead() });
+        }
+        all = false;
+      }
+    }
+  } finally {
+    wasm.freeColumn(scratch);
+  }
+  return all;
+}

@@ -1,0 +1,50 @@
+import { strict as assert } from "node:assert";
+import { SedimentError } from "../../shared/errors.ts";
+import { checkValues } from "../../shared/parquet/check_values.ts";
+import { inspectParquetBytes } from "../../shared/parquet/inspect.ts";
+import { tinyParquet } from "../support/tiny_parquet.ts";
+
+async function codeOf(bytes: Uint8Array): Promise<string> {
+  try {
+    return String(await checkValues(bytes, inspectParquetBytes(bytes)));
+  } catch (error) {
+    assert.ok(error instanceof SedimentError, String(error));
+    return error.code;
+  }
+}
+
+Deno.test("a whole file is checked whole, again and again", async () => {
+  const bytes = tinyParquet(Array.from({ length: 5000 }, (_, n) => n % 97));
+  for (let n = 0; n < 200; n++) assert.equal(await codeOf(bytes), "true");
+});
+
+Deno.test("a file that is whole after a broken one is taken", async () => {
+  const good = tinyParquet([1, 2, 3, 4]);
+  const bad = good.slice();
+  // the page's declared value count, which its bytes then do not hold
+  for (let at = 4; at < 40; at++) {
+    bad.set(good);
+    bad[at] ^= 0x40;
+    await codeOf(bad);
+    assert.equal(await codeOf(good), "true", String(at));
+  }
+});
+
+Deno.test("values that run past their page are found though the footer and the page header are whole", async () => {
+  const bytes = tinyParquet(Array.from({ length: 300 }, (_, n) => n % 7));
+  const facts = inspectParquetBytes(bytes);
+  const { dataPageOffset, totalCompressedSize } = facts.footer.metadata.rowGroups[0].columns[0]
+    .metaData!;
+  let refused = 0;
+  for (let at = dataPageOffset; at < dataPageOffset + totalCompressedSize; at++) {
+    const mutant = bytes.slice();
+    mutant[at] ^= 0xff;
+    try {
+      await checkValues(mutant, facts);
+    } catch (error) {
+      assert.equal((error as SedimentError).code, "invalid_parquet");
+      refused++;
+    }
+  }
+  assert.ok(refused > 0);
+});
