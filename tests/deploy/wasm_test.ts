@@ -1,0 +1,31 @@
+import { strict as assert } from "node:assert";
+import { SedimentError } from "../../shared/errors.ts";
+import { createMemoryStore } from "../../shared/storage/memory_store.ts";
+import { wasmKey, wasmLoader, wasmModules } from "../../shared/storage/wasm_modules.ts";
+import { deployWasm } from "../../supabase/deploy/wasm.ts";
+
+Deno.test("deploy:wasm puts every module once, under its pinned hash", async () => {
+  const store = createMemoryStore();
+  const first = await deployWasm(store);
+  assert.deepEqual(first.map(({ put }) => put), [true, true]);
+  const second = await deployWasm(store);
+  assert.deepEqual(second.map(({ put }) => put), [false, false]);
+  assert.deepEqual(
+    [...store.objects.keys()].sort(),
+    Object.values(wasmModules).map(wasmKey).sort(),
+  );
+});
+
+Deno.test("where node_modules has no module, it comes from the store, and its absence says what to run", async () => {
+  const store = createMemoryStore();
+  const elsewhere = { ...wasmModules.zstd, path: "nowhere/zstd.wasm" };
+  await assert.rejects(wasmLoader(store, elsewhere)(), (error: unknown) => {
+    assert.ok(error instanceof SedimentError);
+    assert.equal(error.code, "misconfigured");
+    assert.match(error.expected ?? "", /deploy:wasm/);
+    return true;
+  });
+  await deployWasm(store);
+  const bytes = await wasmLoader(store, elsewhere)();
+  assert.deepEqual([...bytes.subarray(0, 4)], [0, 0x61, 0x73, 0x6d]); // "\0asm"
+});
