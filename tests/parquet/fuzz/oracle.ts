@@ -26,7 +26,7 @@ export class Oracle {
   #start(): void {
     const script = new URL("oracle_process.ts", import.meta.url).pathname;
     this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-check", "--quiet", script],
+      args: ["run", "-A", "--no-check", "--no-lock", "--quiet", script],
       stdin: "piped",
       stdout: "piped",
       stderr: "null",
