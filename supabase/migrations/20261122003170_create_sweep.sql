@@ -1,7 +1,9 @@
 -- Each minute: what must not be forgotten.
 --   debt that is due and has no live message gets one; a message that somebody purged is sent again;
---   staged objects to which no PUT can arrive any more are to be deleted; fan-outs whose runs have ended end.
--- Bounded, and never waits for a lock. Returns {sent, resent, stages_expired, fan_outs_closed, more}.
+--   staged objects to which no PUT can arrive any more are to be deleted; fan-outs whose runs have ended end;
+--   the dead-letter function is pinged when there is something to drain or an alert to send.
+-- Bounded, and never waits for a lock. Returns {sent, resent, stages_expired, fan_outs_closed, dead_letters
+-- (whether it was pinged), more}.
 create or replace function public.sweep(p_limit integer default 500)
 returns jsonb
 language plpgsql
@@ -15,6 +17,7 @@ declare
   v_resent integer := 0;
   v_stages integer;
   v_closed integer;
+  v_pinged boolean := false;
 begin
   for p in
     select * from public.partitions x where x.due_at <= clock_timestamp() and x.msg_id is null
@@ -78,6 +81,12 @@ begin
   where k.ctid = any (array(select x.ctid from public.idempotency_keys x
     where x.created_at < clock_timestamp() - interval '1 day' limit p_limit for update skip locked));
 
+  if exists (select 1 from pgmq.q_compaction_dlq m where m.vt <= clock_timestamp())
+    or exists (select 1 from public.alerts a where a.state = 'pending' and a.next_attempt_at <= clock_timestamp())
+  then
+    v_pinged := sediment.ping_functions('/dead-letter') is not null;
+  end if;
+
   return jsonb_build_object('sent', v_sent, 'resent', v_resent, 'stages_expired', v_stages,
-    'fan_outs_closed', v_closed, 'more', greatest(v_sent, v_resent, v_stages, v_closed) = p_limit);
+    'fan_outs_closed', v_closed, 'dead_letters', v_pinged, 'more', greatest(v_sent, v_resent, v_stages, v_closed) = p_limit);
 end $$;

@@ -1,7 +1,7 @@
 -- tick, sweep, expire_leases, trigger_scheduled, catalog_health
 begin;
 \ir helpers/fixtures.sql
-select plan(43);
+select plan(46);
 delete from vault.secrets where name in ('sediment_functions_url', 'sediment_cron_key');
 
 -- tick
@@ -67,6 +67,14 @@ select throws_ok($$select stage_upload(tests.u(1), tests.u(101), 't', '0', 1, te
 update idempotency_keys set created_at = clock_timestamp() - interval '2 days';
 select is((select count(*) from (select sweep()) x, idempotency_keys), 1::bigint, 'a day later') where false union all select lives_ok($$select sweep()$$, 'the sweep runs over old keys');
 select is((select count(*) from idempotency_keys), 0::bigint, 'and forgets them');
+
+-- dead letters wake their function
+create temp table dl as select sweep() as s;
+select is((select s -> 'dead_letters' from dl), 'true', 'the dead-letter function is pinged when there is something to drain');
+delete from pgmq.q_compaction_dlq;
+select is(sweep() -> 'dead_letters', 'false', 'and only then');
+insert into alerts (class, window_start, payload) values ('x', now(), '{}');
+select is(sweep() -> 'dead_letters', 'true', 'or an alert to send');
 
 -- trigger_scheduled
 insert into partitions (dataset_id, "table", period_tag, debt_files, debt_bytes, debt_oldest)
