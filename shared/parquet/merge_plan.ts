@@ -14,6 +14,19 @@ export interface MergePlan {
   schema?: SchemaJson;
   /** Rows of all inputs as the catalog has them. */
   expectedRows: number;
+  /** Sorts the rows, and keeps of equal keys the last only. @default the order of the inputs */
+  order?: MergeOrder;
+}
+
+/** How the rows of an output are ordered. Keys are flat columns of the output. */
+export interface MergeOrder {
+  /** Sort keys, the first one first; nulls come last, rows of equal keys keep the order of the inputs. */
+  sort: { path: readonly string[]; descending?: boolean }[];
+  /**
+   * Of rows whose values in these columns are equal, bit for bit, only the last one in the order of the inputs is
+   * kept. All rows must fit into one sort range then.
+   */
+  dedupe?: (readonly string[])[];
 }
 
 /** Sizes and codec of an output. */
@@ -41,7 +54,9 @@ export interface MergeResult {
   schemaFingerprint: string;
   schema: SchemaJson;
   stats: FileStatistics;
-  /** Ids of the inputs whose rows are in the output, all of their rows. */
+  /** Rows that `order.dedupe` left out. */
+  droppedRows?: number;
+  /** Ids of the inputs whose rows are in the output, all of their rows (but for `droppedRows`). */
   merged: string[];
   /** Inputs that were left out whole, with the reason. */
   rejected: { id: string; error: SedimentError }[];

@@ -54,7 +54,7 @@ export async function mergePages(
     ...(limits?.pageValues !== undefined && { pageValues: limits.pageValues }),
     ...options.kernels,
   }, options.settings);
-  const run = new PageMerge(sink, settings, options);
+  const run = new PageMerge(sink, settings, { ...options, order: plan.order });
   const inputs = plan.inputs.map(({ id }) => ({ id, reader: readerOf(readers, id) }));
   const merged: string[] = [];
   const rejected: MergeResult["rejected"] = [];
@@ -93,10 +93,11 @@ async function finish(
   }
   const metadata = await run.finish();
   const rows = metadata.rowGroups.reduce((sum, group) => sum + group.numRows, 0);
-  if (rows !== run.rowsRead || (rejected.length === 0 && rows !== plan.expectedRows)) {
+  const read = rows + run.droppedRows;
+  if (read !== run.rowsRead || (rejected.length === 0 && read !== plan.expectedRows)) {
     throw new SedimentError(
       "merge_rows_differ",
-      `the output has ${rows} rows, its inputs ${run.rowsRead}, and the plan expects ` +
+      `the output has ${rows} rows and ${run.droppedRows} were left out, its inputs ${run.rowsRead}, and the plan expects ` +
         `${plan.expectedRows}`,
     );
   }
@@ -108,6 +109,7 @@ async function finish(
     schemaFingerprint: schemaFingerprint(tree),
     schema: schemaJson(tree),
     stats: fileStatistics(metadata, tree),
+    ...(plan.order?.dedupe !== undefined && { droppedRows: run.droppedRows }),
     merged,
     rejected,
   };

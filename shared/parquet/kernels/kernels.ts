@@ -100,6 +100,13 @@ export interface KernelExports {
   scanSchemaLength(): number;
   scanKeyValuesAt(): number;
   scanKeyValuesLength(): number;
+  addKey(column: number, descending: number): number;
+  clearKeys(): void;
+  sortRows(sorting: number): number;
+  permutationLength(): number;
+  startGather(column: number): number;
+  gatherRows(target: number, column: number, from: number, rows: number): number;
+  endGather(target: number): void;
   columnMode(column: number): number;
   columnRows(column: number): number;
   columnCount(column: number): number;

@@ -40,8 +40,20 @@ export class GroupBuilder {
   /** Addresses of level maps in the kernels' memory. */
   readonly #levelMaps = new WeakMap<Uint8Array, number>();
 
-  constructor(kernels: Kernels, output: SchemaTree, settings: MergeSettings, pages: PageSettings) {
+  readonly #order: RowOrder | undefined;
+  /** Rows that deduplication left out. */
+  dropped = 0;
+
+  /** @param order sorts each row group, whose rows all wait in memory then */
+  constructor(
+    kernels: Kernels,
+    output: SchemaTree,
+    settings: MergeSettings,
+    pages: PageSettings,
+    order?: RowOrder,
+  ) {
     this.#kernels = kernels;
+    this.#order = order;
     this.#settings = settings;
     this.columns = output.leaves.map((leaf) => new OutputColumn(kernels, leaf, pages, this.#store));
     this.#addresses = kernels.keepWords(this.columns.map((column) => column.address));
@@ -140,7 +152,10 @@ export class GroupBuilder {
       ) !== 0;
     this.#keptRows = this.rows;
     if (commit()) {
-      for (const column of this.columns) column.cut(false, this.#rowsGuess);
+      for (const column of this.columns) {
+        if (this.#order === undefined) column.cut(false, this.#rowsGuess);
+        else column.settle(false, this.#settings.sortRows);
+      }
       commit();
       this.#pagedBytes = this.columns.reduce((sum, column) => sum + column.pagedBytes, 0);
     }
@@ -165,6 +180,10 @@ export class GroupBuilder {
 
   /** Whether the row group has reached its size; true of what was committed. */
   get isFull(): boolean {
+    if (this.#order !== undefined) {
+      return this.rows >= this.#settings.sortRows ||
+        2 * this.#pendingBytes >= this.#settings.sortBytes;
+    }
     return this.rows >= this.#settings.rowGroupRows ||
       this.#pagedBytes + this.#pendingBytes >= this.#settings.rowGroupBytes;
   }
@@ -172,6 +191,7 @@ export class GroupBuilder {
   /** Writes the row group, when it has rows. */
   async flush(file: ParquetFile): Promise<void> {
     if (this.rows === 0) return;
+    if (this.#order !== undefined) return await this.#flushOrdered(file, this.#order);
     const rows = this.rows;
     for (const column of this.columns) {
       try {
@@ -187,6 +207,49 @@ export class GroupBuilder {
     this.#rowsGuess = rows;
     this.reset();
   }
+
+  /** Sorts and writes: one column's pages are made at a time, so that only the pending rows take memory. */
+  async #flushOrdered(file: ParquetFile, order: RowOrder): Promise<void> {
+    const { wasm } = this.#kernels;
+    const require = (done: number) => {
+      if (done === 0) throw this.#kernels.error({});
+    };
+    for (const column of this.columns) column.settle(true, this.rows);
+    wasm.clearKeys();
+    for (const { leaf, descending } of order.sort) {
+      require(wasm.addKey(this.columns[leaf].address, descending ? 1 : 0));
+    }
+    for (const leaf of order.dedupe) require(wasm.addKey(this.columns[leaf].address, 0));
+    require(wasm.sortRows(order.sort.length));
+    wasm.clearKeys();
+    const rows = wasm.permutationLength();
+    await file.begin();
+    const written = await writeRowGroup(
+      file.writer,
+      this.columns,
+      rows,
+      file.groupCount,
+      order.sort.map(({ leaf, descending }) => ({
+        columnIndex: leaf,
+        descending,
+        nullsFirst: false,
+      })),
+      (column) => {
+        column.permute(rows);
+        checkRows(column, rows);
+      },
+      () => this.#store.clear(),
+    );
+    file.add(written);
+    this.dropped += this.rows - rows;
+    this.reset();
+  }
+}
+
+/** How the rows of a row group are ordered, by indices of leaves. */
+export interface RowOrder {
+  sort: { leaf: number; descending: boolean }[];
+  dedupe: number[];
 }
 
 /** Bytes of a row group's entry in the kernels' table: its rows, then four words a leaf. */

@@ -7,7 +7,9 @@ import { Zstd, type ZstdLoader } from "../kernels/zstd.ts";
 import { commonKeyValues } from "../key_values.ts";
 import { limitsWith, type ParquetLimits } from "../limits.ts";
 import { codec, type FileMetaData, type KeyValue, type RowGroup } from "../metadata.ts";
+import type { MergeOrder } from "../merge_plan.ts";
 import { atPlace, parquetError } from "../parquet_error.ts";
+import { rowOrder } from "./row_order.ts";
 import { type RangeReader, throwIfAborted } from "../range_reader.ts";
 import { type SchemaTree, schemaTree } from "../schema.ts";
 import type { ByteSink } from "../write/file_writer.ts";
@@ -47,6 +49,7 @@ export interface RunOptions {
   schema?: SchemaTree;
   planSource?: (output: SchemaTree) => PlanSource;
   normalize?: Normalize;
+  order?: MergeOrder;
 }
 
 /** A merge under way: inputs are added one after the other, each whole or not at all. */
@@ -63,6 +66,8 @@ export class PageMerge {
   readonly #keyValues = new Set<KeyValue[] | undefined>();
   /** Footers of small files, the last one used first. */
   readonly #known: KnownFooter[] = [];
+  /** Row groups that were closed because they were full. */
+  #ranges = 0;
   /** Rows of the inputs that were taken. */
   rowsRead = 0;
 
@@ -118,7 +123,7 @@ export class PageMerge {
     const layout = makeLayout(this.#kernels!, tree, plan, builder.columns);
     if (bytes !== undefined && this.#isSmall(metadata, totals)) {
       this.#addWhole(builder, layout, metadata, bytes);
-      if (builder.isFull) await builder.flush(this.#file);
+      if (builder.isFull) await this.#flushFull(builder);
     } else {
       await this.#addLarge(builder, layout, metadata, reader);
     }
@@ -144,10 +149,20 @@ export class PageMerge {
     const groups = wasm.scanGroups(), table = wasm.scanTable(), rows = wasm.scanRows();
     this.#appendGroups(builder, known.layout, groups, table, file);
     if (index > 0) this.#known.unshift(...this.#known.splice(index, 1));
-    if (builder.isFull) await builder.flush(this.#file);
+    if (builder.isFull) await this.#flushFull(builder);
     this.rowsRead += rows;
     this.#keyValues.add(known.keyValues);
     return true;
+  }
+
+  async #flushFull(builder: GroupBuilder): Promise<void> {
+    await builder.flush(this.#file);
+    this.#ranges++;
+  }
+
+  /** Rows that deduplication left out. */
+  get droppedRows(): number {
+    return this.#builder?.dropped ?? 0;
   }
 
   /** Makes kernels and columns when they are first needed, and again when zstd is needed late. */
@@ -163,7 +178,7 @@ export class PageMerge {
       zstd: this.#zstd,
       pageRows: this.#settings.pageRows,
       pageBytes: this.#settings.pageBytes,
-    });
+    }, this.#options.order && rowOrder(this.#options.order, this.#schema!));
     return this.#builder;
   }
 
@@ -233,7 +248,9 @@ export class PageMerge {
     metadata: FileMetaData,
     reader: RangeReader,
   ): Promise<void> {
-    await builder.flush(this.#file);
+    // rows that are to be sorted stay in the columns, where they can be rolled back
+    const ordered = this.#options.order !== undefined;
+    if (!ordered) await builder.flush(this.#file);
     const groupsBefore = this.#file.groupCount;
     const { signal } = this.#options;
     for (let i = 0; i < metadata.rowGroups.length; i++) {
@@ -241,7 +258,7 @@ export class PageMerge {
       const group = metadata.rowGroups[i];
       if (group.numRows === 0) continue;
       try {
-        if (layout.plan.identical && this.#isHealthy(group)) {
+        if (!ordered && layout.plan.identical && this.#isHealthy(group)) {
           await builder.flush(this.#file);
           await copyGroup(
             { reader, metadata, tree: layout.tree, rowGroup: i },
@@ -252,15 +269,19 @@ export class PageMerge {
           );
         } else {
           await this.#appendLargeGroup(builder, layout, group, reader);
-          if (builder.isFull) await builder.flush(this.#file);
+          if (!ordered && builder.isFull) await this.#flushFull(builder);
         }
       } catch (error) {
-        builder.reset();
-        this.#file.dropGroups(groupsBefore);
+        if (ordered) builder.rollback();
+        else {
+          builder.reset();
+          this.#file.dropGroups(groupsBefore);
+        }
         throw atPlace(error, { rowGroup: i });
       }
     }
     builder.commit();
+    if (ordered && builder.isFull) await this.#flushFull(builder);
   }
 
   async #appendLargeGroup(
@@ -288,7 +309,8 @@ export class PageMerge {
     const extents = wanted.map(({ leaf }) => chunkExtent(group.columns[leaf].metaData!));
     const order = wanted.map((_, i) => i).sort((a, b) => extents[a].start - extents[b].start);
     // levels of a sibling are needed until the group is whole
-    const cuts = !leaves.some((source) => source.kind === "sibling");
+    const cuts = this.#options.order === undefined &&
+      !leaves.some((source) => source.kind === "sibling");
     const feeder = new PageFeeder(this.#kernels!);
     const parts = readChunks(
       reader,
@@ -320,7 +342,17 @@ export class PageMerge {
 
   /** Writes what waits, the page indexes and the footer. */
   async finish(): Promise<FileMetaData> {
-    await this.#builder?.flush(this.#file);
+    if (this.#builder !== undefined && this.#builder.rows > 0) {
+      this.#ranges++;
+      await this.#builder.flush(this.#file);
+    }
+    if (this.#options.order?.dedupe?.length && this.#ranges > 1) {
+      throw new SedimentError(
+        "misconfigured",
+        `the plan's ${this.rowsRead} rows are too many to find equal keys among them at once`,
+        { expected: `up to ${this.#settings.sortRows} rows in a merge that deduplicates` },
+      );
+    }
     return await this.#file.finish(
       elementsOf(this.#schema!),
       this.#schema!.leaves.length,

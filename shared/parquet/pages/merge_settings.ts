@@ -26,6 +26,10 @@ export interface MergeSettings {
   windowBytes: number;
   /** Compressed bytes of the largest row group that is merged page by page: its output waits in memory. */
   mergeGroupBytes: number;
+  /** Rows that are sorted at once; they wait in memory. */
+  sortRows: number;
+  /** Bytes of them, as the kernels hold them. */
+  sortBytes: number;
   kernels: KernelLimits;
 }
 
@@ -49,6 +53,8 @@ export function mergeSettings(
     aheadBytes: 8 * MiB,
     windowBytes: 2 * MiB,
     mergeGroupBytes: 64 * MiB,
+    sortRows: 250_000,
+    sortBytes: 64 * MiB,
     kernels: {
       memoryBytes: 112 * MiB,
       pageBytes: 64 * MiB,

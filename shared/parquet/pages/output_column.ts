@@ -1,7 +1,7 @@
+import { SedimentError } from "../../errors.ts";
 import { columnModes, type Kernels } from "../kernels/kernels.ts";
 import type { Zstd } from "../kernels/zstd.ts";
 import { codec, encoding, pageType } from "../metadata.ts";
-import { parquetError } from "../parquet_error.ts";
 import type { SchemaNode } from "../schema.ts";
 import { type Bounds, readBounds } from "../write/bounds.ts";
 import { withinPrecision } from "../write/decimal_bounds.ts";
@@ -75,15 +75,7 @@ export class OutputColumn {
     this.leaf = leaf;
     this.#settings = settings;
     this.order = valueOrder(leaf);
-    this.address = kernels.wasm.newColumn(
-      leaf.element.type!,
-      valueWidth(leaf),
-      leaf.definitionLevel,
-      leaf.repetitionLevel,
-      this.order,
-    );
-    if (this.address === 0) throw kernels.error({ column: leaf.path });
-    kernels.wasm.requireText(this.address, holdsText(leaf) ? 1 : 0);
+    this.address = this.#newColumn();
   }
 
   /** Rows that wait for a page. */
@@ -102,20 +94,8 @@ export class OutputColumn {
     const { pageRows } = this.#settings;
     let rows = wasm.columnRows(address);
     if (inRow && this.leaf.repetitionLevel > 0) rows--;
-    let mode = wasm.columnMode(address);
-    if (mode === columnModes.open) {
-      const present = wasm.columnPresent(address);
-      const early = !all && present < decideAfter && rows < 4 * pageRows;
-      if (early && (present < giveUpAfter || this.#looked)) return;
-      this.#decide(present, rows, rowsToCome, early);
-      if (early && wasm.columnMode(address) === columnModes.open) return;
-      mode = wasm.columnMode(address);
-    } else if (
-      mode === columnModes.dictionary && wasm.columnEntryBytes(address) > dictionaryBytes
-    ) {
-      this.#require(wasm.choosePlain(address));
-      mode = columnModes.plain;
-    }
+    const mode = this.settle(all, rowsToCome);
+    if (mode === columnModes.open) return;
     while (rows > 0) {
       let take = rows;
       if (
@@ -128,6 +108,57 @@ export class OutputColumn {
       this.#makePage(take);
       rows -= take;
     }
+  }
+
+  /** Makes the choice of a dictionary or PLAIN, when enough is known or with `all`; gives the column's mode. */
+  settle(all: boolean, rowsToCome: number): number {
+    const { wasm } = this.#kernels;
+    const { address } = this;
+    const mode = wasm.columnMode(address);
+    if (mode === columnModes.open) {
+      const rows = wasm.columnRows(address);
+      const present = wasm.columnPresent(address);
+      const early = !all && present < decideAfter && rows < 4 * this.#settings.pageRows;
+      if (early && (present < giveUpAfter || this.#looked)) return mode;
+      this.#decide(present, rows, rowsToCome, early);
+    } else if (
+      mode === columnModes.dictionary && wasm.columnEntryBytes(address) > dictionaryBytes
+    ) {
+      this.#require(wasm.choosePlain(address));
+    }
+    return wasm.columnMode(address);
+  }
+
+  /** Makes the pages of the first `rows` rows of the kernels' permutation. The pending part stays. */
+  permute(rows: number): void {
+    const { wasm } = this.#kernels;
+    const { pageRows, pageBytes } = this.#settings;
+    this.#require(wasm.startGather(this.address));
+    const target = this.#newColumn();
+    const bytes = wasm.columnMode(this.address) === columnModes.plain
+      ? wasm.columnValueBytes(this.address) / Math.max(1, this.pendingRows)
+      : 0;
+    const step = Math.max(1, Math.min(pageRows, Math.floor(pageBytes / Math.max(1, bytes))));
+    for (let from = 0; from < rows; from += step) {
+      const count = Math.min(step, rows - from);
+      this.#require(wasm.gatherRows(target, this.address, from, count));
+      this.#makePage(count, target);
+    }
+    wasm.endGather(target);
+    wasm.freeColumn(target);
+  }
+
+  #newColumn(): number {
+    const { leaf } = this;
+    const address = this.#kernels.wasm.newColumn(
+      leaf.element.type!,
+      valueWidth(leaf),
+      leaf.definitionLevel,
+      leaf.repetitionLevel,
+      this.order,
+    );
+    if (address === 0) throw this.#kernels.error({ column: leaf.path });
+    return address;
   }
 
   #decide(present: number, rows: number, rowsToCome: number, early: boolean): void {
@@ -150,12 +181,12 @@ export class OutputColumn {
     if (done === 0) throw this.#kernels.error({ column: this.leaf.path });
   }
 
-  #makePage(rows: number): void {
+  #makePage(rows: number, column = this.address): void {
     const { wasm } = this.#kernels;
-    this.#require(wasm.makePage(this.address, rows));
+    this.#require(wasm.makePage(column, rows));
     const values = wasm.getPageLevels();
     const present = wasm.getPagePresent();
-    const indexed = wasm.columnMode(this.address) === columnModes.dictionary;
+    const indexed = wasm.columnMode(column) === columnModes.dictionary;
     const bounds = present === 0 ? undefined : withinPrecision(
       readBounds(this.#kernels.view, wasm.statsPtr(), this.order),
       this.leaf,
@@ -173,7 +204,7 @@ export class OutputColumn {
       bounds,
     });
     this.pagedBytes += bytes.length;
-    wasm.dropPage(this.address);
+    wasm.dropPage(column);
   }
 
   /** Compresses the page that the kernels made last, and puts its header before it. */
@@ -238,12 +269,13 @@ export class OutputColumn {
   }
 }
 
-/** Throws when a column's rows are not the row group's: a fault of ours, never written out. */
+/** Throws when a column's pages don't hold the row group's rows: a fault of ours, never written out. */
 export function checkRows(column: OutputColumn, rows: number): void {
-  const has = column.pages.reduce((sum, page) => sum + page.rows, 0) + column.pendingRows;
+  const has = column.pages.reduce((sum, page) => sum + page.rows, 0);
   if (has !== rows) {
-    throw parquetError("invalid_parquet", `the column has ${has} rows of the group's ${rows}`, {
-      column: column.leaf.path,
-    });
+    throw new SedimentError(
+      "internal",
+      `column ${column.leaf.path.join(".")} has ${has} rows of the group's ${rows}`,
+    );
   }
 }

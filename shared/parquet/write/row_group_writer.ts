@@ -4,6 +4,7 @@ import {
   type PageEncodingStats,
   pageType,
   type RowGroup,
+  type SortingColumn,
   type Statistics,
 } from "../metadata.ts";
 import type { ColumnIndex, OffsetIndex } from "../page_index.ts";
@@ -23,19 +24,28 @@ export interface WrittenGroup {
   indexes: ChunkIndexes[];
 }
 
-/** Writes the finished pages of all columns, which must hold `rows` rows each, one chunk after the other. */
+/**
+ * Writes the finished pages of all columns, which must hold `rows` rows each, one chunk after the other.
+ * @param before makes a column's pages, when they are made one column at a time
+ * @param after is called when a column's pages were written
+ */
 export async function writeRowGroup(
   file: FileWriter,
   columns: readonly OutputColumn[],
   rows: number,
   ordinal: number,
+  sortingColumns?: SortingColumn[],
+  before?: (column: OutputColumn) => void,
+  after?: () => void,
 ): Promise<WrittenGroup> {
   const start = file.offset;
   const chunks: ColumnChunk[] = [];
   const indexes: ChunkIndexes[] = [];
   let uncompressed = 0;
   for (const column of columns) {
+    before?.(column);
     const { chunk, index } = await writeChunk(file, column);
+    after?.();
     chunks.push(chunk);
     indexes.push(index);
     uncompressed += chunk.metaData!.totalUncompressedSize;
@@ -45,7 +55,7 @@ export async function writeRowGroup(
       columns: chunks,
       totalByteSize: uncompressed,
       numRows: rows,
-      sortingColumns: undefined,
+      sortingColumns,
       fileOffset: start,
       totalCompressedSize: file.offset - start,
       // the format's ordinal is an i16

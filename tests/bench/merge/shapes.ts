@@ -26,7 +26,7 @@ const MiB = 1024 * 1024;
 const target = { rowGroupBytes: 8 * MiB, pageBytes: MiB, codec: "snappy" as const };
 
 /** Names of the shapes in the order of the table. */
-export const shapeNames = ["C", "A", "B", "D", "H", "raw", "mixed", "zstd"];
+export const shapeNames = ["C", "A", "B", "D", "H", "raw", "mixed", "zstd", "sort"];
 
 function copyOf(folder: string, select = "select *", codec = "snappy") {
   return (output: string) =>
@@ -73,6 +73,8 @@ export async function makeShape(data: string, name: string): Promise<Shape> {
       return await healthyOnly(data, folder);
     case "mixed":
       return await mixed(folder);
+    case "sort":
+      return await sorted(folder);
   }
   throw new Error(`no shape ${name}`);
 }
@@ -158,5 +160,28 @@ async function mixed(folder: string): Promise<Shape> {
     files,
     plan: { target, expectedRows: 150_000, schema },
     duckdb: copyOf(folder),
+  };
+}
+
+/** Every tenth row has the key of the one before it; the later one stays. */
+async function sorted(folder: string): Promise<Shape> {
+  const columns = () => "(id - (id % 10 = 9)::INTEGER)::BIGINT as id, * exclude (id)";
+  await writeFiles(folder, { files: 500, rowsEach: 500, columns });
+  const from = `read_parquet(${literal(join(folder, "*.parquet"))})`;
+  return {
+    name: "sort",
+    what: "500 × 500 rows sorted by s_mid and ts, the last of each id",
+    must: 0.6,
+    aim: 0.45,
+    files: await listFiles(folder),
+    plan: {
+      target,
+      expectedRows: 250_000,
+      order: { sort: [{ path: ["s_mid"] }, { path: ["ts"] }], dedupe: [["id"]] },
+    },
+    duckdb: (output) =>
+      `copy (select * exclude (n) from (select *, row_number() over () as n from ${from}) ` +
+      `qualify row_number() over (partition by id order by n desc) = 1 order by s_mid, ts) ` +
+      `to ${literal(output)} (format parquet, compression snappy)`,
   };
 }

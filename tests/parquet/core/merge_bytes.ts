@@ -1,5 +1,5 @@
 /** Merging files in memory by the page merge, and the same rows by DuckDB. */
-import type { MergeResult } from "../../../shared/parquet/merge_plan.ts";
+import type { MergeOrder, MergeResult } from "../../../shared/parquet/merge_plan.ts";
 import { mergePages, type PageMergeOptions } from "../../../shared/parquet/page_merge.ts";
 import { bytesReader } from "../../../shared/parquet/range_reader.ts";
 import { MemorySink } from "../memory_sink.ts";
@@ -20,6 +20,7 @@ export async function mergeBytes(
   expectedRows: number,
   options: PageMergeOptions = {},
   codec: "snappy" | "zstd" = "snappy",
+  order?: MergeOrder,
 ): Promise<{ result: MergeResult; output: Uint8Array<ArrayBuffer> }> {
   const sink = new MemorySink();
   const result = await mergePages(
@@ -27,6 +28,7 @@ export async function mergeBytes(
       inputs: files.map((_, i) => ({ id: `file${i}`, level: 0 })),
       target: { rowGroupBytes: 4 << 20, pageBytes: 1 << 20, codec },
       expectedRows,
+      order,
     },
     new Map(files.map((bytes, i) => [`file${i}`, bytesReader(bytes)])),
     sink,

@@ -128,6 +128,32 @@ function column(rows: number): fc.Arbitrary<RandomColumn> {
   );
 }
 
+/** Tables of two flat columns, which may be keys, and a nested one. */
+export const keyedTable: fc.Arbitrary<RandomTable> = fc.tuple(
+  fc.constantFrom(...scalars),
+  fc.constantFrom(...scalars),
+  typed(2),
+  fc.array(fc.integer({ min: 1, max: 25 }), { minLength: 1, maxLength: 4 }),
+).chain(([first, second, third, sizes]) => {
+  // few distinct keys, so that some are equal
+  const few = ([type, values]: [string, fc.Arbitrary<string>]) =>
+    fc.array(nullable(type, values), { minLength: 1, maxLength: 6 })
+      .chain((pool) => fc.array(fc.constantFrom(...pool), { minLength: 100, maxLength: 100 }));
+  return fc.tuple(
+    few(first),
+    few(second),
+    fc.array(nullable(...third), { minLength: 100, maxLength: 100 }),
+  ).map(([a, b, c]) => {
+    let from = 0;
+    const files = sizes.map((size) => {
+      const file = Array.from({ length: size }, (_, i) => [a[from + i], b[from + i], c[from + i]]);
+      from += size;
+      return file;
+    });
+    return { types: [first[0], second[0], third[0]], files };
+  });
+});
+
 /** Tables of one to five columns in one to four files of up to thirty rows. */
 export const randomTable: fc.Arbitrary<RandomTable> = fc.array(fc.integer({ min: 1, max: 30 }), {
   minLength: 1,

@@ -50,3 +50,13 @@ export {
   scanUncompressed,
   scanValues,
 } from "./footer_scan";
+export {
+  addKey,
+  clearKeys,
+  endGather,
+  gatherRows,
+  permutationLength,
+  permutationPtr,
+  sortRows,
+  startGather,
+} from "./sort";

@@ -19,7 +19,7 @@ function hashWord(w: u64): u32 {
   return <u32> (((w ^ seed) * multiplier) >> 32);
 }
 
-function hashBytes(p: usize, n: u32): u32 {
+export function hashBytes(p: usize, n: u32): u32 {
   let h = seed ^ n;
   let i: u32 = 0;
   while (i + 8 <= n) {

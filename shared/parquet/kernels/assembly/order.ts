@@ -64,7 +64,7 @@ export function compareBytes(a: usize, an: u32, b: usize, bn: u32): i32 {
 }
 
 /** Two's complement big-endian numbers of any widths. */
-function compareSigned(a: usize, an: u32, b: usize, bn: u32): i32 {
+export function compareSigned(a: usize, an: u32, b: usize, bn: u32): i32 {
   const an0: i32 = an > 0 && load<i8>(a) < 0 ? -1 : 0;
   const bn0: i32 = bn > 0 && load<i8>(b) < 0 ? -1 : 0;
   if (an0 != bn0) return an0 - bn0;
@@ -78,7 +78,7 @@ function compareSigned(a: usize, an: u32, b: usize, bn: u32): i32 {
 }
 
 @inline
-function halfToFloat(h: u32): f32 {
+export function halfToFloat(h: u32): f32 {
   const sign = (h & 0x8000) << 16;
   const exponent = (h >> 10) & 31;
   const fraction = h & 1023;
@@ -228,7 +228,7 @@ function floats(nans: u32, found: bool): void {
 
 /** The first bytes as a big-endian number, so that most comparisons need no loop. */
 @inline
-function prefixOf(p: usize, n: u32): u32 {
+export function prefixOf(p: usize, n: u32): u32 {
   if (n == 0) return 0;
   let w = load<u32>(p);
   if (n < 4) w &= (1 << (n << 3)) - 1;

@@ -1,0 +1,532 @@
+/**
+ * Sorting and deduplicating the pending rows of a row group: a permutation of rows is found from the key
+ * columns (which are flat), and pages are made by it. Nulls come last, NaN before them.
+ */
+import { BYTE_ARRAY, Column, PLAIN } from "./column";
+import { equalBytes, hashBytes } from "./intern";
+import { alloc, free, reserve } from "./memory";
+import {
+  BOOL,
+  compareBytes,
+  compareSigned,
+  FLOAT16,
+  FLOAT32,
+  FLOAT64,
+  halfToFloat,
+  prefixOf,
+  SIGNED32,
+  SIGNED64,
+  SIGNED_BYTES,
+  UNSIGNED32,
+  UNSIGNED64,
+} from "./order";
+
+/** Of a key column: its order, whether it descends, its width (0 byte arrays), and each row's value or 0. */
+@unmanaged
+class Key {
+  order: u32;
+  descending: u32;
+  width: u32;
+  refs: usize;
+}
+
+const MOST_KEYS: u32 = 16;
+const KEYS = memory.data(16 * 16);
+let keyCount: u32 = 0;
+let rowCount: u32 = 0;
+/** Rows in the order of the output, and how many. */
+let permutation: usize = 0;
+let permuted: u32 = 0;
+
+@inline
+function keyAt(i: u32): Key {
+  return changetype<Key>(KEYS + i * 16);
+}
+
+/** Forgets the keys of the last sort. */
+export function clearKeys(): void {
+  for (let i: u32 = 0; i < keyCount; i++) {
+    free(keyAt(i).refs);
+    keyAt(i).refs = 0;
+  }
+  keyCount = 0;
+}
+
+/** The permutation's address and length, after {@link sortRows}. */
+export function permutationPtr(): usize {
+  return permutation;
+}
+export function permutationLength(): u32 {
+  return permuted;
+}
+
+/** Adds a flat column as a key. Only the first `sorting` keys of {@link sortRows} are sorted by. */
+export function addKey(column: usize, descending: bool): bool {
+  const c = changetype<Column>(column);
+  if (keyCount == MOST_KEYS) return false;
+  const refs = alloc(c.rows << 2);
+  if (refs == 0) return false;
+  const key = keyAt(keyCount++);
+  key.order = c.order;
+  key.descending = u32(descending);
+  key.width = c.type == BYTE_ARRAY ? 0 : c.width;
+  key.refs = refs;
+  rowCount = c.rows;
+  const plain = c.mode == PLAIN;
+  const isBytes = c.type == BYTE_ARRAY;
+  let p = c.values;
+  let index = c.indices;
+  for (let row: u32 = 0; row < c.rows; row++) {
+    let ref: usize = 0;
+    if (c.maxDef == 0 || load<u8>(c.defs + row) == c.maxDef) {
+      if (plain) {
+        ref = p;
+        p += isBytes ? 4 + load<u32>(p) : c.width;
+      } else {
+        const id = load<u32>(index);
+        index += 4;
+        ref = c.entries + (isBytes ? load<u32>(c.entryStarts + (<usize> id << 2)) : id * c.width);
+      }
+    }
+    store<u32>(refs + (<usize> row << 2), <u32> ref);
+  }
+  return true;
+}
+
+@inline
+function floatKey(v: f64): u64 {
+  if (v != v) return 0xfffffffffffffffe;
+  const bits = reinterpret<u64>(v + 0.0); // −0 sorts as 0
+  return bits >> 63 ? ~bits : bits | 0x8000000000000000;
+}
+
+/** A number whose order is that of the values, or of their first bytes; nulls are the highest. */
+function sortKey(key: Key, row: u32): u64 {
+  const p: usize = load<u32>(key.refs + (<usize> row << 2));
+  if (p == 0) return 0xffffffffffffffff;
+  let k: u64;
+  switch (key.order) {
+    case SIGNED32:
+      k = <u64> (<i64> load<i32>(p) + 0x80000000);
+      break;
+    case UNSIGNED32:
+      k = load<u32>(p);
+      break;
+    case SIGNED64:
+      k = load<u64>(p) ^ 0x8000000000000000;
+      break;
+    case UNSIGNED64:
+      k = load<u64>(p);
+      break;
+    case FLOAT32:
+      k = floatKey(load<f32>(p));
+      break;
+    case FLOAT64:
+      k = floatKey(load<f64>(p));
+      break;
+    case FLOAT16:
+      k = floatKey(halfToFloat(load<u16>(p)));
+      break;
+    case BOOL:
+      k = load<u8>(p);
+      break;
+    default: {
+      const n = key.width == 0 ? load<u32>(p) : key.width;
+      const v = key.width == 0 ? p + 4 : p;
+      if (key.order == SIGNED_BYTES) {
+        // the sign alone: the rest is compared
+        k = n > 0 && load<i8>(v) < 0 ? 0 : 1;
+      } else {
+        k = (<u64> prefixOf(v, n) << 32) | (n > 4 ? prefixOf(v + 4, n - 4) : 0);
+      }
+    }
+  }
+  if (key.descending) {
+    // small numbers stay small, so that none of them meets the two highest
+    const small = key.order == SIGNED32 || key.order == UNSIGNED32 || key.order == BOOL;
+    k = small ? 0xffffffff - k : ~k;
+  }
+  // the highest is kept for nulls; values that would be it are compared
+  return k == 0xffffffffffffffff ? 0xfffffffffffffffe : k;
+}
+
+function compareValues(key: Key, a: usize, b: usize): i32 {
+  if (key.order >= SIGNED32 && key.order <= BOOL || key.order == FLOAT16) {
+    return 0; // sort keys say all but for the highest two values
+  }
+  const an = key.width == 0 ? load<u32>(a) : key.width;
+  const bn = key.width == 0 ? load<u32>(b) : key.width;
+  if (key.width == 0) {
+    a += 4;
+    b += 4;
+  }
+  const d = key.order == SIGNED_BYTES ? compareSigned(a, an, b, bn) : compareBytes(a, an, b, bn);
+  return key.descending ? -d : d;
+}
+
+/** Compares rows by the keys [0, sorting). */
+function compareRows(a: u32, b: u32, sorting: u32): i32 {
+  for (let i: u32 = 0; i < sorting; i++) {
+    const key = keyAt(i);
+    const x = sortKey(key, a);
+    const y = sortKey(key, b);
+    if (x != y) return x < y ? -1 : 1;
+    const p: usize = load<u32>(key.refs + (<usize> a << 2));
+    const q: usize = load<u32>(key.refs + (<usize> b << 2));
+    if (p == q || p == 0 || q == 0) continue;
+    if (x == 0xfffffffffffffffe && (key.order == SIGNED64 || key.order == UNSIGNED64)) {
+      // the two highest share a sort key
+      const d = load<u64>(p) == load<u64>(q)
+        ? 0
+        : (key.order == SIGNED64 ? load<i64>(p) < load<i64>(q) : load<u64>(p) < load<u64>(q))
+        ? -1
+        : 1;
+      if (d != 0) return key.descending ? -d : d;
+      continue;
+    }
+    const d = compareValues(key, p, q);
+    if (d != 0) return d;
+  }
+  return 0;
+}
+
+/** Stable merge sort of rows in [from, to) of `rows` by all keys; `spare` is as large. */
+function mergeSort(rows: usize, spare: usize, from: u32, to: u32, sorting: u32): void {
+  if (to - from < 12) {
+    for (let i = from + 1; i < to; i++) {
+      const row = load<u32>(rows + (<usize> i << 2));
+      let k = i;
+      while (k > from && compareRows(load<u32>(rows + (<usize> (k - 1) << 2)), row, sorting) > 0) {
+        store<u32>(rows + (<usize> k << 2), load<u32>(rows + (<usize> (k - 1) << 2)));
+        k--;
+      }
+      store<u32>(rows + (<usize> k << 2), row);
+    }
+    return;
+  }
+  const middle = from + ((to - from) >> 1);
+  mergeSort(rows, spare, from, middle, sorting);
+  mergeSort(rows, spare, middle, to, sorting);
+  memory.copy(spare + (<usize> from << 2), rows + (<usize> from << 2), <usize> (to - from) << 2);
+  let a = from;
+  let b = middle;
+  for (let out = from; out < to; out++) {
+    const takeA = b == to || (a < middle &&
+      compareRows(load<u32>(spare + (<usize> a << 2)), load<u32>(spare + (<usize> b << 2)), sorting) <= 0);
+    store<u32>(rows + (<usize> out << 2), load<u32>(spare + (<usize> (takeA ? a : b) << 2)));
+    if (takeA) a++;
+    else b++;
+  }
+}
+
+/** Whether two rows have equal values, bit for bit, in the keys [from, keyCount). */
+function sameKey(a: u32, b: u32, from: u32): bool {
+  for (let i = from; i < keyCount; i++) {
+    const key = keyAt(i);
+    const p: usize = load<u32>(key.refs + (<usize> a << 2));
+    const q: usize = load<u32>(key.refs + (<usize> b << 2));
+    if (p == q) continue;
+    if (p == 0 || q == 0) return false;
+    const n = key.width == 0 ? 4 + load<u32>(p) : key.width;
+    if (key.width == 0 && load<u32>(q) + 4 != n) return false;
+    if (!equalBytes(p, q, n)) return false;
+  }
+  return true;
+}
+
+/**
+ * Finds the permutation: rows sorted by the keys [0, sorting), stable; of rows that are equal in the keys from
+ * `sorting` on (when there are any) only the last one is kept. False when memory is over.
+ */
+export function sortRows(sorting: u32): bool {
+  const n = rowCount;
+  const rows = reserve(permutation, 0, (n << 2) + 16);
+  if (rows == 0) return false;
+  permutation = rows;
+  let kept: u32 = 0;
+  if (keyCount > sorting) {
+    let size: u32 = 16;
+    while (size < n << 1) size <<= 1;
+    const table = alloc(size << 2);
+    const dead = alloc(n);
+    if (table == 0 || dead == 0) {
+      free(table);
+      free(dead);
+      return false;
+    }
+    memory.fill(table, 0, <usize> size << 2);
+    memory.fill(dead, 0, n);
+    const shift = clz<u32>(size - 1);
+    for (let row: u32 = 0; row < n; row++) {
+      let hash: u32 = 0;
+      for (let i = sorting; i < keyCount; i++) {
+        const key = keyAt(i);
+        const p: usize = load<u32>(key.refs + (<usize> row << 2));
+        const h = p == 0 ? 7 : hashBytes(p, key.width == 0 ? 4 + load<u32>(p) : key.width);
+        hash = rotl<u32>(hash, 5) ^ h;
+      }
+      let at = hash >> shift;
+      while (true) {
+        const slot = table + (<usize> at << 2);
+        const other = load<u32>(slot);
+        if (other == 0 || sameKey(other - 1, row, sorting)) {
+          if (other != 0) store<u8>(dead + other - 1, 1);
+          store<u32>(slot, row + 1);
+          break;
+        }
+        at = (at + 1) & (size - 1);
+      }
+    }
+    for (let row: u32 = 0; row < n; row++) {
+      if (!load<u8>(dead + row)) store<u32>(rows + (<usize> (kept++) << 2), row);
+    }
+    free(table);
+    free(dead);
+  } else {
+    for (; kept < n; kept++) store<u32>(rows + (<usize> kept << 2), kept);
+  }
+  permuted = kept;
+  if (sorting == 0 || kept < 2) return true;
+  return radixSort(rows, kept, sorting);
+}
+
+/** Stable radix sort by the first key's number, then the runs of equal numbers by all keys. */
+function radixSort(rows: usize, n: u32, sorting: u32): bool {
+  const keys = alloc(n << 3);
+  const keys2 = alloc(n << 3);
+  const rows2 = alloc(n << 2);
+  const counts = alloc(2048 << 2);
+  if (keys == 0 || keys2 == 0 || rows2 == 0 || counts == 0) {
+    free(keys);
+    free(keys2);
+    free(rows2);
+    free(counts);
+    return false;
+  }
+  const first = keyAt(0);
+  let any: u64 = 0;
+  let all: u64 = 0xffffffffffffffff;
+  for (let i: u32 = 0; i < n; i++) {
+    const k = sortKey(first, load<u32>(rows + (<usize> i << 2)));
+    store<u64>(keys + (<usize> i << 3), k);
+    any |= k;
+    all &= k;
+  }
+  const differs = any & ~all;
+  let from = keys;
+  let to = keys2;
+  let fromRows = rows;
+  let toRows = rows2;
+  for (let shift: u64 = 0; shift < 64; shift += 11) {
+    if (((differs >> shift) & 2047) == 0) continue;
+    memory.fill(counts, 0, 2048 << 2);
+    for (let i: u32 = 0; i < n; i++) {
+      const slot = counts + ((<usize> (load<u64>(from + (<usize> i << 3)) >> shift) & 2047) << 2);
+      store<u32>(slot, load<u32>(slot) + 1);
+    }
+    let sum: u32 = 0;
+    for (let i: u32 = 0; i < 2048; i++) {
+      const count = load<u32>(counts + (i << 2));
+      store<u32>(counts + (i << 2), sum);
+      sum += count;
+    }
+    for (let i: u32 = 0; i < n; i++) {
+      const k = load<u64>(from + (<usize> i << 3));
+      const slot = counts + ((<usize> (k >> shift) & 2047) << 2);
+      const at = load<u32>(slot);
+      store<u32>(slot, at + 1);
+      store<u64>(to + (<usize> at << 3), k);
+      store<u32>(toRows + (<usize> at << 2), load<u32>(fromRows + (<usize> i << 2)));
+    }
+    let swap = from;
+    from = to;
+    to = swap;
+    swap = fromRows;
+    fromRows = toRows;
+    toRows = swap;
+  }
+  if (fromRows != rows) memory.copy(rows, fromRows, <usize> n << 2);
+  // rows2 serves as the spare of the merge sort
+  let start: u32 = 0;
+  const spare = rows2;
+  for (let i: u32 = 1; i <= n; i++) {
+    if (i < n && load<u64>(from + (<usize> i << 3)) == load<u64>(from + (<usize> start << 3))) continue;
+    if (i - start > 1 && (sorting > 1 || !saysAll(first, load<u64>(from + (<usize> start << 3))))) {
+      mergeSort(rows, spare, start, i, sorting);
+    }
+    start = i;
+  }
+  free(keys);
+  free(keys2);
+  free(rows2);
+  free(counts);
+  return true;
+}
+
+/** Whether equal numbers of a key mean equal values. */
+function saysAll(key: Key, k: u64): bool {
+  if (k == 0xffffffffffffffff) return true;
+  if (key.order == SIGNED_BYTES || key.order == 8 || key.order == 0) return false;
+  return k != 0xfffffffffffffffe;
+}
+
+// a column's rows by the permutation
+
+/** For the column that is being permuted: where each row's levels, values and value bytes begin. */
+let levelStarts: usize = 0;
+let valueStarts: usize = 0;
+let byteStarts: usize = 0;
+
+/** Prepares {@link gatherRows} for a column. */
+export function startGather(column: usize): bool {
+  const c = changetype<Column>(column);
+  const rows = c.rows;
+  let grown = reserve(valueStarts, 0, (rows << 2) + 16);
+  if (grown == 0) return false;
+  valueStarts = grown;
+  if (c.maxRep > 0) {
+    grown = reserve(levelStarts, 0, (rows << 2) + 16);
+    if (grown == 0) return false;
+    levelStarts = grown;
+  }
+  let row: u32 = 0;
+  let value: u32 = 0;
+  for (let i: u32 = 0; i < c.count; i++) {
+    if (c.maxRep == 0 || load<u8>(c.reps + i) == 0) {
+      if (c.maxRep > 0) store<u32>(levelStarts + (<usize> row << 2), i);
+      store<u32>(valueStarts + (<usize> row << 2), value);
+      row++;
+    }
+    value += c.maxDef == 0 ? 1 : u32(load<u8>(c.defs + i) == c.maxDef);
+  }
+  store<u32>(valueStarts + (<usize> row << 2), value);
+  if (c.maxRep > 0) store<u32>(levelStarts + (<usize> row << 2), c.count);
+  if (c.mode == PLAIN && c.type == BYTE_ARRAY) {
+    grown = reserve(byteStarts, 0, (c.present << 2) + 16);
+    if (grown == 0) return false;
+    byteStarts = grown;
+    let at: u32 = 0;
+    for (let i: u32 = 0; i < c.present; i++) {
+      store<u32>(byteStarts + (<usize> i << 2), at);
+      at += 4 + load<u32>(c.values + at);
+    }
+    store<u32>(byteStarts + (<usize> c.present << 2), at);
+  }
+  return true;
+}
+
+/**
+ * Fills `target` (a column of the same kind, whose dictionary is lent) with the rows [from, from + n) of the
+ * permutation.
+ */
+export function gatherRows(target: usize, column: usize, from: u32, n: u32): bool {
+  const c = changetype<Column>(column);
+  const t = changetype<Column>(target);
+  t.mode = c.mode;
+  t.entries = c.entries;
+  t.entryBytes = c.entryBytes;
+  t.entryCount = c.entryCount;
+  t.entryStarts = c.entryStarts;
+  t.count = 0;
+  t.present = 0;
+  t.rows = n;
+  t.valueBytes = 0;
+  const rows = permutation + (<usize> from << 2);
+  let levels: u32 = 0;
+  let values: u32 = 0;
+  let bytes: u64 = 0;
+  const isBytes = c.type == BYTE_ARRAY;
+  const plain = c.mode == PLAIN;
+  for (let i: u32 = 0; i < n; i++) {
+    const row = load<u32>(rows + (<usize> i << 2));
+    const first = load<u32>(valueStarts + (<usize> row << 2));
+    const last = load<u32>(valueStarts + (<usize> row << 2), 4);
+    values += last - first;
+    levels += c.maxRep == 0
+      ? 1
+      : load<u32>(levelStarts + (<usize> row << 2), 4) - load<u32>(levelStarts + (<usize> row << 2));
+    if (plain && isBytes && last > first) {
+      bytes += load<u32>(byteStarts + (<usize> last << 2)) - load<u32>(byteStarts + (<usize> first << 2));
+    }
+  }
+  if (plain && !isBytes) bytes = <u64> values * c.width;
+  if (bytes > 0x3fff0000) return false;
+  if (c.maxDef > 0) {
+    const grown = reserve(t.defs, 0, levels + 8);
+    if (grown == 0) return false;
+    t.defs = grown;
+  }
+  if (c.maxRep > 0) {
+    const grown = reserve(t.reps, 0, levels + 8);
+    if (grown == 0) return false;
+    t.reps = grown;
+  }
+  if (plain) {
+    const grown = reserve(t.values, 0, <u32> bytes + 8);
+    if (grown == 0) return false;
+    t.values = grown;
+  } else {
+    const grown = reserve(t.indices, 0, (values << 2) + 32);
+    if (grown == 0) return false;
+    t.indices = grown;
+  }
+  let level: u32 = 0;
+  let out = plain ? t.values : t.indices;
+  for (let i: u32 = 0; i < n; i++) {
+    const row = load<u32>(rows + (<usize> i << 2));
+    let first = load<u32>(valueStarts + (<usize> row << 2));
+    const last = load<u32>(valueStarts + (<usize> row << 2), 4);
+    if (c.maxRep > 0) {
+      let k = load<u32>(levelStarts + (<usize> row << 2));
+      const end = load<u32>(levelStarts + (<usize> row << 2), 4);
+      for (; k < end; k++) {
+        store<u8>(t.defs + level, load<u8>(c.defs + k));
+        store<u8>(t.reps + level, load<u8>(c.reps + k));
+        level++;
+      }
+    } else {
+      if (c.maxDef > 0) store<u8>(t.defs + level, load<u8>(c.defs + row));
+      level++;
+    }
+    if (!plain) {
+      for (; first < last; first++) {
+        store<u32>(out, load<u32>(c.indices + (<usize> first << 2)));
+        out += 4;
+      }
+    } else if (isBytes) {
+      if (last > first) {
+        const start = load<u32>(byteStarts + (<usize> first << 2));
+        const length = load<u32>(byteStarts + (<usize> last << 2)) - start;
+        memory.copy(out, c.values + start, length);
+        out += length;
+      }
+    } else if (c.width == 8) {
+      for (; first < last; first++) {
+        store<u64>(out, load<u64>(c.values + (<usize> first << 3)));
+        out += 8;
+      }
+    } else if (c.width == 4) {
+      for (; first < last; first++) {
+        store<u32>(out, load<u32>(c.values + (<usize> first << 2)));
+        out += 4;
+      }
+    } else {
+      const length = (last - first) * c.width;
+      memory.copy(out, c.values + first * c.width, length);
+      out += length;
+    }
+  }
+  t.count = levels;
+  t.present = values;
+  t.valueBytes = <u32> bytes;
+  return true;
+}
+
+/** Takes the lent dictionary back, so that the column can be freed. */
+export function endGather(target: usize): void {
+  const t = changetype<Column>(target);
+  t.entries = 0;
+  t.entryStarts = 0;
+  t.entryCount = 0;
+  t.entryBytes = 0;
+}

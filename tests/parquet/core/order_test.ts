@@ -1,0 +1,141 @@
+import type { DuckDBConnection } from "@duckdb/node-api";
+import fc from "fast-check";
+import { strict as assert } from "node:assert";
+import { join } from "node:path";
+import { SedimentError } from "../../../shared/errors.ts";
+import { footerOfBytes } from "../../../shared/parquet/footer.ts";
+import { inspectParquetBytes } from "../../../shared/parquet/inspect.ts";
+import { canonical, openDuckDb } from "../duckdb_rows.ts";
+import { checkOutput } from "./check_output.ts";
+import { mergeBytes, paths } from "./merge_bytes.ts";
+import { keyedTable, type RandomTable, selectOf } from "./random_tables.ts";
+
+const runs = Number(Deno.env.get("FUZZ_RUNS") ?? 25);
+let filesWritten = 0;
+
+/** Rows in the order in which DuckDB gives them, each cell as text. */
+async function cells(connection: DuckDBConnection, sql: string): Promise<string[][]> {
+  const reader = await connection.runAndReadAll(sql);
+  return reader.getRows().map((row) => row.map(canonical));
+}
+
+async function writeFiles(connection: DuckDBConnection, folder: string, table: RandomTable) {
+  const inputs: string[] = [];
+  for (let i = 0; i < table.files.length; i++) {
+    const path = join(folder, `in${filesWritten++}.parquet`);
+    await connection.run(`copy (${selectOf(table, i)}) to '${path}' (format parquet)`);
+    inputs.push(path);
+  }
+  const bytes = await Promise.all(inputs.map((path) => Deno.readFile(path)));
+  const rows = bytes.reduce((sum, one) => sum + inspectParquetBytes(one).rowCount, 0);
+  return { inputs, bytes, rows };
+}
+
+/** −0 and 0 are one place in an order. */
+const place = (key: string[]) => key.map((cell) => cell === "-0" ? "0" : cell).join();
+
+Deno.test("rows are sorted by two keys as DuckDB sorts them, and rows of equal keys stay in order", async () => {
+  const { connection, close } = await openDuckDb();
+  const folder = await Deno.makeTempDir();
+  try {
+    await fc.assert(
+      fc.asyncProperty(
+        keyedTable,
+        fc.boolean(),
+        fc.boolean(),
+        async (table, descending, large) => {
+          const { inputs, bytes, rows } = await writeFiles(connection, folder, table);
+          const { output } = await mergeBytes(
+            bytes,
+            rows,
+            { settings: large ? paths["page by page"] : { pageRows: 7 } },
+            "snappy",
+            { sort: [{ path: ["c0"] }, { path: ["c1"], descending }] },
+          );
+          checkOutput(output);
+          const { metadata } = footerOfBytes(output);
+          assert.deepEqual(metadata.rowGroups[0].sortingColumns, [
+            { columnIndex: 0, descending: false, nullsFirst: false },
+            { columnIndex: 1, descending, nullsFirst: false },
+          ]);
+          const path = join(folder, `out${filesWritten++}.parquet`);
+          await Deno.writeFile(path, output);
+          const list = inputs.map((input) => `'${input}'`).join(", ");
+          const actual = await cells(connection, `from read_parquet('${path}')`);
+          const expected = await cells(
+            connection,
+            `from read_parquet([${list}]) order by c0 nulls last, c1 ${
+              descending ? "desc" : "asc"
+            } nulls last`,
+          );
+          assert.deepEqual(
+            actual.map((row) => place(row.slice(0, 2))),
+            expected.map((row) => place(row.slice(0, 2))),
+          );
+          // the order of the inputs among equal keys
+          const unsorted = await cells(connection, `from read_parquet([${list}])`);
+          const byKey = Map.groupBy(unsorted, (row) => place(row.slice(0, 2)));
+          const actualByKey = Map.groupBy(actual, (row) => place(row.slice(0, 2)));
+          assert.deepEqual(actualByKey, byKey);
+        },
+      ),
+      { numRuns: runs },
+    );
+  } finally {
+    close();
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("of rows with equal keys the last one stays, whatever its other columns hold", async () => {
+  const { connection, close } = await openDuckDb();
+  const folder = await Deno.makeTempDir();
+  try {
+    await fc.assert(
+      fc.asyncProperty(keyedTable, async (table) => {
+        const { inputs, bytes, rows } = await writeFiles(connection, folder, table);
+        const { output, result } = await mergeBytes(bytes, rows, {}, "snappy", {
+          sort: [],
+          dedupe: [["c0"], ["c1"]],
+        });
+        const path = join(folder, `out${filesWritten++}.parquet`);
+        await Deno.writeFile(path, output);
+        const list = inputs.map((input) => `'${input}'`).join(", ");
+        const last = new Map<string, string[]>();
+        for (const row of await cells(connection, `from read_parquet([${list}])`)) {
+          const key = row.slice(0, 2).join();
+          last.delete(key); // to the end: the order is that of the last ones
+          last.set(key, row);
+        }
+        assert.deepEqual(await cells(connection, `from read_parquet('${path}')`), [
+          ...last.values(),
+        ]);
+        assert.equal(result.rowCount + result.droppedRows!, rows);
+      }),
+      { numRuns: runs },
+    );
+  } finally {
+    close();
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a merge that can't hold all rows does not deduplicate a part of them", async () => {
+  const { connection, close } = await openDuckDb();
+  const folder = await Deno.makeTempDir();
+  try {
+    const path = join(folder, "in.parquet");
+    await connection.run(`copy (select range as c0 from range(50)) to '${path}' (format parquet)`);
+    const bytes = await Deno.readFile(path);
+    const order = { sort: [], dedupe: [["c0"]] };
+    await assert.rejects(
+      mergeBytes([bytes, bytes], 100, { settings: { sortRows: 50 } }, "snappy", order),
+      (error) => error instanceof SedimentError && error.code === "misconfigured",
+    );
+    const { result } = await mergeBytes([bytes, bytes], 100, {}, "snappy", order);
+    assert.equal(result.droppedRows, 50);
+  } finally {
+    close();
+    await Deno.remove(folder, { recursive: true });
+  }
+});
