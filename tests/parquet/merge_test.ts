@@ -6,6 +6,8 @@ import { merge, type MergeOptions } from "../../shared/parquet/merge.ts";
 import type { MergeResult, MergeTarget } from "../../shared/parquet/merge_plan.ts";
 import { codec } from "../../shared/parquet/metadata.ts";
 import { bytesReader, type RangeReader } from "../../shared/parquet/range_reader.ts";
+import { schemaJson } from "../../shared/parquet/schema.ts";
+import { unionSchema } from "../../shared/parquet/union/union_schema.ts";
 import { MemorySink } from "./memory_sink.ts";
 import { mixedRows, rowsOfBytes, writeWithDuckDb } from "./sample_files.ts";
 import { withFooter } from "./with_footer.ts";
@@ -240,4 +242,59 @@ Deno.test("bounds of unsigned and decimal columns hold in the order of their typ
   assert.deepEqual([[...u.minValue!], [...u.maxValue!]], [[1, 0, 0, 0], [255, 255, 255, 255]]);
   const signed = (bytes: Uint8Array) => new DataView(bytes.slice(-4).buffer).getInt32(0);
   assert.deepEqual([signed(d.minValue!), signed(d.maxValue!)], [-100, 1250]);
+});
+
+Deno.test("a file with one text that is not UTF-8 is left out, in a dictionary and in PLAIN pages", async () => {
+  const queries = [
+    "select case when i = 5 then 'a€b' else 'x' || (i % 3) end as s from range(100) t(i)",
+    "select 'text ' || i || case when i = 77 then '€' else '' end as s from range(3000) t(i)",
+  ];
+  for (const query of queries) {
+    const good = await writeWithDuckDb(query, "format parquet, compression uncompressed");
+    const euro = new TextEncoder().encode("€").join();
+    const broken = good.slice();
+    for (let i = 0; i < broken.length; i++) {
+      if (broken.subarray(i, i + 3).join() === euro) broken[i + 1] = 0x20;
+    }
+    const rows = inspectParquetBytes(good).rowCount;
+    const { result, output } = await mergeFiles([good, broken], 2 * rows);
+    assert.deepEqual(result.merged, ["f0"]);
+    assert.deepEqual(result.rejected.map(({ error }) => error.code), ["invalid_parquet"]);
+    assert.match(result.rejected[0].error.message, /^file f1: row group 0: column s, page 0: text/);
+    assert.deepEqual(await rowsOfBytes(output), await rowsOfBytes(good));
+  }
+});
+
+Deno.test("decimals with more digits than their precision leave no bounds that DuckDB fails at", async () => {
+  const file = withFooter(
+    await writeWithDuckDb("select i as d from (values (-1::bigint), (123456)) t(i)"),
+    ({ schema }) =>
+      Object.assign(schema[1], {
+        convertedType: 5,
+        scale: 2,
+        precision: 4,
+        logicalType: { kind: "DECIMAL", scale: 2, precision: 4 },
+      }),
+  );
+  const { output } = await mergeFiles([file], 2);
+  const { statistics } = footerOfBytes(output).metadata.rowGroups[0].columns[0].metaData!;
+  assert.equal(statistics?.minValue, undefined);
+  assert.equal(statistics?.nullCount, 0);
+});
+
+Deno.test("a plan's schema is what is written, and files fill it by name", async () => {
+  const [one, two] = [
+    await writeWithDuckDb("select 1::int as a"),
+    await writeWithDuckDb("select 'x' as b, 2::bigint as a"),
+  ];
+  const schema = schemaJson(unionSchema([one, two].map((file) => inspectParquetBytes(file).tree)));
+  const sink = new MemorySink();
+  const result = await merge(
+    { inputs: [{ id: "1", level: 0 }, { id: "2", level: 0 }], target, schema, expectedRows: 2 },
+    new Map([["1", bytesReader(one)], ["2", bytesReader(two)]]),
+    sink,
+  );
+  assert.deepEqual(result.rejected, []);
+  assert.deepEqual(result.schema, schema);
+  assert.deepEqual([...(await rowsOfBytes(sink.bytes())).keys()], ["1n,null", '2n,"x"']);
 });

@@ -226,3 +226,52 @@ Deno.test("what is no tree, or no type, is refused with its code", () => {
     );
   }
 });
+
+Deno.test("annotations that contradict each other are refused, and kinds of text are not", () => {
+  const leaf = (some: Partial<SchemaElement>) => [root(1), element("a", some)];
+  const contradictions = [
+    leaf({ type: BYTE_ARRAY, convertedType: convertedType.UTF8, logicalType: { kind: "BSON" } }),
+    leaf({ type: INT32, convertedType: convertedType.TIME_MILLIS, logicalType: { kind: "DATE" } }),
+    leaf({
+      type: INT64,
+      convertedType: convertedType.TIMESTAMP_MILLIS,
+      logicalType: { kind: "TIMESTAMP", utc: true, unit: "MICROS" },
+    }),
+    leaf({
+      type: INT32,
+      convertedType: convertedType.DECIMAL,
+      scale: 2,
+      precision: 9,
+      logicalType: { kind: "DECIMAL", scale: 3, precision: 9 },
+    }),
+    leaf({ type: INT32, convertedType: 77, logicalType: { kind: "DATE" } }),
+  ];
+  for (const elements of contradictions) {
+    assert.throws(() => schemaTree(elements), /contradict each other/, JSON.stringify(elements[1]));
+  }
+  const json = schemaTree(
+    leaf({ type: BYTE_ARRAY, convertedType: convertedType.UTF8, logicalType: { kind: "JSON" } }),
+  );
+  assert.equal(json.leaves[0].element.convertedType, convertedType.JSON);
+  const local = schemaTree(leaf({
+    type: INT64,
+    convertedType: convertedType.TIMESTAMP_MICROS,
+    logicalType: { kind: "TIMESTAMP", utc: false, unit: "MICROS" },
+  }));
+  assert.equal(local.leaves[0].element.convertedType, convertedType.TIMESTAMP_MICROS);
+});
+
+Deno.test("a group annotated as a leaf is refused, and the root's annotations are left out", () => {
+  const group = (logicalType: LogicalType) => [
+    root(1),
+    element("g", { numChildren: 1, logicalType }),
+    element("a", { type: INT32 }),
+  ];
+  assert.throws(() => schemaTree(group({ kind: "STRING" })), /group g .* annotated STRING/);
+  const annotated = { ...root(1), convertedType: convertedType.MAP, logicalType: list };
+  const tree = schemaTree([annotated, element("a", { type: INT32 })]);
+  assert.deepEqual([tree.root.element.convertedType, tree.root.element.logicalType], [
+    undefined,
+    undefined,
+  ]);
+});

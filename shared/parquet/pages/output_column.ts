@@ -158,6 +158,7 @@ export class OutputColumn {
       this.order,
     );
     if (address === 0) throw this.#kernels.error({ column: leaf.path });
+    this.#kernels.wasm.requireText(address, holdsText(leaf) ? 1 : 0);
     return address;
   }
 

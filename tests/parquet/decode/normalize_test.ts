@@ -1,0 +1,70 @@
+import { strict as assert } from "node:assert";
+import { SedimentError } from "../../../shared/errors.ts";
+import { normalizer } from "../../../shared/parquet/decode/normalize.ts";
+import { inspectParquetBytes } from "../../../shared/parquet/inspect.ts";
+import { bytesReader } from "../../../shared/parquet/range_reader.ts";
+import { fixtureBytes, fixtureNames } from "../fixtures.ts";
+import { mixedRows, rowsOfBytes, writeWithDuckDb } from "../sample_files.ts";
+
+async function normalized(bytes: Uint8Array): Promise<Uint8Array> {
+  const reader = await normalizer()("file", bytesReader(bytes));
+  return await reader.read(0, reader.size);
+}
+
+Deno.test("a normalised file has the schema, the row groups and the rows of the file", async () => {
+  const file = await writeWithDuckDb(mixedRows(0, 5000), "format parquet, row_group_size 2048");
+  const output = await normalized(file);
+  const [before, after] = [inspectParquetBytes(file), inspectParquetBytes(output)];
+  assert.deepEqual(after.schema, before.schema);
+  assert.equal(after.rowGroupCount, before.rowGroupCount);
+  assert.deepEqual(await rowsOfBytes(output), await rowsOfBytes(file));
+});
+
+Deno.test({
+  name: "pages of every fixture that DuckDB reads are decoded to the same rows and types",
+  ignore: fixtureNames().length === 0,
+  fn: async () => {
+    // DuckDB reads neither BYTE_STREAM_SPLIT of integers nor the Hadoop framing of LZ4
+    const others = ["byte_stream_split_extended.gzip.parquet", "hadoop_lz4_compressed.parquet"];
+    for (const name of fixtureNames()) {
+      const bytes = fixtureBytes(name);
+      const output = await normalized(bytes);
+      assert.deepEqual(inspectParquetBytes(output).schema, inspectParquetBytes(bytes).schema, name);
+      if (others.includes(name)) continue;
+      assert.deepEqual(await rowsOfBytes(output), await rowsOfBytes(bytes), name);
+    }
+  },
+});
+
+Deno.test("a file whose pages can't be decoded is refused with its name and row group", async () => {
+  const file = await writeWithDuckDb("select i from range(3000) t(i)");
+  const { footer } = inspectParquetBytes(file);
+  const { metaData } = footer.metadata.rowGroups[0].columns[0];
+  file.fill(0xff, metaData!.dataPageOffset + 30, metaData!.dataPageOffset + 90);
+  await assert.rejects(normalized(file), (error) => {
+    assert.ok(error instanceof SedimentError && error.code === "invalid_parquet");
+    assert.deepEqual(error.extra, { file: "file", row_group: 0 });
+    return true;
+  });
+});
+
+Deno.test("a file too large to be decoded is refused before it is read", async () => {
+  const file = await writeWithDuckDb(
+    "select hash(i) as h from range(7000000) t(i)",
+    "format parquet, row_group_size 8000000",
+  );
+  let read = 0;
+  const reader = bytesReader(file);
+  const counted = {
+    size: reader.size,
+    read(start: number, length: number) {
+      read += length;
+      return reader.read(start, length);
+    },
+  };
+  await assert.rejects(
+    normalizer()("file", counted),
+    (error) => error instanceof SedimentError && error.code === "unsupported_parquet",
+  );
+  assert.ok(read < 100_000);
+});
