@@ -78,26 +78,39 @@ Deno.test("a body above direct_above_bytes goes direct, one at the limit does no
   });
 });
 
-Deno.test("the signed URL of the store never sees the session", async () => {
-  await withUploader({ settings: { upload: { protocol: "direct" } } }, async (setup) => {
-    // As on S3: the store is another origin.
-    const { service, uploader } = setup;
-    const fetch = service.fetch;
-    const seen: (string | null)[] = [];
-    (service as { fetch: typeof fetch }).fetch = fetch;
-    const elsewhere = service.handle.bind(service);
+Deno.test("the signed URL of the store never sees the session, on our origin or another", async () => {
+  for (const store of ["http://sediment.test", "https://store.test"]) {
+    await withUploader({ settings: { upload: { protocol: "direct" } } }, async (setup) => {
+      const { service, uploader } = setup;
+      const seen: (string | null)[] = [];
+      const inner = service.handle.bind(service);
+      service.handle = async (method, url, headers, body) => {
+        if (url.pathname.includes("/storage/")) seen.push(headers.get("authorization"));
+        const result = await inner(method, url, headers, body);
+        if (!(result instanceof Response) || !url.search.includes("direct=1")) return result;
+        const answer = await result.json();
+        const uploadUrl = answer.uploadUrl.replace(service.origin, store);
+        return Response.json({ ...answer, uploadUrl });
+      };
+      assert.equal((await uploader.upload(bytesOf(1), fragment())).status, "stored");
+      assert.deepEqual(seen, [null]);
+    });
+  }
+});
+
+Deno.test("a duplicate that the first request knows by its hash sends no byte", async () => {
+  await withUploader({}, async ({ uploader, service }) => {
+    const answer = { key: "battle_data/x", size: 1000, metricId: "m", duplicate: true };
+    const inner = service.handle.bind(service);
     service.handle = async (method, url, headers, body) => {
-      if (url.origin === "https://store.test") seen.push(headers.get("authorization"));
-      const result = await elsewhere(method, url, headers, body);
-      if (!(result instanceof Response) || !url.search.includes("direct=1")) return result;
-      const answer = await result.json();
-      return Response.json({
-        ...answer,
-        uploadUrl: answer.uploadUrl.replace(service.origin, "https://store.test"),
-      });
+      const result = await inner(method, url, headers, body);
+      if (!(result instanceof Response) || method !== "POST") return result;
+      return Response.json({ ...await result.json(), duplicate: true, stored: answer });
     };
-    assert.equal((await uploader.upload(bytesOf(1), fragment())).status, "stored");
-    assert.deepEqual(seen, [null]);
+    const outcome = await uploader.upload(bytesOf(1), fragment());
+    assert.ok(outcome.status === "stored" && outcome.duplicate);
+    assert.deepEqual(outcome.answer, answer);
+    assert.deepEqual(steps(service.requests), ["begin 200"]);
   });
 });
 

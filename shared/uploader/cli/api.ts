@@ -1,0 +1,76 @@
+/** Reading calls to the service, with its problems as errors. */
+import { isErrorCode, SedimentError } from "../../errors.ts";
+import type { Project } from "./open.ts";
+import { fileSession } from "./session_file.ts";
+
+/**
+ * GETs JSON from a function.
+ *
+ * @throws `not_signed_in`, `server_unreachable`, the problem's own code
+ */
+export async function getJson(
+  project: Project,
+  path: string,
+  query: Record<string, string | undefined> = {},
+): Promise<Record<string, unknown>> {
+  const credential = await fileSession().credential();
+  if (credential === null) {
+    throw new SedimentError("not_signed_in", "there is no session", {
+      expected: "a `sediment login` before, or SEDIMENT_TOKEN",
+    });
+  }
+  const url = new URL(`${project.url}/functions/v1/${path}`);
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined) url.searchParams.set(name, value);
+  }
+  let response: Response;
+  try {
+    response = await fetch(url, {
+      headers: { authorization: `Bearer ${credential.token}`, apikey: project.key },
+      signal: AbortSignal.timeout(60_000),
+    });
+  } catch (error) {
+    throw new SedimentError("server_unreachable", `${project.url}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  const answer = await response.json().catch(() => null);
+  if (response.ok && answer !== null) return answer;
+  const detail = answer?.detail ?? `HTTP ${response.status}`;
+  const code = isErrorCode(answer?.code) ? answer.code : "unexpected_answer";
+  throw new SedimentError(code, `${path}: ${detail}`, {
+    field: answer?.field,
+    expected: answer?.expected,
+  });
+}
+
+/** One data file of a manifest. */
+export interface DataFile {
+  id: number;
+  table: string;
+  period_tag: string;
+  size: number;
+  level: number;
+  state: string;
+  row_count: number;
+  row_group_count: number;
+  uploaded_at: string;
+  url?: string;
+}
+
+/** All files of a version, page by page; the first page's version is kept for the others. */
+export async function listFiles(
+  project: Project,
+  query: Record<string, string | undefined>,
+): Promise<{ version: number; files: DataFile[] }> {
+  const files: DataFile[] = [];
+  let cursor: string | undefined;
+  let version = 0;
+  do {
+    const page = await getJson(project, "battle-data/chunks", { ...query, limit: "1000", cursor });
+    version = Number(page.version);
+    files.push(...page.files as DataFile[]);
+    cursor = typeof page.next_cursor === "string" ? page.next_cursor : undefined;
+  } while (cursor !== undefined);
+  return { version, files };
+}

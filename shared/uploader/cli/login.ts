@@ -1,0 +1,132 @@
+/** `sediment login`, `logout`, `whoami`. */
+import process from "node:process";
+import { createInterface } from "node:readline/promises";
+import { Writable } from "node:stream";
+import { SedimentError } from "../../errors.ts";
+import type { Project } from "./open.ts";
+import { type Command, type Input, UsageError } from "./options.ts";
+import { askForSession, readSession, sessionPath, writeSession } from "./session_file.ts";
+import { createTerminal, fromNow } from "./terminal.ts";
+
+/** `sediment login` */
+export const login: Command = {
+  name: "login",
+  says: "sign in, and keep the session for the other commands",
+  synopsis: "--url URL --key KEY [--email EMAIL]",
+  teaches:
+    `Signs in with e-mail and password at the project's Supabase Auth and keeps the session in
+${sessionPath()} (readable by you alone; SEDIMENT_SESSION names another place).
+Other commands refresh it when it is due. Uploads that waited for a session go with the next
+\`sediment retry\` or \`push\`. A service uses SEDIMENT_TOKEN instead.`,
+  examples: [
+    [
+      "sediment login --url https://abc.supabase.co --key sb_publishable_… --email me@example.com",
+      "asks for the password",
+    ],
+    ["echo $PW | sediment login --email me@example.com --password-stdin", "for scripts"],
+  ],
+  options: {
+    email: { value: "EMAIL", says: "who signs in" },
+    signup: { says: "make the user first" },
+    "password-stdin": { says: "read the password from standard input (or SEDIMENT_PASSWORD)" },
+  },
+  arity: [0, 0],
+  async run(input) {
+    const terminal = createTerminal(input.is("json"));
+    const project = await projectFor(input);
+    const email = input.text("email") ?? await ask("e-mail: ", false);
+    const password = await passwordFor(input);
+    const path = input.is("signup") ? "signup" : "token?grant_type=password";
+    const session = await askForSession(project.url, project.key, path, { email, password });
+    if (input.is("json")) terminal.out(JSON.stringify({ email: session.email, url: session.url }));
+    else terminal.say(`signed in as ${session.email} at ${session.url}`);
+    return 0;
+  },
+};
+
+/** `sediment logout` */
+export const logout: Command = {
+  name: "logout",
+  says: "forget the session",
+  synopsis: "",
+  teaches:
+    "Forgets the session of this machine. Pending uploads stay, and wait for the next sign-in.",
+  examples: [["sediment logout", "forgets it"]],
+  options: {},
+  arity: [0, 0],
+  async run() {
+    await writeSession(null);
+    return 0;
+  },
+};
+
+/** `sediment whoami` */
+export const whoami: Command = {
+  name: "whoami",
+  says: "who is signed in, and where",
+  synopsis: "",
+  teaches: "Prints the session that other commands use. Exit code 1 when there is none.",
+  examples: [["sediment whoami --json", "for scripts"]],
+  options: {},
+  arity: [0, 0],
+  async run(input) {
+    const terminal = createTerminal(input.is("json"));
+    const session = await readSession();
+    if (session === null) {
+      terminal.say("nobody is signed in: sediment login");
+      return 1;
+    }
+    const { url, email, expires_at } = session;
+    const until = new Date(expires_at * 1000).toISOString();
+    terminal.out(
+      input.is("json")
+        ? JSON.stringify({ url, email, expires_at: until })
+        : `${email} at ${url}; the token ends ${fromNow(until)} and is refreshed by itself`,
+    );
+    return 0;
+  },
+};
+
+async function projectFor(input: Input): Promise<Project> {
+  const known = await readSession();
+  const url = input.text("url") ?? process.env.SEDIMENT_URL ?? known?.url;
+  const key = input.text("key") ?? process.env.SEDIMENT_KEY ?? known?.key;
+  if (!url || !URL.canParse(url)) {
+    throw new UsageError("login needs --url https://PROJECT.supabase.co");
+  }
+  if (!key) throw new UsageError("login needs --key, the project's publishable key");
+  return { url: url.replace(/\/+$/, ""), key };
+}
+
+async function passwordFor(input: Input): Promise<string> {
+  if (process.env.SEDIMENT_PASSWORD) return process.env.SEDIMENT_PASSWORD;
+  if (input.is("password-stdin")) {
+    const chunks: string[] = [];
+    process.stdin.setEncoding("utf8");
+    for await (const chunk of process.stdin) chunks.push(chunk);
+    return chunks.join("").replace(/\r?\n$/, "");
+  }
+  if (!process.stdin.isTTY) {
+    throw new SedimentError("invalid_config", "there is no terminal to ask for the password at", {
+      expected: "--password-stdin or SEDIMENT_PASSWORD",
+    });
+  }
+  return await ask("password: ", true);
+}
+
+async function ask(question: string, hidden: boolean): Promise<string> {
+  if (!process.stdin.isTTY) {
+    throw new UsageError(`login needs --${question.split(":")[0].replace("-", "")}`);
+  }
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({
+    input: process.stdin,
+    output: hidden ? nowhere : process.stderr,
+    terminal: true,
+  });
+  if (hidden) process.stderr.write(question);
+  const answer = await lines.question(hidden ? "" : question);
+  lines.close();
+  if (hidden) process.stderr.write("\n");
+  return answer;
+}

@@ -1,0 +1,72 @@
+/** `deno task sediment …`: the command line of the uploader. */
+import process from "node:process";
+import { asSedimentError, SedimentError } from "../../errors.ts";
+import { completionFor } from "./completion.ts";
+import { dead } from "./dead.ts";
+import { ls, pull } from "./files.ts";
+import { login, logout, whoami } from "./login.ts";
+import { type Command, helpOf, parse, UsageError } from "./options.ts";
+import { pending, retry } from "./pending.ts";
+import { push } from "./push.ts";
+import { status } from "./status.ts";
+
+const commands: Command[] = [login, logout, whoami, push, pending, retry, dead, status, ls, pull];
+commands.push(completionFor([...commands]));
+
+const overview = `sediment: uploads that are never lost and never doubled
+
+${commands.map(({ name, says }) => `  ${name.padEnd(11)} ${says}`).join("\n")}
+
+first steps
+  sediment login --url https://PROJECT.supabase.co --key sb_publishable_… --email me@example.com
+  sediment push exports/ --dataset $(uuidgen)
+  sediment pending          what could not be sent, and why
+  sediment retry            sends it
+
+sediment COMMAND --help teaches each of them. Exit codes: 0 done · 1 something failed · 2 not
+understood · 3 something is still pending.
+`;
+
+/** Runs the command line. @returns the exit code */
+export async function main(args: string[]): Promise<number> {
+  const [name, ...rest] = args;
+  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
+    const about = commands.find((command) => command.name === rest[0]);
+    console.log(about ? helpOf(about) : overview);
+    return name === undefined ? 2 : 0;
+  }
+  const command = commands.find((one) => one.name === name);
+  if (!command) {
+    const near = commands.map((one) => one.name).filter((other) => other.startsWith(name[0] ?? ""));
+    const hint = near.length > 0 ? `; did you mean ${near.join(" or ")}?` : "";
+    console.error(`there is no command ${JSON.stringify(name)}${hint}\n\n${overview}`);
+    return 2;
+  }
+  try {
+    const input = parse(command, rest);
+    if (input.is("help")) {
+      console.log(helpOf(command));
+      return 0;
+    }
+    return await command.run(input);
+  } catch (thrown) {
+    if (thrown instanceof UsageError) {
+      console.error(`${thrown.message}\nsediment ${command.name} --help says more`);
+      return 2;
+    }
+    const error = asSedimentError(thrown);
+    if (rest.includes("--json")) {
+      const { code, message, field, expected } = error;
+      console.error(JSON.stringify({ error: { code, message, field, expected } }));
+    } else {
+      console.error(`${error.code}: ${error.message}`);
+      if (error.expected) console.error(`  expected: ${error.expected}`);
+      if (!(thrown instanceof SedimentError) && thrown instanceof Error) {
+        console.error(thrown.stack);
+      }
+    }
+    return error.code === "invalid_config" || error.code === "invalid_request" ? 2 : 1;
+  }
+}
+
+process.exit(await main(process.argv.slice(2)));
