@@ -44,7 +44,7 @@ begin
 
   -- A run that waits for its retry keeps its back-off, except for a person who asks by hand.
   if v_ready < p.ready_at and p_priority <> 'manual'
-    and exists (select 1 from public.processing_metrics r where r.id = p.run_id and r.attempts > 0)
+    and exists (select 1 from public.processing_metrics r where r.id = p.run_id and r.error_code is not null)
   then
     v_ready := p.ready_at;
   end if;

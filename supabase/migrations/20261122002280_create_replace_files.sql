@@ -68,6 +68,12 @@ begin
     where o.object_key = v_out.object_key and o.state = 'staged'
       and o.run_id = p_run and o.run_ordinal = p_n and o.token = p_token;
     if not found then
+      -- the sweep was here: this worker slept through its lease and the time for its PUT, though nobody took over
+      if exists (select 1 from public.objects o where o.object_key = v_out.object_key
+        and o.run_id = p_run and o.run_ordinal = p_n and o.token = p_token)
+      then
+        perform sediment.fail('lease_lost', 409, format('%s was given up', v_out.object_key));
+      end if;
       perform sediment.fail('object_missing', 500,
         format('%s is not the staged output %s of this run and token', v_out.object_key, p_n));
     end if;
