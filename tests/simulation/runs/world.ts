@@ -75,11 +75,21 @@ export class World {
         this.scheduler.pass(
           actor,
           `${method} ${String(args[0]).slice(0, 120)}`,
-          () => (target[method] as (...args: never[]) => Promise<unknown>)(...args),
+          async () => {
+            if (method === "put") await this.#inTime(String(args[0]));
+            return await (target[method] as (...args: never[]) => Promise<unknown>)(...args);
+          },
           () => new SedimentError("store_failed", `${method}: injected`),
           this.#stall,
         ),
     });
+  }
+
+  /** What the platform sees to: upload URLs end, and so do isolates; no PUT comes after its deadline. */
+  async #inTime(key: string): Promise<void> {
+    const [row] = await this.database.sql`
+      select put_deadline < simulation.clock() as over from public.objects where object_key = ${key}`;
+    if (row?.over) throw new SedimentError("store_failed", `${key}: the time for its PUT is over`);
   }
 
   /** Time as an actor lives it: a wait is a gate, and lets that much time pass. */
