@@ -46,7 +46,7 @@ select 'I1', format('dataset %s has versions %s to %s, and is at %s', d.id, min(
 from public.datasets d left join public.dataset_versions v on v.dataset_id = d.id and v.version >= d.oldest_kept_version
 group by d.id, d.version, d.oldest_kept_version
 having coalesce(max(v.version), 0) <> d.version
-  or count(v.version) <> d.version - greatest(d.oldest_kept_version, 1) + case when d.version = 0 then 0 else 1 end
+  or count(v.version) <> d.version - greatest(d.oldest_kept_version, 1) + 1
 union all
 select 'I1', format('dataset %s: version %s was committed before version %s', v.dataset_id, v.version, v.version - 1)
 from (select x.*, lag(x.committed_at) over (partition by x.dataset_id order by x.version) as before

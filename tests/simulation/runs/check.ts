@@ -10,6 +10,20 @@ interface VisibleFile {
   table: string;
 }
 
+const inSql = await Deno.readTextFile(new URL("../invariants.sql", import.meta.url));
+
+/**
+ * The invariants as SQL says them, by the simulation's clock.
+ *
+ * @param grace how long what is due may stay undone
+ */
+async function checkInSql(world: World, grace: string): Promise<void> {
+  const [{ query }] = await world.database.sql`select simulation.virtual(${inSql}) as query`;
+  for (const { invariant, what } of await world.database.sql.unsafe(query, [grace])) {
+    world.violations.push(`${invariant}: ${what}`);
+  }
+}
+
 /** What must hold at every moment: I1 at kept versions, I2, I3. */
 export async function checkAlways(world: World, owners: Owner[], all: boolean): Promise<void> {
   const { sql } = world.database;
@@ -32,6 +46,7 @@ export async function checkAlways(world: World, owners: Owner[], all: boolean): 
     checkLedger(world, dataset, ledger);
   }
   await checkObjects(world);
+  await checkInSql(world, "1000 hours");
 }
 
 /** I1: the rows that a version shows are the rows of the uploads acknowledged up to it, each once. */
@@ -159,6 +174,7 @@ async function checkObjects(world: World): Promise<void> {
 
 /** What must hold once everything that was due has been done: I2's other half, I4, I6, I7. */
 export async function checkAtRest(world: World): Promise<void> {
+  await checkInSql(world, "2 hours");
   const { sql } = world.database;
   const expectNone = async (what: string, rows: Promise<Record<string, unknown>[]>) => {
     const found = await rows;
