@@ -308,7 +308,9 @@ export function leafType(node: SchemaNode): string {
       if (logical.signed && logical.bitWidth === 64) return "INT64";
       return logicalText(logical);
     case "UNKNOWN":
-      return `UNKNOWN:${physical}`;
+    case "DECIMAL":
+      // stored in several ways, which do not mix without a conversion
+      return `${logicalText(logical)}:${physical}`;
     default:
       return logicalText(logical);
   }
@@ -323,7 +325,8 @@ function physicalText(element: SchemaElement): string {
 
 /**
  * The whole schema as one canonical text: names (but for the inner groups of lists and maps), normalised
- * types, nullability and nesting, in column order. Decimals are equal whatever their storage.
+ * types, nullability and nesting, in column order. Files of the same text fill each other's schema without a
+ * conversion, whichever comes first.
  */
 export function schemaText(tree: SchemaTree): string {
   return tree.root.children.map(fieldText).join(",");
@@ -349,8 +352,7 @@ function typeText(node: SchemaNode): string {
     }
     case "map": {
       const [key, value] = node.repeated!.children;
-      // a key is never null, whatever the schema says
-      return `map<${typeText(key)},${valueText(value)}>`;
+      return `map<${valueText(key)},${valueText(value)}>`;
     }
   }
   const annotation = node.logical === undefined ? "" : logicalText(node.logical);

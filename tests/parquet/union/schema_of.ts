@@ -56,7 +56,7 @@ export function schemaOf(text: string): SchemaTree {
     }
     if (text.startsWith("map<", at)) {
       take("map<");
-      const key: SchemaJson = { ...typeAt("key"), repetition: "required" };
+      const key = value("key");
       take(",");
       const entries = [key, value("value")];
       take(">");
@@ -68,6 +68,8 @@ export function schemaOf(text: string): SchemaTree {
     }
     const [word] = /^[A-Z0-9_]*(\((?:"(?:\\.|[^"\\])*"|[^)])*\))?/.exec(text.slice(at))!;
     at += word.length;
+    const [suffix, stored] = /^:([A-Z0-9_]+(?:\(\d+\))?)/.exec(text.slice(at)) ?? ["", undefined];
+    at += suffix.length;
     if (text[at] === "{") {
       take("{");
       const children = fields();
@@ -76,10 +78,9 @@ export function schemaOf(text: string): SchemaTree {
     }
     const [base, parameter] = word.split(/[(),]/);
     if (physical.includes(base) || base === "FIXED_LEN_BYTE_ARRAY") return { name, type: word };
-    let type = storage[base];
+    let type = stored ?? storage[base];
     if (base === "INTEGER") type = parameter === "64" ? "INT64" : "INT32";
     if (base === "TIME") type = parameter === "MILLIS" ? "INT32" : "INT64";
-    if (base === "DECIMAL") type = Number(parameter) <= 9 ? "INT32" : "FIXED_LEN_BYTE_ARRAY(16)";
     return { name, type, logical: word };
   };
   return schemaFromJson({ name: "schema", children: fields() });

@@ -33,8 +33,8 @@ Deno.test("structs are united by name at every depth, inside of lists and maps t
     '"l":list<{"a":INT32?,"b":INT32?}?>?',
   );
   assert.equal(
-    textOfUnion('"m":map<STRING,{"a":INT32!}!>?', '"m":map<STRING,{"b":INT64!}?>!'),
-    '"m":map<STRING,{"a":INT32?,"b":INT64?}?>?',
+    textOfUnion('"m":map<STRING!,{"a":INT32!}!>?', '"m":map<STRING!,{"b":INT64!}?>!'),
+    '"m":map<STRING!,{"a":INT32?,"b":INT64?}?>?',
   );
 });
 
@@ -48,7 +48,13 @@ const widenings: [string, string, string][] = [
   ["INTEGER(32,UNSIGNED)", "INT32", "INT64"],
   ["FLOAT", "DOUBLE", "DOUBLE"],
   ["INT32", "DOUBLE", "DOUBLE"],
-  ["DECIMAL(9,2)", "DECIMAL(20,2)", "DECIMAL(20,2)"],
+  ["DECIMAL(9,2):INT32", "DECIMAL(9,2):INT64", "DECIMAL(9,2):INT64"],
+  [
+    "DECIMAL(9,2):INT32",
+    "DECIMAL(20,2):FIXED_LEN_BYTE_ARRAY(16)",
+    "DECIMAL(20,2):FIXED_LEN_BYTE_ARRAY(16)",
+  ],
+  ["DECIMAL(9,2):BYTE_ARRAY", "DECIMAL(12,2):INT64", "DECIMAL(12,2):FIXED_LEN_BYTE_ARRAY(8)"],
   ["TIMESTAMP(MILLIS,UTC)", "TIMESTAMP(MICROS,UTC)", "TIMESTAMP(MICROS,UTC)"],
   ["TIME(MILLIS,LOCAL)", "TIME(MICROS,LOCAL)", "TIME(MICROS,LOCAL)"],
   ["ENUM", "STRING", "STRING"],
@@ -73,15 +79,15 @@ const clashes: [string, string][] = [
   ["DATE", "TIMESTAMP(MICROS,LOCAL)"],
   ["TIMESTAMP(MICROS,UTC)", "TIMESTAMP(MICROS,LOCAL)"],
   ["TIMESTAMP(MILLIS,UTC)", "TIMESTAMP(NANOS,UTC)"],
-  ["DECIMAL(9,2)", "DECIMAL(9,3)"],
-  ["DECIMAL(9,2)", "INT32"],
+  ["DECIMAL(9,2):INT32", "DECIMAL(9,3):INT32"],
+  ["DECIMAL(9,2):INT32", "INT32"],
   ["INT96", "TIMESTAMP(MICROS,LOCAL)"],
   ["UUID", "FIXED_LEN_BYTE_ARRAY(16)"],
   ["FIXED_LEN_BYTE_ARRAY(4)", "FIXED_LEN_BYTE_ARRAY(5)"],
   ["FLOAT16", "FLOAT"],
   ["INT32", "list<INT32?>"],
   ['{"x":INT32?}', "list<INT32?>"],
-  ["map<STRING,INT32?>", "list<INT32?>"],
+  ["map<STRING!,INT32?>", "list<INT32?>"],
 ];
 
 for (const [one, other] of clashes) {
