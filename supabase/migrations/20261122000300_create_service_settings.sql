@@ -34,6 +34,9 @@ create table if not exists public.service_settings (
   -- longest time after which bytes can still be PUT to a planned key (hosted upload URLs: 2 hours)
   max_put_seconds integer not null default 7200 check (max_put_seconds >= 0),
 
+  -- how long pgmq's archive keeps messages that are done; the runs themselves are kept
+  archive_seconds integer not null default 2592000 check (archive_seconds >= 0),
+
   -- limits of a user without a row in user_limits
   uploads_per_minute integer check (uploads_per_minute > 0),
   upload_bytes_per_day bigint check (upload_bytes_per_day > 0),

@@ -2,11 +2,12 @@
 -- table's own row, else the dataset's '*', else the service's.
 create or replace function sediment.settings_of(p_dataset uuid, p_table text)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select jsonb_build_object(
+begin
+  return (select jsonb_build_object(
     'target_file_bytes', coalesce(t.target_file_bytes, d.target_file_bytes, s.target_file_bytes),
     'target_row_group_bytes',
       coalesce(t.target_row_group_bytes, d.target_row_group_bytes, s.target_row_group_bytes),
@@ -24,5 +25,5 @@ as $$
     'max_attempts', s.max_attempts)
   from public.service_settings s
   left join public.table_settings t on t.dataset_id = p_dataset and t."table" = p_table
-  left join public.table_settings d on d.dataset_id = p_dataset and d."table" = '*'
-$$;
+  left join public.table_settings d on d.dataset_id = p_dataset and d."table" = '*');
+end $$;

@@ -9,7 +9,8 @@ as $$
 begin
   return query execute format(
     'select m.msg_id, m.message from pgmq.%I m
-     where m.vt <= clock_timestamp() and m.msg_id <> all ($1) order by m.vt limit $2',
+     where m.vt <= $3 and m.msg_id <> all ($1) order by m.vt limit $2',
     'q_compaction_' || p_queue)
-  using p_except, p_limit;
+  -- a parameter, since the planner makes no index condition of the volatile clock_timestamp()
+  using p_except, p_limit, clock_timestamp();
 end $$;

@@ -4,11 +4,12 @@ create or replace function sediment.list_inputs(
   p_dataset uuid, p_table text, p_period_tag text, p_after bigint, p_limit integer
 )
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  with page as (
+begin
+  return (with page as (
     select f.* from public.battle_files f
     where f.dataset_id = p_dataset and f."table" = p_table and f.period_tag = p_period_tag
       and f.removed_version is null and f.seq_min > p_after
@@ -25,5 +26,5 @@ as $$
       'schema_fingerprint', k.schema_fingerprint, 'state', k.state, 'etag', k.etag,
       'uploaded_at', k.uploaded_at) order by k.seq_min) from kept k), '[]'),
     'more', (select count(*) > p_limit from page),
-    'cursor', case when (select count(*) > p_limit from page) then (select max(k.seq_min)::text from kept k) end)
-$$;
+    'cursor', case when (select count(*) > p_limit from page) then (select max(k.seq_min)::text from kept k) end));
+end $$;

@@ -1,5 +1,5 @@
 -- POSTs an empty ping to a deployed function. Definer, since only the owner may read the Vault and send through
--- pg_net; it takes no URL, so there is nothing to misuse. Null when the two secrets are not there yet. pg_net is
+-- pg_net; it takes a path, never a URL. Null when the two secrets are not there yet. pg_net is
 -- at most once: everything that a ping starts must also start without it, later.
 create or replace function sediment.ping_functions(p_path text)
 returns bigint
@@ -11,6 +11,9 @@ declare
   v_url text;
   v_key text;
 begin
+  if p_path !~ '^(/[a-z-]+)+$' then
+    perform sediment.fail('invalid_request', 400, format('%s is not the path of a function', p_path));
+  end if;
   select s.decrypted_secret into v_url from vault.decrypted_secrets s where s.name = 'sediment_functions_url';
   select s.decrypted_secret into v_key from vault.decrypted_secrets s where s.name = 'sediment_cron_key';
   if v_url is null or v_key is null then

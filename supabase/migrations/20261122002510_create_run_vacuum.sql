@@ -10,6 +10,8 @@ declare
   -- their rows are locked until the slice ends: few at a time, or uploads wait
   v_datasets constant integer := least(p_limit, 50);
   v_interval interval;
+  -- read once: the planner makes no index condition of the volatile clock_timestamp()
+  v_now timestamptz := clock_timestamp();
   d public.datasets;
   v_seen integer := 0;
   v_step jsonb;
@@ -22,7 +24,7 @@ begin
 
   for d in
     select * from public.datasets x
-    where x.vacuumed_at <= clock_timestamp() - v_interval and (p_dataset is null or x.id = p_dataset)
+    where x.vacuumed_at <= v_now - v_interval and (p_dataset is null or x.id = p_dataset)
     order by x.vacuumed_at limit v_datasets
     for no key update skip locked
   loop
@@ -53,9 +55,10 @@ begin
     end if;
   end loop;
 
+  v_now := clock_timestamp();
   with due as (
     select o.object_key from public.objects o
-    where o.delete_after <= clock_timestamp() and o.state in ('deleting', 'tombstone')
+    where o.delete_after <= v_now and o.state in ('deleting', 'tombstone')
       and (p_dataset is null or o.dataset_id = p_dataset)
     order by o.delete_after limit p_limit
     for update skip locked

@@ -10,9 +10,10 @@ declare
   p public.partitions;
   v_expired integer := 0;
   v_dead integer := 0;
+  v_now timestamptz := clock_timestamp();
 begin
   for p in
-    select * from public.partitions x where x.lease_expires_at <= clock_timestamp()
+    select * from public.partitions x where x.lease_expires_at <= v_now
     order by x.lease_expires_at limit p_limit
     for no key update skip locked
   loop

@@ -1,7 +1,7 @@
 -- Each minute: what must not be forgotten.
 --   debt that is due and has no live message gets one; a message that somebody purged is sent again;
 --   staged objects to which no PUT can arrive any more are to be deleted; fan-outs whose runs have ended end;
---   the dead-letter function is pinged when there is something to drain or an alert to send.
+--   old messages leave pgmq's archive; the dead-letter function is pinged when there is something to drain or an alert to send.
 -- Bounded, and never waits for a lock. Returns {sent, resent, stages_expired, fan_outs_closed, dead_letters
 -- (whether it was pinged), more}.
 create or replace function public.sweep(p_limit integer default 500)
@@ -13,14 +13,19 @@ as $$
 declare
   p public.partitions;
   v_ready timestamptz;
+  -- read once: the planner makes no index condition of the volatile clock_timestamp()
+  v_now timestamptz := clock_timestamp();
   v_sent integer := 0;
   v_resent integer := 0;
   v_stages integer;
   v_closed integer;
   v_pinged boolean := false;
+  v_queue text;
+  v_archive integer;
 begin
+  select s.archive_seconds into strict v_archive from public.service_settings s;
   for p in
-    select * from public.partitions x where x.due_at <= clock_timestamp() and x.msg_id is null
+    select * from public.partitions x where x.due_at <= v_now and x.msg_id is null
     order by x.due_at limit p_limit
     for no key update skip locked
   loop
@@ -31,7 +36,7 @@ begin
   -- A partition without lease whose message is gone (purge_queue, a restored backup) sends it again.
   for p in
     select * from public.partitions x
-    where x.msg_id is not null and x.lease_expires_at is null
+    where x.msg_id is not null and x.lease_expires_at is null and x.ready_at <= v_now
       and not exists (select 1 from sediment.queue_messages m where m.queue = x.queue and m.msg_id = x.msg_id)
     limit p_limit
     for no key update skip locked
@@ -52,7 +57,7 @@ begin
 
   with gone as (
     select o.object_key from public.objects o
-    where o.state = 'staged' and o.put_deadline <= clock_timestamp()
+    where o.state = 'staged' and o.put_deadline <= v_now
     order by o.put_deadline limit p_limit
     for update skip locked
   )
@@ -79,10 +84,16 @@ begin
 
   delete from public.idempotency_keys k
   where k.ctid = any (array(select x.ctid from public.idempotency_keys x
-    where x.created_at < clock_timestamp() - interval '1 day' limit p_limit for update skip locked));
+    where x.created_at < v_now - interval '1 day' limit p_limit for update skip locked));
 
-  if exists (select 1 from pgmq.q_compaction_dlq m where m.vt <= clock_timestamp())
-    or exists (select 1 from public.alerts a where a.state = 'pending' and a.next_attempt_at <= clock_timestamp())
+  foreach v_queue in array '{manual,realtime,scheduled,dlq}'::text[] loop
+    execute format('delete from pgmq.%1$I a where a.msg_id = any (array(select x.msg_id from pgmq.%1$I x
+      where x.archived_at < $1 order by x.archived_at limit $2))', 'a_compaction_' || v_queue)
+    using v_now - make_interval(secs => v_archive), p_limit;
+  end loop;
+
+  if exists (select 1 from pgmq.q_compaction_dlq m where m.vt <= v_now)
+    or exists (select 1 from public.alerts a where a.state = 'pending' and a.next_attempt_at <= v_now)
   then
     v_pinged := sediment.ping_functions('/dead-letter') is not null;
   end if;

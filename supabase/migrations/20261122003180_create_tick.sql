@@ -8,6 +8,7 @@ as $$
 declare
   v_ready integer := 0;
   v_queue text;
+  v_now timestamptz := clock_timestamp();
   v_leases integer;
   v_wake integer;
   v_woken integer := 0;
@@ -20,7 +21,7 @@ begin
     return jsonb_build_object('ready', 0, 'leases', null, 'woken', 0);
   end if;
 
-  select count(*) into strict v_leases from public.partitions p where p.lease_expires_at > clock_timestamp();
+  select count(*) into strict v_leases from public.partitions p where p.lease_expires_at > v_now;
   select least(v_ready, s.max_workers - v_leases) into strict v_wake from public.service_settings s;
   for i in 1 .. v_wake loop
     exit when sediment.ping_functions('/compactor') is null;

@@ -6,6 +6,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
+  v_now timestamptz := clock_timestamp();
   v_queues jsonb := '{}';
   v_queue text;
 begin
@@ -13,12 +14,12 @@ begin
     v_queues := v_queues || jsonb_build_object(v_queue, jsonb_build_object(
       'due', (select count(*) from sediment.queue_ready(v_queue, 100)),
       'oldest_due_at', (select min(m.vt) from sediment.queue_messages m
-        where m.queue = v_queue and m.vt <= clock_timestamp())));
+        where m.queue = v_queue and m.vt <= v_now)));
   end loop;
   return jsonb_build_object('ok', true, 'queues', v_queues,
-    'leases', (select count(*) from public.partitions p where p.lease_expires_at > clock_timestamp()),
+    'leases', (select count(*) from public.partitions p where p.lease_expires_at > v_now),
     'overdue_leases',
-      (select count(*) from public.partitions p where p.lease_expires_at < clock_timestamp() - interval '2 minutes'),
+      (select count(*) from public.partitions p where p.lease_expires_at < v_now - interval '2 minutes'),
     'dead_letters', (select count(*) from (
       select 1 from public.dead_letters l where l.resolved_at is null limit 100) x),
     'oldest_debt', (select min(p.debt_oldest) from public.partitions p where p.debt_oldest is not null),

@@ -7,12 +7,13 @@ set search_path = ''
 as $$
 declare
   s public.service_settings;
+  v_now timestamptz := clock_timestamp();
   v_alerts jsonb;
 begin
   select * into strict s from public.service_settings;
   with due as (
     select a.id from public.alerts a
-    where a.state = 'pending' and a.next_attempt_at <= clock_timestamp()
+    where a.state = 'pending' and a.next_attempt_at <= v_now
     order by a.next_attempt_at limit least(greatest(coalesce(p_limit, 5), 1), 100)
     for update skip locked
   ), taken as (

@@ -1,7 +1,7 @@
 -- tick, sweep, expire_leases, trigger_scheduled, catalog_health
 begin;
 \ir helpers/fixtures.sql
-select plan(46);
+select plan(49);
 delete from vault.secrets where name in ('sediment_functions_url', 'sediment_cron_key');
 
 -- tick
@@ -25,6 +25,8 @@ select claim_compaction('w4');
 select is(tick(), '{"ready": 2, "leases": 4, "woken": 0}', 'when all are at work nobody is woken');
 update service_settings set max_workers = 64;
 select is(tick() -> 'woken', '2', 'nor more than there are messages');
+
+select throws_ok($$select sediment.ping_functions('@evil.example')$$, 'SD400', 'invalid_request', 'a ping goes to a path of our own');
 
 -- expire_leases
 select is(expire_leases(), '{"dead": 0, "more": false, "expired": 0}', 'a live lease is left alone');
@@ -67,6 +69,12 @@ select throws_ok($$select stage_upload(tests.u(1), tests.u(101), 't', '0', 1, te
 update idempotency_keys set created_at = clock_timestamp() - interval '2 days';
 select is((select count(*) from (select sweep()) x, idempotency_keys), 1::bigint, 'a day later') where false union all select lives_ok($$select sweep()$$, 'the sweep runs over old keys');
 select is((select count(*) from idempotency_keys), 0::bigint, 'and forgets them');
+
+-- the archive
+select is((select count(*) from pgmq.a_compaction_realtime where message ->> 'datasetId' = tests.u(102)::text), 1::bigint, 'what is done is in the archive');
+update pgmq.a_compaction_realtime set archived_at = archived_at - interval '31 days' where message ->> 'datasetId' = tests.u(102)::text;
+select sweep();
+select is((select count(*) from pgmq.a_compaction_realtime where message ->> 'datasetId' = tests.u(102)::text), 0::bigint, 'and leaves it after a month');
 
 -- dead letters wake their function
 create temp table dl as select sweep() as s;
