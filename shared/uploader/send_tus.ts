@@ -92,7 +92,9 @@ function sourceOf(bytes: StoredBytes) {
   return {
     size: bytes.size,
     async slice(start: number, end: number) {
-      return { value: await bytes.slice(start, end), done: end >= bytes.size };
+      const chunk = await bytes.slice(start, end);
+      // tus-js-client asks a chunk for its `size`, as blobs have it, to know whether the source ended early.
+      return { value: Object.assign(chunk, { size: chunk.length }), done: end >= bytes.size };
     },
     close() {},
   };

@@ -53,7 +53,9 @@ exit codes: 0 all stored · 3 some pending · 1 some dead (see \`sediment dead\`
   arity: [1, Infinity],
   async run(input) {
     const dataset = input.text("dataset") ?? process.env.SEDIMENT_DATASET;
-    if (!dataset) throw new UsageError("push needs --dataset, the UUID of the dataset");
+    if (!dataset || !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(dataset)) {
+      throw new UsageError(`push needs --dataset, a UUID${dataset ? `, not ${dataset}` : ""}`);
+    }
     const given = { table: input.text("table"), period: input.text("period") };
     const concurrency = input.text("concurrency");
     const terminal = createTerminal(input.is("json"));
@@ -233,7 +235,7 @@ class Pusher {
         ? "the server can't be reached"
         : this.#pendingWhy;
       const then = park ? "sediment login, then sediment retry" : "sediment retry";
-      this.terminal.say(`${waiting.length} pending (${why}); later: ${then}`);
+      this.terminal.say(`${waiting.length} pending${why ? ` (${why})` : ""}; later: ${then}`);
     }
     if (dead > 0) this.terminal.say("sediment dead says why the dead ones were refused");
     return dead + failed > 0 ? 1 : pending > 0 ? 3 : 0;
