@@ -77,6 +77,7 @@ export async function copyGroup(
   const end = file.writer.offset;
   const columns: ColumnChunk[] = [];
   const indexes: ChunkIndexes[] = [];
+  const bytesAt = await readIndexes(reader, group.columns, signal);
   for (let i = 0; i < group.columns.length; i++) {
     const chunk = group.columns[i];
     const moved = starts[i] - chunkExtent(chunk.metaData!).start;
@@ -84,7 +85,7 @@ export async function copyGroup(
       valueOrder(tree.leaves[i]) !== valueOrders.none;
     columns.push(await movedChunk(chunk, moved, ordered, source, file, signal));
     try {
-      indexes.push(await movedIndexes(chunk, moved, ordered, source, signal));
+      indexes.push(movedIndexes(chunk, moved, ordered, bytesAt));
     } catch (error) {
       throw atPlace(error, { column: tree.leaves[i].path });
     }
@@ -115,7 +116,8 @@ async function movedChunk(
   if (meta.bloomFilterOffset !== undefined && meta.bloomFilterLength !== undefined) {
     const bytes = await source.reader.read(meta.bloomFilterOffset, meta.bloomFilterLength, signal);
     bloomFilterOffset = file.writer.offset;
-    await file.writer.write(bytes.slice());
+    await file.writer.write(bytes);
+    source.reader.release?.(bytes);
   }
   const dictionary = meta.dictionaryPageOffset;
   return {
@@ -156,20 +158,17 @@ function keptStatistics(statistics: Statistics, ordered: boolean): Statistics {
 }
 
 /** The chunk's page indexes; none when they don't fit each other. */
-async function movedIndexes(
+function movedIndexes(
   chunk: ColumnChunk,
   moved: number,
   ordered: boolean,
-  source: CopySource,
-  signal?: AbortSignal,
-): Promise<ChunkIndexes> {
+  bytesAt: IndexBytes,
+): ChunkIndexes {
   const { offsetIndexOffset, offsetIndexLength, columnIndexOffset, columnIndexLength } = chunk;
   if (offsetIndexOffset === undefined || !offsetIndexLength) {
     return { columnIndex: undefined, offsetIndex: undefined };
   }
-  const offsetIndex = readOffsetIndex(
-    await source.reader.read(offsetIndexOffset, offsetIndexLength, signal),
-  );
+  const offsetIndex = readOffsetIndex(bytesAt(offsetIndexOffset, offsetIndexLength));
   const { start, length } = chunkExtent(chunk.metaData!);
   for (const page of offsetIndex.pages) {
     if (page.offset < start || page.offset + page.compressedPageSize > start + length) {
@@ -180,11 +179,43 @@ async function movedIndexes(
   if (!ordered || columnIndexOffset === undefined || !columnIndexLength) {
     return { columnIndex: undefined, offsetIndex };
   }
-  // the values are views: the bytes must not be reused by the reader
-  const bytes = await source.reader.read(columnIndexOffset, columnIndexLength, signal);
-  const columnIndex = readColumnIndex(bytes.slice());
+  const columnIndex = readColumnIndex(bytesAt(columnIndexOffset, columnIndexLength));
   if (columnIndex.nullPages.length !== offsetIndex.pages.length) {
     return { columnIndex: undefined, offsetIndex };
   }
   return { columnIndex, offsetIndex };
+}
+
+type IndexBytes = (start: number, length: number) => Uint8Array;
+
+/** Bytes that nobody needs between the page indexes of a row group, read to save requests. */
+const largestIndexGap = 512 * 1024;
+
+/** Fetches the page indexes of a row group: by one read when they lie together, as they do, else one by one. */
+async function readIndexes(
+  reader: RangeReader,
+  chunks: readonly ColumnChunk[],
+  signal?: AbortSignal,
+): Promise<IndexBytes> {
+  const ranges = chunks.flatMap((chunk) => [
+    { start: chunk.offsetIndexOffset, length: chunk.offsetIndexLength },
+    { start: chunk.columnIndexOffset, length: chunk.columnIndexLength },
+  ]).flatMap(({ start, length }) => start === undefined || !length ? [] : [{ start, length }])
+    .sort((a, b) => a.start - b.start);
+  const spans: { start: number; end: number; bytes?: Uint8Array }[] = [];
+  for (const { start, length } of ranges) {
+    const last = spans.at(-1);
+    if (last !== undefined && start - last.end <= largestIndexGap) {
+      last.end = Math.max(last.end, start + length);
+    } else spans.push({ start, end: start + length });
+  }
+  for (const span of spans) {
+    const bytes = await reader.read(span.start, span.end - span.start, signal);
+    span.bytes = bytes.slice(); // bounds are views of it
+    reader.release?.(bytes);
+  }
+  return (start, length) => {
+    const span = spans.find((one) => one.start <= start && start + length <= one.end)!;
+    return span.bytes!.subarray(start - span.start, start - span.start + length);
+  };
 }

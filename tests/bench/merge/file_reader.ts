@@ -5,7 +5,7 @@ const free: Uint8Array[] = [];
 
 /** A buffer of at least `length` bytes; a page of memory that was never touched costs a fault. */
 function take(length: number): Uint8Array {
-  const index = free.findIndex((one) => one.length >= length);
+  const index = free.findIndex((one) => one.length >= length && one.length < 4 * length + 65_536);
   const buffer = index === -1 ? new Uint8Array(Math.ceil(length * 1.25)) : free.splice(index, 1)[0];
   return buffer.subarray(0, length);
 }
@@ -29,6 +29,7 @@ export function fileReader(path: string, size: number): RangeReader {
     },
     release(bytes) {
       if (free.length < 16) free.push(new Uint8Array(bytes.buffer));
+      else (bytes.buffer as ArrayBuffer).transfer(0);
     },
   };
 }
