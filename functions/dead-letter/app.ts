@@ -1,4 +1,8 @@
-/** Drains the dead letters' queue: every message is archived, a class of error is alerted once a window. */
+/**
+ * Drains the dead letters' queue: every message is archived, a class of error is alerted once a window. Then
+ * what is due of the alerts is sent to the webhooks; one that fails keeps nothing from being drained.
+ */
+import { sendAlerts } from "../../shared/alerts/send_alerts.ts";
 import { createHttpApp, type HttpApp, refuseOtherMethods } from "../../shared/http/http_app.ts";
 import type { Services } from "../services.ts";
 
@@ -20,7 +24,11 @@ export function createDeadLetterApp(services: Services): HttpApp {
       total.alerts += alerts;
       total.more = more;
     }
-    return c.json(total);
+    const alerts = await sendAlerts({ catalog: services.catalog });
+    for (const error of alerts.errors) {
+      console.error(JSON.stringify({ level: "error", alert: error }));
+    }
+    return c.json({ ...total, alerts_sent: alerts.sent, alerts_failed: alerts.failed });
   });
   refuseOtherMethods(app, "/", ["POST"]);
   return app;
