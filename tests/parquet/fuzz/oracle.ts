@@ -9,6 +9,7 @@ const patience = 20_000;
 /** DuckDB in a process of its own, started again when a file took it down. */
 export class Oracle {
   readonly #folder: string;
+  #read = 0;
   #child: Deno.ChildProcess | undefined;
   #input: WritableStreamDefaultWriter<Uint8Array> | undefined;
   #lines: ReadableStreamDefaultReader<string> | undefined;
@@ -38,7 +39,8 @@ export class Oracle {
   /** Reads Parquet bytes. */
   async read(bytes: Uint8Array): Promise<Reading> {
     if (this.#child === undefined) this.#start();
-    const path = `${this.#folder}/file.parquet`;
+    // a name of its own: DuckDB caches files by name, size and time
+    const path = `${this.#folder}/${this.#read++}.parquet`;
     await Deno.writeFile(path, bytes);
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<"late">((resolve) => {
@@ -52,6 +54,7 @@ export class Oracle {
       // the process is gone: told below
     } finally {
       clearTimeout(timer);
+      await Deno.remove(path);
     }
     this.crashes++;
     await this.#stop();
