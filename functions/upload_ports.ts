@@ -1,18 +1,24 @@
 /** The ports of the upload use-cases, for the functions that take files. */
 import { avroToParquet } from "../shared/avro/avro_to_parquet.ts";
 import { checkValues } from "../shared/parquet/check_values.ts";
+import { createServerTiming, type ServerTiming } from "../shared/http/server_timing.ts";
 import { inspectParquet, inspectParquetBytes } from "../shared/parquet/inspect.ts";
+import { wasmLoader, wasmModules } from "../shared/storage/wasm_modules.ts";
 import type { CompletePorts } from "../shared/uploads/complete_upload.ts";
 import type { UploadPorts } from "../shared/uploads/ports.ts";
 import type { Services } from "./services.ts";
 
-/** The services as the upload use-cases want them. */
-export function uploadPorts({ catalog, store }: Services): UploadPorts & CompletePorts {
+/** The services as the upload use-cases want them; `timing` is told how long the calls take. */
+export function uploadPorts(
+  { catalog, store }: Services,
+  timing: ServerTiming = createServerTiming(),
+): UploadPorts & CompletePorts {
+  const zstd = wasmLoader(store, wasmModules.zstd);
   return {
-    catalog,
-    store,
+    catalog: timing.measured(catalog, { stageUpload: "stage", commitUpload: "commit" }),
+    store: timing.measured(store, { put: "put" }),
     inspect: (bytes) => inspectParquetBytes(bytes),
-    checkValues: (bytes, facts) => checkValues(bytes, facts),
+    checkValues: (bytes, facts) => checkValues(bytes, facts, { zstd }),
     inspectRanges: (reader, signal) => inspectParquet(reader, undefined, signal),
     convertAvro: async (bytes) => (await avroToParquet(bytes)).parquet,
   };

@@ -5,6 +5,7 @@ import { idempotencyKeyOf } from "../../shared/http/idempotency_key.ts";
 import { readBody } from "../../shared/http/read_body.ts";
 import { parseJson, readJson } from "../../shared/http/read_json.ts";
 import { isMultipart, readMultipart } from "../../shared/http/read_multipart.ts";
+import { createServerTiming, type ServerTiming } from "../../shared/http/server_timing.ts";
 import { validate } from "../../shared/http/validate.ts";
 import { sha256 } from "../../shared/uploads/digests.ts";
 import type { UploadAnswer } from "../../shared/uploads/ports.ts";
@@ -105,15 +106,17 @@ export async function takeBytes(
 ): Promise<Response> {
   const staged = unpackStage(stageToken(services, request, "upload", packedStageSchema, stageId));
   refuseOtherUser(request, staged.userId);
-  const limits = bodyLimits(services.env);
-  const body = await readBody(request, limits);
-  return uploadAnswer(await receiveUpload(uploadPorts(services), staged, body, request.signal));
+  const timing = createServerTiming();
+  const body = await timing.measure("read", () => readBody(request, bodyLimits(services.env)));
+  const ports = uploadPorts(services, timing);
+  return uploadAnswer(await receiveUpload(ports, staged, body, request.signal), timing);
 }
 
 async function takeMultipart(services: Services, request: Request): Promise<Response> {
   const { env } = services;
-  const caller = await services.auth.userOrService(request);
-  const form = await readMultipart(request, bodyLimits(env));
+  const timing = createServerTiming();
+  const caller = await timing.measure("auth", () => services.auth.userOrService(request));
+  const form = await timing.measure("read", () => readMultipart(request, bodyLimits(env)));
   const metadata = await form.text("metadata");
   if (metadata === undefined) {
     throw new SedimentError("invalid_multipart", 'The part "metadata" is missing', {
@@ -132,15 +135,15 @@ async function takeMultipart(services: Services, request: Request): Promise<Resp
     content_hash: fields.content_hash ?? sha256(file),
   });
   const userId = actingUser(caller, fields.user_id);
-  return uploadAnswer(
-    await uploadAtOnce(uploadPorts(services), userId, upload, file, {
-      ttlSeconds: env.SEDIMENT_UPLOAD_TTL_SECONDS,
-      idempotencyKey: idempotencyKeyOf(request.headers),
-    }, request.signal),
-  );
+  const stored = await uploadAtOnce(uploadPorts(services, timing), userId, upload, file, {
+    ttlSeconds: env.SEDIMENT_UPLOAD_TTL_SECONDS,
+    idempotencyKey: idempotencyKeyOf(request.headers),
+  }, request.signal);
+  return uploadAnswer(stored, timing);
 }
 
 /** The 200 of a stored upload. */
-export function uploadAnswer(stored: UploadAnswer): Response {
-  return Response.json({ ok: true, ...stored });
+export function uploadAnswer(stored: UploadAnswer, timing?: ServerTiming): Response {
+  const headers = timing === undefined ? undefined : { "server-timing": timing.toString() };
+  return Response.json({ ok: true, ...stored }, { headers });
 }

@@ -1,7 +1,8 @@
 /** Who calls: a user by JWT, or a service by secret key. @supabase/server does the verifying. */
-import { verifyAuth } from "@supabase/server/core";
+import { extractCredentials, verifyAuth } from "@supabase/server/core";
 import * as z from "zod";
 import { SedimentError } from "../errors.ts";
+import { createTokenMemory } from "./token_memory.ts";
 
 /** A caller whose credentials were verified. */
 export type Caller =
@@ -45,7 +46,12 @@ export function createAuthenticator(settings: AuthSettings): Authenticator {
     jwks: settings.jwks as any,
   };
 
+  const known = createTokenMemory();
+
   async function verify(request: Request): Promise<Caller> {
+    const token = extractCredentials(request).token ?? "";
+    const remembered = known.get(token);
+    if (remembered !== undefined) return { kind: "user", userId: remembered };
     const { data, error } = await verifyAuth(request, { auth: ["user", "secret:*"], env });
     if (error !== null) throw refusal(error);
     if (data.authMode === "user") {
@@ -56,6 +62,7 @@ export function createAuthenticator(settings: AuthSettings): Authenticator {
           expected: "a Supabase user's access token",
         });
       }
+      known.set(token, userId, data.jwtClaims?.exp);
       return { kind: "user", userId };
     }
     const named = request.headers.get(onBehalfHeader);

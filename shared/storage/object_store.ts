@@ -37,6 +37,11 @@ export interface PutOptions extends CallOptions {
    * @default false
    */
   upsert?: boolean;
+  /**
+   * Whether the store is asked for the object's ETag where its answer to the write does not tell; when not, the
+   * ETag is empty there. @default true
+   */
+  wantsEtag?: boolean;
 }
 
 /**

@@ -13,9 +13,11 @@ export async function putOnce(
   key: string,
   bytes: Uint8Array,
   signal?: AbortSignal,
-): Promise<{ etag: string }> {
+): Promise<{ etag: string | null }> {
   try {
-    return await store.put(key, bytes, { upsert: false, signal });
+    // The key says what the bytes are; asking for an ETag would be a request more.
+    const { etag } = await store.put(key, bytes, { upsert: false, wantsEtag: false, signal });
+    return { etag: etag || null };
   } catch (thrown) {
     const error = asSedimentError(thrown);
     if (error.code !== "already_stored") throw error;

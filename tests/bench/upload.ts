@@ -1,0 +1,208 @@
+/**
+ * `deno task bench upload [--uploads N] [--json]`: one-request uploads of 60 KB a second, beside a plain PUT of
+ * the same bytes to the Storage endpoint of the same stack, at several concurrencies, in turns. Where the time
+ * goes comes from the answers' Server-Timing. The stack is a process of its own; client and stack share the cores.
+ */
+import { parseArgs } from "node:util";
+import { fileURLToPath } from "node:url";
+import { signUp } from "../support/client.ts";
+import { tinyParquet } from "../support/tiny_parquet.ts";
+import { memoryOfTree } from "./process_memory.ts";
+
+const { values } = parseArgs({
+  args: Deno.args,
+  options: {
+    /** Uploads a case. */
+    uploads: { type: "string", default: "600" },
+    concurrency: { type: "string", default: "1,16,64" },
+    json: { type: "boolean", default: false },
+  },
+});
+const uploads = Number(values.uploads);
+const concurrencies = values.concurrency.split(",").map(Number);
+
+interface Address {
+  url: string;
+  publishableKey: string;
+  secretKey: string;
+  pid: number;
+}
+
+/** 60 KB of Parquet whose values are anew in each copy: one plain column, its values at a known place. */
+const template = tinyParquet(Array.from({ length: 15_000 }, (_, n) => 0x5ed10000 + n));
+const valuesAt = indexOf(
+  template,
+  new Uint8Array([0x00, 0x00, 0xd1, 0x5e, 0x01, 0x00, 0xd1, 0x5e]),
+);
+const run = crypto.getRandomValues(new Uint32Array(1))[0];
+let made = 0;
+
+function nextFile(): Uint8Array<ArrayBuffer> {
+  const bytes = template.slice();
+  const view = new DataView(bytes.buffer);
+  // Inside the first page's values, so that nothing else changes; the column has no bounds to break.
+  view.setUint32(valuesAt + 400, run, true);
+  view.setUint32(valuesAt + 404, ++made, true);
+  return bytes;
+}
+
+function indexOf(bytes: Uint8Array, part: Uint8Array): number {
+  for (let at = 0; at + part.length <= bytes.length; at++) {
+    if (part.every((byte, n) => bytes[at + n] === byte)) return at;
+  }
+  throw new Error("the template's values are not where they should be");
+}
+
+/** A multipart body made by hand: encoding is the client's work, not what is measured. */
+const boundary = "sediment-bench";
+const encoder = new TextEncoder();
+
+function multipart(datasetId: string, file: Uint8Array): Uint8Array<ArrayBuffer> {
+  const metadata = JSON.stringify({ dataset_id: datasetId, table: "bench", period_tag: "0" });
+  const head = encoder.encode(
+    `--${boundary}\r\ncontent-disposition: form-data; name="metadata"\r\n\r\n${metadata}\r\n` +
+      `--${boundary}\r\ncontent-disposition: form-data; name="file"; filename="f.parquet"\r\n` +
+      `content-type: application/octet-stream\r\n\r\n`,
+  );
+  const tail = encoder.encode(`\r\n--${boundary}--\r\n`);
+  const body = new Uint8Array(head.length + file.length + tail.length);
+  body.set(head);
+  body.set(file, head.length);
+  body.set(tail, head.length + file.length);
+  return body;
+}
+
+/** Calls a number of times, so many at once; gives the milliseconds of each call and of all. */
+async function load(count: number, concurrency: number, call: () => Promise<void>) {
+  const each: number[] = [];
+  let left = count;
+  const begun = performance.now();
+  await Promise.all(Array.from({ length: concurrency }, async () => {
+    while (left-- > 0) {
+      const start = performance.now();
+      await call();
+      each.push(performance.now() - start);
+    }
+  }));
+  return { each, ms: performance.now() - begun };
+}
+
+const stateDir = await Deno.makeTempDir({ prefix: "sediment-bench-" });
+await Deno.chmod(stateDir, 0o711);
+const child = new Deno.Command(Deno.execPath(), {
+  args: [
+    ...["run", "-A", fileURLToPath(new URL("../../supabase/local/start.ts", import.meta.url))],
+    ...["--state", stateDir, "--port", "0", "--json", "--no-cron"],
+  ],
+  stdin: "null",
+  stdout: "piped",
+  stderr: "inherit",
+}).spawn();
+const output = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+try {
+  let text = "";
+  while (!text.includes("\n")) {
+    const { value, done } = await output.read();
+    if (done) throw new Error("the stack did not start");
+    text += value;
+  }
+  await measure(JSON.parse(text));
+} finally {
+  child.kill("SIGINT");
+  await child.status;
+  await output.cancel();
+  await Deno.remove(stateDir, { recursive: true });
+}
+
+async function measure(stack: Address): Promise<void> {
+  const user = await signUp(stack, `bench-${crypto.randomUUID()}@example.com`);
+  const dataset = crypto.randomUUID();
+  const spent: Record<string, number> = {};
+
+  const upload = async () => {
+    const response = await fetch(`${stack.url}/functions/v1/battle-data/upload`, {
+      method: "POST",
+      headers: { ...user.headers, "content-type": `multipart/form-data; boundary=${boundary}` },
+      body: multipart(dataset, nextFile()),
+    });
+    const answer = await response.json();
+    if (!response.ok || answer.duplicate) throw new Error(JSON.stringify(answer));
+    for (const part of (response.headers.get("server-timing") ?? "").split(", ")) {
+      const [, name, ms] = /^(\w+);dur=([\d.]+)$/.exec(part) ?? [];
+      if (name !== undefined) spent[name] = (spent[name] ?? 0) + Number(ms);
+    }
+  };
+  const put = async () => {
+    const response = await fetch(
+      `${stack.url}/storage/v1/object/sediment/bench/${crypto.randomUUID()}.parquet`,
+      {
+        method: "POST",
+        headers: {
+          apikey: stack.secretKey,
+          authorization: `Bearer ${stack.secretKey}`,
+          "content-type": "application/octet-stream",
+        },
+        body: nextFile(),
+      },
+    );
+    if (!response.ok) throw new Error(await response.text());
+    await response.body?.cancel();
+  };
+
+  await load(100, 4, upload);
+  await load(100, 4, put);
+  if (!values.json) {
+    console.log(`uploads of ${template.length} bytes, ${uploads} a case\n`);
+    console.log(
+      "   at once   uploads/s      PUT/s   ratio    p50 ms    p99 ms   MB   where the time goes (ms)",
+    );
+  }
+  for (const concurrency of concurrencies) {
+    for (const name of Object.keys(spent)) delete spent[name];
+    const total = { uploads: 0, puts: 0, each: [] as number[] };
+    // In turns, so that a busy machine is busy for both.
+    const rounds = 4;
+    for (let round = 0; round < rounds; round++) {
+      const ours = await load(uploads / rounds, concurrency, upload);
+      total.uploads += ours.ms;
+      total.each.push(...ours.each);
+      total.puts += (await load(uploads / rounds, concurrency, put)).ms;
+    }
+    await report(stack, concurrency, total, spent);
+  }
+}
+
+async function report(
+  stack: Address,
+  concurrency: number,
+  total: { uploads: number; puts: number; each: number[] },
+  spent: Record<string, number>,
+): Promise<void> {
+  const sorted = total.each.sort((a, b) => a - b);
+  const at = (share: number) =>
+    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+  const perSecond = (ms: number) => sorted.length / ms * 1000;
+  const means = Object.fromEntries(
+    Object.entries(spent).map(([name, ms]) => [name, Number((ms / sorted.length).toFixed(2))]),
+  );
+  const memory = Deno.build.os === "linux" ? await memoryOfTree(stack.pid) : [];
+  const own = memory.find(({ pid }) => pid === stack.pid);
+  const line = {
+    concurrency,
+    uploads_per_s: Number(perSecond(total.uploads).toFixed(1)),
+    put_per_s: Number(perSecond(total.puts).toFixed(1)),
+    ratio: Number((total.puts / total.uploads).toFixed(3)),
+    p50_ms: Number(at(0.5).toFixed(2)),
+    p99_ms: Number(at(0.99).toFixed(2)),
+    ms_of: means,
+    stack_mb: own === undefined ? null : Math.round(own.rss / 1e6),
+  };
+  if (values.json) return console.log(JSON.stringify(line));
+  const cell = (value: unknown, width: number) => String(value).padStart(width);
+  console.log(
+    cell(concurrency, 10) + cell(line.uploads_per_s, 12) + cell(line.put_per_s, 11) +
+      cell(line.ratio, 8) +
+      cell(line.p50_ms, 10) + cell(line.p99_ms, 10) + cell(line.stack_mb, 5) + "   " +
+      Object.entries(means).map(([name, ms]) => `${name} ${ms}`).join(", "),
+  );
+}
