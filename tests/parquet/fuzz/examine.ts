@@ -76,8 +76,12 @@ export async function examine(bytes: Uint8Array, oracle: Oracle): Promise<Verdic
   return ended(agrees ? "two against DuckDB" : "wrong", `rows differ: ${counts}`);
 }
 
-/** The first words of an error, without what is of one file. */
+/**
+ * The first words of an error, without what is of one file. Of a variant that is null in one of its columns only
+ * DuckDB reads what was in its memory before, and says something else each time.
+ */
 function reasonOf(error: string): string {
+  if (/variant/i.test(error)) return "variant";
   return error.replace(/"[^"]*"/g, "").slice(0, 60);
 }
 
