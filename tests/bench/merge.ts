@@ -1,7 +1,8 @@
 /**
  * `deno task bench merge [--json] [--shape A] [--runs 5] [--data DIR]`: the merge core beside native DuckDB with
  * one thread. Each run is a cold process; the two take turns; medians. DuckDB's start-up is left out, the
- * instantiation of our kernels is not. With --data the inputs are kept there for the next time.
+ * instantiation of our kernels is not. With --data the inputs are kept there for the next time. --memory merges
+ * shape A once, 4, 16 and 33 times over (1.25 GB) instead, and prints the peak of each.
  */
 import { parseArgs } from "node:util";
 import { join } from "node:path";
@@ -17,6 +18,7 @@ const { values: options } = parseArgs({
     shape: { type: "string", multiple: true },
     runs: { type: "string", default: "5" },
     data: { type: "string" },
+    memory: { type: "boolean", default: false },
   },
 });
 
@@ -83,16 +85,43 @@ async function bench(shape: Shape, folder: string, runs: number): Promise<Line> 
   return line;
 }
 
+/** Peak memory and CPU by the size of the input, which is shape A over and over. */
+async function memoryCurve(data: string, folder: string): Promise<void> {
+  const shape = await makeShape(data, "A");
+  const list = join(folder, "files.txt");
+  const lines = shape.files.map((path) => `${Deno.statSync(path).size} ${path}`);
+  const bytes = shape.files.reduce((sum, path) => sum + Deno.statSync(path).size, 0);
+  for (const times of [1, 4, 16, 33]) {
+    await Deno.writeTextFile(list, new Array(times).fill(lines.join("\n")).join("\n"));
+    const plan = { ...shape.plan, expectedRows: shape.plan.expectedRows * times };
+    const cost = await inProcess(
+      "./merge/ours.ts",
+      JSON.stringify({ list, output: "/dev/null", plan }),
+    );
+    const line = {
+      input_mb: Math.round(bytes * times / 1e6),
+      peak_mb: Math.round(cost.peakMb),
+      cpu_ms: Math.round(cost.cpuMs),
+    };
+    if (options.json) console.log(JSON.stringify(line));
+    else {
+      console.log(`${line.input_mb} MB in: peak ${line.peak_mb} MB, ${line.cpu_ms} ms of CPU`);
+    }
+  }
+}
+
 const folder = await Deno.makeTempDir({ prefix: "sediment-bench-" });
 let failed = false;
 try {
   const data = options.data ?? join(folder, "data");
-  if (!options.json) {
+  if (options.memory) {
+    await memoryCurve(data, folder);
+  } else if (!options.json) {
     console.log(
       "shape  ours ms  duckdb ms  ratio   must   aim  peak MB  size   scan   equal  what",
     );
   }
-  for (const name of options.shape ?? shapeNames) {
+  for (const name of options.memory ? [] : options.shape ?? shapeNames) {
     const shape = await makeShape(data, name);
     const line = await bench(shape, folder, Number(options.runs));
     failed ||= !line.equal;

@@ -1,7 +1,12 @@
 import { chunkExtent } from "../check_chunks.ts";
 import type { Kernels } from "../kernels/kernels.ts";
 import { type ColumnChunk, type FileMetaData, type Statistics, typeOrder } from "../metadata.ts";
-import { readColumnIndex, readOffsetIndex } from "../page_index.ts";
+import {
+  type ColumnIndex,
+  type OffsetIndex,
+  readColumnIndex,
+  readOffsetIndex,
+} from "../page_index.ts";
 import { readChunks } from "../pages/chunk_stream.ts";
 import { PageFeeder } from "../pages/page_feeder.ts";
 import { holdsText, valueOrder, valueOrders, valueWidth } from "../pages/value_order.ts";
@@ -9,7 +14,7 @@ import { atPlace } from "../parquet_error.ts";
 import type { RangeReader } from "../range_reader.ts";
 import type { SchemaTree } from "../schema.ts";
 import type { ParquetFile } from "../write/parquet_file.ts";
-import type { ChunkIndexes } from "../write/row_group_writer.ts";
+import { GroupIndexes } from "../write/group_indexes.ts";
 
 /** A row group to be copied. */
 export interface CopySource {
@@ -76,7 +81,7 @@ export async function copyGroup(
   }
   const end = file.writer.offset;
   const columns: ColumnChunk[] = [];
-  const indexes: ChunkIndexes[] = [];
+  const indexes = new GroupIndexes();
   const bytesAt = await readIndexes(reader, group.columns, signal);
   for (let i = 0; i < group.columns.length; i++) {
     const chunk = group.columns[i];
@@ -85,7 +90,8 @@ export async function copyGroup(
       valueOrder(tree.leaves[i]) !== valueOrders.none;
     columns.push(await movedChunk(chunk, moved, ordered, source, file, signal));
     try {
-      indexes.push(movedIndexes(chunk, moved, ordered, bytesAt));
+      const { columnIndex, offsetIndex } = movedIndexes(chunk, moved, ordered, bytesAt);
+      indexes.add(columnIndex, offsetIndex);
     } catch (error) {
       throw atPlace(error, { column: tree.leaves[i].path });
     }
@@ -163,7 +169,7 @@ function movedIndexes(
   moved: number,
   ordered: boolean,
   bytesAt: IndexBytes,
-): ChunkIndexes {
+): { columnIndex: ColumnIndex | undefined; offsetIndex: OffsetIndex | undefined } {
   const { offsetIndexOffset, offsetIndexLength, columnIndexOffset, columnIndexLength } = chunk;
   if (offsetIndexOffset === undefined || !offsetIndexLength) {
     return { columnIndex: undefined, offsetIndex: undefined };

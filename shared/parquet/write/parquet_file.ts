@@ -1,7 +1,5 @@
 import { footerBytes } from "../footer.ts";
 import { type FileMetaData, type KeyValue, type SchemaElement, typeOrder } from "../metadata.ts";
-import { writeColumnIndex, writeOffsetIndex } from "../page_index.ts";
-import { ThriftWriter } from "../thrift.ts";
 import { type ByteSink, FileWriter } from "./file_writer.ts";
 import type { WrittenGroup } from "./row_group_writer.ts";
 
@@ -39,6 +37,7 @@ export class ParquetFile {
 
   /** Takes a row group whose bytes were written. */
   add(written: WrittenGroup): void {
+    written.indexes.close();
     this.#groups.push(written);
   }
 
@@ -54,28 +53,25 @@ export class ParquetFile {
     keyValues: KeyValue[] | undefined,
   ): Promise<FileMetaData> {
     await this.begin();
-    const thrift = new ThriftWriter(4096);
     for (const { group, indexes } of this.#groups) {
-      for (let i = 0; i < group.columns.length; i++) {
-        const { columnIndex } = indexes[i];
-        if (columnIndex === undefined) continue;
-        thrift.reset();
-        writeColumnIndex(thrift, columnIndex);
-        group.columns[i].columnIndexOffset = this.writer.offset;
-        group.columns[i].columnIndexLength = thrift.length;
-        await this.writer.writeThrift(thrift);
-      }
+      let offset = this.writer.offset;
+      indexes.columnLengths.forEach((length, i) => {
+        if (length === 0) return;
+        group.columns[i].columnIndexOffset = offset;
+        group.columns[i].columnIndexLength = length;
+        offset += length;
+      });
+      await this.writer.write(indexes.columnIndexes);
     }
     for (const { group, indexes } of this.#groups) {
-      for (let i = 0; i < group.columns.length; i++) {
-        const { offsetIndex } = indexes[i];
-        if (offsetIndex === undefined) continue;
-        thrift.reset();
-        writeOffsetIndex(thrift, offsetIndex);
-        group.columns[i].offsetIndexOffset = this.writer.offset;
-        group.columns[i].offsetIndexLength = thrift.length;
-        await this.writer.writeThrift(thrift);
-      }
+      let offset = this.writer.offset;
+      indexes.offsetLengths.forEach((length, i) => {
+        if (length === 0) return;
+        group.columns[i].offsetIndexOffset = offset;
+        group.columns[i].offsetIndexLength = length;
+        offset += length;
+      });
+      await this.writer.write(indexes.offsetIndexes);
     }
     const metadata: FileMetaData = {
       version: 2,

@@ -11,17 +11,12 @@ import type { ColumnIndex, OffsetIndex } from "../page_index.ts";
 import type { FinishedPage, OutputColumn } from "../pages/output_column.ts";
 import { boundaryOrder, type Bounds, joinBounds } from "./bounds.ts";
 import type { FileWriter } from "./file_writer.ts";
-
-/** The page indexes of a chunk, to be written behind the row groups. */
-export interface ChunkIndexes {
-  columnIndex: ColumnIndex | undefined;
-  offsetIndex: OffsetIndex | undefined;
-}
+import { GroupIndexes } from "./group_indexes.ts";
 
 /** A row group as it was written. */
 export interface WrittenGroup {
   group: RowGroup;
-  indexes: ChunkIndexes[];
+  indexes: GroupIndexes;
 }
 
 /**
@@ -40,14 +35,13 @@ export async function writeRowGroup(
 ): Promise<WrittenGroup> {
   const start = file.offset;
   const chunks: ColumnChunk[] = [];
-  const indexes: ChunkIndexes[] = [];
+  const indexes = new GroupIndexes();
   let uncompressed = 0;
   for (const column of columns) {
     before?.(column);
-    const { chunk, index } = await writeChunk(file, column);
+    const chunk = await writeChunk(file, column, indexes);
     after?.();
     chunks.push(chunk);
-    indexes.push(index);
     uncompressed += chunk.metaData!.totalUncompressedSize;
   }
   return {
@@ -68,7 +62,8 @@ export async function writeRowGroup(
 async function writeChunk(
   file: FileWriter,
   column: OutputColumn,
-): Promise<{ chunk: ColumnChunk; index: ChunkIndexes }> {
+  indexes: GroupIndexes,
+): Promise<ColumnChunk> {
   const start = file.offset;
   let uncompressed = 0, values = 0, firstRow = 0;
   const dictionary = column.dictionaryPage();
@@ -90,36 +85,34 @@ async function writeChunk(
     await file.write(page.bytes);
   }
   const pages = column.pages;
+  indexes.add(columnIndex(column.order, pages), offsetIndex);
   return {
-    chunk: {
-      filePath: undefined,
-      fileOffset: 0,
-      metaData: {
-        type: column.leaf.element.type!,
-        encodings: chunkEncodings(pages, dictionary !== undefined),
-        path: [...column.leaf.path],
-        codec: column.codec ?? 0,
-        numValues: values,
-        totalUncompressedSize: uncompressed,
-        totalCompressedSize: file.offset - start,
-        keyValues: undefined,
-        dataPageOffset: dataStart,
-        indexPageOffset: undefined,
-        dictionaryPageOffset: dictionary === undefined ? undefined : start,
-        statistics: chunkStatistics(column.order, pages),
-        encodingStats: encodingStats(pages, dictionary !== undefined),
-        bloomFilterOffset: undefined,
-        bloomFilterLength: undefined,
-        sizeStatistics: undefined,
-        geospatialStatistics: undefined,
-      },
-      offsetIndexOffset: undefined,
-      offsetIndexLength: undefined,
-      columnIndexOffset: undefined,
-      columnIndexLength: undefined,
-      encrypted: false,
+    filePath: undefined,
+    fileOffset: 0,
+    metaData: {
+      type: column.leaf.element.type!,
+      encodings: chunkEncodings(pages, dictionary !== undefined),
+      path: [...column.leaf.path],
+      codec: column.codec ?? 0,
+      numValues: values,
+      totalUncompressedSize: uncompressed,
+      totalCompressedSize: file.offset - start,
+      keyValues: undefined,
+      dataPageOffset: dataStart,
+      indexPageOffset: undefined,
+      dictionaryPageOffset: dictionary === undefined ? undefined : start,
+      statistics: chunkStatistics(column.order, pages),
+      encodingStats: encodingStats(pages, dictionary !== undefined),
+      bloomFilterOffset: undefined,
+      bloomFilterLength: undefined,
+      sizeStatistics: undefined,
+      geospatialStatistics: undefined,
     },
-    index: { columnIndex: columnIndex(column.order, pages), offsetIndex },
+    offsetIndexOffset: undefined,
+    offsetIndexLength: undefined,
+    columnIndexOffset: undefined,
+    columnIndexLength: undefined,
+    encrypted: false,
   };
 }
 
