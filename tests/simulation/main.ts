@@ -1,5 +1,6 @@
 /** `deno task simulate NAME [options]`: the simulations by name. */
 const simulations: Record<string, string> = {
+  guards: "the guards of runs, each taken out, until a seed misses it",
   runs: "uploads, compaction, vacuum and redrives over the real catalog, with faults at every call",
   uploader: "the uploader's pending store and retries, with crashes at every file-system call",
 };
@@ -12,7 +13,8 @@ if (!name || !(name in simulations)) {
   }
   Deno.exit(name === undefined || name === "--help" ? 0 : 2);
 }
-const file = new URL(`./${name}/main.ts`, import.meta.url);
+const path = name === "guards" ? "./runs/guards.ts" : `./${name}/main.ts`;
+const file = new URL(path, import.meta.url);
 try {
   await Deno.stat(file);
 } catch {

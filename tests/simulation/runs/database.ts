@@ -12,6 +12,8 @@ export interface SimulatedDatabase {
   reset(seed: number): Promise<void>;
   /** Lets `seconds` pass. */
   advance(seconds: number): Promise<void>;
+  /** Changes the functions, as a mutation does, and makes them live in the simulation's time again. */
+  patch(text: string): Promise<void>;
   /** What time it is. */
   now(): Date;
   stop(): Promise<void>;
@@ -37,18 +39,15 @@ export const settings = {
 
 const epoch = Date.parse("2026-11-22T00:00:00Z");
 
-/**
- * Starts PostgreSQL with the migrations.
- *
- * @param patches SQL that goes before all else: guards taken out
- */
-export async function openDatabase(patches: string[] = []): Promise<SimulatedDatabase> {
+const virtualTime = await Deno.readTextFile(new URL("./virtual_time.sql", import.meta.url));
+
+/** Starts PostgreSQL with the migrations. */
+export async function openDatabase(): Promise<SimulatedDatabase> {
   const stack = await startStack({ functions: false, cron: false, quiet: true });
   const sql = postgres(stack.adminDbUrl, { max: 1, onnotice: () => {}, prepare: true });
   // Nobody pulls the plug in the middle of a seed.
   await sql.unsafe("set synchronous_commit = off");
-  for (const patch of patches) await sql.unsafe(patch);
-  await sql.unsafe(await Deno.readTextFile(new URL("./virtual_time.sql", import.meta.url)));
+  await sql.unsafe(virtualTime);
   let now = 0;
   return {
     sql,
@@ -61,6 +60,10 @@ export async function openDatabase(patches: string[] = []): Promise<SimulatedDat
     async advance(seconds) {
       now += seconds;
       await sql`select set_config('simulation.now', ${String(now)}, false)`;
+    },
+    async patch(text) {
+      await sql.unsafe(text);
+      await sql.unsafe(virtualTime);
     },
     now: () => new Date(epoch + now * 1000),
     async stop() {

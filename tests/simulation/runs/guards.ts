@@ -1,26 +1,32 @@
 /**
- * `deno run -A tests/simulation/runs/guards.ts [--seeds N] [GUARD …]`: takes out one guard after the other and
+ * `deno task simulate guards [--seeds N] [GUARD …]`: takes out one guard after the other and
  * runs seeds until a violation shows. Exit code 1 when a guard isn't missed within N seeds.
  */
 import { parseArgs } from "node:util";
-import { openDatabase } from "./database.ts";
-import { type Mutation, mutations, mutationSql } from "./mutations.ts";
+import { openDatabase, type SimulatedDatabase } from "./database.ts";
+import { type Mutation, mutations, mutationSql, originalSql } from "./mutations.ts";
 import { runSeed } from "./seed.ts";
 
-/** The first seed that finds the missing guard, and what it found; null when none does. */
+/**
+ * Takes a guard out, runs seeds, and puts it back.
+ *
+ * @param seeds tried in order
+ * @returns the first seed that misses it and what it saw; null when none does
+ */
 export async function findMissing(
+  database: SimulatedDatabase,
   mutation: Mutation,
-  seeds: number,
+  seeds: Iterable<number>,
 ): Promise<{ seed: number; violation: string } | null> {
-  const database = await openDatabase([await mutationSql(mutation)]);
+  await database.patch(await mutationSql(mutation));
   try {
-    for (let seed = 1; seed <= seeds; seed++) {
+    for (const seed of seeds) {
       const { violations } = await runSeed(database, seed, 400);
       if (violations.length > 0) return { seed, violation: violations[0]! };
     }
     return null;
   } finally {
-    await database.stop();
+    await database.patch(await originalSql(mutation));
   }
 }
 
@@ -33,9 +39,11 @@ if (import.meta.main) {
   const chosen = mutations.filter(({ guard }) =>
     positionals.length === 0 || positionals.includes(guard)
   );
+  const database = await openDatabase();
   let holes = 0;
   for (const mutation of chosen) {
-    const found = await findMissing(mutation, Number(values.seeds));
+    const seeds = Array.from({ length: Number(values.seeds) }, (_, index) => index + 1);
+    const found = await findMissing(database, mutation, seeds);
     if (!found) holes++;
     console.log(
       found
@@ -43,5 +51,6 @@ if (import.meta.main) {
         : `${mutation.guard}: NOT MISSED within ${values.seeds} seeds`,
     );
   }
+  await database.stop();
   Deno.exit(holes === 0 ? 0 : 1);
 }

@@ -40,7 +40,8 @@ const lanes = Math.min(count, navigator.hardwareConcurrency);
 const patches = await Promise.all(values.patch.map((path) => Deno.readTextFile(path)));
 let next = first;
 await Promise.all(Array.from({ length: lanes }, async () => {
-  const database = await openDatabase(patches);
+  const database = await openDatabase();
+  for (const patch of patches) await database.patch(patch);
   try {
     while (next < first + count) {
       const report = await runSeed(database, next++, steps);

@@ -18,6 +18,8 @@ interface Edit {
 /** A guard and what takes it out. */
 export interface Mutation {
   guard: string;
+  /** The first seed that misses it; `simulate guards` finds it anew when the simulation has changed. */
+  seed: number;
   edits?: Edit[];
   /** SQL that goes before the edits. */
   sql?: string;
@@ -27,6 +29,7 @@ export interface Mutation {
 export const mutations: Mutation[] = [
   {
     guard: "fencing token",
+    seed: 1,
     edits: [{
       sqlFunction: "check_token",
       find: "or p.token is distinct from p_token then",
@@ -35,6 +38,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "inputs-visible count",
+    seed: 12,
     edits: [
       {
         sqlFunction: "replace_files",
@@ -60,6 +64,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "staged-object rule",
+    seed: 97,
     edits: [{
       sqlFunction: "commit_upload",
       find: "where x.object_key = o.object_key and x.state = 'staged';",
@@ -76,6 +81,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "demand_seq",
+    seed: 3,
     edits: [{
       sqlFunction: "close_run",
       find: "v_moved boolean := p.demand_seq > p.claimed_demand_seq;",
@@ -84,6 +90,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "replay lookup",
+    seed: 1,
     edits: [{
       sqlFunction: "commit_compaction",
       find: "  if found then\n    return v_answer",
@@ -91,7 +98,27 @@ export const mutations: Mutation[] = [
     }],
   },
   {
+    guard: "seq adjacency",
+    seed: 33,
+    edits: [{
+      sqlFunction: "replace_files",
+      find: "if v_dedupe and exists (",
+      replace: "if false and exists (",
+    }],
+  },
+  {
+    guard: "token in the output key",
+    seed: 9,
+    edits: [{
+      sqlFunction: "stage_output",
+      find: "p_token, p_n);\n",
+      replace: "0, p_n);\n",
+    }],
+  },
+  // the last, since its constraint does not come back
+  {
     guard: "upload ledger",
+    seed: 1,
     sql: `alter table public.uploads drop constraint if exists uploads_identity;
       do $$ declare v text; begin
         for v in select c.conname from pg_constraint c
@@ -107,22 +134,6 @@ export const mutations: Mutation[] = [
       sqlFunction: "commit_upload",
       find: 'on conflict (dataset_id, "table", period_tag, content_hash) do nothing',
       replace: "on conflict do nothing",
-    }],
-  },
-  {
-    guard: "seq adjacency",
-    edits: [{
-      sqlFunction: "replace_files",
-      find: "if v_dedupe and exists (",
-      replace: "if false and exists (",
-    }],
-  },
-  {
-    guard: "token in the output key",
-    edits: [{
-      sqlFunction: "stage_output",
-      find: "p_token, p_n);\n",
-      replace: "0, p_n);\n",
     }],
   },
 ];
@@ -142,6 +153,12 @@ export async function mutationSql(mutation: Mutation): Promise<string> {
     sources.set(sqlFunction, source.replace(find, replace));
   }
   return [mutation.sql ?? "", ...sources.values()].join("\n");
+}
+
+/** The SQL that puts a guard back that an edit took out; what {@link Mutation.sql} did stays done. */
+export async function originalSql(mutation: Mutation): Promise<string> {
+  const names = new Set((mutation.edits ?? []).map(({ sqlFunction }) => sqlFunction));
+  return (await Promise.all([...names].map(migrationOf))).join("\n");
 }
 
 async function migrationOf(sqlFunction: string): Promise<string> {
