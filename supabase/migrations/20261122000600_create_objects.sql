@@ -1,5 +1,5 @@
 -- Every object key ever planned: the one truth for garbage collection. A key is written here before any byte is
--- put, and its state only moves by compare-and-set: staged → stored → deleting → tombstone (or staged → deleting).
+-- put, and its state only moves by compare-and-set: staged → stored → deleting → tombstone, or staged → deleting.
 create table if not exists public.objects (
   object_key text primary key,
   kind text not null check (kind in ('fragment', 'incoming', 'compacted', 'asset')),

@@ -1,6 +1,8 @@
 -- Refuses asset keys that leave their folder or hide in it, extensions that are not listed, and sizes over the
 -- user's limit.
-create or replace function sediment.check_asset(p_user uuid, p_key text, p_relative_path text, p_file_name text, p_size bigint)
+create or replace function sediment.check_asset(
+  p_user uuid, p_key text, p_relative_path text, p_file_name text, p_size bigint
+)
 returns void
 language plpgsql
 set search_path = ''
@@ -16,7 +18,8 @@ begin
       or v_path ~ '[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\\]'
       or v_path is not nfc normalized
     then
-      perform sediment.fail('invalid_name', 400, 'a key, path or file name is empty, leaves its folder or hides characters',
+      perform sediment.fail('invalid_name', 400,
+        'a key, path or file name is empty, leaves its folder or hides characters',
         'segments other than . and .., no control or direction characters, NFC');
     end if;
   end loop;
@@ -31,7 +34,8 @@ begin
   foreach v_path in array array[p_key, p_file_name] loop
     v_extension := lower(substring(v_path from '\.([A-Za-z0-9]{1,16})$'));
     if v_extension is null or v_extension <> all (v_limits.extensions) then
-      perform sediment.fail('invalid_name', 400, format('the extension %s is not allowed', coalesce(v_extension, 'is missing or')),
+      perform sediment.fail('invalid_name', 400,
+        format('the extension %s is not allowed', coalesce(v_extension, 'is missing or')),
         array_to_string(v_limits.extensions, ', '));
     end if;
   end loop;

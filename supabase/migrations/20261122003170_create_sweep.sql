@@ -1,7 +1,8 @@
 -- Each minute: what must not be forgotten.
 --   debt that is due and has no live message gets one; a message that somebody purged is sent again;
 --   staged objects to which no PUT can arrive any more are to be deleted; fan-outs whose runs have ended end;
---   old messages leave pgmq's archive; the dead-letter function is pinged when there is something to drain or an alert to send.
+--   old messages leave pgmq's archive; the dead-letter function is pinged when there is something to drain or an
+--   alert to send.
 -- Bounded, and never waits for a lock. Returns {sent, resent, stages_expired, fan_outs_closed, dead_letters
 -- (whether it was pinged), more}.
 create or replace function public.sweep(p_limit integer default 500)
@@ -99,5 +100,6 @@ begin
   end if;
 
   return jsonb_build_object('sent', v_sent, 'resent', v_resent, 'stages_expired', v_stages,
-    'fan_outs_closed', v_closed, 'dead_letters', v_pinged, 'more', greatest(v_sent, v_resent, v_stages, v_closed) = p_limit);
+    'fan_outs_closed', v_closed, 'dead_letters', v_pinged,
+    'more', greatest(v_sent, v_resent, v_stages, v_closed) = p_limit);
 end $$;

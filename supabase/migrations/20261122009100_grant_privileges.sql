@@ -50,8 +50,10 @@ begin
   revoke all on sediment.queue_messages from public;
   grant select on sediment.queue_messages to service_role;
 
-  -- pgmq: the functions run as their caller
+  -- pgmq: the functions run as their caller. The sequences, because hosted logical backups rebuild the queues'
+  -- identity columns on plain ones.
   grant usage on schema pgmq to service_role;
+  grant usage on all sequences in schema pgmq to service_role;
   foreach v_name in array
     array['compaction_manual', 'compaction_realtime', 'compaction_scheduled', 'compaction_dlq']
   loop

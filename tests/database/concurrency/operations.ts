@@ -12,7 +12,6 @@ export const operations = {
     "select request_compaction(tests.u(1), tests.u(100), 'a', '2024-11-25', 'manual')",
   request_dataset: "select request_compaction(tests.u(1), tests.u(100))",
   claim_compaction: "select claim_compaction('other')",
-  list_fragments: "select list_fragments(tests.run_of('a'), tests.token_of('a'), null)",
   stage_output: "select stage_output(tests.run_of('a'), 0, tests.token_of('a'), 90)",
   commit_compaction:
     "select tests.commit(tests.handle('a'), tests.handle('output'), p_last => false)",
@@ -35,7 +34,6 @@ export const operations = {
     'no', 'merge', false)`,
   expire_leases: "select expire_leases()",
   sweep: "select sweep()",
-  tick: "select tick()",
   trigger_scheduled: "select trigger_scheduled()",
   redrive_dead_letters: "select redrive_dead_letters(tests.u(1))",
   drain_dead_letters: "select drain_dead_letters()",
@@ -43,7 +41,6 @@ export const operations = {
   plan_vacuum: "select plan_vacuum()",
   commit_vacuum: `select commit_vacuum(array(
     select jsonb_array_elements_text(tests.handle('old'))))`,
-  list_files: "select list_files(tests.u(1), tests.u(100))",
 } as const;
 
 export type Operation = keyof typeof operations;
