@@ -35,7 +35,7 @@ export async function checkAlways(world: World, owners: Owner[], all: boolean): 
     const oldest = Number(kept.oldest_kept_version);
     const versions = all
       ? Array.from({ length: newest - oldest + 1 }, (_, n) => oldest + n)
-      : [...new Set([newest, oldest, world.random.whole(oldest, newest)])];
+      : [...new Set([newest, oldest, world.checks.whole(oldest, newest)])];
     const ledger = await sql`
       select content_hash as hash, "table", (answer ->> 'version')::bigint as version
       from public.uploads where dataset_id = ${dataset} and answer is not null`;

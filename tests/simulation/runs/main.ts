@@ -4,7 +4,8 @@
  */
 import { parseArgs } from "node:util";
 import { openDatabase } from "./database.ts";
-import { runSeed, type SeedReport } from "./seed.ts";
+import { runSeed } from "./seed.ts";
+import { shrink, type SmallFailure } from "./shrink.ts";
 
 const { values } = parseArgs({
   args: Deno.args,
@@ -14,6 +15,7 @@ const { values } = parseArgs({
     steps: { type: "string", default: "400" },
     lane: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
+    without: { type: "string", default: "" },
     patch: { type: "string", multiple: true, default: [] },
     help: { type: "boolean", short: "h", default: false },
   },
@@ -23,6 +25,7 @@ if (values.help) {
   --seeds N    how many seeds (default 50)
   --seed S     the first of them (default 1); one seed replays exactly
   --steps M    calls through ports in a seed's storm, at most (default 400)
+  --without N,N  leaves the faults of these steps out
   --patch F    a file of SQL applied first: a guard taken out, to see that it is missed`);
   Deno.exit(0);
 }
@@ -34,6 +37,7 @@ if (![first, count, steps].every(Number.isInteger) || count < 1 || steps < 1) {
   Deno.exit(2);
 }
 
+const without = new Set(values.without.split(",").filter(Boolean).map(Number));
 const totals = { seeds: 0, steps: 0, faults: 0, violations: 0 };
 const started = performance.now();
 const lanes = Math.min(count, navigator.hardwareConcurrency);
@@ -44,13 +48,13 @@ await Promise.all(Array.from({ length: lanes }, async () => {
   for (const patch of patches) await database.patch(patch);
   try {
     while (next < first + count) {
-      const report = await runSeed(database, next++, steps);
+      const report = await runSeed(database, next++, steps, without);
       totals.seeds++;
       totals.steps += report.steps;
       totals.faults += report.faults;
       if (report.violations.length === 0) continue;
       totals.violations++;
-      print(report);
+      print(report.seed, await shrink(database, report, steps));
     }
   } finally {
     await database.stop();
@@ -63,9 +67,9 @@ console.error(
 if (values.json) console.log(JSON.stringify({ ...totals, seconds }));
 Deno.exit(totals.violations === 0 ? 0 : 1);
 
-/** The violations and what led there: the faults, and the last steps before the end. */
-function print(report: SeedReport): void {
-  console.error(`\nseed ${report.seed}: ${report.violations.length} violations`);
+/** The violations and what led there: the faults that matter, and the last steps before the end. */
+function print(seed: number, { report, steps, without }: SmallFailure): void {
+  console.error(`\nseed ${seed}: ${report.violations.length} violations`);
   for (const violation of report.violations.slice(0, 5)) console.error(`  ${violation}`);
   const told = report.trace.filter((line, index) =>
     line.fault !== "none" || index >= report.trace.length - 12 ||
@@ -78,7 +82,8 @@ function print(report: SeedReport): void {
       }`,
     );
   }
+  const left = without.length > 0 ? ` --without ${without.join(",")}` : "";
   console.error(
-    `  replay: deno task simulate runs --seeds 1 --seed ${report.seed} --steps ${steps}`,
+    `  replay: deno task simulate runs --seeds 1 --seed ${seed} --steps ${steps}${left}`,
   );
 }

@@ -51,6 +51,8 @@ export class Scheduler {
   #alive = new Set<string>();
   #dead = new Set<string>();
   #failures: unknown[] = [];
+  /** Steps whose faults are left out; the dice are thrown all the same. */
+  without: ReadonlySet<number> = new Set();
   steps = 0;
   faults = 0;
 
@@ -160,10 +162,11 @@ export class Scheduler {
       if (this.#failures.length > 0) throw this.#failures[0];
       if (this.#gates.length === 0) return;
       const gate = this.#choose();
-      const fault = gate.notBefore === undefined
+      const drawn = gate.notBefore === undefined
         ? this.faultPlan(gate.actor, gate.call, this.random)
         : "none";
       this.steps++;
+      const fault = this.without.has(this.steps) ? "none" : drawn;
       if (fault !== "none") this.faults++;
       this.trace.push({ step: this.steps, actor: gate.actor, call: gate.call, fault });
       if (fault === "late") {

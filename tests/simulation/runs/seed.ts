@@ -25,15 +25,18 @@ export interface SeedReport {
  * Runs a seed.
  *
  * @param steps gates that are opened in the storm, at most
+ * @param without steps whose faults are left out, to see which one matters
  */
 export async function runSeed(
   database: SimulatedDatabase,
   seed: number,
   steps: number,
+  without: ReadonlySet<number> = new Set(),
 ): Promise<SeedReport> {
   await database.reset(seed);
   const world = new World(database, seed, temper(new Random(seed * 31 + 7)));
   const { random, scheduler } = world;
+  scheduler.without = without;
   try {
     const owners: Owner[] = Array.from(
       { length: random.pick([1, 1, 2]) },

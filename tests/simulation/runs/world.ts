@@ -27,7 +27,10 @@ const stalls = [65, 65, 700, 700, 8_000];
 
 /** One seed's world. */
 export class World {
+  /** The actors' chance. */
   readonly random: Random;
+  /** The checks' own, so that looking more often changes nothing. */
+  readonly checks: Random;
   readonly scheduler: Scheduler;
   readonly store: MemoryStore;
   readonly #stall: () => Promise<void>;
@@ -41,6 +44,7 @@ export class World {
 
   constructor(readonly database: SimulatedDatabase, seed: number, faults: FaultPlan) {
     this.random = new Random(seed);
+    this.checks = new Random(seed * 15_485_863 + 5);
     this.scheduler = new Scheduler(new Random(seed * 7919 + 1), faults);
     this.catalog = createSqlCatalog(database.sql);
     this.store = createMemoryStore({ now: () => database.now().getTime() });
