@@ -1,5 +1,7 @@
 /** Run by node_test.ts on Node: the bundled library against a service over a socket. */
-import { createUploader, diskMedium, tokenSession } from "./uploader.mjs";
+// The bundle is written beside a copy of this file when the test runs; a type check must not look for it.
+const bundle = new URL("./uploader.mjs", import.meta.url).href;
+const { createUploader, diskMedium, tokenSession } = await import(bundle);
 
 const [url, folder] = process.argv.slice(2);
 const uploader = await createUploader({
