@@ -2,6 +2,7 @@
  * What a run does with the files of its partition: a pure function whose decision is kept with the run, in
  * words, also when it decides to do nothing.
  */
+import { maxDedupeRows } from "./merge_order.ts";
 import { chooseByTier, tierOf, tierRatio } from "./tiers.ts";
 
 /** What the planner needs to know of a data file; the shape of `claim_compaction`'s files. */
@@ -47,6 +48,8 @@ export interface OutputLimits {
   maxInputs: number;
   /** Most uncompressed bytes that one merge takes in. @default 256 MiB */
   maxUncompressedBytes: number;
+  /** Most rows; equal keys are found only among rows that are sorted at once. @default 250,000 when deduping */
+  maxRows: number;
 }
 
 /** One file to be written. */
@@ -69,7 +72,11 @@ export interface Plan<F extends PlanFile> {
   nextDueAt: Date | null;
 }
 
-const defaultLimits: OutputLimits = { maxInputs: 1000, maxUncompressedBytes: 256 * 1024 * 1024 };
+const defaultLimits: OutputLimits = {
+  maxInputs: 1000,
+  maxUncompressedBytes: 256 * 1024 * 1024,
+  maxRows: Infinity,
+};
 
 /**
  * Plans one partition. Files of different schemas never meet in an output; in a table that dedupes neither do
@@ -78,15 +85,19 @@ const defaultLimits: OutputLimits = { maxInputs: 1000, maxUncompressedBytes: 256
  */
 export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Plan<F> {
   const { files, settings, forced, now } = request;
-  const limits = { ...defaultLimits, ...request.limits };
+  const dedupes = (settings.dedupe_keys?.length ?? 0) > 0;
+  const limits = {
+    ...defaultLimits,
+    ...(dedupes ? { maxRows: maxDedupeRows } : {}),
+    ...request.limits,
+  };
   const active = files.filter((file) => file.state === "active").sort(byUploadOrder);
   const outputs: PlannedOutput<F>[] = [];
   const notes: string[] = [];
   let nextDueAt: Date | null = null;
 
-  const adjacent = (settings.dedupe_keys?.length ?? 0) > 0;
   const schemas = new Set(active.map((file) => file.schema_fingerprint)).size;
-  const groups = adjacent
+  const groups = dedupes
     ? neighbours(files, settings)
     : [...Map.groupBy(active, (file) => file.schema_fingerprint).values()];
   for (const group of groups) {
@@ -99,7 +110,7 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
     }
     const small = group.filter((file) => !isFullGrown(file, settings));
     const choice = choose(small, settings, forced, now);
-    const packed = (adjacent ? stretches(small, choice.files) : [choice.files])
+    const packed = (dedupes ? stretches(small, choice.files) : [choice.files])
       .flatMap((chosen) => pack(chosen, settings.target_file_bytes, limits));
     outputs.push(...packed.map((inputs) => output(inputs, choice.reason)));
     const taken = new Set(packed.flat());
@@ -235,19 +246,23 @@ function pack<F extends PlanFile>(files: F[], targetBytes: number, limits: Outpu
   let bin: F[] = [];
   let bytes = 0;
   let uncompressed = 0;
+  let rows = 0;
   for (const file of files) {
     const full = bytes >= targetBytes * 0.75 || bytes + file.byte_length > targetBytes * 1.25 ||
       bin.length >= limits.maxInputs ||
-      uncompressed + file.uncompressed_bytes > limits.maxUncompressedBytes;
+      uncompressed + file.uncompressed_bytes > limits.maxUncompressedBytes ||
+      rows + file.row_count > limits.maxRows;
     if (full && bin.length > 0) {
       bins.push(bin);
       bin = [];
       bytes = 0;
       uncompressed = 0;
+      rows = 0;
     }
     bin.push(file);
     bytes += file.byte_length;
     uncompressed += file.uncompressed_bytes;
+    rows += file.row_count;
   }
   if (bin.length > 0) bins.push(bin);
   return bins.filter((inputs) => inputs.length > 1);

@@ -1,5 +1,6 @@
 /** One run: plan a claimed partition, then write and commit its outputs one by one. */
 import { asSedimentError, SedimentError } from "../errors.ts";
+import { mergeOrderOf } from "./merge_order.ts";
 import { openReaders } from "./object_readers.ts";
 import { type Plan, planCompaction, type PlannedOutput } from "./plan.ts";
 import type { MergeResult } from "../parquet/merge_plan.ts";
@@ -244,6 +245,7 @@ class Run {
           codec: settings.codec,
         },
         expectedRows: inputs.reduce((sum, file) => sum + file.row_count, 0),
+        order: mergeOrderOf(settings),
       },
       openReaders(
         this.ports.store,

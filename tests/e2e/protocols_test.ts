@@ -382,6 +382,42 @@ Deno.test("the protocols beside the plain ones, over HTTP", async (t) => {
       assert.equal((await send({ apikey: stack.secretKey, "x-sediment-user": "bob" })).status, 400);
     });
 
+    await t.step("in a table with dedupe keys the last writer of a key wins", async () => {
+      await traces
+        .sql`insert into public.table_settings (dataset_id, "table", sort_keys, dedupe_keys)
+        values (${dataset}, 'latest', '{id desc}', '{id}')`;
+      for (const body of [0, 1, 2]) {
+        const path = join(folder, `latest-${body}.parquet`);
+        await duckdb.run(
+          `copy (select i as id, ${body} as writer from range(${body * 5}, ${body * 5 + 10}) t(i))
+             to ${literal(path)} (format parquet)`,
+        );
+        const bytes = await Deno.readFile(path);
+        const stored = await call(stack, "POST", "/battle-data/upload", {
+          headers: alice.headers,
+          body: uploadForm(describe(bytes, { table: "latest" }), bytes),
+        });
+        assert.equal(stored.status, 200, JSON.stringify(stored.body));
+      }
+      await post("/compaction", { datasetId: dataset, table: "latest", periodTag: "2024-11-25" });
+      const file = await until("one file", 30, async () => {
+        const files = (await latest(stack, alice, dataset)).filter(({ table }) =>
+          table === "latest"
+        );
+        return files.length === 1 && files[0];
+      });
+      const found = await rows(
+        duckdb,
+        `select id, writer from ${readParquet([await fetchFile(file.url)])}`,
+      );
+      assert.deepEqual(
+        found.map(({ id, writer }) => [Number(id), Number(writer)]),
+        Array.from({ length: 20 }, (_, n) => 19 - n).map((
+          id,
+        ) => [id, Math.min(2, Math.floor(id / 5))]),
+      );
+    });
+
     await t.step("limits of a user are 429 with Retry-After", async () => {
       await traces
         .sql`insert into public.user_limits (user_id, uploads_per_minute) values (${bob.id}, 2)`;

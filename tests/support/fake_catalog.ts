@@ -95,9 +95,10 @@ const defaults = {
   healthy_row_group_bytes: 2 * 1024 * 1024,
   target_page_bytes: 1024 * 1024,
   min_inputs: 4,
-  dedupe_keys: [],
   max_age_seconds: 3600,
   codec: "snappy",
+  sort_keys: [],
+  dedupe_keys: [],
 };
 
 /** An empty catalog. */

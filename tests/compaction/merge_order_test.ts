@@ -1,0 +1,40 @@
+import { strict as assert } from "node:assert";
+import { maxDedupeRows, mergeOrderOf } from "../../shared/compaction/merge_order.ts";
+import { mergeSettings } from "../../shared/parquet/pages/merge_settings.ts";
+
+Deno.test("a table without keys keeps the order of its uploads", () => {
+  assert.equal(mergeOrderOf({ sort_keys: [], dedupe_keys: [] }), undefined);
+});
+
+Deno.test("sort keys rise unless they say desc, and names may hold spaces and dots", () => {
+  assert.deepEqual(
+    mergeOrderOf({ sort_keys: ["ts", "score desc", "my key ASC", "a.b"], dedupe_keys: [] }),
+    {
+      sort: [
+        { path: ["ts"], descending: false },
+        { path: ["score"], descending: true },
+        { path: ["my key"], descending: false },
+        { path: ["a.b"], descending: false },
+      ],
+    },
+  );
+});
+
+Deno.test("keys to dedupe by need no sort", () => {
+  assert.deepEqual(mergeOrderOf({ sort_keys: [], dedupe_keys: ["id"] }), {
+    sort: [],
+    dedupe: [["id"]],
+  });
+});
+
+Deno.test("an empty sort key is told as such", () => {
+  assert.throws(() => mergeOrderOf({ sort_keys: [" desc"], dedupe_keys: [] }), {
+    code: "misconfigured",
+    field: "sort_keys",
+  });
+});
+
+Deno.test("an output that dedupes fits into one sort range of the merge", () => {
+  const target = { rowGroupBytes: 1, pageBytes: 1, codec: "snappy" as const };
+  assert.ok(maxDedupeRows <= mergeSettings(target, {}).sortRows);
+});
