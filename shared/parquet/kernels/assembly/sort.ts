@@ -7,6 +7,7 @@ import { equalBytes, hashBytes } from "./intern";
 import { alloc, free, reserve } from "./memory";
 import {
   BOOL,
+  BYTES,
   compareBytes,
   compareSigned,
   FLOAT16,
@@ -21,17 +22,21 @@ import {
   UNSIGNED64,
 } from "./order";
 
-/** Of a key column: its order, whether it descends, its width (0 byte arrays), and each row's value or 0. */
+/**
+ * Of a key column: its order, whether it descends, its width (0 byte arrays), each row's value or 0, and the
+ * ranks of a dictionary's entries when they stand for the values.
+ */
 @unmanaged
 class Key {
   order: u32;
   descending: u32;
   width: u32;
   refs: usize;
+  ranks: usize;
 }
 
 const MOST_KEYS: u32 = 16;
-const KEYS = memory.data(16 * 16);
+const KEYS = memory.data(16 * 20);
 let keyCount: u32 = 0;
 let rowCount: u32 = 0;
 /** Rows in the order of the output, and how many. */
@@ -40,14 +45,16 @@ let permuted: u32 = 0;
 
 @inline
 function keyAt(i: u32): Key {
-  return changetype<Key>(KEYS + i * 16);
+  return changetype<Key>(KEYS + i * 20);
 }
 
 /** Forgets the keys of the last sort. */
 export function clearKeys(): void {
   for (let i: u32 = 0; i < keyCount; i++) {
     free(keyAt(i).refs);
+    free(keyAt(i).ranks);
     keyAt(i).refs = 0;
+    keyAt(i).ranks = 0;
   }
   keyCount = 0;
 }
@@ -71,9 +78,14 @@ export function addKey(column: usize, descending: bool): bool {
   key.descending = u32(descending);
   key.width = c.type == BYTE_ARRAY ? 0 : c.width;
   key.refs = refs;
+  key.ranks = 0;
   rowCount = c.rows;
   const plain = c.mode == PLAIN;
   const isBytes = c.type == BYTE_ARRAY;
+  if (!plain && c.order == BYTES && c.entryCount > 0) {
+    // entries differ, so their ranks say all of the values
+    if (!rankEntries(c, key)) return false;
+  }
   let p = c.values;
   let index = c.indices;
   for (let row: u32 = 0; row < c.rows; row++) {
@@ -85,11 +97,67 @@ export function addKey(column: usize, descending: bool): bool {
       } else {
         const id = load<u32>(index);
         index += 4;
-        ref = c.entries + (isBytes ? load<u32>(c.entryStarts + (<usize> id << 2)) : id * c.width);
+        if (key.ranks != 0) ref = key.ranks + (<usize> id << 2);
+        else ref = c.entries + (isBytes ? load<u32>(c.entryStarts + (<usize> id << 2)) : id * c.width);
       }
     }
     store<u32>(refs + (<usize> row << 2), <u32> ref);
   }
+  return true;
+}
+
+@inline
+function entryOf(c: Column, id: u32): usize {
+  return c.type == BYTE_ARRAY
+    ? c.entries + load<u32>(c.entryStarts + (<usize> id << 2))
+    : c.entries + id * c.width;
+}
+
+function compareEntries(c: Column, a: u32, b: u32): i32 {
+  const p = entryOf(c, a);
+  const q = entryOf(c, b);
+  if (c.type != BYTE_ARRAY) return compareBytes(p, c.width, q, c.width);
+  return compareBytes(p + 4, load<u32>(p), q + 4, load<u32>(q));
+}
+
+/** Sorts a dictionary's entries; the key's values become u32 ranks. */
+function rankEntries(c: Column, key: Key): bool {
+  const n = c.entryCount;
+  let ids = alloc(n << 2);
+  let spare = alloc(n << 2);
+  const ranks = alloc(n << 2);
+  if (ids == 0 || spare == 0 || ranks == 0) {
+    free(ids);
+    free(spare);
+    free(ranks);
+    return false;
+  }
+  for (let i: u32 = 0; i < n; i++) store<u32>(ids + (<usize> i << 2), i);
+  // merged bottom up
+  for (let width: u32 = 1; width < n; width <<= 1) {
+    for (let from: u32 = 0; from < n; from += width << 1) {
+      let a = from;
+      const middle = min<u32>(from + width, n);
+      let b = middle;
+      const end = min<u32>(from + (width << 1), n);
+      for (let out = from; out < end; out++) {
+        const takeA = b == end || (a < middle &&
+          compareEntries(c, load<u32>(ids + (<usize> a << 2)), load<u32>(ids + (<usize> b << 2))) <= 0);
+        store<u32>(spare + (<usize> out << 2), load<u32>(ids + (<usize> (takeA ? a : b) << 2)));
+        if (takeA) a++;
+        else b++;
+      }
+    }
+    const swap = ids;
+    ids = spare;
+    spare = swap;
+  }
+  for (let i: u32 = 0; i < n; i++) store<u32>(ranks + (<usize> load<u32>(ids + (<usize> i << 2)) << 2), i);
+  free(ids);
+  free(spare);
+  key.ranks = ranks;
+  key.order = UNSIGNED32;
+  key.width = 4;
   return true;
 }
 
@@ -290,38 +358,40 @@ export function sortRows(sorting: u32): bool {
   return radixSort(rows, kept, sorting);
 }
 
-/** Stable radix sort by the first key's number, then the runs of equal numbers by all keys. */
-function radixSort(rows: usize, n: u32, sorting: u32): bool {
-  const keys = alloc(n << 3);
-  const keys2 = alloc(n << 3);
-  const rows2 = alloc(n << 2);
-  const counts = alloc(2048 << 2);
-  if (keys == 0 || keys2 == 0 || rows2 == 0 || counts == 0) {
-    free(keys);
-    free(keys2);
-    free(rows2);
-    free(counts);
-    return false;
-  }
-  const first = keyAt(0);
+/** Whether a key's numbers say all of its values, but for the highest two. */
+@inline
+function isNumber(key: Key): bool {
+  return (key.order >= SIGNED32 && key.order <= BOOL) || key.order == FLOAT16;
+}
+
+let keysA: usize = 0;
+let keysB: usize = 0;
+let rowsB: usize = 0;
+let counts: usize = 0;
+
+/**
+ * Stable radix sort of `rows` by one key's numbers, which stand sorted at keysA afterwards. False when numbers
+ * of 64-bit integers are among the two that share a place.
+ */
+function radixPass(rows: usize, n: u32, key: Key): bool {
   let any: u64 = 0;
   let all: u64 = 0xffffffffffffffff;
+  let shared = false;
   for (let i: u32 = 0; i < n; i++) {
-    const k = sortKey(first, load<u32>(rows + (<usize> i << 2)));
-    store<u64>(keys + (<usize> i << 3), k);
+    const k = sortKey(key, load<u32>(rows + (<usize> i << 2)));
+    store<u64>(keysA + (<usize> i << 3), k);
     any |= k;
     all &= k;
+    if (k == 0xfffffffffffffffe) shared = true;
   }
   const differs = any & ~all;
-  let from = keys;
-  let to = keys2;
   let fromRows = rows;
-  let toRows = rows2;
+  let toRows = rowsB;
   for (let shift: u64 = 0; shift < 64; shift += 11) {
     if (((differs >> shift) & 2047) == 0) continue;
     memory.fill(counts, 0, 2048 << 2);
     for (let i: u32 = 0; i < n; i++) {
-      const slot = counts + ((<usize> (load<u64>(from + (<usize> i << 3)) >> shift) & 2047) << 2);
+      const slot = counts + ((<usize> (load<u64>(keysA + (<usize> i << 3)) >> shift) & 2047) << 2);
       store<u32>(slot, load<u32>(slot) + 1);
     }
     let sum: u32 = 0;
@@ -331,35 +401,78 @@ function radixSort(rows: usize, n: u32, sorting: u32): bool {
       sum += count;
     }
     for (let i: u32 = 0; i < n; i++) {
-      const k = load<u64>(from + (<usize> i << 3));
+      const k = load<u64>(keysA + (<usize> i << 3));
       const slot = counts + ((<usize> (k >> shift) & 2047) << 2);
       const at = load<u32>(slot);
       store<u32>(slot, at + 1);
-      store<u64>(to + (<usize> at << 3), k);
+      store<u64>(keysB + (<usize> at << 3), k);
       store<u32>(toRows + (<usize> at << 2), load<u32>(fromRows + (<usize> i << 2)));
     }
-    let swap = from;
-    from = to;
-    to = swap;
+    let swap = keysA;
+    keysA = keysB;
+    keysB = swap;
     swap = fromRows;
     fromRows = toRows;
     toRows = swap;
   }
   if (fromRows != rows) memory.copy(rows, fromRows, <usize> n << 2);
-  // rows2 serves as the spare of the merge sort
-  let start: u32 = 0;
-  const spare = rows2;
-  for (let i: u32 = 1; i <= n; i++) {
-    if (i < n && load<u64>(from + (<usize> i << 3)) == load<u64>(from + (<usize> start << 3))) continue;
-    if (i - start > 1 && (sorting > 1 || !saysAll(first, load<u64>(from + (<usize> start << 3))))) {
-      mergeSort(rows, spare, start, i, sorting);
+  return !shared || (key.order != SIGNED64 && key.order != UNSIGNED64);
+}
+
+/**
+ * Sorts by the keys [0, sorting): where all are numbers, by radix from the last key to the first; else by the
+ * first key's, and then the runs of equal ones by comparing.
+ */
+function radixSort(rows: usize, n: u32, sorting: u32): bool {
+  keysA = alloc(n << 3);
+  keysB = alloc(n << 3);
+  rowsB = alloc(n << 2);
+  counts = alloc(2048 << 2);
+  let ok = keysA != 0 && keysB != 0 && rowsB != 0 && counts != 0;
+  if (ok) {
+    let numbers = true;
+    for (let i: u32 = 0; i < sorting; i++) numbers = numbers && isNumber(keyAt(i));
+    if (numbers) {
+      for (let i = sorting; i > 0 && numbers; i--) numbers = radixPass(rows, n, keyAt(i - 1));
     }
-    start = i;
+    if (!numbers) {
+      // from the order of the inputs again: a pass that was in vain has moved rows
+      ok = sortByNumber(rows, n);
+      radixPass(rows, n, keyAt(0));
+      const first = keyAt(0);
+      let start: u32 = 0;
+      for (let i: u32 = 1; i <= n; i++) {
+        if (i < n && load<u64>(keysA + (<usize> i << 3)) == load<u64>(keysA + (<usize> start << 3))) continue;
+        if (i - start > 1 && (sorting > 1 || !saysAll(first, load<u64>(keysA + (<usize> start << 3))))) {
+          mergeSort(rows, rowsB, start, i, sorting);
+        }
+        start = i;
+      }
+    }
   }
-  free(keys);
-  free(keys2);
-  free(rows2);
+  free(keysA);
+  free(keysB);
+  free(rowsB);
   free(counts);
+  return ok;
+}
+
+/** Puts the rows back into rising order. */
+function sortByNumber(rows: usize, n: u32): bool {
+  let rising = true;
+  for (let i: u32 = 1; i < n && rising; i++) {
+    rising = load<u32>(rows + (<usize> i << 2)) > load<u32>(rows + (<usize> (i - 1) << 2));
+  }
+  if (rising) return true;
+  const marks = alloc(rowCount);
+  if (marks == 0) return false;
+  memory.fill(marks, 0, rowCount);
+  for (let i: u32 = 0; i < n; i++) store<u8>(marks + load<u32>(rows + (<usize> i << 2)), 1);
+  let at: u32 = 0;
+  for (let row: u32 = 0; row < rowCount; row++) {
+    if (load<u8>(marks + row)) store<u32>(rows + (<usize> (at++) << 2), row);
+  }
+  free(marks);
   return true;
 }
 
