@@ -20,8 +20,6 @@ export const swept = z.object({
   resent: count,
   stages_expired: count,
   fan_outs_closed: count,
-  /** Whether the dead-letter function was pinged. */
-  dead_letters: z.boolean(),
   more: z.boolean(),
 });
 

@@ -21,6 +21,8 @@ begin
 
   if v_limits.stored is not null and p_bytes + (
     select coalesce(sum(d.file_size_bytes), 0) from public.datasets d where d.user_id = p_user
+  ) + (
+    select coalesce(sum(a.size), 0) from public.assets a where a.user_id = p_user
   ) > v_limits.stored then
     perform sediment.fail('quota_exceeded', 429,
       format('%s more bytes would pass the %s that may be stored', p_bytes, v_limits.stored),

@@ -1,10 +1,8 @@
 -- Each minute: what must not be forgotten.
 --   debt that is due and has no live message gets one; a message that somebody purged is sent again;
 --   staged objects to which no PUT can arrive any more are to be deleted; fan-outs whose runs have ended end;
---   old messages leave pgmq's archive; the dead-letter function is pinged when there is something to drain or an
---   alert to send.
--- Bounded, and never waits for a lock. Returns {sent, resent, stages_expired, fan_outs_closed, dead_letters
--- (whether it was pinged), more}.
+--   old messages leave pgmq's archive.
+-- Bounded, and never waits for a lock. Returns {sent, resent, stages_expired, fan_outs_closed, more}.
 create or replace function public.sweep(p_limit integer default 500)
 returns jsonb
 language plpgsql
@@ -20,7 +18,6 @@ declare
   v_resent integer := 0;
   v_stages integer;
   v_closed integer;
-  v_pinged boolean := false;
   v_queue text;
   v_archive integer;
 begin
@@ -93,13 +90,6 @@ begin
     using v_now - make_interval(secs => v_archive), p_limit;
   end loop;
 
-  if exists (select 1 from pgmq.q_compaction_dlq m where m.vt <= v_now)
-    or exists (select 1 from public.alerts a where a.state = 'pending' and a.next_attempt_at <= v_now)
-  then
-    v_pinged := sediment.ping_functions('/dead-letter') is not null;
-  end if;
-
   return jsonb_build_object('sent', v_sent, 'resent', v_resent, 'stages_expired', v_stages,
-    'fan_outs_closed', v_closed, 'dead_letters', v_pinged,
-    'more', greatest(v_sent, v_resent, v_stages, v_closed) = p_limit);
+    'fan_outs_closed', v_closed, 'more', greatest(v_sent, v_resent, v_stages, v_closed) = p_limit);
 end $$;

@@ -1,7 +1,7 @@
 -- tick, sweep, expire_leases, trigger_scheduled, catalog_health
 begin;
 \ir helpers/fixtures.sql
-select plan(49);
+select plan(46);
 delete from vault.secrets where name in ('sediment_functions_url', 'sediment_cron_key');
 
 -- tick
@@ -75,14 +75,6 @@ select is((select count(*) from pgmq.a_compaction_realtime where message ->> 'da
 update pgmq.a_compaction_realtime set archived_at = archived_at - interval '31 days' where message ->> 'datasetId' = tests.u(102)::text;
 select sweep();
 select is((select count(*) from pgmq.a_compaction_realtime where message ->> 'datasetId' = tests.u(102)::text), 0::bigint, 'and leaves it after a month');
-
--- dead letters wake their function
-create temp table dl as select sweep() as s;
-select is((select s -> 'dead_letters' from dl), 'true', 'the dead-letter function is pinged when there is something to drain');
-delete from pgmq.q_compaction_dlq;
-select is(sweep() -> 'dead_letters', 'false', 'and only then');
-insert into alerts (class, window_start, payload) values ('x', now(), '{}');
-select is(sweep() -> 'dead_letters', 'true', 'or an alert to send');
 
 -- trigger_scheduled
 insert into partitions (dataset_id, "table", period_tag, debt_files, debt_bytes, debt_oldest)

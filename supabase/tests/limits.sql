@@ -1,7 +1,7 @@
 -- user_limits, service_settings' defaults
 begin;
 \ir helpers/fixtures.sql
-select plan(15);
+select plan(16);
 set local role service_role;
 
 select lives_ok($$select tests.stage(1, 100, 'a' || i) from generate_series(1, 50) i$$, 'without limits nothing is limited');
@@ -25,6 +25,10 @@ update user_limits set upload_bytes_per_day = null, stored_bytes_max = 250 where
 select tests.upload(1, 100, 'd1'), tests.upload(1, 100, 'd2');
 select throws_ok($$select tests.stage(1, 100, 'd3')$$, 'SD429', 'quota_exceeded', 'stored bytes are limited');
 select throws_ok($$select stage_asset(tests.u(1), 'a.png', 'a.png', 'a.png', 100, tests.hash('x'))$$, 'SD429', 'quota_exceeded', 'for assets too');
+
+update user_limits set stored_bytes_max = 450 where user_id = tests.u(1);
+select commit_asset((s ->> 'stage_id')::uuid, tests.u(1), 200, 'e', tests.hash('y')) from (select stage_asset(tests.u(1), 'y.png', 'y.png', 'y.png', 200, tests.hash('y')) as s) x;
+select throws_ok($$select tests.stage(1, 100, 'd4')$$, 'SD429', 'quota_exceeded', 'assets count as stored bytes');
 
 update user_limits set stored_bytes_max = null, datasets_max = 1 where user_id = tests.u(1);
 select throws_ok($$select tests.stage(1, 101, 'e')$$, 'SD429', 'quota_exceeded', 'so are datasets');
