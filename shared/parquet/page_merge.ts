@@ -39,8 +39,8 @@ export interface PageMergeOptions {
  * unreferenced. Memory is bounded by `settings`, whatever the input.
  *
  * Throws `merge_rows_differ` when no input was rejected and the rows aren't `plan.expectedRows`, `aborted`, and
- * whatever a reader or the sink throws that isn't the input's fault. When every input was rejected, nothing is
- * written and `byteLength` is 0.
+ * whatever a reader or the sink throws that isn't the input's fault. When every input was rejected,
+ * `byteLength` is 0, and what the sink got is no file.
  */
 export async function mergePages(
   plan: MergePlan,

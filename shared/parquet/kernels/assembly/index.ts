@@ -50,13 +50,5 @@ export {
   scanUncompressed,
   scanValues,
 } from "./footer_scan";
-export {
-  addKey,
-  clearKeys,
-  endGather,
-  gatherRows,
-  permutationLength,
-  permutationPtr,
-  sortRows,
-  startGather,
-} from "./sort";
+export { endGather, gatherRows, startGather } from "./gather";
+export { addKey, clearKeys, permutationLength, sortRows } from "./sort";

@@ -1,6 +1,6 @@
 /**
  * The smallest and largest of a page's values by the logical type's order (parquet.thrift, ColumnOrder).
- * NaN is left out; what has no defined order gives none. ±0 is widened in TypeScript.
+ * NaN is left out and counted; what has no defined order gives none. ±0 is widened in TypeScript.
  */
 import { BYTE_ARRAY, Column } from "./column";
 
