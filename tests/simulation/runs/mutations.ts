@@ -108,7 +108,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "token in the output key",
-    seed: 9,
+    seed: 15,
     edits: [{
       sqlFunction: "stage_output",
       find: "p_token, p_n);\n",

@@ -1,0 +1,128 @@
+/** Drains a queue with several workers on connections of their own, and measures what the catalog spends. */
+import postgres from "postgres";
+import { createSqlCatalog } from "../../../shared/catalog/sql_catalog.ts";
+import { systemClock } from "../../../shared/compaction/clock.ts";
+import type { CompactionPorts } from "../../../shared/compaction/ports.ts";
+import { takeTurn } from "../../../shared/compaction/turn.ts";
+import type { ObjectStore } from "../../../shared/storage/object_store.ts";
+
+/** What a drain cost. */
+export interface Drained {
+  partitions: number;
+  runs: number;
+  seconds: number;
+  runs_per_second: number;
+  /** CPU of PostgreSQL's processes, milliseconds a run. */
+  catalog_cpu_ms_per_run: number;
+  deadlocks: number;
+  failed: number;
+}
+
+/** A store that has every object and takes every write: the queue is measured, not the store. */
+const store = {
+  getRange: (_key: string, _start: number, length: number) =>
+    Promise.resolve(new Uint8Array(length)),
+  put: (_key: string, body: Uint8Array) => Promise.resolve({ size: body.byteLength, etag: "e" }),
+} as unknown as ObjectStore;
+
+/** A merge that reads its inputs and joins them. */
+const merge: CompactionPorts["merge"] = async (plan, readers, sink) => {
+  let length = 0;
+  for (const { id } of plan.inputs) {
+    const reader = readers.get(id)!;
+    const bytes = await reader.read(0, reader.size);
+    await sink.write(bytes);
+    length += bytes.byteLength;
+  }
+  return {
+    rowCount: plan.expectedRows,
+    rowGroupCount: 1,
+    byteLength: length,
+    uncompressedBytes: length,
+    schemaFingerprint: "s",
+    schema: {},
+    stats: {},
+    merged: plan.inputs.map(({ id }) => id),
+    rejected: [],
+  } as unknown as Awaited<ReturnType<CompactionPorts["merge"]>>;
+};
+
+/**
+ * Drains.
+ *
+ * @param url of a role that may call the functions
+ * @param postmaster PostgreSQL's first process
+ */
+export async function drain(
+  url: string,
+  postmaster: number,
+  partitions: number,
+  workers: number,
+): Promise<Drained> {
+  const watcher = postgres(url, { max: 1, onnotice: () => {} });
+  const connections = Array.from(
+    { length: workers },
+    () => postgres(url, { max: 1, onnotice: () => {} }),
+  );
+  try {
+    // Connections are made before the clock starts.
+    await Promise.all(connections.map((sql) => sql`select 1`));
+    const deadlocks = async () => {
+      const [row] = await watcher`select deadlocks::int from pg_stat_database
+        where datname = current_database()`;
+      return row.deadlocks as number;
+    };
+    const before = { cpu: await cpuMs(postmaster), deadlocks: await deadlocks() };
+    let runs = 0;
+    let failed = 0;
+    const begun = performance.now();
+    await Promise.all(connections.map(async (sql, index) => {
+      const ports = { catalog: createSqlCatalog(sql), store, merge, clock: systemClock };
+      while (true) {
+        const turn = await takeTurn(ports, {
+          worker: `bench-${index}`,
+          leaseSeconds: 300,
+          turnSeconds: 3600,
+          turnBytes: Infinity,
+        });
+        runs += turn.runs.length;
+        failed += turn.runs.filter((run) => run.outcome !== "merged").length;
+        if (turn.runs.length > 0) continue;
+        const [left] = await sql`select exists (select from sediment.queue_messages) as any`;
+        if (!left.any) return;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }));
+    const seconds = (performance.now() - begun) / 1000;
+    const cpu = await cpuMs(postmaster) - before.cpu;
+    return {
+      partitions,
+      runs,
+      seconds: round(seconds),
+      runs_per_second: round(runs / seconds),
+      catalog_cpu_ms_per_run: round(cpu / runs),
+      deadlocks: await deadlocks() - before.deadlocks,
+      failed,
+    };
+  } finally {
+    await Promise.all([watcher, ...connections].map((sql) => sql.end()));
+  }
+}
+
+function round(value: number): number {
+  return Math.round(value * 100) / 100;
+}
+
+/** CPU of a process and its children, also of those that have ended, from /proc (Linux; ticks of 10 ms). */
+async function cpuMs(postmaster: number): Promise<number> {
+  let ticks = 0;
+  for await (const { name } of Deno.readDir("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const stat = await Deno.readTextFile(`/proc/${name}/stat`).catch(() => "");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ").map(Number);
+    // proc(5): state is the first field here, then ppid; utime, stime, cutime, cstime
+    if (Number(name) === postmaster) ticks += fields[11] + fields[12] + fields[13] + fields[14];
+    else if (fields[1] === postmaster) ticks += fields[11] + fields[12];
+  }
+  return ticks * 10;
+}
