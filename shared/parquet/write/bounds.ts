@@ -16,12 +16,13 @@ const keptBytes = 128;
 
 /**
  * The bounds that the kernels left at `at`: [found][min length][max length][NaN count][min][max]. A zero of a
- * float is widened to both signs (parquet.thrift, ColumnOrder). `invalid` says that there are values
- * without a bound: NaN only, or one that can't be cut.
+ * float is widened to both signs (parquet.thrift, ColumnOrder). Undefined where values have no bound: one of
+ * them can't be cut, or is NaN. parquet.thrift would have NaN left out of bounds, and DuckDB then prunes what
+ * `= 'nan'` or `> 5` should find, as it orders NaN above all numbers; leaving both bounds out is allowed.
  */
 export function readBounds(memory: Uint8Array, at: number, order: number): Bounds | undefined {
   const words = new DataView(memory.buffer, at, 16);
-  if (words.getUint32(0, true) === 0) return undefined;
+  if (words.getUint32(0, true) === 0 || words.getUint32(12, true) > 0) return undefined;
   const minLength = words.getUint32(4, true);
   const maxLength = words.getUint32(8, true);
   let min: Uint8Array = memory.slice(at + 16, at + 16 + Math.min(minLength, keptBytes));
