@@ -15,6 +15,10 @@ const pairName = /^([0-9a-f]{32})\.(bin|json)$/;
 /** Unfinished files of other hosts, whose processes can't be looked at, are swept after this long. */
 const foreignPartMs = 86_400_000;
 
+const hasRecord = 1, hasBytes = 2;
+/** Records read in one go. */
+const scanSlice = 64;
+
 /** Options of {@link openFolderMedium}. */
 export interface FolderMediumOptions {
   /** The pending folder; made when it isn't there. */
@@ -24,6 +28,11 @@ export interface FolderMediumOptions {
   /** See owner.ts. */
   owner: string;
   isAlive(owner: string): boolean | null;
+}
+
+/** Bytes in `tmp`; null once they have been renamed into place. */
+interface StagedPart extends StagedBytes {
+  path: string | null;
 }
 
 /** A medium on a folder. */
@@ -84,7 +93,14 @@ export async function openFolderMedium(options: FolderMediumOptions): Promise<Pe
         }
       }
       const path = await writeAside(counted());
-      const staged = { size, sha256: hasher.hex(), discard: () => fs.unlink(path), path };
+      const staged: StagedPart = {
+        size,
+        sha256: hasher.hex(),
+        path,
+        discard: async () => {
+          if (staged.path !== null) await fs.unlink(staged.path);
+        },
+      };
       return staged;
     },
 
@@ -96,31 +112,43 @@ export async function openFolderMedium(options: FolderMediumOptions): Promise<Pe
 
     async commit(id, staged, text) {
       const part = await writeAside([new TextEncoder().encode(text)]);
-      await fs.rename((staged as StagedBytes & { path: string }).path, bin(id));
+      const bytesPart = staged as StagedPart;
+      await fs.rename(bytesPart.path!, bin(id));
+      bytesPart.path = null;
       // Were only the record's name to survive a power cut, there would be a record without bytes.
       await fs.syncFolder(root);
       await fs.rename(part, json(id));
       await fs.syncFolder(root);
     },
 
-    async scan(): Promise<MediumScan> {
-      const found: MediumScan = { records: [], unreadable: [], orphans: [], foreign: [] };
-      const withRecord = new Set<string>(), withBytes = new Set<string>();
+    async scan(visit): Promise<MediumScan> {
+      const found: MediumScan = { unreadable: [], orphans: [], foreign: [] };
+      // One map of names to what is there: with 10,000 pairs every needless copy shows.
+      const pairs = new Map<string, number>();
       for (const { name, kind } of await fs.list(root)) {
-        const match = pairName.exec(name);
-        if (!match || kind !== "file") {
-          if (name !== ".sediment" && !name.endsWith(".json.broken")) found.foreign.push(name);
-        } else (match[2] === "bin" ? withBytes : withRecord).add(match[1]);
+        if (kind === "file" && pairName.test(name)) {
+          const id = name.slice(0, 32), half = name.endsWith(".bin") ? hasBytes : hasRecord;
+          pairs.set(id, (pairs.get(id) ?? 0) | half);
+        } else if (name !== ".sediment" && !name.endsWith(".json.broken")) {
+          found.foreign.push(name);
+        }
       }
-      const ids = [...withRecord];
-      const texts = await fs.readTexts(ids.map(json));
-      for (const [i, id] of ids.entries()) {
-        const text = texts[i];
-        if (typeof text === "string") {
-          found.records.push({ id, text, hasBytes: withBytes.has(id) });
-        } else if (text !== null) found.unreadable.push({ id, reason: text.message });
+      let slice: string[] = [];
+      const readSlice = async () => {
+        const texts = await fs.readTexts(slice.map(json));
+        for (const [i, id] of slice.entries()) {
+          const text = texts[i];
+          if (typeof text === "string") {
+            visit({ id, text, hasBytes: (pairs.get(id)! & hasBytes) !== 0 });
+          } else if (text !== null) found.unreadable.push({ id, reason: text.message });
+        }
+        slice = [];
+      };
+      for (const [id, halves] of pairs) {
+        if ((halves & hasRecord) === 0) found.orphans.push(id);
+        else if (slice.push(id) === scanSlice) await readSlice();
       }
-      found.orphans = [...withBytes].filter((id) => !withRecord.has(id));
+      await readSlice();
       return found;
     },
 
@@ -165,6 +193,7 @@ export async function openFolderMedium(options: FolderMediumOptions): Promise<Pe
     },
 
     async sweep() {
+      await locks.sweep();
       let swept = 0;
       for (const { name } of await fs.list(tmp)) {
         const partOwner = name.split(".")[0];
@@ -190,6 +219,6 @@ export async function openFolderMedium(options: FolderMediumOptions): Promise<Pe
     },
 
     lock: (name, lockOptions) => locks.acquire(name, lockOptions),
-    close: () => Promise.resolve(),
+    close: () => locks.close(),
   };
 }

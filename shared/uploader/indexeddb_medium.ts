@@ -115,7 +115,7 @@ export async function indexedDbMedium(
       });
     },
 
-    async scan() {
+    async scan(visit) {
       const transaction = db.transaction(["records", "bytes"]);
       const [rows, keys] = await Promise.all([
         done(transaction.objectStore("records").getAll()) as Promise<Row[]>,
@@ -124,8 +124,8 @@ export async function indexedDbMedium(
       // After the rows: a tab that was opened since must not count as dead.
       await lookWhoLives();
       const withBytes = new Set(keys);
-      const records = rows.map(({ id, text }) => ({ id, text, hasBytes: withBytes.delete(id) }));
-      return { records, unreadable: [], orphans: [...withBytes], foreign: [] };
+      for (const { id, text } of rows) visit({ id, text, hasBytes: withBytes.delete(id) });
+      return { unreadable: [], orphans: [...withBytes], foreign: [] };
     },
 
     read: async (id) => (await get<Row>("records", id))?.text ?? null,

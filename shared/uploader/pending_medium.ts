@@ -31,10 +31,15 @@ export interface StoredBytes {
   sha256(): Promise<string>;
 }
 
-/** What a look at everything found. */
+/** A record that a scan came by. */
+export interface ScannedRecord {
+  id: string;
+  text: string;
+  hasBytes: boolean;
+}
+
+/** What a scan found beside records. */
 export interface MediumScan {
-  /** Records as texts, in no order. */
-  records: { id: string; text: string; hasBytes: boolean }[];
   /** Records that could not be read, with the system's reason. */
   unreadable: { id: string; reason: string }[];
   /** Ids of bytes without a record: a save that was not finished, or a removal that was not. */
@@ -69,7 +74,8 @@ export interface PendingMedium {
   digest(bytes: Uint8Array): Promise<string>;
   /** Makes bytes and record visible as one: after it returns, both survive anything. Under the lock. */
   commit(id: string, staged: StagedBytes, text: string): Promise<void>;
-  scan(): Promise<MediumScan>;
+  /** Shows every record, in no order, a few at a time: thousands of texts are never held together. */
+  scan(visit: (record: ScannedRecord) => void): Promise<MediumScan>;
   /** A record's text; null when there is none. */
   read(id: string): Promise<string | null>;
   /** Replaces a record at once or not at all. */

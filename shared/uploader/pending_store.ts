@@ -109,19 +109,15 @@ export class PendingStore {
     return await this.#guard(async () => {
       const { say } = this.#parts;
       if (this.#unwritten.ids.length > 0) await this.#locked(() => this.#writeUnwritten());
-      const scan = await this.#medium.scan();
       const items: PendingItem[] = [];
       const wrong: string[] = [];
-      for (const { id, text, hasBytes } of scan.records) {
+      const scan = await this.#medium.scan(({ id, text, hasBytes }) => {
         const read = readRecord(id, text);
-        if (read.kind === "newer") {
-          say("skipped_newer", { id, version: read.version });
-          continue;
-        }
+        if (read.kind === "newer") return say("skipped_newer", { id, version: read.version });
         const item = read.kind === "item" ? this.#unwritten.over(id, text) ?? read.item : null;
         if (item && hasBytes && !isClaimLost(item, this.#parts)) items.push(item);
         else wrong.push(id);
-      }
+      });
       for (const { id, reason } of scan.unreadable) say("unreadable", { id, message: reason });
       if (scan.foreign.length > 0) {
         say("foreign", { count: scan.foreign.length, names: scan.foreign.slice(0, 5) });
@@ -135,9 +131,9 @@ export class PendingStore {
           }
         });
       }
-      this.#usage.reset(items.map((item) => [item.id, item.size]));
-      const age = new Map(items.map((item) => [item, ms(item.created_at)]));
-      return items.sort((a, b) => age.get(a)! - age.get(b)! || (a.id < b.id ? -1 : 1));
+      this.#usage.reset(items);
+      // Instants are written one way, so their texts sort as they do.
+      return items.sort((a, b) => compare(a.created_at, b.created_at) || compare(a.id, b.id));
     });
   }
 
@@ -320,11 +316,15 @@ export class PendingStore {
   /** In the order of dropping: those that nobody waits for first, then the oldest. */
   async #droppable(except: string): Promise<PendingItem[]> {
     const rank = { expired: 0, dead: 1, waiting: 2, parked: 2, sending: 3 };
-    return (await this.#medium.scan()).records
-      .map(({ id, text }) => readRecord(id, text))
-      .flatMap((read) => read.kind === "item" ? [read.item] : [])
-      .filter((item) => item.id !== except && item.state !== "sending")
-      .sort((a, b) => rank[a.state] - rank[b.state] || ms(a.created_at) - ms(b.created_at));
+    const items: PendingItem[] = [];
+    await this.#medium.scan(({ id, text }) => {
+      const read = readRecord(id, text);
+      if (read.kind !== "item" || id === except || read.item.state === "sending") return;
+      items.push(read.item);
+    });
+    return items.sort((a, b) =>
+      rank[a.state] - rank[b.state] || ms(a.created_at) - ms(b.created_at)
+    );
   }
 
   async #locked<T>(action: () => Promise<T>): Promise<T> {
@@ -350,6 +350,10 @@ export class PendingStore {
       throw error;
     }
   }
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function isFull(error: unknown): boolean {

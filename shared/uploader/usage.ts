@@ -4,7 +4,7 @@ import type { UploaderSettings } from "./settings.ts";
 /** Sizes by item. */
 export class Usage {
   readonly #quota: UploaderSettings["pending"];
-  #sizes = new Map<string, number>();
+  readonly #sizes = new Map<string, number>();
   #known = false;
   #bytes = 0;
 
@@ -25,10 +25,11 @@ export class Usage {
     return this.#sizes.size;
   }
 
-  /** Starts anew from a scan: id and bytes of each item. */
-  reset(sizes: [string, number][]): void {
-    this.#sizes = new Map(sizes);
-    this.#bytes = sizes.reduce((sum, [, size]) => sum + size, 0);
+  /** Starts anew from a scan. */
+  reset(items: { id: string; size: number }[]): void {
+    this.#sizes.clear();
+    this.#bytes = 0;
+    for (const { id, size } of items) this.put(id, size);
     this.#known = true;
   }
 

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, unlink, writeFile } from "node:fs/promises";
 import { FolderLocks } from "../../shared/uploader/folder_lock.ts";
 import { nodeFileSystem } from "../../shared/uploader/node_file_system.ts";
 import { isOwnerAlive, newOwner } from "../../shared/uploader/owner.ts";
@@ -29,7 +29,7 @@ Deno.test("four processes that count under the lock lose no count", async () => 
       }).output());
     for (const { success } of await Promise.all(children)) assert.ok(success);
     assert.equal(await readFile(`${folder}/count`, "utf8"), String(4 * rounds));
-    assert.deepEqual(await readdir(`${folder}/locks`), []);
+    assert.deepEqual(await readdir(`${folder}/locks`), [], "each process tidies up at its close");
   });
 });
 
@@ -58,7 +58,7 @@ Deno.test("the lock of a process that died is taken over at once", async () => {
       assert.ok(lock, dead);
       await lock.release();
     }
-    assert.deepEqual(await readdir(folder), []);
+    assert.deepEqual((await readdir(folder)).filter((name) => !name.startsWith("idle.")), []);
   });
 });
 
@@ -88,6 +88,23 @@ Deno.test("a lock of another host is taken over only when it was not touched for
     const lock = await locks.acquire("store", { wait: false });
     assert.ok(lock);
     await lock.release();
+  });
+});
+
+Deno.test("idle files of the dead are swept, and one that was swept from under a living process is made anew", async () => {
+  await withFolder(async (folder) => {
+    const locks = locksIn(folder);
+    await (await locks.acquire("store"))!.release();
+    const [mine] = await readdir(folder);
+    await writeFile(`${folder}/${mine.replace(/-\d+-/, "-4194304-")}`, "");
+    await locks.sweep();
+    assert.deepEqual(await readdir(folder), [mine]);
+    await unlink(`${folder}/${mine}`);
+    const again = await locks.acquire("store", { wait: false });
+    assert.ok(again);
+    await again.release();
+    await locks.close();
+    assert.deepEqual(await readdir(folder), []);
   });
 });
 

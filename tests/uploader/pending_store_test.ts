@@ -62,7 +62,8 @@ Deno.test("the same table saved a hundred times at once is one pending item", as
     const files = (await readdir(folder)).filter((name) => name !== ".sediment");
     assert.equal(files.length, 2);
     assert.deepEqual(await readdir(`${folder}/.sediment/tmp`), []);
-    assert.deepEqual(await readdir(`${folder}/.sediment/locks`), []);
+    const locks = await readdir(`${folder}/.sediment/locks`);
+    assert.deepEqual(locks.filter((name) => !name.startsWith("idle.")), []);
   });
 });
 

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { createHash } from "node:crypto";
-import fc from "fast-check";
+import fc from "../support/fast_check.ts";
 import { createSha256, sha256 } from "../../shared/uploader/sha256.ts";
 
 Deno.test("our SHA-256 gives node's digest however the bytes are cut", () => {

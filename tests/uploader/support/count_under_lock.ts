@@ -19,3 +19,4 @@ for (let round = 0; round < Number(rounds); round++) {
   await writeFile(`${folder}/count`, String(count + 1));
   await lock!.release();
 }
+await locks.close();
