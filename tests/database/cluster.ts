@@ -77,24 +77,34 @@ export async function startCluster(major: 15 | 17 = 17): Promise<Cluster> {
     });
   }
 
+  // template1 takes no part: its connection copies databases that nobody else is connected to
+  const copyDatabase = (from: string, name: string) =>
+    withClient(url(superuser, "template1"), async (sql) => {
+      await sql.unsafe(`create database ${name} template ${from} owner postgres`);
+    });
+  const prepare = async (name: string, pgmq: string | undefined, migrated: boolean) => {
+    await copyDatabase("postgres", name);
+    await withClient(url(superuser, name), async (sql) => {
+      await sql.unsafe(`create extension if not exists pgtap with schema extensions`);
+    });
+    await withClient(url("postgres", name), async (sql) => {
+      if (pgmq) await sql.unsafe(`create extension pgmq version '${pgmq}'`);
+      if (migrated) await applyMigrations(sql);
+    });
+  };
+
   let count = 0;
+  let template: Promise<void> | undefined;
   const moved = stack.move();
   return {
     async newDatabase({ pgmq, migrated = true } = {}) {
       const name = `test_${++count}`;
-      // template1's connections are free: nobody else connects to the database postgres either
-      await withClient(url(superuser, "template1"), async (sql) => {
-        await sql.unsafe(`create database ${name} template postgres owner postgres`);
-      });
-      await withClient(url(superuser, name), async (sql) => {
-        await sql.unsafe(`create extension if not exists pgtap with schema extensions`);
-      });
-      const database = { url: url("postgres", name), adminUrl: url(superuser, name) };
-      await withClient(database.url, async (sql) => {
-        if (pgmq) await sql.unsafe(`create extension pgmq version '${pgmq}'`);
-        if (migrated) await applyMigrations(sql);
-      });
-      return database;
+      if (pgmq || !migrated) await prepare(name, pgmq, migrated);
+      else {
+        await (template ??= prepare("migrated", undefined, true));
+        await copyDatabase("migrated", name);
+      }
+      return { url: url("postgres", name), adminUrl: url(superuser, name) };
     },
     [Symbol.asyncDispose]: () => moved.disposeAsync(),
   };
