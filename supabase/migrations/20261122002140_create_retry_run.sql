@@ -14,7 +14,6 @@ declare
   v_settings public.service_settings;
   v_now timestamptz := clock_timestamp();
   v_retry_at timestamptz;
-  v_raised text;
 begin
   select * into strict p from public.partitions x
   where x.dataset_id = p_dataset and x."table" = p_table and x.period_tag = p_period_tag;
@@ -42,13 +41,6 @@ begin
   where x.dataset_id = p_dataset and x."table" = p_table and x.period_tag = p_period_tag;
   perform sediment.queue_hide(p.queue, p.msg_id, v_retry_at);
 
-  -- A higher priority that came during the lease waits with the run it waits behind: raise that one.
-  if p.next_run_id is not null then
-    select r.priority into strict v_raised from public.processing_metrics r where r.id = p.next_run_id;
-    if sediment.priority_rank(v_raised) > sediment.priority_rank(p.queue) then
-      perform sediment.wake_partition(p_dataset, p_table, p_period_tag, v_raised, 'follow_up',
-        ceil(extract(epoch from v_retry_at - v_now))::integer);
-    end if;
-  end if;
+  perform sediment.raise_waiting(p, ceil(extract(epoch from v_retry_at - v_now))::integer);
   return jsonb_build_object('status', 'retry', 'retry_at', v_retry_at, 'dead_letter_id', null);
 end $$;

@@ -78,6 +78,7 @@ begin
       claimed_debt_files = null, claimed_debt_bytes = null, ready_at = v_now,
       last_decision = coalesce(v_result ->> 'decision', x.last_decision), last_considered_at = v_now
     where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
+    perform sediment.raise_waiting(p, 0);
     v_requeued := true;
   else
     v_requeued := sediment.close_run(p, r.files_before > 0, v_result);
