@@ -2,7 +2,7 @@
  * Random Avro schemas with values for them, and what DuckDB must read after the conversion (in the form of
  * `plain` in read_parquet.ts). The expectation is built beside the value, not by the code under test.
  */
-import fc from "fast-check";
+import fc from "../support/fast_check.ts";
 import { Buffer } from "node:buffer";
 import { hex } from "./read_parquet.ts";
 

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import fc from "fast-check";
+import fc from "../support/fast_check.ts";
 import { avroFile, codecs } from "./avro_writer.ts";
 import { randomFiles } from "./random_files.ts";
 import { ParquetReader } from "./read_parquet.ts";

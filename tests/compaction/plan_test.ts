@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import fc from "fast-check";
+import fc from "../support/fast_check.ts";
 import { planCompaction, type PlanFile, type PlanSettings } from "../../shared/compaction/plan.ts";
 
 const MiB = 1024 * 1024;

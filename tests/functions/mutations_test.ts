@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { join } from "node:path";
-import fc from "fast-check";
+import fc from "../support/fast_check.ts";
 import { createBattleDataApp } from "../../functions/battle-data/app.ts";
 import { sha256 } from "../../shared/uploads/digests.ts";
 import { packStage } from "../../shared/uploads/stage_upload.ts";

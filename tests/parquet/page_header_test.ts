@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import fc from "fast-check";
+import fc from "../support/fast_check.ts";
 import { SedimentError } from "../../shared/errors.ts";
 import { encoding, pageType } from "../../shared/parquet/metadata.ts";
 import {

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { relative, resolve, sep } from "node:path";
 
-import fc from "fast-check";
+import fc from "../support/fast_check.ts";
 
 import {
   bucketPath,

@@ -2,7 +2,7 @@
 import { strict as assert } from "node:assert";
 import { join } from "node:path";
 
-import fc from "fast-check";
+import fc from "../support/fast_check.ts";
 
 import { createMemoryBucketTable } from "../../supabase/local/storage/buckets.ts";
 import { createStorageStandIn } from "../../supabase/local/storage/server.ts";

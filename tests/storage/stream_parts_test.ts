@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 
-import fc from "fast-check";
+import fc from "../support/fast_check.ts";
 
 import { streamParts } from "../../shared/storage/stream_parts.ts";
 

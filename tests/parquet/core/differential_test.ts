@@ -1,5 +1,5 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
-import fc from "fast-check";
+import fc from "../../support/fast_check.ts";
 import { strict as assert } from "node:assert";
 import { join } from "node:path";
 import { WasmPool } from "../../../shared/parquet/decode/wasm_pool.ts";

@@ -1,5 +1,5 @@
 /** Random tables as SQL: schemas and values with everything that is apt to go wrong. */
-import fc from "fast-check";
+import fc from "../../support/fast_check.ts";
 
 /** A column: its SQL type and one literal for each row. */
 interface RandomColumn {

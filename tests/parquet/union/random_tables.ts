@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import fc from "../../support/fast_check.ts";
 
 /** A column's type in DuckDB's words; `steps` are the types that it widens to, narrowest first. */
 export type RandomType =

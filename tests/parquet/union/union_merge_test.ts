@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import fc from "fast-check";
+import fc from "../../support/fast_check.ts";
 import { parquetWriteBuffer, type SchemaElement } from "hyparquet-writer";
 import { inspectParquetBytes } from "../../../shared/parquet/inspect.ts";
 import { convertedType } from "../../../shared/parquet/metadata.ts";
