@@ -1,6 +1,6 @@
 /**
  * The life of a run as states × events: what each call on its partition makes of it, and what the caller is
- * told. SPEC.md shows the same table; tests/compaction/run_machine_test.ts drives every cell against the SQL.
+ * told. SPEC.md shows the same table; tests/simulation/runs/run_machine_test.ts drives every cell against the SQL.
  */
 
 /** Where a run is. */

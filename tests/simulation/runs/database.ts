@@ -8,6 +8,8 @@ import { startStack } from "../../../supabase/local/stack.ts";
 /** A catalog of its own. */
 export interface SimulatedDatabase {
   sql: postgres.Sql;
+  /** For further connections. */
+  url: string;
   /** Empties everything but the settings, which become those of the simulation, and starts time again. */
   reset(seed: number): Promise<void>;
   /** Lets `seconds` pass. */
@@ -39,15 +41,24 @@ export const settings = {
 
 const epoch = Date.parse("2026-11-22T00:00:00Z");
 
-const virtualTime = await Deno.readTextFile(new URL("./virtual_time.sql", import.meta.url));
+const read = (name: string) => Deno.readTextFile(new URL(name, import.meta.url));
+const resetSql = await read("./reset.sql");
+const virtualTime = await read("./virtual_time.sql");
 
-/** Starts PostgreSQL with the migrations. */
-export async function openDatabase(): Promise<SimulatedDatabase> {
+/**
+ * Starts PostgreSQL with the migrations.
+ *
+ * @param time `real` leaves the server's clock as it is: for the races
+ */
+export async function openDatabase(
+  time: "virtual" | "real" = "virtual",
+): Promise<SimulatedDatabase> {
   const stack = await startStack({ functions: false, cron: false, quiet: true });
   const sql = postgres(stack.adminDbUrl, { max: 1, onnotice: () => {}, prepare: true });
   // Nobody pulls the plug in the middle of a seed.
   await sql.unsafe("set synchronous_commit = off");
-  await sql.unsafe(virtualTime);
+  await sql.unsafe(resetSql);
+  if (time === "virtual") await sql.unsafe(virtualTime);
   let now = 0;
   return {
     sql,
@@ -63,9 +74,10 @@ export async function openDatabase(): Promise<SimulatedDatabase> {
     },
     async patch(text) {
       await sql.unsafe(text);
-      await sql.unsafe(virtualTime);
+      if (time === "virtual") await sql.unsafe(virtualTime);
     },
-    now: () => new Date(epoch + now * 1000),
+    now: () => time === "real" ? new Date() : new Date(epoch + now * 1000),
+    url: stack.adminDbUrl,
     async stop() {
       await sql.end({ timeout: 1 });
       await stack.stop();

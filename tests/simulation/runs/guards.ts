@@ -4,7 +4,8 @@
  */
 import { parseArgs } from "node:util";
 import { openDatabase, type SimulatedDatabase } from "./database.ts";
-import { type Mutation, mutations, mutationSql, originalSql } from "./mutations.ts";
+import { lockOrder, type Mutation, mutations, mutationSql, originalSql } from "./mutations.ts";
+import { race } from "./races.ts";
 import { runSeed } from "./seed.ts";
 
 /**
@@ -30,6 +31,21 @@ export async function findMissing(
   }
 }
 
+/** The first race that deadlocks when the order of locks is turned round; null when none does. */
+async function findDeadlock(races: number): Promise<number | null> {
+  const database = await openDatabase("real");
+  try {
+    await database.patch(await mutationSql(lockOrder));
+    for (let seed = 1; seed <= races; seed++) {
+      const { violations } = await race(database, seed);
+      if (violations.some((violation) => /deadlocks/.test(violation))) return seed;
+    }
+    return null;
+  } finally {
+    await database.stop();
+  }
+}
+
 if (import.meta.main) {
   const { values, positionals } = parseArgs({
     args: Deno.args,
@@ -52,5 +68,12 @@ if (import.meta.main) {
     );
   }
   await database.stop();
+  if (positionals.length === 0 || positionals.includes(lockOrder.guard)) {
+    const missed = await findDeadlock(Number(values.seeds));
+    if (missed === null) holes++;
+    console.log(
+      `${lockOrder.guard}: ${missed === null ? "NOT MISSED" : `missed in race ${missed}`}`,
+    );
+  }
   Deno.exit(holes === 0 ? 0 : 1);
 }

@@ -4,6 +4,7 @@
  */
 import { parseArgs } from "node:util";
 import { openDatabase } from "./database.ts";
+import { race } from "./races.ts";
 import { runSeed } from "./seed.ts";
 import { shrink, type SmallFailure } from "./shrink.ts";
 
@@ -15,6 +16,7 @@ const { values } = parseArgs({
     steps: { type: "string", default: "400" },
     lane: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
+    races: { type: "boolean", default: false },
     without: { type: "string", default: "" },
     patch: { type: "string", multiple: true, default: [] },
     help: { type: "boolean", short: "h", default: false },
@@ -25,6 +27,7 @@ if (values.help) {
   --seeds N    how many seeds (default 50)
   --seed S     the first of them (default 1); one seed replays exactly
   --steps M    calls through ports in a seed's storm, at most (default 400)
+  --races      the actors run at once, on four connections: races inside the SQL, and deadlocks
   --without N,N  leaves the faults of these steps out
   --patch F    a file of SQL applied first: a guard taken out, to see that it is missed`);
   Deno.exit(0);
@@ -40,21 +43,27 @@ if (![first, count, steps].every(Number.isInteger) || count < 1 || steps < 1) {
 const without = new Set(values.without.split(",").filter(Boolean).map(Number));
 const totals = { seeds: 0, steps: 0, faults: 0, violations: 0 };
 const started = performance.now();
-const lanes = Math.min(count, navigator.hardwareConcurrency);
+const lanes = values.races ? 1 : Math.min(count, navigator.hardwareConcurrency);
 const patches = await Promise.all(values.patch.map((path) => Deno.readTextFile(path)));
 let next = first;
 await Promise.all(Array.from({ length: lanes }, async () => {
-  const database = await openDatabase();
+  const database = await openDatabase(values.races ? "real" : "virtual");
   for (const patch of patches) await database.patch(patch);
   try {
     while (next < first + count) {
-      const report = await runSeed(database, next++, steps, without);
+      const report = values.races
+        ? await race(database, next++)
+        : await runSeed(database, next++, steps, without);
       totals.seeds++;
       totals.steps += report.steps;
       totals.faults += report.faults;
       if (report.violations.length === 0) continue;
       totals.violations++;
-      print(report.seed, await shrink(database, report, steps));
+      print(
+        report.seed,
+        // a race is not the same twice
+        values.races ? { report, steps, without: [] } : await shrink(database, report, steps),
+      );
     }
   } finally {
     await database.stop();

@@ -138,6 +138,18 @@ export const mutations: Mutation[] = [
   },
 ];
 
+/** The order of locks can only be missed by connections that really run at once: see races.ts. */
+export const lockOrder: Mutation = {
+  guard: "lock order",
+  seed: 1,
+  edits: [{
+    sqlFunction: "commit_upload",
+    find: "  perform sediment.check_files(",
+    replace: `  perform 1 from public.datasets d where d.id = o.dataset_id for no key update;
+  perform sediment.check_files(`,
+  }],
+};
+
 /**
  * The SQL that takes a guard out.
  *

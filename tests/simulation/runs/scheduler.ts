@@ -70,6 +70,14 @@ export class Scheduler {
     }).finally(() => this.#alive.delete(actor));
   }
 
+  /** Waits until everyone has ended, where actors pass no gates; throws what an actor threw. */
+  async idle(): Promise<void> {
+    while (this.#alive.size > 0 && this.#failures.length === 0) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    if (this.#failures.length > 0) throw this.#failures[0];
+  }
+
   /** Whether the actor runs. */
   isAlive(actor: string): boolean {
     return this.#alive.has(actor);

@@ -38,15 +38,7 @@ export async function runSeed(
   const { random, scheduler } = world;
   scheduler.without = without;
   try {
-    const owners: Owner[] = Array.from(
-      { length: random.pick([1, 1, 2]) },
-      () => ({ user: random.uuid(), dataset: random.uuid() }),
-    );
-    for (const { user, dataset } of owners) {
-      await database.sql`insert into public.datasets (id, user_id) values (${dataset}, ${user})`;
-      await database.sql`insert into public.table_settings (dataset_id, "table", dedupe_keys)
-        values (${dataset}, ${latest}, array['key'])`;
-    }
+    const owners = await makeOwners(world, random.pick([1, 1, 2]));
     const uploaders = random.whole(1, 3);
     for (let n = 0; n < uploaders; n++) {
       const owner = random.pick(owners);
@@ -86,6 +78,21 @@ export async function runSeed(
     violations: world.violations,
     trace: scheduler.trace,
   };
+}
+
+/** Owners of one dataset each, with a table in which the last writer of a key wins. */
+export async function makeOwners(world: World, count: number): Promise<Owner[]> {
+  const { random, database: { sql } } = world;
+  const owners = Array.from(
+    { length: count },
+    () => ({ user: random.uuid(), dataset: random.uuid() }),
+  );
+  for (const { user, dataset } of owners) {
+    await sql`insert into public.datasets (id, user_id) values (${dataset}, ${user})`;
+    await sql`insert into public.table_settings (dataset_id, "table", dedupe_keys)
+      values (${dataset}, ${latest}, array['key'])`;
+  }
+  return owners;
 }
 
 /** Time passes and the clockwork and one worker go on without faults until nothing is left to do. */

@@ -55,23 +55,3 @@ begin
     end if;
   end loop;
 end $$;
-
-create or replace view simulation.tables as
-select n.nspname as schema, c.relname as name
-from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-where c.relkind in ('r', 'p') and (n.nspname in ('public', 'sediment')
-  or n.nspname = 'pgmq' and c.relname ~ '^[qa]_compaction_');
-
--- Empties everything but the settings, and starts time, chance and every sequence again.
-create or replace function simulation.reset(p_seed text) returns void language plpgsql as $$
-declare v record;
-begin
-  perform set_config('simulation.now', '0', false), set_config('simulation.seed', p_seed, false);
-  set local session_replication_role = replica; -- no foreign keys while everything goes
-  for v in select * from simulation.tables t where t.name not in ('service_settings') loop
-    execute format('delete from %I.%I', v.schema, v.name);
-  end loop;
-  perform setval(c.oid::regclass, 1, false)
-  from pg_class c join pg_namespace n on n.oid = c.relnamespace
-  where c.relkind = 'S' and n.nspname in ('public', 'sediment', 'pgmq', 'simulation');
-end $$;

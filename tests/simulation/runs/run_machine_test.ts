@@ -1,16 +1,16 @@
 import { strict as assert } from "node:assert";
-import { createSqlCatalog } from "../../shared/catalog/sql_catalog.ts";
-import type { Catalog } from "../../shared/catalog/catalog.ts";
-import type { Claim } from "../../shared/catalog/run_results.ts";
+import { createSqlCatalog } from "../../../shared/catalog/sql_catalog.ts";
+import type { Catalog } from "../../../shared/catalog/catalog.ts";
+import type { Claim } from "../../../shared/catalog/run_results.ts";
 import {
   machineAsMarkdown,
   type RunEvent,
   runMachine,
   type RunState,
   type Told,
-} from "../../shared/compaction/run_machine.ts";
-import { SedimentError } from "../../shared/errors.ts";
-import { openDatabase, type SimulatedDatabase } from "../simulation/runs/database.ts";
+} from "../../../shared/compaction/run_machine.ts";
+import { SedimentError } from "../../../shared/errors.ts";
+import { openDatabase, type SimulatedDatabase } from "./database.ts";
 
 const user = "00000000-0000-4000-8000-000000000001";
 const dataset = "00000000-0000-4000-8000-0000000000d1";
@@ -230,7 +230,7 @@ Deno.test({
 
 Deno.test("SPEC.md shows the table that the code has", async () => {
   const spec = await Deno.readTextFile(
-    new URL("../../shared/compaction/SPEC.md", import.meta.url),
+    new URL("../../../shared/compaction/SPEC.md", import.meta.url),
   );
   assert.ok(spec.includes(machineAsMarkdown()), machineAsMarkdown());
 });
