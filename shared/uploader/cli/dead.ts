@@ -56,7 +56,7 @@ IDs may be shortened as long as they are unique. \`requeue\` gives them a new li
 function list(items: PendingItem[], input: Input, terminal: Terminal): number {
   if (input.is("json")) { for (const item of items) terminal.out(JSON.stringify(item)); }
   else if (items.length === 0) terminal.out("nothing is dead");
-  else for (const line of itemTable(items)) terminal.out(line);
+  else for (const line of itemTable(items, terminal)) terminal.out(line);
   return items.length === 0 ? 0 : 1;
 }
 

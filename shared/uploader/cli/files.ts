@@ -31,7 +31,8 @@ them. Their rows together are exactly the rows of all acknowledged uploads.`,
   arity: [0, 0],
   async run(input) {
     const terminal = createTerminal(input.is("json"));
-    const { version, files } = await listFiles(await openProject(input), queryOf(input));
+    const query = queryOf(input);
+    const { version, files } = await listFiles(await openProject(input), query);
     if (input.is("json")) {
       for (const file of files) terminal.out(JSON.stringify(file));
       return 0;
@@ -77,7 +78,8 @@ after a while; until then anyone who has the line can read.`,
   arity: [0, 0],
   async run(input) {
     const terminal = createTerminal(input.is("json"));
-    const { files } = await listFiles(await openProject(input), { ...queryOf(input), signed: "1" });
+    const query = { ...queryOf(input), signed: "1" };
+    const { files } = await listFiles(await openProject(input), query);
     if (files.length === 0) {
       terminal.say("there are no files");
       return 1;

@@ -4,7 +4,7 @@ import { about } from "../pending_item.ts";
 import type { PendingItem } from "../pending_record.ts";
 import { openUploader } from "./open.ts";
 import type { Command } from "./options.ts";
-import { bytes, createTerminal, fromNow, table } from "./terminal.ts";
+import { bytes, createTerminal, fromNow, table, type Terminal } from "./terminal.ts";
 
 /** `sediment pending` */
 export const pending: Command = {
@@ -25,7 +25,7 @@ way, oldest first, with what was wrong the last time. Exit code 0 when there are
       if (input.is("json")) { for (const item of items) terminal.out(JSON.stringify(item)); }
       else if (items.length === 0) terminal.out("nothing is pending");
       else {
-        for (const line of itemTable(items)) terminal.out(line);
+        for (const line of itemTable(items, terminal)) terminal.out(line);
         const total = items.reduce((sum, item) => sum + item.size, 0);
         terminal.say(`${items.length} pending, ${bytes(total)}`);
       }
@@ -91,10 +91,12 @@ something was refused for good.`,
   },
 };
 
-/** Items as a table. */
-export function itemTable(items: PendingItem[]): string[] {
+const stateColours = { dead: "red", expired: "red", parked: "yellow", sending: "blue" } as const;
+
+/** Items as a table; states that want attention in colour. */
+export function itemTable(items: PendingItem[], terminal: Terminal): string[] {
   const now = Date.now();
-  return table(
+  const [head, ...lines] = table(
     ["id", "state", "what", "size", "tries", "saved", "next", "last error"],
     items.map((item) => {
       const facts = about(item);
@@ -111,8 +113,15 @@ export function itemTable(items: PendingItem[]): string[] {
         item.attempt_count,
         fromNow(item.created_at, now),
         next,
-        item.last_error ? `${item.last_error.code}` : "",
+        item.last_error?.code ?? "",
       ];
     }),
   );
+  const painted = lines.map((line) =>
+    line.replace(/(?<=^\S+ +)\w+/, (state) => {
+      const colour = stateColours[state as keyof typeof stateColours];
+      return colour ? terminal.paint(state, colour) : state;
+    })
+  );
+  return [terminal.paint(head, "dim"), ...painted];
 }

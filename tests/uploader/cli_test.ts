@@ -1,0 +1,277 @@
+import { strict as assert } from "node:assert";
+import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { findFiles } from "../../shared/uploader/cli/find_files.ts";
+import { UsageError } from "../../shared/uploader/cli/options.ts";
+import { startHttpService } from "./support/http_service.ts";
+import { bytesOf, datasetId, withFolder } from "./support/setup.ts";
+
+const cli = fileURLToPath(new URL("../../shared/uploader/cli/main.ts", import.meta.url));
+const commands = [
+  "login",
+  "logout",
+  "whoami",
+  "push",
+  "pending",
+  "retry",
+  "dead",
+  "status",
+  "ls",
+  "pull",
+  "completion",
+];
+
+const escape = "\x1b";
+
+interface Ran {
+  code: number;
+  out: string;
+  err: string;
+}
+
+async function sediment(
+  folder: string,
+  args: string[],
+  env: Record<string, string> = {},
+): Promise<Ran> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", "--quiet", cli, ...args],
+    cwd: folder,
+    env: { SEDIMENT_SESSION: join(folder, "session.json"), ...env },
+  }).output();
+  const text = new TextDecoder();
+  return { code, out: text.decode(stdout), err: text.decode(stderr) };
+}
+
+/** In a terminal of 100 columns, by util-linux's `script`; null where that isn't there. */
+async function inTerminal(
+  folder: string,
+  args: string[],
+  env: Record<string, string> = {},
+): Promise<string | null> {
+  const line = [Deno.execPath(), "run", "-A", "--no-check", "--quiet", cli, ...args]
+    .map((word) => `'${word}'`).join(" ");
+  try {
+    const { stdout } = await new Deno.Command("script", {
+      args: ["-qec", line, "/dev/null"],
+      cwd: folder,
+      env: { SEDIMENT_SESSION: join(folder, "session.json"), TERM: "xterm", ...env },
+    }).output();
+    return new TextDecoder().decode(stdout);
+  } catch {
+    return null;
+  }
+}
+
+Deno.test("help names every command, and each command's help its options, examples and exit codes", async () => {
+  await withFolder(async (folder) => {
+    const overview = await sediment(folder, ["--help"]);
+    assert.equal(overview.code, 0);
+    for (const command of commands) assert.match(overview.out, new RegExp(`^  ${command} `, "m"));
+    for (const command of ["push", "dead"]) {
+      const { code, out } = await sediment(folder, [command, "--help"]);
+      assert.equal(code, 0);
+      assert.match(out, new RegExp(`^sediment ${command} `));
+      assert.match(out, /--json/);
+      assert.match(out, /examples\n {2}.*sediment/);
+    }
+  });
+});
+
+Deno.test("what can't be understood is exit code 2, and says what would be", async () => {
+  await withFolder(async (folder) => {
+    const cases: [string[], RegExp][] = [
+      [[], /first steps/],
+      [["pusch"], /did you mean push or pending or pull/],
+      [["push"], /usage: sediment push/],
+      [["push", "x", "--colour"], /Unknown option '--colour'/],
+      [["push", "x"], /needs --dataset/],
+      [["push", "x", "--dataset", "7"], /a UUID, not 7/],
+      [["push", "nothing.parquet", "--dataset", datasetId], /nothing\.parquet: .*ENOENT/],
+      [["dead", "bury"], /dead can list, show, export, requeue, drop, not bury/],
+      [["dead", "show", "ffff"], /no dead item begins with ffff/],
+      [["ls"], /--dataset is needed/],
+      [["retry"], /--url https/],
+      [["completion", "tcsh"], /bash, zsh, fish/],
+      [["retry", "--url", "http://127.0.0.1:9/", "--key", "k", "--config", "no.toml"], /no\.toml/],
+    ];
+    const ran = await Promise.all(cases.map(([args]) => sediment(folder, args)));
+    for (const [i, [args, pattern]] of cases.entries()) {
+      assert.equal(ran[i].code, 2, args.join(" "));
+      assert.match(ran[i].out + ran[i].err, pattern, args.join(" "));
+    }
+  });
+});
+
+Deno.test("a wrong setting in the TOML file is named with its line's key, and nothing is done", async () => {
+  await withFolder(async (folder) => {
+    await writeFile(join(folder, "sediment.toml"), "[app.asset_sync.retry]\nmax_attempts = -1\n");
+    const { code, err } = await sediment(folder, ["pending"]);
+    assert.equal(code, 2);
+    assert.match(err, /app\.asset_sync\.retry\.max_attempts in sediment\.toml is -1/);
+    const json = await sediment(folder, ["pending", "--json"]);
+    assert.equal(JSON.parse(json.err).error.code, "invalid_config");
+  });
+});
+
+Deno.test("push, pending, dead and retry go together, with exit codes and JSON lines for scripts", async () => {
+  const http = await startHttpService({
+    fault: (request) =>
+      request.identity.includes("bad") ? { answer: 422, code: "not_parquet" } : undefined,
+  });
+  await withFolder(async (folder) => {
+    try {
+      const { origin } = http.service;
+      const env = { SEDIMENT_TOKEN: "token-1", SEDIMENT_URL: origin, SEDIMENT_KEY: "k" };
+      await mkdir(join(folder, "in", "good", "2024-11-25"), { recursive: true });
+      await mkdir(join(folder, "in", "bad"), { recursive: true });
+      await writeFile(join(folder, "in", "good", "2024-11-25", "a.parquet"), bytesOf(1));
+      await writeFile(join(folder, "in", "good", "b.avro"), bytesOf(2));
+      await writeFile(join(folder, "in", "bad", "c.parquet"), bytesOf(3));
+      await writeFile(join(folder, "in", "notes.txt"), "hello");
+
+      const saved = await sediment(
+        folder,
+        ["push", "in", "--dataset", datasetId, "--no-send", "--json"],
+        env,
+      );
+      assert.equal(saved.code, 3);
+      assert.equal(http.service.requests.length, 0);
+      assert.match(saved.err, /passed over in\/notes\.txt: neither/);
+
+      const pending = await sediment(folder, ["pending", "--json"], env);
+      assert.equal(pending.code, 3);
+      const items = pending.out.trim().split("\n").map((line) => JSON.parse(line));
+      const places = items.map((
+        { context },
+      ) => [context.table, context.period_tag, context.format]);
+      assert.deepEqual(places.sort(), [
+        ["bad", "0", "parquet"],
+        ["good", "0", "avro"],
+        ["good", "2024-11-25", "parquet"],
+      ]);
+      const table = await sediment(folder, ["pending"], env);
+      assert.match(table.out, /good\/2024-11-25/);
+      assert.ok(!table.out.includes(escape));
+
+      const sent = await sediment(folder, ["retry", "--json"], env);
+      assert.equal(sent.code, 1);
+      const report = JSON.parse(sent.out);
+      assert.deepEqual([report.stored, report.dead, report.left], [2, 1, 0]);
+
+      const dead = await sediment(folder, ["dead", "--json"], env);
+      assert.equal(dead.code, 1);
+      const [{ id, last_error }] = dead.out.trim().split("\n").map((line) => JSON.parse(line));
+      assert.equal(last_error.code, "not_parquet");
+      const out = join(folder, "rescued");
+      const exported = await sediment(
+        folder,
+        ["dead", "export", id.slice(0, 5), "--out", out],
+        env,
+      );
+      assert.deepEqual(new Uint8Array(await readFile(exported.out.trim())), bytesOf(3));
+      assert.equal((await sediment(folder, ["dead", "requeue", "--all"], env)).code, 0);
+      assert.equal((await sediment(folder, ["retry"], env)).code, 1);
+      assert.equal((await sediment(folder, ["dead", "drop", "--all"], env)).code, 0);
+      assert.equal((await sediment(folder, ["dead"], env)).code, 0);
+
+      const again = await sediment(folder, ["push", "in/good", "--dataset", datasetId], env);
+      assert.equal(again.code, 0); // another root: table and period come from the files' names
+      const same = await sediment(folder, ["push", "in", "--dataset", datasetId, "--json"], env);
+      assert.equal(same.code, 1); // the bad one is dead again
+      const lines = same.out.trim().split("\n").map((line) => JSON.parse(line));
+      assert.equal(lines.filter((line) => line.duplicate && line.status === "stored").length, 2);
+      assert.deepEqual(lines.at(-1).summary.dead, 1);
+    } finally {
+      await http.stop();
+    }
+  });
+});
+
+Deno.test("on a terminal there is a bar and colour; piped there are plain lines; NO_COLOR is heeded", async () => {
+  const http = await startHttpService();
+  await withFolder(async (folder) => {
+    try {
+      const { origin } = http.service;
+      const env = { SEDIMENT_TOKEN: "token-1", SEDIMENT_URL: origin, SEDIMENT_KEY: "k" };
+      for (let i = 0; i < 8; i++) await writeFile(join(folder, `t${i}.parquet`), bytesOf(i));
+      const push = ["push", ".", "--dataset", datasetId];
+      const seen = await inTerminal(folder, push, env);
+      if (seen === null) return console.log("skipped: there is no `script` to make a terminal");
+      assert.match(seen, /█/);
+      assert.match(seen, /8\/8/);
+      assert.match(seen, /stored 8/);
+      const piped = await sediment(folder, push, env);
+      assert.ok(!/█/.test(piped.out + piped.err) && !(piped.out + piped.err).includes(escape));
+      assert.equal(piped.out.trim().split("\n").length, 8);
+      const json = await inTerminal(folder, [...push, "--json"], env);
+      assert.ok(!json!.includes("█") && !json!.includes(escape));
+
+      http.service.fault = () => ({ answer: 422, code: "not_parquet" });
+      await writeFile(join(folder, "bad.parquet"), bytesOf(99));
+      await sediment(folder, ["push", "bad.parquet", "--dataset", datasetId], env);
+      assert.ok((await inTerminal(folder, ["dead"], env))!.includes(`${escape}[31mdead`));
+      const plain = await inTerminal(folder, ["dead"], { ...env, NO_COLOR: "1" });
+      assert.ok(plain!.includes("dead") && !plain!.includes(escape));
+    } finally {
+      await http.stop();
+    }
+  });
+});
+
+Deno.test("each completion script is one that its shell takes, and knows every command", async () => {
+  await withFolder(async (folder) => {
+    for (const shell of ["bash", "zsh", "fish"]) {
+      const { code, out } = await sediment(folder, ["completion", shell]);
+      assert.equal(code, 0);
+      for (const command of commands) assert.ok(out.includes(command), `${shell}: ${command}`);
+      if (shell !== "bash") continue;
+      const asked = await new Deno.Command("bash", {
+        args: [
+          "-c",
+          `eval "$1"; COMP_WORDS=(sediment pu); COMP_CWORD=1; _sediment; echo "\${COMPREPLY[@]}"`,
+          "bash",
+          out,
+        ],
+        cwd: folder,
+      }).output();
+      assert.equal(new TextDecoder().decode(asked.stdout).trim(), "push pull");
+    }
+  });
+});
+
+Deno.test("a folder's layout says table and period; litter is passed by, links and odd names are told", async () => {
+  await withFolder(async (folder) => {
+    const put = async (...path: string[]) => {
+      await mkdir(join(folder, ...path.slice(0, -1)), { recursive: true });
+      await writeFile(join(folder, ...path), "x");
+    };
+    await put("battle", "2024-11-25", "deep", "a.parquet");
+    await put("battle", "b.PARQUET");
+    await put("items.avro");
+    await put("my table", "c.parquet");
+    for (const litter of [".DS_Store", "._b.parquet", "~$x.parquet", "Thumbs.db", "desktop.ini"]) {
+      await put("battle", litter);
+    }
+    await put("battle", "readme.md");
+    await symlink(join(folder, "items.avro"), join(folder, "battle", "link.parquet"));
+    const { files, passedOver } = await findFiles([folder], {});
+    assert.deepEqual(
+      files.map(({ table, period, format }) => [table, period, format]),
+      [["battle", "2024-11-25", "parquet"], ["battle", "0", "parquet"], ["items", "0", "avro"]],
+    );
+    const told = passedOver.map((
+      { path, why },
+    ) => [path.slice(folder.length + 1), why.slice(0, 18)]);
+    assert.deepEqual(told, [
+      ["battle/link.parquet", "a symbolic link"],
+      ["battle/readme.md", "neither .parquet n"],
+      ["my table/c.parquet", '"my table" is no n'],
+    ]);
+    const given = await findFiles([join(folder, "my table")], { table: "t", period: "p" });
+    assert.deepEqual(given.files.map(({ table, period }) => [table, period]), [["t", "p"]]);
+    await assert.rejects(findFiles([join(folder, "battle", "readme.md")], {}), UsageError);
+    await assert.rejects(findFiles([join(folder, "nowhere")], {}), UsageError);
+  });
+});
