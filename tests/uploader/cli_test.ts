@@ -220,6 +220,49 @@ Deno.test("on a terminal there is a bar and colour; piped there are plain lines;
   });
 });
 
+Deno.test("push --watch sends files as they come, and Ctrl-C ends it with nothing lost", async () => {
+  const http = await startHttpService();
+  await withFolder(async (folder) => {
+    const { service } = http;
+    await mkdir(join(folder, "in"));
+    await writeFile(join(folder, "in", "first.parquet"), bytesOf(1));
+    const child = new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        "-A",
+        "--no-check",
+        "--quiet",
+        cli,
+        "push",
+        "in",
+        "--dataset",
+        datasetId,
+        "--watch",
+      ],
+      cwd: folder,
+      env: { SEDIMENT_TOKEN: "t", SEDIMENT_URL: service.origin, SEDIMENT_KEY: "k" },
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    const arrives = async (count: number) => {
+      while (service.stored.size < count) await new Promise((resolve) => setTimeout(resolve, 50));
+    };
+    await arrives(1);
+    await writeFile(join(folder, "in", "second.parquet"), bytesOf(2));
+    await arrives(2);
+    service.fault = () => "hang";
+    const before = service.requests.length;
+    await writeFile(join(folder, "in", "third.parquet"), bytesOf(3));
+    while (service.requests.length === before) await new Promise((r) => setTimeout(r, 50));
+    child.kill("SIGINT");
+    assert.equal((await child.status).code, 3);
+    await http.stop();
+    const left = (await sediment(folder, ["pending", "--json"])).out.trim().split("\n");
+    const [item] = left.map((line) => JSON.parse(line));
+    assert.deepEqual([left.length, item.state, item.attempt_count], [1, "waiting", 0]);
+  });
+});
+
 Deno.test("each completion script is one that its shell takes, and knows every command", async () => {
   await withFolder(async (folder) => {
     for (const shell of ["bash", "zsh", "fish"]) {
