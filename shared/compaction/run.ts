@@ -99,12 +99,13 @@ class Run {
           token: claim.token,
           step: "merge",
           result: { decision: plan.decision },
-          progress: { outputs_planned: plan.outputs.length },
+          progress: this.progressOf(plan, 0),
         }));
     }
     let done = 0;
     while (done < plan.outputs.length && (done === 0 || this.options.mayGoOn())) {
       const before = this.ordinal;
+      if (done > 0) await this.tellProgress(plan, done);
       if (await this.writeOutput(plan, done++)) return;
       // A commit extends the lease; an output that came to nothing did not.
       if (this.ordinal === before) await this.renew();
@@ -137,6 +138,33 @@ class Run {
       files.push(...page.files);
       cursor = page.more ? page.cursor : null;
     }
+  }
+
+  /** What the status API shows while the run is at work: of the plan, not of runs before. */
+  private progressOf(plan: Plan<InputFile>, done: number) {
+    const sum = (outputs: PlannedOutput<InputFile>[]) => ({
+      files: outputs.reduce((files, { inputs }) => files + inputs.length, 0),
+      bytes: outputs.reduce((bytes, output) => bytes + output.bytes, 0),
+    });
+    const [planned, behind] = [sum(plan.outputs), sum(plan.outputs.slice(0, done))];
+    return {
+      outputs_planned: plan.outputs.length,
+      outputs_done: done,
+      files_planned: planned.files,
+      files_done: behind.files,
+      bytes_planned: planned.bytes,
+      bytes_done: behind.bytes,
+    };
+  }
+
+  private async tellProgress(plan: Plan<InputFile>, done: number): Promise<void> {
+    await this.step("update-metadata", () =>
+      this.ports.catalog.recordStep({
+        run: this.claim.run_id,
+        token: this.claim.token,
+        step: "merge",
+        progress: this.progressOf(plan, done),
+      }));
   }
 
   /** Writes and commits one output; true when that commit ended the run. */

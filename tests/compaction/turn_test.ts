@@ -369,3 +369,20 @@ Deno.test("a worker whose runs fail one after the other stops claiming", async (
   assert.equal(report.stopped, "stopped");
   assert.equal(report.runs.length, 3);
 });
+
+Deno.test("the status tells how much of the plan is done, output by output", async () => {
+  const texts = Array.from({ length: 6 }, (_, n) => `${n}${"x".repeat(30_000)}\n`);
+  const { turn, catalog } = await world(texts, {
+    catalog: { settings: { target_file_bytes: 80_000 } },
+  });
+  await turn();
+  const told = catalog.state.calls.filter(({ method }) => method === "recordStep")
+    .map(({ input }) => (input as { progress: Record<string, number> }).progress);
+  assert.deepEqual(told.map((progress) => progress.outputs_done), [0, 1, 2].slice(0, told.length));
+  assert.ok(told.length > 1);
+  for (const progress of told) {
+    assert.equal(progress.files_planned, 6);
+    assert.equal(progress.files_done, progress.outputs_done * 2);
+    assert.equal(progress.bytes_done * 3, progress.bytes_planned * progress.outputs_done);
+  }
+});
