@@ -1,13 +1,15 @@
-/** `deno task simulate NAME [options]`: the simulations by name. */
+/** `deno task simulate [NAME] [options]`: the simulations by name. */
 const simulations: Record<string, string> = {
   guards: "the guards of runs, each taken out, until a seed misses it",
   runs: "uploads, compaction, vacuum and redrives over the real catalog, with faults at every call",
   uploader: "the uploader's pending store and retries, with crashes at every file-system call",
 };
 
-const [name, ...args] = Deno.args;
+// Options alone are those of runs.
+const optionsOnly = Deno.args[0]?.startsWith("--") && !Deno.args.includes("--help");
+const [name, ...args] = optionsOnly ? ["runs", ...Deno.args] : Deno.args;
 if (!name || !(name in simulations)) {
-  console.error("deno task simulate NAME --seeds N [--seed S] [--json]\n");
+  console.error("deno task simulate [NAME] --seeds N [--seed S] [--json]\n");
   for (const [known, what] of Object.entries(simulations)) {
     console.error(`  ${known.padEnd(9)} ${what}`);
   }
