@@ -1,8 +1,8 @@
 import { inflateRawSync } from "node:zlib";
-import { invalid } from "../avro_error.ts";
+import { CompressionFault, tooLarge } from "../../compression/compression_fault.ts";
+import { inflate } from "../../compression/inflate.ts";
+import { invalid, unsupported } from "../avro_error.ts";
 import type { AvroCodec } from "../header.ts";
-import { inflate } from "./inflate.ts";
-import { tooLarge } from "./output.ts";
 import { decompressSnappy } from "./snappy.ts";
 import { decompressZstandard } from "./zstandard.ts";
 
@@ -17,6 +17,15 @@ const mostInflation = 1032;
  * @throws AvroFault invalid_avro for broken bytes, unsupported_avro for more than `room` of them
  */
 export function decompress(codec: AvroCodec, stored: Uint8Array, room: number): Uint8Array {
+  try {
+    return decompressBy(codec, stored, room);
+  } catch (thrown) {
+    if (!(thrown instanceof CompressionFault)) throw thrown;
+    throw thrown.kind === "broken" ? invalid(thrown.message) : unsupported(thrown.message);
+  }
+}
+
+function decompressBy(codec: AvroCodec, stored: Uint8Array, room: number): Uint8Array {
   switch (codec) {
     case "null":
       if (stored.length > room) throw tooLarge(room);
@@ -30,7 +39,7 @@ export function decompress(codec: AvroCodec, stored: Uint8Array, room: number): 
   }
 }
 
-/** node:zlib is four times as fast as ours, but bounds nothing on Deno 2.1: see inflate.ts. */
+/** node:zlib is four times as fast as ours, but bounds nothing on Deno 2.1: see compression/inflate.ts. */
 function inflateByHost(stored: Uint8Array): Uint8Array {
   try {
     const { buffer, byteOffset, length } = inflateRawSync(stored, { chunkSize: 64 * 1024 });

@@ -1,6 +1,7 @@
 import { crc32 } from "node:zlib";
 import { invalid } from "../avro_error.ts";
-import { Output, tooLarge } from "./output.ts";
+import { tooLarge } from "../../compression/compression_fault.ts";
+import { Output } from "../../compression/output.ts";
 
 /** No element of snappy makes more: a copy with a two-byte offset turns 3 bytes into at most 64. */
 const mostExpansion = 22;

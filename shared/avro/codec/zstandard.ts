@@ -4,7 +4,8 @@
  * size of frames that do not declare one, which are what Avro's Java library writes.
  */
 import { invalid, unsupported } from "../avro_error.ts";
-import { Output, tooLarge } from "./output.ts";
+import { tooLarge } from "../../compression/compression_fault.ts";
+import { Output } from "../../compression/output.ts";
 import type { HuffmanTree } from "./zstd/huffman_tree.ts";
 import { maxBlockBytes, readLiterals } from "./zstd/literals.ts";
 import { runSequences, type SequenceState } from "./zstd/sequences.ts";

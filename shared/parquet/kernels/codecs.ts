@@ -1,27 +1,38 @@
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
+import { gunzip } from "../../compression/gzip.ts";
+import { hostLimits } from "../../compression/host_limits.ts";
 import { codec } from "../metadata.ts";
 import type { Zstd } from "./zstd.ts";
 
+/** How a page was decompressed, as the kernels take it; assembly/host.ts. */
+export const inflated = { broken: 0, done: 1, unknown: 2 } as const;
+
 /** Decompresses the codecs that the kernels leave to the host, into exactly `target`'s length. */
-export type Inflate = (codec: number, source: Uint8Array, target: Uint8Array) => boolean;
+export type Inflate = (codec: number, source: Uint8Array, target: Uint8Array) => number;
 
 /**
- * gzip and brotli by node:zlib, zstd by the given instance; false when the bytes are broken or do not give
- * exactly as many as the page declares. node:zlib's limit stops a bomb before it is unpacked.
+ * gzip and brotli by node:zlib, zstd by the given instance; `broken` when the bytes are or do not give exactly
+ * as many as the page declares. node:zlib's limit stops a bomb before it is unpacked. Where it has none (Deno
+ * 2.1) gzip is ours, and brotli is `unknown`: a merge then has it decoded in wasm of limited memory.
  */
-export function hostInflate(zstd: () => Zstd | undefined): Inflate {
+export function hostInflate(zstd: () => Zstd | undefined, limits = hostLimits()): Inflate {
   return (which, source, target) => {
     try {
-      if (which === codec.ZSTD) return zstd()?.decompress(source, target) ?? false;
+      if (which === codec.ZSTD) {
+        return zstd()?.decompress(source, target) ? inflated.done : inflated.broken;
+      }
+      if (which === codec.BROTLI && !limits.brotli) return inflated.unknown;
       const options = { maxOutputLength: Math.max(1, target.length) };
-      const bytes = which === codec.GZIP
+      const bytes = which === codec.BROTLI
+        ? brotliDecompressSync(source, options)
+        : limits.gzip
         ? gunzipSync(source, options)
-        : brotliDecompressSync(source, options);
-      if (bytes.length !== target.length) return false;
+        : gunzip(source, target.length);
+      if (bytes.length !== target.length) return inflated.broken;
       target.set(bytes);
-      return true;
+      return inflated.done;
     } catch {
-      return false;
+      return inflated.broken;
     }
   };
 }

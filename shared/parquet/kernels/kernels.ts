@@ -174,7 +174,7 @@ export class Kernels {
       host: {
         crc32: (address: number, length: number) => crc32(this.bytes(address, length)) | 0,
         inflate: (which: number, at: number, size: number, to: number, length: number) =>
-          inflate(which, this.bytes(at, size), this.bytes(to, length)) ? 1 : 0,
+          inflate(which, this.bytes(at, size), this.bytes(to, length)),
       },
     });
     this.wasm = instance.exports as unknown as KernelExports;

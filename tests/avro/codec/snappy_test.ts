@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { decompressSnappy } from "../../../shared/avro/codec/snappy.ts";
+import { decompress } from "../../../shared/avro/codec/decompress.ts";
 import { crc32 } from "node:zlib";
 import { compress, join } from "../avro_writer.ts";
 import { assertBytes, fault, samples } from "./samples.ts";
@@ -15,7 +15,7 @@ function block(snappy: number[], data = new Uint8Array(0)): Uint8Array {
 
 Deno.test("what snappy compresses is given back, checked by its CRC", () => {
   for (const data of samples()) {
-    assertBytes(decompressSnappy(compress("snappy", data), room), data);
+    assertBytes(decompress("snappy", compress("snappy", data), room), data);
   }
 });
 
@@ -23,18 +23,18 @@ Deno.test("copies with offsets of one, two and four bytes are read", () => {
   const data = new TextEncoder().encode("abcdabcdabcdabcd");
   const literal = [16, 3 << 2, 97, 98, 99, 100];
   const copies = [(0 << 2) | 1, 4, (3 << 2) | 2, 8, 0, (3 << 2) | 3, 4, 0, 0, 0];
-  assertBytes(decompressSnappy(block([...literal, ...copies], data), room), data);
+  assertBytes(decompress("snappy", block([...literal, ...copies], data), room), data);
 });
 
 Deno.test("another checksum is refused", () => {
   const stored = compress("snappy", samples()[7]);
   stored[stored.length - 1] ^= 1;
-  assert.match(fault("invalid_avro", () => decompressSnappy(stored, room)), /CRC-32/);
+  assert.match(fault("invalid_avro", () => decompress("snappy", stored, room)), /CRC-32/);
 });
 
 Deno.test("a length over the room is refused before memory is taken for it", () => {
   const stored = compress("snappy", new Uint8Array(100_000));
-  assert.match(fault("unsupported_avro", () => decompressSnappy(stored, 99_999)), /99999/);
+  assert.match(fault("unsupported_avro", () => decompress("snappy", stored, 99_999)), /99999/);
 });
 
 Deno.test("broken snappy data is refused with the reason", () => {
@@ -51,6 +51,6 @@ Deno.test("broken snappy data is refused with the reason", () => {
     [[8, 3 << 2, 1, 2, 3, 4, (3 << 2) | 2, 1], /ends within an element/],
   ];
   for (const [bytes, words] of cases) {
-    assert.match(fault("invalid_avro", () => decompressSnappy(block(bytes), room)), words);
+    assert.match(fault("invalid_avro", () => decompress("snappy", block(bytes), room)), words);
   }
 });

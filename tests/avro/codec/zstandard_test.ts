@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import * as zstd from "@bokuweb/zstd-wasm";
-import { decompressZstandard } from "../../../shared/avro/codec/zstandard.ts";
+import { decompress } from "../../../shared/avro/codec/decompress.ts";
 import { join } from "../avro_writer.ts";
 import { assertBytes, fault, samples } from "./samples.ts";
 
@@ -24,8 +24,8 @@ Deno.test("what zstd compresses at any level is given back, with and without its
   for (const data of samples()) {
     for (const level of [1, 3, 9, 19]) {
       const frame = zstd.compress(data, level);
-      assertBytes(decompressZstandard(frame, room), data);
-      assertBytes(decompressZstandard(withoutSize(frame), room), data);
+      assertBytes(decompress("zstandard", frame, room), data);
+      assertBytes(decompress("zstandard", withoutSize(frame), room), data);
     }
   }
 });
@@ -34,22 +34,25 @@ Deno.test("frames follow one another, skippable ones are passed over", () => {
   const [a, b] = [samples()[12], samples()[17]];
   const skippable = [0x53, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 9, 9, 9];
   const stored = join(zstd.compress(a, 3), skippable, zstd.compress(b, 3), skippable);
-  assertBytes(decompressZstandard(stored, room), join(a, b));
-  assert.equal(decompressZstandard(new Uint8Array(0), room).length, 0);
+  assertBytes(decompress("zstandard", stored, room), join(a, b));
+  assert.equal(decompress("zstandard", new Uint8Array(0), room).length, 0);
 });
 
 Deno.test("a frame's checksum is compared", () => {
   const frame = Uint8Array.from(checked.match(/../g)!, (pair) => parseInt(pair, 16));
-  assert.equal(new TextDecoder().decode(decompressZstandard(frame, room)), "abc".repeat(20));
+  assert.equal(new TextDecoder().decode(decompress("zstandard", frame, room)), "abc".repeat(20));
   frame[frame.length - 1] ^= 1;
-  assert.match(fault("invalid_avro", () => decompressZstandard(frame, room)), /checksum/);
+  assert.match(fault("invalid_avro", () => decompress("zstandard", frame, room)), /checksum/);
 });
 
 Deno.test("output may fill the room exactly, and not a byte more, declared or not", () => {
   const frame = zstd.compress(new Uint8Array(300_000), 3);
   for (const stored of [frame, withoutSize(frame)]) {
-    assert.equal(decompressZstandard(stored, 300_000).length, 300_000);
-    assert.match(fault("unsupported_avro", () => decompressZstandard(stored, 299_999)), /299999/);
+    assert.equal(decompress("zstandard", stored, 300_000).length, 300_000);
+    assert.match(
+      fault("unsupported_avro", () => decompress("zstandard", stored, 299_999)),
+      /299999/,
+    );
   }
 });
 
@@ -58,7 +61,7 @@ Deno.test("a frame cut short anywhere is refused", () => {
     if (data.length === 0 || data.length > 4_000) continue;
     const frame = zstd.compress(data, 3);
     for (let length = 1; length < frame.length; length += 1 + (length >> 3)) {
-      fault("invalid_avro", () => decompressZstandard(frame.subarray(0, length), room));
+      fault("invalid_avro", () => decompress("zstandard", frame.subarray(0, length), room));
     }
   }
 });
@@ -73,7 +76,7 @@ Deno.test("a mutated frame gives bytes within the room or a fault, nothing else"
     const mutant = frame.slice();
     for (let k = random(3); k >= 0; k--) mutant[random(mutant.length)] = random(256);
     try {
-      assert(decompressZstandard(mutant, 200_000).length <= 200_000);
+      assert(decompress("zstandard", mutant, 200_000).length <= 200_000);
     } catch (thrown) {
       assert.equal((thrown as Error).name, "AvroFault", String(thrown));
       refused++;

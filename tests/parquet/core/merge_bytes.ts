@@ -1,8 +1,13 @@
 /** Merging files in memory by the page merge, and the same rows by DuckDB. */
+import { hostLimits } from "../../../shared/compression/host_limits.ts";
+import { normalizer } from "../../../shared/parquet/decode/normalize.ts";
 import type { MergeOrder, MergeResult } from "../../../shared/parquet/merge_plan.ts";
 import { mergePages, type PageMergeOptions } from "../../../shared/parquet/page_merge.ts";
 import { bytesReader } from "../../../shared/parquet/range_reader.ts";
 import { MemorySink } from "../memory_sink.ts";
+
+/** Where node:zlib has no limit the kernels know no brotli; elsewhere nothing may need the decoder. */
+const byDecoder: PageMergeOptions = hostLimits().brotli ? {} : { normalize: normalizer() };
 
 /** How the pages of a file get into the output. */
 export const paths = {
@@ -32,7 +37,7 @@ export async function mergeBytes(
     },
     new Map(files.map((bytes, i) => [`file${i}`, bytesReader(bytes)])),
     sink,
-    options,
+    { ...byDecoder, ...options },
   );
   return { result, output: sink.bytes() };
 }

@@ -1,5 +1,5 @@
 import { invalid } from "../../avro_error.ts";
-import type { Output } from "../output.ts";
+import type { Output } from "../../../compression/output.ts";
 import { buildFse, type FseTable, nextState, readFse, singleSymbol } from "./fse.ts";
 import { ReverseBits } from "./reverse_bits.ts";
 

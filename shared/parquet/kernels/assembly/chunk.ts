@@ -230,9 +230,9 @@ function inflate(src: usize, srcLen: u32, dst: usize, dstLen: u32): bool {
   if (codec == 5) return lz4HadoopDecode(src, srcLen, dst, dstLen);
   if (codec == 2 || codec == 4 || codec == 6) {
     if (dstLen == 0 && srcLen == 0) return true;
-    return host.inflate(codec, src, srcLen, dst, dstLen) == 1
-      ? true
-      : <bool> fail(BAD_COMPRESSION, 0);
+    const done = host.inflate(codec, src, srcLen, dst, dstLen);
+    if (done == 1) return true;
+    if (done == 0) return <bool> fail(BAD_COMPRESSION, 0);
   }
   return <bool> fail(UNKNOWN_CODEC, codec);
 }

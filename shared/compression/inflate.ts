@@ -3,7 +3,7 @@
  * holds on Deno 2.1: `inflateRawSync` ignores `maxOutputLength` there (97 KB became 100 MB), and
  * `DecompressionStream` inflates each chunk it is given whole and takes a stream cut short for complete.
  */
-import { invalid } from "../avro_error.ts";
+import { broken } from "./compression_fault.ts";
 import { buildHuffman, maxCodeBits } from "./huffman.ts";
 import { Output } from "./output.ts";
 
@@ -39,9 +39,21 @@ const lengths = new Uint8Array(320);
  * writes three of them.
  *
  * @param room most bytes of output
+ * @throws CompressionFault
  */
 export function inflate(input: Uint8Array, room: number): Uint8Array {
   const output = new Output(Math.min(input.length * 4, 1 << 20), room);
+  inflateOnto(input, output);
+  return output.done();
+}
+
+/**
+ * Appends what raw deflate data holds, and gives the count of bytes that it takes of `input`.
+ *
+ * @throws CompressionFault
+ */
+export function inflateOnto(input: Uint8Array, output: Output): number {
+  output.begin();
   const bits = new BitReader(input);
   for (let last = false; !last;) {
     last = bits.read(1) === 1;
@@ -53,10 +65,10 @@ export function inflate(input: Uint8Array, room: number): Uint8Array {
     } else if (type === 2) {
       const [literalBits, distanceBits] = dynamicCodes(bits);
       inflateBlock(bits, output, literalBits, distanceBits);
-    } else throw invalid("deflate: a block of a type that does not exist");
+    } else throw broken("deflate: a block of a type that does not exist");
     bits.checkEnd();
   }
-  return output.done();
+  return bits.position - (bits.held >> 3);
 }
 
 function fixedCodes(): [number, number] {
@@ -70,7 +82,7 @@ function dynamicCodes(bits: BitReader): [number, number] {
   const literals = bits.read(5) + 257;
   const distances = bits.read(5) + 1;
   const codes = bits.read(4) + 4;
-  if (literals > 286 || distances > 30) throw invalid("deflate: too many codes");
+  if (literals > 286 || distances > 30) throw broken("deflate: too many codes");
   lengths.fill(0, 0, 19);
   for (let n = 0; n < codes; n++) lengths[codeLengthOrder[n]] = bits.read(3);
   const codeBits = buildHuffman(lengths, 0, 19, literalTable);
@@ -81,18 +93,18 @@ function dynamicCodes(bits: BitReader): [number, number] {
       lengths[n++] = symbol;
       continue;
     }
-    if (symbol === 16 && n === 0) throw invalid("deflate: a repeated length without a first");
+    if (symbol === 16 && n === 0) throw broken("deflate: a repeated length without a first");
     const value = symbol === 16 ? lengths[n - 1] : 0;
     const times = symbol === 16
       ? bits.read(2) + 3
       : symbol === 17
       ? bits.read(3) + 3
       : bits.read(7) + 11;
-    if (n + times > total) throw invalid("deflate: code lengths past their end");
+    if (n + times > total) throw broken("deflate: code lengths past their end");
     lengths.fill(value, n, n + times);
     n += times;
   }
-  if (lengths[256] === 0) throw invalid("deflate: no code ends the block");
+  if (lengths[256] === 0) throw broken("deflate: no code ends the block");
   const literalBits = buildHuffman(lengths, 0, literals, literalTable);
   return [literalBits, buildHuffman(lengths, literals, total, distanceTable)];
 }
@@ -115,7 +127,7 @@ function inflateBlock(
     // 24 bits are enough for a literal code and its extra bits; past the end `undefined << n` gives zeros,
     // which could be symbols without end
     if (held < 20) {
-      if (position > input.length + 4) throw invalid("deflate: the data ends too soon");
+      if (position > input.length + 4) throw broken("deflate: the data ends too soon");
       do {
         hold |= input[position++] << held;
         held += 8;
@@ -123,7 +135,7 @@ function inflateBlock(
     }
     let entry = literalTable[hold & literalMask];
     let count = entry & 15;
-    if (count === 0) throw invalid("deflate: a code that was not declared");
+    if (count === 0) throw broken("deflate: a code that was not declared");
     hold >>>= count;
     held -= count;
     const symbol = entry >>> 4;
@@ -137,7 +149,7 @@ function inflateBlock(
       continue;
     }
     if (symbol === 256) break;
-    if (symbol > 285) throw invalid("deflate: a length code that does not exist");
+    if (symbol > 285) throw broken("deflate: a length code that does not exist");
     count = lengthExtra[symbol - 257];
     const length = lengthBase[symbol - 257] + (hold & ((1 << count) - 1));
     hold >>>= count;
@@ -148,11 +160,11 @@ function inflateBlock(
     }
     entry = distanceTable[hold & distanceMask];
     count = entry & 15;
-    if (count === 0) throw invalid("deflate: a code that was not declared");
+    if (count === 0) throw broken("deflate: a code that was not declared");
     hold >>>= count;
     held -= count;
     const code = entry >>> 4;
-    if (code > 29) throw invalid("deflate: a distance code that does not exist");
+    if (code > 29) throw broken("deflate: a distance code that does not exist");
     count = distanceExtra[code];
     while (held < count) {
       hold |= input[position++] << held;
@@ -196,7 +208,7 @@ class BitReader {
     this.#fill();
     const entry = table[this.hold & ((1 << tableBits) - 1)];
     const count = entry & 15;
-    if (count === 0) throw invalid("deflate: a code that was not declared");
+    if (count === 0) throw broken("deflate: a code that was not declared");
     this.hold >>>= count;
     this.held -= count;
     return entry >>> 4;
@@ -210,8 +222,8 @@ class BitReader {
     const at = this.position;
     const length = input[at] | (input[at + 1] << 8);
     const check = input[at + 2] | (input[at + 3] << 8);
-    if (at + 4 + length > input.length) throw invalid("deflate: the data ends too soon");
-    if ((length ^ check) !== 0xffff) throw invalid("deflate: a stored block's length is broken");
+    if (at + 4 + length > input.length) throw broken("deflate: the data ends too soon");
+    if ((length ^ check) !== 0xffff) throw broken("deflate: a stored block's length is broken");
     this.position = at + 4 + length;
     return input.subarray(at + 4, at + 4 + length);
   }
@@ -219,7 +231,7 @@ class BitReader {
   /** Whether all that was read was there. */
   checkEnd(): void {
     if (this.position - (this.held >> 3) > this.input.length) {
-      throw invalid("deflate: the data ends too soon");
+      throw broken("deflate: the data ends too soon");
     }
   }
 
@@ -228,7 +240,7 @@ class BitReader {
       if (this.position < this.input.length) {
         this.hold |= this.input[this.position] << this.held;
       } else if (this.position > this.input.length + 3) {
-        throw invalid("deflate: the data ends too soon"); // zeros could be symbols without end
+        throw broken("deflate: the data ends too soon"); // zeros could be symbols without end
       }
       this.position++;
       this.held += 8;

@@ -1,4 +1,4 @@
-import { invalid } from "../avro_error.ts";
+import { broken } from "./compression_fault.ts";
 
 /** The longest code that deflate allows. */
 export const maxCodeBits = 15;
@@ -26,11 +26,11 @@ export function buildHuffman(
   let longest = 0, codes = 0, left = 1;
   for (let bits = 1; bits <= maxCodeBits; bits++) {
     left = left * 2 - countOf[bits];
-    if (left < 0) throw invalid("deflate: more codes than fit");
+    if (left < 0) throw broken("deflate: more codes than fit");
     if (countOf[bits] > 0) longest = bits;
     codes += countOf[bits];
   }
-  if (left > 0 && (codes > 1 || longest > 1)) throw invalid("deflate: an incomplete code");
+  if (left > 0 && (codes > 1 || longest > 1)) throw broken("deflate: an incomplete code");
   const tableBits = Math.max(longest, 1);
   const size = 1 << tableBits;
   if (left > 0) table.fill(0, 0, size);

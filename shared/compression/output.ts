@@ -1,20 +1,22 @@
-import { invalid, unsupported } from "../avro_error.ts";
-
-/** What is thrown for output over the limit. */
-export function tooLarge(room: number) {
-  return unsupported(`the block holds more than ${room} bytes once decompressed`);
-}
+import { broken, tooLarge } from "./compression_fault.ts";
 
 /** Bytes that grow as a decompressor writes them, up to a limit. */
 export class Output {
   bytes: Uint8Array;
   length = 0;
+  /** Where the stream that is being written began: copies may not reach behind it. */
+  #start = 0;
   readonly #room: number;
 
   /** @param expected a first guess of the size; @param room most bytes that may be written */
   constructor(expected: number, room: number) {
     this.#room = room;
     this.bytes = new Uint8Array(Math.min(room, Math.max(256, expected)));
+  }
+
+  /** Begins another stream behind what was written. */
+  begin(): void {
+    this.#start = this.length;
   }
 
   /** Makes room for so many more bytes. */
@@ -43,8 +45,8 @@ export class Output {
 
   /** Appends `count` bytes that stand `distance` before the end; they may overlap what is being written. */
   repeat(distance: number, count: number): void {
-    if (distance > this.length || distance <= 0) {
-      throw invalid("compressed bytes refer to what is before their beginning");
+    if (distance > this.length - this.#start || distance <= 0) {
+      throw broken("compressed bytes refer to what is before their beginning");
     }
     this.reserve(count);
     const bytes = this.bytes;
