@@ -39,7 +39,13 @@ export const inputFile = z.object({
 });
 export type InputFile = z.output<typeof inputFile>;
 
-const inputPage = { files: z.array(inputFile), more: z.boolean(), cursor: z.string().nullable() };
+const inputPage = {
+  files: z.array(inputFile),
+  /** Schemas of the sound files by fingerprint; not of all where they are many or large. */
+  schemas: z.record(z.string(), json),
+  more: z.boolean(),
+  cursor: z.string().nullable(),
+};
 
 /** Nothing to do now; `fanned_out` means that asking again at once makes sense. */
 export const noClaim = z.object({

@@ -1,5 +1,7 @@
 -- The visible data files of a partition in upload order, at most p_limit, after a cursor (a seq_min). Bad ones
--- are in the list and marked: they are barriers for tables that dedupe.
+-- are in the list and marked: they are barriers for tables that dedupe. The schemas of the others come along
+-- by fingerprint, in upload order as far as 100 and 1 MiB (as stored) go; files of schemas beyond are merged
+-- with their like only.
 create or replace function sediment.list_inputs(
   p_dataset uuid, p_table text, p_period_tag text, p_after bigint, p_limit integer
 )
@@ -25,6 +27,15 @@ begin
       'row_group_count', k.row_group_count, 'uncompressed_bytes', k.uncompressed_bytes,
       'schema_fingerprint', k.schema_fingerprint, 'state', k.state, 'etag', k.etag,
       'uploaded_at', k.uploaded_at) order by k.seq_min) from kept k), '[]'),
+    'schemas', coalesce((select jsonb_object_agg(s.fingerprint, s.schema) from (
+      select x.fingerprint, x.schema, row_number() over w as place, sum(pg_column_size(x.schema)) over w as bytes
+      from (
+        select k.schema_fingerprint, min(k.seq_min) as seq_min from kept k
+        where k.state = 'active' group by k.schema_fingerprint
+      ) d
+      join public.file_schemas x on x.fingerprint = d.schema_fingerprint
+      window w as (order by d.seq_min, x.fingerprint)
+    ) s where s.place <= 100 and s.bytes <= 1048576), '{}'),
     'more', (select count(*) > p_limit from page),
     'cursor', case when (select count(*) > p_limit from page) then (select max(k.seq_min)::text from kept k) end));
 end $$;

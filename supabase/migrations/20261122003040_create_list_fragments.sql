@@ -1,4 +1,4 @@
--- More of a claimed partition's files than claim_compaction gave: {files, more, cursor}, after its cursor.
+-- More of a claimed partition's files than claim_compaction gave: {files, schemas, more, cursor}, after its cursor.
 create or replace function public.list_fragments(
   p_run uuid, p_token bigint, p_cursor text, p_limit integer default 2000
 )

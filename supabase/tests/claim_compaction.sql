@@ -1,6 +1,6 @@
 begin;
 \ir helpers/fixtures.sql
-select plan(45);
+select plan(49);
 set local role service_role;
 
 select is(claim_compaction('w1'), '{"claimed": false, "reason": "empty"}', 'an empty queue gives nothing');
@@ -15,6 +15,7 @@ select is((select c -> 'attempt' from c), '1', 'the attempt is counted at the cl
 select is((select c -> 'outputs_committed' from c), '0', 'no commit yet');
 select is((select jsonb_array_length(c -> 'files') from c), 2, 'both files are listed');
 select is((select jsonb_agg(f -> 'seq_min') from c, jsonb_array_elements(c -> 'files') f), '[1, 2]', 'in upload order');
+select is((select c -> 'schemas' from c), '{"f-port": {"name": "root"}}', 'each schema comes once, by its fingerprint');
 select is((select c -> 'more' from c), 'false', 'all of them');
 select is((select c -> 'forced' from c), 'false', 'nobody forced');
 select is((select c -> 'settings' ->> 'min_inputs' from c), '4', 'the settings come along');
@@ -90,6 +91,12 @@ end $$;
 select is((select jsonb_array_length(c -> 'files') from w), 2000, 'a claim lists at most 2,000 files');
 select is((select c -> 'more' from w), 'true', 'and says that there are more');
 select is((select jsonb_array_length(list_fragments((c ->> 'run_id')::uuid, (c ->> 'token')::bigint, c ->> 'cursor') -> 'files') from w), 503, 'the rest comes after its cursor');
+select is((select list_fragments((c ->> 'run_id')::uuid, (c ->> 'token')::bigint, c ->> 'cursor') -> 'schemas' from w), '{"f-wide": {"name": "root"}}', 'with its schemas');
+insert into file_schemas (fingerprint, schema) select 'n-' || i, '{"name": "n"}' from generate_series(1, 150) i;
+update battle_files set schema_fingerprint = 'n-' || (seq_min - 2353) where dataset_id = tests.u(300) and seq_min > 2353;
+create temp table n as select list_fragments((c ->> 'run_id')::uuid, (c ->> 'token')::bigint, c ->> 'cursor') -> 'schemas' as s from w;
+select is((select count(*) from n, jsonb_object_keys(s)), 100::bigint, 'of many schemas the first hundred');
+select ok((select s ? 'f-wide' and s ? 'n-99' and not s ? 'n-100' from n), 'in upload order');
 select throws_ok($$select list_fragments((c ->> 'run_id')::uuid, 99, c ->> 'cursor') from w$$, 'SD409', 'lease_lost', 'with the token only');
 select throws_ok($$select list_fragments((c ->> 'run_id')::uuid, 1, 'x') from w$$, 'SD400', 'invalid_cursor', 'and a cursor that was given');
 

@@ -41,6 +41,7 @@ export interface FakeFile {
   row_group_count: number;
   uncompressed_bytes: number;
   schema_fingerprint: string;
+  schema?: unknown;
   stats: unknown;
   etag: string | null;
   seq_min: number;
@@ -160,6 +161,12 @@ export function createFakeCatalog(options: FakeCatalogOptions = {}) {
     if (!run.leased || run.token !== given) fail("lease_lost", id);
     return run;
   };
+
+  const schemasOf = (files: FakeFile[]) =>
+    Object.fromEntries(
+      files.filter(({ schema }) => schema !== undefined)
+        .map(({ schema_fingerprint, schema }) => [schema_fingerprint, schema]),
+    );
 
   const visible = () => state.files.filter((file) => file.removed_version === null);
 
@@ -303,6 +310,10 @@ export function createFakeCatalog(options: FakeCatalogOptions = {}) {
       run.leased = true;
       run.token = ++token;
       run.attempts++;
+      const files = visible().filter((file) =>
+        file.dataset_id === run.dataset && file.table === run.table &&
+        file.period_tag === run.periodTag
+      );
       return {
         claimed: true,
         run_id: run.id,
@@ -319,15 +330,13 @@ export function createFakeCatalog(options: FakeCatalogOptions = {}) {
         outputs_committed: run.commits.size,
         settings: { ...defaults, ...options.settings },
         steps: {},
-        files: visible().filter((file) =>
-          file.dataset_id === run.dataset && file.table === run.table &&
-          file.period_tag === run.periodTag
-        ),
+        files,
+        schemas: schemasOf(files),
         more: false,
         cursor: null,
       };
     },
-    listFragments: () => ({ files: [], more: false, cursor: null }),
+    listFragments: () => ({ files: [], schemas: {}, more: false, cursor: null }),
     stageOutput(i) {
       const run = lease(i.run, i.token);
       const key =
