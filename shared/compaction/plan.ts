@@ -2,7 +2,9 @@
  * What a run does with the files of its partition: a pure function whose decision is kept with the run, in
  * words, also when it decides to do nothing.
  */
+import type { SchemaJson } from "../parquet/schema.ts";
 import { maxDedupeRows } from "./merge_order.ts";
+import { groupSchemas, type SchemaGroup, type UniteSchemas } from "./schema_groups.ts";
 import { chooseByTier, tierOf, tierRatio } from "./tiers.ts";
 
 /** What the planner needs to know of a data file; the shape of `claim_compaction`'s files. */
@@ -36,6 +38,10 @@ export interface PlanSettings {
 export interface PlanRequest<F extends PlanFile> {
   files: F[];
   settings: PlanSettings;
+  /** Schemas by fingerprint, as far as they are known. @default none */
+  schemas?: Readonly<Record<string, SchemaJson>>;
+  /** Which schemas have a union. @default none has one: only files of one fingerprint meet */
+  unite?: UniteSchemas;
   /** Manual priority: merges below `min_inputs` too. */
   forced: boolean;
   now: Date;
@@ -59,6 +65,8 @@ export interface PlannedOutput<F extends PlanFile> {
   /** Bytes of the inputs as stored. */
   bytes: number;
   expectedRows: number;
+  /** What to write it in, when its inputs are of more than one schema. */
+  schema?: SchemaJson;
   /** Why these files, in words. */
   reason: string;
 }
@@ -79,8 +87,8 @@ const defaultLimits: OutputLimits = {
 };
 
 /**
- * Plans one partition. Files of different schemas never meet in an output; in a table that dedupes neither do
- * files with another between them, be it in quarantine, of another schema or full grown: a row in it may be
+ * Plans one partition. Files whose schemas have no union never meet in an output; in a table that dedupes neither
+ * do files with another between them, be it in quarantine, of such a schema or full grown: a row in it may be
  * older than one input's and newer than the other's.
  */
 export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Plan<F> {
@@ -97,9 +105,12 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
   let nextDueAt: Date | null = null;
 
   const schemas = new Set(active.map((file) => file.schema_fingerprint)).size;
+  const schemaGroups = schemaGroupsOf(active, request);
+  const groupOf = (file: F): SchemaGroup | string =>
+    schemaGroups.get(file.schema_fingerprint) ?? file.schema_fingerprint;
   const groups = dedupes
-    ? neighbours(files, settings)
-    : [...Map.groupBy(active, (file) => file.schema_fingerprint).values()];
+    ? neighbours(files, settings, groupOf)
+    : [...Map.groupBy(active, groupOf).values()];
   for (const group of groups) {
     for (const file of group) {
       if (!isFragmented(file, settings) || !isFullGrown(file, settings)) continue;
@@ -112,7 +123,10 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
     const choice = choose(small, settings, forced, now);
     const packed = (dedupes ? stretches(small, choice.files) : [choice.files])
       .flatMap((chosen) => pack(chosen, settings.target_file_bytes, limits));
-    outputs.push(...packed.map((inputs) => output(inputs, choice.reason)));
+    const schema = small.length > 0
+      ? schemaGroups.get(small[0].schema_fingerprint)?.schema
+      : undefined;
+    outputs.push(...packed.map((inputs) => output(inputs, choice.reason, schema)));
     const taken = new Set(packed.flat());
     const left = small.filter((file) => !taken.has(file));
     if (left.length > 0) notes.push(noteOn(left, choice, settings));
@@ -120,6 +134,8 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
     if (due !== null && (nextDueAt === null || due < nextDueAt)) nextDueAt = due;
   }
 
+  const apart = new Set(schemaGroups.values());
+  const refusal = [...apart].find((group) => group.refusal !== undefined)?.refusal;
   const grown = active.filter((file) =>
     isFullGrown(file, settings) && !isFragmented(file, settings)
   );
@@ -128,13 +144,34 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
   if (quarantined > 0) notes.push(`${filesText(quarantined)} in quarantine`);
   return {
     outputs,
-    decision: decisionText(outputs, files.length, schemas, notes, nextDueAt),
+    decision: decisionText(outputs, files.length, schemas, notes, nextDueAt) +
+      (refusal === undefined
+        ? ""
+        : ` ${apart.size} groups of schemas stay apart: ${cut(refusal, 300)}.`),
     nextDueAt,
   };
 }
 
-/** Stretches of sound files of one schema with nothing between them; a full grown one is a stretch of its own. */
-function neighbours<F extends PlanFile>(files: F[], settings: PlanSettings): F[][] {
+/** The group of each schema that a file to be merged has, full grown ones left aside: their columns would be added. */
+function schemaGroupsOf<F extends PlanFile>(
+  active: F[],
+  { settings, schemas, unite }: PlanRequest<F>,
+): Map<string, SchemaGroup> {
+  if (schemas === undefined || unite === undefined) return new Map();
+  const small = active.filter((file) => !isFullGrown(file, settings));
+  const fingerprints = [...new Set(small.map((file) => file.schema_fingerprint))];
+  const groups = groupSchemas(fingerprints, schemas, settings.dedupe_keys ?? [], unite);
+  return new Map(
+    groups.flatMap((group) => group.fingerprints.map((fingerprint) => [fingerprint, group])),
+  );
+}
+
+/** Stretches of sound files of one schema or its group with nothing between them; a full grown one is a stretch of its own. */
+function neighbours<F extends PlanFile>(
+  files: F[],
+  settings: PlanSettings,
+  groupOf: (file: F) => unknown,
+): F[][] {
   const found: F[][] = [];
   let open: F[] | null = null;
   for (const file of files.toSorted(byUploadOrder)) {
@@ -143,7 +180,7 @@ function neighbours<F extends PlanFile>(files: F[], settings: PlanSettings): F[]
     } else if (isFullGrown(file, settings)) {
       found.push([file]);
       open = null;
-    } else if (open !== null && open[0]!.schema_fingerprint === file.schema_fingerprint) {
+    } else if (open !== null && groupOf(open[0]!) === groupOf(file)) {
       open.push(file);
     } else {
       found.push(open = [file]);
@@ -268,12 +305,18 @@ function pack<F extends PlanFile>(files: F[], targetBytes: number, limits: Outpu
   return bins.filter((inputs) => inputs.length > 1);
 }
 
-function output<F extends PlanFile>(inputs: F[], reason: string): PlannedOutput<F> {
+function output<F extends PlanFile>(
+  inputs: F[],
+  reason: string,
+  union?: SchemaJson,
+): PlannedOutput<F> {
+  const schemas = new Set(inputs.map((file) => file.schema_fingerprint)).size;
   return {
     inputs,
     bytes: inputs.reduce((sum, file) => sum + file.byte_length, 0),
     expectedRows: inputs.reduce((sum, file) => sum + file.row_count, 0),
-    reason,
+    ...(schemas > 1 && { schema: union }),
+    reason: schemas > 1 ? `${reason}, ${schemas} schemas united` : reason,
   };
 }
 
@@ -310,6 +353,10 @@ function decisionText(
   if (notes.length > 0) parts.push(`Left alone: ${notes.join("; ")}`);
   if (nextDueAt !== null) parts.push(`Due next at ${nextDueAt.toISOString()}`);
   return parts.join(". ") + ".";
+}
+
+function cut(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, length)}…` : text.replace(/\.$/, "");
 }
 
 function filesText(count: number): string {

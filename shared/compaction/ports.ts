@@ -4,6 +4,7 @@ import type { MergePlan, MergeResult, Sink } from "../parquet/merge_plan.ts";
 import type { RangeReader } from "../parquet/range_reader.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
 import type { Clock } from "./clock.ts";
+import type { UniteSchemas } from "./schema_groups.ts";
 
 export type { Claim, InputFile } from "../catalog/run_results.ts";
 
@@ -34,4 +35,6 @@ export interface CompactionPorts {
   store: ObjectStore;
   clock: Clock;
   merge: Merge;
+  /** Which schemas may meet in an output. @default uniteSchemas */
+  unite?: UniteSchemas;
 }

@@ -4,8 +4,10 @@ import { mergeOrderOf } from "./merge_order.ts";
 import { openReaders } from "./object_readers.ts";
 import { type Plan, planCompaction, type PlannedOutput } from "./plan.ts";
 import type { MergeResult } from "../parquet/merge_plan.ts";
+import type { SchemaJson } from "../parquet/schema.ts";
 import type { Claim, CompactionPorts, InputFile } from "./ports.ts";
 import { runStep, StepError, type StepName } from "./steps.ts";
+import { uniteSchemas } from "./unite_schemas.ts";
 
 /** What the turn tells a run. */
 export interface RunOptions {
@@ -120,11 +122,14 @@ class Run {
   private async plan(): Promise<Plan<InputFile>> {
     const { claim, ports } = this;
     const files = [...claim.files];
+    const schemas = { ...claim.schemas } as Record<string, SchemaJson>;
     let cursor = claim.more ? claim.cursor : null;
     while (true) {
       const plan = planCompaction<InputFile>({
         files,
         settings: claim.settings,
+        schemas,
+        unite: ports.unite ?? uniteSchemas,
         forced: claim.forced,
         now: ports.clock.now(),
       });
@@ -136,6 +141,7 @@ class Run {
         cursor,
       });
       files.push(...page.files);
+      Object.assign(schemas, page.schemas);
       cursor = page.more ? page.cursor : null;
     }
   }
@@ -176,7 +182,7 @@ class Run {
     try {
       const { result, bytes } = await this.step(
         "merge",
-        () => this.merge(output.inputs, lease.signal),
+        () => this.merge(output.inputs, output.schema, lease.signal),
       );
       this.options.spend(output.bytes);
       await this.quarantine(result);
@@ -240,12 +246,13 @@ class Run {
   /** Merges what is there: an input whose object is gone is rejected like one that can't be read. */
   private async merge(
     inputs: InputFile[],
+    schema: SchemaJson | undefined,
     signal: AbortSignal,
   ): Promise<{ result: MergeResult; bytes: Uint8Array }> {
     const missing: MergeResult["rejected"] = [];
     while (true) {
       try {
-        const merged = await this.mergeOnce(inputs, signal);
+        const merged = await this.mergeOnce(inputs, schema, signal);
         merged.result.rejected.push(...missing);
         return merged;
       } catch (thrown) {
@@ -260,6 +267,7 @@ class Run {
 
   private async mergeOnce(
     inputs: InputFile[],
+    schema: SchemaJson | undefined,
     signal: AbortSignal,
   ): Promise<{ result: MergeResult; bytes: Uint8Array }> {
     const { settings } = this.claim;
@@ -272,6 +280,7 @@ class Run {
           pageBytes: settings.target_page_bytes,
           codec: settings.codec,
         },
+        ...(schema !== undefined && { schema }),
         expectedRows: inputs.reduce((sum, file) => sum + file.row_count, 0),
         order: mergeOrderOf(settings),
       },

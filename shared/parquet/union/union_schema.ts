@@ -1,3 +1,5 @@
+import { asSedimentError, type SedimentError } from "../../errors.ts";
+import { defaultLimits } from "../limits.ts";
 import { convertedType, repetition, type SchemaElement } from "../metadata.ts";
 import { parquetError } from "../parquet_error.ts";
 import { blankElement, type SchemaNode, type SchemaTree, schemaTree } from "../schema.ts";
@@ -18,7 +20,8 @@ interface UnionField {
 /**
  * The schema into which files of all the given schemas can be merged without loss: by name at every depth, in the
  * order in which names are first met; a field that any file lacks, or has nullable, is nullable; types are widened
- * as `leaf_union.ts` says. Throws `schema_incompatible`, naming the column and both types, when there is none.
+ * as `leaf_union.ts` says. Throws `schema_incompatible`, naming the column and both types, when there is none,
+ * or when it would have more elements than an input may have.
  */
 export function unionSchema(trees: readonly SchemaTree[]): SchemaTree {
   const [first] = trees;
@@ -35,6 +38,12 @@ export function unionSchema(trees: readonly SchemaTree[]): SchemaTree {
     numChildren: fields.length,
   }];
   for (const field of fields) emit(field, elements);
+  if (elements.length > defaultLimits.schemaElements) {
+    throw parquetError(
+      "schema_incompatible",
+      `the union has ${elements.length} elements, and ${defaultLimits.schemaElements} can be read back`,
+    );
+  }
   return schemaTree(elements);
 }
 
@@ -46,23 +55,26 @@ function sameColumns(one: SchemaTree, other: SchemaTree): boolean {
 
 /**
  * Splits schemas into groups, each of which has a union: in order, each schema goes to the first group that takes
- * it. Gives, for each group, its union and the indices of its schemas.
+ * it. Gives, for each group, its union and the indices of its schemas, and for all but the first why the first
+ * group did not take the schema that opened it.
  */
 export function compatibleGroups(
   trees: readonly SchemaTree[],
-): { schema: SchemaTree; members: number[] }[] {
-  const groups: { schema: SchemaTree; members: number[] }[] = [];
+): { schema: SchemaTree; members: number[]; refusal?: SedimentError }[] {
+  const groups: { schema: SchemaTree; members: number[]; refusal?: SedimentError }[] = [];
   trees.forEach((tree, index) => {
+    let refusal: SedimentError | undefined;
     for (const group of groups) {
       try {
         group.schema = unionSchema([group.schema, tree]);
-      } catch {
+      } catch (thrown) {
+        refusal ??= asSedimentError(thrown);
         continue;
       }
       group.members.push(index);
       return;
     }
-    groups.push({ schema: tree, members: [index] });
+    groups.push({ schema: tree, members: [index], ...(refusal !== undefined && { refusal }) });
   });
   return groups;
 }
