@@ -101,6 +101,20 @@ Deno.test("bad messages become dead letters at once, one alert tells of them, an
     const alerts = await sql`select class, occurrences, state from public.alerts`;
     assert.equal(received.length, alerts.length, "one an alert, and one alert a class and window");
     assert.equal(received[0].class, "invalid_message");
+
+    const [{ id: letter }] = await sql`select id::int from public.dead_letters limit 1`;
+    const redrive = (headers: Record<string, string>) =>
+      call(stack, "POST", "/compaction/dlq/redrive", { headers, json: { ids: [letter, 999_999] } });
+    const skipped = async (headers: Record<string, string>) =>
+      (await redrive(headers)).body.skipped;
+    assert.deepEqual(await skipped(user.headers), [
+      { id: letter, reason: "not_found" }, // another's looks as if it were not there
+      { id: 999_999, reason: "not_found" },
+    ]);
+    assert.deepEqual(await skipped({ apikey: stack.secretKey }), [
+      { id: letter, reason: "no_partition" },
+      { id: 999_999, reason: "not_found" },
+    ]);
   });
 });
 
