@@ -9,7 +9,7 @@ import type { UploadPorts } from "../../../shared/uploads/ports.ts";
 import { receiveUpload, uploadAtOnce } from "../../../shared/uploads/receive_upload.ts";
 import { stageUpload } from "../../../shared/uploads/stage_upload.ts";
 import type { UploadRequest } from "../../../shared/uploads/upload_request.ts";
-import { encodeRows, inspectRows, latest, mergeAllRows, mergeRows } from "./rows.ts";
+import { encodeRows, inspectRows, keepApart, latest, mergeAllRows, mergeRows } from "./rows.ts";
 import type { ClientUpload, World } from "./world.ts";
 
 /** Few, so that many meet on one. The last is one where the last writer of a key wins. */
@@ -160,6 +160,7 @@ export async function worker(
     store: world.storeOf(name),
     clock: world.clockOf(name),
     merge: kind === "old" ? mergeAllRows : mergeRows,
+    unite: keepApart,
   };
   for (let turn = 0; turn < turns; turn++) {
     try {

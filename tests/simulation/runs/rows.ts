@@ -3,6 +3,7 @@
  * every row can be told from every other. The planner, the turn, the catalog and the store see ordinary files.
  */
 import type { Merge } from "../../../shared/compaction/ports.ts";
+import type { UniteSchemas } from "../../../shared/compaction/schema_groups.ts";
 import { SedimentError } from "../../../shared/errors.ts";
 import type { ParquetFacts } from "../../../shared/parquet/inspect.ts";
 import type { MergePlan, MergeResult, Sink } from "../../../shared/parquet/merge_plan.ts";
@@ -60,6 +61,10 @@ function facts(file: RowFile, bytes: number) {
 export function inspectRows(bytes: Uint8Array): ParquetFacts {
   return facts(decodeRows(bytes), bytes.byteLength) as unknown as ParquetFacts;
 }
+
+/** Stands for `uniteSchemas`: a schema is a name here, and two of them have no union. */
+export const keepApart: UniteSchemas = (schemas) =>
+  schemas.map((schema, index) => ({ schema, members: [index] }));
 
 /** Stands for `merge`: rows of all inputs in order, where they have keys the last of each; a bad one is rejected whole. */
 export const mergeRows: Merge = (plan, readers, sink, options) =>

@@ -7,7 +7,7 @@ import { Random } from "./random.ts";
 import type { TraceLine } from "./scheduler.ts";
 import { vacuum } from "../../../shared/compaction/vacuum.ts";
 import { takeTurn } from "../../../shared/compaction/turn.ts";
-import { latest, mergeRows } from "./rows.ts";
+import { keepApart, latest, mergeRows } from "./rows.ts";
 import { World } from "./world.ts";
 
 /** What a seed came to. */
@@ -105,7 +105,7 @@ async function comeToRest(world: World): Promise<void> {
     await database.advance(round % 2 === 0 ? 70 : 2_500);
     await catalog.expireLeases({});
     await catalog.sweep({});
-    const turn = await takeTurn({ catalog, store, clock, merge: mergeRows }, {
+    const turn = await takeTurn({ catalog, store, clock, merge: mergeRows, unite: keepApart }, {
       worker: "calm",
       leaseSeconds: 60,
       turnSeconds: 60,
@@ -118,7 +118,7 @@ async function comeToRest(world: World): Promise<void> {
     quiet = idle && round > 8 ? quiet + 1 : 0;
   }
   // What was woken by the sweep of the last round has its turn: then nothing may be left over.
-  await takeTurn({ catalog, store, clock, merge: mergeRows }, {
+  await takeTurn({ catalog, store, clock, merge: mergeRows, unite: keepApart }, {
     worker: "calm",
     leaseSeconds: 60,
     turnSeconds: 60,
