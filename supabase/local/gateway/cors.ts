@@ -13,18 +13,24 @@ export function preflight(request: Request): Response {
   });
 }
 
-/** The same response, readable by any origin. */
+/** The response, readable by any origin; its headers are changed in place where they can be. */
 export function withCors(response: Response): Response {
-  const headers = new Headers(response.headers);
+  try {
+    addCors(response.headers);
+    return response;
+  } catch {
+    // Some responses (redirects, those of fetch) have headers that can't be changed.
+    const copy = new Response(response.body, response);
+    addCors(copy.headers);
+    return copy;
+  }
+}
+
+function addCors(headers: Headers): void {
   headers.set("access-control-allow-origin", "*");
   headers.set(
     "access-control-expose-headers",
     "etag, content-range, content-location, content-length, retry-after, x-total-count, link, " +
       "location, tus-resumable, upload-offset, upload-length, upload-metadata, upload-expires",
   );
-  return new Response(response.body, {
-    status: response.status,
-    statusText: response.statusText,
-    headers,
-  });
 }

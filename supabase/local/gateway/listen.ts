@@ -5,6 +5,8 @@ export interface Front extends AsyncDisposable {
   url: string;
   port: number;
   serve(handler: (request: Request) => Promise<Response>): void;
+  /** Answers as the socket would. */
+  handle(request: Request): Promise<Response>;
 }
 
 /**
@@ -27,6 +29,7 @@ export function listen(port: number): Front {
     serve(next) {
       handler = next;
     },
+    handle: (request) => handler(request),
     async [Symbol.asyncDispose]() {
       // Requests under way may finish, within reason.
       const cut = setTimeout(() => aborter.abort(), 2_000);
