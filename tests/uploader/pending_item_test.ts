@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import fc from "fast-check";
+import fc from "../support/fast_check.ts";
 import { applyEvent, claimed, claimOverrun, newItem } from "../../shared/uploader/pending_item.ts";
 import {
   ms,

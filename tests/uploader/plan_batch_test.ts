@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import fc from "fast-check";
+import fc from "../support/fast_check.ts";
 import { claimed, newItem } from "../../shared/uploader/pending_item.ts";
 import { iso, type PendingItem } from "../../shared/uploader/pending_record.ts";
 import { authWaitMs, type BatchFacts, planBatch } from "../../shared/uploader/plan_batch.ts";
