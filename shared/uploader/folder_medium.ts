@@ -156,7 +156,6 @@ export async function openFolderMedium(options: FolderMediumOptions): Promise<Pe
 
     async write(id, text) {
       await fs.rename(await writeAside([new TextEncoder().encode(text)]), json(id));
-      await fs.syncFolder(root);
     },
 
     async setAside(id) {
@@ -183,16 +182,22 @@ export async function openFolderMedium(options: FolderMediumOptions): Promise<Pe
       };
     },
 
-    async remove(id) {
-      await fs.unlink(json(id));
+    remove: (id) => fs.unlink(json(id)),
+
+    async removeBytes(ids) {
       // Were the removal of the bytes to survive a power cut that the record's did not, the item would
-      // come back as a record without bytes.
+      // come back as a record without bytes. One sync serves all that have gathered.
       await fs.syncFolder(root);
-      await fs.unlink(bin(id));
-      await fs.unlink(`${json(id)}.broken`);
+      for (const id of ids) {
+        await fs.unlink(bin(id));
+        await fs.unlink(`${json(id)}.broken`);
+      }
     },
 
     async sweep() {
+      // What the process before us wrote becomes durable: a power cut takes back at most the attempts of
+      // one process, not those of a whole row of crashes.
+      await fs.syncFolder(root);
       await locks.sweep();
       let swept = 0;
       for (const { name } of await fs.list(tmp)) {

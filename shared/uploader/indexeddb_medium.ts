@@ -163,6 +163,11 @@ export async function indexedDbMedium(
         transaction.objectStore("notes").delete(`broken-${id}`);
       }),
 
+    removeBytes: (ids) =>
+      write(["bytes"], (transaction) => {
+        for (const id of ids) transaction.objectStore("bytes").delete(id);
+      }),
+
     sweep: () => Promise.resolve(0), // nothing is written before it is whole
 
     readNote: async (note) => await get<string>("notes", note) ?? null,

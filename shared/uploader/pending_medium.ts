@@ -78,14 +78,18 @@ export interface PendingMedium {
   scan(visit: (record: ScannedRecord) => void): Promise<MediumScan>;
   /** A record's text; null when there is none. */
   read(id: string): Promise<string | null>;
-  /** Replaces a record at once or not at all. */
+  /**
+   * Replaces a record at once or not at all. A power cut may bring the old one back, never a torn one.
+   */
   write(id: string, text: string): Promise<void>;
   /** Puts a broken record's text aside, beside the item, so that nothing is lost. Under the lock. */
   setAside(id: string): Promise<void>;
   /** Bytes of an item; null when there are none (or a symbolic link is in their place). */
   bytes(id: string): Promise<StoredBytes | null>;
-  /** Removes record, then bytes. */
+  /** Removes a record. Its bytes may stay until {@link removeBytes}. Under the lock. */
   remove(id: string): Promise<void>;
+  /** Removes bytes whose records are gone, after that is durable. Under the lock. */
+  removeBytes(ids: string[]): Promise<void>;
   /** Removes what unfinished saves of dead processes left. Under the lock. */
   sweep(): Promise<number>;
   /** Small state beside the items (the park). */

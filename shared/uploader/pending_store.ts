@@ -23,7 +23,7 @@ import type {
   StoredBytes,
 } from "./pending_medium.ts";
 import { ms, type PendingItem, readRecord, writeRecord } from "./pending_record.ts";
-import { isClaimLost, removeOrphan, repairItem } from "./repair_item.ts";
+import { isClaimLost, repairItem } from "./repair_item.ts";
 import type { UploaderSettings } from "./settings.ts";
 import { type ItemEvent, itemTransitions } from "./transitions.ts";
 import { identityOf } from "./upload_meta.ts";
@@ -44,12 +44,18 @@ export interface PendingStoreOptions {
   say: Say;
 }
 
+/** Bytes up to this are held in memory while they are sent. */
+const smallBytes = 8 * 1024 * 1024;
+
 /** See the file's head. */
 export class PendingStore {
   readonly #parts: PendingStoreOptions;
   readonly #medium: PendingMedium;
   readonly #usage: Usage;
   readonly #unwritten = new UnwrittenRecords();
+  /** Removed items whose bytes are still there: one sync serves many. */
+  readonly #removed = new Set<string>();
+  #tidying: Promise<void> | null = null;
   #nonces = 0;
 
   constructor(options: PendingStoreOptions) {
@@ -106,6 +112,7 @@ export class PendingStore {
    * in the log.
    */
   async list(): Promise<PendingItem[]> {
+    await this.#tidying;
     return await this.#guard(async () => {
       const { say } = this.#parts;
       if (this.#unwritten.ids.length > 0) await this.#locked(() => this.#writeUnwritten());
@@ -122,9 +129,8 @@ export class PendingStore {
       if (scan.foreign.length > 0) {
         say("foreign", { count: scan.foreign.length, names: scan.foreign.slice(0, 5) });
       }
-      if (wrong.length + scan.orphans.length > 0) {
+      if (wrong.length > 0) {
         await this.#locked(async () => {
-          for (const id of scan.orphans) await removeOrphan(id, this.#parts);
           for (const id of wrong) {
             const item = await this.#repair(id);
             if (item) items.push(item);
@@ -137,15 +143,27 @@ export class PendingStore {
     });
   }
 
-  /** Start-up: removes what unfinished saves of dead processes left, then lists. */
+  /**
+   * Start-up: removes what unfinished saves and removals of dead processes left (bytes without a record:
+   * nobody was told that they were saved, or the service has them), then lists.
+   */
   async recover(): Promise<PendingItem[]> {
     await this.#guard(() =>
       this.#locked(async () => {
-        const count = await this.#medium.sweep();
+        const parts = await this.#medium.sweep();
+        const { orphans } = await this.#medium.scan(() => {});
+        if (orphans.length > 0) await this.#medium.removeBytes(orphans);
+        const count = parts + orphans.length;
         if (count > 0) this.#parts.say("recovered", { what: "unfinished saves", count });
       })
     );
     return await this.list();
+  }
+
+  /** Ends what goes on in the background. */
+  async close(): Promise<void> {
+    await this.#tidying;
+    await this.#medium.close();
   }
 
   /** One item, or null. */
@@ -191,14 +209,22 @@ export class PendingStore {
       if (!stored) {
         throw new SedimentError("bytes_missing", `${item.file_path} isn't there, or is a link`);
       }
-      const hash = stored.size === item.size ? await stored.sha256() : "not looked at";
+      // Small ones are read once, for the check and for the sending.
+      const whole = stored.size === item.size && stored.size <= smallBytes
+        ? await stored.read()
+        : null;
+      const hash = whole
+        ? await this.#medium.digest(whole)
+        : stored.size === item.size
+        ? await stored.sha256()
+        : "not looked at";
       if (hash !== item.content_hash) {
         const found = `${item.file_path}: ${stored.size} bytes, sha256 ${hash}`;
         throw new SedimentError("bytes_changed", found, {
           expected: `${item.size} bytes, sha256 ${item.content_hash}`,
         });
       }
-      return stored;
+      return whole ? inMemory(whole, hash) : stored;
     });
   }
 
@@ -245,7 +271,28 @@ export class PendingStore {
     this.#unwritten.forget(id);
     await this.#medium.remove(id);
     this.#usage.remove(id);
+    this.#removed.add(id);
+    this.#tidying ??= this.#tidy();
     return null;
+  }
+
+  /** In the background: what fails here is an orphan, and removed at the next start. */
+  async #tidy(): Promise<void> {
+    try {
+      while (this.#removed.size > 0) {
+        await this.#locked(async () => {
+          const ids = [...this.#removed];
+          this.#removed.clear();
+          const gone: string[] = [];
+          for (const id of ids) if (await this.#medium.read(id) === null) gone.push(id);
+          await this.#medium.removeBytes(gone);
+        });
+      }
+    } catch {
+      /* see above */
+    } finally {
+      this.#tidying = null;
+    }
   }
 
   /** The item of a record as it is now; null when there is none that this version can use. */
@@ -350,6 +397,15 @@ export class PendingStore {
       throw error;
     }
   }
+}
+
+function inMemory(bytes: Uint8Array<ArrayBuffer>, sha256: string): StoredBytes {
+  return {
+    size: bytes.length,
+    read: () => Promise.resolve(bytes),
+    slice: (start, end) => Promise.resolve(bytes.slice(start, end)),
+    sha256: () => Promise.resolve(sha256),
+  };
 }
 
 function compare(a: string, b: string): number {

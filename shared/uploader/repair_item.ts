@@ -63,10 +63,3 @@ export async function repairItem(
     return next;
   }
 }
-
-/** Bytes without a record: of a save that nobody was told had succeeded, or of a removal half done. */
-export async function removeOrphan(id: string, tools: RepairTools): Promise<void> {
-  if (await tools.medium.read(id) !== null) return; // its record came since the scan
-  await tools.medium.remove(id);
-  tools.say("recovered", { id, what: "bytes without a record" });
-}

@@ -239,7 +239,7 @@ export async function createUploader(options: UploaderOptions): Promise<Uploader
       endTriggers?.();
       endTriggers = null;
       await service.stop();
-      await medium.close();
+      await store.close();
     },
   };
 }

@@ -178,7 +178,7 @@ Deno.test("half pairs and torn records end as SPEC.md says", async () => {
     await unlink(`${folder}/${lone}.bin`);
     await writeFile(`${folder}/${torn}.json`, '{"v":1,"id":');
     await rename(`${folder}/${whole}.json`, `${folder}/elsewhere.txt`); // bytes without a record
-    const items = new Map((await (await another()).list()).map((item) => [item.id, item]));
+    const items = new Map((await (await another()).recover()).map((item) => [item.id, item]));
     assert.equal(items.get(lone)?.state, "dead");
     assert.equal(items.get(lone)?.last_error?.code, "bytes_missing");
     assert.equal(items.get(torn)?.state, "dead");

@@ -308,6 +308,7 @@ Deno.test("an unreadable record is dead and can't be re-queued, since nobody kno
     assert.deepEqual(await uploader.requeue([id]), []);
     assert.deepEqual(await uploader.bytes(id), bytesOf(1));
     assert.deepEqual(await uploader.drop([id]), [id]);
+    await uploader.stop();
     assert.deepEqual(await readdir(folder), [".sediment"]);
   });
 });

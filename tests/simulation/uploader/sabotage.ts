@@ -2,7 +2,6 @@
  * Guards taken out, one at a time: a simulation that doesn't notice has a hole. Tests and
  * `--break NAME` use them.
  */
-import type { FileSystem } from "../../../shared/uploader/file_system.ts";
 import type { PendingMedium } from "../../../shared/uploader/pending_medium.ts";
 
 /** What can be taken out. */
@@ -21,8 +20,6 @@ export type Sabotage = keyof typeof sabotages;
 export function sabotageMedium(
   medium: PendingMedium,
   sabotage: Sabotage | null,
-  fs: FileSystem,
-  folder: string,
 ): PendingMedium {
   switch (sabotage) {
     case "no-lock":
@@ -37,8 +34,8 @@ export function sabotageMedium(
       return {
         ...medium,
         async remove(id) {
-          await fs.unlink(`${folder}/${id}.bin`);
-          await fs.unlink(`${folder}/${id}.json`);
+          await medium.removeBytes([id]);
+          await medium.remove(id);
         },
       };
     default:

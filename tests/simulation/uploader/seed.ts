@@ -148,7 +148,11 @@ export async function runPoison(
   }
   const steps = await time.run(24 * 60 * minute);
   const result = await account(world, seed, "poison", steps, world.unended().length);
-  if (world.crashes !== 5) result.violations.push(`${world.crashes} crashes by one item, not 5`);
+  // A power cut at a death may bring back the record from before the attempt.
+  const most = 5 + world.powerCuts;
+  if (world.crashes < 5 || world.crashes > most) {
+    result.violations.push(`${world.crashes} crashes by one item, not 5 to ${most}`);
+  }
   if (result.dead !== 1) result.violations.push(`${result.dead} dead items, not 1`);
   if (result.stored !== 4) result.violations.push(`${result.stored} of the 4 others stored`);
   return result;

@@ -155,7 +155,7 @@ export class World {
         isAlive: (owner) => this.#isAlive(owner, process),
       });
       const medium: PendingMedium = {
-        ...sabotageMedium(opened, this.sabotage, process.fs, folder),
+        ...sabotageMedium(opened, this.sabotage),
         commit: (id, staged, text) => {
           const identity = identityOfItem(JSON.parse(text));
           this.identities.set(id, identity);
