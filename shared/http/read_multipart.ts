@@ -1,6 +1,7 @@
 /** multipart/form-data bodies: bounded like any other, then split into named parts. */
 import { SedimentError } from "../errors.ts";
 import { type BodyLimits, readBody } from "./read_body.ts";
+import { splitMultipart } from "./split_multipart.ts";
 
 /** A multipart form in memory. */
 export interface MultipartForm {
@@ -26,6 +27,19 @@ export function isMultipart(headers: Headers): boolean {
 export async function readMultipart(request: Request, limits: BodyLimits): Promise<MultipartForm> {
   const contentType = request.headers.get("content-type") ?? "";
   const body = await readBody(request, { ...limits, maxBytes: limits.maxBytes + framingBytes });
+  const parts = splitMultipart(contentType, body);
+  if (parts !== undefined) {
+    // As FormData.get: the first of that name.
+    const bytesOf = (name: string) => parts.find((part) => part.name === name)?.bytes;
+    return {
+      text: (name) => {
+        const bytes = bytesOf(name);
+        return Promise.resolve(bytes === undefined ? undefined : new TextDecoder().decode(bytes));
+      },
+      // deno-lint-ignore require-await -- what it throws is the promise's
+      bytes: async (name) => within(name, bytesOf(name), limits),
+    };
+  }
   let form: FormData;
   try {
     form = await new Response(body as BodyInit, { headers: { "content-type": contentType } })
@@ -45,23 +59,30 @@ export async function readMultipart(request: Request, limits: BodyLimits): Promi
     },
     async bytes(name) {
       const value = form.get(name);
-      if (value === null) {
-        throw new SedimentError("invalid_multipart", `The part "${name}" is missing`, {
-          field: name,
-          expected: `a part named "${name}" that holds the file`,
-        });
-      }
       const bytes = typeof value === "string"
         ? new TextEncoder().encode(value)
+        : value === null
+        ? undefined
         : new Uint8Array(await value.arrayBuffer());
-      if (bytes.byteLength > limits.maxBytes) {
-        throw new SedimentError("body_too_large", `The file has ${bytes.byteLength} bytes`, {
-          field: name,
-          expected: `at most ${limits.maxBytes} bytes`,
-          extra: { max_bytes: limits.maxBytes },
-        });
-      }
-      return bytes;
+      return within(name, bytes, limits);
     },
   };
+}
+
+/** The bytes of a part that is there and not too long. */
+function within(name: string, bytes: Uint8Array | undefined, { maxBytes }: BodyLimits): Uint8Array {
+  if (bytes === undefined) {
+    throw new SedimentError("invalid_multipart", `The part "${name}" is missing`, {
+      field: name,
+      expected: `a part named "${name}" that holds the file`,
+    });
+  }
+  if (bytes.byteLength > maxBytes) {
+    throw new SedimentError("body_too_large", `The file has ${bytes.byteLength} bytes`, {
+      field: name,
+      expected: `at most ${maxBytes} bytes`,
+      extra: { max_bytes: maxBytes },
+    });
+  }
+  return bytes;
 }
