@@ -1,8 +1,25 @@
 import { join } from "node:path";
+import { stackError } from "../parts/stack_error.ts";
+
+/** Everything that a stack writes into its folder; `--reset` removes these and refuses when there is more. */
+const ownEntries = new Set([
+  "cache",
+  "children.json",
+  "cli",
+  "keys.json",
+  "postgres",
+  "postgrest.conf",
+  "postgrest.log",
+  "storage",
+]);
 
 export interface StateFolder {
   path: string;
-  /** Removes everything in it but the lock. */
+  /**
+   * Removes everything in it but the lock.
+   *
+   * @throws part_failed when it holds what no stack made; then nothing is removed
+   */
   empty(): Promise<void>;
   /** Removes it when it was made for this run only. */
   close(): Promise<void>;
@@ -24,11 +41,19 @@ export async function openStateFolder(path: string | undefined): Promise<StateFo
   return {
     path: real,
     async empty() {
-      for await (const entry of Deno.readDir(real)) {
-        if (entry.name !== "stack.lock") {
-          await Deno.remove(join(real, entry.name), { recursive: true });
-        }
+      const names = (await Array.fromAsync(Deno.readDir(real))).map((entry) => entry.name)
+        .filter((name) => name !== "stack.lock");
+      const foreign = names.filter((name) => !ownEntries.has(name));
+      if (foreign.length > 0) {
+        throw stackError(
+          "part_failed",
+          `${real} holds ${
+            foreign.slice(0, 3).join(", ")
+          }, which no stack made: nothing was removed.`,
+          "Name a folder that is a stack's own: deno task start --reset --state DIR",
+        );
       }
+      for (const name of names) await Deno.remove(join(real, name), { recursive: true });
     },
     async close() {
       if (temporary) await Deno.remove(real, { recursive: true }).catch(() => {});
