@@ -83,12 +83,30 @@ function checkHead(head: Uint8Array): void {
   }
 }
 
+/** A file that begins as Parquet and does not end as such was cut off on its way. */
+function checkTail(head: Uint8Array, lastEight: Uint8Array, fileSize: number): void {
+  const end = lastEight.length;
+  const last = end < 4 ? 0 : uint32(lastEight, end - 4);
+  if (head.length < 4 || uint32(head, 0) !== magic) return;
+  if (last === magic || last === encryptedMagic) return;
+  throw parquetError(
+    "invalid_parquet",
+    `the file begins with PAR1 and is cut off at byte ${fileSize}`,
+    {},
+    {
+      expected: "PAR1 as the first and last four bytes",
+    },
+  );
+}
+
 /** Reads the footer of a file in memory. Errors as {@link footerLength} and {@link parseFooter}. */
 export function footerOfBytes(
   bytes: Uint8Array,
   limits: Readonly<ParquetLimits> = defaultLimits,
 ): Footer {
-  const length = footerLength(bytes.subarray(Math.max(0, bytes.length - 8)), bytes.length, limits);
+  const lastEight = bytes.subarray(Math.max(0, bytes.length - 8));
+  checkTail(bytes, lastEight, bytes.length);
+  const length = footerLength(lastEight, bytes.length, limits);
   checkHead(bytes);
   const start = bytes.length - 8 - length;
   return { metadata: parseFooter(bytes.subarray(start, start + length), limits), start, length };

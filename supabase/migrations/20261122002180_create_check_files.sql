@@ -25,4 +25,9 @@ begin
     perform sediment.fail('invalid_request', 400, format('data file %s is not well formed: %s',
       v_bad.ordinal, row_to_json(v_bad)));
   end if;
+  if (select count(distinct f.ordinal) from jsonb_to_recordset(p_files) as f(ordinal integer))
+    <> jsonb_array_length(p_files)
+  then
+    perform sediment.fail('invalid_request', 400, 'two data files have the same ordinal');
+  end if;
 end $$;

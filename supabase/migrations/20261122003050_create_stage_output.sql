@@ -17,6 +17,9 @@ begin
   if p_n is null or p_n < 0 then
     perform sediment.fail('invalid_request', 400, format('p_n is %s', p_n));
   end if;
+  if p_expected_bytes is null or p_expected_bytes < 0 then
+    perform sediment.fail('invalid_request', 400, format('p_expected_bytes is %s', p_expected_bytes));
+  end if;
   p := sediment.lock_run_partition(p_run);
   select * into v_done from public.run_commits c where c.run_id = p_run and c.ordinal = p_n;
   if found then

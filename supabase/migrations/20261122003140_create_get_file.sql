@@ -1,7 +1,7 @@
 -- One data file, for serving its bytes: {id, dataset_id, user_id, object_key, start_byte, byte_length, size,
 -- object_size, table, period_tag, level, state, quarantine_code, quarantine_reason, row_count, row_group_count,
 -- uncompressed_bytes, schema_fingerprint, schema, stats, etag, uploaded_at, added_version, removed_version}.
--- Raises not_found, dataset_forbidden, version_gone (no kept version shows it any more).
+-- Raises not_found (also for the files of others), version_gone (no kept version shows it any more).
 create or replace function public.get_file(p_user uuid, p_file bigint)
 returns jsonb
 language plpgsql
@@ -12,7 +12,10 @@ declare
   d public.datasets;
 begin
   select * into f from public.battle_files x where x.id = p_file;
-  if not found then
+  -- File ids are consecutive: that one is another's must not be told from that there is none.
+  if not found or (p_user is not null and not exists (
+    select 1 from public.datasets x where x.id = f.dataset_id and x.user_id = p_user))
+  then
     perform sediment.fail('not_found', 404, format('there is no data file %s', p_file));
   end if;
   d := sediment.own_dataset(p_user, f.dataset_id);

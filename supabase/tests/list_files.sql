@@ -66,7 +66,7 @@ create temp table f as select (l -> 'files' -> 0 ->> 'id')::bigint as gone, (sel
 select is(get_file(tests.u(1), kept) ->> 'table', 'port', 'a file by its id') from f;
 select is(get_file(tests.u(1), kept) -> 'schema', '{"name": "root"}', 'with its schema') from f;
 select is(get_file(null, kept) ->> 'user_id', tests.u(1)::text, 'and its owner, for the service') from f;
-select throws_ok($$select get_file(tests.u(2), kept) from f$$, 'SD403', 'dataset_forbidden', 'not another user''s');
+select throws_ok($$select get_file(tests.u(2), kept) from f$$, 'SD404', 'not_found', 'another user''s file is as if it were not there');
 select throws_ok($$select get_file(tests.u(1), gone) from f$$, 'SD410', 'version_gone', 'a file that no kept version shows is gone');
 select throws_ok($$select get_file(tests.u(1), 0)$$, 'SD404', 'not_found', 'an unknown one is not found');
 

@@ -73,7 +73,7 @@ Deno.test("every bad input is its own 4xx, and nothing is stored or queued", asy
   /** Bytes that are refused, by both protocols. */
   const bytes: [string, Uint8Array, Expected, Record<string, unknown>?][] = [
     ["bytes that are not Parquet", new TextEncoder().encode("hello, world"), [422, "not_parquet"]],
-    ["Parquet without its end", good.slice(0, good.length - 9), [422, "not_parquet"]],
+    ["Parquet without its end", good.slice(0, good.length - 9), [422, "invalid_parquet"]],
     ["Parquet without its middle", gutted(good), [422, "invalid_parquet"]],
     ["another hash", good, [422, "hash_mismatch"], { content_hash: "ab".repeat(32), table: "x" }],
     ["another size", good, [422, "size_mismatch"], { file_size: good.length + 1 }],
@@ -83,7 +83,7 @@ Deno.test("every bad input is its own 4xx, and nothing is stored or queued", asy
     }],
     ["a slice that is not Parquet", good, [422, "not_parquet"], {
       table: "x",
-      table_offsets: [{ table_name: "x", start_byte: 0, byte_length: 100 }],
+      table_offsets: [{ table_name: "x", start_byte: 4, byte_length: 100 }],
     }],
     ["the same body with offsets", good, [422, "upload_conflict"], {
       table_offsets: [{ table_name: "battles", start_byte: 0, byte_length: good.length }],

@@ -223,12 +223,12 @@ Deno.test("what isn't a footer is refused with the code that says what is wrong"
   assert.equal(codeOf(() => footerOfBytes(file)), "no error");
   assert.equal(codeOf(() => footerOfBytes(new Uint8Array())), "not_parquet");
   assert.equal(codeOf(() => footerOfBytes(new TextEncoder().encode("PAR1PAR1"))), "not_parquet");
-  assert.equal(codeOf(last([0x50, 0x41, 0x52, 0x32])), "not_parquet");
+  assert.equal(codeOf(last([0x50, 0x41, 0x52, 0x32])), "invalid_parquet");
   assert.equal(codeOf(last([0x50, 0x41, 0x52, 0x45])), "unsupported_parquet");
   assert.equal(codeOf(last([0, 0, 0, 0, ...magic])), "invalid_parquet");
   assert.equal(codeOf(last([255, 255, 255, 255, ...magic])), "invalid_parquet");
   assert.equal(codeOf(() => footerOfBytes(file.slice(1))), "not_parquet");
-  assert.equal(codeOf(() => footerOfBytes(file.slice(0, -1))), "not_parquet");
+  assert.equal(codeOf(() => footerOfBytes(file.slice(0, -1))), "invalid_parquet");
   const { length } = footerOfBytes(file);
   const limits = { ...defaultLimits, footerBytes: length - 1 };
   assert.equal(codeOf(() => footerOfBytes(file, limits)), "invalid_parquet");

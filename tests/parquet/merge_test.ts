@@ -115,7 +115,7 @@ Deno.test("inputs that are no Parquet, truncated or of another schema are reject
   assert.deepEqual(result.rejected.map(({ id, error }) => [id, error.code]), [
     ["f0", "not_parquet"],
     ["f2", "not_parquet"],
-    ["f3", "not_parquet"],
+    ["f3", "invalid_parquet"],
     ["f4", "schema_incompatible"],
   ]);
   assert.match(result.rejected[3].error.message, /"a":INT64\?,"b":STRING\?/);
