@@ -1,8 +1,6 @@
 /** All functions in one server: for Deno Deploy and for the embedded Supabase. */
 import { asSedimentError } from "../shared/errors.ts";
-import { notFound, problemResponse } from "../shared/http/problem.ts";
-import { requestIdOf } from "../shared/http/request_id.ts";
-import type { HttpApp } from "../shared/http/http_app.ts";
+import { createHttpApp, type HttpApp } from "../shared/http/http_app.ts";
 import { createAssetSyncApp } from "./asset-sync/app.ts";
 import { createBattleDataApp } from "./battle-data/app.ts";
 import { createCompactionApp } from "./compaction/app.ts";
@@ -35,15 +33,14 @@ export function createApp(
     "dead-letter": createDeadLetterApp(services),
     "asset-sync": createAssetSyncApp(services),
   };
+  // Request id, CORS and draining are the same where no function answers.
+  const nowhere = createHttpApp("nowhere");
   return {
     async fetch(request) {
       const { pathname } = new URL(request.url);
       const [, name = ""] = /^(?:\/functions\/v1)?\/([^/]+)/.exec(pathname) ?? [];
       const app = Object.hasOwn(apps, name) ? apps[name] : undefined;
-      if (app === undefined) {
-        return problemResponse(notFound(pathname), requestIdOf(request.headers));
-      }
-      return await app.fetch(request);
+      return await (app ?? nowhere).fetch(request);
     },
   };
 }

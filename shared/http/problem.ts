@@ -57,7 +57,7 @@ export function logProblem(thrown: unknown, requestId: string): void {
   if (error.status < 500) return;
   const causes: string[] = [];
   for (let cause = error.cause; cause !== undefined && causes.length < 5;) {
-    causes.push(cause instanceof Error ? (cause.stack ?? cause.message) : String(cause));
+    causes.push(cause instanceof Error ? (cause.stack ?? cause.message) : causeText(cause));
     cause = cause instanceof Error ? cause.cause : undefined;
   }
   console.error(JSON.stringify({
@@ -67,6 +67,16 @@ export function logProblem(thrown: unknown, requestId: string): void {
     detail: error.message,
     causes,
   }));
+}
+
+/** A cause that is no Error: PostgREST's errors are plain objects. */
+function causeText(cause: unknown): string {
+  if (typeof cause !== "object") return String(cause);
+  try {
+    return JSON.stringify(cause).slice(0, 2_000);
+  } catch {
+    return Object.prototype.toString.call(cause);
+  }
 }
 
 /** The problem of an address that nothing answers. */
