@@ -1,12 +1,15 @@
 /**
- * `deno task bench upload [--uploads N] [--json]`: one-request uploads of 60 KB a second, beside a plain PUT of
+ * `deno task bench upload [--uploads N] [--soak N] [--json]`: one-request uploads of 60 KB a second, beside a plain PUT of
  * the same bytes to the Storage endpoint of the same stack, at several concurrencies, in turns. Where the time
- * goes comes from the answers' Server-Timing. The stack is a process of its own; client and stack share the cores.
+ * goes comes from the answers' Server-Timing, and the CPU of each process of the stack from /proc. The stack is a
+ * process of its own; client and stack share the cores. `--soak N` makes N uploads more, 16 at once, and prints
+ * the stack's memory after each tenth of them.
  */
 import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
 import { signUp } from "../support/client.ts";
 import { tinyParquet } from "../support/tiny_parquet.ts";
+import { cpuOfTree, spentEach } from "./process_cpu.ts";
 import { memoryOfTree } from "./process_memory.ts";
 
 const { values } = parseArgs({
@@ -15,10 +18,14 @@ const { values } = parseArgs({
     /** Uploads a case. */
     uploads: { type: "string", default: "600" },
     concurrency: { type: "string", default: "1,16,64" },
+    /** Uploads after the cases, for the memory curve. */
+    soak: { type: "string", default: "0" },
     json: { type: "boolean", default: false },
   },
 });
 const uploads = Number(values.uploads);
+const soak = Number(values.soak);
+const onLinux = Deno.build.os === "linux";
 const concurrencies = values.concurrency.split(",").map(Number);
 
 interface Address {
@@ -159,23 +166,61 @@ async function measure(stack: Address): Promise<void> {
   }
   for (const concurrency of concurrencies) {
     for (const name of Object.keys(spent)) delete spent[name];
-    const total = { uploads: 0, puts: 0, each: [] as number[] };
+    const total: Total = { uploads: 0, puts: 0, each: [], uploadCpu: {}, putCpu: {} };
+    const cpuOf = async (sums: Record<string, number>, work: () => Promise<void>) => {
+      const before = onLinux ? await cpuOfTree(stack.pid) : {};
+      await work();
+      const spent = spentEach(before, onLinux ? await cpuOfTree(stack.pid) : {}, 1);
+      for (const [name, ms] of Object.entries(spent)) sums[name] = (sums[name] ?? 0) + ms;
+    };
     // In turns, so that a busy machine is busy for both.
     const rounds = 4;
     for (let round = 0; round < rounds; round++) {
-      const ours = await load(uploads / rounds, concurrency, upload);
-      total.uploads += ours.ms;
-      total.each.push(...ours.each);
-      total.puts += (await load(uploads / rounds, concurrency, put)).ms;
+      await cpuOf(total.uploadCpu, async () => {
+        const ours = await load(uploads / rounds, concurrency, upload);
+        total.uploads += ours.ms;
+        total.each.push(...ours.each);
+      });
+      await cpuOf(total.putCpu, async () => {
+        total.puts += (await load(uploads / rounds, concurrency, put)).ms;
+      });
     }
     await report(stack, concurrency, total, spent);
   }
+  for (let tenth = 1; tenth <= 10 && soak > 0; tenth++) {
+    await load(soak / 10, 16, upload);
+    const [rss, database] = await stackMegabytes(stack);
+    const line = { soak: Math.round(soak / 10 * tenth), stack_mb: rss, children_mb: database };
+    if (values.json) console.log(JSON.stringify(line));
+    else console.log(`${line.soak} more uploads: ${rss} MB, its children ${database} MB`);
+  }
+}
+
+/** Resident megabytes of the stack's process; proportional ones of its children. Null where there is no /proc. */
+async function stackMegabytes({ pid }: Address): Promise<[number | null, number | null]> {
+  if (!onLinux) return [null, null];
+  const memory = await memoryOfTree(pid);
+  const own = memory.find((process) => process.pid === pid);
+  const others = memory.filter((process) => process.pid !== pid);
+  return [
+    own === undefined ? null : Math.round(own.rss / 1e6),
+    Math.round(others.reduce((sum, { pss }) => sum + pss, 0) / 1e6),
+  ];
+}
+
+/** Sums of one case: wall milliseconds, those of each upload, CPU milliseconds by program. */
+interface Total {
+  uploads: number;
+  puts: number;
+  each: number[];
+  uploadCpu: Record<string, number>;
+  putCpu: Record<string, number>;
 }
 
 async function report(
   stack: Address,
   concurrency: number,
-  total: { uploads: number; puts: number; each: number[] },
+  total: Total,
   spent: Record<string, number>,
 ): Promise<void> {
   const sorted = total.each.sort((a, b) => a - b);
@@ -185,8 +230,7 @@ async function report(
   const means = Object.fromEntries(
     Object.entries(spent).map(([name, ms]) => [name, Number((ms / sorted.length).toFixed(2))]),
   );
-  const memory = Deno.build.os === "linux" ? await memoryOfTree(stack.pid) : [];
-  const own = memory.find(({ pid }) => pid === stack.pid);
+  const [rss] = await stackMegabytes(stack);
   const line = {
     concurrency,
     uploads_per_s: Number(perSecond(total.uploads).toFixed(1)),
@@ -195,14 +239,19 @@ async function report(
     p50_ms: Number(at(0.5).toFixed(2)),
     p99_ms: Number(at(0.99).toFixed(2)),
     ms_of: means,
-    stack_mb: own === undefined ? null : Math.round(own.rss / 1e6),
+    cpu_ms_of: spentEach({}, total.uploadCpu, sorted.length),
+    put_cpu_ms_of: spentEach({}, total.putCpu, sorted.length),
+    stack_mb: rss,
   };
   if (values.json) return console.log(JSON.stringify(line));
   const cell = (value: unknown, width: number) => String(value).padStart(width);
+  const text = (numbers: Record<string, number>) =>
+    Object.entries(numbers).map(([name, ms]) => `${name} ${ms}`).join(", ");
   console.log(
     cell(concurrency, 10) + cell(line.uploads_per_s, 12) + cell(line.put_per_s, 11) +
       cell(line.ratio, 8) +
       cell(line.p50_ms, 10) + cell(line.p99_ms, 10) + cell(line.stack_mb, 5) + "   " +
-      Object.entries(means).map(([name, ms]) => `${name} ${ms}`).join(", "),
+      text(means) + `\n${cell("", 12)}CPU ms an upload: ${text(line.cpu_ms_of)};` +
+      ` a PUT: ${text(line.put_cpu_ms_of)}`,
   );
 }
