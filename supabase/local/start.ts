@@ -36,7 +36,7 @@ function readOptions() {
       allowNegative: true,
     });
     const port = Number(values.port);
-    if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    if (values.port.trim() === "" || !Number.isInteger(port) || port < 0 || port > 65_535) {
       throw new Error(`--port ${values.port} is not a port`);
     }
     return { ...values, port };

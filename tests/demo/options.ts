@@ -46,8 +46,8 @@ export function readOptions(args: string[]): DemoOptions {
       args,
       options: {
         input: { type: "string" },
-        fragments: { type: "string", default: "200" },
-        rows: { type: "string", default: "500" },
+        fragments: { type: "string" },
+        rows: { type: "string" },
         copies: { type: "string", default: "1" },
         url: { type: "string" },
         key: { type: "string" },
@@ -59,14 +59,17 @@ export function readOptions(args: string[]): DemoOptions {
       console.log(help);
       Deno.exit(0);
     }
+    if (values.input !== undefined && (values.fragments ?? values.rows) !== undefined) {
+      throw new Error("--input sends files as they are: --fragments and --rows don't go with it");
+    }
     if (Boolean(values.url) !== Boolean(values.key)) throw new Error("--url and --key go together");
     return {
       input: values.input,
       url: values.url?.replace(/\/$/, ""),
       key: values.key,
       json: values.json,
-      fragments: whole("--fragments", values.fragments, 100_000),
-      rows: whole("--rows", values.rows, 1_000_000),
+      fragments: whole("--fragments", values.fragments ?? "200", 100_000),
+      rows: whole("--rows", values.rows ?? "500", 1_000_000),
       copies: whole("--copies", values.copies, 100),
     };
   } catch (error) {

@@ -7,6 +7,8 @@ export interface Summary {
   rows_sent: number;
   rows_read: number;
   equal: boolean;
+  /** Tables left out of the comparison: DuckDB can't read what was sent, and it was merged. */
+  not_compared: number;
   files_before: number;
   files_after: number;
   row_groups_before: number;

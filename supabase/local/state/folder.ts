@@ -34,7 +34,15 @@ export async function openStateFolder(path: string | undefined): Promise<StateFo
   const temporary = path === undefined;
   const folder = path ?? await Deno.makeTempDir({ prefix: "sediment-" });
   // 0711: the user that PostgreSQL runs as must get to its own folder inside; what is secret is 0600.
-  if (!await Deno.stat(folder).then(() => true, () => false)) {
+  const info = await Deno.stat(folder).catch(() => null);
+  if (info && !info.isDirectory) {
+    throw stackError(
+      "part_failed",
+      `${folder} is a file.`,
+      "Name a folder: deno task start --state DIR",
+    );
+  }
+  if (!info) {
     await Deno.mkdir(folder, { recursive: true, mode: 0o711 });
   } else if (temporary) await Deno.chmod(folder, 0o711);
   const real = await Deno.realPath(folder);
