@@ -1,6 +1,7 @@
 /** The disk through node:fs, which Deno and Node share. */
 import { createHash } from "node:crypto";
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
+import process from "node:process";
 import { lstat, mkdir, open, readdir, readFile, rename, unlink, utimes } from "node:fs/promises";
 import { type EntryKind, type FileSystem, systemCode } from "./file_system.ts";
 
@@ -8,7 +9,7 @@ import { type EntryKind, type FileSystem, systemCode } from "./file_system.ts";
 const sliceMs = 4;
 // Windows refuses to rename over or remove a file that a virus scanner or an indexer holds open.
 const heldOpen = new Set(["EPERM", "EBUSY", "EACCES"]);
-const onWindows = globalThis.navigator?.platform?.startsWith("Win") ?? false;
+const onWindows = process.platform === "win32";
 
 /** See {@link FileSystem}. */
 export const nodeFileSystem: FileSystem = {

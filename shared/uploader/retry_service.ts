@@ -293,7 +293,7 @@ export class RetryService {
       };
     }
     if (state === "paused" && pause && pause.until > this.#parts.clock.now()) {
-      const code = pause.why === "offline" ? "server_unreachable" : "rate_limited";
+      const code = pause.reason?.code ?? "store_failed";
       return { code, message: `paused (${pause.why}) until ${at(pause.until)}` };
     }
     return null;

@@ -22,6 +22,8 @@ export interface Pause {
   until: number;
   /** Pauses in a row. */
   streak: number;
+  /** What the last request said. */
+  reason?: Reason;
 }
 
 /** What an event brings along. */
@@ -144,7 +146,7 @@ export class ServiceMachine {
       900_000,
     );
     const until = this.#clock.now() + Math.max(backoff, facts.retryAfterMs ?? 0);
-    this.#pause = { why, until, streak: this.#pauseStreak };
+    this.#pause = { why, until, streak: this.#pauseStreak, reason: facts.reason };
     this.#say("paused", { why, until: new Date(until).toISOString(), ...facts.reason });
   }
 }
