@@ -2,7 +2,8 @@
  * `deno task bench merge [--json] [--shape A] [--runs 5] [--data DIR]`: the merge core beside native DuckDB with
  * one thread. Each run is a cold process; the two take turns; medians. DuckDB's start-up is left out, the
  * instantiation of our kernels is not. With --data the inputs are kept there for the next time. --memory merges
- * shape A once, 4, 16 and 33 times over (1.25 GB) instead, and prints the peak of each.
+ * shape A once, 4, 16 and 33 times over (1.25 GB) instead, and prints the peak of each. --peers lets others that
+ * run in an isolate merge shape A in the same turns.
  */
 import { parseArgs } from "node:util";
 import { join } from "node:path";
@@ -19,6 +20,7 @@ const { values: options } = parseArgs({
     runs: { type: "string", default: "5" },
     data: { type: "string" },
     memory: { type: "boolean", default: false },
+    peers: { type: "boolean", default: false },
   },
 });
 
@@ -38,6 +40,21 @@ async function inProcess(script: string, argument: string): Promise<Cost> {
   return JSON.parse(new TextDecoder().decode(stdout).trim().split("\n").at(-1)!);
 }
 
+/** Others that merge in JavaScript or wasm, by the script that runs each. */
+const peers = {
+  "hyparquet": "./merge/peers/hyparquet.ts",
+  "parquet-wasm": "./merge/peers/parquet_wasm.ts",
+};
+
+/** What another took for the same files. */
+interface PeerCost {
+  cpu_ms: number;
+  /** To native DuckDB's CPU, as ours. */
+  ratio: number;
+  peak_mb: number;
+  equal: boolean;
+}
+
 /** One line of the table. */
 interface Line {
   shape: string;
@@ -48,6 +65,8 @@ interface Line {
   size_ratio: number;
   scan_ratio: number;
   equal: boolean;
+  /** With --peers, for shape A. */
+  peers?: Record<string, PeerCost>;
 }
 
 async function bench(shape: Shape, folder: string, runs: number): Promise<Line> {
@@ -58,20 +77,30 @@ async function bench(shape: Shape, folder: string, runs: number): Promise<Line> 
   await Deno.writeTextFile(list, sizes.join("\n"));
   const job = JSON.stringify({ list, output: ours, plan: shape.plan });
   const costs: { ours: Cost[]; duckdb: Cost[] } = { ours: [], duckdb: [] };
+  const others = Object.entries(options.peers && shape.name === "A" ? peers : {})
+    .map(([name, script]) => {
+      const output = join(folder, `${name}.parquet`);
+      return { name, script, output, costs: [] as Cost[] };
+    });
   for (let run = 0; run < runs; run++) {
     costs.ours.push(await inProcess("./merge/ours.ts", job));
     costs.duckdb.push(await inProcess("./merge/duckdb_run.ts", shape.duckdb(duckdb)));
+    for (const { script, output, costs } of others) {
+      costs.push(await inProcess(script, JSON.stringify({ list, output, plan: shape.plan })));
+    }
   }
   const connection = await openDuckdb(1);
   const [a, b] = [
     await fingerprint(connection, ours),
     await fingerprint(connection, duckdb),
   ];
+  const prints = new Map<string, string>();
+  for (const { name, output } of others) prints.set(name, await fingerprint(connection, output));
   const [oursScan, duckdbScan] = await scanTimes(connection, [ours, duckdb]);
   connection.closeSync();
   const oursCpu = median(costs.ours.map((cost) => cost.cpuMs));
   const duckdbCpu = median(costs.duckdb.map((cost) => cost.cpuMs));
-  const line = {
+  const line: Line = {
     shape: shape.name,
     ours_cpu_ms: Math.round(oursCpu),
     duckdb_cpu_ms: Math.round(duckdbCpu),
@@ -81,7 +110,19 @@ async function bench(shape: Shape, folder: string, runs: number): Promise<Line> 
     scan_ratio: Number((oursScan / duckdbScan).toFixed(3)),
     equal: a === b,
   };
-  await Promise.all([ours, duckdb, list].map((path) => Deno.remove(path)));
+  if (others.length > 0) {
+    line.peers = Object.fromEntries(others.map(({ name, costs }): [string, PeerCost] => {
+      const cpu = median(costs.map((cost) => cost.cpuMs));
+      return [name, {
+        cpu_ms: Math.round(cpu),
+        ratio: Number((cpu / duckdbCpu).toFixed(3)),
+        peak_mb: Math.round(Math.max(...costs.map((cost) => cost.peakMb))),
+        equal: prints.get(name) === b,
+      }];
+    }));
+  }
+  const made = [ours, duckdb, list, ...others.map(({ output }) => output)];
+  await Promise.all(made.map((path) => Deno.remove(path)));
   return line;
 }
 
@@ -140,6 +181,12 @@ try {
         String(line.equal).padStart(6),
         ` ${shape.what}`,
       ].join(" "));
+      for (const [name, peer] of Object.entries(line.peers ?? {})) {
+        console.log(
+          `      ${name}: ${peer.cpu_ms} ms, ${peer.ratio.toFixed(3)} of native DuckDB, peak ` +
+            `${peer.peak_mb} MB, ${peer.equal ? "the same rows" : "other rows"}`,
+        );
+      }
     }
   }
 } finally {

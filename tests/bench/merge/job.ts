@@ -1,0 +1,18 @@
+/** What a process of the bench is to merge. */
+import type { MergePlan } from "../../../shared/parquet/merge_plan.ts";
+
+/** Argument of a merging process, as JSON. */
+export interface Job {
+  /** A file that holds the paths, line by line, with their sizes before them. */
+  list: string;
+  output: string;
+  plan: Omit<MergePlan, "inputs">;
+}
+
+/** The files that a job's list names, in order. */
+export function listedFiles(list: string): { path: string; size: number }[] {
+  return Deno.readTextFileSync(list).trim().split("\n").map((line) => {
+    const space = line.indexOf(" ");
+    return { size: Number(line.slice(0, space)), path: line.slice(space + 1) };
+  });
+}
