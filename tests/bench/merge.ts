@@ -40,7 +40,10 @@ async function inProcess(script: string, argument: string): Promise<Cost> {
   return JSON.parse(new TextDecoder().decode(stdout).trim().split("\n").at(-1)!);
 }
 
-/** Others that merge in JavaScript or wasm, by the script that runs each. */
+/**
+ * Others that merge in JavaScript or wasm, by the script that runs each. Not duckdb-wasm: it fetches its Parquet
+ * extension from extensions.duckdb.org when it runs.
+ */
 const peers = {
   "hyparquet": "./merge/peers/hyparquet.ts",
   "parquet-wasm": "./merge/peers/parquet_wasm.ts",
