@@ -21,7 +21,6 @@ export function listen(port: number): Front {
       status: 503,
       headers: { "retry-after": "1" },
     }));
-  const aborter = new AbortController();
   const server = serve();
   return {
     url: `http://127.0.0.1:${server.addr.port}`,
@@ -31,10 +30,11 @@ export function listen(port: number): Front {
     },
     handle: (request) => handler(request),
     async [Symbol.asyncDispose]() {
-      // Requests under way may finish, within reason.
-      const cut = setTimeout(() => aborter.abort(), 2_000);
-      await server.shutdown();
-      await server.finished;
+      // Requests under way may finish, within reason. No abort after that: Deno.serve's own listener
+      // throws BadResource, uncaught, when the shutdown has closed the socket in the meantime.
+      let cut: ReturnType<typeof setTimeout> | undefined;
+      const patience = new Promise((resolve) => cut = setTimeout(resolve, 2_000));
+      await Promise.race([server.shutdown().then(() => server.finished), patience]);
       clearTimeout(cut);
     },
   };
@@ -44,7 +44,6 @@ export function listen(port: number): Front {
       return Deno.serve({
         hostname: "127.0.0.1",
         port,
-        signal: aborter.signal,
         onListen: () => {},
         onError: (error) => {
           console.error("gateway:", error);
