@@ -11,10 +11,7 @@ import { createSupabaseStore } from "../shared/storage/supabase_store.ts";
 import type { Services } from "./services.ts";
 
 /** Ports that tests give in place of the real ones. */
-export interface ReplacedPorts extends Partial<Pick<Services, "catalog" | "store" | "now">> {
-  /** How the project's API is reached. @default globalThis.fetch */
-  fetch?: typeof fetch;
-}
+export type ReplacedPorts = Partial<Pick<Services, "catalog" | "store" | "now">>;
 
 /**
  * Builds the services of an environment.
@@ -39,22 +36,18 @@ export function createServices(
     tokens: createTokenSigner(env.SEDIMENT_TOKEN_KEY ?? deriveTokenKey(env.secretKey)),
     catalog: parts.catalog ?? createCatalog(createClient(env.SUPABASE_URL, env.secretKey, {
       auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
-      // There is no session: the key is the token, and nothing is looked up for each call.
-      accessToken: () => Promise.resolve(null),
-      global: { fetch: parts.fetch },
     })),
-    store: parts.store ?? createStore(env, parts.fetch),
+    store: parts.store ?? createStore(env),
     now: parts.now ?? (() => new Date()),
   };
 }
 
-function createStore(env: Env, send?: typeof fetch): ObjectStore {
+function createStore(env: Env): ObjectStore {
   if (env.SEDIMENT_STORE === "supabase") {
     return createSupabaseStore({
       url: env.SUPABASE_URL,
       secretKey: env.secretKey,
       bucket: env.SEDIMENT_BUCKET,
-      fetch: send,
     });
   }
   return createS3Store({

@@ -18,7 +18,7 @@ export interface App {
  * All functions of one environment; each answers below `/NAME` and below `/functions/v1/NAME`.
  *
  * @param variables names and values, as `Deno.env.toObject()` gives them
- * @param ports replace the real catalog and store, in tests, or the way to the project's API
+ * @param ports replace the real catalog and store, in tests
  * @throws SedimentError `misconfigured`, naming the variables that are wrong
  */
 export function createApp(

@@ -7,13 +7,9 @@ const entry = new URL("../../functions/main.ts", import.meta.url);
 /**
  * Loads functions/main.ts; where that isn't every function answers 501.
  *
- * @param insideFetch how the functions reach the stack that they are part of
  * @throws part_failed when it does not load
  */
-export async function loadFunctions(
-  env: Record<string, string>,
-  insideFetch: typeof fetch,
-): Promise<Service> {
+export async function loadFunctions(env: Record<string, string>): Promise<Service> {
   try {
     await Deno.stat(entry);
   } catch {
@@ -22,12 +18,9 @@ export async function loadFunctions(
   // Not a literal, so that the stack's type check doesn't depend on it.
   try {
     const { createApp } = await import(entry.href) as {
-      createApp(
-        env: Record<string, string>,
-        ports: { fetch: typeof fetch },
-      ): Service | Promise<Service>;
+      createApp(env: Record<string, string>): Service | Promise<Service>;
     };
-    return await createApp(env, { fetch: insideFetch });
+    return await createApp(env);
   } catch (cause) {
     throw stackError(
       "part_failed",

@@ -5,7 +5,6 @@ import postgres from "postgres";
 import { authSchemaSql, createAuth } from "./auth.ts";
 import { loadFunctions, notServed } from "./functions_host.ts";
 import { createGateway } from "./gateway/gateway.ts";
-import { createInsideFetch } from "./gateway/inside_fetch.ts";
 import { listen } from "./gateway/listen.ts";
 import { createTokens } from "./gateway/tokens.ts";
 import { applyMigrations, beginPush, repositoryMigrations } from "./migrate.ts";
@@ -177,10 +176,9 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const [{ migrated, rest }, auth, functions] = await settleAll([
     migrateAndServe(),
     createAuth({ databaseUrl: database.url("supabase_auth_admin"), url: front.url, keys, tokens }),
-    options.functions === false ? notServed("started without functions") : loadFunctions(
-      functionsEnv,
-      createInsideFetch(front.url, (request) => front.handle(request)),
-    ),
+    options.functions === false
+      ? notServed("started without functions")
+      : loadFunctions(functionsEnv),
     seedVault(sql, {
       sediment_functions_url: `${front.url}/functions/v1`,
       sediment_cron_key: keys.cron,

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import * as fc from "fast-check";
+import fc from "../support/fast_check.ts";
 import { splitMultipart } from "../../shared/http/split_multipart.ts";
 
 const encoder = new TextEncoder();

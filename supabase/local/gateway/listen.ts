@@ -5,8 +5,6 @@ export interface Front extends AsyncDisposable {
   url: string;
   port: number;
   serve(handler: (request: Request) => Promise<Response>): void;
-  /** Answers as the socket would. */
-  handle(request: Request): Promise<Response>;
 }
 
 /**
@@ -28,7 +26,6 @@ export function listen(port: number): Front {
     serve(next) {
       handler = next;
     },
-    handle: (request) => handler(request),
     async [Symbol.asyncDispose]() {
       // Requests under way may finish, within reason. No abort after that: Deno.serve's own listener
       // throws BadResource, uncaught, when the shutdown has closed the socket in the meantime.
