@@ -194,7 +194,13 @@ Deno.test("on a terminal there is a bar and colour; piped there are plain lines;
   await withFolder(async (folder) => {
     try {
       const { origin } = http.service;
-      const env = { SEDIMENT_TOKEN: "token-1", SEDIMENT_URL: origin, SEDIMENT_KEY: "k" };
+      // NO_COLOR may be set where the tests run; empty is as good as absent.
+      const env = {
+        SEDIMENT_TOKEN: "token-1",
+        SEDIMENT_URL: origin,
+        SEDIMENT_KEY: "k",
+        NO_COLOR: "",
+      };
       for (let i = 0; i < 8; i++) await writeFile(join(folder, `t${i}.parquet`), bytesOf(i));
       const push = ["push", ".", "--dataset", datasetId];
       const seen = await inTerminal(folder, push, env);

@@ -5,7 +5,7 @@
  */
 let users = 0;
 
-/** Swallows that one error until it is disposed. */
+/** Swallows that error, and the reset of a connection whose server was killed, until it is disposed. */
 export function swallowDriverWrites(): Disposable {
   if (users++ === 0) {
     globalThis.addEventListener("error", onError);
@@ -28,7 +28,11 @@ function onRejection(event: PromiseRejectionEvent): void {
   if (isDriverWrite(event.reason)) event.preventDefault();
 }
 
+/** The codes with which the driver, or its socket, tells that the server is gone; its queries fail by themselves. */
+const goneCodes = new Set(["CONNECTION_CLOSED", "CONNECTION_DESTROYED", "ECONNRESET", "EPIPE"]);
+
 function isDriverWrite(error: unknown): boolean {
-  return error instanceof Error &&
+  if (!(error instanceof Error)) return false;
+  return goneCodes.has((error as { code?: string }).code ?? "") ||
     /nextWrite .*postgres\/src\/connection\.js/.test(error.stack ?? "");
 }
