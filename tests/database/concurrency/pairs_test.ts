@@ -11,8 +11,7 @@ import { barriers, type Operation, operations } from "./operations.ts";
 const names = Object.keys(operations) as Operation[];
 
 /** Refusals that a caller must expect: its lease, its stage or its inputs are gone, or it is asked twice. */
-const expected =
-  /^SD(409 (lease_lost|run_finished|inputs_changed)|410 stage_expired)$/;
+const expected = /^SD(409 (lease_lost|run_finished|inputs_changed)|410 stage_expired)$/;
 
 Deno.test("no interleaving of two functions deadlocks or breaks an invariant", async (t) => {
   await using cluster = await startCluster(17);
