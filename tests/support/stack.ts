@@ -68,12 +68,3 @@ export function isRunning(pid: number): boolean {
     return false;
   }
 }
-
-/** Kills every process of a running stack but this one, as a crash of the machine's processes would. */
-export function killChildren(stack: Pick<Stack, "pids">): void {
-  // The watchdog first: it would end the others in good order.
-  for (const name of ["watchdog", "postgres", "postgrest"]) {
-    const pid = stack.pids[name];
-    if (pid && isRunning(pid)) Deno.kill(pid, "SIGKILL");
-  }
-}

@@ -240,12 +240,3 @@ export async function checkAtRest(world: World): Promise<void> {
     }
   }
 }
-
-/** Leaves a healthy catalog must reach: no two fragments of a schema are left where two were to be merged. */
-export async function countLeft(world: World): Promise<number> {
-  const [row] = await world.database.sql`
-    select count(*)::int as left from (
-      select 1 from public.battle_files where removed_version is null and level = 0 and state = 'active'
-      group by dataset_id, "table", period_tag, schema_fingerprint having count(*) > 1) x`;
-  return row.left;
-}
