@@ -5,7 +5,9 @@ export { snappyBound, snappyDecode, snappyEncode } from "./snappy";
 export { lz4Decode } from "./lz4";
 export { checkpoint, freeColumn, newColumn, requireText, startGroup } from "./column";
 export { seedHash } from "./intern";
-export { appendPages, closeChunk, getPagesRead, nextPageBytes, openChunk, setPageLimits } from "./chunk";
+export { appendPages, closeChunk, nextPageBytes, openChunk } from "./chunk";
+export { forgetMapping, freeChunk, getPagesRead, newChunk, useChunk } from "./open_chunk";
+export { setPageLimits } from "./page_limits";
 export { statsPtr } from "./order";
 export {
   appendFromSibling,
@@ -51,4 +53,5 @@ export {
   scanValues,
 } from "./footer_scan";
 export { endGather, gatherRows, startGather } from "./gather";
-export { addKey, clearKeys, permutationLength, sortRows } from "./sort";
+export { addKey, clearKeys } from "./sort_keys";
+export { permutationLength, sortRows } from "./sort";

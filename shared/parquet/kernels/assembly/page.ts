@@ -1,6 +1,6 @@
 /** Makes pages from a column's pending part: levels, values, bounds; then drops what the page took. */
 import { BYTE_ARRAY, BOOLEAN, Column, DICTIONARY, OPEN, PLAIN, startGroup } from "./column";
-import { gatherBytes, gatherFixed } from "./chunk";
+import { gatherBytes, gatherFixed } from "./gather_values";
 import { encodeIndices, encodeLevels, hybridBound } from "./hybrid";
 import { rebuildTable } from "./intern";
 import { alloc, free, reserve } from "./memory";

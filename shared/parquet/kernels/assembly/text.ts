@@ -2,6 +2,7 @@
  * Whether texts are UTF-8. Readers refuse a whole file for one text that isn't, so a broken fragment must not
  * get into a file with others.
  */
+import { fail, NO_TEXT } from "./errors";
 
 const HIGH_BITS: u64 = 0x8080808080808080;
 
@@ -65,4 +66,10 @@ export function firstNoText(p: usize, bytes: u32, n: u32): i32 {
     p += length;
   }
   return -1;
+}
+
+/** Fails when one of `n` PLAIN byte arrays is no text. */
+export function checkText(p: usize, bytes: u32, n: u32): bool {
+  const found = firstNoText(p, bytes, n);
+  return found < 0 ? true : <bool> fail(NO_TEXT, found);
 }

@@ -1,0 +1,20 @@
+/** Decompresses a page of the open chunk by its codec. */
+import { BAD_COMPRESSION, fail, UNKNOWN_CODEC } from "./errors";
+import * as host from "./host";
+import { lz4Decode, lz4HadoopDecode } from "./lz4";
+import { chunk } from "./open_chunk";
+import { snappyDecode } from "./snappy";
+
+/** Decompresses into `dst`, which has room for `dstLen` bytes and slack. */
+export function inflate(src: usize, srcLen: u32, dst: usize, dstLen: u32): bool {
+  if (chunk.codec == 1) return snappyDecode(src, srcLen, dst, dstLen);
+  if (chunk.codec == 7) return lz4Decode(src, srcLen, dst, dstLen);
+  if (chunk.codec == 5) return lz4HadoopDecode(src, srcLen, dst, dstLen);
+  if (chunk.codec == 2 || chunk.codec == 4 || chunk.codec == 6) {
+    if (dstLen == 0 && srcLen == 0) return true;
+    const done = host.inflate(chunk.codec, src, srcLen, dst, dstLen);
+    if (done == 1) return true;
+    if (done == 0) return <bool> fail(BAD_COMPRESSION, 0);
+  }
+  return <bool> fail(UNKNOWN_CODEC, chunk.codec);
+}

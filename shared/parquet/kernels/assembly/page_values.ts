@@ -1,0 +1,166 @@
+/** Appends the values of a data page to a column, by their encoding. */
+import { BOOLEAN, BYTE_ARRAY, Column, FIXED, INT32, INT64, PLAIN } from "./column";
+import { convertedBytes, convertedPtr, convertValues, KEEP } from "./convert";
+import {
+  decodeDelta,
+  decodeDeltaLength,
+  decodeDeltaStrings,
+  decodeSplit,
+  plainLength,
+  plainPtr,
+} from "./delta";
+import { fail, NO_DICTIONARY, PAGE_TOO_LARGE, UNKNOWN_ENCODING, VALUES_SHORT } from "./errors";
+import { gatherBytes, gatherFixed } from "./gather_values";
+import { decodeIndices, decodeLevels } from "./hybrid";
+import { internPlain } from "./intern";
+import { levelBytes, levelStart } from "./level_stream";
+import { alloc, free, reserve } from "./memory";
+import { chunk } from "./open_chunk";
+import * as page from "./page_header";
+import { maxPageBytes } from "./page_limits";
+import { plainExtent } from "./plain_extent";
+import { checkText } from "./text";
+
+/** Scratch for indices that become values at once. */
+let indexBuffer: usize = 0;
+
+/** Appends `n` values in [p, end); false with the error set. */
+export function readValues(c: Column, p: usize, end: usize, n: u32): bool {
+  const encoding = page.encoding;
+  const available = <u32> (end - p);
+  if (encoding == 8 || encoding == 2) return readIndexed(c, p, end, n);
+  if (chunk.type == BOOLEAN) {
+    const grown4 = reserve(c.values, c.valueBytes, c.valueBytes + n + 8);
+    if (grown4 == 0) return false;
+    c.values = grown4;
+    const dst = c.values + c.valueBytes;
+    if (encoding == 0) {
+      if (plainExtent(p, available, n) == 0xffffffff) {
+        return <bool> fail(VALUES_SHORT, available, n);
+      }
+      for (let i: u32 = 0; i < n; i++) store<u8>(dst + i, (<u32> load<u8>(p + (i >> 3)) >> (i & 7)) & 1);
+    } else if (encoding == 3) {
+      const start = levelStart(p, end);
+      if (start == 0 || !decodeLevels(start, start + levelBytes, 1, n, dst)) return false;
+    } else return <bool> fail(UNKNOWN_ENCODING, encoding);
+    c.valueBytes += n;
+    return true;
+  }
+  if (encoding == 0) {
+    const bytes = plainExtent(p, available, n);
+    if (bytes == 0xffffffff) return <bool> fail(VALUES_SHORT, available, n);
+    return appendPlain(c, p, bytes, n);
+  }
+  let ok: bool;
+  if (encoding == 5 && (chunk.type == INT32 || chunk.type == INT64)) {
+    const bytes = <u64> n * chunk.width;
+    if (bytes > maxPageBytes) return <bool> fail(PAGE_TOO_LARGE, bytes, maxPageBytes);
+    const out = alloc(<u32> bytes);
+    if (out == 0) return false;
+    ok = decodeDelta(p, end, n, chunk.width, out) && appendPlain(c, out, <u32> bytes, n);
+    free(out);
+    return ok;
+  }
+  if (encoding == 6 && chunk.type == BYTE_ARRAY) {
+    if (!decodeDeltaLength(p, end, n, maxPageBytes)) return false;
+  } else if (encoding == 7 && (chunk.type == BYTE_ARRAY || chunk.type == FIXED)) {
+    if (!decodeDeltaStrings(p, end, n, chunk.type == FIXED ? chunk.width : 0, maxPageBytes)) {
+      return false;
+    }
+  } else if (encoding == 9 && chunk.type != BYTE_ARRAY) {
+    const bytes = plainExtent(p, available, n);
+    if (bytes == 0xffffffff) return <bool> fail(VALUES_SHORT, available, n);
+    const out = alloc(bytes);
+    if (out == 0) return false;
+    decodeSplit(p, n, chunk.width, out);
+    ok = appendPlain(c, out, bytes, n);
+    free(out);
+    return ok;
+  } else return <bool> fail(UNKNOWN_ENCODING, encoding);
+  const out = plainPtr;
+  ok = appendPlain(c, out, plainLength, n);
+  free(out);
+  return ok;
+}
+
+/** Appends PLAIN values of the source's type, whose bounds were checked. */
+function appendPlain(c: Column, src: usize, bytes: u32, n: u32): bool {
+  if (chunk.conversion != KEEP) {
+    if (!convertValues(chunk.conversion, chunk.parameter, src, bytes, n)) {
+      free(convertedPtr);
+      return false;
+    }
+    const out = convertedPtr;
+    const ok = appendOwn(c, out, convertedBytes, n);
+    free(out);
+    return ok;
+  }
+  return appendOwn(c, src, bytes, n);
+}
+
+/** Appends PLAIN values of the column's own type. */
+function appendOwn(c: Column, src: usize, bytes: u32, n: u32): bool {
+  if (c.text != 0 && !checkText(src, bytes, n)) return false;
+  if (chunk.discard) return true;
+  if (c.mode == PLAIN) {
+    const grown5 = reserve(c.values, c.valueBytes, c.valueBytes + bytes);
+    if (grown5 == 0) return false;
+    c.values = grown5;
+    memory.copy(c.values + c.valueBytes, src, bytes);
+    c.valueBytes += bytes;
+    return true;
+  }
+  const grown6 = reserve(c.indices, c.present << 2, (c.present + n) << 2);
+  if (grown6 == 0) return false;
+  c.indices = grown6;
+  return internPlain(c, src, bytes, n, c.indices + (<usize> c.present << 2));
+}
+
+/** Appends `n` values given as indices into the chunk's dictionary. */
+function readIndexed(c: Column, p: usize, end: usize, n: u32): bool {
+  if (!chunk.hasDictionary) return <bool> fail(NO_DICTIONARY);
+  if (p >= end) return <bool> fail(VALUES_SHORT, 0, n);
+  const width: u32 = load<u8>(p);
+  if (width > 32) return <bool> fail(VALUES_SHORT, width);
+  if (chunk.type == BOOLEAN) return <bool> fail(UNKNOWN_ENCODING, page.encoding);
+  if (c.mode != PLAIN && !chunk.discard) {
+    const at = c.present << 2;
+    const grown7 = reserve(c.indices, at, at + (n << 2) + 32);
+    if (grown7 == 0) return false;
+    c.indices = grown7;
+    const dst = c.indices + at;
+    if (!decodeIndices(p + 1, end, width, n, chunk.dictionaryCount, dst)) return false;
+    if (chunk.mappedFor != changetype<usize>(c)) {
+      const grown8 = reserve(chunk.mapping, 0, (chunk.dictionaryCount << 2) + 8);
+      if (grown8 == 0) return false;
+      chunk.mapping = grown8;
+      if (!internPlain(c, chunk.dictionary, chunk.dictionaryBytes, chunk.dictionaryCount, chunk.mapping)) return false;
+      chunk.mappedFor = changetype<usize>(c);
+    }
+    for (let i: u32 = 0; i < n; i++) {
+      const slot = dst + (<usize> i << 2);
+      store<u32>(slot, load<u32>(chunk.mapping + (<usize> load<u32>(slot) << 2)));
+    }
+    return true;
+  }
+  const grown9 = reserve(indexBuffer, 0, (n << 2) + 32);
+  if (grown9 == 0) return false;
+  indexBuffer = grown9;
+  if (!decodeIndices(p + 1, end, width, n, chunk.dictionaryCount, indexBuffer)) return false;
+  if (chunk.discard) return true;
+  if (c.type == BYTE_ARRAY) {
+    if (chunk.mappedFor != 1) {
+      const grown10 = reserve(chunk.dictionaryStarts, 0, (chunk.dictionaryCount << 2) + 8);
+      if (grown10 == 0) return false;
+      chunk.dictionaryStarts = grown10;
+      let at: u32 = 0;
+      for (let i: u32 = 0; i < chunk.dictionaryCount; i++) {
+        store<u32>(chunk.dictionaryStarts + (<usize> i << 2), at);
+        at += 4 + load<u32>(chunk.dictionary + at);
+      }
+      chunk.mappedFor = 1;
+    }
+    return gatherBytes(c, chunk.dictionary, chunk.dictionaryStarts, indexBuffer, n);
+  }
+  return gatherFixed(c, chunk.dictionary, indexBuffer, n);
+}
