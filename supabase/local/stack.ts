@@ -173,7 +173,20 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     mark("postgrest");
     return { migrated, rest };
   };
-  const [{ migrated, rest }, auth, functions] = await settleAll([
+  const serveStorage = async () => {
+    const storage = await mountStorage({
+      root: join(stateDir, "storage"),
+      databaseUrl: database.url("supabase_storage_admin"),
+      keys,
+      tokens,
+      url: front.url,
+    });
+    stack.defer(() => storage.close());
+    return storage;
+  };
+  const [storage, { migrated, rest }, auth, functions] = await settleAll([
+    // First: when it refuses a folder of an older version, that is what is to be said.
+    serveStorage(),
     migrateAndServe(),
     createAuth({ databaseUrl: database.url("supabase_auth_admin"), url: front.url, keys, tokens }),
     options.functions === false
@@ -186,13 +199,6 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   ]);
   stack.defer(() => auth.close?.());
   stack.defer(() => functions.close?.());
-  const storage = mountStorage({
-    root: join(stateDir, "storage"),
-    sql,
-    keys,
-    tokens,
-    url: front.url,
-  });
   mark("services");
   front.serve(createGateway({
     keys,

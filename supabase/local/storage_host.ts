@@ -1,33 +1,32 @@
 /** Mounts the Storage API stand-in behind the gateway. */
-import type { Sql } from "postgres";
 import { resolveCredentials } from "./gateway/credentials.ts";
-import type { Service } from "./gateway/gateway.ts";
 import type { Tokens } from "./gateway/tokens.ts";
 import type { StackKeys } from "./state/keys.ts";
-import { createStorageStandIn } from "./storage/server.ts";
+import { openStorageStandIn, type StorageStandIn } from "./storage/server.ts";
 
 /**
  * @param root folder of the bytes
- * @param sql superuser connection: buckets are rows that migrations insert
+ * @param databaseUrl of the role supabase_storage_admin
  * @param url of the gateway, for signed URLs
  */
 export function mountStorage(
-  { root, sql, keys, tokens, url }: {
+  { root, databaseUrl, keys, tokens, url }: {
     root: string;
-    sql: Sql;
+    databaseUrl: string;
     keys: StackKeys;
     tokens: Tokens;
     url: string;
   },
-): Service {
-  return createStorageStandIn({
+): Promise<StorageStandIn> {
+  return openStorageStandIn({
     root,
-    sql,
+    databaseUrl,
     signingSecret: keys.storageSecret,
     publicUrl: `${url}/storage/v1`,
     async authorize(request) {
       const who = await resolveCredentials(request, keys, tokens, false);
-      return who.kind === "ok" && who.role !== "none" ? { role: who.role, sub: who.sub } : null;
+      if (who.kind !== "ok" || who.role === "none") return null;
+      return { role: who.role, sub: who.sub, claims: who.claims };
     },
   });
 }

@@ -3,7 +3,8 @@ import { createMemoryStore } from "../../shared/storage/memory_store.ts";
 import { createS3Store } from "../../shared/storage/s3_store.ts";
 import { createSupabaseStore } from "../../shared/storage/supabase_store.ts";
 import { createS3Double } from "../storage/s3_double.ts";
-import { secretKey, serveStandIn } from "../storage/serve_stand_in.ts";
+import { freshStandIn } from "../storage/fresh_stand_in.ts";
+import { secretKey } from "../storage/serve_stand_in.ts";
 import { objectStoreConformance } from "./object_store.ts";
 
 const maxObjectBytes = 24_000_000;
@@ -17,7 +18,7 @@ objectStoreConformance("memory store", () =>
   }));
 
 objectStoreConformance("supabase store on the Storage stand-in", async () => {
-  const { url, close } = await serveStandIn({ maxObjectBytes });
+  const { url, close } = await freshStandIn({ maxObjectBytes });
   return {
     store: createSupabaseStore({ url, secretKey, bucket: "sediment" }),
     close,

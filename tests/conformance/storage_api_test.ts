@@ -1,12 +1,13 @@
 /** The Storage APIs that are held to `storage_api.ts`, and the Supabase adapter on them. */
 import { createSupabaseStore } from "../../shared/storage/supabase_store.ts";
-import { publishableKey, secretKey, serveStandIn } from "../storage/serve_stand_in.ts";
+import { freshStandIn } from "../storage/fresh_stand_in.ts";
+import { publishableKey, secretKey } from "../storage/serve_stand_in.ts";
 import { objectStoreConformance } from "./object_store.ts";
 import { resumableConformance } from "./resumable.ts";
 import { storageApiConformance } from "./storage_api.ts";
 
 const openStandIn = async () => {
-  const { url, close } = await serveStandIn();
+  const { url, close } = await freshStandIn();
   return { url, secretKey, publishableKey, close };
 };
 storageApiConformance("Storage stand-in", openStandIn);

@@ -1,7 +1,6 @@
-/** The Storage stand-in alone on a free port over a temporary folder, with two keys and no database. */
-import { createMemoryBucketTable } from "../../supabase/local/storage/buckets.ts";
+/** The Storage stand-in alone on a free port, over a temporary folder and a given database, with a key for each role. */
 import {
-  createStorageStandIn,
+  openStorageStandIn,
   type StorageStandInOptions,
 } from "../../supabase/local/storage/server.ts";
 
@@ -16,27 +15,22 @@ export interface ServedStandIn {
   close(): Promise<void>;
 }
 
-/** Serves a stand-in with one private bucket `sediment`; `close` stops it and removes the folder. */
+/**
+ * Serves a stand-in; `close` stops it and removes the folder. What follows `user-` in a key is the id of a user, who
+ * is authenticated.
+ */
 export async function serveStandIn(
-  options: Partial<StorageStandInOptions> = {},
+  options: Partial<StorageStandInOptions> & { databaseUrl: string },
 ): Promise<ServedStandIn> {
   const root = options.root ?? await Deno.makeTempDir({ prefix: "sediment-storage-" });
-  const buckets = createMemoryBucketTable();
-  await buckets.insert({
-    id: "sediment",
-    name: "sediment",
-    public: false,
-    file_size_limit: null,
-    allowed_mime_types: null,
-  });
   let url = "";
-  const standIn = createStorageStandIn({
+  const standIn = await openStorageStandIn({
     root,
-    buckets,
     authorize(request) {
       const key = request.headers.get("apikey") ??
         request.headers.get("authorization")?.replace(/^Bearer /, "");
       if (key === secretKey) return { role: "service_role" };
+      if (key?.startsWith("user-")) return { role: "authenticated", sub: key.slice(5) };
       return key === publishableKey ? { role: "anon" } : null;
     },
     signingSecret: "a secret of the tests that is long enough",
@@ -53,6 +47,7 @@ export async function serveStandIn(
     root,
     async close() {
       await server.shutdown();
+      await standIn.close();
       await Deno.remove(root, { recursive: true });
     },
   };

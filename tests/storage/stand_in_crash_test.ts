@@ -5,12 +5,13 @@ import { join } from "node:path";
 
 import { createSupabaseStore } from "../../shared/storage/supabase_store.ts";
 import { secretKey } from "./serve_stand_in.ts";
+import { createStandInDatabase } from "./stand_in_database.ts";
 
 /** Starts the stand-in as a process of its own. */
-async function start(root: string) {
+async function start(root: string, databaseUrl: string) {
   const script = new URL("./stand_in_process.ts", import.meta.url).pathname;
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", script, root],
+    args: ["run", "-A", "--no-check", script, root, databaseUrl],
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
@@ -40,11 +41,13 @@ function isSealed(bytes: Uint8Array): boolean {
 
 Deno.test("kill -9 amid uploads leaves whole objects only, and what was acknowledged", async () => {
   const root = await Deno.makeTempDir({ prefix: "sediment-crash-" });
+  const urlOf = await createStandInDatabase();
+  const databaseUrl = urlOf("supabase_storage_admin");
   try {
     let acknowledged = 0; // puts that came back before a kill, over all rounds
     let cut = 0; // puts that a kill cut off
     for (let round = 0; round < 4; round++) {
-      const standIn = await start(root);
+      const standIn = await start(root, databaseUrl);
       const store = createSupabaseStore({ url: standIn.url, secretKey, bucket: "sediment" });
       const known = new Set<string>();
       const writers = Array.from({ length: 6 }, async (_, writer) => {
@@ -66,7 +69,7 @@ Deno.test("kill -9 amid uploads leaves whole objects only, and what was acknowle
       await standIn.kill();
       await Promise.all(writers);
 
-      const again = await start(root);
+      const again = await start(root, databaseUrl);
       const reader = createSupabaseStore({ url: again.url, secretKey, bucket: "sediment" });
       try {
         const { objects } = await reader.list("");
@@ -77,7 +80,10 @@ Deno.test("kill -9 amid uploads leaves whole objects only, and what was acknowle
         }
         const keys = new Set(objects.map((object) => object.key));
         for (const key of known) assert.ok(keys.has(key), `${key} was acknowledged and is gone`);
-        assert.deepEqual(await Array.fromAsync(Deno.readDir(join(root, "incoming"))), []);
+        assert.equal(
+          (await Array.fromAsync(Deno.readDir(join(root, "versions")))).length,
+          keys.size,
+        );
       } finally {
         await again.kill();
       }
@@ -90,6 +96,8 @@ Deno.test("kill -9 amid uploads leaves whole objects only, and what was acknowle
 
 Deno.test("a resumable upload goes on after kill -9, and its end makes one object", async () => {
   const root = await Deno.makeTempDir({ prefix: "sediment-crash-" });
+  const urlOf = await createStandInDatabase();
+  const databaseUrl = urlOf("supabase_storage_admin");
   const body = sealed(20);
   const half = body.length >> 1;
   const encode = (text: string) => btoa(text);
@@ -104,7 +112,7 @@ Deno.test("a resumable upload goes on after kill -9, and its end makes one objec
       },
       body: bytes,
     });
-  let standIn = await start(root);
+  let standIn = await start(root, databaseUrl);
   try {
     const created = await fetch(`${standIn.url}/storage/v1/upload/resumable`, {
       method: "POST",
@@ -118,19 +126,18 @@ Deno.test("a resumable upload goes on after kill -9, and its end makes one objec
     assert.equal((await patch(standIn.url + path, 0, body.subarray(0, half))).status, 204);
     await standIn.kill();
 
-    standIn = await start(root);
+    standIn = await start(root, databaseUrl);
     const head = await fetch(standIn.url + path, { method: "HEAD", headers });
     assert.equal(head.headers.get("upload-offset"), String(half));
-    // As if killed between the last byte and the object: all has come, nothing was made of it.
+    // As if killed between the last byte and the row: all has come, and is a version that no row points at.
     await standIn.kill();
     const [record] = (await Array.fromAsync(Deno.readDir(join(root, "resumable"))))
       .filter((entry) => entry.name.endsWith(".bin"));
-    await Deno.writeFile(join(root, "resumable", record.name), body);
-    await Deno.writeFile(join(root, "resumable", record.name), new Uint8Array(99), {
-      append: true,
-    });
+    const came = join(root, "resumable", record.name);
+    await Deno.writeFile(came, body);
+    await Deno.link(came, join(root, "versions", record.name.replace(".bin", "")));
 
-    standIn = await start(root);
+    standIn = await start(root, databaseUrl);
     const done = await fetch(standIn.url + path, { method: "HEAD", headers });
     assert.equal(done.headers.get("upload-offset"), String(body.length));
     const store = createSupabaseStore({ url: standIn.url, secretKey, bucket: "sediment" });

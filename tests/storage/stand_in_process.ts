@@ -1,5 +1,6 @@
-/** Serves the Storage stand-in over the folder given as argument, until it is killed; prints its URL. */
+/** Serves the Storage stand-in over the folder and the database given as arguments, until killed; prints its URL. */
 import { serveStandIn } from "./serve_stand_in.ts";
 
-const { url } = await serveStandIn({ root: Deno.args[0] });
+const [root, databaseUrl] = Deno.args;
+const { url } = await serveStandIn({ root, databaseUrl });
 console.log(url);

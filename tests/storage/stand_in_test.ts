@@ -2,7 +2,8 @@
 import { strict as assert } from "node:assert";
 import { join } from "node:path";
 
-import { publishableKey, secretKey, serveStandIn } from "./serve_stand_in.ts";
+import { freshStandIn } from "./fresh_stand_in.ts";
+import { publishableKey, secretKey } from "./serve_stand_in.ts";
 
 async function withStandIn(
   run: (
@@ -10,7 +11,7 @@ async function withStandIn(
     standIn: { url: string; root: string },
   ) => Promise<void>,
 ): Promise<void> {
-  const standIn = await serveStandIn({ maxObjectBytes: 1_000_000 });
+  const standIn = await freshStandIn({ maxObjectBytes: 1_000_000 });
   try {
     await run((method, path, init = {}) =>
       fetch(`${standIn.url}/storage/v1/${path}`, {
@@ -114,7 +115,7 @@ Deno.test("a stream over the limit is refused at its end, and nothing of it is k
       const init = { body, duplex: "half" } as RequestInit;
       const answer = await send("POST", "object/sediment/large", init);
       assert.equal((await answer.json()).statusCode, "413");
-      assert.deepEqual(await Array.fromAsync(Deno.readDir(join(root, "incoming"))), []);
+      assert.deepEqual(await Array.fromAsync(Deno.readDir(join(root, "versions"))), []);
       const head = await send("HEAD", "object/sediment/large");
       assert.equal(head.status, 400);
     }
@@ -124,8 +125,8 @@ Deno.test("a client that hangs up midway leaves neither object nor body", () =>
   withStandIn(async (send, { url, root }) => {
     const { hostname, port } = new URL(url);
     const lengths = ["content-length: 500000", "transfer-encoding: chunked"];
-    const incoming = async () =>
-      (await Array.fromAsync(Deno.readDir(join(root, "incoming")))).length;
+    const versions = async () =>
+      (await Array.fromAsync(Deno.readDir(join(root, "versions")))).length;
     assert.equal((await send("HEAD", "object/sediment/half")).status, 400);
     for (const length of lengths) {
       using connection = await Deno.connect({ hostname, port: Number(port) });
@@ -135,9 +136,9 @@ Deno.test("a client that hangs up midway leaves neither object nor body", () =>
       const bytes = new TextEncoder().encode(request);
       for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
       // Hung up once the stand-in is surely amid the body.
-      await until(async () => await incoming() === 1);
+      await until(async () => await versions() === 1);
       connection.close();
-      await until(async () => await incoming() === 0);
+      await until(async () => await versions() === 0);
       assert.equal((await send("HEAD", "object/sediment/half")).status, 400, length);
     }
   }));
@@ -163,7 +164,7 @@ Deno.test("an upload token opens no download, and a download token no upload", (
   }));
 
 Deno.test("a secret of another stand-in signs nothing here", async () => {
-  const other = await serveStandIn({ signingSecret: "another secret that is long enough" });
+  const other = await freshStandIn({ signingSecret: "another secret that is long enough" });
   try {
     const signed = await fetch(`${other.url}/storage/v1/object/upload/sign/sediment/k`, {
       method: "POST",

@@ -1,10 +1,17 @@
-import { decodeJwt } from "jose";
+import { decodeJwt, type JWTPayload } from "jose";
 import type { StackKeys } from "../state/keys.ts";
 import { type ApiRole, isExpired, looksLikeJwt, type Tokens } from "./tokens.ts";
 
 /** What a request's headers amount to. */
 export type Credentials =
-  | { kind: "ok"; role: ApiRole | "authenticated" | "none"; sub?: string; authorization?: string }
+  | {
+    kind: "ok";
+    role: ApiRole | "authenticated" | "none";
+    sub?: string;
+    /** Of a user's token. */
+    claims?: JWTPayload;
+    authorization?: string;
+  }
   | { kind: "refused"; response: Response };
 
 /** Role of an API key, or undefined when it is none of ours. */
@@ -42,11 +49,13 @@ export async function resolveCredentials(
   if (bearer && looksLikeJwt(bearer)) {
     try {
       const token = await tokens.toInternal(bearer);
-      const { sub, role } = decodeJwt(token);
+      const claims = decodeJwt(token);
+      const { sub, role } = claims;
       return {
         kind: "ok",
         role: role === "service_role" || role === "anon" ? role : "authenticated",
         sub,
+        claims,
         authorization: `Bearer ${token}`,
       };
     } catch (error) {

@@ -1,49 +1,56 @@
 /** `/bucket...`: the buckets themselves. */
 import type { Context, Hono } from "hono";
 
-import { type BucketSettings, parseSizeLimit, requireBucket } from "./buckets.ts";
-import {
-  bypassesPolicies,
-  type Caller,
-  jsonBody,
-  type Parts,
-  requireCaller,
-  requireString,
-} from "./context.ts";
+import { type Bucket, type BucketSettings, parseSizeLimit } from "./buckets.ts";
+import { jsonBody, type Parts, requireCaller, requireString } from "./context.ts";
 import { StorageApiError } from "./errors.ts";
 import { assertValidBucketName } from "./keys.ts";
+import { type Operation, type Scope, scopeOf } from "./scope.ts";
 
 /** Adds the routes. */
 export function addBucketRoutes(app: Hono, parts: Parts): void {
   app.get("/bucket", async (c) => {
     const caller = await requireCaller(parts, c.req.raw);
-    return c.json(bypassesPolicies(caller) ? await parts.buckets.all() : []);
+    return c.json(await parts.buckets.all(scopeOf(caller, "storage.bucket.list")));
   });
-  app.get("/bucket/:bucket", async (c) => c.json(await visibleBucket(c, parts)));
+  app.get("/bucket/:bucket", async (c) => {
+    return c.json((await visibleBucket(c, parts, "storage.bucket.get")).bucket);
+  });
   app.post("/bucket", (c) => createBucket(c, parts));
   app.put("/bucket/:bucket", async (c) => {
-    const { id } = await visibleBucket(c, parts);
-    await parts.buckets.update(id, readSettings(await jsonBody(c.req.raw), parts));
+    const { bucket, scope } = await visibleBucket(c, parts, "storage.bucket.update");
+    const settings = readSettings(await jsonBody(c.req.raw), parts);
+    const changed = await parts.buckets.update(scope, bucket.id, settings);
+    if (!changed) throw new StorageApiError("NoSuchBucket");
     return c.json({ message: "Successfully updated" });
   });
   app.post("/bucket/:bucket/empty", async (c) => {
-    const { id } = await visibleBucket(c, parts);
-    await parts.folder.empty(id);
+    const { bucket, scope } = await visibleBucket(c, parts, "storage.bucket.empty");
+    await parts.objects.clear(scope, bucket.id);
     return c.json({ message: "Successfully emptied" });
   });
   app.delete("/bucket/:bucket", async (c) => {
-    const { id } = await visibleBucket(c, parts);
-    if (!(await parts.folder.keys(id).next()).done) throw new StorageApiError("BucketNotEmpty");
-    await parts.buckets.remove(id);
+    const { bucket, scope } = await visibleBucket(c, parts, "storage.bucket.delete");
+    const empty = await parts.objects.table.isEmpty(bucket.id);
+    if (!empty) throw new StorageApiError("BucketNotEmpty");
+    const removed = await parts.buckets.remove(scope, bucket.id);
+    if (!removed) throw new StorageApiError("NoSuchBucket");
     return c.json({ message: "Successfully deleted" });
   });
 }
 
-/** The bucket of the path; one whom policies stop sees none. */
-async function visibleBucket(c: Context, parts: Parts) {
-  const caller: Caller = await requireCaller(parts, c.req.raw);
-  if (!bypassesPolicies(caller)) throw new StorageApiError("NoSuchBucket");
-  return await requireBucket(parts.buckets, c.req.param("bucket")!);
+/** The bucket of the path, when policies show it to the caller. */
+async function visibleBucket(
+  c: Context,
+  parts: Parts,
+  operation: Operation,
+): Promise<{ bucket: Bucket; scope: Scope }> {
+  const scope = scopeOf(await requireCaller(parts, c.req.raw), operation);
+  const id = c.req.param("bucket")!;
+  assertValidBucketName(id);
+  const bucket = await parts.buckets.find(scope, id);
+  if (!bucket) throw new StorageApiError("NoSuchBucket");
+  return { bucket, scope };
 }
 
 async function createBucket(c: Context, parts: Parts): Promise<Response> {
@@ -53,11 +60,11 @@ async function createBucket(c: Context, parts: Parts): Promise<Response> {
   const id = typeof body.id === "string" ? body.id : name;
   assertValidBucketName(name);
   assertValidBucketName(id);
-  if (!bypassesPolicies(caller)) throw new StorageApiError("AccessDenied");
   const settings = readSettings(body, parts);
-  await parts.buckets.insert({
+  await parts.buckets.insert(scopeOf(caller, "storage.bucket.create"), {
     id,
     name,
+    owner: caller.sub,
     public: settings.public ?? false,
     file_size_limit: settings.file_size_limit ?? null,
     allowed_mime_types: settings.allowed_mime_types ?? null,

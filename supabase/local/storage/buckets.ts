@@ -1,8 +1,10 @@
-/** The buckets: rows of the real table `storage.buckets`, so that migrations can make them. */
+/** The buckets: rows of `storage.buckets`, which migrations make and policies guard as well. */
 import type { Sql } from "postgres";
 
+import { withScope } from "./database.ts";
 import { StorageApiError } from "./errors.ts";
 import { assertValidBucketName } from "./keys.ts";
+import type { Scope } from "./scope.ts";
 
 /** A bucket, with the columns of `storage.buckets` that matter here. */
 export interface Bucket {
@@ -20,94 +22,96 @@ export interface Bucket {
 /** What may be changed of a bucket. */
 export type BucketSettings = Pick<Bucket, "public" | "file_size_limit" | "allowed_mime_types">;
 
-/** Where buckets are kept. */
-export interface BucketTable {
-  find(id: string): Promise<Bucket | null>;
-  all(): Promise<Bucket[]>;
-  /** Throws `BucketAlreadyExists`. */
-  insert(bucket: { id: string; name: string } & BucketSettings): Promise<void>;
-  /** Whether there was such a bucket. */
-  update(id: string, settings: Partial<BucketSettings>): Promise<boolean>;
-  /** Whether there was such a bucket. */
-  remove(id: string): Promise<boolean>;
-}
-
 /** How long a row that was read is believed; SQL may change it behind our back. */
 const cacheMilliseconds = 500;
 
-/** The buckets in the database of a running stack. */
-export function createBucketTable(sql: Sql): BucketTable {
-  const cache = new Map<string, { bucket: Bucket; until: number }>();
-  return {
-    async find(id) {
-      const cached = cache.get(id);
-      if (cached && cached.until > Date.now()) return cached.bucket;
-      const [row] = await sql<{ bucket: Bucket }[]>`
-        select to_jsonb(b) as bucket from storage.buckets b where b.id = ${id}`;
-      cache.delete(id);
-      if (!row) return null;
-      cache.set(id, { bucket: row.bucket, until: Date.now() + cacheMilliseconds });
-      return row.bucket;
-    },
-    async all() {
-      const rows = await sql<{ bucket: Bucket }[]>`
-        select to_jsonb(b) as bucket from storage.buckets b order by b.name`;
-      return rows.map((row) => row.bucket);
-    },
-    async insert(bucket) {
-      const rows = await sql`
-        insert into storage.buckets (id, name, public, file_size_limit, allowed_mime_types)
-        values (${bucket.id}, ${bucket.name}, ${bucket.public}, ${bucket.file_size_limit},
-          ${bucket.allowed_mime_types})
-        on conflict do nothing returning id`;
-      if (rows.length === 0) throw new StorageApiError("BucketAlreadyExists");
-    },
-    async update(id, settings) {
-      cache.delete(id);
-      const has = (key: keyof BucketSettings) => settings[key] !== undefined;
-      const rows = await sql`
+/** The buckets of one stand-in. */
+export class BucketTable {
+  readonly #sql: Sql;
+  readonly #cache = new Map<string, { bucket: Bucket; until: number }>();
+
+  constructor(sql: Sql) {
+    this.#sql = sql;
+  }
+
+  /** The bucket, past policies: for its rules, and whether it is public. */
+  async known(id: string): Promise<Bucket | null> {
+    const cached = this.#cache.get(id);
+    if (cached && cached.until > Date.now()) return cached.bucket;
+    const [row] = await this.#sql<{ bucket: Bucket }[]>`
+      select to_jsonb(b) as bucket from storage.buckets b where b.id = ${id}`;
+    this.#cache.delete(id);
+    if (!row) return null;
+    this.#cache.set(id, { bucket: row.bucket, until: Date.now() + cacheMilliseconds });
+    return row.bucket;
+  }
+
+  /** The bucket, or null when there is none that the scope may see. */
+  async find(scope: Scope, id: string): Promise<Bucket | null> {
+    const [row] = await withScope(this.#sql, scope, (tx) =>
+      tx<{ bucket: Bucket }[]>`
+        select to_jsonb(b) as bucket from storage.buckets b where b.id = ${id}`);
+    return row?.bucket ?? null;
+  }
+
+  /** The buckets that the scope may see. */
+  async all(scope: Scope): Promise<Bucket[]> {
+    const rows = await withScope(this.#sql, scope, (tx) =>
+      tx<{ bucket: Bucket }[]>`
+        select to_jsonb(b) as bucket from storage.buckets b order by b.name`);
+    return rows.map((row) => row.bucket);
+  }
+
+  /** Throws `BucketAlreadyExists`, or `AccessDenied` when the scope may not. */
+  async insert(
+    scope: Scope,
+    bucket: { id: string; name: string; owner?: string } & BucketSettings,
+  ): Promise<void> {
+    const owner = bucket.owner ?? null;
+    try {
+      await withScope(this.#sql, scope, (tx) =>
+        tx`
+          insert into storage.buckets
+            (id, name, owner, owner_id, public, file_size_limit, allowed_mime_types)
+          values (${bucket.id}, ${bucket.name},
+            case when pg_input_is_valid(${owner}, 'uuid') then ${owner}::uuid end, ${owner},
+            ${bucket.public}, ${bucket.file_size_limit}, ${bucket.allowed_mime_types})`);
+    } catch (thrown) {
+      const taken = thrown instanceof StorageApiError && thrown.code === "KeyAlreadyExists";
+      throw taken ? new StorageApiError("BucketAlreadyExists") : thrown;
+    }
+  }
+
+  /** Whether there was such a bucket that the scope may change. */
+  async update(scope: Scope, id: string, settings: Partial<BucketSettings>): Promise<boolean> {
+    const has = (key: keyof BucketSettings) => settings[key] !== undefined;
+    const rows = await withScope(this.#sql, scope, (tx) =>
+      tx`
         update storage.buckets set
           public = case when ${has("public")} then ${settings.public ?? false} else public end,
           file_size_limit = case when ${has("file_size_limit")}
             then ${settings.file_size_limit ?? null}::bigint else file_size_limit end,
           allowed_mime_types = case when ${has("allowed_mime_types")}
             then ${settings.allowed_mime_types ?? null}::text[] else allowed_mime_types end
-        where id = ${id} returning id`;
-      return rows.length > 0;
-    },
-    async remove(id) {
-      cache.delete(id);
-      const rows = await sql`delete from storage.buckets where id = ${id} returning id`;
-      return rows.length > 0;
-    },
-  };
-}
+        where id = ${id} returning id`);
+    this.#cache.delete(id);
+    return rows.length > 0;
+  }
 
-/** Buckets in memory, for tests of the stand-in without a database. */
-export function createMemoryBucketTable(): BucketTable {
-  const buckets = new Map<string, Bucket>();
-  return {
-    find: (id) => Promise.resolve(buckets.get(id) ?? null),
-    all: () => Promise.resolve([...buckets.values()]),
-    insert(bucket) {
-      if (buckets.has(bucket.id)) return Promise.reject(new StorageApiError("BucketAlreadyExists"));
-      const now = new Date().toISOString();
-      buckets.set(bucket.id, { ...bucket, created_at: now, updated_at: now });
-      return Promise.resolve();
-    },
-    update(id, settings) {
-      const bucket = buckets.get(id);
-      if (bucket) Object.assign(bucket, settings);
-      return Promise.resolve(bucket !== undefined);
-    },
-    remove: (id) => Promise.resolve(buckets.delete(id)),
-  };
+  /** Whether there was such a bucket that the scope may remove. */
+  async remove(scope: Scope, id: string): Promise<boolean> {
+    const rows = await withScope(this.#sql, scope, (tx) =>
+      tx`
+        delete from storage.buckets where id = ${id} returning id`);
+    this.#cache.delete(id);
+    return rows.length > 0;
+  }
 }
 
 /** The bucket, or `NoSuchBucket`. */
 export async function requireBucket(table: BucketTable, id: string): Promise<Bucket> {
   assertValidBucketName(id);
-  const bucket = await table.find(id);
+  const bucket = await table.known(id);
   if (!bucket) throw new StorageApiError("NoSuchBucket");
   return bucket;
 }

@@ -1,9 +1,9 @@
 /** What every route of the stand-in works with. */
 import type { Context } from "hono";
 
-import { type Bucket, type BucketTable, requireBucket } from "./buckets.ts";
+import type { Bucket, BucketTable } from "./buckets.ts";
 import { StorageApiError } from "./errors.ts";
-import type { ObjectFolder } from "./object_folder.ts";
+import type { StoredObjects } from "./stored_objects.ts";
 import type { TokenSigner } from "./signed_token.ts";
 
 /** Who calls, as the gateway found. */
@@ -11,11 +11,13 @@ export interface Caller {
   role: "service_role" | "authenticated" | "anon";
   /** The user's id. */
   sub?: string;
+  /** All claims of the token, for policies. @default role and sub */
+  claims?: Record<string, unknown>;
 }
 
 /** The parts of one stand-in. */
 export interface Parts {
-  folder: ObjectFolder;
+  objects: StoredObjects;
   buckets: BucketTable;
   signer: TokenSigner;
   /** The most bytes that any object may have. */
@@ -33,25 +35,6 @@ export async function requireCaller(parts: Parts, request: Request): Promise<Cal
   const caller = await parts.authorize(request);
   if (!caller) throw new StorageApiError("AccessDenied", "Invalid Compact JWS");
   return caller;
-}
-
-/**
- * Whether the caller passes row-level security. This project writes no policies on storage, so only
- * service_role does; for others every object and bucket row is invisible and no row can be written.
- */
-export function bypassesPolicies(caller: Caller | null): boolean {
-  return caller?.role === "service_role";
-}
-
-/** The bucket that a caller wants to write to; a caller whom policies stop gets `AccessDenied`. */
-export async function bucketForWriting(
-  parts: Parts,
-  caller: Caller,
-  id: string,
-): Promise<Bucket> {
-  const bucket = await requireBucket(parts.buckets, id);
-  if (!bypassesPolicies(caller)) throw new StorageApiError("AccessDenied");
-  return bucket;
 }
 
 /** The most bytes that an object of a bucket may have. */

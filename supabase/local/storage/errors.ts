@@ -55,6 +55,8 @@ const kinds = {
     error: "Unauthorized",
     message: "new row violates row-level security policy",
   },
+  ResourceLocked: { statusCode: 423, message: "The resource is locked" },
+  DatabaseError: { statusCode: 500, message: "Database error", http: 500 },
   InvalidJWT: { statusCode: 400, message: "Invalid JWT" },
   InvalidSignature: { statusCode: 400, message: "Invalid signature" },
   InvalidKey: { statusCode: 400, message: "Invalid key" },

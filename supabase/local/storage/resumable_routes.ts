@@ -8,11 +8,13 @@ import { Buffer } from "node:buffer";
 import type { Context, Hono } from "hono";
 
 import { assertAllowedMimeType, requireBucket } from "./buckets.ts";
-import { bucketForWriting, type Parts, requireCaller, sizeLimit } from "./context.ts";
+import { type Parts, requireCaller, sizeLimit } from "./context.ts";
 import { StorageApiError } from "./errors.ts";
 import { bodyOf, drain } from "./incoming_body.ts";
 import { assertValidBucketName, assertValidKey } from "./keys.ts";
+import type { Address } from "./object_table.ts";
 import { type ResumableUpload, ResumableUploads } from "./resumable_uploads.ts";
+import { type Operation, type Scope, scopeOf, serviceScope } from "./scope.ts";
 
 const tusVersion = "1.0.0";
 const extensions = "creation,creation-with-upload,creation-defer-length,termination,expiration";
@@ -26,15 +28,16 @@ class TusError extends Error {
   }
 }
 
-/** Who may write, and whether over something. */
+/** On whose behalf is written, and whether over something. */
 interface Grant {
+  scope: Scope;
   upsert: boolean;
   owner?: string;
 }
 
 /** Adds the routes. */
 export function addResumableRoutes(app: Hono, parts: Parts): void {
-  const uploads = new ResumableUploads(parts.folder);
+  const uploads = new ResumableUploads(parts.objects);
   const tus = (run: (c: Context) => Promise<Response>) => async (c: Context) => {
     const answer = await run(c).catch(async (thrown) => {
       await drain(c.req.raw);
@@ -69,9 +72,10 @@ async function create(
   const key = metadata.get("objectName") ?? "";
   assertValidBucketName(bucketName);
   assertValidKey(key);
-  const grant = await authorize(c, parts, signed, bucketName, key);
-  await refuseTaken(parts, bucketName, key, grant);
   const bucket = await requireBucket(parts.buckets, bucketName);
+  const address = { bucket: bucketName, key };
+  const grant = await authorize(c, parts, signed, address, "storage.tus.upload.create");
+  await parts.objects.table.mayUpload(grant.scope, { ...address, ...grant });
   const length = c.req.header("upload-defer-length") === "1" ? null : readLength(c);
   if (length !== null && length > sizeLimit(parts, bucket)) throw tooLarge();
   const mimetype = metadata.get("contentType") || "application/octet-stream";
@@ -83,10 +87,10 @@ async function create(
     key,
     length,
     upsert: grant.upsert,
+    owner: grant.owner,
     facts: {
       mimetype,
       cacheControl: /^-?\d+$/.test(seconds) ? `max-age=${seconds}` : "no-cache",
-      owner: grant.owner,
       userMetadata: parseJson(metadata.get("metadata")),
     },
     metadata: header,
@@ -113,7 +117,7 @@ async function status(
 ): Promise<Response> {
   if (c.req.method !== "HEAD") throw new TusError(404, "Not found");
   const upload = await requireUpload(c, uploads);
-  if (signed) await authorize(c, parts, signed, upload.bucket, upload.key);
+  if (signed) await authorize(c, parts, signed, upload, "storage.tus.upload.get");
   const offset = await uploads.offset(upload);
   // A client that finds all its bytes here sends nothing more: the object must be there by then.
   if (offset === upload.length) await uploads.exclusively(upload, () => uploads.finish(upload));
@@ -136,8 +140,7 @@ async function patch(
 ): Promise<Response> {
   requireVersion(c);
   const upload = await requireUpload(c, uploads);
-  const grant = await authorize(c, parts, signed, upload.bucket, upload.key);
-  await refuseTaken(parts, upload.bucket, upload.key, { ...grant, upsert: upload.upsert });
+  await requireRight(c, parts, signed, upload, "storage.tus.upload.part");
   if (c.req.header("content-type") !== chunkType) throw new TusError(415, "Invalid Content-Type");
   const offset = Number(c.req.header("upload-offset") ?? NaN);
   if (!Number.isSafeInteger(offset) || offset < 0) throw new TusError(400, "Invalid Upload-Offset");
@@ -178,7 +181,7 @@ async function terminate(
 ): Promise<Response> {
   requireVersion(c);
   const upload = await requireUpload(c, uploads);
-  await authorize(c, parts, signed, upload.bucket, upload.key);
+  await requireRight(c, parts, signed, upload, "storage.tus.upload.delete");
   const free = await uploads.exclusively(upload, () => uploads.remove(upload));
   if (!free) throw new TusError(423, "The file is currently being used by another request");
   return new Response(null, { status: 204 });
@@ -188,29 +191,32 @@ async function authorize(
   c: Context,
   parts: Parts,
   signed: boolean,
-  bucket: string,
-  key: string,
+  { bucket, key }: Address,
+  operation: Operation,
 ): Promise<Grant> {
   if (signed) {
     const token = c.req.header("x-signature");
     if (!token) throw new StorageApiError("InvalidSignature", "Missing x-signature header");
     const grant = await parts.signer.verify(token, "upload", `${bucket}/${key}`);
-    return { upsert: grant.upsert === true, owner: grant.owner };
+    const scope = serviceScope(operation);
+    return { scope, upsert: grant.upsert === true, owner: grant.owner };
   }
   const caller = await requireCaller(parts, c.req.raw);
-  await bucketForWriting(parts, caller, bucket);
-  return { upsert: c.req.header("x-upsert") === "true", owner: caller.sub };
+  const upsert = c.req.header("x-upsert") === "true";
+  return { scope: scopeOf(caller, operation), upsert, owner: caller.sub };
 }
 
-async function refuseTaken(
+/** Asks again, at each request, whether what was begun may be written. */
+async function requireRight(
+  c: Context,
   parts: Parts,
-  bucket: string,
-  key: string,
-  { upsert }: Grant,
+  signed: boolean,
+  upload: ResumableUpload,
+  operation: Operation,
 ): Promise<void> {
-  if (!upsert && await parts.folder.head(bucket, key)) {
-    throw new StorageApiError("KeyAlreadyExists");
-  }
+  const { scope, owner } = await authorize(c, parts, signed, upload, operation);
+  const { bucket, key, upsert } = upload;
+  await parts.objects.table.mayUpload(scope, { bucket, key, upsert, owner });
 }
 
 /** The upload that a URL's last segment names: bucket, key and id in base64url. */

@@ -5,7 +5,8 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 
-import type { ObjectFacts, ObjectFolder } from "./object_folder.ts";
+import type { ObjectFacts, StoredObjects } from "./stored_objects.ts";
+import type { Measured } from "./version_folder.ts";
 
 /** What an upload will be. */
 export interface ResumableUpload {
@@ -16,6 +17,8 @@ export interface ResumableUpload {
   /** Bytes; null as long as the client hasn't told. */
   length: number | null;
   upsert: boolean;
+  /** `sub` of the user who began it. */
+  owner?: string;
   facts: ObjectFacts;
   /** The Upload-Metadata header as it came. */
   metadata: string;
@@ -25,12 +28,12 @@ export interface ResumableUpload {
 
 /** The uploads of one stand-in. */
 export class ResumableUploads {
-  readonly #folder: ObjectFolder;
+  readonly #objects: StoredObjects;
   readonly #busy = new Set<string>();
   #swept = false;
 
-  constructor(folder: ObjectFolder) {
-    this.#folder = folder;
+  constructor(objects: StoredObjects) {
+    this.#objects = objects;
   }
 
   /** Begins an upload. */
@@ -88,24 +91,20 @@ export class ResumableUploads {
     }
   }
 
-  /** Makes the object of an upload that is whole; a second time it does nothing. */
+  /**
+   * Makes the object of an upload that is whole; a second time it does nothing. The body goes last: killed before,
+   * the same version is stored once more by the next request.
+   */
   async finish(upload: ResumableUpload): Promise<void> {
     const path = this.#body(upload);
-    try {
-      // A process may have been killed between the object's tail and its rename.
-      await Deno.truncate(path, upload.length!);
-    } catch (thrown) {
-      if (thrown instanceof Deno.errors.NotFound) return;
-      throw thrown;
-    }
-    const hash = createHash("md5");
-    using file = await Deno.open(path);
-    const buffer = new Uint8Array(256 * 1024);
-    for (let read = await file.read(buffer); read !== null; read = await file.read(buffer)) {
-      hash.update(buffer.subarray(0, read));
-    }
-    const measured = { size: upload.length!, md5: hash.digest("hex") };
-    await this.#folder.adopt(upload.bucket, upload.key, path, measured, upload.facts);
+    const measured = await measure(path);
+    if (!measured) return;
+    const write = async (version: string) => {
+      await this.#objects.folder.adopt(path, version);
+      return measured;
+    };
+    await this.#objects.put("storage.tus.upload.part", upload, upload.facts, write, upload.id);
+    await Deno.remove(path);
   }
 
   /** Forgets an upload and its bytes. */
@@ -120,17 +119,37 @@ export class ResumableUploads {
   async #dropExpired(): Promise<void> {
     if (this.#swept) return;
     this.#swept = true;
-    for await (const { name } of Deno.readDir(this.#folder.resumablePath)) {
+    for await (const { name } of Deno.readDir(this.#objects.folder.resumablePath)) {
       const upload = name.endsWith(".json") ? await this.find(name.slice(0, -5)) : null;
       if (upload && Date.parse(upload.expiresAt) < Date.now()) await this.remove(upload);
     }
   }
 
   #record(id: string): string {
-    return join(this.#folder.resumablePath, `${id}.json`);
+    return join(this.#objects.folder.resumablePath, `${id}.json`);
   }
 
   #body({ id }: { id: string }): string {
-    return join(this.#folder.resumablePath, `${id}.bin`);
+    return join(this.#objects.folder.resumablePath, `${id}.bin`);
   }
+}
+
+/** Size and MD5 of a file, or null when there is none. */
+async function measure(path: string): Promise<Measured | null> {
+  let file: Deno.FsFile;
+  try {
+    file = await Deno.open(path);
+  } catch (thrown) {
+    if (thrown instanceof Deno.errors.NotFound) return null;
+    throw thrown;
+  }
+  using _closed = file;
+  const hash = createHash("md5");
+  const buffer = new Uint8Array(256 * 1024);
+  let size = 0;
+  for (let read = await file.read(buffer); read !== null; read = await file.read(buffer)) {
+    hash.update(buffer.subarray(0, read));
+    size += read;
+  }
+  return { size, md5: hash.digest("hex") };
 }

@@ -1,35 +1,35 @@
 /**
- * A stand-in for Supabase's Storage API over a folder: the endpoints that supabase-js and Sediment use, with
- * the real one's answers and errors, held to it by `tests/conformance/storage_api.ts`. Not in it: storage
- * policies (only service_role sees private buckets), rows in `storage.objects`, image transformation, the S3
- * protocol, webhooks.
+ * A stand-in for Supabase's Storage API: the endpoints that supabase-js and Sediment use, with the real one's answers
+ * and errors, held to it by `tests/conformance/storage_api.ts`. As there, an object is a row of `storage.objects`,
+ * whose policies decide who may do what with it, and bytes, which lie in a folder. Not in it: image transformation,
+ * the S3 protocol, webhooks.
  */
 import { Hono } from "hono";
-import type { Sql } from "postgres";
 
 import { addBucketRoutes } from "./bucket_routes.ts";
-import { type BucketTable, createBucketTable } from "./buckets.ts";
+import { BucketTable } from "./buckets.ts";
 import type { Caller, Parts } from "./context.ts";
 import { addCopyRoutes } from "./copy_routes.ts";
+import { connectStorage, prepareDatabase } from "./database.ts";
 import { StorageApiError } from "./errors.ts";
-import { addListRoutes } from "./list_routes.ts";
 import { drain } from "./incoming_body.ts";
-import { ObjectFolder } from "./object_folder.ts";
+import { addListRoutes } from "./list_routes.ts";
 import { addObjectRoutes } from "./object_routes.ts";
+import { ObjectTable } from "./object_table.ts";
 import { addResumableRoutes } from "./resumable_routes.ts";
 import { addSignedRoutes } from "./signed_routes.ts";
 import { TokenSigner } from "./signed_token.ts";
+import { StoredObjects } from "./stored_objects.ts";
+import { VersionFolder } from "./version_folder.ts";
 
 export type { Caller } from "./context.ts";
 
 /** What a stand-in needs. */
 export interface StorageStandInOptions {
-  /** The folder; made when it isn't there. One process at a time. */
+  /** The folder of the bytes; made when it isn't there. One process at a time. */
   root: string;
-  /** A connection to the database whose `storage.buckets` holds the buckets. */
-  sql?: Sql;
-  /** Another place for buckets, instead of `sql`. */
-  buckets?: BucketTable;
+  /** The database that holds the schema `storage`, as the role supabase_storage_admin. */
+  databaseUrl: string;
   /** Who sent a request; null when it carries no valid key or token. */
   authorize: (request: Request) => Promise<Caller | null> | Caller | null;
   /** Signs the tokens in signed URLs; must survive a restart. */
@@ -42,15 +42,31 @@ export interface StorageStandInOptions {
   signedUploadSeconds?: number;
 }
 
-/** Makes a stand-in; `fetch` takes paths with or without `/storage/v1` before them. */
-export function createStorageStandIn(
-  options: StorageStandInOptions,
-): { fetch(request: Request): Promise<Response> } {
-  const buckets = options.buckets ?? (options.sql && createBucketTable(options.sql));
-  if (!buckets) throw new TypeError("the Storage stand-in needs `sql` or `buckets`");
+/** A stand-in that serves; `fetch` takes paths with or without `/storage/v1` before them. */
+export interface StorageStandIn {
+  fetch(request: Request): Promise<Response>;
+  /** Closes the connections to the database. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a stand-in, and sweeps what a killed one has left.
+ *
+ * @throws part_failed when the folder or the database is of an older version
+ */
+export async function openStorageStandIn(options: StorageStandInOptions): Promise<StorageStandIn> {
+  const sql = connectStorage(options.databaseUrl);
+  const objects = new StoredObjects(new ObjectTable(sql), new VersionFolder(options.root));
+  try {
+    await prepareDatabase(sql, options.root);
+    await objects.folder.prepare(() => objects.table.versions());
+  } catch (thrown) {
+    await sql.end({ timeout: 2 });
+    throw thrown;
+  }
   const parts: Parts = {
-    folder: new ObjectFolder(options.root),
-    buckets,
+    objects,
+    buckets: new BucketTable(sql),
     signer: new TokenSigner(options.signingSecret),
     maxObjectBytes: options.maxObjectBytes ?? 50 * 1024 * 1024,
     signedUploadSeconds: options.signedUploadSeconds ?? 7200,
@@ -78,10 +94,8 @@ export function createStorageStandIn(
     return new StorageApiError("InternalError").toResponse();
   });
   return {
-    async fetch(request) {
-      await parts.folder.ready();
-      return await app.fetch(request);
-    },
+    fetch: async (request) => await app.fetch(request),
+    close: () => sql.end({ timeout: 2 }),
   };
 }
 

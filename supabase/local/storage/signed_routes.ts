@@ -1,17 +1,16 @@
-/** Signed URLs: `/object/sign/...` for downloads and `/object/upload/sign/...` for uploads. */
+/**
+ * Signed URLs: `/object/sign/...` for downloads and `/object/upload/sign/...` for uploads. Policies are asked when
+ * a URL is signed; who has it then needs none.
+ */
 import type { Context, Hono } from "hono";
 
-import {
-  addressOf,
-  bucketForWriting,
-  bypassesPolicies,
-  jsonBody,
-  type Parts,
-  requireCaller,
-} from "./context.ts";
+import { requireBucket } from "./buckets.ts";
+import { addressOf, jsonBody, type Parts, requireCaller } from "./context.ts";
 import { StorageApiError } from "./errors.ts";
 import { assertValidKey, isValidKey } from "./keys.ts";
-import { sendObject, storeBody } from "./object_routes.ts";
+import { sendObject } from "./object_body.ts";
+import { storeBody } from "./object_routes.ts";
+import { scopeOf, serviceScope } from "./scope.ts";
 
 /** Adds the routes; they must come before those of single objects. */
 export function addSignedRoutes(app: Hono, parts: Parts): void {
@@ -27,9 +26,11 @@ async function signOne(c: Context, parts: Parts): Promise<Response> {
   const { bucket, key } = addressOf(c, "/object/sign");
   const expiresIn = requireSeconds(await jsonBody(c.req.raw));
   assertValidKey(key);
-  if (!bypassesPolicies(caller) || !await parts.folder.head(bucket, key)) {
-    throw new StorageApiError("NoSuchKey");
-  }
+  const row = await parts.objects.table.find(scopeOf(caller, "storage.object.sign"), {
+    bucket,
+    key,
+  });
+  if (!row) throw new StorageApiError("NoSuchKey");
   return c.json({ signedURL: await signDownload(parts, `${bucket}/${key}`, expiresIn) });
 }
 
@@ -41,14 +42,16 @@ async function signMany(c: Context, parts: Parts): Promise<Response> {
   if (!Array.isArray(body.paths) || body.paths.length === 0) {
     throw new StorageApiError("InvalidRequest", "body/paths must NOT have fewer than 1 items");
   }
+  const keys = body.paths.filter((path) => typeof path === "string" && isValidKey(path));
+  const scope = scopeOf(caller, "storage.object.sign_many");
+  const found = await parts.objects.table.findMany(scope, bucket, keys);
   const rows = [];
   for (const path of body.paths) {
-    const found = bypassesPolicies(caller) && typeof path === "string" && isValidKey(path) &&
-      await parts.folder.head(bucket, path);
+    const there = found.has(path);
     rows.push({
-      error: found ? null : "Either the object does not exist or you do not have access to it",
+      error: there ? null : "Either the object does not exist or you do not have access to it",
       path,
-      signedURL: found ? await signDownload(parts, `${bucket}/${path}`, expiresIn) : null,
+      signedURL: there ? await signDownload(parts, `${bucket}/${path}`, expiresIn) : null,
     });
   }
   return c.json(rows);
@@ -63,7 +66,8 @@ async function downloadSigned(c: Context, parts: Parts): Promise<Response> {
   const { bucket, key } = addressOf(c, "/object/sign");
   const token = c.req.query("token");
   const grant = await parts.signer.verify(token, "download", `${bucket}/${key}`);
-  const open = await parts.folder.open(bucket, key);
+  const scope = serviceScope("storage.object.get_signed");
+  const open = await parts.objects.open(scope, { bucket, key });
   if (!open) throw new StorageApiError("NoSuchKey");
   return await sendObject(c, open, new Date(grant.exp * 1000));
 }
@@ -72,11 +76,12 @@ async function signUpload(c: Context, parts: Parts): Promise<Response> {
   const caller = await requireCaller(parts, c.req.raw);
   const { bucket, key } = addressOf(c, "/object/upload/sign");
   const upsert = c.req.header("x-upsert") === "true";
-  await bucketForWriting(parts, caller, bucket);
+  await requireBucket(parts.buckets, bucket);
   assertValidKey(key);
-  if (!upsert && await parts.folder.head(bucket, key)) {
-    throw new StorageApiError("KeyAlreadyExists");
-  }
+  await parts.objects.table.mayUpload(scopeOf(caller, "storage.object.sign_upload_url"), {
+    ...{ bucket, key, upsert },
+    owner: caller.sub,
+  });
   const url = `${bucket}/${key}`;
   const token = await parts.signer.sign(
     { url, scope: "upload", upsert, owner: caller.sub },
@@ -89,8 +94,10 @@ async function uploadSigned(c: Context, parts: Parts): Promise<Response> {
   const { bucket, key } = addressOf(c, "/object/upload/sign");
   const token = c.req.query("token");
   const { upsert, owner } = await parts.signer.verify(token, "upload", `${bucket}/${key}`);
-  const meta = await storeBody(parts, c.req.raw, { bucket, key, upsert: upsert === true, owner });
-  return c.json({ Id: meta.id, Key: `${bucket}/${key}` });
+  const scope = serviceScope("storage.object.upload_signed");
+  const to = { bucket, key, upsert: upsert === true, owner };
+  const id = await storeBody(parts, c.req.raw, scope, to);
+  return c.json({ Id: id, Key: `${bucket}/${key}` });
 }
 
 function requireSeconds(body: Record<string, unknown>): number {
