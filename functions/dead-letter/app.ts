@@ -12,19 +12,26 @@ const batch = 5;
 /** Batches of one call; what is left waits for the next. */
 const maxBatches = 20;
 
+/** For all of a call: a catalog that hangs must not keep the isolate. */
+const deadlineMs = 30_000;
+
 /** The app of `dead-letter`. */
 export function createDeadLetterApp(services: Services): HttpApp {
   const app = createHttpApp("dead-letter");
   app.post("/", async (c) => {
     await services.auth.service(c.req.raw);
+    const signal = AbortSignal.timeout(deadlineMs);
     const total = { drained: 0, alerts: 0, more: true };
     for (let n = 0; n < maxBatches && total.more; n++) {
-      const { drained, alerts, more } = await services.catalog.drainDeadLetters({ limit: batch });
+      const { drained, alerts, more } = await services.catalog.drainDeadLetters(
+        { limit: batch },
+        { signal },
+      );
       total.drained += drained;
       total.alerts += alerts;
       total.more = more;
     }
-    const alerts = await sendAlerts({ catalog: services.catalog });
+    const alerts = await sendAlerts({ catalog: services.catalog }, { signal });
     for (const error of alerts.errors) {
       console.error(JSON.stringify({ level: "error", alert: error }));
     }

@@ -9,6 +9,8 @@ export interface PostOptions {
   privateAddresses: boolean;
   /** Milliseconds for all of it, the answer's body too. @default 5000 */
   timeoutMs?: number;
+  /** Stops it before that. */
+  signal?: AbortSignal;
   fetch?: typeof fetch;
   /** Addresses of a host. @default the system's resolver */
   resolve?: (host: string) => Promise<string[]>;
@@ -18,9 +20,12 @@ export interface PostOptions {
 const sniffed = 512;
 
 /**
- * Posts JSON. An answer counts when it is 2xx and no HTML: a login page answers 200 as well. Redirects are not
+ * Posts JSON. An answer counts when it is 2xx and no page of HTML: a login page answers 200 as well. Its type says
+ * nothing: Slack's incoming webhooks answer a bare `ok` as text/html (slackapi/node-slack-sdk#480). Redirects are not
  * followed, for they lead past the check of the address. The name is resolved for that check and again by the
  * request; that both see one address is ensured by TLS, which is why plain http needs `privateAddresses`.
+ *
+ * Errors name the host alone: the path of a webhook is its secret.
  *
  * @throws SedimentError `server_unreachable`, `answer_timeout`, `unexpected_answer`, and `forbidden` for an
  * address that is not allowed
@@ -28,7 +33,8 @@ const sniffed = 512;
 export async function postWebhook(url: string, body: unknown, options: PostOptions): Promise<void> {
   const { privateAddresses, timeoutMs = 5000, resolve = resolveHost } = options;
   const target = new URL(url);
-  const signal = AbortSignal.timeout(timeoutMs);
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const signal = options.signal ? AbortSignal.any([timeout, options.signal]) : timeout;
   try {
     if (!privateAddresses) await demandPublic(target, untilAborted(resolve, signal));
     const response = await (options.fetch ?? fetch)(target, {
@@ -44,8 +50,7 @@ export async function postWebhook(url: string, body: unknown, options: PostOptio
         expected: "a 2xx status; redirects are not followed",
       });
     }
-    const type = response.headers.get("content-type") ?? "";
-    if (/\bhtml\b/i.test(type) || /^\s*<(!doctype|html)/i.test(start)) {
+    if (/^[\s\ufeff]*<(!doctype|!--|html|head|body)/i.test(start)) {
       throw new SedimentError("unexpected_answer", `${target.host} answered with a page of HTML`);
     }
   } catch (thrown) {
@@ -53,16 +58,23 @@ export async function postWebhook(url: string, body: unknown, options: PostOptio
     if (signal.aborted) {
       throw new SedimentError(
         "answer_timeout",
-        `${target.host} did not answer in ${timeoutMs} ms`,
-        {
-          cause: thrown,
-        },
+        timeout.aborted
+          ? `${target.host} did not answer in ${timeoutMs} ms`
+          : `${target.host} had not answered when the work was stopped`,
+        { cause: thrown },
       );
     }
-    throw new SedimentError("server_unreachable", `${target.host}: ${(thrown as Error).message}`, {
+    throw new SedimentError("server_unreachable", `${target.host}: ${reasonOf(thrown, target)}`, {
       cause: thrown,
     });
   }
+}
+
+/** What a failed fetch says, without the URL that Deno puts into it. */
+function reasonOf(thrown: unknown, target: URL): string {
+  const { message, cause } = thrown as Error;
+  const reason = cause instanceof Error ? `${message}: ${cause.message}` : message;
+  return reason.replace(/https?:\/\/[^\s)]*/g, target.host);
 }
 
 async function demandPublic(

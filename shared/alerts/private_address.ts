@@ -9,8 +9,12 @@ const networks4: [string, number][] = [
   ["169.254.0.0", 16],
   ["172.16.0.0", 12],
   ["192.0.0.0", 24],
+  ["192.0.2.0", 24],
+  ["192.88.99.0", 24],
   ["192.168.0.0", 16],
   ["198.18.0.0", 15],
+  ["198.51.100.0", 24],
+  ["203.0.113.0", 24],
   ["224.0.0.0", 4],
   ["240.0.0.0", 4],
 ];
@@ -39,8 +43,10 @@ export function isPrivateAddress(address: string): boolean {
   }
   // NAT64 (RFC 6052), which hands on to IPv4
   if (first === 0x64 && second === 0xff9b) return true;
-  // 6to4 (RFC 3056) too
-  if (first === 0x2002) return true;
+  // 6to4 (RFC 3056) and Teredo (RFC 4380) too; the latter's 2001::/23 is for protocols altogether (RFC 2928)
+  if (first === 0x2002 || (first === 0x2001 && second < 0x200)) return true;
+  // for documentation (RFC 3849, RFC 9637)
+  if ((first === 0x2001 && second === 0xdb8) || (first === 0x3fff && second < 0x1000)) return true;
   // only 2000::/3 is given out as global unicast
   return first >>> 13 !== 1;
 }

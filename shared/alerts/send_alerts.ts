@@ -2,7 +2,7 @@
 import type { Catalog } from "../catalog/catalog.ts";
 import { asSedimentError } from "../errors.ts";
 import { type PostOptions, postWebhook } from "./post_webhook.ts";
-import { messageFor, webhookSchema } from "./webhook.ts";
+import { messageFor, webhookId, webhookSchema } from "./webhook.ts";
 
 /** Ports of the sending. */
 export interface AlertPorts {
@@ -24,33 +24,46 @@ export interface AlertReport {
 /** Alerts of one call; what is left waits for the next. */
 const batch = 5;
 
+/** Bounds of the sending. */
+export interface SendOptions {
+  /** For each webhook, milliseconds. @default 5000 */
+  timeoutMs?: number;
+  /** Stops what is being sent; it is told as not sent. */
+  signal?: AbortSignal;
+}
+
 /**
- * Sends. An alert counts as sent when all webhooks took it; otherwise all get it again after the catalog's
- * back-off: at least once each. Without webhooks alerts stay in the table as sent.
- *
- * @param options.timeoutMs for each webhook @default 5000
+ * Sends. An alert counts as sent when all webhooks took it; otherwise those that did not get it again after the
+ * catalog's back-off. One that took it gets it twice only where its answer, or ours to the catalog, was lost.
+ * Without webhooks alerts stay in the table as sent.
  */
 export async function sendAlerts(
   ports: AlertPorts,
-  { timeoutMs }: { timeoutMs?: number } = {},
+  { timeoutMs, signal }: SendOptions = {},
 ): Promise<AlertReport> {
   const report: AlertReport = { sent: 0, failed: 0, errors: [] };
   try {
-    const claimed = await ports.catalog.claimAlerts({ limit: batch });
+    const claimed = await ports.catalog.claimAlerts({ limit: batch }, { signal });
     const { alerts, webhooks, private_addresses: privateAddresses } = claimed;
     await Promise.all(alerts.map(async (alert) => {
+      const taken: string[] = [];
       const errors = (await Promise.all(webhooks.map(async (entry, index) => {
         const webhook = webhookSchema.safeParse(entry);
         if (!webhook.success) {
           const { path, message } = webhook.error.issues[0]!;
           return `webhook ${index}: ${path.join(".")}: ${message}`;
         }
+        const id = webhookId(webhook.data);
+        if (alert.taken.includes(id)) return;
         try {
           await postWebhook(webhook.data.url, messageFor(webhook.data, alert), {
-            ...ports,
+            fetch: ports.fetch,
+            resolve: ports.resolve,
             privateAddresses,
             timeoutMs,
+            signal,
           });
+          taken.push(id);
         } catch (thrown) {
           return `webhook ${index}: ${asSedimentError(thrown).message}`;
         }
@@ -60,6 +73,7 @@ export async function sendAlerts(
         alert: alert.id,
         sent,
         error: sent ? null : errors.join("; "),
+        taken,
       });
       report[sent ? "sent" : "failed"]++;
       report.errors.push(...errors);

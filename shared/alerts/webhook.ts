@@ -1,4 +1,5 @@
 /** The webhooks of `service_settings.alert_webhooks`, and what each kind is sent. */
+import { createHash } from "node:crypto";
 import * as z from "zod";
 import type { Alert } from "../catalog/dead_letter_results.ts";
 
@@ -16,6 +17,11 @@ export const webhookSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("plain"), url }),
 ]);
 export type Webhook = z.output<typeof webhookSchema>;
+
+/** Names a webhook in what an alert keeps of it: of what it is made, not where it stands in the list. */
+export function webhookId(webhook: Webhook): string {
+  return createHash("sha256").update(JSON.stringify(webhook)).digest("hex").slice(0, 16);
+}
 
 /**
  * The JSON that a webhook is sent. PagerDuty's dedup_key is the alert's class and window, so that one that is

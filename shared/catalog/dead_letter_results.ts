@@ -12,6 +12,8 @@ export const alert = z.object({
   occurrences: count,
   payload: z.record(z.string(), json),
   attempt: count,
+  /** The webhooks that have it already. */
+  taken: z.array(z.string()),
 });
 export type Alert = z.output<typeof alert>;
 

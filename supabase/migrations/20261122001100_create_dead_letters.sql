@@ -23,6 +23,7 @@ create table if not exists public.dead_letters (
 );
 
 create index if not exists dead_letters_open on public.dead_letters (id) where resolved_at is null;
+create index if not exists dead_letters_created_at on public.dead_letters (created_at);
 create index if not exists dead_letters_partition
   on public.dead_letters (dataset_id, "table", period_tag) where resolved_at is null;
 
@@ -39,9 +40,13 @@ create table if not exists public.alerts (
   attempts integer not null default 0,
   next_attempt_at timestamptz not null default clock_timestamp(),
   last_error text,
+  -- webhooks that took it, by webhookId: they do not get it again while another fails
+  taken text[] not null default '{}',
   sent_at timestamptz,
   created_at timestamptz not null default clock_timestamp(),
   unique (class, window_start)
 );
 
+create index if not exists alerts_created_at on public.alerts (created_at);
+create index if not exists alerts_letter on public.alerts (dead_letter_id);
 create index if not exists alerts_pending on public.alerts (next_attempt_at) where state = 'pending';

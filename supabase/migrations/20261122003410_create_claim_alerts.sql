@@ -1,5 +1,5 @@
 -- Hands out alerts that are due to be sent, for a while: who does not say how it went leaves them to the next.
--- Returns {alerts: [{id, class, window_start, occurrences, payload, attempt}], webhooks, private_addresses}.
+-- Returns {alerts: [{id, class, window_start, occurrences, payload, attempt, taken}], webhooks, private_addresses}.
 create or replace function public.claim_alerts(p_limit integer default 5, p_lease_seconds integer default 60)
 returns jsonb
 language plpgsql
@@ -21,7 +21,7 @@ begin
     set attempts = a.attempts + 1,
       next_attempt_at = clock_timestamp() + make_interval(secs => greatest(p_lease_seconds, 1))
     from due d where a.id = d.id
-    returning a.id, a.class, a.window_start, a.occurrences, a.payload, a.attempts as attempt
+    returning a.id, a.class, a.window_start, a.occurrences, a.payload, a.attempts as attempt, a.taken
   )
   select coalesce(jsonb_agg(to_jsonb(t) order by t.id), '[]') into strict v_alerts from taken t;
   return jsonb_build_object('alerts', v_alerts, 'webhooks', s.alert_webhooks,

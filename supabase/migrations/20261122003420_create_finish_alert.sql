@@ -1,6 +1,9 @@
 -- Says how sending an alert went: sent, or to be tried again with growing delays until its attempts are used up.
+-- p_taken: the webhooks that took it this time, whether or not all did.
 -- Returns {state}. Raises not_found.
-create or replace function public.finish_alert(p_alert bigint, p_sent boolean, p_error text default null)
+create or replace function public.finish_alert(
+  p_alert bigint, p_sent boolean, p_error text default null, p_taken text[] default '{}'
+)
 returns jsonb
 language plpgsql
 set search_path = ''
@@ -13,6 +16,7 @@ begin
   update public.alerts a
   set state = case when p_sent then 'sent' when a.attempts >= s.alert_max_attempts then 'failed' else 'pending' end,
     sent_at = case when p_sent then clock_timestamp() end,
+    taken = a.taken || coalesce(p_taken, '{}'),
     last_error = case when p_sent then null else left(p_error, 1000) end,
     next_attempt_at = clock_timestamp() + make_interval(secs => least(3600, 15 * power(2, least(a.attempts, 10)))
       * (0.5 + random() / 2))

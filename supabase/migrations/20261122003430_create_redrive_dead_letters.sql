@@ -12,7 +12,8 @@ set search_path = ''
 set statement_timeout = '30s'
 as $$
 declare
-  v_limit integer := least(greatest(coalesce(p_limit, 100), 1), 1000);
+  -- ids are meant as they stand: the limit is for filters
+  v_limit integer := least(greatest(coalesce(p_limit, 100), cardinality(p_ids), 1), 1000);
   v_filter jsonb := coalesce(p_filter, '{}');
   v_ids bigint[];
   v_key record;

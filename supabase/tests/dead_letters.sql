@@ -9,7 +9,7 @@ begin
   perform fail_compaction((c ->> 'run_id')::uuid, (c ->> 'token')::bigint, p_code, 'it broke', 'merge', true);
 end $$;
 grant execute on all functions in schema tests to service_role;
-select plan(39);
+select plan(42);
 set local role service_role;
 
 select tests.die(100, 'store_failed'), tests.die(101, 'store_failed'), tests.die(102, 'schema_incompatible'), tests.die(200, 'store_failed'), tests.die(201, 'internal'), tests.die(202, 'internal');
@@ -40,7 +40,8 @@ select is((select jsonb_array_length(a -> 'alerts') from al), 4, 'alerts are han
 select is((select a #>> '{webhooks,0,url}' from al), 'https://example.com', 'with the addresses');
 select is(jsonb_array_length(claim_alerts(10) -> 'alerts'), 0, 'to one sender at a time');
 create temp table one as select min(id) as id from alerts;
-select is(finish_alert(id, false, 'HTTP 500') ->> 'state', 'pending', 'one that failed is tried again') from one;
+select is(finish_alert(id, false, 'HTTP 500', '{aa}') ->> 'state', 'pending', 'one that failed is tried again') from one;
+select is((select a.taken from alerts a, one where a.id = one.id), '{aa}', 'and keeps who took it');
 select ok((select next_attempt_at > clock_timestamp() + interval '10 s' from alerts a, one where a.id = one.id), 'later');
 select is(finish_alert(id, true) ->> 'state', 'sent', 'one that was sent is done') from one;
 select is(finish_alert(id, false, 'late') ->> 'state', 'sent', 'for good') from one;
@@ -75,6 +76,14 @@ select throws_ok($$select redrive_dead_letters(null, p_filter => '{"sql": 1}')$$
 select is((tests.claim('w', 100)) -> 'forced', 'true', 'a redriven run is forced');
 insert into dead_letters (queue, error_code, first_failed_at, last_failed_at) values ('manual', 'invalid_message', now(), now());
 select is(redrive_dead_letters(null, array[(select max(id) from dead_letters)]) #>> '{skipped,0,reason}', 'no_partition', 'a message that could not be read has nothing to run');
+
+-- many ids at once are meant as they stand
+insert into partitions (dataset_id, "table", period_tag) select tests.u(100), 'many', 'p' || i from generate_series(1, 150) i;
+insert into dead_letters (user_id, dataset_id, "table", period_tag, queue, error_code, first_failed_at, last_failed_at)
+select tests.u(1), tests.u(100), 'many', 'p' || i, 'realtime', 'internal', now(), now() from generate_series(1, 150) i;
+create temp table many as select redrive_dead_letters(tests.u(1), (select array_agg(id) from dead_letters where "table" = 'many')) as r;
+select is((select jsonb_array_length(r -> 'redriven') from many), 150, 'all ids of a redrive are redriven, beyond its default limit');
+select is((select r -> 'skipped' from many), '[]', 'and none is skipped for a reason that is not so');
 
 select * from finish();
 rollback;

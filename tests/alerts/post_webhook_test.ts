@@ -53,6 +53,36 @@ Deno.test("a page of HTML is a failure, whatever its status and type say", async
   assert.equal(plain.error?.code, "unexpected_answer");
 });
 
+Deno.test("the plain ok of Slack, which calls itself HTML, is taken", async () => {
+  const answer = () => new Response("ok", { headers: { "content-type": "text/html" } });
+  assert.equal((await posted(answer)).error, null);
+});
+
+Deno.test("a page of HTML is known behind a byte order mark, a comment or white space", async () => {
+  for (const start of ["\ufeff<html>", "<!-- proxy -->\n<html>", "\n\n <HTML>", "<head><title>"]) {
+    const { error } = await posted(() => new Response(start));
+    assert.equal(error?.code, "unexpected_answer", start);
+  }
+});
+
+Deno.test("no error of a webhook holds its path or its password, which are secrets", async () => {
+  const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+  const { port } = listener.addr;
+  listener.close();
+  for (
+    const url of [
+      `http://127.0.0.1:${port}/T0/SECRET?k=SECRET`,
+      `http://u:SECRET@127.0.0.1:${port}/`,
+    ]
+  ) {
+    await assert.rejects(postWebhook(url, {}, { privateAddresses: true }), (thrown: Error) => {
+      assert.doesNotMatch(thrown.message, /SECRET/);
+      assert.ok(thrown.message.includes(`127.0.0.1:${port}`));
+      return true;
+    });
+  }
+});
+
 Deno.test("an error status is a failure that names it", async () => {
   const { error } = await posted(() => new Response("no", { status: 500 }));
   assert.equal(error?.code, "unexpected_answer");
@@ -149,6 +179,14 @@ Deno.test("private and public addresses are told apart at the edges of their net
     "ff02::1",
     "64:ff9b::a00:1",
     "2002:7f00:1::",
+    "2001::7f00:1", // Teredo
+    "2001:db8::1",
+    "3fff::1",
+    "64:ff9b:1::a00:1",
+    "192.0.2.1",
+    "192.88.99.1",
+    "198.51.100.7",
+    "203.0.113.9",
     "not an address",
   ];
   const outside = [
@@ -159,6 +197,7 @@ Deno.test("private and public addresses are told apart at the edges of their net
     "172.32.0.0",
     "::ffff:8.8.8.8",
     "2606:2800:220:1::1",
+    "2001:4860:4860::8888",
   ];
   assert.deepEqual(inside.filter((address) => !isPrivateAddress(address)), []);
   assert.deepEqual(outside.filter(isPrivateAddress), []);

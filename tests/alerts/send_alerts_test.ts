@@ -10,6 +10,7 @@ const alert: Alert = {
   occurrences: 3,
   payload: { message: "<the store> is down", dataset_id: "d1", table: "battles", period_tag: "0" },
   attempt: 1,
+  taken: [],
 };
 
 // deno-lint-ignore no-explicit-any -- whatever was sent
@@ -50,7 +51,9 @@ Deno.test("each kind of webhook gets its own JSON", async () => {
   assert.equal(pagerduty.body.payload.severity, "error");
   assert.ok(pagerduty.body.payload.summary.length <= 1024 && pagerduty.body.payload.source);
   assert.deepEqual(plain.body.details, alert.payload);
-  assert.deepEqual(finished, [{ alert: 7, sent: true, error: null }]);
+  const [{ taken, ...told }] = finished as { taken: string[] }[];
+  assert.deepEqual(told, { alert: 7, sent: true, error: null });
+  assert.equal(new Set(taken).size, 3);
   assert.deepEqual(report, { sent: 1, failed: 0, errors: [] });
 });
 
@@ -62,9 +65,52 @@ Deno.test("a webhook that fails is told to the catalog, and the others are sent"
     () => new Response("", { status: calls++ === 0 ? 503 : 200 }),
   );
   assert.equal(bodies.length, 2);
-  assert.deepEqual(finished, [
-    { alert: 7, sent: false, error: "webhook 0: a.example answered 503" },
-  ]);
+  const [{ taken, ...told }] = finished as { taken: string[] }[];
+  assert.deepEqual(told, { alert: 7, sent: false, error: "webhook 0: a.example answered 503" });
+  assert.equal(taken.length, 1);
+});
+
+Deno.test("a webhook that took an alert does not get it again while another fails", async () => {
+  const webhooks = [
+    { kind: "slack", url: "https://a.example/x" },
+    { kind: "plain", url: "https://b.example/" },
+  ];
+  let calls = 0;
+  const first = await sent(
+    webhooks,
+    [alert],
+    () => new Response("", { status: calls++ === 0 ? 200 : 503 }),
+  );
+  const { taken } = first.finished[0] as { taken: string[] };
+  const second = await sent(webhooks, [{ ...alert, attempt: 2, taken }]);
+  assert.deepEqual(second.bodies.map(({ url }) => url), ["https://b.example/"]);
+  assert.equal((second.finished[0] as { sent: boolean }).sent, true);
+});
+
+Deno.test("a stop ends the sending, and the alert is told as not sent", async () => {
+  const stop = new AbortController();
+  const finished: { sent: boolean | null }[] = [];
+  const report = await sendAlerts({
+    catalog: {
+      claimAlerts: () =>
+        Promise.resolve({
+          alerts: [alert],
+          webhooks: [{ kind: "plain", url: "https://a.example" }],
+          private_addresses: true,
+        }),
+      finishAlert: (args) => {
+        finished.push(args);
+        return Promise.resolve({ state: "pending" });
+      },
+    },
+    fetch: (_, init) =>
+      new Promise((_, reject) => {
+        init!.signal!.addEventListener("abort", () => reject(init!.signal!.reason));
+        stop.abort();
+      }),
+  }, { signal: stop.signal });
+  assert.equal(report.failed, 1);
+  assert.deepEqual(finished.map(({ sent }) => sent), [false]);
 });
 
 Deno.test("a webhook that is written wrong is an error with the place, not an exception", async () => {
