@@ -43,6 +43,7 @@ export const results = {
   tick: upkeep.ticked,
   sweep: upkeep.swept,
   expireLeases: upkeep.expiredLeases,
+  pruneHistory: upkeep.pruned,
   triggerScheduled: upkeep.scheduled,
   planVacuum: upkeep.vacuumPlan,
   commitVacuum: upkeep.vacuumed,

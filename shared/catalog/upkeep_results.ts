@@ -7,6 +7,7 @@ export const health = z.object({
   queues: z.record(z.string(), z.object({ due: count, oldest_due_at: time.nullable() })),
   leases: count,
   overdue_leases: count,
+  overdue_debt: count,
   dead_letters: count,
   oldest_debt: time.nullable(),
   postgres: z.string(),
@@ -20,6 +21,15 @@ export const swept = z.object({
   resent: count,
   stages_expired: count,
   fan_outs_closed: count,
+  more: z.boolean(),
+});
+
+export const pruned = z.object({
+  runs: count,
+  commits: count,
+  dead_letters: count,
+  alerts: count,
+  objects: count,
   more: z.boolean(),
 });
 

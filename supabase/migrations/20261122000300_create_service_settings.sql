@@ -14,6 +14,7 @@ create table if not exists public.service_settings (
   -- runs and the queue
   realtime_delay_seconds integer not null default 3 check (realtime_delay_seconds >= 0),
   lease_seconds integer not null default 300 check (lease_seconds > 0),
+  -- hard limit of a run, counted while workers hold its partition, over all of its claims
   max_run_seconds integer not null default 3600 check (max_run_seconds > 0),
   max_attempts integer not null default 3 check (max_attempts > 0),
   backoff_base_seconds integer not null default 5 check (backoff_base_seconds > 0),
@@ -34,8 +35,11 @@ create table if not exists public.service_settings (
   -- longest time after which bytes can still be PUT to a planned key (hosted upload URLs: 2 hours)
   max_put_seconds integer not null default 7200 check (max_put_seconds >= 0),
 
-  -- how long pgmq's archive keeps messages that are done; the runs themselves are kept
+  -- how long pgmq's archive keeps messages that are done
   archive_seconds integer not null default 2592000 check (archive_seconds >= 0),
+  -- how long ended runs with their commits, closed dead letters, alerts and the keys of deleted objects are kept;
+  -- the ledger of uploads is kept for ever
+  history_seconds integer not null default 7776000 check (history_seconds >= 86400),
 
   -- limits of a user without a row in user_limits
   uploads_per_minute integer check (uploads_per_minute > 0),

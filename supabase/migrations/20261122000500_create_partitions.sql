@@ -54,6 +54,9 @@ create table if not exists public.partitions (
 -- heap-only.
 create index if not exists partitions_due on public.partitions (due_at)
   where due_at is not null and msg_id is null;
+-- What the tick looks at. Every update of ready_at changes the message or the lease with it, which are indexed too.
+create index if not exists partitions_ready on public.partitions (ready_at)
+  where msg_id is not null;
 create index if not exists partitions_leases on public.partitions (lease_expires_at)
   where lease_expires_at is not null;
 create index if not exists partitions_debt on public.partitions (debt_oldest)

@@ -38,4 +38,7 @@ create table if not exists public.objects (
 
 create unique index if not exists objects_stage on public.objects (stage_id, kind) where stage_id is not null;
 create index if not exists objects_staged on public.objects (put_deadline) where state = 'staged';
+-- what prune_history forgets: nothing is left to do for these
+create index if not exists objects_tombstones on public.objects (updated_at)
+  where state = 'tombstone' and delete_after is null;
 create index if not exists objects_delete on public.objects (delete_after) where delete_after is not null;

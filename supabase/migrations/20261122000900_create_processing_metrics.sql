@@ -13,6 +13,8 @@ create table if not exists public.processing_metrics (
   status text not null default 'queued'
     check (status in ('queued', 'running', 'success', 'failure', 'dlq_failure', 'timeout')),
   attempts integer not null default 0,
+  -- seconds that workers held the partition for it, of the claims that have ended: see max_run_seconds
+  worked_seconds double precision not null default 0,
   -- commits so far (outputs and the closing decision); the next commit's ordinal
   commits integer not null default 0,
   worker text,
@@ -55,6 +57,9 @@ create table if not exists public.processing_metrics (
 create index if not exists processing_metrics_dataset
   on public.processing_metrics (dataset_id, queued_at desc);
 
+-- prune_history goes along it; on a column that no update touches, so that a run's updates stay heap-only
+create index if not exists processing_metrics_queued_at on public.processing_metrics (queued_at);
+
 -- The sweep closes fan-outs whose children have ended.
 create index if not exists processing_metrics_fan_outs
   on public.processing_metrics (queued_at) where operation = 'fan_out' and completed_at is null;
@@ -64,6 +69,9 @@ create table if not exists public.run_children (
   child_id uuid not null references public.processing_metrics (id),
   primary key (parent_id, child_id)
 );
+
+-- for the foreign key: prune_history deletes runs
+create index if not exists run_children_child on public.run_children (child_id);
 
 -- What each commit of a run answered, so that asking again gives the same answer.
 create table if not exists public.run_commits (

@@ -1,6 +1,7 @@
 -- After a failed attempt of the live run: back to the queue with exponential back-off and full jitter, or to
--- the dead letters when the attempts are used up or the error is permanent. The caller holds the partition's
--- lock. Returns {status: 'retry'|'dead', retry_at, dead_letter_id}.
+-- the dead letters when the attempts are used up, the error is permanent, or the run has had its max_run_seconds
+-- (whatever it committed meanwhile: what is claimed over and over must end). The caller holds the partition's
+-- lock, and the partition its lease. Returns {status: 'retry'|'dead', retry_at, dead_letter_id}.
 create or replace function sediment.retry_run(
   p_dataset uuid, p_table text, p_period_tag text, p_code text, p_message text, p_step text, p_permanent boolean
 )
@@ -20,6 +21,15 @@ begin
   select * into strict v_run from public.processing_metrics r where r.id = p.run_id;
   select * into strict v_settings from public.service_settings;
 
+  v_run.worked_seconds := sediment.add_work(p);
+  if v_run.worked_seconds >= v_settings.max_run_seconds and not p_permanent
+    and v_run.attempts < v_settings.max_attempts
+  then
+    return jsonb_build_object('status', 'dead', 'retry_at', null, 'dead_letter_id',
+      sediment.bury_run(p_dataset, p_table, p_period_tag, 'run_timeout',
+        format('the run worked for %s of %s seconds; its last failure was %s: %s', round(v_run.worked_seconds::numeric),
+          v_settings.max_run_seconds, p_code, p_message), p_step));
+  end if;
   if p_permanent or v_run.attempts >= v_settings.max_attempts then
     return jsonb_build_object('status', 'dead', 'retry_at', null, 'dead_letter_id',
       sediment.bury_run(p_dataset, p_table, p_period_tag, p_code, p_message, p_step));

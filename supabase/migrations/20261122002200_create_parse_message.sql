@@ -14,7 +14,8 @@ declare
 begin
   problem := case
     when p_message is null or jsonb_typeof(p_message) <> 'object' then 'the message is not an object'
-    when pg_column_size(p_message) > 16384 then 'the message is over 16 KiB'
+    -- as text: pg_column_size tells what is left of it after compression
+    when octet_length(p_message::text) > 16384 then 'the message is over 16 KiB'
     when coalesce(p_message ->> 'datasetId', '') !~ v_uuid then 'datasetId is not a uuid'
     when coalesce(p_message ->> 'metricId', '') !~ v_uuid then 'metricId is not a uuid'
     when sediment.priority_rank(p_message ->> 'priority') is null

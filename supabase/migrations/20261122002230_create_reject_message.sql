@@ -9,7 +9,7 @@ declare
 begin
   insert into public.dead_letters (queue, error_code, error_message, message, first_failed_at, last_failed_at)
   values (p_queue, 'invalid_message', p_problem,
-    case when pg_column_size(p_message) <= 16384 then p_message
+    case when octet_length(p_message::text) <= 16384 then p_message
       else jsonb_build_object('truncated', left(p_message::text, 2000)) end,
     clock_timestamp(), clock_timestamp())
   returning id into strict v_letter;

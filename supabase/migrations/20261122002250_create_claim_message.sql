@@ -67,7 +67,9 @@ begin
   end if;
 
   v_settings := sediment.settings_of(p.dataset_id, p."table");
-  v_until := v_now + make_interval(secs => least(p_lease_seconds, (v_settings ->> 'max_run_seconds')::integer));
+  select v_now + make_interval(secs => least(p_lease_seconds,
+    greatest((v_settings ->> 'max_run_seconds')::integer - r.worked_seconds, 1)))
+  into strict v_until from public.processing_metrics r where r.id = p.run_id;
   update public.partitions x
   set token = x.token + 1, lease_worker = p_worker, claimed_at = v_now, lease_expires_at = v_until,
     ready_at = v_until, claimed_demand_seq = x.demand_seq, claimed_debt_files = x.debt_files,
@@ -76,7 +78,7 @@ begin
   returning * into strict p;
   perform sediment.queue_hide(p_queue, p_msg_id, p.lease_expires_at);
   update public.processing_metrics r
-  set status = 'running', attempts = r.attempts + 1, worker = p_worker, started_at = coalesce(r.started_at, v_now)
+  set status = 'running', step = 'validate-dataset', attempts = r.attempts + 1, worker = p_worker, started_at = coalesce(r.started_at, v_now)
   where r.id = p.run_id
   returning * into strict v_run;
 

@@ -5,8 +5,9 @@
 --   p_inputs: ids of the files that the output replaces; empty with p_output null: nothing was done
 --   p_output: {object_key, size, etag, row_count, row_group_count, uncompressed_bytes, schema_fingerprint,
 --              schema, stats}; null also when the inputs hold no row at all
---   p_result: {decision, debt: {files, bytes, oldest}, next_due_at, steps_ms, output, more}. With p_last and
---              more: true the run is not over: its turn is, and the next worker goes on with it at once.
+--   p_result: {decision, debt: {files, bytes, oldest}, next_due_at, steps_ms, output, progress, more}. With p_last and
+--              more: true the run is not over: its turn is, and the next worker goes on with it at once; only
+--              past max_run_seconds of work does it end, as a success, and a follow-up run goes on.
 -- Returns {version|null, file_id|null, run_status, requeued, replayed, commits, lease_expires_at|null}.
 -- Raises lease_lost, run_finished, run_not_found, inputs_changed, inputs_not_adjacent, merge_rows_differ,
 -- object_missing, invalid_request.
@@ -26,6 +27,7 @@ declare
   v_replaced jsonb := '{}';
   v_now timestamptz;
   v_lease timestamptz;
+  v_overtime boolean := false;
   v_requeued boolean := false;
   v_status text;
   v_answer jsonb;
@@ -58,11 +60,16 @@ begin
   update public.processing_metrics x
   set commits = x.commits + 1, decision = coalesce(v_result ->> 'decision', x.decision),
     steps_ms = x.steps_ms || coalesce(v_result -> 'steps_ms', '{}'),
+    progress = coalesce(nullif(v_result -> 'progress', 'null'), x.progress),
     steps = case when p_last and not v_more then '{}' else x.steps end
   where x.id = p_run
   returning * into strict r;
 
   v_now := clock_timestamp();
+  if p_last and v_more and (cardinality(v_inputs) > 0 or r.attempts = 0) then
+    -- The run has had its time and committed something in it: it ends well, and another goes on with the rest.
+    select sediment.add_work(p) >= s.max_run_seconds into strict v_overtime from public.service_settings s;
+  end if;
   if not p_last then
     v_lease := sediment.extend_lease(p, null);
   elsif v_more and cardinality(v_inputs) = 0 and r.attempts > 0 then
@@ -70,6 +77,11 @@ begin
     perform sediment.retry_run(p.dataset_id, p."table", p.period_tag, 'run_timeout',
       'the turn ended before anything could be committed', r.step, false);
     v_requeued := true;
+  elsif v_overtime then
+    v_requeued := sediment.close_run(p, true, v_result || jsonb_build_object('next_due_at', v_now));
+    -- what was forced stays so for the run that goes on
+    update public.partitions x set done_seq = p.done_seq
+    where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
   elsif v_more then
     update public.processing_metrics x set status = 'queued' where x.id = p_run;
     perform sediment.queue_hide(p.queue, p.msg_id, v_now + interval '1 second');

@@ -29,6 +29,7 @@ begin
     into strict v_children
     from public.run_children k join public.processing_metrics c on c.id = k.child_id where k.parent_id = r.id;
     v_status := case
+      when r.completed_at is not null and v_children.total = 0 then v_status -- the history of its runs is gone
       when r.fan_out_cursor is not null and v_children.total = 0 then 'queued'
       when r.fan_out_cursor is not null or v_children.done < v_children.total then 'running'
       when v_children.failed > 0 then 'error'
@@ -37,7 +38,9 @@ begin
 
   return jsonb_build_object('instanceId', r.id, 'dataset_id', r.dataset_id, 'table', r."table",
     'period_tag', r.period_tag, 'operation', r.operation, 'trigger', r.trigger, 'priority', r.priority,
-    'status', v_status, 'state', r.status, 'step', v_step, 'progress', r.progress, 'decision', r.decision,
+    'status', v_status, 'state', r.status, 'step', v_step, 'progress', r.progress,
+    -- the plan of the attempt at work, before its first commit too
+    'decision', coalesce(case when r.status = 'running' then r.steps #>> '{merge,decision}' end, r.decision),
     'attempts', r.attempts, 'commits', r.commits,
     'output', case when r.operation = 'compaction' and (r.completed_at is not null or r.commits > 0) then
       coalesce(r.output, '{}') || jsonb_build_object('files_before', r.files_before, 'files_after', r.files_after,

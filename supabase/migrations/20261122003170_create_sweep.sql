@@ -1,5 +1,6 @@
 -- Each minute: what must not be forgotten.
---   debt that is due and has no live message gets one; a message that somebody purged is sent again;
+--   debt that is due and has no live message gets one; a message that somebody purged is sent again; a worker is
+--   woken for due messages that no partition knows, which the tick does not see;
 --   staged objects to which no PUT can arrive any more are to be deleted; fan-outs whose runs have ended end;
 --   old messages leave pgmq's archive.
 -- Bounded, and never waits for a lock. Returns {sent, resent, stages_expired, fan_outs_closed, more}.
@@ -19,6 +20,7 @@ declare
   v_stages integer;
   v_closed integer;
   v_queue text;
+  v_fan_out public.processing_metrics;
   v_archive integer;
 begin
   select s.archive_seconds into strict v_archive from public.service_settings s;
@@ -52,6 +54,30 @@ begin
     where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
     v_resent := v_resent + 1;
   end loop;
+
+  -- The same of a request for a whole dataset that is not yet spread. Few: so many looks through the queues.
+  for v_fan_out in
+    select * from public.processing_metrics x
+    where x.operation = 'fan_out' and x.completed_at is null and x.fan_out_cursor is not null
+      and x.queued_at <= v_now - interval '1 minute'
+      and not exists (select 1 from sediment.queue_messages m where m.message ->> 'metricId' = x.id::text)
+    order by x.queued_at limit 10
+    for no key update skip locked
+  loop
+    perform sediment.queue_send(v_fan_out.priority, v_fan_out.id, v_fan_out.dataset_id, null, null, 0);
+    v_resent := v_resent + 1;
+  end loop;
+
+  if (select count(*) from public.partitions x where x.lease_expires_at > v_now)
+    < (select s.max_workers from public.service_settings s)
+  then
+    foreach v_queue in array '{manual,realtime,scheduled}'::text[] loop
+      exit when exists (
+        select 1 from sediment.queue_ready(v_queue, 10) m
+        where not exists (select 1 from public.partitions x where x.queue = v_queue and x.msg_id = m.msg_id))
+        and sediment.ping_functions('/compactor') is not null;
+    end loop;
+  end if;
 
   with gone as (
     select o.object_key from public.objects o

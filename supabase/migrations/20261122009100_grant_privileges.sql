@@ -37,7 +37,7 @@ begin
       'stage_upload', 'commit_upload', 'abandon_upload', 'request_compaction', 'claim_compaction',
       'list_fragments', 'stage_output', 'commit_compaction', 'renew_lease', 'record_step', 'quarantine_file',
       'fail_compaction', 'list_files', 'version_at', 'get_file', 'run_status', 'catalog_health', 'tick', 'sweep',
-      'expire_leases', 'trigger_scheduled', 'get_upload', 'stage_asset', 'commit_asset', 'list_assets',
+      'expire_leases', 'prune_history', 'trigger_scheduled', 'get_upload', 'stage_asset', 'commit_asset', 'list_assets',
       'get_asset', 'drain_dead_letters', 'claim_alerts', 'finish_alert', 'redrive_dead_letters',
       'list_dead_letters', 'retry_quarantined', 'plan_vacuum', 'commit_vacuum', 'list_objects', 'find_objects'
     ]))

@@ -1,6 +1,9 @@
 -- The clockwork. Everything here only brings forward what is in the tables: a job that is missed costs time.
 select cron.schedule('sediment_tick', '30 seconds', 'select public.tick()');
-select cron.schedule('sediment_sweep', '* * * * *', 'select public.expire_leases(), public.sweep()');
+-- Each a job of its own: one that fails must not take back what another did.
+select cron.schedule('sediment_leases', '* * * * *', 'select public.expire_leases()');
+select cron.schedule('sediment_sweep', '* * * * *', 'select public.sweep(2000)');
+select cron.schedule('sediment_history', '*/5 * * * *', 'select public.prune_history()');
 select cron.schedule('sediment_scheduled', '0 2 * * *', 'select public.trigger_scheduled()');
 select cron.schedule('sediment_vacuum', '0 * * * *', 'select sediment.ping_functions(''/compactor/vacuum'')');
 -- Wakes the handler only while there is something to alert of.
@@ -8,4 +11,10 @@ select cron.schedule('sediment_dead_letters', '* * * * *', $$
   select sediment.ping_functions('/dead-letter')
   where exists (select 1 from pgmq.q_compaction_dlq m where m.vt <= clock_timestamp())
     or exists (select 1 from public.alerts a where a.state = 'pending' and a.next_attempt_at <= clock_timestamp())
+$$);
+-- pg_cron keeps a row of every run of every job, for ever.
+select cron.schedule('sediment_cron_log', '23 3 * * *', $$
+  delete from cron.job_run_details d
+  where d.end_time < now() - interval '7 days'
+    and d.jobid in (select j.jobid from cron.job j where j.jobname like 'sediment\_%')
 $$);

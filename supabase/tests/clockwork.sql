@@ -1,7 +1,7 @@
 -- tick, sweep, expire_leases, trigger_scheduled, catalog_health
 begin;
 \ir helpers/fixtures.sql
-select plan(46);
+select plan(53);
 delete from vault.secrets where name in ('sediment_functions_url', 'sediment_cron_key');
 
 -- tick
@@ -54,6 +54,19 @@ select is(sweep() -> 'sent', '0', 'a second sweep finds nothing');
 delete from pgmq.q_compaction_scheduled;
 select is(sweep() -> 'resent', '1', 'a message that is gone is sent again');
 select is((select m.message ->> 'metricId' from pgmq.q_compaction_scheduled m), (tests.partition(101, 'due', '0')).run_id::text, 'for the same run');
+-- a request for a whole dataset whose message is gone
+insert into processing_metrics (user_id, dataset_id, operation, trigger, priority, status, fan_out_cursor, queued_at)
+values (tests.u(1), tests.u(101), 'fan_out', 'request', 'manual', 'running', '{"after_table": "", "after_period_tag": ""}', clock_timestamp() - interval '2 min');
+select is(sweep() -> 'resent', '1', 'a request that is not yet spread gets its message again');
+select is((select count(*) from pgmq.q_compaction_manual m join processing_metrics r on r.id::text = m.message ->> 'metricId' where r.operation = 'fan_out'), 1::bigint, 'under its own id');
+select is(sweep() -> 'resent', '0', 'once');
+reset role;
+create temp table pings as select coalesce(max(id), 0) as id from net.http_request_queue;
+select sweep();
+select is((select count(*) from net.http_request_queue q, pings b where q.id > b.id), 1::bigint, 'a worker is woken for a message that no partition knows');
+set local role service_role;
+select is(claim_compaction('w9') ->> 'reason', 'fanned_out', 'and spreads it');
+update partitions set ready_at = clock_timestamp() + interval '1 h' where "table" = 'due';
 -- stages
 create temp table s as select tests.stage(1, 101, 'staged', p_kind => 'direct_fragment') as s;
 select is(sweep() -> 'stages_expired', '0', 'a young stage is kept');
@@ -89,7 +102,14 @@ update service_settings set max_datasets_per_run = 1;
 select is(jsonb_array_length(trigger_scheduled(100) -> 'datasets'), 1, 'never more datasets than the service allows');
 
 -- health
+update partitions set due_at = null where due_at < clock_timestamp();
 select is(catalog_health() -> 'ok', 'true', 'the catalog is well');
+update partitions set lease_expires_at = clock_timestamp() - interval '3 min' where lease_worker = 'w3';
+select is(catalog_health() -> 'ok', 'false', 'but not while nobody takes an old lease back');
+update partitions set lease_expires_at = clock_timestamp() + interval '3 min' where lease_worker = 'w3';
+insert into partitions (dataset_id, "table", period_tag, due_at) values (tests.u(101), 'unsent', '0', clock_timestamp() - interval '6 min');
+select is(catalog_health() -> 'ok', 'false', 'nor while debt is due and nobody sends for it');
+delete from partitions where "table" = 'unsent';
 select is(catalog_health() -> 'leases', '2', 'and says how many are at work');
 select is(catalog_health() -> 'dead_letters', '1', 'and what is dead');
 select isnt(catalog_health() ->> 'pgmq', null, 'and on what it runs');

@@ -41,7 +41,7 @@ select is(tests.commit(c, tests.output(c, 0, 10), (tests.ids(c))[2:]) ->> 'run_s
 
 -- back on demand
 select is(retry_quarantined(tests.u(1), tests.u(100)) -> 'files', to_jsonb((select ids[1:1] from k)), 'quarantined files are retried on demand');
-select is((tests.claim()) -> 'forced', 'true', 'at once');
+select is((tests.claim('w1', 100)) -> 'forced', 'true', 'at once');
 select throws_ok($$select retry_quarantined(tests.u(2), tests.u(100))$$, 'SD403', 'dataset_forbidden', 'by their owner');
 
 select * from finish();

@@ -18,6 +18,7 @@ select tests.send('{}'), tests.send('[]'), tests.send('"text"'), tests.send('nul
   tests.send(tests.message(100) || '{"priority": "urgent"}'), tests.send(tests.message(100) || '{"datasetId": "1; drop table datasets"}'),
   tests.send(tests.message(100) || '{"table": "port"}'), tests.send(tests.message(100) || '{"table": "../port", "periodTag": "0"}'),
   tests.send(tests.message(100) || jsonb_build_object('extra', (select string_agg(md5(i::text), '') from generate_series(1, 3200) i))),
+  tests.send(tests.message(100) || jsonb_build_object('extra', repeat('x', 100000))),
   tests.send(tests.message(999)), tests.send(tests.message(100) || '{"table": "none", "periodTag": "0"}');
 create temp table n as select count(*) as n from pgmq.q_compaction_manual;
 do $$ begin

@@ -34,7 +34,7 @@ async function withStack(
 ): Promise<void> {
   const stack = await startStack({
     tickSeconds: 0.3,
-    cronSeconds: { sediment_dead_letters: 0.5, sediment_sweep: 1 },
+    cronSeconds: { sediment_dead_letters: 0.5, sediment_sweep: 1, sediment_leases: 1 },
   });
   const sql = postgres(stack.adminDbUrl, { max: 1, onnotice: () => {} });
   try {

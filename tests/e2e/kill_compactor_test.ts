@@ -17,7 +17,7 @@ const env = { SEDIMENT_LEASE_SECONDS: "1" };
 Deno.test("a compactor killed at 20 random moments under load loses no row and leaves nothing behind", async () => {
   const folder = await Deno.makeTempDir({ prefix: "sediment-kill20-" });
   const duckdb = await openDuckdb();
-  const stack = await startStack({ cronSeconds: { sediment_sweep: 0.5 } });
+  const stack = await startStack({ cronSeconds: { sediment_sweep: 0.5, sediment_leases: 0.5 } });
   const sql = postgres(stack.adminDbUrl, { max: 1, onnotice: () => {} });
   let compactor: Awaited<ReturnType<typeof startCompactor>> | undefined;
   try {

@@ -149,11 +149,13 @@ where c.token > p.token
 union all
 select 'I5', format('file %s of run %s has no commit, or another''s object', f.id, f.run_id)
 from public.battle_files f left join public.run_commits c on c.run_id = f.run_id and c.ordinal = f.ordinal
-where f.run_id is not null and (c.file_id is distinct from f.id or c.object_key is distinct from f.object_key)
+where exists (select 1 from public.processing_metrics r where r.id = f.run_id) -- else its history is forgotten
+  and (c.file_id is distinct from f.id or c.object_key is distinct from f.object_key)
 union all
 select 'I5', format('object %s is stored under token %s, committed with %s', o.object_key, o.token, c.token)
 from public.objects o left join public.run_commits c on c.object_key = o.object_key
-where o.kind = 'compacted' and o.state = 'stored' and o.token is distinct from c.token
+where o.kind = 'compacted' and o.state = 'stored'
+  and exists (select 1 from public.processing_metrics r where r.id = o.run_id) and o.token is distinct from c.token
 union all
 select 'I5', format('run %s says %s commits and has %s', r.id, r.commits, t.n)
 from public.processing_metrics r cross join lateral (select count(*) as n from public.run_commits c where c.run_id = r.id) t

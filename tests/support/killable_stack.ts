@@ -82,7 +82,7 @@ if (import.meta.main) {
     port: options.port,
     cron: options.cron ?? true,
     tickSeconds: 0.5,
-    cronSeconds: { sediment_sweep: 1 },
+    cronSeconds: { sediment_sweep: 1, sediment_leases: 1 },
     env: options.env,
   });
   const pids = Object.values(stack.pids);

@@ -1,0 +1,17 @@
+-- Adds the time of a claim that ends now to its run's work; a lease that ran out counts until its end. Returns the
+-- sum, in seconds. The caller holds the partition's lock.
+create or replace function sediment.add_work(p public.partitions)
+returns double precision
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_sum double precision;
+begin
+  update public.processing_metrics r
+  set worked_seconds = r.worked_seconds + coalesce(greatest(0, extract(epoch from
+    least(clock_timestamp(), p.lease_expires_at) - p.claimed_at)), 0)
+  where r.id = p.run_id
+  returning r.worked_seconds into strict v_sum;
+  return v_sum;
+end $$;
