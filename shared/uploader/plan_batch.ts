@@ -47,7 +47,7 @@ export function planBatch(items: PendingItem[], facts: BatchFacts): BatchPlan {
     if (item.state === "dead" || item.state === "expired") plan.ended.push(item);
     else if (item.state === "sending") plan.deferred.push(item);
     else if (isExpired(item, facts)) plan.expired.push(item);
-    else if (isForeign(item, facts)) plan.foreign.push(item);
+    else if (!isOurs(item, facts.origin, facts.credential)) plan.foreign.push(item);
     else if (!facts.force && !isTimeCome(item, facts)) plan.deferred.push(item);
     else if (seen.before(item)) plan.duplicates.push(item);
     else {
@@ -76,10 +76,11 @@ function isExpired(item: PendingItem, { now, retry }: BatchFacts): boolean {
   return now - born > retry.ttl_seconds * 1000;
 }
 
-function isForeign(item: PendingItem, { origin, credential }: BatchFacts): boolean {
-  if (new URL(item.target_url).origin !== origin) return true;
-  return item.user_id !== null && credential !== null && credential.userId !== null &&
-    item.user_id !== credential.userId;
+/** Whether this credential may send an item: one of this server, and of its user or of nobody. */
+export function isOurs(item: PendingItem, origin: string, credential: Credential | null): boolean {
+  if (new URL(item.target_url).origin !== origin) return false;
+  const user = credential?.userId ?? null;
+  return item.user_id === null || user === null || item.user_id === user;
 }
 
 /** Whether an identity came by before. Whole keys are made only where content hashes meet. */

@@ -3,13 +3,14 @@
  * A trigger never throws and a failure inside one is recorded, never a trigger. SPEC.md has the rules.
  */
 import { asSedimentError } from "../errors.ts";
+import { askSession, type NoCredential } from "./ask_session.ts";
 import { type BatchReport, emptyReport, type Trigger } from "./batch_report.ts";
 import type { Clock } from "./clock.ts";
 import { Gate } from "./gate.ts";
 import type { Say } from "./log.ts";
 import type { PendingStore } from "./pending_store.ts";
-import { type BatchPlan, planBatch } from "./plan_batch.ts";
-import { sendBatch } from "./send_batch.ts";
+import { isOurs } from "./plan_batch.ts";
+import { runBatch } from "./run_batch.ts";
 import { type Park, type Pause, ServiceMachine } from "./service_machine.ts";
 import type { Credential, Session } from "./session.ts";
 import type { UploaderSettings } from "./settings.ts";
@@ -31,6 +32,11 @@ export interface RetryServiceParts {
 
 /** Failures in a row after which a batch ends: the server is in trouble, not the items. */
 const failuresToPause = 3;
+
+/** What a note about one server is called. */
+export function noteNameOf(what: string, url: string): string {
+  return `${what}-${new URL(url).origin.replaceAll(/[^A-Za-z0-9]+/g, "-")}`;
+}
 
 /** See the file's head. */
 export class RetryService {
@@ -66,7 +72,9 @@ export class RetryService {
 
   /** Reads what an earlier process left: its park, and what its crash left in the folder. */
   async open(): Promise<void> {
-    const note = await this.#parts.store.readNote(this.#noteName()) as Partial<Park> | null;
+    const note = await this.#parts.store.readNote(noteNameOf("park", this.#parts.origin)) as
+      | Partial<Park>
+      | null;
     if (
       typeof note?.streak === "number" && typeof note.resumeAt === "number" &&
       typeof note.refused === "string"
@@ -82,10 +90,11 @@ export class RetryService {
     try {
       if (trigger === "session" && this.#batch) this.#sessionChanged = true;
       const parked = this.#machine.state === "parked";
-      const credential = parked ? await this.#credential() : null;
+      const asked = parked ? await askSession(this.#parts.session) : null;
+      const credential = asked?.token ? asked.fingerprint : null;
       // The tail of a batch that parked or paused may still be under way.
       if (this.#batch) return this.#skip(trigger, "busy");
-      const order = this.#machine.handle(trigger, { credential: credential?.fingerprint ?? null });
+      const order = this.#machine.handle(trigger, { credential });
       if (typeof order === "object") return this.#skip(trigger, order.skip);
       if (order !== "run") return this.#skip(trigger, "stopped");
     } catch (thrown) {
@@ -113,19 +122,25 @@ export class RetryService {
    */
   async tryNow(id: string): Promise<Tried | { end: "held"; reason: Reason }> {
     const held = this.#heldBecause();
-    if (held) return { end: "held", reason: held };
-    const credential = await this.#credential().catch((thrown): Reason => {
+    // A park is looked at with the credential of now: nobody may have told that there is a new one.
+    if (held && this.#machine.state !== "parked") return { end: "held", reason: held };
+    let credential: Credential | NoCredential;
+    try {
+      credential = await askSession(this.#parts.session);
+    } catch (thrown) {
       const { code, message } = asSedimentError(thrown);
-      return { code, message };
-    });
-    if (credential !== null && "code" in credential) return { end: "held", reason: credential };
-    if (credential === null) {
-      const reason = { code: "not_signed_in", message: "there is no session to upload with" };
-      if (this.#machine.state !== "parked") this.#machine.handle("auth_refused", { reason });
-      return { end: "held", reason };
+      return { end: "held", reason: { code, message } };
+    }
+    if (credential.token === null) {
+      this.#hold(credential);
+      return { end: "held", reason: credential.reason };
+    }
+    const { fingerprint } = credential;
+    if (typeof this.#machine.handle("single", { credential: fingerprint }) === "object") {
+      return { end: "held", reason: this.#heldBecause()! };
     }
     const item = await this.#parts.store.get(id);
-    if (item?.user_id && credential.userId && item.user_id !== credential.userId) {
+    if (item && !isOurs(item, this.#parts.origin, credential)) {
       return { end: "held", reason: { code: "forbidden", message: "saved by another user" } };
     }
     return await this.#gate.run(async () => {
@@ -154,7 +169,7 @@ export class RetryService {
         return this.#skip(trigger, "busy");
       }
       try {
-        await this.#runLocked(trigger, report);
+        await this.#runLocked(report);
       } finally {
         await lock.release();
       }
@@ -166,73 +181,22 @@ export class RetryService {
     return this.#last = report;
   }
 
-  async #runLocked(trigger: Trigger, report: BatchReport): Promise<void> {
-    const { store, settings, clock, say, origin } = this.#parts;
-    let credential: Credential | null;
-    try {
-      credential = await this.#credential();
-    } catch (thrown) {
-      const { code, message } = asSedimentError(thrown);
-      if (code !== "server_unreachable") throw thrown;
-      this.#machine.handle("pause_asked", { why: "offline", reason: { code, message } });
-      return;
-    }
+  async #runLocked(report: BatchReport): Promise<void> {
+    const { store } = this.#parts;
     for (const id of this.#storedIds) {
       await store.apply(id, "stored");
       this.#storedIds.delete(id);
     }
-    const plan = planBatch(await store.list(), {
-      now: clock.now(),
-      origin,
-      credential,
-      force: trigger === "manual",
-      retry: settings.retry,
-    });
-    this.#count(plan, report);
-    for (const item of plan.expired) {
-      const last = item.last_error ? `; last: ${item.last_error.code}` : "";
-      const error = {
-        code: "upload_expired",
-        message: `${item.attempt_count} attempts in ${settings.retry.ttl_seconds} s${last}`,
-      };
-      const after = await store.apply(item.id, "ttl", { error });
-      if (after?.state === "expired") say("expired", { id: item.id, ...error });
-    }
-    if (plan.due.length === 0) return;
-    if (credential === null) {
-      const reason = { code: "not_signed_in", message: "there is no session to upload with" };
-      this.#machine.handle("auth_refused", { reason });
-      return;
-    }
-    await this.#sendAll(plan, credential, trigger === "manual", report);
-  }
-
-  async #sendAll(
-    plan: BatchPlan,
-    credential: Credential,
-    byHand: boolean,
-    report: BatchReport,
-  ): Promise<void> {
-    const { settings, clock } = this.#parts;
-    let failuresInARow = 0;
-    const untried = await sendBatch(plan.due, {
-      concurrency: settings.upload.concurrency,
-      pauseMs: byHand ? 0 : settings.retry.item_interval_seconds * 1000,
-      clock,
+    await runBatch({
+      ...this.#parts,
       signal: this.#stop.signal,
-      tryOne: async (item) => {
-        const tried = await this.#gate.run(() => this.#try(item.id, credential));
-        if (tried.end !== "taken") report.attempted++;
-        if (tried.end === "stored") report.stored++;
-        else if (tried.end === "dead") report.dead++;
-        else if (tried.end !== "taken") report.failed++;
-        failuresInARow = tried.end === "waiting" ? failuresInARow + 1 : 0;
+      hold: (none) => this.#hold(none),
+      tryOne: (item, credential) => this.#gate.run(() => this.#try(item.id, credential)),
+      react: (tried, credential, failuresInARow) => {
         const limit = this.#machine.wary ? 1 : failuresToPause;
-        const over = await this.#react(tried, credential, failuresInARow >= limit);
-        return over ? "over" : tried.end === "stored" ? "well" : "on";
+        return this.#react(tried, credential, failuresInARow >= limit);
       },
-    });
-    report.deferred += untried;
+    }, report);
   }
 
   async #try(id: string, credential: Credential): Promise<Tried> {
@@ -299,29 +263,17 @@ export class RetryService {
     return null;
   }
 
-  async #credential(): Promise<Credential | null> {
-    return await this.#parts.session.credential();
-  }
-
-  #noteName(): string {
-    return `park-${this.#parts.origin.replaceAll(/[^A-Za-z0-9]+/g, "-")}`;
+  /** Parks or pauses, because there is no credential. */
+  #hold({ event, reason }: NoCredential): void {
+    if (event === "pause_asked") this.#machine.handle(event, { why: "offline", reason });
+    else if (this.#machine.state !== "parked") this.#machine.handle(event, { reason });
   }
 
   async #writeNote(park: Park | null): Promise<void> {
     if (park === null && !this.#noted) return;
     this.#noted = park !== null;
     // It only spares requests after a restart: a full disk must not fail the batch.
-    await this.#parts.store.writeNote(this.#noteName(), park).catch(() => {});
-  }
-
-  #count(plan: BatchPlan, report: BatchReport): void {
-    report.pending = plan.due.length + plan.deferred.length + plan.duplicates.length +
-      plan.foreign.length;
-    report.deferred = plan.deferred.length;
-    report.expired = plan.expired.length;
-    report.duplicates = plan.duplicates.length;
-    for (const { id } of plan.duplicates) this.#parts.say("skipped_duplicate", { id });
-    if (plan.foreign.length > 0) this.#parts.say("skipped_user", { count: plan.foreign.length });
+    await this.#parts.store.writeNote(noteNameOf("park", this.#parts.origin), park).catch(() => {});
   }
 
   #skip(trigger: Trigger, skipped: NonNullable<BatchReport["skipped"]>): BatchReport {

@@ -91,16 +91,17 @@ export class ServiceMachine {
   handle(event: ServiceEvent, facts: ServiceFacts = {}): ServiceOrder {
     const cell = serviceTransitions[this.#state][event];
     const from = this.#state;
-    if (cell.does === "run_if_due" && !this.#isOver(event, facts)) {
+    const ifDue = cell.does === "run_if_due" || cell.does === "go_if_due";
+    if (ifDue && !this.#isOver(event, facts)) {
       return { skip: from === "parked" ? "parked" : "paused" };
     }
-    const starts = cell.does === "run" || cell.does === "run_if_due";
-    this.#state = starts ? "running" : cell.to;
-    if (starts) {
+    if (ifDue || cell.does === "run") {
       if (from === "parked" || from === "paused") this.#say("resumed", { from, by: event });
       this.#park = this.#pause = null;
-      return "run";
+      this.#state = cell.does === "go_if_due" ? "idle" : "running";
+      return cell.does === "go_if_due" ? "none" : "run";
     }
+    this.#state = cell.to;
     if (cell.does === "park") this.#setPark(facts);
     if (cell.does === "pause") this.#setPause(facts);
     if (cell.does === "busy") return { skip: "busy" };

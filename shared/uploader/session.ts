@@ -22,6 +22,11 @@ export interface Session {
    * @throws `server_unreachable` when that can't be found out (a refresh without network)
    */
   credential(): Promise<Credential | null>;
+  /**
+   * Whose the session is, as far as that is known at once and without a network: also when its token has
+   * run out. null: nobody is signed in; undefined: it isn't known.
+   */
+  userId?(): string | null | undefined | Promise<string | null | undefined>;
   /** Tells of changes until the returned function is called. */
   onChange?(listener: (event: SessionEvent) => void): () => void;
 }
@@ -56,18 +61,27 @@ export interface SupabaseAuth {
 
 /** The session of a supabase-js client. */
 export function supabaseSession(auth: SupabaseAuth): Session {
+  // getSession() goes to the network once the token has run out, so what it last said is kept.
+  let user: string | null | undefined = undefined;
+  const seen = (session: { access_token: string } | null) => {
+    const credential = session && credentialOf(session.access_token);
+    user = credential ? credential.userId : null;
+    return credential;
+  };
   return {
+    userId: () => user,
     async credential() {
       const { data, error } = await auth.getSession();
       if (error?.name === "AuthRetryableFetchError") {
         throw new SedimentError("server_unreachable", `the session: ${error.message}`);
       }
-      return data.session ? credentialOf(data.session.access_token) : null;
+      return seen(data.session);
     },
     onChange(listener) {
       const { data } = auth.onAuthStateChange((event, session) => {
         const known = event === "INITIAL_SESSION" ? (session ? "SIGNED_IN" : null) : event;
         if (known !== "SIGNED_IN" && known !== "TOKEN_REFRESHED" && known !== "SIGNED_OUT") return;
+        seen(session);
         // Inside the callback supabase-js holds a lock that getSession() waits for.
         setTimeout(() => listener(known), 0);
       });

@@ -153,6 +153,7 @@ export const serviceEvents = [
   "interval",
   "online",
   "manual",
+  "single", // one item, just saved, asks to be sent without a batch
   "batch_done", // the batch ended by itself
   "auth_refused", // a request was refused, or there is no session to send with
   "pause_asked", // unreachable, Retry-After, or several failures in a row
@@ -167,10 +168,10 @@ export interface ServiceCell {
   to: ServiceState;
   /**
    * `run`: start a batch. `run_if_due`: start one when the park's or pause's time is over, else say
-   * that it was skipped. `busy`: say so. `remember`: a session that came during a batch counts at its
+   * that it was skipped. `go_if_due`: the same without a batch. `busy`: say so. `remember`: a session that came during a batch counts at its
    * end. `park`, `pause`: set the time. `abort`: stop what is under way.
    */
-  does?: "run" | "run_if_due" | "busy" | "remember" | "park" | "pause" | "abort";
+  does?: "run" | "run_if_due" | "go_if_due" | "busy" | "remember" | "park" | "pause" | "abort";
 }
 
 const to = (state: ServiceState, does?: ServiceCell["does"]): ServiceCell =>
@@ -185,6 +186,7 @@ export const serviceTransitions: Record<ServiceState, Record<ServiceEvent, Servi
     interval: to("running", "run"),
     online: to("running", "run"),
     manual: to("running", "run"),
+    single: to("idle"),
     batch_done: to("idle"),
     auth_refused: to("parked", "park"),
     pause_asked: to("paused", "pause"),
@@ -194,10 +196,11 @@ export const serviceTransitions: Record<ServiceState, Record<ServiceEvent, Servi
   running: {
     startup: to("running", "busy"),
     session: to("running", "remember"),
-    signed_out: to("running"), // the next request is refused and parks
+    signed_out: to("running"), // the next item finds no session, and parks
     interval: to("running", "busy"),
     online: to("running", "busy"),
     manual: to("running", "busy"),
+    single: to("running"),
     batch_done: to("idle"),
     auth_refused: to("parked", "park"),
     pause_asked: to("paused", "pause"),
@@ -211,6 +214,7 @@ export const serviceTransitions: Record<ServiceState, Record<ServiceEvent, Servi
     interval: to("parked", "run_if_due"),
     online: to("parked", "run_if_due"),
     manual: to("running", "run"),
+    single: to("parked", "go_if_due"),
     batch_done: to("parked"), // the tail of a batch that parked
     auth_refused: to("parked"), // its other requests under way
     pause_asked: to("parked"),
@@ -224,6 +228,7 @@ export const serviceTransitions: Record<ServiceState, Record<ServiceEvent, Servi
     interval: to("paused", "run_if_due"),
     online: to("paused", "run_if_due"),
     manual: to("running", "run"),
+    single: to("paused", "go_if_due"),
     batch_done: to("paused"),
     auth_refused: to("parked", "park"),
     pause_asked: to("paused", "pause"),
@@ -237,6 +242,7 @@ export const serviceTransitions: Record<ServiceState, Record<ServiceEvent, Servi
     interval: to("stopped"),
     online: to("stopped"),
     manual: to("stopped"),
+    single: to("stopped"),
     batch_done: to("stopped"),
     auth_refused: to("stopped"),
     pause_asked: to("stopped"),

@@ -23,9 +23,10 @@ import { createSay, type Log, silentLog } from "./log.ts";
 import type { ByteSource, PendingMedium } from "./pending_medium.ts";
 import type { PendingItem } from "./pending_record.ts";
 import { PendingStore } from "./pending_store.ts";
-import { RetryService } from "./retry_service.ts";
+import { noteNameOf, RetryService } from "./retry_service.ts";
 import { sendItem } from "./send_item.ts";
 import type { Session } from "./session.ts";
+import { SignedInUser } from "./signed_in_user.ts";
 import { checkSettings } from "./check_settings.ts";
 import type { UploaderSettingsInput } from "./settings.ts";
 import { startTriggers } from "./triggers.ts";
@@ -148,6 +149,15 @@ export async function createUploader(options: UploaderOptions): Promise<Uploader
     },
   });
   await service.open();
+  const userNote = noteNameOf("user", base);
+  const user = new SignedInUser({
+    session,
+    clock,
+    note: {
+      read: () => store.readNote(userNote),
+      write: (value) => store.writeNote(userNote, value),
+    },
+  });
   let endTriggers: (() => void) | null = null;
 
   async function upload(
@@ -159,7 +169,7 @@ export async function createUploader(options: UploaderOptions): Promise<Uploader
     const meta = checkMeta(metaInput);
     throwIfAborted(signal);
     onProgress?.({ phase: "saving" });
-    const userId = (await session.credential().catch(() => null))?.userId ?? null;
+    const userId = await user.id();
     const targetUrl = `${base}/${meta.kind === "asset" ? "asset-sync" : "battle-data"}/upload`;
     const saved = await store.save(source, { targetUrl, meta, headers, userId });
     const { id } = saved.item;

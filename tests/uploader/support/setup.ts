@@ -30,6 +30,11 @@ export function bytesOf(seed: number, size = 1000): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
+/** An access token of a user; nobody checks its signature here. */
+export function tokenOf(sub: string): string {
+  return `x.${btoa(JSON.stringify({ sub }))}.y`;
+}
+
 /** A folder that is removed at the end. */
 export async function withFolder(test: (path: string) => Promise<void>): Promise<void> {
   const path = await mkdtemp(join(tmpdir(), "sediment-uploader-"));
