@@ -5,6 +5,7 @@ import {
   codec,
   type ColumnMetaData,
   encoding,
+  enumName,
   type FileMetaData,
   pageType,
   physicalType,
@@ -181,12 +182,7 @@ function checkDataPage(
       } values and more, the chunk ${meta.numValues}`,
     );
   }
-  if (
-    header.encoding < 0 || header.encoding === 1 || header.encoding === encoding.BIT_PACKED ||
-    header.encoding > encoding.BYTE_STREAM_SPLIT
-  ) {
-    throw parquetError("unsupported_parquet", `the page has the encoding ${header.encoding}`);
-  }
+  checkEncoding(header.encoding, leaf.element.type!);
   const indexed = header.encoding === encoding.RLE_DICTIONARY ||
     header.encoding === encoding.PLAIN_DICTIONARY;
   // a page of nulls needs none
@@ -200,6 +196,28 @@ function checkDataPage(
   checkLevelEncoding(leaf.definitionLevel, header.definitionLevelEncoding);
   checkLevelEncoding(leaf.repetitionLevel, header.repetitionLevelEncoding);
   if (leaf.definitionLevel === 0) checkRequiredValues(header, leaf, header.uncompressedSize);
+}
+
+const { INT32, INT64, FLOAT, DOUBLE, BYTE_ARRAY, FIXED_LEN_BYTE_ARRAY } = physicalType;
+
+/** The physical types that an encoding is for (Encodings.md); of those that are not here, all. */
+const encodedTypes: Record<number, readonly number[]> = {
+  [encoding.RLE]: [physicalType.BOOLEAN],
+  [encoding.BIT_PACKED]: [],
+  [encoding.DELTA_BINARY_PACKED]: [INT32, INT64],
+  [encoding.DELTA_LENGTH_BYTE_ARRAY]: [BYTE_ARRAY],
+  [encoding.DELTA_BYTE_ARRAY]: [BYTE_ARRAY, FIXED_LEN_BYTE_ARRAY],
+  [encoding.BYTE_STREAM_SPLIT]: [INT32, INT64, FLOAT, DOUBLE, FIXED_LEN_BYTE_ARRAY],
+};
+
+function checkEncoding(found: number, type: number): void {
+  const types = encodedTypes[found];
+  if (types === undefined || types.includes(type)) return;
+  throw parquetError(
+    "invalid_parquet",
+    `the page has the encoding ${enumName(encoding, found)}, which is not for values of type ` +
+      enumName(physicalType, type),
+  );
 }
 
 function checkLevelEncoding(maxLevel: number, found: number): void {

@@ -1,4 +1,4 @@
-import type { ColumnChunk, ColumnMetaData, KeyValue } from "./metadata.ts";
+import { type ColumnChunk, type ColumnMetaData, type KeyValue, knownNumbers } from "./metadata.ts";
 import { parquetError } from "./parquet_error.ts";
 import {
   readSizeStatistics,
@@ -6,10 +6,16 @@ import {
   writeSizeStatistics,
   writeStatistics,
 } from "./statistics.ts";
-import { type ThriftReader, type ThriftWriter, wire } from "./thrift.ts";
+import { fields, requireFields, type ThriftReader, type ThriftWriter, wire } from "./thrift.ts";
 
 /** More encodings, encoding stats or names in a path than this are refused: the format knows 10 encodings. */
 const maxShortList = 256;
+
+/** Fields that parquet.thrift requires: of ColumnChunk, ColumnMetaData, PageEncodingStats, KeyValue. */
+const chunkFields = fields(2);
+const metaFields = fields(1, 2, 3, 4, 5, 6, 7, 9);
+const encodingStatsFields = fields(1, 2, 3);
+const keyValueFields = fields(1);
 
 /** Reads the ColumnChunk struct. */
 export function readColumnChunk(reader: ThriftReader): ColumnChunk {
@@ -24,29 +30,31 @@ export function readColumnChunk(reader: ThriftReader): ColumnChunk {
     encrypted: false,
   };
   const outer = reader.enterStruct();
+  let seen = 0;
   for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
+    seen = reader.note(seen);
     switch (reader.fieldId) {
       case 1:
         chunk.filePath = reader.string(type);
         break;
       case 2:
-        chunk.fileOffset = reader.integer(type);
+        chunk.fileOffset = reader.int64(type);
         break;
       case 3:
         reader.expect(type, wire.struct);
         chunk.metaData = readColumnMetaData(reader);
         break;
       case 4:
-        chunk.offsetIndexOffset = reader.integer(type);
+        chunk.offsetIndexOffset = reader.int64(type);
         break;
       case 5:
-        chunk.offsetIndexLength = reader.integer(type);
+        chunk.offsetIndexLength = reader.int32(type);
         break;
       case 6:
-        chunk.columnIndexOffset = reader.integer(type);
+        chunk.columnIndexOffset = reader.int64(type);
         break;
       case 7:
-        chunk.columnIndexLength = reader.integer(type);
+        chunk.columnIndexLength = reader.int32(type);
         break;
       case 8:
       case 9:
@@ -58,6 +66,7 @@ export function readColumnChunk(reader: ThriftReader): ColumnChunk {
     }
   }
   reader.leaveStruct(outer);
+  requireFields(seen, chunkFields, "the column chunk");
   return chunk;
 }
 
@@ -82,14 +91,18 @@ function readColumnMetaData(reader: ThriftReader): ColumnMetaData {
     geospatialStatistics: undefined,
   };
   const outer = reader.enterStruct();
+  let seen = 0;
   for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
+    seen = reader.note(seen);
     switch (reader.fieldId) {
       case 1:
-        meta.type = reader.integer(type);
+        meta.type = reader.enumeration(type, knownNumbers.physicalType);
         break;
       case 2: {
         const count = reader.list(type, wire.i32, maxShortList);
-        for (let i = 0; i < count; i++) meta.encodings.push(reader.i32());
+        for (let i = 0; i < count; i++) {
+          meta.encodings.push(reader.enumElement(knownNumbers.encoding));
+        }
         break;
       }
       case 3: {
@@ -98,28 +111,28 @@ function readColumnMetaData(reader: ThriftReader): ColumnMetaData {
         break;
       }
       case 4:
-        meta.codec = reader.integer(type);
+        meta.codec = reader.enumeration(type, knownNumbers.codec);
         break;
       case 5:
-        meta.numValues = reader.integer(type);
+        meta.numValues = reader.int64(type);
         break;
       case 6:
-        meta.totalUncompressedSize = reader.integer(type);
+        meta.totalUncompressedSize = reader.int64(type);
         break;
       case 7:
-        meta.totalCompressedSize = reader.integer(type);
+        meta.totalCompressedSize = reader.int64(type);
         break;
       case 8:
         meta.keyValues = readKeyValues(reader, type, maxShortList);
         break;
       case 9:
-        meta.dataPageOffset = reader.integer(type);
+        meta.dataPageOffset = reader.int64(type);
         break;
       case 10:
-        meta.indexPageOffset = reader.integer(type);
+        meta.indexPageOffset = reader.int64(type);
         break;
       case 11:
-        meta.dictionaryPageOffset = reader.integer(type);
+        meta.dictionaryPageOffset = reader.int64(type);
         break;
       case 12:
         reader.expect(type, wire.struct);
@@ -129,10 +142,10 @@ function readColumnMetaData(reader: ThriftReader): ColumnMetaData {
         meta.encodingStats = readEncodingStats(reader, type);
         break;
       case 14:
-        meta.bloomFilterOffset = reader.integer(type);
+        meta.bloomFilterOffset = reader.int64(type);
         break;
       case 15:
-        meta.bloomFilterLength = reader.integer(type);
+        meta.bloomFilterLength = reader.int32(type);
         break;
       case 16:
         reader.expect(type, wire.struct);
@@ -140,6 +153,7 @@ function readColumnMetaData(reader: ThriftReader): ColumnMetaData {
         break;
       case 17: {
         const start = reader.position;
+        reader.expect(type, wire.struct);
         reader.skip(type);
         meta.geospatialStatistics = reader.bytes.subarray(start, reader.position);
         break;
@@ -149,13 +163,17 @@ function readColumnMetaData(reader: ThriftReader): ColumnMetaData {
     }
   }
   reader.leaveStruct(outer);
-  if (
-    meta.type < 0 || meta.codec < 0 || meta.numValues < 0 || meta.totalUncompressedSize < 0 ||
-    meta.totalCompressedSize < 0 || meta.dataPageOffset < 0 || meta.path.length === 0
-  ) {
+  requireFields(seen, metaFields, "the column's metadata");
+  const least = Math.min(
+    meta.numValues,
+    meta.totalUncompressedSize,
+    meta.totalCompressedSize,
+    meta.dataPageOffset,
+  );
+  if (least < 0 || meta.path.length === 0) {
     throw parquetError(
       "invalid_parquet",
-      "the column's metadata lacks a field that it must have, or has a negative size",
+      "the column's metadata has an empty path or a negative size",
       { column: meta.path },
     );
   }
@@ -168,13 +186,17 @@ function readEncodingStats(reader: ThriftReader, listType: number) {
   for (let i = 0; i < count; i++) {
     const one = { pageType: -1, encoding: -1, count: 0 };
     const outer = reader.enterStruct();
+    let seen = 0;
     for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
-      if (reader.fieldId === 1) one.pageType = reader.integer(type);
-      else if (reader.fieldId === 2) one.encoding = reader.integer(type);
-      else if (reader.fieldId === 3) one.count = reader.integer(type);
+      seen = reader.note(seen);
+      if (reader.fieldId === 1) one.pageType = reader.enumeration(type, knownNumbers.pageType);
+      else if (reader.fieldId === 2) {
+        one.encoding = reader.enumeration(type, knownNumbers.encoding);
+      } else if (reader.fieldId === 3) one.count = reader.int32(type);
       else reader.skip(type);
     }
     reader.leaveStruct(outer);
+    requireFields(seen, encodingStatsFields, "the encoding statistics");
     stats.push(one);
   }
   return stats;
@@ -191,12 +213,15 @@ export function readKeyValues(
   for (let i = 0; i < count; i++) {
     const pair: KeyValue = { key: "", value: undefined };
     const outer = reader.enterStruct();
+    let seen = 0;
     for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
+      seen = reader.note(seen);
       if (reader.fieldId === 1) pair.key = reader.string(type);
       else if (reader.fieldId === 2) pair.value = reader.string(type);
       else reader.skip(type);
     }
     reader.leaveStruct(outer);
+    requireFields(seen, keyValueFields, "a key-value pair");
     pairs.push(pair);
   }
   return pairs;

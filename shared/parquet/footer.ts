@@ -6,16 +6,17 @@ import {
 } from "./column_chunk.ts";
 import { defaultLimits, type ParquetLimits } from "./limits.ts";
 import { readLogicalType, writeLogicalType } from "./logical_type.ts";
-import type {
-  ColumnOrder,
-  FileMetaData,
-  RowGroup,
-  SchemaElement,
-  SortingColumn,
+import {
+  type ColumnOrder,
+  type FileMetaData,
+  knownNumbers,
+  type RowGroup,
+  type SchemaElement,
+  type SortingColumn,
 } from "./metadata.ts";
 import { atPlace, parquetError } from "./parquet_error.ts";
 import type { RangeReader } from "./range_reader.ts";
-import { ThriftReader, ThriftWriter, wire } from "./thrift.ts";
+import { fields, requireFields, ThriftReader, ThriftWriter, wire } from "./thrift.ts";
 
 /** A footer and where it lies. */
 export interface Footer {
@@ -29,6 +30,12 @@ export interface Footer {
 /** "PAR1" before and after the file, "PARE" where the footer is encrypted. */
 const magic = 0x31524150;
 const encryptedMagic = 0x45524150;
+
+/** Fields that parquet.thrift requires: of FileMetaData, SchemaElement, RowGroup, SortingColumn. */
+const fileFields = fields(1, 2, 3, 4);
+const elementFields = fields(4);
+const groupFields = fields(1, 2, 3);
+const sortingFields = fields(1, 2, 3);
 
 /** Read at the end of a file before the footer's length is known; holds the footers of most fragments. */
 const tailGuess = 64 * 1024;
@@ -151,16 +158,18 @@ export function parseFooter(
     encrypted: false,
   };
   const outer = reader.enterStruct();
+  let seen = 0;
   for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
+    seen = reader.note(seen);
     switch (reader.fieldId) {
       case 1:
-        metadata.version = reader.integer(type);
+        metadata.version = reader.int32(type);
         break;
       case 2:
         metadata.schema = readSchema(reader, type, limits);
         break;
       case 3:
-        metadata.numRows = reader.integer(type);
+        metadata.numRows = reader.int64(type);
         break;
       case 4:
         metadata.rowGroups = readRowGroups(reader, type, limits);
@@ -183,6 +192,7 @@ export function parseFooter(
     }
   }
   reader.leaveStruct(outer);
+  requireFields(seen, fileFields, "the footer");
   if (metadata.schema.length === 0 || metadata.numRows < 0) {
     throw parquetError("invalid_parquet", "the footer has no schema or no count of rows");
   }
@@ -210,34 +220,36 @@ function readSchemaElement(reader: ThriftReader, limits: Readonly<ParquetLimits>
     logicalType: undefined,
   };
   const outer = reader.enterStruct();
+  let seen = 0;
   for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
+    seen = reader.note(seen);
     switch (reader.fieldId) {
       case 1:
-        element.type = reader.integer(type);
+        element.type = reader.enumeration(type, knownNumbers.physicalType);
         break;
       case 2:
-        element.typeLength = reader.integer(type);
+        element.typeLength = reader.int32(type);
         break;
       case 3:
-        element.repetition = reader.integer(type);
+        element.repetition = reader.enumeration(type, knownNumbers.repetition);
         break;
       case 4:
         element.name = reader.string(type, limits.nameBytes);
         break;
       case 5:
-        element.numChildren = reader.integer(type);
+        element.numChildren = reader.int32(type);
         break;
       case 6:
-        element.convertedType = reader.integer(type);
+        element.convertedType = reader.enumeration(type, knownNumbers.convertedType);
         break;
       case 7:
-        element.scale = reader.integer(type);
+        element.scale = reader.int32(type);
         break;
       case 8:
-        element.precision = reader.integer(type);
+        element.precision = reader.int32(type);
         break;
       case 9:
-        element.fieldId = reader.integer(type);
+        element.fieldId = reader.int32(type);
         break;
       case 10:
         reader.expect(type, wire.struct);
@@ -248,6 +260,7 @@ function readSchemaElement(reader: ThriftReader, limits: Readonly<ParquetLimits>
     }
   }
   reader.leaveStruct(outer);
+  requireFields(seen, elementFields, "an element of the schema");
   return element;
 }
 
@@ -283,7 +296,9 @@ function readRowGroup(reader: ThriftReader, maxChunks: number): RowGroup {
     ordinal: undefined,
   };
   const outer = reader.enterStruct();
+  let seen = 0;
   for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
+    seen = reader.note(seen);
     switch (reader.fieldId) {
       case 1: {
         const count = reader.list(type, wire.struct, maxChunks);
@@ -291,28 +306,29 @@ function readRowGroup(reader: ThriftReader, maxChunks: number): RowGroup {
         break;
       }
       case 2:
-        group.totalByteSize = reader.integer(type);
+        group.totalByteSize = reader.int64(type);
         break;
       case 3:
-        group.numRows = reader.integer(type);
+        group.numRows = reader.int64(type);
         break;
       case 4:
         group.sortingColumns = readSortingColumns(reader, type);
         break;
       case 5:
-        group.fileOffset = reader.integer(type);
+        group.fileOffset = reader.int64(type);
         break;
       case 6:
-        group.totalCompressedSize = reader.integer(type);
+        group.totalCompressedSize = reader.int64(type);
         break;
       case 7:
-        group.ordinal = reader.integer(type);
+        group.ordinal = reader.int16(type);
         break;
       default:
         reader.skip(type);
     }
   }
   reader.leaveStruct(outer);
+  requireFields(seen, groupFields, "the row group");
   if (group.numRows < 0) {
     throw parquetError("invalid_parquet", "the row group has no count of rows or a negative one");
   }
@@ -325,13 +341,16 @@ function readSortingColumns(reader: ThriftReader, listType: number): SortingColu
   for (let i = 0; i < count; i++) {
     const column = { columnIndex: -1, descending: false, nullsFirst: false };
     const outer = reader.enterStruct();
+    let seen = 0;
     for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
-      if (reader.fieldId === 1) column.columnIndex = reader.integer(type);
+      seen = reader.note(seen);
+      if (reader.fieldId === 1) column.columnIndex = reader.int32(type);
       else if (reader.fieldId === 2) column.descending = reader.boolean(type);
       else if (reader.fieldId === 3) column.nullsFirst = reader.boolean(type);
       else reader.skip(type);
     }
     reader.leaveStruct(outer);
+    requireFields(seen, sortingFields, "a sorting column");
     columns.push(column);
   }
   return columns;
@@ -349,6 +368,7 @@ function readColumnOrders(
     const outer = reader.enterStruct();
     for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
       order = reader.fieldId;
+      reader.expect(type, wire.struct);
       reader.skip(type);
     }
     reader.leaveStruct(outer);

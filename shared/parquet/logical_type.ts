@@ -1,6 +1,6 @@
-import type { LogicalType, TimeUnit } from "./metadata.ts";
+import { knownNumbers, type LogicalType, type TimeUnit } from "./metadata.ts";
 import { parquetError } from "./parquet_error.ts";
-import { type ThriftReader, type ThriftWriter, wire } from "./thrift.ts";
+import { fields, requireFields, type ThriftReader, type ThriftWriter, wire } from "./thrift.ts";
 
 /** Members of the LogicalType union without parameters, by field id (parquet.thrift). */
 const plainKinds: Record<number, LogicalType> = {
@@ -44,6 +44,9 @@ export function readLogicalType(reader: ThriftReader): LogicalType {
   let result: LogicalType | undefined;
   for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
     reader.expect(type, wire.struct);
+    if (result !== undefined) {
+      throw parquetError("invalid_parquet", "a logical type is two at once");
+    }
     result = readMember(reader, reader.fieldId);
   }
   reader.leaveStruct(outer);
@@ -55,20 +58,24 @@ function readMember(reader: ThriftReader, id: number): LogicalType {
   let scale = 0, precision = 0, bitWidth = 0, version, crs, algorithm;
   let flag: boolean | undefined, unit: TimeUnit | undefined;
   const outer = reader.enterStruct();
+  let seen = 0;
   for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
+    seen = reader.note(seen);
     const field = reader.fieldId;
-    if (id === 5 && field === 1) scale = reader.integer(type);
-    else if (id === 5 && field === 2) precision = reader.integer(type);
+    if (id === 5 && field === 1) scale = reader.int32(type);
+    else if (id === 5 && field === 2) precision = reader.int32(type);
     else if ((id === 7 || id === 8) && field === 1) flag = reader.boolean(type);
     else if ((id === 7 || id === 8) && field === 2) unit = readTimeUnit(reader, type);
-    else if (id === 10 && field === 1) bitWidth = reader.integer(type);
+    else if (id === 10 && field === 1) bitWidth = reader.int8(type);
     else if (id === 10 && field === 2) flag = reader.boolean(type);
-    else if (id === 16 && field === 1) version = reader.integer(type);
+    else if (id === 16 && field === 1) version = reader.int8(type);
     else if ((id === 17 || id === 18) && field === 1) crs = reader.string(type);
-    else if (id === 18 && field === 2) algorithm = reader.integer(type);
-    else reader.skip(type);
+    else if (id === 18 && field === 2) {
+      algorithm = reader.enumeration(type, knownNumbers.edges);
+    } else reader.skip(type);
   }
   reader.leaveStruct(outer);
+  if (id === 5) requireFields(seen, fields(1, 2), "a decimal type");
   if (id === 5) return { kind: "DECIMAL", scale, precision };
   if (id === 7 || id === 8) {
     if (flag === undefined || unit === undefined) {
@@ -94,6 +101,7 @@ function readTimeUnit(reader: ThriftReader, type: number): TimeUnit {
   let unit: TimeUnit | undefined;
   for (let member = reader.nextField(); member !== 0; member = reader.nextField()) {
     unit = timeUnits[reader.fieldId - 1];
+    reader.expect(member, wire.struct);
     reader.skip(member);
   }
   reader.leaveStruct(outer);

@@ -4,6 +4,8 @@
  * compared millions of times, and unknown ones must survive until they are refused with a reason.
  */
 
+import type { KnownNumbers } from "./thrift.ts";
+
 /** Physical types. */
 export const physicalType = {
   BOOLEAN: 0,
@@ -76,6 +78,28 @@ export const convertedType = {
   JSON: 19,
   BSON: 20,
   INTERVAL: 21,
+} as const;
+
+function known(name: string, values: Record<string, number>): KnownNumbers {
+  return { name, bits: Object.values(values).reduce((bits, value) => bits | (1 << value), 0) };
+}
+
+/** The numbers of each enum, for readers of the metadata. */
+export const knownNumbers = {
+  physicalType: known("physical type", physicalType),
+  repetition: known("repetition", repetition),
+  encoding: known("encoding", encoding),
+  codec: known("codec", codec),
+  pageType: known("page type", pageType),
+  convertedType: known("converted type", convertedType),
+  boundaryOrder: known("order of bounds", { UNORDERED: 0, ASCENDING: 1, DESCENDING: 2 }),
+  edges: known("interpolation of edges", {
+    SPHERICAL: 0,
+    VINCENTY: 1,
+    THOMAS: 2,
+    ANDOYER: 3,
+    KARNEY: 4,
+  }),
 } as const;
 
 /** The name of an enum's number, or the number itself. */

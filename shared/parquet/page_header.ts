@@ -1,6 +1,6 @@
-import { encoding, pageType } from "./metadata.ts";
+import { encoding, knownNumbers, pageType } from "./metadata.ts";
 import { parquetError } from "./parquet_error.ts";
-import { ThriftReader, ThriftWriter, wire } from "./thrift.ts";
+import { fields, requireFields, ThriftReader, ThriftWriter, wire } from "./thrift.ts";
 
 /** A page's header, of any page type; fields that the type does not have are 0 (or as said). */
 export interface PageHeader {
@@ -34,6 +34,12 @@ export interface PageHeader {
   headerLength: number;
 }
 
+/** Fields that parquet.thrift requires: of PageHeader and of the three headers in it. */
+const headerFields = fields(1, 2, 3);
+const dataPageFields = fields(1, 2, 3, 4);
+const dictionaryPageFields = fields(1, 2);
+const dataPageV2Fields = fields(1, 2, 3, 4, 5, 6);
+
 /**
  * Reads the page header at `position`. Statistics in it are passed over: ours come from values.
  * Checks form and signs only; sizes against the chunk and limits are the caller's to check.
@@ -64,19 +70,21 @@ export function readPageHeader(
   };
   let inner = -1;
   const outer = reader.enterStruct();
+  let seen = 0;
   for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
+    seen = reader.note(seen);
     switch (reader.fieldId) {
       case 1:
-        header.type = reader.integer(type);
+        header.type = reader.enumeration(type, knownNumbers.pageType);
         break;
       case 2:
-        header.uncompressedSize = reader.integer(type);
+        header.uncompressedSize = reader.int32(type);
         break;
       case 3:
-        header.compressedSize = reader.integer(type);
+        header.compressedSize = reader.int32(type);
         break;
       case 4:
-        header.crc = reader.integer(type) >>> 0;
+        header.crc = reader.int32(type) >>> 0;
         break;
       case 5:
         inner = pageType.DATA_PAGE;
@@ -95,6 +103,7 @@ export function readPageHeader(
     }
   }
   reader.leaveStruct(outer);
+  requireFields(seen, headerFields, "the page header");
   header.headerLength = reader.position - position;
   if (header.uncompressedSize < 0 || header.compressedSize < 0 || header.numValues < 0) {
     throw parquetError("invalid_parquet", "the page header lacks a size or has a negative one");
@@ -111,37 +120,42 @@ export function readPageHeader(
 function readDataPage(reader: ThriftReader, structType: number, header: PageHeader): void {
   reader.expect(structType, wire.struct);
   const outer = reader.enterStruct();
+  let seen = 0;
   for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
+    seen = reader.note(seen);
     switch (reader.fieldId) {
       case 1:
-        header.numValues = reader.integer(type);
+        header.numValues = reader.int32(type);
         break;
       case 2:
-        header.encoding = reader.integer(type);
+        header.encoding = reader.enumeration(type, knownNumbers.encoding);
         break;
       case 3:
-        header.definitionLevelEncoding = reader.integer(type);
+        header.definitionLevelEncoding = reader.enumeration(type, knownNumbers.encoding);
         break;
       case 4:
-        header.repetitionLevelEncoding = reader.integer(type);
+        header.repetitionLevelEncoding = reader.enumeration(type, knownNumbers.encoding);
         break;
       default:
         reader.skip(type);
     }
   }
   reader.leaveStruct(outer);
+  requireFields(seen, dataPageFields, "the page header");
 }
 
 function readDictionaryPage(reader: ThriftReader, structType: number, header: PageHeader): void {
   reader.expect(structType, wire.struct);
   const outer = reader.enterStruct();
+  let seen = 0;
   for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
+    seen = reader.note(seen);
     switch (reader.fieldId) {
       case 1:
-        header.numValues = reader.integer(type);
+        header.numValues = reader.int32(type);
         break;
       case 2:
-        header.encoding = reader.integer(type);
+        header.encoding = reader.enumeration(type, knownNumbers.encoding);
         break;
       case 3:
         header.isSorted = reader.boolean(type);
@@ -151,30 +165,33 @@ function readDictionaryPage(reader: ThriftReader, structType: number, header: Pa
     }
   }
   reader.leaveStruct(outer);
+  requireFields(seen, dictionaryPageFields, "the page header");
 }
 
 function readDataPageV2(reader: ThriftReader, structType: number, header: PageHeader): void {
   reader.expect(structType, wire.struct);
   const outer = reader.enterStruct();
+  let seen = 0;
   for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
+    seen = reader.note(seen);
     switch (reader.fieldId) {
       case 1:
-        header.numValues = reader.integer(type);
+        header.numValues = reader.int32(type);
         break;
       case 2:
-        header.numNulls = reader.integer(type);
+        header.numNulls = reader.int32(type);
         break;
       case 3:
-        header.numRows = reader.integer(type);
+        header.numRows = reader.int32(type);
         break;
       case 4:
-        header.encoding = reader.integer(type);
+        header.encoding = reader.enumeration(type, knownNumbers.encoding);
         break;
       case 5:
-        header.definitionLevelsLength = reader.integer(type);
+        header.definitionLevelsLength = reader.int32(type);
         break;
       case 6:
-        header.repetitionLevelsLength = reader.integer(type);
+        header.repetitionLevelsLength = reader.int32(type);
         break;
       case 7:
         header.isCompressed = reader.boolean(type);
@@ -184,6 +201,7 @@ function readDataPageV2(reader: ThriftReader, structType: number, header: PageHe
     }
   }
   reader.leaveStruct(outer);
+  requireFields(seen, dataPageV2Fields, "the page header");
   if (
     header.numNulls < 0 || header.numRows < 0 || header.definitionLevelsLength < 0 ||
     header.repetitionLevelsLength < 0

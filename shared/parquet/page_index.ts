@@ -1,3 +1,4 @@
+import { knownNumbers } from "./metadata.ts";
 import { parquetError } from "./parquet_error.ts";
 import { readLongs, writeLongs } from "./statistics.ts";
 import { ThriftReader, ThriftWriter, wire } from "./thrift.ts";
@@ -52,9 +53,9 @@ function readPageLocation(reader: ThriftReader): PageLocation {
   const page: PageLocation = { offset: -1, compressedPageSize: -1, firstRowIndex: -1 };
   const outer = reader.enterStruct();
   for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
-    if (reader.fieldId === 1) page.offset = reader.integer(type);
-    else if (reader.fieldId === 2) page.compressedPageSize = reader.integer(type);
-    else if (reader.fieldId === 3) page.firstRowIndex = reader.integer(type);
+    if (reader.fieldId === 1) page.offset = reader.int64(type);
+    else if (reader.fieldId === 2) page.compressedPageSize = reader.int32(type);
+    else if (reader.fieldId === 3) page.firstRowIndex = reader.int64(type);
     else reader.skip(type);
   }
   reader.leaveStruct(outer);
@@ -107,7 +108,7 @@ export function readColumnIndex(bytes: Uint8Array, maxPages = 1_000_000): Column
         break;
       }
       case 4:
-        index.boundaryOrder = reader.integer(type);
+        index.boundaryOrder = reader.enumeration(type, knownNumbers.boundaryOrder);
         break;
       case 5:
         index.nullCounts = readLongs(reader, type, maxPages);

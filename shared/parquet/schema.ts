@@ -147,6 +147,7 @@ function newNode(
       `element ${printable(element.name)} of the schema has the repetition ${kind}`,
     );
   }
+  if (parent === undefined) checkRoot(element);
   const logical = parent === undefined ? undefined : logicalOf(element);
   checkAnnotations(element, logical);
   return {
@@ -165,6 +166,16 @@ function newNode(
     firstLeaf,
     leafCount: 0,
   };
+}
+
+/** A root that says that it is a list or a map is taken for one by DuckDB, for a struct by others. */
+function checkRoot(root: SchemaElement): void {
+  const kind = root.logicalType?.kind;
+  const { LIST, MAP, MAP_KEY_VALUE } = convertedType;
+  const nested = kind === "LIST" || kind === "MAP" ||
+    [LIST, MAP, MAP_KEY_VALUE].some((one) => root.convertedType === one);
+  if (!nested) return;
+  throw parquetError("invalid_parquet", "the root of the schema is annotated as a list or map");
 }
 
 /**

@@ -23,10 +23,10 @@ export function readStatistics(reader: ThriftReader): Statistics {
         statistics.min = reader.binary(type);
         break;
       case 3:
-        statistics.nullCount = reader.integer(type);
+        statistics.nullCount = reader.int64(type);
         break;
       case 4:
-        statistics.distinctCount = reader.integer(type);
+        statistics.distinctCount = reader.int64(type);
         break;
       case 5:
         statistics.maxValue = reader.binary(type);
@@ -88,7 +88,7 @@ export function readSizeStatistics(reader: ThriftReader): SizeStatistics {
   for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
     switch (reader.fieldId) {
       case 1:
-        sizes.unencodedByteArrayDataBytes = reader.integer(type);
+        sizes.unencodedByteArrayDataBytes = reader.int64(type);
         break;
       case 2:
         sizes.repetitionLevelHistogram = readLongs(reader, type, 1024);

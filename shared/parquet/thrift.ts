@@ -23,6 +23,13 @@ export const wire = {
   uuid: 13,
 } as const;
 
+/** The numbers of an enum that are known, below 32: bit n stands for number n. */
+export interface KnownNumbers {
+  /** What the enum is called in messages. */
+  name: string;
+  bits: number;
+}
+
 /** Deepest nesting of structs and containers that is followed. Parquet's own metadata needs 8. */
 const maxDepth = 32;
 
@@ -79,7 +86,12 @@ export class ThriftReader {
     const delta = byte >> 4;
     if (delta !== 0) this.fieldId += delta;
     else this.fieldId = this.i32();
-    if (type > wire.uuid) throw broken(`the metadata holds a field of the unknown type ${type}`);
+    if (this.fieldId < 0 || this.fieldId > 0x7fff) {
+      throw broken(`the metadata holds a field of the id ${this.fieldId}`);
+    }
+    if (type === 0 || type > wire.uuid) {
+      throw broken(`the metadata holds a field of the unknown type ${type}`);
+    }
     return type;
   }
 
@@ -144,18 +156,46 @@ export class ThriftReader {
     return new DataView(this.bytes.buffer, this.bytes.byteOffset + start, 8).getFloat64(0, true);
   }
 
-  /** An integer field of whichever width it was written with. */
-  integer(type: number): number {
-    switch (type) {
-      case wire.i32:
-      case wire.i16:
-        return this.i32();
-      case wire.i64:
-        return this.i64();
-      case wire.i8:
-        return this.i8();
-    }
-    throw broken(`field ${this.fieldId} of the metadata has type ${type} where an integer belongs`);
+  /** A field that the format gives as an i8; others have their own width. */
+  int8(type: number): number {
+    this.expect(type, wire.i8);
+    return this.i8();
+  }
+
+  /** An i16 field. */
+  int16(type: number): number {
+    this.expect(type, wire.i16);
+    const value = this.i32();
+    if (value !== (value << 16) >> 16) throw broken(`the number ${value} takes more than 16 bits`);
+    return value;
+  }
+
+  /** An i32 field. */
+  int32(type: number): number {
+    this.expect(type, wire.i32);
+    return this.i32();
+  }
+
+  /** An i64 field. */
+  int64(type: number): number {
+    this.expect(type, wire.i64);
+    return this.i64();
+  }
+
+  /**
+   * A field of an enum, i32 on the wire. Readers refuse a file for a number that they don't know, wherever it
+   * stands, so it is `unsupported_parquet`.
+   */
+  enumeration(type: number, known: KnownNumbers): number {
+    this.expect(type, wire.i32);
+    return this.enumElement(known);
+  }
+
+  /** A number of an enum inside a list. */
+  enumElement(known: KnownNumbers): number {
+    const value = this.i32();
+    if (value >= 0 && value < 32 && (known.bits >>> value) & 1) return value;
+    throw new SedimentError("unsupported_parquet", `the ${known.name} ${value} is not known`);
   }
 
   /** A boolean field: its type is its value. */
@@ -263,6 +303,17 @@ export class ThriftReader {
     }
   }
 
+  /**
+   * Notes a field of the open struct: adds its bit to `seen`. A field that is there twice is refused.
+   * @returns the new `seen`
+   */
+  note(seen: number): number {
+    if (this.fieldId > 31) return seen;
+    const bit = 1 << this.fieldId;
+    if (seen & bit) throw broken(`field ${this.fieldId} of the metadata is there twice`);
+    return seen | bit;
+  }
+
   /** Passes over a value of any type. */
   skip(type: number, inContainer = false): void {
     switch (type) {
@@ -330,6 +381,18 @@ export class ThriftReader {
     if (count > this.end - this.position) throw broken("the metadata ends inside a field");
     this.position += count;
   }
+}
+
+/** A mask of field ids for {@link ThriftReader.note}. */
+export function fields(...ids: number[]): number {
+  return ids.reduce((mask, id) => mask | (1 << id), 0);
+}
+
+/** Throws `invalid_parquet` unless all `required` fields were noted in `seen`. */
+export function requireFields(seen: number, required: number, what: string): void {
+  const missing = required & ~seen;
+  if (missing === 0) return;
+  throw broken(`${what} lacks the field ${31 - Math.clz32(missing)}, which it must have`);
 }
 
 function isAscii(bytes: Uint8Array, start: number, length: number): boolean {

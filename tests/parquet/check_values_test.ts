@@ -1,8 +1,14 @@
 import { strict as assert } from "node:assert";
+import { crc32 } from "node:zlib";
 import { SedimentError } from "../../shared/errors.ts";
+import { chunkExtent } from "../../shared/parquet/check_chunks.ts";
 import { checkValues } from "../../shared/parquet/check_values.ts";
 import { inspectParquetBytes } from "../../shared/parquet/inspect.ts";
+import { readPageHeader, writePageHeader } from "../../shared/parquet/page_header.ts";
+import { ThriftWriter } from "../../shared/parquet/thrift.ts";
 import { tinyParquet } from "../support/tiny_parquet.ts";
+import { mergeBytes } from "./core/merge_bytes.ts";
+import { writeWithDuckDb } from "./sample_files.ts";
 
 async function codeOf(bytes: Uint8Array): Promise<string> {
   try {
@@ -47,4 +53,30 @@ Deno.test("values that run past their page are found though the footer and the p
     }
   }
   assert.ok(refused > 0);
+});
+
+Deno.test("a page whose CRC is right is decoded all the same", async () => {
+  const texts = await writeWithDuckDb("select 'value ' || i as s from range(20) r(i)");
+  const { output } = await mergeBytes([texts], 20);
+  assert.equal(await codeOf(output), "true");
+  const { metadata } = inspectParquetBytes(output).footer;
+  const { start, length } = chunkExtent(metadata.rowGroups[0].columns[0].metaData!);
+  let refused = 0;
+  for (let at = start; at < start + length;) {
+    const header = readPageHeader(output, at);
+    const body = at + header.headerLength;
+    at = body + header.compressedSize;
+    assert.notEqual(header.crc, -1);
+    for (let place = body; place < at; place++) {
+      const mutant = output.slice();
+      mutant[place] = 0xff; // in a text: no UTF-8
+      const crc = crc32(mutant.subarray(body, at)) >>> 0;
+      const writer = new ThriftWriter();
+      writePageHeader(writer, { ...header, crc });
+      if (writer.length !== header.headerLength) continue;
+      mutant.set(writer.view(), body - header.headerLength);
+      if (await codeOf(mutant) === "invalid_parquet") refused++;
+    }
+  }
+  assert.ok(refused > 20, String(refused));
 });

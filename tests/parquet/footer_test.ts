@@ -8,7 +8,12 @@ import {
   readFooter,
 } from "../../shared/parquet/footer.ts";
 import { defaultLimits } from "../../shared/parquet/limits.ts";
-import type { FileMetaData, LogicalType, SchemaElement } from "../../shared/parquet/metadata.ts";
+import {
+  encoding,
+  type FileMetaData,
+  type LogicalType,
+  type SchemaElement,
+} from "../../shared/parquet/metadata.ts";
 import { bytesReader } from "../../shared/parquet/range_reader.ts";
 import { fixtureBytes, fixtureNames, hasFixtures } from "./fixtures.ts";
 import { writeWithDuckDb } from "./sample_files.ts";
@@ -51,7 +56,11 @@ const logicalType: fc.Arbitrary<LogicalType> = fc.oneof(
     version: absent(fc.integer({ min: 0, max: 127 })),
   }),
   fc.record({ kind: fc.constant("GEOMETRY" as const), crs: absent(name) }),
-  fc.record({ kind: fc.constant("GEOGRAPHY" as const), crs: absent(name), algorithm: absent(int) }),
+  fc.record({
+    kind: fc.constant("GEOGRAPHY" as const),
+    crs: absent(name),
+    algorithm: absent(fc.nat({ max: 4 })),
+  }),
   fc.record({ kind: fc.constant("OTHER" as const), id: fc.integer({ min: 19, max: 200 }) }),
 );
 
@@ -76,7 +85,7 @@ const chunk = fc.record({
   fileOffset: size,
   metaData: absent(fc.record({
     type: fc.nat({ max: 7 }),
-    encodings: fc.array(fc.nat({ max: 9 }), { maxLength: 4 }),
+    encodings: fc.array(fc.constantFrom(...Object.values(encoding)), { maxLength: 4 }),
     path: fc.array(name, { minLength: 1, maxLength: 3 }),
     codec: fc.nat({ max: 7 }),
     numValues: size,
@@ -97,7 +106,11 @@ const chunk = fc.record({
       isMinExact: absent(fc.boolean()),
     })),
     encodingStats: absent(fc.array(
-      fc.record({ pageType: fc.nat({ max: 3 }), encoding: fc.nat({ max: 9 }), count: int }),
+      fc.record({
+        pageType: fc.nat({ max: 3 }),
+        encoding: fc.constantFrom(...Object.values(encoding)),
+        count: int,
+      }),
       { maxLength: 3 },
     )),
     bloomFilterOffset: absent(size),

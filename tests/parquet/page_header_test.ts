@@ -16,6 +16,7 @@ import {
 import { ThriftWriter } from "../../shared/parquet/thrift.ts";
 
 const int = fc.nat({ max: 2 ** 31 - 1 });
+const known = fc.constantFrom<number>(...Object.values(encoding));
 const blank = {
   numNulls: 0,
   numRows: 0,
@@ -31,14 +32,14 @@ const common = {
   compressedSize: int,
   crc: fc.oneof(fc.constant(-1), fc.nat({ max: 2 ** 32 - 1 })),
   numValues: int,
-  encoding: fc.nat({ max: 9 }),
+  encoding: known,
 };
 const header = fc.oneof(
   fc.record({
     type: fc.constant(pageType.DATA_PAGE),
     ...common,
-    definitionLevelEncoding: fc.nat({ max: 9 }),
-    repetitionLevelEncoding: fc.nat({ max: 9 }),
+    definitionLevelEncoding: known,
+    repetitionLevelEncoding: known,
   }),
   fc.record({ type: fc.constant(pageType.DICTIONARY_PAGE), ...common, isSorted: fc.boolean() }),
   fc.record({
@@ -68,9 +69,28 @@ Deno.test("any bytes are a page header or are refused as invalid", () => {
     try {
       assert.ok(readPageHeader(bytes).headerLength <= bytes.length);
     } catch (error) {
-      assert.ok(error instanceof SedimentError && error.code === "invalid_parquet", String(error));
+      assert.ok(error instanceof SedimentError, String(error));
+      assert.ok(["invalid_parquet", "unsupported_parquet"].includes(error.code), String(error));
     }
   }));
+});
+
+Deno.test("a header that lacks a field, has one twice, or one of another type, is refused", () => {
+  // PageHeader {1: type 0, 2: size 8, 3: size 8, 5: {1: 2 values, 2: PLAIN, 3: RLE, 4: RLE}}
+  const inner = [0x15, 4, 0x15, 0, 0x15, 6, 0x15, 6, 0];
+  const good = [0x15, 0, 0x15, 16, 0x15, 16, 0x2c, ...inner, 0];
+  assert.equal(readPageHeader(new Uint8Array(good)).numValues, 2);
+  const bad: [number[], RegExp][] = [
+    [[0x15, 0, 0x15, 16, 0x3c, ...inner, 0], /lacks the field 3/],
+    [[0x15, 0, 0x15, 16, 0x16, 16, 0x2c, ...inner, 0], /field 3 .* has type 6, 5 was expected/],
+    [[0x15, 0, 0x15, 16, 0x15, 16, 0x05, 6, 16, 0x2c, ...inner, 0], /field 3 .* there twice/],
+    [[0x15, 0, 0x15, 16, 0x15, 16, 0x2c, 0x15, 4, 0x15, 0, 0x15, 6, 0, 0], /lacks the field 4/],
+    [[0x15, 8, 0x15, 16, 0x15, 16, 0x2c, ...inner, 0], /the page type 4 is not known/],
+    [[0x15, 0, 0x15, 16, 0x15, 16, 0x2c, 0x15, 4, 0x15, 2, 0x15, 6, 0x15, 6, 0, 0], /encoding 1 /],
+  ];
+  for (const [bytes, message] of bad) {
+    assert.throws(() => readPageHeader(new Uint8Array(bytes)), message);
+  }
 });
 
 Deno.test("a header cut at any byte is refused", () => {

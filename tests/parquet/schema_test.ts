@@ -261,15 +261,21 @@ Deno.test("annotations that contradict each other are refused, and kinds of text
   assert.equal(local.leaves[0].element.convertedType, convertedType.TIMESTAMP_MICROS);
 });
 
-Deno.test("a group annotated as a leaf is refused, and the root's annotations are left out", () => {
+Deno.test("a group annotated as a leaf is refused, and so is a root annotated as a map; its others are left out", () => {
   const group = (logicalType: LogicalType) => [
     root(1),
     element("g", { numChildren: 1, logicalType }),
     element("a", { type: INT32 }),
   ];
   assert.throws(() => schemaTree(group({ kind: "STRING" })), /group g .* annotated STRING/);
-  const annotated = { ...root(1), convertedType: convertedType.MAP, logicalType: list };
-  const tree = schemaTree([annotated, element("a", { type: INT32 })]);
+  const annotated = (converted: number, logicalType?: LogicalType) =>
+    schemaTree([
+      { ...root(1), convertedType: converted, logicalType },
+      element("a", { type: INT32 }),
+    ]);
+  assert.throws(() => annotated(convertedType.MAP), /root .* annotated as a list or map/);
+  assert.throws(() => annotated(convertedType.UTF8, list), /root .* annotated as a list or map/);
+  const tree = annotated(convertedType.UTF8, { kind: "STRING" });
   assert.deepEqual([tree.root.element.convertedType, tree.root.element.logicalType], [
     undefined,
     undefined,

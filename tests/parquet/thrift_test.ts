@@ -10,7 +10,7 @@ Deno.test("every number that is a safe integer comes back as it was written", ()
     writer.end();
     const reader = new ThriftReader(writer.view());
     const type = reader.nextField();
-    assert.equal(reader.integer(type), value);
+    assert.equal(reader.int64(type), value);
     assert.equal(reader.nextField(), 0);
   }));
 });
@@ -33,6 +33,31 @@ Deno.test("a number beyond 2^53 is refused, and so is one of eleven bytes", () =
   const tooLong = new Uint8Array(11).fill(0x80);
   assert.throws(() => new ThriftReader(tooLong).i64(), SedimentError);
   assert.throws(() => new ThriftReader(tooLong).i32(), SedimentError);
+});
+
+Deno.test("a field of another width than the format gives it is refused, and so is one out of its range", () => {
+  const read = (bytes: number[], how: (reader: ThriftReader, type: number) => unknown) => {
+    const reader = new ThriftReader(new Uint8Array(bytes));
+    return how(reader, reader.nextField());
+  };
+  assert.equal(read([0x14, 1], (r, type) => r.int16(type)), -1);
+  assert.throws(() => read([0x14, 1], (r, type) => r.int32(type)), /type 4, 5 was expected/);
+  assert.throws(() => read([0x16, 1], (r, type) => r.int32(type)), /type 6, 5 was expected/);
+  assert.throws(() => read([0x15, 1], (r, type) => r.int64(type)), /type 5, 6 was expected/);
+  assert.throws(() => read([0x15, 1], (r, type) => r.int8(type)), /type 5, 3 was expected/);
+  assert.throws(() => read([0x15, 1], (r, type) => r.boolean(type)), SedimentError);
+  assert.throws(() => read([0x14, 0x80, 0x80, 4], (r, type) => r.int16(type)), /16 bits/);
+  // five bytes of which the last has bits past the 32nd
+  assert.throws(() => read([0x15, 255, 255, 255, 255, 31], (r, type) => r.int32(type)), /32 bits/);
+  const colours = { name: "colour", bits: 0b101 };
+  assert.equal(read([0x15, 4], (r, type) => r.enumeration(type, colours)), 2);
+  assert.throws(() => read([0x15, 2], (r, type) => r.enumeration(type, colours)), /colour 1 /);
+  assert.throws(() => read([0x15, 1], (r, type) => r.enumeration(type, colours)), /colour -1 /);
+});
+
+Deno.test("a field id beyond 16 bits or below 0 is refused", () => {
+  assert.throws(() => new ThriftReader(new Uint8Array([0x05, 0x80, 0x80, 4, 0])).nextField());
+  assert.throws(() => new ThriftReader(new Uint8Array([0x05, 1, 0])).nextField(), /id -1/);
 });
 
 Deno.test("strings survive, whether they were seen before or not", () => {

@@ -3,9 +3,12 @@ import { parquetWasmModule } from "../../../shared/parquet/decode/wasm_module.ts
 import { inspectParquetBytes } from "../../../shared/parquet/inspect.ts";
 import { fixtureBytes, fixtureNames } from "../fixtures.ts";
 import { mixedRows, writeWithDuckDb } from "../sample_files.ts";
-import { examine, type Verdict } from "./examine.ts";
+import { type PathName, paths } from "../core/merge_bytes.ts";
+import { faultAmong, type Neighbour, neighbour } from "./among_neighbours.ts";
+import { examine, reasonOf, type Verdict } from "./examine.ts";
 import { mutate } from "./mutate.ts";
 import { Oracle } from "./oracle.ts";
+import { peakAbove } from "./peak_memory.ts";
 import { Random } from "./random.ts";
 
 /** A sound file to start from, and how long it takes. */
@@ -13,6 +16,7 @@ interface Original {
   name: string;
   bytes: Uint8Array;
   ms: number;
+  sound: Neighbour;
 }
 
 /** A mutant that is of interest. */
@@ -30,23 +34,34 @@ export interface FuzzReport {
   mutants: number;
   /** Outcome → how many. */
   outcomes: Record<string, number>;
+  /** What refusals name beside the file → how many. */
+  places: Record<string, number>;
+  /** Mutants that the checks at upload take. */
+  accepted: number;
+  /** Why DuckDB doesn't read one that was accepted → how many. */
+  unreadable: Record<string, number>;
+  /** Bytes by which the process grew at most while a mutant was checked and merged. */
+  growth: number;
   wrong: Finding[];
   /** Merged, but not as by DuckDB, which reads other rows or none. */
   disputed: Finding[];
-  /** Over ten times the clean file's time and half a second. */
+  /** Over ten times the clean file's time and half a second, also when tried again. */
   slow: Finding[];
   oracleCrashes: number;
 }
 
+/** Most that a mutant may make the process grow, bytes. */
+const mostGrowth = 128 * 1024 * 1024;
+
 /**
- * Mutates files and examines each mutant.
- * @param only examines one index of the seed's mutants
+ * Mutates files and examines each mutant: alone, and between two sound files on one of the merge's paths.
+ * @param from index of the first mutant; `count` of them are examined
  */
 export async function fuzz(
-  { seed, count, only, onProgress }: {
+  { seed, from = 0, count, onProgress }: {
     seed: number;
+    from?: number;
     count: number;
-    only?: number;
     onProgress?: (done: number, report: FuzzReport) => void;
   },
 ): Promise<FuzzReport> {
@@ -55,6 +70,10 @@ export async function fuzz(
     seed,
     mutants: 0,
     outcomes: {},
+    places: {},
+    accepted: 0,
+    unreadable: {},
+    growth: 0,
     wrong: [],
     disputed: [],
     slow: [],
@@ -62,26 +81,60 @@ export async function fuzz(
   };
   try {
     const originals = await gatherOriginals(oracle);
-    for (let index = only ?? 0; index < (only === undefined ? count : only + 1); index++) {
+    for (let index = from; index < from + count; index++) {
       const random = new Random(seed, index);
       const original = random.pick(originals);
       const { bytes, what } = mutate(original.bytes, random);
-      const verdict = settled(what, await examine(bytes, oracle));
+      const way = random.pick(Object.keys(paths) as PathName[]);
+      const verdict = settled(what, await examined(original, bytes, way, oracle, report));
       const finding = { index, file: original.name, what, verdict, bytes };
-      report.mutants++;
-      report.outcomes[verdict.outcome] = (report.outcomes[verdict.outcome] ?? 0) + 1;
-      if (verdict.outcome === "wrong") report.wrong.push(finding);
-      if (["merged alone", "two against DuckDB", "not for DuckDB"].includes(verdict.outcome)) {
-        report.disputed.push(finding);
-      }
-      if (verdict.ms > Math.max(500, 10 * original.ms)) report.slow.push(finding);
-      onProgress?.(index + 1, report);
+      tally(report, finding);
+      if (isSlow(verdict, original)) report.slow.push(finding);
+      onProgress?.(index + 1 - from, report);
     }
   } finally {
     report.oracleCrashes = oracle.crashes;
     await oracle.close();
   }
   return report;
+}
+
+async function examined(
+  original: Original,
+  bytes: Uint8Array,
+  way: PathName,
+  oracle: Oracle,
+  report: FuzzReport,
+): Promise<Verdict> {
+  let verdict!: Verdict, fault: string | undefined;
+  const growth = await peakAbove(async () => {
+    verdict = await examine(bytes, oracle);
+    if (verdict.outcome === "wrong") return;
+    fault = await faultAmong(original.sound, bytes, verdict.rows, way, oracle);
+  });
+  report.growth = Math.max(report.growth, growth);
+  if (verdict.outcome === "wrong") return verdict;
+  if (fault === undefined && growth > mostGrowth) fault = `the process grew by ${growth} bytes`;
+  if (fault !== undefined) return { ...verdict, outcome: "wrong", detail: fault };
+  if (isSlow(verdict, original)) return { ...verdict, ms: (await examine(bytes, oracle)).ms };
+  return verdict;
+}
+
+function isSlow({ ms }: Verdict, original: Original): boolean {
+  return ms > Math.max(500, 10 * original.ms);
+}
+
+function tally(report: FuzzReport, finding: Finding): void {
+  const add = (counts: Record<string, number>, key: string) => counts[key] = (counts[key] ?? 0) + 1;
+  const { outcome, place, accepted, unreadable } = finding.verdict;
+  report.mutants++;
+  add(report.outcomes, outcome);
+  if (place !== undefined) add(report.places, place === "" ? "file" : `file ${place}`);
+  if (accepted) report.accepted++;
+  if (unreadable !== undefined) add(report.unreadable, reasonOf(unreadable));
+  if (outcome === "wrong") report.wrong.push(finding);
+  const disputed = ["merged alone", "two against DuckDB", "not for DuckDB", "zstd differs"];
+  if (disputed.includes(outcome) || unreadable !== undefined) report.disputed.push(finding);
 }
 
 /**
@@ -114,8 +167,9 @@ async function gatherOriginals(oracle: Oracle): Promise<Original[]> {
       : [file, { name: `${file.name}, plain`, bytes: plain }];
     for (const { name, bytes } of both) {
       await examine(bytes, oracle);
-      const { ms } = await examine(bytes, oracle);
-      originals.push({ name, bytes, ms });
+      const { ms, outcome, detail } = await examine(bytes, oracle);
+      if (outcome === "wrong") throw new Error(`${name}, unchanged: ${detail}`);
+      originals.push({ name, bytes, ms, sound: await neighbour(bytes, oracle) });
     }
   }
   return originals;

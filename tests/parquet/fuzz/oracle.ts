@@ -1,7 +1,22 @@
 import { TextLineStream } from "./text_lines.ts";
 
 /** What a reader found: rows as a digest, or why there are none. */
-export type Reading = { digest: string; rows: number } | { error: string };
+export type Reading = Rows | { error: string };
+
+/** Rows as a multiset: how many, and the sum of their hashes in hex, so that those of two files add up. */
+export interface Rows {
+  digest: string;
+  rows: number;
+}
+
+/** The rows of several files together. */
+export function sumOf(...parts: Rows[]): Rows {
+  const digest = parts.reduce((sum, part) => sum + BigInt(`0x${part.digest}`), 0n) % (1n << 128n);
+  return {
+    digest: digest.toString(16),
+    rows: parts.reduce((sum, part) => sum + part.rows, 0),
+  };
+}
 
 /** Longest time that one file may take the reader, in milliseconds. */
 const patience = 20_000;

@@ -1,0 +1,35 @@
+import * as zlib from "node:zlib";
+import { Buffer } from "node:buffer";
+import { chunkExtent } from "../../../shared/parquet/check_chunks.ts";
+import { footerOfBytes } from "../../../shared/parquet/footer.ts";
+import { Zstd } from "../../../shared/parquet/kernels/zstd.ts";
+import { codec } from "../../../shared/parquet/metadata.ts";
+import { readPageHeader } from "../../../shared/parquet/page_header.ts";
+
+/**
+ * Whether a page of the file is a zstd frame that node:zlib's libzstd and our build of it decompress to different
+ * bytes. Frames in Parquet carry no checksum, and libzstd promises nothing of frames that are broken: which
+ * symbols a damaged Huffman table gives depends on its version and word size.
+ */
+export async function zstdDiffers(bytes: Uint8Array): Promise<boolean> {
+  if (zlib.zstdDecompressSync === undefined) return false; // Deno 2.1
+  const zstd = await Zstd.open();
+  for (const { columns } of footerOfBytes(bytes).metadata.rowGroups) {
+    for (const { metaData } of columns) {
+      if (metaData?.codec !== codec.ZSTD) continue;
+      const { start, length } = chunkExtent(metaData);
+      for (let at = start; at < start + length;) {
+        const header = readPageHeader(bytes, at);
+        at += header.headerLength;
+        const levels = header.definitionLevelsLength + header.repetitionLevelsLength;
+        const body = bytes.subarray(at + levels, at + header.compressedSize);
+        at += header.compressedSize;
+        if (!header.isCompressed) continue;
+        const ours = new Uint8Array(header.uncompressedSize - levels);
+        if (!zstd.decompress(body, ours)) return true;
+        if (Buffer.compare(zlib.zstdDecompressSync(body), ours) !== 0) return true;
+      }
+    }
+  }
+  return false;
+}
