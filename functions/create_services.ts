@@ -1,6 +1,7 @@
 /** The composition of the functions: environment in, ports and helpers out. Only here are adapters named. */
 import { createClient } from "@supabase/supabase-js";
 import { createCatalog } from "../shared/catalog/catalog.ts";
+import { groupUploads } from "../shared/catalog/group_uploads.ts";
 import { type Env, readEnv } from "../shared/env.ts";
 import { SedimentError } from "../shared/errors.ts";
 import { createAuthenticator } from "../shared/http/authenticate.ts";
@@ -34,9 +35,10 @@ export function createServices(
         new URL(env.SUPABASE_JWKS_URL ?? `${env.SUPABASE_URL}/auth/v1/.well-known/jwks.json`),
     }),
     tokens: createTokenSigner(env.SEDIMENT_TOKEN_KEY ?? deriveTokenKey(env.secretKey)),
-    catalog: parts.catalog ?? createCatalog(createClient(env.SUPABASE_URL, env.secretKey, {
-      auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
-    })),
+    catalog: parts.catalog ??
+      groupUploads(createCatalog(createClient(env.SUPABASE_URL, env.secretKey, {
+        auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+      }))),
     store: parts.store ?? createStore(env),
     now: parts.now ?? (() => new Date()),
   };

@@ -129,15 +129,17 @@ async function takeMultipart(services: Services, request: Request): Promise<Resp
     parseJson(new TextEncoder().encode(metadata), "metadata"),
   );
   const file = await form.bytes("file");
+  const bodyHash = sha256(file);
   const upload = uploadRequestOf({
     ...fields,
     file_size: fields.file_size ?? file.byteLength,
-    content_hash: fields.content_hash ?? sha256(file),
+    content_hash: fields.content_hash ?? bodyHash,
   });
   const userId = actingUser(caller, fields.user_id);
   const stored = await uploadAtOnce(uploadPorts(services, timing), userId, upload, file, {
     ttlSeconds: env.SEDIMENT_UPLOAD_TTL_SECONDS,
     idempotencyKey: idempotencyKeyOf(request.headers),
+    bodyHash,
   }, request.signal);
   return uploadAnswer(stored, timing);
 }

@@ -21,12 +21,13 @@ export async function takeFragment(services: Services, request: Request): Promis
     periodTag: await form.text("periodTag") || undefined,
   });
   const file = await form.bytes("file");
+  const bodyHash = sha256(file);
   const upload = uploadRequestOf({
     dataset_id: fields.datasetId,
     table: fields.tableId,
     period_tag: fields.periodTag ?? noPeriod,
     file_size: file.byteLength,
-    content_hash: sha256(file),
+    content_hash: bodyHash,
   });
   const stored = await uploadAtOnce(
     uploadPorts(services),
@@ -36,6 +37,7 @@ export async function takeFragment(services: Services, request: Request): Promis
     {
       ttlSeconds: env.SEDIMENT_UPLOAD_TTL_SECONDS,
       idempotencyKey: idempotencyKeyOf(request.headers),
+      bodyHash,
     },
     request.signal,
   );

@@ -63,29 +63,40 @@ type Value<M, A, T> = A extends "p_files" ? UploadedFile[]
 
 /** A catalog over any transport; both adapters are this. */
 export function catalogOver(transport: CatalogTransport): Catalog {
-  const methods = Object.entries(results).map(([method, schema]) => {
+  const methods = (Object.keys(results) as CatalogMethod[]).map((method) => {
     const functionName = snake(method);
     const call = async (args: Record<string, unknown>, options: CallOptions = {}) => {
-      const sqlArgs: Record<string, unknown> = {};
-      for (const [name, value] of Object.entries(args)) {
-        if (value !== undefined) sqlArgs[`p_${snake(name)}`] = value;
-      }
-      return parse(schema, await transport(functionName, sqlArgs, options), functionName);
+      return parseAnswer(method, await transport(functionName, sqlArguments(args), options));
     };
     return [method, call];
   });
   return Object.fromEntries(methods) as Catalog;
 }
 
-const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+/** A method's arguments under the names that the SQL function gives them. */
+export function sqlArguments(args: object): Record<string, unknown> {
+  const sqlArgs: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(args)) {
+    if (value !== undefined) sqlArgs[`p_${snake(name)}`] = value;
+  }
+  return sqlArgs;
+}
 
-function parse(schema: z.ZodType, value: unknown, functionName: string): unknown {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
+/** The SQL function of a method. */
+export const snake = (name: string) =>
+  name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+/** A function's jsonb as its method gives it; throws `misconfigured` when it has another shape. */
+export function parseAnswer<M extends CatalogMethod>(
+  method: M,
+  value: unknown,
+): z.output<(typeof results)[M]> {
+  const parsed = results[method].safeParse(value);
+  if (parsed.success) return parsed.data as z.output<(typeof results)[M]>;
   const [issue] = parsed.error.issues;
   throw new SedimentError(
     "misconfigured",
-    `${functionName} answered another shape at ${
+    `${snake(method)} answered another shape at ${
       issue.path.join(".") || "the top"
     }: ${issue.message}`,
     { expected: "the migrations of this version of the code", cause: parsed.error },

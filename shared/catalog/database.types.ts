@@ -508,6 +508,9 @@ isOneToOne: false
 "get_upload":
 { Args: { "p_stage": string,"p_user": string }; Returns: Json
                            },
+"group_upload_calls":
+{ Args: { "p_calls": Json }; Returns: Json
+                           },
 "list_assets":
 { Args: { "p_cursor"?: string,"p_limit"?: number,"p_prefix"?: string,"p_user": string }; Returns: Json
                            },

@@ -11,6 +11,7 @@ export const results = {
   commitUpload: uploads.uploadAnswer,
   getUpload: uploads.upload,
   abandonUpload: uploads.abandoned,
+  groupUploadCalls: uploads.settledCalls,
 
   stageAsset: assets.stagedAsset,
   commitAsset: assets.committedAsset,

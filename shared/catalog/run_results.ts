@@ -64,6 +64,8 @@ export const claim = z.object({
   priority: z.enum(["manual", "realtime", "scheduled"]),
   token: z.number().int().positive(),
   lease_expires_at: time,
+  /** Length of the lease from the claim on, for the worker's own clock. */
+  lease_seconds: z.number(),
   attempt: count,
   demand_seq: count,
   forced: z.boolean(),
@@ -86,6 +88,8 @@ export const committed = z.object({
   replayed: z.boolean(),
   commits: count,
   lease_expires_at: time.nullable(),
+  /** What is left of the lease from the commit on; null when it ended. */
+  lease_seconds: z.number().nullable(),
 });
 export type CompactionCommit = z.output<typeof committed>;
 
@@ -120,13 +124,15 @@ export interface CommitResult {
   next_due_at?: string | null;
   /** Milliseconds of each step. */
   steps_ms?: Record<string, number>;
+  /** Shown as the run's progress in its status. */
+  progress?: Record<string, number>;
   /** Shown as the run's output in its status. */
   output?: Record<string, unknown>;
   /** With last: the turn is over, the run is not; the next worker goes on with it. */
   more?: boolean;
 }
 
-export const lease = z.object({ lease_expires_at: time });
+export const lease = z.object({ lease_expires_at: time, lease_seconds: z.number() });
 export const recordedStep = z.object({ step: z.string() });
 export const quarantined = z.object({ file_id: id, state: z.string(), changed: z.boolean() });
 export const failed = z.object({

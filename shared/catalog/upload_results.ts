@@ -66,3 +66,17 @@ export const upload = z.object({
 });
 
 export const abandoned = z.object({ abandoned: z.boolean() });
+
+/** What became of each call of a group; the answers are parsed by the schema of their own call. */
+export const settledCalls = z.array(z.union([
+  z.object({ answer: json }),
+  z.object({
+    error: z.object({
+      code: z.string(),
+      message: z.string(),
+      details: z.string().nullable(),
+      hint: z.string().nullable(),
+    }),
+  }),
+  z.object({ busy: z.literal(true) }),
+]));

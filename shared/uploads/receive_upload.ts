@@ -36,16 +36,18 @@ export async function receiveUpload(
 /**
  * Takes description and bytes together: they are checked before anything is planned, so that a bad file
  * leaves no trace.
+ *
+ * @param options `bodyHash`: the SHA-256 of the body, where the caller has computed it
  */
 export async function uploadAtOnce(
   ports: UploadPorts,
   userId: string,
   request: UploadRequest,
   body: Uint8Array,
-  options: StageOptions,
+  options: StageOptions & { bodyHash?: string },
   signal?: AbortSignal,
 ): Promise<UploadAnswer> {
-  checkBody(request, body);
+  checkBody(request, body, options.bodyHash);
   const checked = await checkSlices(ports, request, body);
   const { staged } = await stageUpload(ports, userId, request, options);
   return await storeAndCommit(ports, staged, checked, signal);

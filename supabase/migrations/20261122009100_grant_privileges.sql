@@ -34,7 +34,7 @@ begin
     from pg_catalog.pg_proc p
     join pg_catalog.pg_namespace n on n.oid = p.pronamespace
     where n.nspname = 'sediment' or (n.nspname = 'public' and p.proname = any (array[
-      'stage_upload', 'commit_upload', 'abandon_upload', 'request_compaction', 'claim_compaction',
+      'stage_upload', 'commit_upload', 'group_upload_calls', 'abandon_upload', 'request_compaction', 'claim_compaction',
       'list_fragments', 'stage_output', 'commit_compaction', 'renew_lease', 'record_step', 'quarantine_file',
       'fail_compaction', 'list_files', 'version_at', 'get_file', 'run_status', 'catalog_health', 'tick', 'sweep',
       'expire_leases', 'prune_history', 'trigger_scheduled', 'get_upload', 'stage_asset', 'commit_asset', 'list_assets',

@@ -9,7 +9,10 @@ Deno.test("a method calls the SQL function of its name with its arguments", asyn
   const calls: unknown[] = [];
   const catalog = catalogOver((name, args) => {
     calls.push([name, args]);
-    return Promise.resolve({ lease_expires_at: "2026-11-22T02:00:00+00:00" });
+    return Promise.resolve({
+      lease_expires_at: "2026-11-22T02:00:00+00:00",
+      lease_seconds: 300,
+    });
   });
   await catalog.renewLease({ run: "r", token: 5, seconds: undefined });
   assert.deepEqual(calls, [["renew_lease", { p_run: "r", p_token: 5 }]]);

@@ -6,6 +6,8 @@ export const operations = {
   commit_upload_of_b_and_a: "select tests.commit_of('two')",
   commit_upload_of_the_same_body: "select tests.commit_of('twin')",
   commit_upload_of_b: "select tests.commit_of('alone')",
+  group_of_b_then_a: "select tests.group_of('alone', 'one')",
+  group_of_a_then_b: "select tests.group_of('one', 'alone')",
   stage_upload: "select tests.stage(1, 100, 'fresh', 'a')",
   abandon_upload: "select abandon_upload((tests.handle('one') ->> 'stage_id')::uuid, tests.u(1))",
   request_partition:

@@ -59,13 +59,32 @@ begin
     ('alone', tests.stage(1, 100, 'alone', 'b'));
 end $$;
 
+create function tests.files_of(p_name text) returns jsonb language sql immutable as $$
+  select case p_name
+    when 'alone' then jsonb_build_array(tests.file('b', '2024-11-25', 5))
+    when 'two' then jsonb_build_array(tests.file('b', '2024-11-25', 5, 0, 100, 0), tests.file('a', '2024-11-25', 7, 100, 100, 1))
+    else jsonb_build_array(tests.file('a', '2024-11-25', 7, 0, 100, 0), tests.file('b', '2024-11-25', 5, 100, 100, 1))
+  end
+$$;
+
 create function tests.commit_of(p_name text) returns jsonb language sql as $$
   select tests.commit_stage(tests.handle(p_name), 1, case p_name when 'twin' then 'one' else p_name end,
-    case p_name
-      when 'alone' then jsonb_build_array(tests.file('b', '2024-11-25', 5))
-      when 'two' then jsonb_build_array(tests.file('b', '2024-11-25', 5, 0, 100, 0), tests.file('a', '2024-11-25', 7, 100, 100, 1))
-      else jsonb_build_array(tests.file('a', '2024-11-25', 7, 0, 100, 0), tests.file('b', '2024-11-25', 5, 100, 100, 1))
-    end, case p_name when 'alone' then 100 else 200 end)
+    tests.files_of(p_name), case p_name when 'alone' then 100 else 200 end)
+$$;
+
+create function tests.commit_call(p_name text) returns jsonb language sql as $$
+  select jsonb_build_object('call', 'commit_upload', 'p_stage', tests.handle(p_name) ->> 'stage_id', 'p_user', tests.u(1),
+    'p_size', case p_name when 'alone' then 100 else 200 end, 'p_etag', 'e', 'p_content_hash', tests.hash(p_name),
+    'p_files', tests.files_of(p_name))
+$$;
+
+-- the commits of two stages, and a new stage between them, as one group
+create function tests.group_of(p_first text, p_second text) returns jsonb language sql as $$
+  select public.group_upload_calls(jsonb_build_array(
+    tests.commit_call(p_first),
+    jsonb_build_object('call', 'stage_upload', 'p_user', tests.u(1), 'p_dataset', tests.u(100), 'p_table', 'a',
+      'p_period_tag', '0', 'p_size', 100, 'p_content_hash', tests.hash('grouped'), 'p_offsets_digest', ''),
+    tests.commit_call(p_second)))
 $$;
 
 create function tests.run_of(p_name text) returns uuid language sql stable as $$

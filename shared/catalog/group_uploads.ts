@@ -1,0 +1,138 @@
+/**
+ * Group commit for uploads: calls of `stageUpload` and `commitUpload` that come while one of them is on its way
+ * wait for it and then go together, as one `group_upload_calls`. A lone upload pays nothing for it; of many at
+ * once, most share the HTTP request, the transaction and the locks of their dataset.
+ */
+import { SedimentError } from "../errors.ts";
+import {
+  type CallOptions,
+  type Catalog,
+  type CatalogArgs,
+  parseAnswer,
+  snake,
+  sqlArguments,
+} from "./catalog_methods.ts";
+import { sqlError } from "./sql_error.ts";
+
+/** How calls are grouped. */
+export interface GroupOptions {
+  /** Calls in a group. @default 32 */
+  maxCalls?: number;
+  /**
+   * Data files in a group; a call that has more by itself goes alone, since others should not wait for it.
+   * @default 64
+   */
+  maxFiles?: number;
+  /**
+   * Milliseconds that a call waits for those on their way before it goes all the same: one that hangs holds up
+   * nobody for longer. @default 50
+   */
+  maxWaitMs?: number;
+}
+
+type Method = "stageUpload" | "commitUpload";
+
+interface Call {
+  method: Method;
+  args: CatalogArgs<Method>;
+  options: CallOptions;
+  files: number;
+  resolve(answer: unknown): void;
+  reject(reason: unknown): void;
+}
+
+/** The same catalog, whose uploads are grouped. Each call answers and throws as it does alone. */
+export function groupUploads(catalog: Catalog, options: GroupOptions = {}): Catalog {
+  const { maxCalls = 32, maxFiles = 64, maxWaitMs = 50 } = options;
+  const waiting: Call[] = [];
+  let flying = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  function enter(method: Method, args: CatalogArgs<Method>, options: CallOptions = {}) {
+    const files = "files" in args && Array.isArray(args.files) ? args.files.length : 0;
+    return new Promise<unknown>((resolve, reject) => {
+      const call: Call = { method, args, options, files, resolve, reject };
+      if (files > maxFiles) return void sendAlone(call);
+      waiting.push(call);
+      if (flying === 0) flush();
+      else timer ??= setTimeout(flush, maxWaitMs);
+    });
+  }
+
+  /** Sends what waits, in one group or several. */
+  function flush(): void {
+    clearTimeout(timer);
+    timer = undefined;
+    while (waiting.length > 0) {
+      let files = 0;
+      let count = 0;
+      while (count < waiting.length && count < maxCalls) {
+        files += waiting[count].files;
+        if (count > 0 && files > maxFiles) break;
+        count++;
+      }
+      void fly(waiting.splice(0, count));
+    }
+  }
+
+  async function fly(calls: Call[]): Promise<void> {
+    flying++;
+    const [first] = calls;
+    await (calls.length === 1 ? sendAlone(first) : sendTogether(calls));
+    flying--;
+    if (flying === 0) flush();
+  }
+
+  async function sendAlone(call: Call): Promise<void> {
+    const send = catalog[call.method] as (args: object, options: CallOptions) => Promise<unknown>;
+    await send(call.args, call.options).then(call.resolve, call.reject);
+  }
+
+  async function sendTogether(all: Call[]): Promise<void> {
+    const calls = all.filter((call) => !rejectAborted(call));
+    let settled: Awaited<ReturnType<Catalog["groupUploadCalls"]>>;
+    try {
+      settled = await catalog.groupUploadCalls({
+        calls: calls.map(({ method, args }) => ({ call: snake(method), ...sqlArguments(args) })),
+      });
+    } catch {
+      // No answer, or none that tells whose fault it is. Each call is harmless to repeat.
+      settled = [];
+    }
+    const again = calls.filter((call, n) => !settle(call, settled[n] ?? { busy: true }));
+    // Not waited for: whom they wait for holds up no group.
+    for (const call of again) void sendAlone(call);
+  }
+
+  return {
+    ...catalog,
+    stageUpload: enter.bind(undefined, "stageUpload") as Catalog["stageUpload"],
+    commitUpload: enter.bind(undefined, "commitUpload") as Catalog["commitUpload"],
+  };
+}
+
+/** Tells a call what became of it; false when it has to be made alone. */
+function settle(
+  call: Call,
+  outcome: Awaited<ReturnType<Catalog["groupUploadCalls"]>>[number],
+): boolean {
+  if ("busy" in outcome) return false;
+  if ("error" in outcome) {
+    call.reject(sqlError(outcome.error, snake(call.method)));
+    return true;
+  }
+  try {
+    call.resolve(parseAnswer(call.method, outcome.answer));
+  } catch (thrown) {
+    call.reject(thrown);
+  }
+  return true;
+}
+
+function rejectAborted({ method, options, reject }: Call): boolean {
+  if (!options.signal?.aborted) return false;
+  reject(
+    new SedimentError("aborted", `${snake(method)} was stopped`, { cause: options.signal.reason }),
+  );
+  return true;
+}

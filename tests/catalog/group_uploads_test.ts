@@ -1,0 +1,212 @@
+import { strict as assert } from "node:assert";
+import type { Catalog } from "../../shared/catalog/catalog.ts";
+import { type GroupOptions, groupUploads } from "../../shared/catalog/group_uploads.ts";
+import { SedimentError } from "../../shared/errors.ts";
+
+type Answer = unknown | ((calls: Record<string, unknown>[]) => unknown);
+
+/** A catalog that keeps what it was called with; calls wait until they are let go. */
+function recording(group: Answer = undefined) {
+  const sent: unknown[] = [];
+  const held: (() => void)[] = [];
+  const wait = () => new Promise<void>((resolve) => held.push(resolve));
+  const catalog = {
+    async stageUpload(args: { contentHash: string }) {
+      sent.push(args.contentHash);
+      await wait();
+      return staged(args.contentHash);
+    },
+    async commitUpload(args: { stage: string }) {
+      sent.push(args.stage);
+      await wait();
+      return answered(args.stage);
+    },
+    async groupUploadCalls({ calls }: { calls: Record<string, unknown>[] }) {
+      sent.push(calls.map((call) => call.p_content_hash));
+      await wait();
+      if (typeof group === "function") return group(calls);
+      return calls.map(({ call, p_content_hash: name }) => ({
+        answer: call === "stage_upload" ? staged(String(name)) : answered(String(name)),
+      }));
+    },
+  } as unknown as Catalog;
+  return {
+    sent,
+    grouped: (options?: GroupOptions) => groupUploads(catalog, options),
+    /** Lets all calls go that wait now, and whatever they start, until nothing waits. */
+    async release() {
+      while (held.length > 0) {
+        for (const go of held.splice(0)) go();
+        await new Promise((resolve) => setTimeout(resolve));
+      }
+    },
+  };
+}
+
+const uuid = "00000000-0000-4000-8000-000000000001";
+
+const staged = (name: string) => ({
+  stage_id: uuid,
+  object_key: name,
+  incoming_key: null,
+  expires_at: "2026-11-22T02:00:00+00:00",
+  duplicate: false,
+  answer: null,
+});
+
+const answered = (name: string) => ({
+  key: name,
+  size: 1,
+  uploaded_at: "2026-11-22T02:00:00+00:00",
+  metricId: uuid,
+  duplicate: false,
+  dataset_id: uuid,
+  version: 1,
+  files: [],
+  runs: [],
+});
+
+const stageArgs = (name: string) => ({
+  user: uuid,
+  dataset: uuid,
+  table: "t",
+  periodTag: "0",
+  size: 1,
+  contentHash: name,
+  offsetsDigest: "",
+});
+
+const commitArgs = (name: string, files = 1) => ({
+  stage: name,
+  user: uuid,
+  size: 1,
+  etag: null,
+  contentHash: name,
+  files: Array.from({ length: files }, () => ({}) as never),
+});
+
+Deno.test("calls that come while one is on its way go together, each with its own answer", async () => {
+  const { grouped, sent, release } = recording();
+  const catalog = grouped();
+  const one = catalog.stageUpload(stageArgs("one"));
+  const two = catalog.stageUpload(stageArgs("two"));
+  const three = catalog.commitUpload(commitArgs("three"));
+  assert.deepEqual(sent, ["one"], "the first goes at once and alone");
+  await release();
+  assert.deepEqual(sent, ["one", ["two", "three"]]);
+  assert.equal((await one).object_key, "one");
+  assert.equal((await two).object_key, "two");
+  assert.equal((await three).key, "three");
+  const four = catalog.stageUpload(stageArgs("four"));
+  assert.equal(sent.at(-1), "four", "nothing is on its way any more");
+  await release();
+  await four;
+});
+
+Deno.test("an error of a call in a group is the error that it has alone", async () => {
+  const { grouped, release } = recording((calls: unknown[]) => [
+    {
+      error: {
+        code: "SD429",
+        message: "rate_limited",
+        details: "over 5 uploads a minute",
+        hint: "retry after 7 s",
+      },
+    },
+    ...calls.slice(1).map(() => ({ answer: staged("fine") })),
+  ]);
+  const catalog = grouped();
+  const first = catalog.stageUpload(stageArgs("first"));
+  const limited = catalog.stageUpload(stageArgs("limited"));
+  const fine = catalog.stageUpload(stageArgs("fine"));
+  limited.catch(() => {});
+  await release();
+  await first;
+  await assert.rejects(limited, (error: SedimentError) => {
+    assert.equal(error.code, "rate_limited");
+    assert.equal(error.retryAfterSeconds, 7);
+    return true;
+  });
+  assert.equal((await fine).object_key, "fine");
+});
+
+Deno.test("calls that would have waited for a lock are made again, each alone", async () => {
+  const { grouped, sent, release } = recording(() => [
+    { answer: staged("a") },
+    { busy: true },
+    { busy: true },
+  ]);
+  const catalog = grouped();
+  const calls = ["first", "a", "b", "c"].map((name) => catalog.stageUpload(stageArgs(name)));
+  await release();
+  assert.deepEqual(sent, ["first", ["a", "b", "c"], "b", "c"]);
+  const keys = (await Promise.all(calls)).map((answer) => answer.object_key);
+  assert.deepEqual(keys, ["first", "a", "b", "c"]);
+});
+
+Deno.test("when a group has no answer, each of its calls is made alone", async () => {
+  const { grouped, sent, release } = recording(() => {
+    throw new SedimentError("catalog_failed", "the connection was cut");
+  });
+  const catalog = grouped();
+  const calls = ["first", "a", "b"].map((name) => catalog.stageUpload(stageArgs(name)));
+  await release();
+  assert.deepEqual(sent, ["first", ["a", "b"], "a", "b"]);
+  assert.equal((await calls[2]).object_key, "b");
+});
+
+Deno.test("a call that hangs holds up others for a bounded time", async () => {
+  const { grouped, sent, release } = recording();
+  const catalog = grouped({ maxWaitMs: 1 });
+  const hanging = catalog.stageUpload(stageArgs("hanging"));
+  const other = catalog.stageUpload(stageArgs("other"));
+  while (sent.length < 2) await new Promise((resolve) => setTimeout(resolve, 1));
+  assert.deepEqual(sent, ["hanging", "other"]);
+  await release();
+  await Promise.all([hanging, other]);
+});
+
+Deno.test("a group holds so many calls and data files; a call with more files goes alone", async () => {
+  const { grouped, sent, release } = recording();
+  const catalog = grouped({ maxCalls: 2, maxFiles: 4 });
+  const calls = [
+    catalog.stageUpload(stageArgs("first")),
+    catalog.commitUpload(commitArgs("large", 5)),
+    catalog.commitUpload(commitArgs("three", 3)),
+    catalog.commitUpload(commitArgs("two", 2)),
+    catalog.stageUpload(stageArgs("x")),
+    catalog.stageUpload(stageArgs("y")),
+  ];
+  assert.deepEqual(sent, ["first", "large"]);
+  await release();
+  assert.deepEqual(sent, ["first", "large", "three", ["two", "x"], "y"]);
+  await Promise.all(calls);
+});
+
+Deno.test("a call that was stopped while it waited is not sent", async () => {
+  const { grouped, sent, release } = recording();
+  const catalog = grouped();
+  const stop = new AbortController();
+  const first = catalog.stageUpload(stageArgs("first"));
+  const stopped = catalog.stageUpload(stageArgs("stopped"), { signal: stop.signal });
+  const third = catalog.stageUpload(stageArgs("third"));
+  stopped.catch(() => {});
+  stop.abort(new Error("the client left"));
+  await release();
+  assert.deepEqual(sent, ["first", ["third"]]);
+  await assert.rejects(stopped, { code: "aborted" });
+  await Promise.all([first, third]);
+});
+
+Deno.test("an answer of another shape fails its own call only", async () => {
+  const { grouped, release } = recording(() => [{ answer: {} }, { answer: staged("b") }]);
+  const catalog = grouped();
+  const [first, odd, fine] = ["first", "odd", "b"].map((name) =>
+    catalog.stageUpload(stageArgs(name))
+  );
+  odd.catch(() => {});
+  await release();
+  await assert.rejects(odd, { code: "misconfigured" });
+  assert.equal((await fine).object_key, "b");
+  await first;
+});
