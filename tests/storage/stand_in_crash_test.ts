@@ -3,6 +3,8 @@ import { strict as assert } from "node:assert";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 
+import postgres from "postgres";
+
 import { createSupabaseStore } from "../../shared/storage/supabase_store.ts";
 import { secretKey } from "./serve_stand_in.ts";
 import { createStandInDatabase } from "./stand_in_database.ts";
@@ -146,6 +148,94 @@ Deno.test("a resumable upload goes on after kill -9, and its end makes one objec
     assert.equal(once.headers.get("upload-offset"), String(body.length));
   } finally {
     await standIn.kill();
+    await Deno.remove(root, { recursive: true });
+  }
+});
+
+/** Waits for what another session does. */
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  for (let attempt = 0; attempt < 2000; attempt++) {
+    if (await holds()) return;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  assert.fail("it did not come to that within ten seconds");
+}
+
+for (const replaced of [false, true]) {
+  const what = replaced ? "the row of the object before" : "no row";
+  Deno.test(`kill -9 between bytes and row leaves ${what}, and the bytes are swept`, async () => {
+    const root = await Deno.makeTempDir({ prefix: "sediment-crash-" });
+    const urlOf = await createStandInDatabase();
+    const sql = postgres(urlOf("postgres"), { max: 2, onnotice: () => {} });
+    const versions = async () =>
+      (await Array.fromAsync(Deno.readDir(join(root, "versions")))).map((entry) => entry.name);
+    let standIn = await start(root, urlOf("supabase_storage_admin"));
+    const put = (body: BodyInit) =>
+      fetch(`${standIn.url}/storage/v1/object/sediment/k`, {
+        method: "PUT",
+        headers: { apikey: secretKey },
+        body,
+        duplex: "half",
+      } as RequestInit);
+    try {
+      if (replaced) await (await put("old")).body?.cancel();
+      const before = await versions();
+      const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+      const writer = writable.getWriter();
+      const cut = put(readable).then((answer) => answer.status, () => "cut off");
+      await writer.write(new TextEncoder().encode("whole"));
+      // It is past the test of permission once a version is begun; from here on no row can be written.
+      await until(async () => (await versions()).length > before.length);
+      const [version] = (await versions()).filter((name) => !before.includes(name));
+      await sql.begin(async (tx) => {
+        await tx`lock table storage.objects in share mode`;
+        await writer.close();
+        await until(async () =>
+          (await sql`
+            select from pg_stat_activity where application_name = 'storage stand-in'
+              and datname = current_database() and wait_event_type = 'Lock'`).length > 0
+        );
+        assert.equal(await Deno.readTextFile(join(root, "versions", version)), "whole");
+        await standIn.kill();
+        assert.equal(await cut, "cut off");
+        // The server still waits to write the row of the dead; the next start ends that before it sweeps.
+        standIn = await start(root, urlOf("supabase_storage_admin"));
+        assert.deepEqual(await versions(), before);
+      });
+      const rows = await sql`select version from storage.objects`;
+      assert.deepEqual(rows.map((row) => row.version), before);
+      const store = createSupabaseStore({ url: standIn.url, secretKey, bucket: "sediment" });
+      const bytes = replaced ? new TextDecoder().decode(await store.get("k")) : null;
+      assert.equal(bytes, replaced ? "old" : null);
+    } finally {
+      await standIn.kill();
+      await sql.end();
+      await Deno.remove(root, { recursive: true });
+    }
+  });
+}
+
+Deno.test("kill -9 between the end of a row and of its bytes leaves no bytes", async () => {
+  const root = await Deno.makeTempDir({ prefix: "sediment-crash-" });
+  const urlOf = await createStandInDatabase();
+  const sql = postgres(urlOf("postgres"), { max: 1, onnotice: () => {} });
+  let standIn = await start(root, urlOf("supabase_storage_admin"));
+  try {
+    const store = createSupabaseStore({ url: standIn.url, secretKey, bucket: "sediment" });
+    await store.put("kept", new Uint8Array(10));
+    await store.put("gone", new Uint8Array(10));
+    await standIn.kill();
+    await sql.begin(async (tx) => {
+      await tx`select set_config('storage.allow_delete_query', 'true', true)`;
+      await tx`delete from storage.objects where name = 'gone'`;
+    });
+    standIn = await start(root, urlOf("supabase_storage_admin"));
+    const [{ version }] = await sql`select version from storage.objects`;
+    const left = await Array.fromAsync(Deno.readDir(join(root, "versions")));
+    assert.deepEqual(left.map((entry) => entry.name), [version]);
+  } finally {
+    await standIn.kill();
+    await sql.end();
     await Deno.remove(root, { recursive: true });
   }
 });
