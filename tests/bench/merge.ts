@@ -30,6 +30,7 @@ async function inProcess(script: string, argument: string): Promise<Cost> {
       "run",
       "-A",
       "--no-lock",
+      ...(script.includes("ours") ? ["--no-config"] : []),
       decodeURIComponent(new URL(script, import.meta.url).pathname),
       argument,
     ],

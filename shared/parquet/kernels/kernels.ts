@@ -25,6 +25,20 @@ export interface KernelExports {
   newColumn(type: number, width: number, maxDef: number, maxRep: number, order: number): number;
   requireText(column: number, on: number): void;
   freeColumn(column: number): void;
+  releasePending(column: number): void;
+  packRows(column: number): number;
+  reserveRows(column: number, levels: number, present: number, bytes: number): number;
+  unpackRows(
+    column: number,
+    mode: number,
+    rows: number,
+    levels: number,
+    present: number,
+    address: number,
+    length: number,
+    unpacked: number,
+  ): number;
+  dropEntries(column: number): void;
   startGroup(column: number, plain: number): void;
   checkpoint(column: number): void;
   rollback(column: number): void;

@@ -1,4 +1,3 @@
-import { chunkExtent } from "../check_chunks.ts";
 import { kernelErrors } from "../kernels/kernel_error.ts";
 import type { Kernels } from "../kernels/kernels.ts";
 import type { RowGroup } from "../metadata.ts";
@@ -17,6 +16,7 @@ import {
   OutputColumn,
   type PageSettings,
 } from "./output_column.ts";
+import { type RowOrder, RowSorter } from "./row_sorter.ts";
 import type { LeafSource } from "./source_plan.ts";
 import { valueWidth } from "./value_order.ts";
 
@@ -40,9 +40,7 @@ export class GroupBuilder {
   /** Addresses of level maps in the kernels' memory. */
   readonly #levelMaps = new WeakMap<Uint8Array, number>();
 
-  readonly #order: RowOrder | undefined;
-  /** Rows that deduplication left out. */
-  dropped = 0;
+  readonly #sorter: RowSorter | undefined;
 
   /** @param order sorts each row group, whose rows all wait in memory then */
   constructor(
@@ -53,9 +51,9 @@ export class GroupBuilder {
     order?: RowOrder,
   ) {
     this.#kernels = kernels;
-    this.#order = order;
     this.#settings = settings;
     this.columns = output.leaves.map((leaf) => new OutputColumn(kernels, leaf, pages, this.#store));
+    this.#sorter = order && new RowSorter(kernels, this.columns, order, settings, this.#store);
     this.#addresses = kernels.keepWords(this.columns.map((column) => column.address));
   }
 
@@ -139,7 +137,8 @@ export class GroupBuilder {
   /** Keeps what was appended, and cuts full pages; a later {@link rollback} goes back to here. */
   commit(): void {
     const { wasm } = this.#kernels;
-    const { pageRows, pageBytes } = this.#settings;
+    const { parkRows, pageBytes } = this.#settings;
+    const pageRows = this.#sorter === undefined ? this.#settings.pageRows : parkRows;
     const commit = () =>
       wasm.commitColumns(
         this.#addresses,
@@ -152,19 +151,34 @@ export class GroupBuilder {
       ) !== 0;
     this.#keptRows = this.rows;
     if (commit()) {
-      for (const column of this.columns) {
-        if (this.#order === undefined) column.cut(false, this.#rowsGuess);
-        else column.settle(false, this.#settings.sortRows);
-      }
+      if (this.#sorter !== undefined) this.#sorter.park();
+      else for (const column of this.columns) column.cut(false, this.#rowsGuess);
       commit();
       this.#pagedBytes = this.columns.reduce((sum, column) => sum + column.pagedBytes, 0);
     }
+    this.#sorter?.commit();
     this.#pendingBytes = wasm.pendingBytes();
+  }
+
+  /**
+   * Commits so that further rows can be packed while they are appended, and {@link rollback} still gets rid of them:
+   * nothing that was committed waits unpacked.
+   */
+  parkAll(): void {
+    this.#sorter?.park(true);
+    this.commit();
+  }
+
+  /** Makes pages of what a column has too much of, before the row group that is appended is whole. */
+  relieve(column: number, rowsToCome: number): void {
+    if (this.#sorter === undefined) this.columns[column].cut(false, rowsToCome, true);
+    else this.#sorter.parkColumn(column);
   }
 
   /** Forgets what was appended since the last commit. */
   rollback(): void {
     this.rows = this.#keptRows;
+    this.#sorter?.rollback();
     for (const column of this.columns) this.#kernels.wasm.rollback(column.address);
   }
 
@@ -175,23 +189,35 @@ export class GroupBuilder {
     this.#pagedBytes = 0;
     this.#pendingBytes = 0;
     this.#store.clear();
+    this.#sorter?.clear();
     for (const column of this.columns) column.startGroup();
   }
 
   /** Whether the row group has reached its size; true of what was committed. */
   get isFull(): boolean {
-    if (this.#order !== undefined) {
-      return this.rows >= this.#settings.sortRows ||
-        2 * this.#pendingBytes >= this.#settings.sortBytes;
-    }
+    if (this.#sorter !== undefined) return this.#sorter.isFull(this.rows);
     return this.rows >= this.#settings.rowGroupRows ||
       this.#pagedBytes + this.#pendingBytes >= this.#settings.rowGroupBytes;
+  }
+
+  /** Bytes of rows that wait to be sorted. */
+  get waitingBytes(): number {
+    return this.rows === 0 ? 0 : this.#sorter?.bytes ?? 0;
+  }
+
+  /** Rows that deduplication left out. */
+  get dropped(): number {
+    return this.#sorter?.dropped ?? 0;
   }
 
   /** Writes the row group, when it has rows. */
   async flush(file: ParquetFile): Promise<void> {
     if (this.rows === 0) return;
-    if (this.#order !== undefined) return await this.#flushOrdered(file, this.#order);
+    if (this.#sorter !== undefined) {
+      await this.#sorter.flush(file, this.rows);
+      this.reset();
+      return;
+    }
     const rows = this.rows;
     for (const column of this.columns) {
       try {
@@ -207,73 +233,4 @@ export class GroupBuilder {
     this.#rowsGuess = rows;
     this.reset();
   }
-
-  /** Sorts and writes: one column's pages are made at a time, so that only the pending rows take memory. */
-  async #flushOrdered(file: ParquetFile, order: RowOrder): Promise<void> {
-    const { wasm } = this.#kernels;
-    const require = (done: number) => {
-      if (done === 0) throw this.#kernels.error({});
-    };
-    for (const column of this.columns) column.settle(true, this.rows);
-    wasm.clearKeys();
-    for (const { leaf, descending } of order.sort) {
-      require(wasm.addKey(this.columns[leaf].address, descending ? 1 : 0));
-    }
-    for (const leaf of order.dedupe) require(wasm.addKey(this.columns[leaf].address, 0));
-    require(wasm.sortRows(order.sort.length));
-    wasm.clearKeys();
-    const rows = wasm.permutationLength();
-    await file.begin();
-    const written = await writeRowGroup(
-      file.writer,
-      this.columns,
-      rows,
-      file.groupCount,
-      order.sort.map(({ leaf, descending }) => ({
-        columnIndex: leaf,
-        descending,
-        nullsFirst: false,
-      })),
-      (column) => {
-        column.permute(rows);
-        checkRows(column, rows);
-      },
-      () => this.#store.clear(),
-    );
-    file.add(written);
-    this.dropped += this.rows - rows;
-    this.reset();
-  }
-}
-
-/** How the rows of a row group are ordered, by indices of leaves. */
-export interface RowOrder {
-  sort: { leaf: number; descending: boolean }[];
-  dedupe: number[];
-}
-
-/** Bytes of a row group's entry in the kernels' table: its rows, then four words a leaf. */
-export function groupEntryBytes(leaves: number): number {
-  return 4 + 16 * leaves;
-}
-
-/** Puts row groups into the kernels' table as a scan would; gives its address. */
-export function fillTable(kernels: Kernels, groups: readonly RowGroup[]): number {
-  const entry = groupEntryBytes(groups[0]?.columns.length ?? 0);
-  const address = kernels.wasm.reserveTable(Math.max(16, entry * groups.length));
-  if (address === 0) throw kernels.error({});
-  const view = new DataView(kernels.wasm.memory.buffer, address, entry * groups.length);
-  groups.forEach((group, g) => {
-    view.setUint32(g * entry, group.numRows, true);
-    group.columns.forEach((chunk, i) => {
-      const meta = chunk.metaData!;
-      const { start, length } = chunkExtent(meta);
-      const at = g * entry + 4 + 16 * i;
-      view.setUint32(at, start, true);
-      view.setUint32(at + 4, length, true);
-      view.setUint32(at + 8, meta.codec, true);
-      view.setUint32(at + 12, meta.numValues, true);
-    });
-  });
-  return address;
 }

@@ -15,7 +15,8 @@ import { type SchemaTree, schemaTree } from "../schema.ts";
 import type { ByteSink } from "../write/file_writer.ts";
 import { ParquetFile } from "../write/parquet_file.ts";
 import { readChunks } from "./chunk_stream.ts";
-import { fillTable, GroupBuilder, groupEntryBytes } from "./group_builder.ts";
+import { GroupBuilder } from "./group_builder.ts";
+import { fillTable, groupEntryBytes } from "./group_table.ts";
 import {
   type KnownFooter,
   type Layout,
@@ -248,9 +249,16 @@ export class PageMerge {
     metadata: FileMetaData,
     reader: RangeReader,
   ): Promise<void> {
-    // rows that are to be sorted stay in the columns, where they can be rolled back
     const ordered = this.#options.order !== undefined;
-    if (!ordered) await builder.flush(this.#file);
+    const uncompressed = metadata.rowGroups.reduce((sum, group) => sum + group.totalByteSize, 0);
+    // rows that are to be sorted stay in the columns, where they can be rolled back, unless they are too many
+    const held = ordered && (this.#dedupes || uncompressed <= this.#settings.sortBytes);
+    if (held) {
+      if (!this.#dedupes && builder.waitingBytes + uncompressed > this.#settings.sortBytes) {
+        await builder.flush(this.#file);
+      }
+      builder.parkAll();
+    } else await builder.flush(this.#file);
     const groupsBefore = this.#file.groupCount;
     const { signal } = this.#options;
     for (let i = 0; i < metadata.rowGroups.length; i++) {
@@ -269,10 +277,10 @@ export class PageMerge {
           );
         } else {
           await this.#appendLargeGroup(builder, layout, group, reader);
-          if (!ordered && builder.isFull) await this.#flushFull(builder);
+          if (!held && builder.isFull) await this.#flushFull(builder);
         }
       } catch (error) {
-        if (ordered) builder.rollback();
+        if (held) builder.rollback();
         else {
           builder.reset();
           this.#file.dropGroups(groupsBefore);
@@ -281,7 +289,7 @@ export class PageMerge {
       }
     }
     builder.commit();
-    if (ordered && builder.isFull) await this.#flushFull(builder);
+    if (builder.isFull) await this.#flushFull(builder);
   }
 
   async #appendLargeGroup(
@@ -309,8 +317,7 @@ export class PageMerge {
     const extents = wanted.map(({ leaf }) => chunkExtent(group.columns[leaf].metaData!));
     const order = wanted.map((_, i) => i).sort((a, b) => extents[a].start - extents[b].start);
     // levels of a sibling are needed until the group is whole
-    const cuts = this.#options.order === undefined &&
-      !leaves.some((source) => source.kind === "sibling");
+    const cuts = !leaves.some((source) => source.kind === "sibling");
     const feeder = new PageFeeder(this.#kernels!);
     const parts = readChunks(
       reader,
@@ -328,7 +335,7 @@ export class PageMerge {
         builder.open(node, source, group);
       }
       const output = builder.columns[column];
-      const onPage = cuts ? () => output.cut(false, group.numRows, true) : undefined;
+      const onPage = cuts ? () => builder.relieve(column, group.numRows) : undefined;
       const fine = feeder.feed(output.address, part.bytes, part.last, onPage) &&
         (!part.last || this.#kernels!.wasm.closeChunk() !== 0);
       if (!fine) throw builder.fault(node);
@@ -340,13 +347,17 @@ export class PageMerge {
     builder.rows += group.numRows;
   }
 
+  get #dedupes(): boolean {
+    return (this.#options.order?.dedupe?.length ?? 0) > 0;
+  }
+
   /** Writes what waits, the page indexes and the footer. */
   async finish(): Promise<FileMetaData> {
     if (this.#builder !== undefined && this.#builder.rows > 0) {
       this.#ranges++;
       await this.#builder.flush(this.#file);
     }
-    if (this.#options.order?.dedupe?.length && this.#ranges > 1) {
+    if (this.#dedupes && this.#ranges > 1) {
       throw new SedimentError(
         "misconfigured",
         `the plan's ${this.rowsRead} rows are too many to find equal keys among them at once`,

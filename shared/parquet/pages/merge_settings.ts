@@ -28,7 +28,9 @@ export interface MergeSettings {
   mergeGroupBytes: number;
   /** Rows that are sorted at once; they wait in memory. */
   sortRows: number;
-  /** Bytes of them, as the kernels hold them. */
+  /** Of them, rows that are packed at once. */
+  parkRows: number;
+  /** Bytes that the kernels hold at most before they are written; unpacked, one column's come on top. */
   sortBytes: number;
   kernels: KernelLimits;
 }
@@ -54,7 +56,8 @@ export function mergeSettings(
     windowBytes: 2 * MiB,
     mergeGroupBytes: 64 * MiB,
     sortRows: 250_000,
-    sortBytes: 64 * MiB,
+    parkRows: 8_192,
+    sortBytes: 44 * MiB,
     kernels: {
       memoryBytes: 112 * MiB,
       pageBytes: 64 * MiB,

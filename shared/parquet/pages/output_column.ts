@@ -129,7 +129,7 @@ export class OutputColumn {
     return wasm.columnMode(address);
   }
 
-  /** Makes the pages of the first `rows` rows of the kernels' permutation. The pending part stays. */
+  /** Makes the pages of the first `rows` rows of the kernels' permutation; what waited is given back. */
   permute(rows: number): void {
     const { wasm } = this.#kernels;
     const { pageRows, pageBytes } = this.#settings;
@@ -146,6 +146,7 @@ export class OutputColumn {
     }
     wasm.endGather(target);
     wasm.freeColumn(target);
+    wasm.releasePending(this.address);
   }
 
   #newColumn(): number {

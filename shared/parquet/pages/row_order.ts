@@ -1,7 +1,7 @@
 import { SedimentError } from "../../errors.ts";
 import type { MergeOrder } from "../merge_plan.ts";
 import type { SchemaTree } from "../schema.ts";
-import type { RowOrder } from "./group_builder.ts";
+import type { RowOrder } from "./row_sorter.ts";
 
 /** Keys by name → by index of the output's leaves. Throws `misconfigured` for a key that can't be one. */
 export function rowOrder(order: MergeOrder, schema: SchemaTree): RowOrder {

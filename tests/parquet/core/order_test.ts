@@ -31,6 +31,9 @@ async function writeFiles(connection: DuckDBConnection, folder: string, table: R
   return { inputs, bytes, rows };
 }
 
+/** Rows are packed a few at a time while they wait. */
+const parked = { pageRows: 2, parkRows: 5 };
+
 /** −0 and 0 are one place in an order. */
 const place = (key: string[]) => key.map((cell) => cell === "-0" ? "0" : cell).join();
 
@@ -48,7 +51,7 @@ Deno.test("rows are sorted by two keys as DuckDB sorts them, and rows of equal k
           const { output } = await mergeBytes(
             bytes,
             rows,
-            { settings: large ? paths["page by page"] : { pageRows: 7 } },
+            { settings: large ? paths["page by page"] : parked },
             "snappy",
             { sort: [{ path: ["c0"] }, { path: ["c1"], descending }] },
           );
@@ -94,7 +97,7 @@ Deno.test("of rows with equal keys the last one stays, whatever its other column
     await fc.assert(
       fc.asyncProperty(keyedTable, async (table) => {
         const { inputs, bytes, rows } = await writeFiles(connection, folder, table);
-        const { output, result } = await mergeBytes(bytes, rows, {}, "snappy", {
+        const { output, result } = await mergeBytes(bytes, rows, { settings: parked }, "snappy", {
           sort: [],
           dedupe: [["c0"], ["c1"]],
         });
@@ -114,6 +117,42 @@ Deno.test("of rows with equal keys the last one stays, whatever its other column
       }),
       { numRuns: runs },
     );
+  } finally {
+    close();
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a broken file among rows that wait to be sorted takes none of them with it", async () => {
+  const { connection, close } = await openDuckDb();
+  const folder = await Deno.makeTempDir();
+  try {
+    const files = await Promise.all([0, 1, 2].map(async (file) => {
+      const path = join(folder, `in${file}.parquet`);
+      await connection.run(
+        `copy (select (range * 7919 + ${file}) % 1000 as c0, 'text ' || (range % 9) as c1, ` +
+          `[range, null, ${file}] as c2, case when range % 3 = 0 then null else range / 7 end as c3 ` +
+          `from range(400)) to '${path}' (format parquet)`,
+      );
+      return await Deno.readFile(path);
+    }));
+    const order = { sort: [{ path: ["c0"] }] };
+    // the last column's page: the others have taken the file's rows by then
+    const broken = files[1].slice();
+    const last = footerOfBytes(broken).metadata.rowGroups[0].columns.at(-1)!.metaData!;
+    broken.fill(255, last.dataPageOffset + 40, last.dataPageOffset + 80);
+    for (const settings of [parked, { ...parked, ...paths["page by page"], pageRows: 2 }]) {
+      const options = { settings };
+      const mended = await mergeBytes([files[0], broken, files[2]], 1200, options, "snappy", order);
+      assert.deepEqual(mended.result.rejected.map(({ id }) => id), ["file1"]);
+      const whole = await mergeBytes([files[0], files[2]], 800, options, "snappy", order);
+      const outputs = await Promise.all([mended, whole].map(async ({ output }) => {
+        const path = join(folder, `out${filesWritten++}.parquet`);
+        await Deno.writeFile(path, output);
+        return await cells(connection, `from read_parquet('${path}')`);
+      }));
+      assert.deepEqual(outputs[0], outputs[1]);
+    }
   } finally {
     close();
     await Deno.remove(folder, { recursive: true });

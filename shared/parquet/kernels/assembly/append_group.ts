@@ -1,7 +1,8 @@
 /** Appends a whole row group, whose chunks lie in memory, to the output's columns by a source plan. */
 import { appendPages, closeChunk, openChunk } from "./chunk";
 import { Column, checkpoint, DICTIONARY, OPEN, PLAIN } from "./column";
-import { appendFromSibling, appendNulls, levelsBeforeRows } from "./page";
+import { appendFromSibling, appendNulls } from "./missing_leaf";
+import { levelsBeforeRows } from "./pending";
 
 export const FROM_PAGES: u32 = 0;
 export const NULLS: u32 = 1;

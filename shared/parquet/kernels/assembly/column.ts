@@ -60,8 +60,6 @@ export class Column {
   keptValueBytes: u32;
   keptEntryBytes: u32;
   keptEntryCount: u32;
-  /** Present values of the row group before the pending ones. */
-  pagedValues: u32;
   /** 1 where byte arrays must be UTF-8. */
   text: u32;
 }
@@ -94,14 +92,28 @@ export function requireText(ptr: usize, on: u32): void {
 /** Gives back all that a column holds, and the column. */
 export function freeColumn(ptr: usize): void {
   const c = changetype<Column>(ptr);
-  free(c.defs);
-  free(c.reps);
-  free(c.values);
-  free(c.indices);
+  releasePending(ptr);
   free(c.entries);
   free(c.entryStarts);
   free(c.table);
   free(ptr);
+}
+
+/** Gives back the pending part; the dictionary stays. */
+export function releasePending(ptr: usize): void {
+  const c = changetype<Column>(ptr);
+  free(c.defs);
+  free(c.reps);
+  free(c.values);
+  free(c.indices);
+  c.defs = 0;
+  c.reps = 0;
+  c.values = 0;
+  c.indices = 0;
+  c.count = 0;
+  c.rows = 0;
+  c.present = 0;
+  c.valueBytes = 0;
 }
 
 /** Marks what a rollback goes back to. */
@@ -125,7 +137,6 @@ export function startGroup(ptr: usize, plain: bool): void {
   c.valueBytes = 0;
   c.entryBytes = 0;
   c.entryCount = 0;
-  c.pagedValues = 0;
   if (c.table != 0) memory.fill(c.table, 0, (<usize> c.tableMask + 1) << 3);
   checkpoint(ptr);
 }

@@ -18,7 +18,7 @@ import { reserve } from "./memory";
 import { chunk } from "./open_chunk";
 import * as page from "./page_header";
 import { maxPageValues } from "./page_limits";
-import { readValues } from "./page_values";
+import { readNoValues, readValues } from "./page_values";
 
 /** Scratch for a page's decompressed bytes, kept from page to page. */
 let pageBuffer: usize = 0;
@@ -133,7 +133,7 @@ export function readDataPage(c: Column, body: usize, size: u32): bool {
   if (<i64> rows > chunk.rowsLeft) return <bool> fail(ROWS_DIFFER, rows, chunk.rowsLeft);
 
   // values; the counts move only when they are in
-  if (present > 0 && !readValues(c, p, end, present)) return false;
+  if (present > 0 ? !readValues(c, p, end, present) : n > 0 && !readNoValues(p, end)) return false;
   c.count = base + n;
   c.rows += rows;
   c.present += present;

@@ -43,7 +43,7 @@ export function decodeDelta(src: usize, end: usize, n: u32, width: u32, dst: usi
   let value = unzigzag(number);
   if (
     blockSize == 0 || blockSize > 1 << 24 || miniblocks == 0 || miniblocks > blockSize ||
-    blockSize % miniblocks != 0 || ((blockSize / miniblocks) & 7) != 0
+    blockSize % miniblocks != 0 || ((blockSize / miniblocks) & 31) != 0
   ) return <bool> fail(BAD_DELTA, blockSize, miniblocks);
   if (total != <u64> n) return <bool> fail(BAD_DELTA, total, n);
   const perMini = <u32> (blockSize / miniblocks);

@@ -192,6 +192,7 @@ export function decodeIndices(
       if (valueBytes > <u32> (end - at)) return <bool> fail(VALUES_SHORT, n - left, n);
       const v = <u32> (<u64> load<u32>(at) & (((<u64> 1) << (valueBytes << 3)) - 1));
       at += valueBytes;
+      if (<u64> v > mask) return <bool> fail(INDEX_PAST_DICTIONARY, v, bound);
       if (run == 0) continue;
       high = max<u32>(high, v);
       const count = min<u32>(run, left);

@@ -3,24 +3,23 @@ export { alloc, free, memoryTaken, setMemoryLimit } from "./memory";
 export { getErrorA, getErrorB, getErrorCode } from "./errors";
 export { snappyBound, snappyDecode, snappyEncode } from "./snappy";
 export { lz4Decode } from "./lz4";
-export { checkpoint, freeColumn, newColumn, requireText, startGroup } from "./column";
+export {
+  checkpoint,
+  freeColumn,
+  newColumn,
+  releasePending,
+  requireText,
+  startGroup,
+} from "./column";
 export { seedHash } from "./intern";
 export { appendPages, closeChunk, nextPageBytes, openChunk } from "./chunk";
 export { forgetMapping, freeChunk, getPagesRead, newChunk, useChunk } from "./open_chunk";
 export { setPageLimits } from "./page_limits";
+export { dropEntries, packRows, reserveRows, unpackRows } from "./pack_rows";
 export { statsPtr } from "./order";
+export { chooseDictionary, choosePlain, plainBytesOf, rollback } from "./column_mode";
+export { appendFromSibling, appendNulls } from "./missing_leaf";
 export {
-  appendFromSibling,
-  appendNulls,
-  chooseDictionary,
-  choosePlain,
-  columnCount,
-  columnEntryBytes,
-  columnEntryCount,
-  columnMode,
-  columnPresent,
-  columnRows,
-  columnValueBytes,
   dropPage,
   getPackedPtr,
   getPageLevels,
@@ -28,14 +27,21 @@ export {
   getPageRows,
   getRawLength,
   getRawPtr,
-  levelsBeforeRows,
   makeDictionaryPage,
   makePage,
   packSnappy,
-  plainBytesOf,
-  rollback,
-  rowsWithin,
 } from "./page";
+export {
+  columnCount,
+  columnEntryBytes,
+  columnEntryCount,
+  columnMode,
+  columnPresent,
+  columnRows,
+  columnValueBytes,
+  levelsBeforeRows,
+  rowsWithin,
+} from "./pending";
 export { appendGroup, commitColumns, getFailedColumn, pendingBytes } from "./append_group";
 export {
   reserveTable,

@@ -136,6 +136,11 @@ function inner(kind: u32): void {
   if ((seen & needed) != needed) bad = true;
 }
 
+@inline
+function isEncoding(e: i32): bool {
+  return e >= 0 && e <= 9 && e != 1;
+}
+
 /** Parses the header at `p`; gives its length, or 0 when the bytes are no page header. */
 export function parsePageHeader(p: usize, stop: usize): u32 {
   at = p;
@@ -178,7 +183,9 @@ export function parsePageHeader(p: usize, stop: usize): u32 {
     : pageType == DATA_PAGE_V2
     ? 1 << 8
     : 0;
-  if ((kinds & needs) != needs) return 0;
+  if ((kinds & needs) != needs || pageType > DATA_PAGE_V2) return 0;
+  // readers refuse a number that is no encoding, also of levels that the column doesn't have
+  if (pageType == DATA_PAGE && !(isEncoding(defEncoding) && isEncoding(repEncoding))) return 0;
   if (needs != 0 && numValues < 0) return 0;
   if (
     pageType == DATA_PAGE_V2 &&

@@ -6,6 +6,7 @@ import {
   decodeDeltaLength,
   decodeDeltaStrings,
   decodeSplit,
+  deltaEnd,
   plainLength,
   plainPtr,
 } from "./delta";
@@ -23,6 +24,21 @@ import { checkText } from "./text";
 
 /** Scratch for indices that become values at once. */
 let indexBuffer: usize = 0;
+
+/**
+ * Checks a page of nulls: encodings that begin with a width or a header have it all the same, and readers want the
+ * dictionary of a page that says that it has one.
+ */
+export function readNoValues(p: usize, end: usize): bool {
+  const encoding = page.encoding;
+  if (encoding == 8 || encoding == 2) {
+    if (!chunk.hasDictionary) return <bool> fail(NO_DICTIONARY);
+    return p < end && load<u8>(p) <= 32 ? true : <bool> fail(VALUES_SHORT, <i64> (end - p), 0);
+  }
+  if (encoding == 5 || encoding == 6) return decodeDelta(p, end, 0, 8, 0);
+  if (encoding == 7) return decodeDelta(p, end, 0, 8, 0) && decodeDelta(deltaEnd, end, 0, 8, 0);
+  return true;
+}
 
 /** Appends `n` values in [p, end); false with the error set. */
 export function readValues(c: Column, p: usize, end: usize, n: u32): bool {

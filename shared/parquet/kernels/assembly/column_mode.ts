@@ -1,0 +1,58 @@
+/** The choice of a dictionary or PLAIN for a row group, and going back to the checkpoint. */
+import { BYTE_ARRAY, Column, DICTIONARY, OPEN, PLAIN } from "./column";
+import { gatherBytes, gatherFixed } from "./gather_values";
+import { rebuildTable } from "./intern";
+import { free } from "./memory";
+import { bytesOf } from "./pending";
+
+/** The PLAIN bytes of the pending values while they are indices. */
+export function plainBytesOf(column: usize): f64 {
+  const c = changetype<Column>(column);
+  if (c.mode == PLAIN) return c.valueBytes;
+  if (c.type != BYTE_ARRAY) return <f64> c.present * c.width;
+  let sum: u64 = 0;
+  for (let i: u32 = 0; i < c.present; i++) {
+    const id = load<u32>(c.indices + (<usize> i << 2));
+    sum += 4 + load<u32>(c.entries + load<u32>(c.entryStarts + (<usize> id << 2)));
+  }
+  return <f64> sum;
+}
+
+/** Settles on the dictionary for the row group. */
+export function chooseDictionary(column: usize): void {
+  const c = changetype<Column>(column);
+  if (c.mode == OPEN) c.mode = DICTIONARY;
+}
+
+/** Goes on in PLAIN: the pending indices become values. Entries that pages refer to stay. */
+export function choosePlain(column: usize): bool {
+  const c = changetype<Column>(column);
+  if (c.mode == PLAIN) return true;
+  c.valueBytes = 0;
+  const ok = c.type == BYTE_ARRAY
+    ? gatherBytes(c, c.entries, c.entryStarts, c.indices, c.present)
+    : gatherFixed(c, c.entries, c.indices, c.present);
+  if (!ok) return false;
+  c.mode = PLAIN;
+  c.keptValueBytes = bytesOf(c, c.keptPresent);
+  free(c.indices);
+  c.indices = 0;
+  free(c.table);
+  c.table = 0;
+  c.tableMask = 0;
+  return true;
+}
+
+/** Goes back to the checkpoint: what was appended since is forgotten, the dictionary's entries too. */
+export function rollback(column: usize): void {
+  const c = changetype<Column>(column);
+  c.count = c.keptCount;
+  c.rows = c.keptRows;
+  c.present = c.keptPresent;
+  c.valueBytes = c.keptValueBytes;
+  if (c.entryCount != c.keptEntryCount && c.mode != PLAIN) {
+    c.entryCount = c.keptEntryCount;
+    c.entryBytes = c.keptEntryBytes;
+    rebuildTable(c);
+  }
+}

@@ -1,0 +1,55 @@
+/** Fills a column that the source lacks. */
+import { Column } from "./column";
+import { reserve } from "./memory";
+
+/** Appends `rows` rows that are null from definition level `level` down. */
+export function appendNulls(column: usize, rows: u32, level: u32): bool {
+  const c = changetype<Column>(column);
+  const defs = reserve(c.defs, c.count, c.count + rows + 8);
+  if (defs == 0) return false;
+  c.defs = defs;
+  memory.fill(defs + c.count, <u8> level, rows);
+  if (c.maxRep > 0) {
+    const reps = reserve(c.reps, c.count, c.count + rows + 8);
+    if (reps == 0) return false;
+    c.reps = reps;
+    memory.fill(reps + c.count, 0, rows);
+  }
+  c.count += rows;
+  c.rows += rows;
+  return true;
+}
+
+/**
+ * Fills a nested leaf that the source lacks: the sibling's levels from entry `from` on, without those that
+ * repeat deeper than the common ancestor (`maxRep`), definition cut at the ancestor's (`maxDef`).
+ */
+export function appendFromSibling(
+  column: usize,
+  sibling: usize,
+  from: u32,
+  maxRep: u32,
+  maxDef: u32,
+): bool {
+  const c = changetype<Column>(column);
+  const s = changetype<Column>(sibling);
+  const n = s.count - from;
+  const defs = reserve(c.defs, c.count, c.count + n + 8);
+  if (defs == 0) return false;
+  c.defs = defs;
+  if (c.maxRep > 0) {
+    const reps = reserve(c.reps, c.count, c.count + n + 8);
+    if (reps == 0) return false;
+    c.reps = reps;
+  }
+  for (let i = from; i < s.count; i++) {
+    const rep: u32 = s.maxRep > 0 ? load<u8>(s.reps + i) : 0;
+    if (rep > maxRep) continue;
+    const def: u32 = s.maxDef > 0 ? load<u8>(s.defs + i) : 0;
+    store<u8>(defs + c.count, min<u32>(def, maxDef));
+    if (c.maxRep > 0) store<u8>(c.reps + c.count, rep);
+    if (rep == 0) c.rows++;
+    c.count++;
+  }
+  return true;
+}
