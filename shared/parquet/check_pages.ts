@@ -185,8 +185,8 @@ function checkDataPage(
   checkEncoding(header.encoding, leaf.element.type!);
   const indexed = header.encoding === encoding.RLE_DICTIONARY ||
     header.encoding === encoding.PLAIN_DICTIONARY;
-  // a page of nulls needs none
-  if (indexed && !hasDictionary && leaf.definitionLevel === 0) {
+  // also where all values are null: DuckDB and arrow-rs look for it
+  if (indexed && !hasDictionary && header.numValues > 0) {
     throw parquetError(
       "invalid_parquet",
       "the page is dictionary-encoded in a chunk without a dictionary",
