@@ -1,6 +1,8 @@
 /** One worker's turn: claims one partition at a time, as many as time and budget allow. */
 import type { CompactionPorts } from "./ports.ts";
-import { runClaim, type RunReport } from "./run.ts";
+import { callCatalog } from "./call_catalog.ts";
+import { runClaim } from "./run.ts";
+import type { RunReport } from "./run_report.ts";
 
 /** Bounds of a turn. */
 export interface TurnOptions {
@@ -51,7 +53,11 @@ export async function takeTurn(ports: CompactionPorts, options: TurnOptions): Pr
 
   let stopped = reasonToStop();
   while (stopped === null) {
-    const claim = await ports.catalog.claimCompaction({ worker, leaseSeconds });
+    const claimedAt = performance.now();
+    const claim = await callCatalog(
+      signal,
+      (options) => ports.catalog.claimCompaction({ worker, leaseSeconds }, options),
+    );
     if (!claim.claimed) {
       // A request for a whole dataset was spread over its partitions: they are claimed next.
       stopped = claim.reason === "fanned_out" ? reasonToStop() : "empty";
@@ -60,6 +66,7 @@ export async function takeTurn(ports: CompactionPorts, options: TurnOptions): Pr
     const report = await runClaim(ports, claim, {
       signal,
       leaseSeconds,
+      claimedAt,
       mayGoOn: () => reasonToStop() === null,
       spend: (bytes) => spent += bytes,
     });

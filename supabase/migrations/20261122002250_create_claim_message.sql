@@ -85,7 +85,8 @@ begin
   return jsonb_build_object(
     'claimed', true, 'run_id', p.run_id, 'dataset_id', p.dataset_id, 'table', p."table",
     'period_tag', p.period_tag, 'user_id', v_run.user_id, 'priority', v_run.priority, 'token', p.token,
-    'lease_expires_at', p.lease_expires_at, 'attempt', v_run.attempts, 'demand_seq', p.demand_seq,
+    'lease_expires_at', p.lease_expires_at,
+    'lease_seconds', extract(epoch from p.lease_expires_at - v_now), 'attempt', v_run.attempts, 'demand_seq', p.demand_seq,
     'forced', p.forced_seq > p.done_seq, 'outputs_committed', v_run.commits, 'settings', v_settings,
     'steps', v_run.steps)
     || sediment.list_inputs(p.dataset_id, p."table", p.period_tag, -1, 2000);

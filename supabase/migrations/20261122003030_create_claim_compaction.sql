@@ -3,7 +3,8 @@
 -- here, not by read_ct: a message that a dying worker never started on is not a failure.
 -- Returns {claimed: false, reason: 'empty'|'busy'|'fanned_out'}, where fanned_out means that a request for a
 -- whole dataset was spread and asking again makes sense; or {claimed: true, run_id, dataset_id, table,
--- period_tag, user_id, priority, token, lease_expires_at, attempt, demand_seq, forced, outputs_committed,
+-- period_tag, user_id, priority, token, lease_expires_at, lease_seconds (from the claim on: a worker counts them by
+-- its own clock, which need not be the database's), attempt, demand_seq, forced, outputs_committed,
 -- settings, steps, files: [{id, object_key, start_byte, byte_length, level, seq_min, seq_max, row_count,
 -- row_group_count, uncompressed_bytes, schema_fingerprint, state, etag, uploaded_at}], schemas: {fingerprint:
 -- schema}, more, cursor}: the oldest 2,000 files in upload order; list_fragments gives those after the cursor.

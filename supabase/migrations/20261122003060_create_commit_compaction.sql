@@ -8,7 +8,8 @@
 --   p_result: {decision, debt: {files, bytes, oldest}, next_due_at, steps_ms, output, progress, more}. With p_last and
 --              more: true the run is not over: its turn is, and the next worker goes on with it at once; only
 --              past max_run_seconds of work does it end, as a success, and a follow-up run goes on.
--- Returns {version|null, file_id|null, run_status, requeued, replayed, commits, lease_expires_at|null}.
+-- Returns {version|null, file_id|null, run_status, requeued, replayed, commits, lease_expires_at|null,
+-- lease_seconds|null}.
 -- Raises lease_lost, run_finished, run_not_found, inputs_changed, inputs_not_adjacent, merge_rows_differ,
 -- object_missing, invalid_request.
 create or replace function public.commit_compaction(
@@ -99,7 +100,8 @@ begin
   select x.status into strict v_status from public.processing_metrics x where x.id = p_run;
   v_answer := jsonb_build_object('version', v_replaced -> 'version', 'file_id', v_replaced -> 'file_id',
     'run_status', v_status, 'requeued', v_requeued, 'replayed', false, 'commits', r.commits,
-    'lease_expires_at', v_lease);
+    'lease_expires_at', v_lease, 'lease_seconds',
+    case when v_lease is not null then greatest(0, extract(epoch from v_lease - clock_timestamp())) end);
   insert into public.run_commits (run_id, ordinal, token, file_id, object_key, answer)
   values (p_run, p_n, p_token, (v_replaced ->> 'file_id')::bigint, p_output ->> 'object_key', v_answer);
   return v_answer;

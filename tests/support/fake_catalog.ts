@@ -9,6 +9,8 @@ export interface CatalogCall {
   method: string;
   // deno-lint-ignore no-explicit-any -- whatever the method takes
   input: any;
+  /** The signal that came with the call. */
+  signal?: AbortSignal;
 }
 
 /** How the fake behaves. */
@@ -324,6 +326,7 @@ export function createFakeCatalog(options: FakeCatalogOptions = {}) {
         priority: run.priority,
         token: run.token,
         lease_expires_at: new Date(now().getTime() + i.leaseSeconds * 1000).toISOString(),
+        lease_seconds: i.leaseSeconds,
         attempt: run.attempts,
         demand_seq: 0,
         forced: run.priority === "manual",
@@ -380,13 +383,14 @@ export function createFakeCatalog(options: FakeCatalogOptions = {}) {
         requeued,
         replayed: false,
         commits: run.commits.size + 1,
+        lease_seconds: i.last ? null : 300,
       };
       run.commits.set(i.n, answer);
       return answer;
     },
     renewLease(i) {
       lease(i.run, i.token);
-      return { lease_expires_at: now().toISOString() };
+      return { lease_expires_at: now().toISOString(), lease_seconds: i.seconds };
     },
     recordStep(i) {
       lease(i.run, i.token);
@@ -412,8 +416,8 @@ export function createFakeCatalog(options: FakeCatalogOptions = {}) {
   };
 
   const hooked = Object.fromEntries(
-    Object.entries(methods).map(([method, effect]) => [method, async (input: unknown = {}) => {
-      const call = { method, input };
+    Object.entries(methods).map(([method, effect]) => [method, async (input: unknown = {}, { signal }: { signal?: AbortSignal } = {}) => {
+      const call: CatalogCall = { method, input, signal };
       state.calls.push(call);
       await options.before?.(call);
       const answer = structuredClone(await effect(input));

@@ -1,0 +1,131 @@
+/** The merge of one planned output: its inputs read from the store, its rows counted, its bytes in memory. */
+import { asSedimentError, SedimentError } from "../errors.ts";
+import type { MergeResult } from "../parquet/merge_plan.ts";
+import type { SchemaJson } from "../parquet/schema.ts";
+import { mergeOrderOf } from "./merge_order.ts";
+import { openReaders } from "./object_readers.ts";
+import type { PlannedOutput } from "./plan.ts";
+import type { Claim, CompactionPorts, InputFile } from "./ports.ts";
+
+/** What a merge gave. */
+export interface Merged {
+  result: MergeResult;
+  bytes: Uint8Array;
+}
+
+type Ports = Pick<CompactionPorts, "store" | "merge">;
+
+/**
+ * Merges what is there: an input whose object is gone is rejected like one that can't be read. Where all of several
+ * are gone it is rather the store that is not the one it should be, and a person should know.
+ *
+ * @throws SedimentError `store_failed`, `merge_rows_differ`, `aborted`; what the merge throws
+ */
+export async function mergeInputs(
+  ports: Ports,
+  claim: Claim,
+  { inputs: planned, schema }: Pick<PlannedOutput<InputFile>, "inputs" | "schema">,
+  signal: AbortSignal,
+): Promise<Merged> {
+  const missing: MergeResult["rejected"] = [];
+  let inputs = planned;
+  while (true) {
+    try {
+      const merged = await mergeOnce(ports, claim, inputs, schema, signal);
+      merged.result.rejected.push(...missing);
+      return merged;
+    } catch (thrown) {
+      const error = asSedimentError(thrown);
+      const lost = inputs.find(({ id }) => String(id) === error.extra?.file);
+      if (error.code !== "object_missing" || lost === undefined) throw error;
+      missing.push({ id: String(lost.id), error });
+      inputs = inputs.filter((input) => input !== lost);
+      if (inputs.length === 0 && planned.length > 1) {
+        throw new SedimentError(
+          "store_failed",
+          `None of the ${planned.length} inputs is in the store: ${error.message}`,
+          { expected: "the store that the uploads went to", cause: error },
+        );
+      }
+    }
+  }
+}
+
+async function mergeOnce(
+  ports: Ports,
+  claim: Claim,
+  inputs: InputFile[],
+  schema: SchemaJson | undefined,
+  signal: AbortSignal,
+): Promise<Merged> {
+  const { settings } = claim;
+  const chunks: Uint8Array[] = [];
+  const result = await ports.merge(
+    {
+      inputs: inputs.map((file) => ({ id: String(file.id), level: file.level })),
+      target: {
+        rowGroupBytes: settings.target_row_group_bytes,
+        pageBytes: settings.target_page_bytes,
+        codec: settings.codec,
+      },
+      ...(schema !== undefined && { schema }),
+      expectedRows: inputs.reduce((sum, file) => sum + file.row_count, 0),
+      order: mergeOrderOf(settings),
+    },
+    openReaders(
+      ports.store,
+      inputs.map((file) => ({ ...file, id: String(file.id) })),
+      signal,
+    ),
+    {
+      write(chunk: Uint8Array) {
+        // A copy: the merge may use the chunk's memory again.
+        chunks.push(chunk.slice());
+        return Promise.resolve();
+      },
+    },
+    { signal },
+  );
+  // An input that could not be fetched is no bad input: the whole merge is tried again.
+  const outage = result.rejected.find(({ error }) => error.retryable);
+  if (outage !== undefined) throw outage.error;
+  const rowsOf = new Map(inputs.map((file) => [String(file.id), file.row_count]));
+  const rows = result.merged.reduce((sum, id) => sum + rowsOf.get(id)!, 0);
+  // Where the last writer wins, rows may go; where none can be lost, none may.
+  const fits = dedupes(claim) ? result.rowCount <= rows : result.rowCount === rows;
+  if (result.merged.length > 0 && !fits) {
+    throw new SedimentError(
+      "merge_rows_differ",
+      `The merge of ${result.merged.length} files wrote ${result.rowCount} rows of ${rows}`,
+      { field: "row_count", expected: `${rows} rows` },
+    );
+  }
+  return { result, bytes: joined(chunks, result.byteLength) };
+}
+
+/** Whether the last writer of a key wins in the claim's table. */
+export function dedupes({ settings }: Claim): boolean {
+  return settings.dedupe_keys.length > 0;
+}
+
+/** Whether an input that was left out lies between two that were merged. */
+export function hasGap(inputs: InputFile[], { merged }: MergeResult): boolean {
+  const kept = inputs.map(({ id }) => merged.includes(String(id)));
+  return kept.slice(kept.indexOf(true), kept.lastIndexOf(true)).includes(false);
+}
+
+function joined(chunks: Uint8Array[], length: number): Uint8Array {
+  const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  if (at !== length) {
+    throw new SedimentError(
+      "merge_rows_differ",
+      `The merge wrote ${at} bytes and told of ${length}`,
+    );
+  }
+  return bytes;
+}
