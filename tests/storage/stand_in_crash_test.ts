@@ -187,20 +187,21 @@ for (const replaced of [false, true]) {
       // It is past the test of permission once a version is begun; from here on no row can be written.
       await until(async () => (await versions()).length > before.length);
       const [version] = (await versions()).filter((name) => !before.includes(name));
+      const waiting = async () =>
+        (await sql`
+          select from pg_stat_activity where application_name = 'storage stand-in'
+            and datname = current_database() and wait_event_type = 'Lock'`).length;
       await sql.begin(async (tx) => {
         await tx`lock table storage.objects in share mode`;
         await writer.close();
-        await until(async () =>
-          (await sql`
-            select from pg_stat_activity where application_name = 'storage stand-in'
-              and datname = current_database() and wait_event_type = 'Lock'`).length > 0
-        );
+        await until(async () => await waiting() === 1);
         assert.equal(await Deno.readTextFile(join(root, "versions", version)), "whole");
         await standIn.kill();
         assert.equal(await cut, "cut off");
         // The server still waits to write the row of the dead; the next start ends that before it sweeps.
+        assert.equal(await waiting(), 1);
         standIn = await start(root, urlOf("supabase_storage_admin"));
-        assert.deepEqual(await versions(), before);
+        assert.deepEqual([await waiting(), await versions()], [0, before]);
       });
       const rows = await sql`select version from storage.objects`;
       assert.deepEqual(rows.map((row) => row.version), before);
