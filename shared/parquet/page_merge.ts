@@ -6,7 +6,7 @@ import type { ParquetLimits } from "./limits.ts";
 import type { MergePlan, MergeResult, Sink } from "./merge_plan.ts";
 import { type MergeSettings, mergeSettings } from "./pages/merge_settings.ts";
 import { type Normalize, PageMerge } from "./pages/merge_run.ts";
-import { readAhead } from "./pages/read_ahead.ts";
+import { ReadAhead } from "./pages/read_ahead.ts";
 import type { PlanSource } from "./pages/source_plan.ts";
 import { atPlace } from "./parquet_error.ts";
 import { type RangeReader, throwIfAborted } from "./range_reader.ts";
@@ -55,13 +55,21 @@ export async function mergePages(
     ...options.kernels,
   }, options.settings);
   const run = new PageMerge(sink, settings, { ...options, order: plan.order });
-  const inputs = plan.inputs.map(({ id }) => ({ id, reader: readerOf(readers, id) }));
+  const missing = plan.inputs.find(({ id }) => !readers.has(id));
+  if (missing !== undefined) {
+    throw new SedimentError("internal", `there is no reader for ${missing.id}`);
+  }
+  const ours = new Set(plan.inputs.filter(({ level }) => level > 0).map(({ id }) => id));
   const merged: string[] = [];
   const rejected: MergeResult["rejected"] = [];
-  for await (const input of readAhead(inputs, settings, signal)) {
+  const inputs = new ReadAhead(plan.inputs, readers, settings, signal);
+  for (let next = inputs.next(); next !== undefined; next = inputs.next()) {
+    const input = await next;
+    inputs.taken(input);
     throwIfAborted(signal);
     try {
-      await run.add(input);
+      if (!run.addKnown(input)) await run.add(input, ours.has(input.id));
+      else if (run.isFull) await run.flush();
       merged.push(input.id);
     } catch (error) {
       rejected.push({ id: input.id, error: rejection(error, input.id) });
@@ -113,12 +121,6 @@ async function finish(
     merged,
     rejected,
   };
-}
-
-function readerOf(readers: Map<string, RangeReader>, id: string): RangeReader {
-  const reader = readers.get(id);
-  if (reader === undefined) throw new SedimentError("internal", `there is no reader for ${id}`);
-  return reader;
 }
 
 /** The reason for which an input is left out; throws what is not the input's fault. */

@@ -136,12 +136,12 @@ async function memoryCurve(data: string, folder: string): Promise<void> {
   const list = join(folder, "files.txt");
   const lines = shape.files.map((path) => `${Deno.statSync(path).size} ${path}`);
   const bytes = shape.files.reduce((sum, path) => sum + Deno.statSync(path).size, 0);
+  await Deno.writeTextFile(list, lines.join("\n"));
   for (const times of [1, 4, 16, 33]) {
-    await Deno.writeTextFile(list, new Array(times).fill(lines.join("\n")).join("\n"));
     const plan = { ...shape.plan, expectedRows: shape.plan.expectedRows * times };
     const cost = await inProcess(
       "./merge/ours.ts",
-      JSON.stringify({ list, output: "/dev/null", plan }),
+      JSON.stringify({ list, output: "/dev/null", plan, times }),
     );
     const line = {
       input_mb: Math.round(bytes * times / 1e6),

@@ -90,23 +90,29 @@ export class PageMerge {
     return this.#file.writer.offset;
   }
 
-  /** Takes an input whole, or throws what is wrong with it and leaves it out. */
-  async add(input: ReadInput): Promise<void> {
+  /**
+   * Takes an input whole, or throws what is wrong with it and leaves it out.
+   * @param trusted whether it is an output of an earlier merge, whose pages need not be decoded to be copied
+   */
+  async add(input: ReadInput, trusted = false): Promise<void> {
     if (input.error !== undefined) throw input.error;
     try {
-      await this.#add(input.reader, input.bytes);
+      await this.#add(input.reader, input.bytes, trusted);
     } catch (error) {
       const { normalize } = this.#options;
       const unknown = error instanceof SedimentError && error.code === "unsupported_parquet" &&
         this.#builder?.lastIsUnknown === true;
       if (!unknown || normalize === undefined) throw error;
       const reader = await normalize(input.id, input.reader, error);
-      await this.#add(reader, undefined);
+      await this.#add(reader, undefined, false);
     }
   }
 
-  async #add(reader: RangeReader, bytes: Uint8Array | undefined): Promise<void> {
-    if (bytes !== undefined && await this.#addKnown(bytes)) return;
+  async #add(
+    reader: RangeReader,
+    bytes: Uint8Array | undefined,
+    trusted: boolean,
+  ): Promise<void> {
     const { signal } = this.#options;
     const footer = bytes === undefined
       ? await readFooter(reader, this.#limits, signal)
@@ -126,16 +132,23 @@ export class PageMerge {
       this.#addWhole(builder, layout, metadata, bytes);
       if (builder.isFull) await this.#flushFull(builder);
     } else {
-      await this.#addLarge(builder, layout, metadata, reader);
+      await this.#addLarge(builder, layout, metadata, reader, trusted);
     }
     this.rowsRead += totals.rowCount;
     this.#keyValues.add(metadata.keyValues);
   }
 
-  /** Takes a small file whose footer is like one that was parsed before; false when it isn't. */
-  async #addKnown(bytes: Uint8Array): Promise<boolean> {
+  /**
+   * Takes a small file whose footer is like one that was parsed before; false when it isn't: {@link add} it then.
+   * To be asked after whether the row group {@link isFull}.
+   */
+  addKnown(input: ReadInput): boolean {
+    const { bytes } = input;
     const kernels = this.#kernels, builder = this.#builder;
-    if (kernels === undefined || builder === undefined || this.#known.length === 0) return false;
+    if (
+      bytes === undefined || kernels === undefined || builder === undefined ||
+      this.#known.length === 0
+    ) return false;
     const { wasm } = kernels;
     const file = kernels.input(bytes);
     const index = this.#known.findIndex((known) => scanKnown(kernels, known, file, bytes.length));
@@ -148,12 +161,27 @@ export class PageMerge {
       ((wasm.scanCodecs() >> codec.ZSTD) & 1 && this.#zstd === undefined)
     ) return false;
     const groups = wasm.scanGroups(), table = wasm.scanTable(), rows = wasm.scanRows();
-    this.#appendGroups(builder, known.layout, groups, table, file);
+    try {
+      this.#appendGroups(builder, known.layout, groups, table, file);
+    } catch (error) {
+      // what the kernels don't know goes the long way, by which it may be decoded
+      if (builder.lastIsUnknown && this.#options.normalize !== undefined) return false;
+      throw error;
+    }
     if (index > 0) this.#known.unshift(...this.#known.splice(index, 1));
-    if (builder.isFull) await this.#flushFull(builder);
     this.rowsRead += rows;
     this.#keyValues.add(known.keyValues);
     return true;
+  }
+
+  /** Whether the open row group has its size. */
+  get isFull(): boolean {
+    return this.#builder?.isFull === true;
+  }
+
+  /** Writes the open row group. */
+  async flush(): Promise<void> {
+    await this.#flushFull(this.#builder!);
   }
 
   async #flushFull(builder: GroupBuilder): Promise<void> {
@@ -248,6 +276,7 @@ export class PageMerge {
     layout: Layout,
     metadata: FileMetaData,
     reader: RangeReader,
+    trusted: boolean,
   ): Promise<void> {
     const ordered = this.#options.order !== undefined;
     const uncompressed = metadata.rowGroups.reduce((sum, group) => sum + group.totalByteSize, 0);
@@ -269,7 +298,7 @@ export class PageMerge {
         if (!ordered && layout.plan.identical && this.#isHealthy(group)) {
           await builder.flush(this.#file);
           await copyGroup(
-            { reader, metadata, tree: layout.tree, rowGroup: i },
+            { reader, metadata, tree: layout.tree, rowGroup: i, trusted },
             this.#file,
             this.#kernels!,
             this.#settings.windowBytes,

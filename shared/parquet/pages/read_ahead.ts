@@ -18,40 +18,68 @@ export interface AheadLimits {
 
 /**
  * Gives the inputs in order, reading small ones whole ahead of their turn: a bounded number at once, and a
- * bounded number of bytes. Large ones come without bytes.
+ * bounded number of bytes. Large ones come without bytes. No generator: of thousands of small files those of its
+ * promises would be a good part of all garbage.
  */
-export async function* readAhead(
-  inputs: readonly { id: string; reader: RangeReader }[],
-  limits: AheadLimits,
-  signal?: AbortSignal,
-): AsyncGenerator<ReadInput> {
-  const waiting: Promise<ReadInput>[] = [];
-  let next = 0, bytesAhead = 0;
-  const isSmall = (reader: RangeReader) => reader.size <= limits.wholeFileBytes;
-  const start = () => {
-    while (next < inputs.length && waiting.length < limits.readsAhead) {
-      const { id, reader } = inputs[next];
-      const size = isSmall(reader) ? reader.size : 0;
-      if (waiting.length > 0 && bytesAhead + size > limits.aheadBytes) return;
-      next++;
-      bytesAhead += size;
-      if (size === 0) {
-        waiting.push(Promise.resolve({ id, reader, bytes: undefined, error: undefined }));
-        continue;
-      }
-      waiting.push(
-        reader.read(0, size, signal).then(
-          (bytes) => ({ id, reader, bytes, error: undefined }),
-          (error) => ({ id, reader, bytes: undefined, error }),
-        ),
+export class ReadAhead {
+  readonly #inputs: readonly { id: string }[];
+  readonly #readers: ReadonlyMap<string, RangeReader>;
+  readonly #limits: AheadLimits;
+  readonly #signal: AbortSignal | undefined;
+  readonly #waiting: Promise<ReadInput>[] = [];
+  #begun = 0;
+  #bytesAhead = 0;
+
+  constructor(
+    inputs: readonly { id: string }[],
+    readers: ReadonlyMap<string, RangeReader>,
+    limits: AheadLimits,
+    signal?: AbortSignal,
+  ) {
+    this.#inputs = inputs;
+    this.#readers = readers;
+    this.#limits = limits;
+    this.#signal = signal;
+    this.#begin();
+  }
+
+  /** The next input, undefined after the last; its room is given to further reads at once. */
+  next(): Promise<ReadInput> | undefined {
+    return this.#waiting.shift();
+  }
+
+  /** Says that the input was taken out of the reads that wait. */
+  taken(input: ReadInput): void {
+    this.#bytesAhead -= this.#wholeBytes(input.reader);
+    this.#begin();
+  }
+
+  /** The bytes of a file that is read whole, else 0. */
+  #wholeBytes({ size }: RangeReader): number {
+    return size <= this.#limits.wholeFileBytes ? size : 0;
+  }
+
+  #begin(): void {
+    const { readsAhead, aheadBytes } = this.#limits;
+    while (this.#begun < this.#inputs.length && this.#waiting.length < readsAhead) {
+      const { id } = this.#inputs[this.#begun];
+      const reader = this.#readers.get(id)!;
+      const size = this.#wholeBytes(reader);
+      if (this.#waiting.length > 0 && this.#bytesAhead + size > aheadBytes) return;
+      this.#begun++;
+      this.#bytesAhead += size;
+      this.#waiting.push(
+        size === 0
+          ? Promise.resolve({ id, reader, bytes: undefined, error: undefined })
+          : this.#read(id, reader, size),
       );
     }
-  };
-  start();
-  while (waiting.length > 0) {
-    const input = await waiting.shift()!;
-    if (isSmall(input.reader)) bytesAhead -= input.reader.size;
-    start();
-    yield input;
+  }
+
+  #read(id: string, reader: RangeReader, size: number): Promise<ReadInput> {
+    return reader.read(0, size, this.#signal).then(
+      (bytes) => ({ id, reader, bytes, error: undefined }),
+      (error) => ({ id, reader, bytes: undefined, error }),
+    );
   }
 }

@@ -6,6 +6,8 @@ export interface Job {
   /** A file that holds the paths, line by line, with their sizes before them. */
   list: string;
   output: string;
+  /** How often the files are merged over, as if they were others. @default 1 */
+  times?: number;
   plan: Omit<MergePlan, "inputs">;
 }
 

@@ -1,16 +1,27 @@
 /** One merge by us in a process of its own; prints its cost as JSON. Argument: a Job as JSON. */
 import { merge } from "../../../shared/parquet/merge.ts";
+import type { RangeReader } from "../../../shared/parquet/range_reader.ts";
 import { fileReader } from "./file_reader.ts";
 import { type Job, listedFiles } from "./job.ts";
 import { measured } from "./measure.ts";
 
 const job: Job = JSON.parse(Deno.args[0]);
 const files = listedFiles(job.list);
-const readers = new Map(files.map(({ path, size }) => [path, fileReader(path, size)]));
-const inputs = files.map(({ path }) => ({ id: path, level: 0 }));
+/** Made when they are asked for: the curve is that of the merge, not of thousands of readers. */
+class Readers extends Map<string, RangeReader> {
+  override has = () => true;
+  override get(id: string): RangeReader {
+    const { path, size } = files[Number(id) % files.length];
+    return fileReader(path, size);
+  }
+}
+const inputs = Array.from(
+  { length: files.length * (job.times ?? 1) },
+  (_, i) => ({ id: String(i), level: 0 }),
+);
 const output = Deno.openSync(job.output, { write: true, create: true, truncate: true });
 const { result, cost } = await measured(() =>
-  merge({ inputs, ...job.plan }, readers, {
+  merge({ inputs, ...job.plan }, new Readers(), {
     write(chunk) {
       let done = 0;
       while (done < chunk.length) done += output.writeSync(chunk.subarray(done));
