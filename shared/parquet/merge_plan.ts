@@ -4,7 +4,10 @@ import type { SchemaJson } from "./schema.ts";
 
 /** What one output file is made of and how it is to be written. */
 export interface MergePlan {
-  /** In the order of the output's rows. `level` is the data file's level in the catalog. */
+  /**
+   * In the order of the output's rows. `level` is the data file's level in the catalog: uploads have 0, what a merge
+   * wrote more, and is trusted further (see `copyGroup`).
+   */
   inputs: { id: string; level: number }[];
   target: MergeTarget;
   /**

@@ -1,20 +1,14 @@
 import { chunkExtent } from "../check_chunks.ts";
 import type { Kernels } from "../kernels/kernels.ts";
 import { type ColumnChunk, type FileMetaData, type Statistics, typeOrder } from "../metadata.ts";
-import {
-  type ColumnIndex,
-  type OffsetIndex,
-  readColumnIndex,
-  readOffsetIndex,
-} from "../page_index.ts";
 import { readChunks } from "../pages/chunk_stream.ts";
 import { PageFeeder } from "../pages/page_feeder.ts";
 import { holdsText, valueOrder, valueOrders, valueWidth } from "../pages/value_order.ts";
-import { atPlace } from "../parquet_error.ts";
 import type { RangeReader } from "../range_reader.ts";
-import type { SchemaTree } from "../schema.ts";
+import type { SchemaNode, SchemaTree } from "../schema.ts";
 import type { ParquetFile } from "../write/parquet_file.ts";
 import { GroupIndexes } from "../write/group_indexes.ts";
+import { movedIndexes, readIndexes } from "./copied_indexes.ts";
 
 /** A row group to be copied. */
 export interface CopySource {
@@ -22,13 +16,16 @@ export interface CopySource {
   metadata: FileMetaData;
   tree: SchemaTree;
   rowGroup: number;
+  /** Whether we wrote it: then a page whose CRC is right need not be decoded. */
+  trusted: boolean;
 }
 
 /**
  * Copies a row group's chunks byte for byte to the end of the file, with all offsets moved. Each page is
- * checked on its way: by its CRC, else by decoding it once. Page indexes and Bloom filters go along; bounds
- * only where their order is TYPE_ORDER. Throws what is wrong with the pages; what was written by then stays
- * in the file without being referred to.
+ * checked on its way by decoding it once; in a group that we wrote the CRC says that it is as we wrote it, while
+ * anybody can give broken bytes a right CRC. Page indexes that fit the chunk and Bloom filters go along; bounds
+ * only where readers can go by them. Throws what is wrong with the pages; what was written by then stays in the
+ * file without being referred to.
  */
 export async function copyGroup(
   source: CopySource,
@@ -66,7 +63,7 @@ export async function copyGroup(
           0,
           0,
           0,
-          2,
+          source.trusted ? 2 : 1,
         );
       }
       const fine = feeder.feed(scratch, part.bytes, part.last) &&
@@ -87,14 +84,16 @@ export async function copyGroup(
     const chunk = group.columns[i];
     const moved = starts[i] - chunkExtent(chunk.metaData!).start;
     const ordered = metadata.columnOrders?.[i] === typeOrder &&
-      valueOrder(tree.leaves[i]) !== valueOrders.none;
+      hasBounds(tree.leaves[i], metadata.createdBy);
     columns.push(await movedChunk(chunk, moved, ordered, source, file, signal));
-    try {
-      const { columnIndex, offsetIndex } = movedIndexes(chunk, moved, ordered, bytesAt);
-      indexes.add(columnIndex, offsetIndex);
-    } catch (error) {
-      throw atPlace(error, { column: tree.leaves[i].path });
-    }
+    const { columnIndex, offsetIndex } = movedIndexes(
+      chunk,
+      group.numRows,
+      moved,
+      ordered,
+      bytesAt,
+    );
+    indexes.add(columnIndex, offsetIndex);
   }
   file.add({
     group: {
@@ -107,6 +106,20 @@ export async function copyGroup(
     },
     indexes,
   });
+}
+
+const { none, float, double, float16 } = valueOrders;
+
+/**
+ * Whether a writer's bounds of a column can stay. By parquet.thrift (ColumnOrder) writers leave NaN out of bounds, and
+ * readers that order it above all numbers, as DuckDB does, then prune rows that `> 5` should find. So bounds of
+ * floats stay only where their writer gives none when there is a NaN: DuckDB, and ours.
+ */
+function hasBounds(leaf: SchemaNode, writer: string | undefined): boolean {
+  const order = valueOrder(leaf);
+  if (order === none) return false;
+  if (order !== float && order !== double && order !== float16) return true;
+  return writer !== undefined && /^(sediment|DuckDB) version /.test(writer);
 }
 
 async function movedChunk(
@@ -160,68 +173,5 @@ function keptStatistics(statistics: Statistics, ordered: boolean): Statistics {
     minValue: ordered ? statistics.minValue : undefined,
     isMaxExact: ordered ? statistics.isMaxExact : undefined,
     isMinExact: ordered ? statistics.isMinExact : undefined,
-  };
-}
-
-/** The chunk's page indexes; none when they don't fit each other. */
-function movedIndexes(
-  chunk: ColumnChunk,
-  moved: number,
-  ordered: boolean,
-  bytesAt: IndexBytes,
-): { columnIndex: ColumnIndex | undefined; offsetIndex: OffsetIndex | undefined } {
-  const { offsetIndexOffset, offsetIndexLength, columnIndexOffset, columnIndexLength } = chunk;
-  if (offsetIndexOffset === undefined || !offsetIndexLength) {
-    return { columnIndex: undefined, offsetIndex: undefined };
-  }
-  const offsetIndex = readOffsetIndex(bytesAt(offsetIndexOffset, offsetIndexLength));
-  const { start, length } = chunkExtent(chunk.metaData!);
-  for (const page of offsetIndex.pages) {
-    if (page.offset < start || page.offset + page.compressedPageSize > start + length) {
-      return { columnIndex: undefined, offsetIndex: undefined };
-    }
-    page.offset += moved;
-  }
-  if (!ordered || columnIndexOffset === undefined || !columnIndexLength) {
-    return { columnIndex: undefined, offsetIndex };
-  }
-  const columnIndex = readColumnIndex(bytesAt(columnIndexOffset, columnIndexLength));
-  if (columnIndex.nullPages.length !== offsetIndex.pages.length) {
-    return { columnIndex: undefined, offsetIndex };
-  }
-  return { columnIndex, offsetIndex };
-}
-
-type IndexBytes = (start: number, length: number) => Uint8Array;
-
-/** Bytes that nobody needs between the page indexes of a row group, read to save requests. */
-const largestIndexGap = 512 * 1024;
-
-/** Fetches the page indexes of a row group: by one read when they lie together, as they do, else one by one. */
-async function readIndexes(
-  reader: RangeReader,
-  chunks: readonly ColumnChunk[],
-  signal?: AbortSignal,
-): Promise<IndexBytes> {
-  const ranges = chunks.flatMap((chunk) => [
-    { start: chunk.offsetIndexOffset, length: chunk.offsetIndexLength },
-    { start: chunk.columnIndexOffset, length: chunk.columnIndexLength },
-  ]).flatMap(({ start, length }) => start === undefined || !length ? [] : [{ start, length }])
-    .sort((a, b) => a.start - b.start);
-  const spans: { start: number; end: number; bytes?: Uint8Array }[] = [];
-  for (const { start, length } of ranges) {
-    const last = spans.at(-1);
-    if (last !== undefined && start - last.end <= largestIndexGap) {
-      last.end = Math.max(last.end, start + length);
-    } else spans.push({ start, end: start + length });
-  }
-  for (const span of spans) {
-    const bytes = await reader.read(span.start, span.end - span.start, signal);
-    span.bytes = bytes.slice(); // bounds are views of it
-    reader.release?.(bytes);
-  }
-  return (start, length) => {
-    const span = spans.find((one) => one.start <= start && start + length <= one.end)!;
-    return span.bytes!.subarray(start - span.start, start - span.start + length);
   };
 }

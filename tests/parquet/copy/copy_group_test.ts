@@ -1,0 +1,133 @@
+import { strict as assert } from "node:assert";
+import { crc32 } from "node:zlib";
+import { readParquet, writeParquet } from "parquet-wasm/node";
+import { chunkExtent } from "../../../shared/parquet/check_chunks.ts";
+import { footerOfBytes } from "../../../shared/parquet/footer.ts";
+import type { MergeResult } from "../../../shared/parquet/merge_plan.ts";
+import { readPageHeader, writePageHeader } from "../../../shared/parquet/page_header.ts";
+import { mergePages } from "../../../shared/parquet/page_merge.ts";
+import { bytesReader } from "../../../shared/parquet/range_reader.ts";
+import { ThriftWriter } from "../../../shared/parquet/thrift.ts";
+import { mergeBytes, paths } from "../core/merge_bytes.ts";
+import { openDuckDb, rowsOf } from "../duckdb_rows.ts";
+import { MemorySink } from "../memory_sink.ts";
+import { rowsOfBytes, writeWithDuckDb } from "../sample_files.ts";
+import { withFooter } from "../with_footer.ts";
+
+/** Copies the row groups of one file of a level. */
+async function copied(
+  bytes: Uint8Array,
+  level: number,
+): Promise<{ result: MergeResult; output: Uint8Array<ArrayBuffer> }> {
+  const sink = new MemorySink();
+  const target = { rowGroupBytes: 4 << 20, pageBytes: 1 << 20, codec: "snappy" as const };
+  const { numRows } = footerOfBytes(bytes).metadata;
+  const result = await mergePages(
+    { inputs: [{ id: "file", level }], target, expectedRows: numRows },
+    new Map([["file", bytesReader(bytes)]]),
+    sink,
+    { settings: { ...paths.copied, wholeFileBytes: 0 } },
+  );
+  return { result, output: sink.bytes() };
+}
+
+const floats = "select case when i = 7 then 'nan'::double else i / 8 end as x, i as n " +
+  "from range(20) t(i)";
+
+for (const writer of ["parquet-wasm", "DuckDB", "ours"]) {
+  Deno.test(`DuckDB finds a NaN by an order in a group of ${writer} that was copied`, async () => {
+    const first = await writeWithDuckDb(floats);
+    const file = writer === "DuckDB"
+      ? first
+      : writer === "ours"
+      ? (await mergeBytes([first], 20)).output
+      : writeParquet(readParquet(first));
+    const { output } = await copied(file, 0);
+    const [x, n] = footerOfBytes(output).metadata.rowGroups[0].columns;
+    assert.equal(x.metaData!.statistics?.maxValue, undefined);
+    assert.ok(n.metaData!.statistics?.maxValue !== undefined, "bounds of integers stay");
+    const path = await Deno.makeTempFile({ suffix: ".parquet" });
+    const { connection, close } = await openDuckDb();
+    try {
+      await Deno.writeFile(path, output);
+      const rows = await rowsOf(connection, `select n from '${path}' where x > 1000`);
+      assert.deepEqual([...rows.keys()], ["7n"]);
+    } finally {
+      close();
+      await Deno.remove(path);
+    }
+  });
+}
+
+Deno.test("bounds of floats without a NaN stay where DuckDB wrote them", async () => {
+  const { output } = await copied(
+    await writeWithDuckDb("select i / 8 as x from range(20) t(i)"),
+    0,
+  );
+  const [{ metaData }] = footerOfBytes(output).metadata.rowGroups[0].columns;
+  assert.ok(metaData!.statistics?.maxValue !== undefined);
+});
+
+/** The file with the last byte of its one text page changed, under a CRC that is right. */
+function forged(file: Uint8Array): Uint8Array {
+  const mutant = file.slice();
+  const { start, length } = chunkExtent(
+    footerOfBytes(file).metadata.rowGroups[0].columns[0].metaData!,
+  );
+  const header = readPageHeader(file, start);
+  const body = start + header.headerLength;
+  const end = body + header.compressedSize;
+  assert.ok(end <= start + length);
+  mutant[end - 1] = 0xff;
+  const writer = new ThriftWriter();
+  writePageHeader(writer, { ...header, crc: crc32(mutant.subarray(body, end)) >>> 0 });
+  assert.equal(writer.length, header.headerLength, "the header has its length");
+  mutant.set(writer.view(), start);
+  return mutant;
+}
+
+Deno.test("a page with a right CRC of broken text is not copied out of an upload", async () => {
+  const texts = await writeWithDuckDb("select 'value ' || i as s from range(200) r(i)");
+  const { output } = await mergeBytes([texts], 200);
+  const bad = forged(output);
+  const { result } = await copied(bad, 0);
+  assert.deepEqual(result.rejected.map(({ error }) => error.code), ["invalid_parquet"]);
+  assert.deepEqual(result.rejected[0].error.extra, {
+    file: "file",
+    row_group: 0,
+    column: ["s"],
+    page: 0,
+  });
+  // of what a merge wrote the CRC tells that it is as it was written
+  assert.deepEqual((await copied(bad, 1)).result.rejected, []);
+  const wrong = output.slice();
+  wrong[chunkExtent(footerOfBytes(output).metadata.rowGroups[0].columns[0].metaData!).start + 80] ^=
+    1;
+  const refusal = (await copied(wrong, 1)).result.rejected[0].error;
+  assert.match(refusal.message, /CRC/);
+});
+
+Deno.test("a page index that is broken, or speaks of other pages, is left out, and the rows are not", async () => {
+  const { output } = await mergeBytes(
+    [await writeWithDuckDb("select i as n from range(1000) r(i)")],
+    1000,
+    { settings: { pageRows: 100 } },
+  );
+  const chunkOf = (file: Uint8Array) => footerOfBytes(file).metadata.rowGroups[0].columns[0];
+  const { offsetIndexOffset, offsetIndexLength } = chunkOf(output);
+  assert.ok(offsetIndexLength! > 20);
+  assert.ok(chunkOf((await copied(output, 0)).output).offsetIndexOffset !== undefined);
+  const cut = withFooter(output, ({ rowGroups }) => {
+    rowGroups[0].columns[0].offsetIndexLength! -= 3;
+  });
+  const flipped = output.slice();
+  // the second page's offset, behind its field header
+  flipped[offsetIndexOffset! + 12] ^= 0x20;
+  for (const file of [cut, flipped]) {
+    const { result, output: copy } = await copied(file, 0);
+    assert.deepEqual(result.rejected, []);
+    assert.equal(chunkOf(copy).offsetIndexOffset, undefined);
+    assert.equal(chunkOf(copy).columnIndexOffset, undefined);
+    assert.deepEqual(await rowsOfBytes(copy), await rowsOfBytes(output));
+  }
+});
