@@ -74,8 +74,14 @@ const envSchema = z.object({
   /** Compressed input bytes that a turn may merge. */
   SEDIMENT_TURN_BYTES: count(64 * MiB, "a number of bytes"),
   SEDIMENT_LEASE_SECONDS: count(300, "a number of seconds"),
-  /** Datasets that one scheduled trigger takes. */
-  MAX_DATASETS_PER_RUN: count(50, "a number of datasets"),
+  // Of `POST /compaction/trigger-scheduled`. Absent ones, and those of the nightly job, which runs in the database, are
+  // columns of service_settings of the same names.
+  /** Datasets that one trigger takes, at most max_datasets_per_run. */
+  MAX_DATASETS_PER_RUN: z.coerce.number().int().positive("a number of datasets").optional(),
+  /** Datasets that become due together. */
+  SCHEDULE_CONCURRENCY: z.coerce.number().int().positive("a number of datasets").optional(),
+  /** From those to the next ones, milliseconds; the queue knows whole seconds. */
+  SCHEDULE_DELAY_MS: z.coerce.number().int().nonnegative("a number of milliseconds").optional(),
   /** `supabase` or `s3` (R2, S3, Supabase's S3 endpoint). */
   SEDIMENT_STORE: z.enum(["supabase", "s3"]).default("supabase"),
   SEDIMENT_S3_ENDPOINT: httpUrl.optional(),

@@ -2,7 +2,7 @@
 import { createHttpApp, type HttpApp, refuseOtherMethods } from "../../shared/http/http_app.ts";
 import type { Services } from "../services.ts";
 import { redrive, serveDeadLetters } from "./dead_letters.ts";
-import { acceptRequest, sanitizeState, triggerScheduled } from "./request.ts";
+import { acceptRequest, retryQuarantined, sanitizeState, triggerScheduled } from "./request.ts";
 import { serveHealth, serveStatus } from "./status.ts";
 import { takeFragment } from "./upload.ts";
 
@@ -13,6 +13,7 @@ export function createCompactionApp(services: Services): HttpApp {
   app.post("/", (c) => acceptRequest(services, c.req.raw));
   app.post("/sanitize-state", (c) => sanitizeState(services, c.req.raw));
   app.post("/trigger-scheduled", (c) => triggerScheduled(services, c.req.raw));
+  app.post("/quarantine/retry", (c) => retryQuarantined(services, c.req.raw));
   app.post("/upload", (c) => takeFragment(services, c.req.raw));
   app.get(
     "/status/:instanceId",
@@ -21,7 +22,15 @@ export function createCompactionApp(services: Services): HttpApp {
   app.get("/dlq-status", (c) => serveDeadLetters(services, c.req.raw));
   app.post("/dlq/redrive", (c) => redrive(services, c.req.raw));
   refuseOtherMethods(app, "/", ["GET", "POST"]);
-  for (const path of ["/sanitize-state", "/trigger-scheduled", "/upload", "/dlq/redrive"]) {
+  for (
+    const path of [
+      "/sanitize-state",
+      "/trigger-scheduled",
+      "/quarantine/retry",
+      "/upload",
+      "/dlq/redrive",
+    ]
+  ) {
     refuseOtherMethods(app, path, ["POST"]);
   }
   for (const path of ["/status/:instanceId", "/dlq-status"]) refuseOtherMethods(app, path, ["GET"]);

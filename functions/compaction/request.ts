@@ -1,6 +1,7 @@
 /** Asking for compaction: `POST /compaction`, `/sanitize-state`, `/trigger-scheduled`. */
 import {
   compactionRequestSchema,
+  retryQuarantinedSchema,
   sanitizeRequestSchema,
 } from "../../shared/compaction/requests.ts";
 import { actingUser, type Caller, readingUser } from "../../shared/http/authenticate.ts";
@@ -38,9 +39,23 @@ export async function sanitizeState(services: Services, request: Request): Promi
 export async function triggerScheduled(services: Services, request: Request): Promise<Response> {
   await services.auth.service(request);
   const asked = await services.catalog.triggerScheduled({
-    maxDatasets: services.env.MAX_DATASETS_PER_RUN,
+    maxDatasets: services.env.MAX_DATASETS_PER_RUN ?? null,
+    concurrency: services.env.SCHEDULE_CONCURRENCY ?? null,
+    delayMs: services.env.SCHEDULE_DELAY_MS ?? null,
   });
   return Response.json({ status: "accepted", ...asked }, { status: 202 });
+}
+
+/** Gives files in quarantine another chance, and asks for compaction of their partitions. */
+export async function retryQuarantined(services: Services, request: Request): Promise<Response> {
+  const caller = await services.auth.userOrService(request);
+  const fields = await readJson(request, retryQuarantinedSchema, bodyLimits(services.env));
+  const retried = await services.catalog.retryQuarantined({
+    user: owner(caller, fields.user_id),
+    dataset: fields.datasetId,
+    files: fields.files ?? null,
+  });
+  return Response.json({ status: "accepted", ...retried }, { status: 202 });
 }
 
 /** Whose dataset it has to be; null when a service asks for nobody in particular. */

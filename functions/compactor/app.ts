@@ -37,30 +37,41 @@ export function createCompactorApp(services: Services, merge: CompactionPorts["m
   app.post("/", async (c) => {
     const request = c.req.raw;
     await services.auth.service(request);
-    const edge = (globalThis as { EdgeRuntime?: EdgeRuntime }).EdgeRuntime;
-    // The ping of the tick waits for nobody; with waitUntil the isolate lives until the turn is done.
-    if (edge?.waitUntil !== undefined && !new URL(request.url).searchParams.has("wait")) {
-      edge.waitUntil(turn(request).then(logTurn, (error) => console.error(String(error))));
-      return c.json({ accepted: true });
-    }
-    const report = await turn(request);
-    logTurn(report);
-    return c.json(report);
+    return await answer(request, async () => {
+      const report = await turn(request);
+      logTurn(report);
+      return report;
+    });
   });
   app.post("/vacuum", async (c) => {
     await services.auth.service(c.req.raw);
     const { env, catalog, store } = services;
-    return c.json(
-      await vacuum({ catalog, store, clock: systemClock }, {
+    const dryRun = new URL(c.req.url).searchParams.get("dry_run");
+    const work = () =>
+      vacuum({ catalog, store, clock: systemClock }, {
         seconds: env.SEDIMENT_TURN_SECONDS,
-        dryRun: new URL(c.req.url).searchParams.has("dry_run"),
+        dryRun: dryRun !== null && !["0", "false"].includes(dryRun),
         signal: stopping.signal,
-      }),
-    );
+      });
+    // Whoever asks what it would do wants to hear it.
+    return dryRun === null ? await answer(c.req.raw, work) : c.json(await work());
   });
   refuseOtherMethods(app, "/", ["POST"]);
   refuseOtherMethods(app, "/vacuum", ["POST"]);
   return app;
+}
+
+/**
+ * Works and answers with the report. The pings of cron wait for nobody: where the runtime can, they are answered at
+ * once and the isolate lives until the work is done; `?wait` asks for the report there too.
+ */
+async function answer(request: Request, work: () => Promise<unknown>): Promise<Response> {
+  const edge = (globalThis as { EdgeRuntime?: EdgeRuntime }).EdgeRuntime;
+  if (edge?.waitUntil === undefined || new URL(request.url).searchParams.has("wait")) {
+    return Response.json(await work());
+  }
+  edge.waitUntil(work().catch((error) => console.error(String(error))));
+  return Response.json({ accepted: true });
 }
 
 function logTurn(report: TurnReport): void {

@@ -1,6 +1,6 @@
 /** The routes of compaction, compactor and dead-letter, described. */
 import * as z from "zod";
-import { deadLetters, redriven } from "../../shared/catalog/dead_letter_results.ts";
+import { deadLetters, redriven, retried } from "../../shared/catalog/dead_letter_results.ts";
 import { requested, runStatus } from "../../shared/catalog/run_results.ts";
 import { uploadAnswer } from "../../shared/catalog/upload_results.ts";
 import { scheduled } from "../../shared/catalog/upkeep_results.ts";
@@ -9,6 +9,7 @@ import {
   compactionUploadSchema,
   deadLetterQuerySchema,
   redriveSchema,
+  retryQuarantinedSchema,
   sanitizeRequestSchema,
 } from "../../shared/compaction/requests.ts";
 import type { RouteDescription } from "../../shared/http/openapi.ts";
@@ -54,6 +55,18 @@ export const compactionRoutes: RouteDescription[] = [
     answers: {
       202: { description: "Queued.", schema: scheduled.extend({ status: z.literal("accepted") }) },
     },
+  },
+  {
+    method: "post",
+    path: "/compaction/quarantine/retry",
+    operationId: "retryQuarantined",
+    summary: "Give files in quarantine another chance",
+    access: "user",
+    body: { "application/json": retryQuarantinedSchema },
+    answers: {
+      202: { description: "Queued.", schema: retried.extend({ status: z.literal("accepted") }) },
+    },
+    problems: ["invalid_request", "invalid_json", "dataset_forbidden", "not_found"],
   },
   {
     method: "post",
@@ -137,7 +150,7 @@ export const compactionRoutes: RouteDescription[] = [
     summary: "Delete what no kept version shows; cron calls it",
     access: "service",
     query: z.object({ dry_run: z.string().optional() }),
-    answers: { 200: { description: "What was deleted." } },
+    answers: { 200: { description: "What was deleted; with dry_run, what would be, and why." } },
     problems: ["catalog_failed", "store_failed"],
   },
   {

@@ -53,7 +53,8 @@ type Camel<Name extends string> = Name extends `${infer Head}_${infer Tail}`
   : Name;
 
 /** The generated types know neither what a jsonb holds nor that an argument may be null. */
-type Value<M, A, T> = A extends "p_files" ? UploadedFile[]
+type Value<M, A, T> = [M, A] extends ["retryQuarantined", "p_files"] ? readonly number[] | null
+  : A extends "p_files" ? UploadedFile[]
   : A extends "p_output" ? OutputFile | null
   : [M, A] extends ["commitCompaction", "p_result"] ? CommitResult | null
   : [T] extends [number[] | undefined] ? readonly number[] | null

@@ -4,6 +4,7 @@
  */
 import type { Catalog } from "../catalog/catalog.ts";
 import type { ListedObject, ObjectStore } from "../storage/object_store.ts";
+import { wasmPrefix } from "../storage/wasm_modules.ts";
 
 /** Ports of the check. */
 export interface CheckPorts {
@@ -14,7 +15,8 @@ export interface CheckPorts {
 /** Something that is not as the catalog says. */
 export interface Difference {
   /**
-   * `missing`: stored, says the catalog, and not there. `foreign`: there, and in no book. `size`, `etag`: another
+   * `missing`: stored, says the catalog, and not there. `foreign`: there, and in no book, nor one of the wasm modules
+   * that `deploy:wasm` puts. `size`, `etag`: another
    * than was committed. `undead`: there though it was deleted and no PUT can come any more.
    */
   kind: "missing" | "foreign" | "size" | "etag" | "undead";
@@ -81,8 +83,9 @@ export async function checkStore(
     for (const found of page.objects) {
       seen.add(found.key);
       const said = known.get(found.key);
-      if (said === undefined) tell("foreign", found.key, null, found.size);
-      else if (said.state === "stored") compare(found, said, tell);
+      if (said === undefined) {
+        if (!found.key.startsWith(wasmPrefix)) tell("foreign", found.key, null, found.size);
+      } else if (said.state === "stored") compare(found, said, tell);
       else if (said.state === "tombstone" && await store.head(found.key, { signal })) {
         tell("undead", found.key, said.state, found.size);
       }

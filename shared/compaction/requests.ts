@@ -25,6 +25,14 @@ export const sanitizeRequestSchema = z.object({
   user_id: z.guid("a UUID").optional(),
 }, "a JSON object");
 
+/** `POST /compaction/quarantine/retry`: files of a dataset, or all of it that are in quarantine. */
+export const retryQuarantinedSchema = z.strictObject({
+  datasetId: datasetIdSchema,
+  files: z.array(z.int("the id of a data file").positive("the id of a data file"))
+    .min(1, "1 to 1000 ids").max(1000, "1 to 1000 ids").optional(),
+  user_id: z.guid("a UUID").optional(),
+}, "a JSON object");
+
 /** The fields of `POST /compaction/upload`, beside its `file`. */
 export const compactionUploadSchema = z.object({
   datasetId: datasetIdSchema,
@@ -47,8 +55,11 @@ export const deadLetterQuerySchema = z.object({
   cursor: z.string().min(1).max(2048).optional(),
 }, "query parameters");
 
-/** `POST /compaction/dlq/redrive`: letters by id, or all open ones that fit. */
-export const redriveSchema = z.object({
+/**
+ * `POST /compaction/dlq/redrive`: letters by id, or all open ones that fit. Strict: a filter that is written wrong must
+ * not redrive everything.
+ */
+export const redriveSchema = z.strictObject({
   ids: z.array(z.int("the id of a dead letter").positive("the id of a dead letter"))
     .min(1, "1 to 1000 ids").max(1000, "1 to 1000 ids").optional(),
   dataset_id: datasetIdSchema.optional(),

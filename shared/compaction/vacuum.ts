@@ -1,5 +1,6 @@
 /** Deletes from the store what no kept version shows, as the catalog says, and tells the catalog. */
 import type { Catalog } from "../catalog/catalog.ts";
+import type { VacuumPlan } from "../catalog/upkeep_results.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
 import type { Clock } from "./clock.ts";
 
@@ -14,12 +15,12 @@ export interface VacuumPorts {
 export interface VacuumOptions {
   /** No further slice is begun after this many seconds. */
   seconds: number;
-  /** Only says what it would do. @default false */
+  /** Only says what it would do, and why. @default false */
   dryRun?: boolean;
   signal?: AbortSignal;
 }
 
-/** What a vacuum did. */
+/** What a vacuum did; in a dry run nothing. */
 export interface VacuumReport {
   dry_run: boolean;
   /** Rows of data files that no kept version shows any more. */
@@ -28,10 +29,15 @@ export interface VacuumReport {
   bytes_deleted: number;
   /** Whether there is more to do. */
   more: boolean;
+  /** Of a dry run: what a vacuum would begin with, each object with the reason; `more` says that this is not all. */
+  would?: Pick<VacuumPlan, "versions" | "files_dropped" | "delete"> & { bytes: number };
 }
 
 /** Keys handed out at a time. */
 const sliceSize = 500;
+
+/** Keys that a dry run lists. */
+const listed = 5000;
 
 /**
  * Vacuums slice by slice. A key is deleted before the catalog hears of it; when the answer gets lost it is
@@ -41,25 +47,50 @@ const sliceSize = 500;
  */
 export async function vacuum(ports: VacuumPorts, options: VacuumOptions): Promise<VacuumReport> {
   const { dryRun = false, signal } = options;
+  if (dryRun) return await planOnly(ports, signal);
   const end = ports.clock.now().getTime() + options.seconds * 1000;
   const report: VacuumReport = {
-    dry_run: dryRun,
+    dry_run: false,
     files_dropped: 0,
     objects_deleted: 0,
     bytes_deleted: 0,
     more: false,
   };
   do {
-    const plan = await ports.catalog.planVacuum({ limit: sliceSize, dryRun }, { signal });
+    const plan = await ports.catalog.planVacuum({ limit: sliceSize }, { signal });
     const keys = plan.delete.map(({ object_key }) => object_key);
-    if (!dryRun && keys.length > 0) {
+    if (keys.length > 0) {
       await ports.store.deleteMany(keys, { signal });
       await ports.catalog.commitVacuum({ keys }, { signal });
     }
     report.files_dropped += plan.files_dropped;
     report.objects_deleted += keys.length;
-    report.bytes_deleted += plan.delete.reduce((sum, { size }) => sum + (size ?? 0), 0);
+    report.bytes_deleted += bytesOf(plan);
     report.more = plan.more;
-  } while (report.more && !dryRun && ports.clock.now().getTime() < end);
+  } while (report.more && ports.clock.now().getTime() < end);
   return report;
+}
+
+async function planOnly(
+  { catalog }: Pick<VacuumPorts, "catalog">,
+  signal?: AbortSignal,
+): Promise<VacuumReport> {
+  const plan = await catalog.planVacuum({ limit: listed, dryRun: true }, { signal });
+  return {
+    dry_run: true,
+    files_dropped: 0,
+    objects_deleted: 0,
+    bytes_deleted: 0,
+    more: plan.more,
+    would: {
+      versions: plan.versions,
+      files_dropped: plan.files_dropped,
+      delete: plan.delete,
+      bytes: bytesOf(plan),
+    },
+  };
+}
+
+function bytesOf(plan: VacuumPlan): number {
+  return plan.delete.reduce((sum, { size }) => sum + (size ?? 0), 0);
 }

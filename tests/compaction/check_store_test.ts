@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import { type CheckPorts, checkStore } from "../../shared/compaction/check_store.ts";
+import { wasmKey, wasmModules } from "../../shared/storage/wasm_modules.ts";
 import { createMemoryStore } from "../../shared/storage/memory_store.ts";
 
 interface Said {
@@ -101,4 +102,11 @@ Deno.test("all differences are counted, and so many of them listed", async () =>
   const report = await checkStore({ catalog: catalogOf({}), store }, { listAtMost: 2 });
   assert.equal(report.counts.foreign, 3);
   assert.equal(report.differences.length, 2);
+});
+
+Deno.test("the wasm modules that the deployment put are not foreign", async () => {
+  const store = await storeOf([wasmKey(wasmModules.zstd), "a"]);
+  const { counts, listed } = await checkStore({ catalog: catalogOf({ a: {} }), store });
+  assert.equal(listed, 2);
+  assert.equal(counts.foreign, 0);
 });

@@ -21,7 +21,7 @@ function catalogOf(keys: string[], sliceSize: number) {
           kind: "fragment",
           state: "deleting" as const,
           size: 10,
-          reason: null,
+          reason: "no version since 3 shows it",
         })),
         more: left.size > slice.length,
       });
@@ -64,6 +64,13 @@ Deno.test("a dry run deletes nothing and tells the catalog nothing", async () =>
   assert.equal(store.objects.size, 6);
   assert.deepEqual(catalog.told, []);
   assert.equal(report.more, true);
+  assert.deepEqual([report.objects_deleted, report.bytes_deleted, report.files_dropped], [0, 0, 0]);
+  assert.deepEqual(
+    report.would?.delete.map(({ object_key, reason }) => [object_key, reason]),
+    [["a/1", "no version since 3 shows it"], ["a/2", "no version since 3 shows it"]],
+    "it lists what it would delete, and why",
+  );
+  assert.equal(report.would?.bytes, 20);
 });
 
 Deno.test("keys whose deletion failed are not told as gone", async () => {

@@ -1,0 +1,127 @@
+import { strict as assert } from "node:assert";
+import { createCompactionApp } from "../../functions/compaction/app.ts";
+import { createCompactorApp } from "../../functions/compactor/app.ts";
+import { alice, httpWorld, secretKey, send, tokenOf } from "../support/http_world.ts";
+
+const dataset = "7e57d004-2b97-4e7a-b45f-5387367791cd";
+
+// deno-lint-ignore no-explicit-any -- whatever a method was given
+type Asked = any;
+
+/** The app over a catalog whose method only remembers what it was asked. */
+function recorded(method: string, answer: unknown, env: Record<string, string> = {}) {
+  const world = httpWorld({ env });
+  const asked: Asked[] = [];
+  (world.services.catalog as Asked)[method] = (args: unknown) => {
+    asked.push(args);
+    return Promise.resolve(answer);
+  };
+  return { app: createCompactionApp(world.services), asked, ...world };
+}
+
+const user = async (id = alice) => ({ authorization: `Bearer ${await tokenOf(id)}` });
+
+Deno.test("a redrive whose filter is written wrong redrives nothing", async () => {
+  const { app, asked } = recorded("redriveDeadLetters", { redriven: [], skipped: [], more: false });
+  const redrive = async (json: unknown) =>
+    (await send(app, "POST", "/compaction/dlq/redrive", { headers: await user(), json })).status;
+  for (const json of [{ datasetId: dataset }, { error: "internal" }, { id: [1] }, { ids: [] }]) {
+    assert.equal(await redrive(json), 400, JSON.stringify(json));
+  }
+  assert.equal(asked.length, 0);
+  assert.equal(await redrive({ dataset_id: dataset, error_code: "internal" }), 202);
+  assert.deepEqual(asked[0].filter, { dataset_id: dataset, error_code: "internal" });
+});
+
+Deno.test("an owner retries files in quarantine, as the user of the token", async () => {
+  const { app, asked } = recorded("retryQuarantined", {
+    dataset_id: dataset,
+    files: [3],
+    requested: [],
+  });
+  const retry = async (json: unknown, headers?: Record<string, string>) =>
+    await send(app, "POST", "/compaction/quarantine/retry", {
+      headers: headers ?? await user(),
+      json,
+    });
+  const answer = await retry({ datasetId: dataset, files: [3] });
+  assert.equal(answer.status, 202, JSON.stringify(answer.body));
+  assert.deepEqual(asked[0], { user: alice, dataset, files: [3] });
+  await retry({ datasetId: dataset }, { apikey: secretKey });
+  assert.deepEqual(asked[1], { user: null, dataset, files: null });
+  assert.equal((await retry({ datasetId: dataset, file: 3 })).status, 400);
+  assert.equal((await retry({ datasetId: dataset, user_id: dataset })).status, 403);
+  assert.equal((await retry({ datasetId: dataset }, {})).status, 401);
+  assert.equal(asked.length, 2);
+});
+
+Deno.test("the scheduled trigger takes its bounds from the environment, else from the settings", async () => {
+  const answer = { datasets: [], partitions: 0, more: false };
+  const trigger = async (env: Record<string, string>) => {
+    const { app, asked } = recorded("triggerScheduled", answer, env);
+    const headers = { apikey: secretKey };
+    await send(app, "POST", "/compaction/trigger-scheduled", { headers });
+    return asked[0];
+  };
+  assert.deepEqual(await trigger({}), { maxDatasets: null, concurrency: null, delayMs: null });
+  assert.deepEqual(
+    await trigger({
+      MAX_DATASETS_PER_RUN: "7",
+      SCHEDULE_CONCURRENCY: "2",
+      SCHEDULE_DELAY_MS: "1500",
+    }),
+    { maxDatasets: 7, concurrency: 2, delayMs: 1500 },
+  );
+});
+
+Deno.test("requests with missing fields, an unknown priority or 100 KB of nothing are refused with a code", async () => {
+  const { app, asked } = recorded("requestCompaction", {});
+  const headers = { apikey: secretKey };
+  for (
+    const json of [
+      {},
+      { datasetId: "x" },
+      { datasetId: dataset, priority: "urgent" },
+      { datasetId: dataset, table: "../t" },
+      { datasetId: "x".repeat(100_000) },
+    ]
+  ) {
+    const answer = await send(app, "POST", "/compaction", { headers, json });
+    assert.equal(answer.status, 400);
+    assert.ok(answer.body.code);
+    assert.ok(answer.bytes.length < 2000, "the answer does not echo what was sent");
+  }
+  assert.equal(asked.length, 0);
+});
+
+Deno.test("a vacuum's dry run over HTTP lists what it would do; dry_run=false is none", async () => {
+  const { services, store } = httpWorld();
+  const dry: unknown[] = [];
+  (services.catalog as Asked).planVacuum = ({ dryRun }: { dryRun?: boolean }) => {
+    dry.push(dryRun === true);
+    return Promise.resolve({
+      dry_run: dryRun === true,
+      versions: [],
+      files_dropped: 1,
+      delete: [{ object_key: "a", kind: "fragment", state: "deleting", size: 3, reason: "old" }],
+      more: false,
+    });
+  };
+  (services.catalog as Asked).commitVacuum = () => Promise.resolve({ tombstones: 1, ignored: 0 });
+  await store.put("a", new Uint8Array(3));
+  const app = createCompactorApp(services, () => Promise.reject(new Error("no merge here")));
+  const vacuum = async (query: string) =>
+    (await send(app, "POST", `/compactor/vacuum${query}`, { headers: { apikey: secretKey } })).body;
+  const { would } = await vacuum("?dry_run");
+  assert.deepEqual(would.delete[0], {
+    object_key: "a",
+    kind: "fragment",
+    state: "deleting",
+    size: 3,
+    reason: "old",
+  });
+  assert.equal(store.objects.size, 1);
+  assert.equal((await vacuum("?dry_run=false")).objects_deleted, 1);
+  assert.equal(store.objects.size, 0);
+  assert.deepEqual(dry, [true, false]);
+});
