@@ -18,8 +18,8 @@ export interface ExchangeTools {
 /** An answer, or the verdict on there being none. */
 export type Exchanged = { answer: Answer } | { verdict: Verdict };
 
-// A problem+json or an upload's answer is under 2 KB; an HTML error page may be anything.
-const longestAnswer = 64 * 1024;
+// A body of 128 tables (the service's limit) is answered with 60 KB; an HTML page may be anything.
+const longestAnswer = 256 * 1024;
 
 /** Sends one request and reads its answer. Redirects are not followed: a login page is no answer. */
 export async function exchange(
@@ -43,7 +43,11 @@ export async function exchange(
         status: response.status,
         json: isObject ? json as Record<string, unknown> : null,
         text: text.slice(0, 500),
-        retryAfterMs: retryAfterMs(response.headers.get("retry-after"), tools.clock.now()),
+        retryAfterMs: retryAfterMs(
+          response.headers.get("retry-after"),
+          tools.clock.now(),
+          response.headers.get("date"),
+        ),
       },
     };
   } catch (thrown) {

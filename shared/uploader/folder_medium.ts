@@ -125,8 +125,12 @@ export async function openFolderMedium(options: FolderMediumOptions): Promise<Pe
       const found: MediumScan = { unreadable: [], orphans: [], foreign: [] };
       // One map of names to what is there: with 10,000 pairs every needless copy shows.
       const pairs = new Map<string, number>();
+      // What isn't a file in a record's place (a link that some tool put there): its bytes are no orphan.
+      const strange = new Set<string>();
       for (const { name, kind } of await fs.list(root)) {
-        if (kind === "file" && pairName.test(name)) {
+        const isPair = pairName.test(name);
+        if (isPair && kind !== "file") strange.add(name.slice(0, 32));
+        if (isPair && kind === "file") {
           const id = name.slice(0, 32), half = name.endsWith(".bin") ? hasBytes : hasRecord;
           pairs.set(id, (pairs.get(id) ?? 0) | half);
         } else if (name !== ".sediment" && !name.endsWith(".json.broken")) {
@@ -145,8 +149,9 @@ export async function openFolderMedium(options: FolderMediumOptions): Promise<Pe
         slice = [];
       };
       for (const [id, halves] of pairs) {
-        if ((halves & hasRecord) === 0) found.orphans.push(id);
-        else if (slice.push(id) === scanSlice) await readSlice();
+        if ((halves & hasRecord) === 0) {
+          if (!strange.has(id)) found.orphans.push(id);
+        } else if (slice.push(id) === scanSlice) await readSlice();
       }
       await readSlice();
       return found;

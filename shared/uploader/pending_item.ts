@@ -8,7 +8,6 @@ import {
   type PendingItem,
   recordVersion,
   type StartedUpload,
-  withoutCredentials,
 } from "./pending_record.ts";
 import { type ItemEvent, itemTransitions } from "./transitions.ts";
 import type { UploadMeta } from "./upload_meta.ts";
@@ -17,6 +16,7 @@ import type { UploadMeta } from "./upload_meta.ts";
 export interface Draft {
   targetUrl: string;
   meta: UploadMeta;
+  /** Checked by check_headers.ts. */
   headers?: Record<string, string>;
   userId?: string | null;
 }
@@ -52,7 +52,7 @@ export function newItem(
     id,
     state: "waiting",
     target_url: draft.targetUrl,
-    headers: withoutCredentials(draft.headers ?? {}),
+    headers: draft.headers ?? {},
     created_at: iso(now),
     requeued_at: null,
     attempt_count: 0,

@@ -117,10 +117,3 @@ export function iso(milliseconds: number): string {
   const farthest = Date.UTC(9999, 11, 31);
   return new Date(Math.min(Math.max(0, milliseconds), farthest)).toISOString();
 }
-
-const secretHeaders = /^(authorization|apikey|cookie|proxy-authorization|x-signature)$/i;
-
-/** Headers without those that carry credentials; records outlive sessions and lie on disk. */
-export function withoutCredentials(headers: Record<string, string>): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !secretHeaders.test(name)));
-}

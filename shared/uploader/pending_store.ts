@@ -3,10 +3,11 @@
  * removed only when the service has them (or a person says so). Everything that reads and then writes
  * does so under the medium's lock, so that several processes or tabs can share one store.
  */
-import { asSedimentError, SedimentError } from "../errors.ts";
+import { SedimentError } from "../errors.ts";
+import { checkedBytes } from "./checked_bytes.ts";
 import type { Clock } from "./clock.ts";
-import { systemCode } from "./file_system.ts";
 import type { Say } from "./log.ts";
+import { makeRoom } from "./make_room.ts";
 import {
   about,
   applyEvent,
@@ -22,9 +23,11 @@ import type {
   PendingMedium,
   StoredBytes,
 } from "./pending_medium.ts";
-import { ms, type PendingItem, readRecord, writeRecord } from "./pending_record.ts";
+import { type PendingItem, readRecord, writeRecord } from "./pending_record.ts";
+import { RemovedBytes } from "./removed_bytes.ts";
 import { isClaimLost, repairItem } from "./repair_item.ts";
 import type { UploaderSettings } from "./settings.ts";
+import { guarded, isFull, locked } from "./store_guard.ts";
 import { type ItemEvent, itemTransitions } from "./transitions.ts";
 import { identityOf } from "./upload_meta.ts";
 import { UnwrittenRecords } from "./unwritten_records.ts";
@@ -34,6 +37,8 @@ import { Usage } from "./usage.ts";
 export interface Saved {
   status: "saved" | "duplicate";
   item: PendingItem;
+  /** Ids of the items that the quota dropped to make room. */
+  dropped: string[];
 }
 
 /** The parts a store is made of. */
@@ -44,24 +49,20 @@ export interface PendingStoreOptions {
   say: Say;
 }
 
-/** Bytes up to this are held in memory while they are sent. */
-const smallBytes = 8 * 1024 * 1024;
-
 /** See the file's head. */
 export class PendingStore {
   readonly #parts: PendingStoreOptions;
   readonly #medium: PendingMedium;
   readonly #usage: Usage;
   readonly #unwritten = new UnwrittenRecords();
-  /** Removed items whose bytes are still there: one sync serves many. */
-  readonly #removed = new Set<string>();
-  #tidying: Promise<void> | null = null;
+  readonly #removed: RemovedBytes;
   #nonces = 0;
 
   constructor(options: PendingStoreOptions) {
     this.#parts = options;
     this.#medium = options.medium;
     this.#usage = new Usage(options.settings.pending);
+    this.#removed = new RemovedBytes(options.medium);
   }
 
   /** The folder or database. */
@@ -81,8 +82,8 @@ export class PendingStore {
       const { clock, settings, say } = this.#parts;
       if (source instanceof Uint8Array) {
         // Known before anything is written: the same table saved over and over costs no disk.
-        const id = identityOf(draft.targetUrl, draft.meta, await this.#medium.digest(source));
-        const there = await this.#duplicateOf(id);
+        const hash = await this.#medium.digest(source);
+        const there = await this.#duplicateOf(source.length, hash, draft);
         if (there) return there;
       }
       const staged = await this.#medium.stage(source, settings.pending.quota_bytes);
@@ -90,15 +91,15 @@ export class PendingStore {
         if (staged.size === 0) throw new SedimentError("empty_file", "the upload has no bytes");
         const id = identityOf(draft.targetUrl, draft.meta, staged.sha256);
         return await this.#locked(async () => {
-          const there = await this.#duplicateOf(id);
+          const there = await this.#duplicateOf(staged.size, staged.sha256, draft);
           if (there) return there;
-          await this.#makeRoom(staged.size, id);
+          const dropped = await this.#makeRoom(staged.size, id);
           const item = newItem(id, draft, staged.size, staged.sha256, clock.now());
           await this.#medium.commit(id, staged, writeRecord(item));
           this.#unwritten.forget(id);
           this.#usage.put(id, item.size);
           say("saved", { id, size: item.size, ...about(item) });
-          return { status: "saved", item };
+          return { status: "saved", item, dropped };
         });
       } finally {
         await staged.discard().catch(() => {});
@@ -112,7 +113,7 @@ export class PendingStore {
    * in the log.
    */
   async list(): Promise<PendingItem[]> {
-    await this.#tidying;
+    await this.#removed.settled();
     return await this.#guard(async () => {
       const { say } = this.#parts;
       if (this.#unwritten.ids.length > 0) await this.#locked(() => this.#writeUnwritten());
@@ -162,7 +163,7 @@ export class PendingStore {
 
   /** Ends what goes on in the background. */
   async close(): Promise<void> {
-    await this.#tidying;
+    await this.#removed.settled();
     await this.#medium.close();
   }
 
@@ -204,28 +205,7 @@ export class PendingStore {
    * @throws `bytes_missing`, `bytes_changed`
    */
   async bytes(item: PendingItem): Promise<StoredBytes> {
-    return await this.#guard(async () => {
-      const stored = await this.#medium.bytes(item.id);
-      if (!stored) {
-        throw new SedimentError("bytes_missing", `${item.file_path} isn't there, or is a link`);
-      }
-      // Small ones are read once, for the check and for the sending.
-      const whole = stored.size === item.size && stored.size <= smallBytes
-        ? await stored.read()
-        : null;
-      const hash = whole
-        ? await this.#medium.digest(whole)
-        : stored.size === item.size
-        ? await stored.sha256()
-        : "not looked at";
-      if (hash !== item.content_hash) {
-        const found = `${item.file_path}: ${stored.size} bytes, sha256 ${hash}`;
-        throw new SedimentError("bytes_changed", found, {
-          expected: `${item.size} bytes, sha256 ${item.content_hash}`,
-        });
-      }
-      return whole ? inMemory(whole, hash) : stored;
-    });
+    return await this.#guard(() => checkedBytes(item, this.#medium));
   }
 
   /** A lock of this store's own, such as the one of the retry service. */
@@ -272,27 +252,7 @@ export class PendingStore {
     await this.#medium.remove(id);
     this.#usage.remove(id);
     this.#removed.add(id);
-    this.#tidying ??= this.#tidy();
     return null;
-  }
-
-  /** In the background: what fails here is an orphan, and removed at the next start. */
-  async #tidy(): Promise<void> {
-    try {
-      while (this.#removed.size > 0) {
-        await this.#locked(async () => {
-          const ids = [...this.#removed];
-          this.#removed.clear();
-          const gone: string[] = [];
-          for (const id of ids) if (await this.#medium.read(id) === null) gone.push(id);
-          await this.#medium.removeBytes(gone);
-        });
-      }
-    } catch {
-      /* see above */
-    } finally {
-      this.#tidying = null;
-    }
   }
 
   /** The item of a record as it is now; null when there is none that this version can use. */
@@ -336,83 +296,51 @@ export class PendingStore {
   }
 
   /** What a save answers when the identity is there; one that has expired is saved anew. */
-  async #duplicateOf(id: string): Promise<Saved | null> {
-    const item = await this.#there(id);
+  async #duplicateOf(size: number, hash: string, draft: Draft): Promise<Saved | null> {
+    const id = identityOf(draft.targetUrl, draft.meta, hash);
+    const text = await this.#medium.read(id);
+    if (text === null) return null;
+    const read = readRecord(id, text);
+    if (read.kind === "newer") {
+      this.#parts.say("skipped_newer", { id, version: read.version });
+      return duplicate(heldByNewer(newItem(id, draft, size, hash, this.#parts.clock.now()), read));
+    }
+    const item = read.kind === "item" ? this.#unwritten.over(id, text) ?? read.item : null;
     if (!item || itemTransitions[item.state].save?.does !== "duplicate") return null;
     this.#parts.say("skipped_duplicate", { id, state: item.state, ...about(item) });
-    return { status: "duplicate", item };
+    return duplicate(item);
   }
 
-  async #makeRoom(size: number, forId: string): Promise<void> {
-    if (this.#usage.fits(size)) return;
-    const { settings: { pending }, say } = this.#parts;
-    if (pending.when_full === "drop_oldest" && size <= pending.quota_bytes) {
-      for (const item of await this.#droppable(forId)) {
+  async #makeRoom(size: number, forId: string): Promise<string[]> {
+    const { settings, say } = this.#parts;
+    return await makeRoom(size, forId, {
+      medium: this.#medium,
+      usage: this.#usage,
+      quota: settings.pending,
+      drop: async (item) => {
         await this.#apply(item.id, "drop", {});
         say("dropped", { id: item.id, was: item.state, why: "quota", ...about(item) });
-        if (this.#usage.fits(size)) return;
-      }
-    }
-    throw new SedimentError(
-      "pending_full",
-      `${this.#usage.items} items with ${this.#usage.bytes} bytes are pending; ${size} more don't fit`,
-      { expected: `at most ${pending.quota_items} items and ${pending.quota_bytes} bytes` },
-    );
-  }
-
-  /** In the order of dropping: those that nobody waits for first, then the oldest. */
-  async #droppable(except: string): Promise<PendingItem[]> {
-    const rank = { expired: 0, dead: 1, waiting: 2, parked: 2, sending: 3 };
-    const items: PendingItem[] = [];
-    await this.#medium.scan(({ id, text }) => {
-      const read = readRecord(id, text);
-      if (read.kind !== "item" || id === except || read.item.state === "sending") return;
-      items.push(read.item);
+      },
     });
-    return items.sort((a, b) =>
-      rank[a.state] - rank[b.state] || ms(a.created_at) - ms(b.created_at)
-    );
   }
 
   async #locked<T>(action: () => Promise<T>): Promise<T> {
-    const lock = await this.#medium.lock("store");
-    if (!lock) throw new SedimentError("pending_unusable", "the store's lock was not given");
-    try {
-      return await action();
-    } finally {
-      await lock.release();
-    }
+    return await locked(this.#medium, action);
   }
 
   async #guard<T>(action: () => Promise<T>): Promise<T> {
-    try {
-      return await action();
-    } catch (thrown) {
-      const detail = `${this.#medium.name}: ${asSedimentError(thrown).message}`;
-      const code = isFull(thrown) ? "pending_full" : "pending_unusable";
-      const error = thrown instanceof SedimentError
-        ? thrown
-        : new SedimentError(code, detail, { cause: thrown });
-      if (error.code === "pending_full") this.#parts.say("full", { message: error.message });
-      throw error;
-    }
+    return await guarded(action, this.#medium, this.#parts.say);
   }
 }
 
-function inMemory(bytes: Uint8Array<ArrayBuffer>, sha256: string): StoredBytes {
-  return {
-    size: bytes.length,
-    read: () => Promise.resolve(bytes),
-    slice: (start, end) => Promise.resolve(bytes.slice(start, end)),
-    sha256: () => Promise.resolve(sha256),
-  };
+const duplicate = (item: PendingItem): Saved => ({ status: "duplicate", item, dropped: [] });
+
+/** An item as a newer version has it, as far as this one can say. It isn't written down. */
+function heldByNewer(item: PendingItem, { version }: { version: number }): PendingItem {
+  const message = `a newer version of the uploader (records of version ${version}) has it`;
+  return { ...item, last_error: { code: "record_newer", message, at: item.created_at } };
 }
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
-}
-
-function isFull(error: unknown): boolean {
-  return ["ENOSPC", "EDQUOT"].includes(systemCode(error)) ||
-    (error as { name?: string } | null)?.name === "QuotaExceededError";
 }

@@ -1,5 +1,5 @@
 /** Which pending items a batch tries, and why the others wait. Pure. */
-import { ceilingMs, isDue } from "./backoff.ts";
+import { ceilingMs, isDue, longestRetryAfterMs } from "./backoff.ts";
 import { ms, type PendingItem } from "./pending_record.ts";
 import type { Credential } from "./session.ts";
 import type { UploaderSettings } from "./settings.ts";
@@ -65,7 +65,11 @@ export function authWaitMs(failures: number, retry: UploaderSettings["retry"]): 
 }
 
 function isTimeCome(item: PendingItem, { now, credential, retry }: BatchFacts): boolean {
-  if (item.state !== "parked") return isDue(ms(item.next_attempt_at), now);
+  if (item.state !== "parked") {
+    // Never tried: it has nothing to wait for. Tried in the future: the clock was set back since.
+    if (item.last_attempt_at === null || ms(item.last_attempt_at) > now + 1000) return true;
+    return isDue(ms(item.next_attempt_at), now, longestRetryAfterMs);
+  }
   if (credential?.fingerprint === item.refused_credential) return false;
   const since = item.last_attempt_at === null ? 0 : ms(item.last_attempt_at);
   return isDue(since + authWaitMs(item.auth_failures, retry), now);

@@ -45,6 +45,16 @@ export function judgeStored(
     : judgeAnswer(answer);
 }
 
+/**
+ * A first request that something else than the service has answered (a hotel's login page): nothing of
+ * the item has left, so it is the network's absence. A night in that hotel must not spend five attempts.
+ */
+function nothingSent(verdict: Verdict): Verdict {
+  return verdict.kind === "retry" && verdict.reason.code === "unexpected_answer"
+    ? { kind: "unreachable", reason: verdict.reason }
+    : verdict;
+}
+
 /** The first request. An answer that is already the end (a duplicate known by its hash) is a verdict. */
 export async function beginUpload(
   item: PendingItem,
@@ -74,7 +84,7 @@ export async function beginUpload(
   }
   const text = answer.json?.uploadUrl, expiresAt = answer.json?.expiresAt;
   if (answer.status !== 200 || typeof text !== "string" || !URL.canParse(text, url)) {
-    return { verdict: judgeAnswer(answer) };
+    return { verdict: nothingSent(judgeAnswer(answer)) };
   }
   // Numbers of seconds and of milliseconds are both in the field.
   const expires = typeof expiresAt === "number"

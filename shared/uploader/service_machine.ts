@@ -1,5 +1,5 @@
 /** The retry service's state: the table of transitions.ts with the times that its cells speak of. */
-import { backoffMs, isDue } from "./backoff.ts";
+import { backoffMs, isDue, longestWaitMs } from "./backoff.ts";
 import type { Clock } from "./clock.ts";
 import type { Say } from "./log.ts";
 import { authWaitMs } from "./plan_batch.ts";
@@ -146,7 +146,9 @@ export class ServiceMachine {
       this.#pauseStreak,
       900_000,
     );
-    const until = this.#clock.now() + Math.max(backoff, facts.retryAfterMs ?? 0);
+    // A day of Retry-After is its item's: a quota, perhaps of one kind of upload. The others ask hourly.
+    const asked = Math.min(facts.retryAfterMs ?? 0, longestWaitMs);
+    const until = this.#clock.now() + Math.max(backoff, asked);
     this.#pause = { why, until, streak: this.#pauseStreak, reason: facts.reason };
     this.#say("paused", { why, until: new Date(until).toISOString(), ...facts.reason });
   }

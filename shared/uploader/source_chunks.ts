@@ -26,3 +26,30 @@ export async function* chunksOf(source: ByteSource): AsyncGenerator<Uint8Array> 
     }
   } else yield* source;
 }
+
+/** A source that ends with the signal, also while it waits for a piece that never comes. */
+export function untilAborted(source: ByteSource, signal?: AbortSignal): ByteSource {
+  // Bytes and blobs are there already.
+  if (!signal || source instanceof Uint8Array || source instanceof Blob) return source;
+  if (source instanceof ReadableStream) {
+    return source.pipeThrough(new TransformStream<Uint8Array, Uint8Array>(), { signal });
+  }
+  return (async function* () {
+    const pieces = chunksOf(source);
+    const aborted = new Promise<never>((_, reject) => {
+      if (signal.aborted) reject(signal.reason);
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    });
+    aborted.catch(() => {});
+    try {
+      for (;;) {
+        const { done, value } = await Promise.race([pieces.next(), aborted]);
+        if (done) return;
+        yield value;
+      }
+    } finally {
+      // Not waited for: a generator that hangs in next() never gets to its return().
+      void pieces.return(undefined).catch(() => {});
+    }
+  })();
+}

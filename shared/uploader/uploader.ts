@@ -15,7 +15,7 @@
  * ```
  */
 import { SedimentError } from "../errors.ts";
-import type { ResumableSender, SendProgress } from "./attempt.ts";
+import type { ResumableSender } from "./attempt.ts";
 import type { BatchReport } from "./batch_report.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Fetch } from "./exchange.ts";
@@ -30,8 +30,14 @@ import { SignedInUser } from "./signed_in_user.ts";
 import { checkSettings } from "./check_settings.ts";
 import type { UploaderSettingsInput } from "./settings.ts";
 import { startTriggers } from "./triggers.ts";
-import { checkMeta, type UploadMetaInput } from "./upload_meta.ts";
-import type { Reason, StoredAnswer } from "./verdict.ts";
+import {
+  createUpload,
+  type RoomMade,
+  type UploadOptions,
+  type UploadOutcome,
+  type Watchers,
+} from "./upload.ts";
+import type { UploadMetaInput } from "./upload_meta.ts";
 
 /** Options of {@link createUploader}. */
 export interface UploaderOptions {
@@ -52,35 +58,6 @@ export interface UploaderOptions {
   resumable?: ResumableSender;
 }
 
-/** Options of one upload. */
-export interface UploadOptions {
-  /**
-   * Ends the sending. What was saved stays pending and is sent later; `drop(id)` takes it back.
-   */
-  signal?: AbortSignal;
-  onProgress?: (progress: UploadProgress) => void;
-  /** More headers for the requests to the service. Credentials are not kept. */
-  headers?: Record<string, string>;
-  /** Only save; the retry service sends. @default true */
-  sendNow?: boolean;
-}
-
-/** How far an upload is. */
-export type UploadProgress =
-  | { phase: "saving" }
-  | { phase: "saved"; id: string; duplicate: boolean }
-  | ({ phase: "sending"; id: string } & SendProgress)
-  | { phase: "stored"; id: string };
-
-/** What an upload came to. Whatever it says, nothing is lost. */
-export type UploadOutcome =
-  /** The service has it. `duplicate`: it had it before. */
-  | { status: "stored"; id: string; duplicate: boolean; answer: StoredAnswer | null }
-  /** It is kept and will be sent. `duplicate`: this identity was pending already. */
-  | { status: "pending"; id: string; duplicate: boolean; reason: Reason }
-  /** The service refused it for good (or it was tried too often): see `dead()`. */
-  | { status: "dead"; id: string; duplicate: boolean; reason: Reason };
-
 /** See {@link createUploader}. */
 export interface Uploader {
   /**
@@ -93,7 +70,7 @@ export interface Uploader {
     source: ByteSource,
     meta: UploadMetaInput,
     options?: UploadOptions,
-  ): Promise<UploadOutcome>;
+  ): Promise<UploadOutcome & RoomMade>;
   /** Starts the triggers: start-up, session, interval, online. */
   start(): void;
   /** Sends what is pending now, whatever the waiting times say. */
@@ -124,7 +101,7 @@ export async function createUploader(options: UploaderOptions): Promise<Uploader
   const say = createSay(options.log ?? silentLog, () => clock.now());
   const base = options.url.replace(/\/+$/, "");
   const fetch = options.fetch ?? ((url, init) => globalThis.fetch(url, init));
-  const watchers = new Map<string, { signal?: AbortSignal; onProgress?(p: SendProgress): void }>();
+  const watchers: Watchers = new Map();
 
   const store = new PendingStore({ medium, clock, settings, say });
   const service = new RetryService({
@@ -158,46 +135,8 @@ export async function createUploader(options: UploaderOptions): Promise<Uploader
       write: (value) => store.writeNote(userNote, value),
     },
   });
+  const upload = createUpload({ base, store, service, user, watchers });
   let endTriggers: (() => void) | null = null;
-
-  async function upload(
-    source: ByteSource,
-    metaInput: UploadMetaInput,
-    options: UploadOptions = {},
-  ): Promise<UploadOutcome> {
-    const { signal, onProgress, headers } = options;
-    const meta = checkMeta(metaInput);
-    throwIfAborted(signal);
-    onProgress?.({ phase: "saving" });
-    const userId = await user.id();
-    const targetUrl = `${base}/${meta.kind === "asset" ? "asset-sync" : "battle-data"}/upload`;
-    const saved = await store.save(source, { targetUrl, meta, headers, userId });
-    const { id } = saved.item;
-    const duplicate = saved.status === "duplicate";
-    onProgress?.({ phase: "saved", id, duplicate });
-    if (saved.item.state === "dead") return ended(saved.item, duplicate);
-    if (options.sendNow === false) return waiting(id, duplicate, saved.item.last_error);
-    // One that is pending already keeps its own pace: the app that saves it again and again must not
-    // make requests again and again.
-    if (duplicate) return waiting(id, true, saved.item.last_error);
-    throwIfAborted(signal, id);
-    watchers.set(id, {
-      signal,
-      onProgress: onProgress && ((progress) => onProgress({ phase: "sending", id, ...progress })),
-    });
-    try {
-      const tried = await service.tryNow(id);
-      throwIfAborted(tried.end === "stopped" ? signal : undefined, id);
-      if (tried.end === "stored") {
-        onProgress?.({ phase: "stored", id });
-        return { status: "stored", id, duplicate: tried.duplicate, answer: tried.answer };
-      }
-      if (tried.end === "dead" && tried.item) return ended(tried.item, duplicate);
-      return waiting(id, duplicate, tried.end === "taken" ? null : tried.reason);
-    } finally {
-      watchers.delete(id);
-    }
-  }
 
   const list = async (dead: boolean) =>
     (await store.list()).filter(({ state }) => (state === "dead" || state === "expired") === dead);
@@ -252,23 +191,4 @@ export async function createUploader(options: UploaderOptions): Promise<Uploader
       await store.close();
     },
   };
-}
-
-function waiting(id: string, duplicate: boolean, reason: Reason | null): UploadOutcome {
-  const none = { code: "pending", message: "it waits for the retry service" };
-  return { status: "pending", id, duplicate, reason: reason ?? none };
-}
-
-function ended(item: PendingItem, duplicate: boolean): UploadOutcome {
-  const reason = item.last_error ?? { code: "internal", message: "no reason was kept" };
-  return { status: "dead", id: item.id, duplicate, reason };
-}
-
-function throwIfAborted(signal: AbortSignal | undefined, id?: string): void {
-  if (!signal?.aborted) return;
-  const kept = id ? "; it stays pending" : "; nothing was kept";
-  throw new SedimentError("aborted", `the upload was stopped by its signal${kept}`, {
-    cause: signal.reason,
-    extra: id ? { id } : undefined,
-  });
 }

@@ -4,6 +4,7 @@ import {
   backoffMs,
   ceilingMs,
   isDue,
+  longestRetryAfterMs,
   longestWaitMs,
   retryAfterMs,
 } from "../../shared/uploader/backoff.ts";
@@ -27,7 +28,10 @@ Deno.test("Retry-After is read as seconds and as a date, and nothing else", () =
   assert.equal(retryAfterMs(" 0 ", now), 0);
   assert.equal(retryAfterMs("Sun, 22 Nov 2026 12:00:30 GMT", now), 30_000);
   assert.equal(retryAfterMs("Sun, 22 Nov 2026 11:00:00 GMT", now), 0);
-  assert.equal(retryAfterMs("99999999999999999999", now), longestWaitMs);
+  assert.equal(retryAfterMs("99999999999999999999", now), longestRetryAfterMs);
+  const server = "Sun, 22 Nov 2026 11:59:00 GMT"; // its clock is a minute behind ours
+  assert.equal(retryAfterMs("Sun, 22 Nov 2026 11:59:30 GMT", now, server), 30_000);
+  assert.equal(retryAfterMs("7", now, server), 7000);
   assert.equal(retryAfterMs("soon", now), null);
   assert.equal(retryAfterMs("-5x", now), null);
   assert.equal(retryAfterMs(null, now), null);

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { SedimentError } from "../../shared/errors.ts";
-import type { UploadProgress } from "../../shared/uploader/uploader.ts";
+import type { UploadProgress } from "../../shared/uploader/upload.ts";
 import type { Fault, SeenRequest } from "./support/fake_service.ts";
 import { bytesOf, datasetId, fragment, withUploader } from "./support/setup.ts";
 

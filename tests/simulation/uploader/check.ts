@@ -26,6 +26,10 @@ export function violations(world: World, items: PendingItem[]): string[] {
       found.push(`${code}, though no stranger touched the folder: ${item.id}`);
     }
   }
+  for (const { identity, user } of world.contents) {
+    const sender = service.stored.get(identity)?.user;
+    if (user && sender && sender !== user) found.push(`${user}'s, sent as ${sender}: ${identity}`);
+  }
   for (const leftover of leftovers(world)) found.push(`left behind: ${leftover}`);
   found.push(...tooManyRequests(world));
   const unwritten = world.log.some((event) => event.event === "full" && event.id !== undefined);
@@ -40,9 +44,11 @@ function tooManyRequests(world: World): string[] {
   const maxAttempts = 5;
   for (const { identity } of world.contents) {
     const requests = world.service.requests.filter((request) => request.identity === identity);
-    // A request that no server saw, and one that was refused, are no attempt.
-    const counted = requests.filter(({ status }) =>
-      status !== "refuse_connection" && status !== 401
+    // A request that no server saw, one that was refused, and a first one that a hotel answered, are no
+    // attempt.
+    const counted = requests.filter(({ status, step }) =>
+      status !== "refuse_connection" && status !== 401 && status !== 403 &&
+      !(step === "begin" && String(status).startsWith("portal"))
     );
     // Saved anew after it was stored or had expired, or re-queued: its attempts begin again.
     const lives = world.lives.get(identity) ?? 0;
@@ -55,6 +61,15 @@ function tooManyRequests(world: World): string[] {
     if (counted.length > bound) {
       found.push(`${counted.length} requests for ${identity}, of at most ${bound}`);
     }
+  }
+  // One to see in each batch, and batches come a minute apart; one for each that was just saved.
+  const portals = world.service.requests.filter(({ status }) =>
+    String(status).startsWith("portal")
+  );
+  const minutes = world.time.elapsed / 60_000 * world.running.length;
+  const lives = [...world.lives.values()].reduce((sum, count) => sum + count, 0);
+  if (portals.length > minutes + world.starts + world.manual + 4 * lives) {
+    found.push(`${portals.length} requests to a hotel's login page in ${minutes} minutes`);
   }
   const refused = world.service.requests.filter(({ status }) => status === 401).length;
   const bound = world.refusalBound();

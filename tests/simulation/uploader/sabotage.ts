@@ -11,6 +11,7 @@ export const sabotages = {
   "no-claim-write": "a claim and its spent attempt are not written down",
   "bytes-first": "a removal takes the bytes before the record",
   "no-auth-backoff": "refusals in a row don't wait",
+  "no-owner": "items don't know whose they are",
 } as const;
 
 /** See {@link sabotages}. */

@@ -50,7 +50,7 @@ export async function runSeed(seed: number, sabotage: Sabotage | null = null): P
   for (let slot = 0; slot < slots; slot++) {
     repeat(
       () => time.between(1_000, 5 * minute),
-      () => void world.upload(slot, time.pick(world.contents)),
+      () => void world.upload(slot, time.pick(world.contents.filter((c) => c.user === world.user))),
     );
   }
   repeat(
@@ -76,6 +76,12 @@ export async function runSeed(seed: number, sabotage: Sabotage | null = null): P
       world.note("the clock jumps");
     });
   }
+  if (time.chance(0.5)) {
+    repeat(
+      () => time.between(minute, 40 * minute),
+      () => world.signIn(time.pick(["ann", "bob", null])),
+    );
+  }
   if (time.chance(0.3)) {
     const between = () => time.between(minute, 40 * minute);
     repeat(between, () => void world.lendAHand(time.between(0, slots - 1)));
@@ -84,11 +90,12 @@ export async function runSeed(seed: number, sabotage: Sabotage | null = null): P
 
   over = true;
   setClimate(world, { ...calm });
-  world.refresh();
+  world.signIn("ann");
   const pending = world.unended().length;
   world.note(`calm, with ${pending} unended`);
   // Until nothing waits: the longest are an hour's backoff and the TTL.
   for (let hour = 0; hour < 80 && (hour === 0 || world.unended().length > 0); hour++) {
+    world.signIn(hour % 2 === 0 ? "ann" : "bob"); // each sends what is theirs
     steps += await time.run(time.elapsed + 60 * minute);
   }
   return await account(world, seed, "random", steps, pending);
@@ -174,14 +181,16 @@ function randomClimate(world: World, crash: number): Climate {
   const { time } = world;
   const rate = () => time.pick([0, 0, 0.05, 0.3, 0.9]);
   const network = { lose: 0, refuse: 0, error: 0, busy: 0, portal: 0, hang: 0 };
-  let [full, io, tokenTaken] = [0, 0, true];
-  switch (time.pick(["calm", "flaky", "offline", "errors", "storm", "portal", "disk", "hell"])) {
+  let [full, io, tokenTaken, lapsed] = [0, 0, true, false];
+  const kinds = ["calm", "flaky", "offline", "errors", "storm", "portal", "disk", "hell"] as const;
+  switch (time.pick([...kinds])) {
     case "flaky":
       network.lose = rate();
       network.hang = time.pick([0, 0.05]);
       break;
     case "offline":
       network.refuse = 1;
+      lapsed = time.chance(0.5);
       break;
     case "errors":
       network.error = rate();
@@ -203,7 +212,7 @@ function randomClimate(world: World, crash: number): Climate {
       tokenTaken = time.chance(0.8);
       break;
   }
-  return { ...calm, crash, full, io, network, tokenTaken };
+  return { ...calm, crash, full, io, network, tokenTaken, lapsed };
 }
 
 async function account(

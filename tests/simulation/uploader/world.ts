@@ -1,4 +1,5 @@
 /** The world of one seed: a disk, a service, a session, processes that upload, die and come back. */
+import { SedimentError } from "../../../shared/errors.ts";
 import { openFolderMedium } from "../../../shared/uploader/folder_medium.ts";
 import type { LogEvent } from "../../../shared/uploader/log.ts";
 import type { PendingMedium } from "../../../shared/uploader/pending_medium.ts";
@@ -26,7 +27,12 @@ export interface Content {
   meta: UploadMetaInput;
   /** What the service tells it by. */
   identity: string;
+  /** Who saves it; null: somebody who isn't signed in. */
+  user: User;
 }
+
+/** Who is signed in. */
+export type User = "ann" | "bob" | null;
 
 /** How rough the world is; probabilities are for each call or request. */
 export interface Climate extends Breakage {
@@ -40,6 +46,8 @@ export interface Climate extends Breakage {
   };
   /** Whether the service takes the session. */
   tokenTaken: boolean;
+  /** The token has run out, and there is no network to refresh it. */
+  lapsed: boolean;
 }
 
 /** A climate in which nothing breaks. */
@@ -50,6 +58,7 @@ export const calm: Climate = {
   noSync: false,
   network: { lose: 0, refuse: 0, error: 0, busy: 0, portal: 0, hang: 0 },
   tokenTaken: true,
+  lapsed: false,
 };
 
 /** A running process with its uploader. */
@@ -59,7 +68,12 @@ export interface Running {
 }
 
 const folder = "/pending";
-const datasetId = "0b3f1c58-5b0f-4f0e-9d3e-6a1f0c2d4e5f";
+/** A dataset for each user: the first who uploads to one owns it. */
+const datasetOf = {
+  ann: "0b3f1c58-5b0f-4f0e-9d3e-6a1f0c2d4e5f",
+  bob: "1b3f1c58-5b0f-4f0e-9d3e-6a1f0c2d4e5f",
+  nobody: "2b3f1c58-5b0f-4f0e-9d3e-6a1f0c2d4e5f",
+};
 
 /** What the service tells an item by. */
 export function identityOfItem(item: Pick<PendingItem, "context" | "content_hash">): string {
@@ -104,6 +118,7 @@ export class World {
   readonly #sessionListeners = new Set<(event: SessionEvent) => void>();
   #tokens = 0;
   token: string;
+  user: User = "ann";
   #owners = 0;
   readonly #alive = new Map<string, SimulatedProcess>();
   /** Processes of another host can't be looked at. */
@@ -114,10 +129,10 @@ export class World {
     this.disk = new CrashingDisk(this.time);
     this.sabotage = sabotage;
     this.sameHost = this.time.chance(0.7);
-    this.token = `token-${++this.#tokens}`;
+    this.token = this.#newToken();
     this.service = new FakeService({
       now: () => Date.UTC(2026, 10, 22) + this.time.elapsed, // the server's clock is right
-      userOf: () => this.climate.tokenTaken ? "user" : null,
+      userOf: (token) => this.climate.tokenTaken ? credentialOf(token).userId : null,
       fault: (request) => this.#networkFault(request),
       stageSeconds: 120,
     });
@@ -125,7 +140,9 @@ export class World {
     this.settings = {
       retry: sabotage === "no-auth-backoff" ? { auth_backoff_seconds: 0 } : {},
     };
-    for (let i = 0; i < 12; i++) this.#addContent(i);
+    for (let i = 0; i < 12; i++) this.#addContent(i, "ann");
+    for (let i = 12; i < 18; i++) this.#addContent(i, "bob");
+    for (let i = 18; i < 22; i++) this.#addContent(i, null);
   }
 
   /** Writes down what happened, for the trace of a failing seed. */
@@ -214,9 +231,26 @@ export class World {
 
   /** The session gets another token, and says so. */
   refresh(): void {
-    this.token = `token-${++this.#tokens}`;
+    if (this.user === null) return;
+    this.token = this.#newToken();
     this.note("TOKEN_REFRESHED");
-    for (const listener of this.#sessionListeners) listener("TOKEN_REFRESHED");
+    this.#tell("TOKEN_REFRESHED");
+  }
+
+  /** Another user signs in, or nobody is signed in any more. */
+  signIn(user: User): void {
+    this.user = user;
+    this.note(`signed in: ${user}`);
+    if (user !== null) this.token = this.#newToken();
+    this.#tell(user === null ? "SIGNED_OUT" : "SIGNED_IN");
+  }
+
+  #newToken(): string {
+    return `x.${btoa(JSON.stringify({ sub: this.user, n: ++this.#tokens }))}.y`;
+  }
+
+  #tell(event: SessionEvent): void {
+    for (const listener of this.#sessionListeners) listener(event);
   }
 
   /** The machine's power fails: all processes die, and what was not synced is lost in part. */
@@ -302,7 +336,12 @@ export class World {
 
   #sessionOf(process: SimulatedProcess): Session {
     return {
-      credential: () => Promise.resolve(credentialOf(this.token)),
+      userId: () => this.sabotage === "no-owner" ? null : this.user,
+      credential: async () => {
+        if (this.user === null) return null;
+        if (this.climate.lapsed) throw new SedimentError("server_unreachable", "no refresh");
+        return await Promise.resolve(credentialOf(this.token));
+      },
       onChange: (listener) => {
         const own = (event: SessionEvent) => {
           if (process.alive) listener(event);
@@ -363,17 +402,23 @@ export class World {
     })();
     if (fault !== undefined) this.faults++;
     const what = typeof fault === "object" ? fault.answer : fault ?? "";
-    this.note(`  ${request.step} ${request.token} ${what}`);
+    const user = request.token && credentialOf(request.token).userId;
+    this.note(`  ${request.step} ${user} ${what}`);
     return fault;
   }
 
-  #addContent(i: number): void {
+  #addContent(i: number, user: User): void {
     const bytes = new Uint8Array(this.time.between(10, 400)).fill(i);
     bytes[0] = i === 0 ? 255 : i;
     const meta: UploadMetaInput = i % 4 === 3
       ? { kind: "asset", key: `assets/${i}`, relative_path: `${i}`, file_name: `${i}` }
-      : { kind: "fragment", dataset_id: datasetId, table: `t${i % 3}`, period_tag: "0" };
+      : {
+        kind: "fragment",
+        dataset_id: datasetOf[user ?? "nobody"],
+        table: `t${i % 3}`,
+        period_tag: "0",
+      };
     const identity = serviceIdentity({ ...meta, content_hash: sha256(bytes) });
-    this.contents.push({ bytes, meta, identity });
+    this.contents.push({ bytes, meta, identity, user });
   }
 }

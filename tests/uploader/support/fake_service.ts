@@ -114,7 +114,7 @@ export class FakeService {
       return "reset";
     }
     if (typeof fault === "object") {
-      seen.status = fault.answer;
+      seen.status = fault.html ? `portal ${fault.answer}` : fault.answer;
       if (fault.html) {
         return new Response("<html>sign in to the hotel's network</html>", {
           status: fault.answer,
