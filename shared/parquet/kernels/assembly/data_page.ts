@@ -27,6 +27,8 @@ let pageBuffer: usize = 0;
 export function readDataPage(c: Column, body: usize, size: u32): bool {
   const n = <u32> page.numValues;
   if (<i64> n > chunk.valuesLeft) return <bool> fail(VALUES_DIFFER, n, chunk.valuesLeft);
+  // also of a page without values: readers don't skip its header
+  if (!page.isEncoding(page.encoding)) return <bool> fail(UNKNOWN_ENCODING, page.encoding);
   if (n > maxPageValues) return <bool> fail(TOO_MANY_VALUES, n, maxPageValues);
   const uncompressed = <u32> page.uncompressedSize;
   const v2 = page.pageType == page.DATA_PAGE_V2;

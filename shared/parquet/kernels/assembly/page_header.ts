@@ -137,7 +137,7 @@ function inner(kind: u32): void {
 }
 
 @inline
-function isEncoding(e: i32): bool {
+export function isEncoding(e: i32): bool {
   return e >= 0 && e <= 9 && e != 1;
 }
 

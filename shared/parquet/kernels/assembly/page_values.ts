@@ -35,9 +35,20 @@ export function readNoValues(p: usize, end: usize): bool {
     if (!chunk.hasDictionary) return <bool> fail(NO_DICTIONARY);
     return p < end && load<u8>(p) <= 32 ? true : <bool> fail(VALUES_SHORT, <i64> (end - p), 0);
   }
+  if (!isFor(encoding, chunk.type)) return <bool> fail(UNKNOWN_ENCODING, encoding);
   if (encoding == 5 || encoding == 6) return decodeDelta(p, end, 0, 8, 0);
   if (encoding == 7) return decodeDelta(p, end, 0, 8, 0) && decodeDelta(deltaEnd, end, 0, 8, 0);
   return true;
+}
+
+/** Whether an encoding, not by dictionary, is for values of a physical type. */
+function isFor(encoding: i32, type: u32): bool {
+  if (encoding == 0) return true;
+  if (encoding == 3) return type == BOOLEAN;
+  if (encoding == 5) return type == INT32 || type == INT64;
+  if (encoding == 6) return type == BYTE_ARRAY;
+  if (encoding == 7) return type == BYTE_ARRAY || type == FIXED;
+  return encoding == 9 && type != BYTE_ARRAY && type != BOOLEAN;
 }
 
 /** Appends `n` values in [p, end); false with the error set. */
