@@ -97,6 +97,18 @@ check("a refused upload leaves neither row nor bytes", async (c) => {
   assert.deepEqual([...Deno.readDirSync(join(c.root, "versions"))], []);
 });
 
+check("who may only insert may drop things in, and see none of them", async (c) => {
+  await c.sql.unsafe(`
+    create policy drop_box on storage.objects for insert to anon
+      with check (bucket_id = 'sediment' and name like 'drop/%')`);
+  assert.equal((await c.anon.upload("drop/a", "x")).error, null);
+  refused(await c.anon.upload("drop/a", "y"), "409");
+  refused(await c.anon.upload("drop/b", "y", { upsert: true }), "403");
+  refused(await c.anon.download("drop/a"), "404");
+  assert.equal((await c.anon.createSignedUploadUrl("drop/b")).error, null);
+  assert.equal(await textOf(c.service, "drop/a"), "x");
+});
+
 check("replacing needs an update policy as well, with PUT and with x-upsert", async (c) => {
   assert.equal((await c.ann.upload(`${ann}/a`, "first")).error, null);
   refused(await c.ann.upload(`${ann}/a`, "second"), "409");

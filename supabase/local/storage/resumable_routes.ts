@@ -1,7 +1,6 @@
 /**
  * `/upload/resumable`: TUS 1.0.0 with creation, creation-with-upload, termination and expiration, as the real
  * API serves it by @tus/server; below `/sign`, a signed upload token in `x-signature` stands for the caller.
- * Refusals are plain text with the true HTTP status.
  */
 import { Buffer } from "node:buffer";
 
@@ -15,18 +14,20 @@ import { assertValidBucketName, assertValidKey } from "./keys.ts";
 import type { Address } from "./object_table.ts";
 import { type ResumableUpload, ResumableUploads } from "./resumable_uploads.ts";
 import { type Operation, type Scope, scopeOf, serviceScope } from "./scope.ts";
+import {
+  capabilities,
+  chunkType,
+  parseMetadata,
+  readLength,
+  refusal,
+  requireVersion,
+  setExpiry,
+  tooLarge,
+  TusError,
+  tusVersion,
+} from "./tus_protocol.ts";
 
-const tusVersion = "1.0.0";
-const extensions = "creation,creation-with-upload,creation-defer-length,termination,expiration";
-const chunkType = "application/offset+octet-stream";
 const lifeMilliseconds = 24 * 60 * 60 * 1000;
-
-/** A refusal in the way of TUS. */
-class TusError extends Error {
-  constructor(readonly status: number, message: string) {
-    super(message);
-  }
-}
 
 /** On whose behalf is written, and whether over something. */
 interface Grant {
@@ -48,8 +49,8 @@ export function addResumableRoutes(app: Hono, parts: Parts): void {
   };
   for (const base of ["/upload/resumable", "/upload/resumable/sign"]) {
     const signed = base.endsWith("/sign");
-    app.options(base, tus(() => Promise.resolve(capabilities(parts))));
-    app.options(`${base}/:id`, tus(() => Promise.resolve(capabilities(parts))));
+    app.options(base, tus(() => Promise.resolve(capabilities(parts.maxObjectBytes))));
+    app.options(`${base}/:id`, tus(() => Promise.resolve(capabilities(parts.maxObjectBytes))));
     app.post(base, tus((c) => create(c, parts, uploads, base, signed)));
     // Hono answers HEAD with the GET route.
     app.get(`${base}/:id`, tus((c) => status(c, parts, uploads, signed)));
@@ -105,7 +106,7 @@ async function create(
   } else if (length === 0) {
     await uploads.finish(upload);
   }
-  expiry(headers, upload);
+  setExpiry(headers, upload);
   return new Response(null, { status: 201, headers });
 }
 
@@ -128,7 +129,7 @@ async function status(
   });
   if (upload.length === null) headers.set("upload-defer-length", "1");
   else headers.set("upload-length", String(upload.length));
-  expiry(headers, upload);
+  setExpiry(headers, upload);
   return new Response(null, { headers });
 }
 
@@ -146,7 +147,7 @@ async function patch(
   if (!Number.isSafeInteger(offset) || offset < 0) throw new TusError(400, "Invalid Upload-Offset");
   await receive(c, parts, uploads, upload, offset);
   const headers = new Headers({ "upload-offset": String(await uploads.offset(upload)) });
-  expiry(headers, upload);
+  setExpiry(headers, upload);
   return new Response(null, { status: 204, headers });
 }
 
@@ -231,26 +232,6 @@ async function requireUpload(c: Context, uploads: ResumableUploads): Promise<Res
   return upload;
 }
 
-/** Upload-Metadata: pairs of a name and a value in base64, parted by commas. */
-function parseMetadata(header: string): Map<string, string> {
-  const pairs = header.split(",").map((pair) => pair.trim().split(/\s+/));
-  return new Map(
-    pairs.map(([name, value = ""]) => [name, Buffer.from(value, "base64").toString("utf8")]),
-  );
-}
-
-function readLength(c: Context): number {
-  const length = Number(c.req.header("upload-length") ?? NaN);
-  if (Number.isSafeInteger(length) && length >= 0) return length;
-  throw new TusError(400, "Upload-Length or Upload-Defer-Length header required");
-}
-
-function requireVersion(c: Context): void {
-  if (c.req.header("tus-resumable") !== tusVersion) {
-    throw new TusError(412, "Tus-Resumable Required");
-  }
-}
-
 async function* atMost(
   chunks: AsyncIterable<Uint8Array>,
   most: number,
@@ -269,33 +250,4 @@ function parseJson(text: string | undefined): unknown {
   } catch {
     return undefined;
   }
-}
-
-function expiry(headers: Headers, upload: ResumableUpload): void {
-  headers.set("upload-expires", new Date(upload.expiresAt).toUTCString());
-}
-
-function capabilities(parts: Parts): Response {
-  return new Response(null, {
-    status: 204,
-    headers: {
-      "tus-version": tusVersion,
-      "tus-extension": extensions,
-      "tus-max-size": String(parts.maxObjectBytes),
-    },
-  });
-}
-
-function tooLarge(): TusError {
-  return new TusError(413, "Maximum size exceeded");
-}
-
-function refusal(thrown: unknown): Response {
-  if (thrown instanceof TusError) {
-    return new Response(thrown.message + "\n", { status: thrown.status });
-  }
-  if (thrown instanceof StorageApiError) {
-    return new Response(thrown.message, { status: thrown.statusCode });
-  }
-  throw thrown;
 }
