@@ -1,7 +1,7 @@
 /** What one attempt is made with, and what its requests carry. */
 import type { Clock } from "./clock.ts";
 import type { ExchangeTools, Fetch } from "./exchange.ts";
-import type { PendingItem } from "./pending_record.ts";
+import type { PendingItem, StartedUpload } from "./pending_record.ts";
 import type { StoredBytes } from "./pending_medium.ts";
 import type { UploaderSettings } from "./settings.ts";
 import type { Verdict } from "./verdict.ts";
@@ -30,6 +30,8 @@ export interface Attempt {
   publishableKey?: string;
   signal: AbortSignal;
   onProgress?: (progress: SendProgress) => void;
+  /** Told of a direct upload before its bytes leave, to be written down: a crash then resumes it. */
+  onBegun?: (upload: StartedUpload) => Promise<void>;
   resumable?: ResumableSender;
 }
 

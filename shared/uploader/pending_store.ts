@@ -23,7 +23,7 @@ import type {
   PendingMedium,
   StoredBytes,
 } from "./pending_medium.ts";
-import { type PendingItem, readRecord, writeRecord } from "./pending_record.ts";
+import { type PendingItem, readRecord, type StartedUpload, writeRecord } from "./pending_record.ts";
 import { RemovedBytes } from "./removed_bytes.ts";
 import { isClaimLost, repairItem } from "./repair_item.ts";
 import type { UploaderSettings } from "./settings.ts";
@@ -186,6 +186,16 @@ export class PendingStore {
         const taken = claimed(item, owner, nonce, this.#parts.clock.now(), holdMs);
         await this.#write(taken);
         return taken;
+      })
+    );
+  }
+
+  /** Writes down what a claimed item's attempt has begun, as long as the claim holds. */
+  async begun(id: string, nonce: string, upload: StartedUpload): Promise<void> {
+    await this.#guard(() =>
+      this.#locked(async () => {
+        const item = await this.#there(id);
+        if (item?.claim?.nonce === nonce) await this.#write({ ...item, upload });
       })
     );
   }

@@ -30,6 +30,7 @@ export async function sendDirect(
       return { kind: "retry", reason: { code: "unexpected_answer", message } };
     }
     upload = { ...begun.upload, complete_url: completeUrl };
+    await attempt.onBegun?.(upload);
   }
   const resumable = attempt.resumable && item.size > attempt.settings.resumable_above_bytes &&
     isSupabaseStorage(upload.url);
@@ -49,6 +50,10 @@ export async function sendDirect(
     bytes: item.size,
   }, exchangeTools(attempt));
   const verdict = "verdict" in completed ? completed.verdict : judgeStored(completed.answer, item);
+  // The service has forgotten the stage (a project that was restored): the item isn't at fault.
+  if (verdict.kind === "rejected" && verdict.reason.status === 404) {
+    return { kind: "restart", reason: verdict.reason };
+  }
   return verdict.kind === "retry" ? { ...verdict, upload } : verdict;
 }
 

@@ -38,6 +38,9 @@ export function protocolFor(
 ): "one_request" | "two_requests" | "direct" {
   const { protocol, direct_above_bytes } = attempt.settings;
   if (item.context.kind === "asset") return "two_requests";
+  const { format, table_offsets } = item.context;
+  const hasAvro = format === "avro" || table_offsets?.some((slice) => slice.format === "avro");
   if (protocol !== "auto") return protocol;
-  return item.size > direct_above_bytes ? "direct" : "two_requests";
+  // The service converts Avro on its way through; what goes to the store by itself it refuses.
+  return item.size > direct_above_bytes && !hasAvro ? "direct" : "two_requests";
 }

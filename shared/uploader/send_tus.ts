@@ -49,7 +49,10 @@ export const sendResumably: ResumableSender = async (item, bytes, attempt) => {
             failed = { thrown, timedOut };
           }),
       },
-      onUploadUrlAvailable: () => void (upload.tus_url = task.url ?? undefined),
+      onUploadUrlAvailable: () => {
+        upload.tus_url = task.url ?? undefined;
+        void attempt.onBegun?.({ ...upload });
+      },
       onChunkComplete: (_size, sent) => attempt.onProgress?.({ sent, total: item.size }),
       onSuccess: () => resolve(null),
       onError: (error) => resolve(error),

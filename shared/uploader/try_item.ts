@@ -4,7 +4,7 @@ import { holdMs } from "./attempt.ts";
 import type { Say } from "./log.ts";
 import { about, type EventFacts } from "./pending_item.ts";
 import type { StoredBytes } from "./pending_medium.ts";
-import type { PendingItem } from "./pending_record.ts";
+import type { PendingItem, StartedUpload } from "./pending_record.ts";
 import type { PendingStore } from "./pending_store.ts";
 import type { Credential } from "./session.ts";
 import type { UploaderSettings } from "./settings.ts";
@@ -17,6 +17,7 @@ export type Send = (
   bytes: StoredBytes,
   credential: Credential,
   signal: AbortSignal,
+  onBegun: (upload: StartedUpload) => Promise<void>,
 ) => Promise<Verdict>;
 
 /** The parts that an attempt needs. */
@@ -125,7 +126,10 @@ async function judge(
     return { kind: corrupt ? "corrupt" : "retry", reason: { code, message } };
   }
   try {
-    return await send(item, bytes, credential, signal);
+    // That it can't be written down (a full disk) costs no more than the resuming.
+    const onBegun = (upload: StartedUpload) =>
+      store.begun(item.id, item.claim!.nonce, upload).catch(() => {});
+    return await send(item, bytes, credential, signal, onBegun);
   } catch (thrown) {
     // A fault of ours in the middle: it spends an attempt, so that it can't repeat for ever.
     const { code, message } = asSedimentError(thrown);

@@ -111,7 +111,7 @@ export async function createUploader(options: UploaderOptions): Promise<Uploader
     clock,
     say,
     origin: new URL(base).origin,
-    send: (item, bytes, credential, signal) => {
+    send: (item, bytes, credential, signal, onBegun) => {
       const watcher = watchers.get(item.id);
       return sendItem(item, bytes, {
         fetch,
@@ -122,6 +122,7 @@ export async function createUploader(options: UploaderOptions): Promise<Uploader
         resumable,
         signal: watcher?.signal ? AbortSignal.any([signal, watcher.signal]) : signal,
         onProgress: watcher?.onProgress,
+        onBegun,
       });
     },
   });
