@@ -5,6 +5,7 @@
 import { chunkExtent } from "./check_chunks.ts";
 import type { ParquetFacts } from "./inspect.ts";
 import { kernelErrors } from "./kernels/kernel_error.ts";
+import { isTrap, trapped } from "./kernels/trap.ts";
 import { type KernelLimits, Kernels } from "./kernels/kernels.ts";
 import { Zstd, type ZstdLoader } from "./kernels/zstd.ts";
 import { codec } from "./metadata.ts";
@@ -52,7 +53,7 @@ export async function checkValues(
   const kernels = kept ?? new Kernels(limits);
   kept = undefined;
   if (unpacker !== undefined) kernels.useZstd(unpacker);
-  const checked = checkWith(kernels, bytes, facts);
+  const checked = stoppedByTraps(() => checkWith(kernels, bytes, facts));
   // After an error the instance is dropped: nothing of a hostile file outlives it.
   if (kernels.memoryBytes <= retireBytes) kept = kernels;
   return checked;
@@ -66,6 +67,17 @@ async function openZstd(loader: ZstdLoader | undefined): Promise<Zstd | undefine
     // Where it can't be had, the merge finds out what this check can't.
     zstd = undefined;
     return undefined;
+  }
+}
+
+/** What `check` gives; a trap of the kernels says that the file can't be taken. */
+function stoppedByTraps(check: () => boolean): boolean {
+  try {
+    return check();
+  } catch (error) {
+    if (!isTrap(error)) throw error;
+    zstd = undefined; // it may be what trapped
+    throw trapped(error);
   }
 }
 

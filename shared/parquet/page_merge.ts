@@ -8,6 +8,7 @@ import { type MergeSettings, mergeSettings } from "./pages/merge_settings.ts";
 import { type Normalize, PageMerge } from "./pages/merge_run.ts";
 import { ReadAhead } from "./pages/read_ahead.ts";
 import type { PlanSource } from "./pages/source_plan.ts";
+import { isTrap, trapped } from "./kernels/trap.ts";
 import { atPlace } from "./parquet_error.ts";
 import { type RangeReader, throwIfAborted } from "./range_reader.ts";
 import { schemaFingerprint, schemaJson, type SchemaTree } from "./schema.ts";
@@ -72,6 +73,7 @@ export async function mergePages(
       else if (run.isFull) await run.flush();
       merged.push(input.id);
     } catch (error) {
+      if (isTrap(error)) await run.recover();
       rejected.push({ id: input.id, error: rejection(error, input.id) });
     }
     if (input.bytes !== undefined) input.reader.release?.(input.bytes);
@@ -125,7 +127,7 @@ async function finish(
 
 /** The reason for which an input is left out; throws what is not the input's fault. */
 function rejection(error: unknown, id: string): SedimentError {
-  const known = asSedimentError(error);
+  const known = isTrap(error) ? trapped(error) : asSedimentError(error);
   if (known.retryable || known.status >= 500) throw known;
   return atPlace(known, { file: id }) as SedimentError;
 }

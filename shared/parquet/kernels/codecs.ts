@@ -31,7 +31,9 @@ export function hostInflate(zstd: () => Zstd | undefined, limits = hostLimits())
       if (bytes.length !== target.length) return inflated.broken;
       target.set(bytes);
       return inflated.done;
-    } catch {
+    } catch (error) {
+      // a trap of zstd's own: the caller drops the instance
+      if (error instanceof WebAssembly.RuntimeError) throw error;
       return inflated.broken;
     }
   };

@@ -53,6 +53,16 @@ export interface RunOptions {
   order?: MergeOrder;
 }
 
+/** An input that is added, or whose rows wait in the open row group. */
+interface Taking {
+  id: string;
+  reader: RangeReader;
+  /** Whether an earlier merge wrote it. */
+  trusted: boolean;
+  /** Its row groups with rows that are left out: they are written already. */
+  from: number;
+}
+
 /** A merge under way: inputs are added one after the other, each whole or not at all. */
 export class PageMerge {
   readonly #file: ParquetFile;
@@ -67,6 +77,10 @@ export class PageMerge {
   readonly #keyValues = new Set<KeyValue[] | undefined>();
   /** Footers of small files, the last one used first. */
   readonly #known: KnownFooter[] = [];
+  /** Inputs with rows in the open row group. */
+  #waiting: Taking[] = [];
+  /** Rows that instances which trapped had left out of what they wrote. */
+  #droppedBefore = 0;
   /** Row groups that were closed because they were full. */
   #ranges = 0;
   /** Rows of the inputs that were taken. */
@@ -96,23 +110,26 @@ export class PageMerge {
    */
   async add(input: ReadInput, trusted = false): Promise<void> {
     if (input.error !== undefined) throw input.error;
+    const { id, reader, bytes } = input;
+    await this.#addAnyhow({ id, reader, trusted, from: 0 }, bytes);
+  }
+
+  /** Adds an input, decoded before when the kernels don't know its pages. */
+  async #addAnyhow(taking: Taking, bytes: Uint8Array | undefined): Promise<void> {
     try {
-      await this.#add(input.reader, input.bytes, trusted);
+      await this.#add(taking, taking.reader, bytes);
     } catch (error) {
       const { normalize } = this.#options;
       const unknown = error instanceof SedimentError && error.code === "unsupported_parquet" &&
         this.#builder?.lastIsUnknown === true;
       if (!unknown || normalize === undefined) throw error;
-      const reader = await normalize(input.id, input.reader, error);
-      await this.#add(reader, undefined, false);
+      const reader = await normalize(taking.id, taking.reader, error);
+      await this.#add({ ...taking, trusted: false }, reader, undefined);
     }
   }
 
-  async #add(
-    reader: RangeReader,
-    bytes: Uint8Array | undefined,
-    trusted: boolean,
-  ): Promise<void> {
+  /** @param reader what is read: the input, or what it was decoded to */
+  async #add(taking: Taking, reader: RangeReader, bytes: Uint8Array | undefined): Promise<void> {
     const { signal } = this.#options;
     const footer = bytes === undefined
       ? await readFooter(reader, this.#limits, signal)
@@ -130,9 +147,10 @@ export class PageMerge {
     const layout = makeLayout(this.#kernels!, tree, plan, builder.columns);
     if (bytes !== undefined && this.#isSmall(metadata, totals)) {
       this.#addWhole(builder, layout, metadata, bytes);
+      this.#waiting.push(taking);
       if (builder.isFull) await this.#flushFull(builder);
     } else {
-      await this.#addLarge(builder, layout, metadata, reader, trusted);
+      await this.#addLarge(builder, layout, metadata, reader, taking);
     }
     this.rowsRead += totals.rowCount;
     this.#keyValues.add(metadata.keyValues);
@@ -169,6 +187,7 @@ export class PageMerge {
       throw error;
     }
     if (index > 0) this.#known.unshift(...this.#known.splice(index, 1));
+    this.#waiting.push({ id: input.id, reader: input.reader, trusted: false, from: 0 });
     this.rowsRead += rows;
     this.#keyValues.add(known.keyValues);
     return true;
@@ -185,13 +204,39 @@ export class PageMerge {
   }
 
   async #flushFull(builder: GroupBuilder): Promise<void> {
-    await builder.flush(this.#file);
+    await this.#flush(builder);
     this.#ranges++;
+  }
+
+  async #flush(builder: GroupBuilder): Promise<void> {
+    await builder.flush(this.#file);
+    this.#waiting = [];
+  }
+
+  /**
+   * After a trap of the kernels: what their memory holds may be anything, so a new instance reads the inputs again
+   * whose rows wait in it. To be called when {@link add} threw; what it was adding is left out.
+   */
+  async recover(): Promise<void> {
+    const waiting = this.#waiting, rowsRead = this.rowsRead;
+    this.#waiting = [];
+    this.#droppedBefore += this.#builder?.dropped ?? 0;
+    this.#kernels = undefined;
+    this.#builder = undefined;
+    this.#zstd = undefined;
+    this.#known.length = 0;
+    for (const taking of waiting) {
+      const { reader } = taking;
+      const small = reader.size <= this.#settings.wholeFileBytes;
+      const bytes = small ? await reader.read(0, reader.size, this.#options.signal) : undefined;
+      await this.#addAnyhow(taking, bytes);
+    }
+    this.rowsRead = rowsRead;
   }
 
   /** Rows that deduplication left out. */
   get droppedRows(): number {
-    return this.#builder?.dropped ?? 0;
+    return this.#droppedBefore + (this.#builder?.dropped ?? 0);
   }
 
   /** Makes kernels and columns when they are first needed, and again when zstd is needed late. */
@@ -276,7 +321,7 @@ export class PageMerge {
     layout: Layout,
     metadata: FileMetaData,
     reader: RangeReader,
-    trusted: boolean,
+    taking: Taking,
   ): Promise<void> {
     const ordered = this.#options.order !== undefined;
     const uncompressed = metadata.rowGroups.reduce((sum, group) => sum + group.totalByteSize, 0);
@@ -284,40 +329,47 @@ export class PageMerge {
     const held = ordered && (this.#dedupes || uncompressed <= this.#settings.sortBytes);
     if (held) {
       if (!this.#dedupes && builder.waitingBytes + uncompressed > this.#settings.sortBytes) {
-        await builder.flush(this.#file);
+        await this.#flush(builder);
       }
       builder.parkAll();
-    } else await builder.flush(this.#file);
+    } else await this.#flush(builder);
+    let open = taking.from;
     const groupsBefore = this.#file.groupCount;
     const { signal } = this.#options;
+    let next = 0;
     for (let i = 0; i < metadata.rowGroups.length; i++) {
       throwIfAborted(signal);
       const group = metadata.rowGroups[i];
-      if (group.numRows === 0) continue;
+      if (group.numRows === 0 || next++ < taking.from) continue;
       try {
         if (!ordered && layout.plan.identical && this.#isHealthy(group)) {
-          await builder.flush(this.#file);
+          await this.#flush(builder);
           await copyGroup(
-            { reader, metadata, tree: layout.tree, rowGroup: i, trusted },
+            { reader, metadata, tree: layout.tree, rowGroup: i, trusted: taking.trusted },
             this.#file,
             this.#kernels!,
             this.#settings.windowBytes,
             signal,
           );
+          open = next;
         } else {
           await this.#appendLargeGroup(builder, layout, group, reader);
-          if (!held && builder.isFull) await this.#flushFull(builder);
+          if (!held && builder.isFull) {
+            await this.#flushFull(builder);
+            open = next;
+          }
         }
       } catch (error) {
         if (held) builder.rollback();
         else {
-          builder.reset();
           this.#file.dropGroups(groupsBefore);
+          builder.reset();
         }
         throw atPlace(error, { rowGroup: i });
       }
     }
     builder.commit();
+    if (open < next) this.#waiting.push({ ...taking, from: open });
     if (builder.isFull) await this.#flushFull(builder);
   }
 
