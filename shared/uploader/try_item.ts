@@ -65,7 +65,8 @@ export async function tryItem(
     } catch {
       removed = false; // the caller remembers it: what is stored must not be sent again
     }
-    say("succeeded", { ...facts, duplicate: verdict.duplicate, key: verdict.answer?.key });
+    const { duplicate, answer } = verdict;
+    say("succeeded", { ...facts, duplicate, key: answer?.key, runs: runsOf(answer) });
     return { end: "stored", answer: verdict.answer, duplicate: verdict.duplicate, removed };
   }
   const { reason } = verdict;
@@ -108,6 +109,12 @@ export async function tryItem(
         ...answer,
       };
   }
+}
+
+/** The compaction runs that an answer names: one, or one a table. */
+function runsOf(answer: StoredAnswer | null): string[] {
+  const runs = Array.isArray(answer?.runs) ? answer.runs : [answer];
+  return runs.map((run) => run?.metricId).filter((id) => typeof id === "string");
 }
 
 /** The verdict on an attempt; what is thrown on the way is one, too. */

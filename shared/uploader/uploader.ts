@@ -73,8 +73,8 @@ export interface Uploader {
   ): Promise<UploadOutcome & RoomMade>;
   /** Starts the triggers: start-up, session, interval, online. */
   start(): void;
-  /** Sends what is pending now, whatever the waiting times say. */
-  retry(): Promise<BatchReport>;
+  /** Sends what is pending now, whatever the waiting times say; with `dueOnly`, as they say. */
+  retry(options?: { dueOnly?: boolean }): Promise<BatchReport>;
   /** Waiting, parked and being sent, oldest first. */
   pending(): Promise<PendingItem[]>;
   /** Dead and expired, oldest first. */
@@ -144,7 +144,7 @@ export async function createUploader(options: UploaderOptions): Promise<Uploader
 
   return {
     upload,
-    retry: () => service.trigger("manual"),
+    retry: ({ dueOnly = false } = {}) => service.trigger(dueOnly ? "interval" : "manual"),
     pending: () => list(false),
     dead: () => list(true),
     state: () => service.view(),

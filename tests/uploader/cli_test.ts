@@ -1,13 +1,12 @@
 import { strict as assert } from "node:assert";
 import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { findFiles } from "../../shared/uploader/cli/find_files.ts";
 import { UsageError } from "../../shared/uploader/cli/options.ts";
+import { cliArgs, sediment } from "./support/cli.ts";
 import { startHttpService } from "./support/http_service.ts";
 import { bytesOf, datasetId, withFolder } from "./support/setup.ts";
 
-const cli = fileURLToPath(new URL("../../shared/uploader/cli/main.ts", import.meta.url));
 const commands = [
   "login",
   "logout",
@@ -24,33 +23,13 @@ const commands = [
 
 const escape = "\x1b";
 
-interface Ran {
-  code: number;
-  out: string;
-  err: string;
-}
-
-async function sediment(
-  folder: string,
-  args: string[],
-  env: Record<string, string> = {},
-): Promise<Ran> {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", "--quiet", cli, ...args],
-    cwd: folder,
-    env: { SEDIMENT_SESSION: join(folder, "session.json"), ...env },
-  }).output();
-  const text = new TextDecoder();
-  return { code, out: text.decode(stdout), err: text.decode(stderr) };
-}
-
 /** In a terminal of 100 columns, by util-linux's `script`; null where that isn't there. */
 async function inTerminal(
   folder: string,
   args: string[],
   env: Record<string, string> = {},
 ): Promise<string | null> {
-  const line = [Deno.execPath(), "run", "-A", "--no-check", "--quiet", cli, ...args]
+  const line = [Deno.execPath(), ...cliArgs(args)]
     .map((word) => `'${word}'`).join(" ");
   try {
     const { stdout } = await new Deno.Command("script", {
@@ -223,49 +202,6 @@ Deno.test("on a terminal there is a bar and colour; piped there are plain lines;
     } finally {
       await http.stop();
     }
-  });
-});
-
-Deno.test("push --watch sends files as they come, and Ctrl-C ends it with nothing lost", async () => {
-  const http = await startHttpService();
-  await withFolder(async (folder) => {
-    const { service } = http;
-    await mkdir(join(folder, "in"));
-    await writeFile(join(folder, "in", "first.parquet"), bytesOf(1));
-    const child = new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        "-A",
-        "--no-check",
-        "--quiet",
-        cli,
-        "push",
-        "in",
-        "--dataset",
-        datasetId,
-        "--watch",
-      ],
-      cwd: folder,
-      env: { SEDIMENT_TOKEN: "t", SEDIMENT_URL: service.origin, SEDIMENT_KEY: "k" },
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
-    const arrives = async (count: number) => {
-      while (service.stored.size < count) await new Promise((resolve) => setTimeout(resolve, 50));
-    };
-    await arrives(1);
-    await writeFile(join(folder, "in", "second.parquet"), bytesOf(2));
-    await arrives(2);
-    service.fault = () => "hang";
-    const before = service.requests.length;
-    await writeFile(join(folder, "in", "third.parquet"), bytesOf(3));
-    while (service.requests.length === before) await new Promise((r) => setTimeout(r, 50));
-    child.kill("SIGINT");
-    assert.equal((await child.status).code, 3);
-    await http.stop();
-    const left = (await sediment(folder, ["pending", "--json"])).out.trim().split("\n");
-    const [item] = left.map((line) => JSON.parse(line));
-    assert.deepEqual([left.length, item.state, item.attempt_count], [1, "waiting", 0]);
   });
 });
 

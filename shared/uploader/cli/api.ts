@@ -13,9 +13,9 @@ export async function getJson(
   path: string,
   query: Record<string, string | undefined> = {},
 ): Promise<Record<string, unknown>> {
-  const credential = await fileSession().credential();
+  const credential = await fileSession(project.url).credential();
   if (credential === null) {
-    throw new SedimentError("not_signed_in", "there is no session", {
+    throw new SedimentError("not_signed_in", `there is no session at ${project.url}`, {
       expected: "a `sediment login` before, or SEDIMENT_TOKEN",
     });
   }

@@ -42,7 +42,9 @@ export async function findFiles(
     // A link inside a folder may lead out of it; one that was named is what the user means.
     const found = await (root === null ? stat(path) : lstat(path)).catch((error) => {
       if (root === null) throw new UsageError(`${path}: ${(error as Error).message}`);
-      passedOver.push({ path, why: (error as Error).message });
+      // Such names come with a replacement character, under which there is no file.
+      const why = name.includes("\ufffd") ? "its name is no UTF-8" : (error as Error).message;
+      passedOver.push({ path, why });
       return null;
     });
     if (!found) return;
@@ -62,6 +64,8 @@ export async function findFiles(
       if (root === null) throw new UsageError(`${path}: ${why}`);
       return void passedOver.push({ path, why });
     }
+    // A pipe would be waited for until somebody writes into it.
+    if (!found.isFile()) return void passedOver.push({ path, why: "no file: a pipe or a device" });
     const { table, period } = placeOf(path, root, given);
     const wrong = [table, period].find((word) => !namePattern.test(word));
     if (wrong !== undefined) {

@@ -51,7 +51,10 @@ export async function main(args: string[]): Promise<number> {
     return await command.run(input);
   } catch (thrown) {
     if (thrown instanceof UsageError) {
-      console.error(`${thrown.message}\nsediment ${command.name} --help says more`);
+      const more = `sediment ${command.name} --help says more`;
+      if (rest.includes("--json")) {
+        console.error(JSON.stringify({ error: { code: "usage", message: thrown.message } }));
+      } else console.error(`${thrown.message}\n${more}`);
       return 2;
     }
     const error = asSedimentError(thrown);
@@ -69,4 +72,10 @@ export async function main(args: string[]): Promise<number> {
   }
 }
 
+// `sediment … | head` closes the pipe early: what was asked for is still done, for nobody to read.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error) => {
+    if ((error as { code?: string }).code !== "EPIPE") throw error;
+  });
+}
 process.exit(await main(process.argv.slice(2)));

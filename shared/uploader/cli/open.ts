@@ -4,10 +4,11 @@ import process from "node:process";
 import { SedimentError } from "../../errors.ts";
 import { diskMedium } from "../disk_medium.ts";
 import { loadSettings } from "../load_settings.ts";
-import { jsonLog, silentLog } from "../log.ts";
+import { jsonLog, type LogEvent } from "../log.ts";
 import type { UploaderSettings, UploaderSettingsInput } from "../settings.ts";
 import { createUploader, type Uploader } from "../uploader.ts";
 import type { Input } from "./options.ts";
+import { plainWarnings } from "./plain_warnings.ts";
 import { fileSession, readSession } from "./session_file.ts";
 
 /** Where the project is. */
@@ -63,20 +64,32 @@ export async function openSettings(
 /** The uploader on the pending folder. Without a project it can look and drop, but send nowhere. */
 export async function openUploader(
   input: Input,
-  options: { code?: UploaderSettingsInput; offline?: boolean } = {},
+  options: {
+    code?: UploaderSettingsInput;
+    offline?: boolean;
+    /** Where a person is told what they must know, beside --verbose. */
+    say?: (line: string) => void;
+    onEvent?: (event: LogEvent) => void;
+  } = {},
 ): Promise<Uploader> {
   const settings = await openSettings(input, options.code);
   const project = options.offline
     ? { url: "http://nowhere.invalid", key: "" }
     : await openProject(input);
+  const verbose = jsonLog((line) => process.stderr.write(`${line}\n`));
+  const warn = plainWarnings(options.say ?? ((line) => process.stderr.write(`${line}\n`)));
   return await createUploader({
     url: `${project.url}/functions/v1`,
     publishableKey: project.key,
     medium: await diskMedium(settings.pending.directory),
-    session: fileSession(),
+    session: fileSession(project.url),
     settings,
     // Loaded when a body is that large: it is a fifth of the start-up time.
     resumable: async (...send) => (await import("../send_tus.ts")).sendResumably(...send),
-    log: input.is("verbose") ? jsonLog((line) => process.stderr.write(`${line}\n`)) : silentLog,
+    log: (event) => {
+      options.onEvent?.(event);
+      if (input.is("verbose")) verbose(event);
+      else warn(event);
+    },
   });
 }

@@ -1,21 +1,13 @@
 /** `sediment push`: files to the service, by way of the pending folder. */
-import { createReadStream } from "node:fs";
-import { readFile } from "node:fs/promises";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { asSedimentError } from "../../errors.ts";
-import type { ByteSource } from "../pending_medium.ts";
-import type { UploadOutcome } from "../upload.ts";
-import type { Uploader } from "../uploader.ts";
-import { Gate } from "../gate.ts";
-import { findFiles, type FoundFile } from "./find_files.ts";
-import { openProject, openSettings, openUploader, type Project } from "./open.ts";
-import { type Command, type Input, UsageError } from "./options.ts";
-import { bytes as bytesText, createTerminal, type Terminal } from "./terminal.ts";
-import { waitForRun } from "./wait_for_run.ts";
-
-/** Files up to this are read whole, so that a duplicate is known before anything is written. */
-const wholeBytes = 8 * 1024 * 1024;
+import { findFiles } from "./find_files.ts";
+import { openProject, openSettings, openUploader } from "./open.ts";
+import { type Command, UsageError } from "./options.ts";
+import { Pusher } from "./pusher.ts";
+import { SettledFiles } from "./settled_files.ts";
+import { createTerminal } from "./terminal.ts";
+import { waitForRuns } from "./wait_for_run.ts";
 
 /** `sediment push` */
 export const push: Command = {
@@ -25,7 +17,7 @@ export const push: Command = {
   teaches:
     `Saves each file in the pending folder, then sends it. Whatever happens (no network, an expired
 session, a server in trouble, Ctrl-C), nothing is lost: what is pending goes with the next push
-or \`sediment retry\`, once. The same bytes for the same table and period are one upload.
+(when its time has come) or \`sediment retry\` (now), once. The same bytes for the same table and period are one upload.
 
 Without --table a folder says it: DIR/TABLE/PERIOD/file, DIR/TABLE/file, or TABLE.parquet.
 
@@ -63,23 +55,39 @@ exit codes: 0 all stored · 3 some pending · 1 some dead (see \`sediment dead\`
     const found = await findFiles(input.positionals, given);
     const code = {
       retry: { item_interval_seconds: 0 },
-      ...(concurrency ? { upload: { concurrency: Number(concurrency) } } : {}),
+      // What is no number is left to the check of the settings, which names it.
+      ...(concurrency ? { upload: { concurrency: numberOr(concurrency) } } : {}),
     };
     const settings = await openSettings(input, code);
     const project = await openProject(input);
-    const uploader = await openUploader(input, { code });
+    const runs = new Set<string>();
+    const uploader = await openUploader(input, {
+      code,
+      say: terminal.say,
+      onEvent: (event) => {
+        if (event.event === "succeeded") {
+          for (const run of event.runs as string[]) runs.add(run);
+        }
+      },
+    });
     const interrupted = new AbortController();
     const onInterrupt = () => interrupted.abort();
     process.once("SIGINT", onInterrupt);
     process.once("SIGTERM", onInterrupt);
     try {
-      const pusher = new Pusher(input, terminal, uploader, dataset, interrupted.signal);
+      const { concurrency } = settings.upload;
+      const { signal } = interrupted;
+      const pusher = new Pusher({ input, terminal, uploader, dataset, concurrency, signal });
       for (const { path, why } of found.passedOver) terminal.say(`passed over ${path}: ${why}`);
-      await pusher.pushAll(found.files, settings.upload.concurrency);
-      if (input.is("watch") && !interrupted.signal.aborted) {
-        await pusher.watch(input.positionals, given, found.files, settings.upload.concurrency);
+      if (input.is("watch")) await watch(pusher, input.positionals, given);
+      else {
+        if (found.files.length === 0) {
+          const where = input.positionals.join(", ");
+          terminal.say(`there is no .parquet or .avro file under ${where}`);
+        }
+        await pusher.pushAll(found.files);
       }
-      if (input.is("wait")) await pusher.waitForRuns(project);
+      if (input.is("wait")) await waitForRuns(runs, project, terminal, signal);
       return await pusher.account();
     } finally {
       process.off("SIGINT", onInterrupt);
@@ -89,168 +97,32 @@ exit codes: 0 all stored · 3 some pending · 1 some dead (see \`sediment dead\`
   },
 };
 
-/** Pushes files and keeps the account. */
-class Pusher {
-  readonly #counts = { stored: 0, duplicate: 0, pending: 0, dead: 0, failed: 0 };
-  readonly #runs = new Set<string>();
-  #bytes = 0;
-  readonly #started = performance.now();
-  #pendingWhy = "";
-
-  constructor(
-    readonly input: Input,
-    readonly terminal: Terminal,
-    readonly uploader: Uploader,
-    readonly dataset: string,
-    readonly signal: AbortSignal,
-  ) {}
-
-  async pushAll(files: FoundFile[], concurrency: number): Promise<void> {
-    const bar = this.terminal.bar("push", files.length);
-    const gate = new Gate(concurrency);
-    let done = 0;
-    bar.set(0);
-    await Promise.all(files.map((file) =>
-      gate.run(async () => {
-        if (this.signal.aborted) return;
-        await this.#push(file);
-        const { stored, pending, dead } = this.#counts;
-        bar.set(++done, `stored ${stored} · pending ${pending}${dead ? ` · dead ${dead}` : ""}`);
-      })
-    ));
-    bar.end(this.#summary());
-  }
-
-  async #push(file: FoundFile): Promise<void> {
-    const { input, terminal } = this;
-    const say = (outcome: Record<string, unknown>, line: string) => {
-      if (input.is("json")) terminal.out(JSON.stringify({ path: file.path, ...outcome }));
-      else if (!process.stderr.isTTY || outcome.status === "dead" || outcome.status === "failed") {
-        terminal.out(line);
-      }
-    };
-    let outcome: UploadOutcome;
-    try {
-      const source: ByteSource = file.size <= wholeBytes
-        ? new Uint8Array(await readFile(file.path))
-        : createReadStream(file.path) as AsyncIterable<Uint8Array>;
-      outcome = await this.uploader.upload(source, {
-        kind: "fragment",
-        dataset_id: this.dataset,
-        table: file.table,
-        period_tag: file.period,
-        format: file.format,
-        file_name: file.path,
-      }, { signal: this.signal, sendNow: !input.is("no-send") });
-    } catch (thrown) {
-      const { code, message, extra } = asSedimentError(thrown);
-      if (code === "aborted" && extra?.id) {
-        this.#counts.pending++;
-        return;
-      }
-      this.#counts.failed++;
-      say({ status: "failed", code, message }, `failed   ${file.path}  ${code}: ${message}`);
-      return;
+/** Looks at the paths again and again, and pushes what is whole and new. */
+async function watch(
+  pusher: Pusher,
+  paths: string[],
+  given: { table?: string; period?: string },
+): Promise<void> {
+  const { signal, terminal, uploader } = pusher.parts;
+  const settled = new SettledFiles();
+  const told = new Set<string>();
+  uploader.start();
+  terminal.say("watching; Ctrl-C ends it");
+  while (!signal.aborted) {
+    // A path may go and come back; until then it has no files.
+    const { files, passedOver } = await findFiles(paths, given)
+      .catch(() => ({ files: [], passedOver: [] }));
+    for (const { path, why } of passedOver) {
+      if (!told.has(path)) terminal.say(`passed over ${path}: ${why}`);
+      told.add(path);
     }
-    const { status, id } = outcome;
-    this.#counts[status]++;
-    if (outcome.status === "stored") {
-      this.#bytes += file.size;
-      if (outcome.duplicate) this.#counts.duplicate++;
-      const { answer } = outcome;
-      const runs = (answer?.runs as { metricId?: string }[] | undefined) ?? [answer ?? {}];
-      for (const { metricId } of runs) if (typeof metricId === "string") this.#runs.add(metricId);
-      const told = {
-        status,
-        id,
-        duplicate: outcome.duplicate,
-        key: answer?.key,
-        run: answer?.metricId,
-      };
-      say(told, `stored   ${file.path}${outcome.duplicate ? "  (was there already)" : ""}`);
-    } else {
-      const { code, message } = outcome.reason;
-      if (status === "pending") this.#pendingWhy = code;
-      say(
-        { status, id, duplicate: outcome.duplicate, code, message },
-        `${status.padEnd(8)} ${file.path}  ${code}: ${message}`,
-      );
-    }
+    const whole = await settled.take(files, Date.now());
+    const failed = whole.length > 0 && !signal.aborted ? await pusher.pushAll(whole) : [];
+    for (const file of failed) settled.again(file, Date.now());
+    await sleep(500, undefined, { signal }).catch(() => {});
   }
+}
 
-  /** Looks at the paths again and again; a file is whole when it has stopped changing. */
-  async watch(
-    paths: string[],
-    given: { table?: string; period?: string },
-    known: FoundFile[],
-    concurrency: number,
-  ): Promise<void> {
-    const look = (file: FoundFile) => `${file.size} ${file.modifiedMs}`;
-    const seen = new Map(known.map((file) => [file.path, look(file)]));
-    const settling = new Map<string, string>();
-    this.uploader.start();
-    this.terminal.say("watching; Ctrl-C ends it");
-    while (!this.signal.aborted) {
-      await sleep(1000, undefined, { signal: this.signal }).catch(() => {});
-      const { files } = await findFiles(paths, given).catch(() => ({ files: [] }));
-      const whole = files.filter((file) => {
-        if (seen.get(file.path) === look(file)) return false;
-        const settled = settling.get(file.path) === look(file);
-        settling.set(file.path, look(file));
-        return settled && file.size > 0;
-      });
-      for (const file of whole) {
-        settling.delete(file.path);
-        seen.set(file.path, look(file));
-      }
-      if (whole.length > 0 && !this.signal.aborted) await this.pushAll(whole, concurrency);
-    }
-  }
-
-  async waitForRuns(project: Project): Promise<void> {
-    const bar = this.terminal.bar("compact", this.#runs.size);
-    let done = 0;
-    const failed: string[] = [];
-    for (const run of this.#runs) {
-      if (this.signal.aborted) break;
-      const status = await waitForRun(project, run, this.signal);
-      if (status.status === "error") failed.push(run);
-      bar.set(++done);
-    }
-    bar.end(`compacted ${done - failed.length} of ${this.#runs.size} runs`);
-    for (const run of failed) this.terminal.say(`run ${run} failed: sediment status ${run}`);
-  }
-
-  /** The exit code, and what to do next. */
-  async account(): Promise<number> {
-    const { stored, duplicate, pending, dead, failed } = this.#counts;
-    const waiting = await this.uploader.pending();
-    const { state, park, pause } = this.uploader.state();
-    if (this.input.is("json")) {
-      const end = { stored, duplicate, pending, dead, failed, pending_in_folder: waiting.length };
-      this.terminal.out(JSON.stringify({ summary: { ...end, state } }));
-    } else if (waiting.length > 0) {
-      const why = park
-        ? park.refused === null ? "nobody is signed in" : "the session is refused"
-        : pause?.why === "offline"
-        ? "the server can't be reached"
-        : this.#pendingWhy;
-      const then = park ? "sediment login, then sediment retry" : "sediment retry";
-      this.terminal.say(`${waiting.length} pending${why ? ` (${why})` : ""}; later: ${then}`);
-    }
-    if (dead > 0) this.terminal.say("sediment dead says why the dead ones were refused");
-    return dead + failed > 0 ? 1 : pending > 0 ? 3 : 0;
-  }
-
-  #summary(): string {
-    const { stored, duplicate, pending, dead, failed } = this.#counts;
-    const seconds = (performance.now() - this.#started) / 1000;
-    const parts = [
-      `stored ${stored}${duplicate ? ` (${duplicate} were there)` : ""}`,
-      `pending ${pending}`,
-      ...(dead ? [`dead ${dead}`] : []),
-      ...(failed ? [`failed ${failed}`] : []),
-    ];
-    return `${parts.join(" · ")} · ${bytesText(this.#bytes)} in ${seconds.toFixed(1)} s`;
-  }
+function numberOr(text: string): number {
+  return Number.isNaN(Number(text)) ? text as unknown as number : Number(text);
 }

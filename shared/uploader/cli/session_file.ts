@@ -8,7 +8,7 @@ import { SedimentError } from "../../errors.ts";
 import { credentialOf, type Session } from "../session.ts";
 
 const savedSession = z.object({
-  url: z.string(),
+  url: z.url(),
   key: z.string(),
   email: z.string().nullable(),
   access_token: z.string(),
@@ -52,14 +52,27 @@ export async function writeSession(session: SavedSession | null): Promise<void> 
   await rename(part, path);
 }
 
-/** A session from the file, read anew each time: a `login` in another terminal counts at once. */
-export function fileSession(): Session {
+/**
+ * A session from the file, read anew each time: a `login` in another terminal counts at once. A token is
+ * for the server that gave it: at any other there is no session.
+ *
+ * @param url of the project that requests go to
+ */
+export function fileSession(url: string): Session {
   let refreshing: Promise<SavedSession | null> | null = null;
+  const here = async () => {
+    const session = await readSession();
+    return session && new URL(session.url).origin === new URL(url).origin ? session : null;
+  };
   return {
+    async userId() {
+      const token = process.env.SEDIMENT_TOKEN ?? (await here())?.access_token;
+      return token ? credentialOf(token).userId : null;
+    },
     async credential() {
       const token = process.env.SEDIMENT_TOKEN;
       if (token) return credentialOf(token);
-      let session = await readSession();
+      let session = await here();
       if (session === null) return null;
       if (session.expires_at - Date.now() / 1000 < leastLifeSeconds) {
         refreshing ??= refresh(session).finally(() => refreshing = null);

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { getJson } from "./api.ts";
 import type { Project } from "./open.ts";
+import type { Terminal } from "./terminal.ts";
 
 /** The status of a run, as the service gives it. */
 export type RunStatus = Record<string, unknown> & { status: string };
@@ -24,4 +25,24 @@ export async function waitForRun(
 /** The status of a run. */
 export async function statusOf(project: Project, run: string): Promise<RunStatus> {
   return await getJson(project, `compaction/status/${encodeURIComponent(run)}`) as RunStatus;
+}
+
+/** Waits until runs have ended, and says how many ended well. */
+export async function waitForRuns(
+  runs: Set<string>,
+  project: Project,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<void> {
+  const bar = terminal.bar("compact", runs.size);
+  let done = 0;
+  const failed: string[] = [];
+  for (const run of runs) {
+    if (signal.aborted) break;
+    const status = await waitForRun(project, run, signal);
+    if (status.status === "error") failed.push(run);
+    bar.set(++done);
+  }
+  bar.end(`compacted ${done - failed.length} of ${runs.size} runs`);
+  for (const run of failed) terminal.say(`run ${run} failed: sediment status ${run}`);
 }

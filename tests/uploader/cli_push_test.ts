@@ -1,0 +1,168 @@
+import { strict as assert } from "node:assert";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { findFiles } from "../../shared/uploader/cli/find_files.ts";
+import { sediment, shell } from "./support/cli.ts";
+import { startHttpService } from "./support/http_service.ts";
+import { bytesOf, datasetId, tokenOf, withFolder } from "./support/setup.ts";
+
+const push = ["push", "in", "--dataset", datasetId];
+
+/** A folder `in` of Parquet files, a service, and the environment of a signed-in user. */
+async function withFiles(
+  count: number,
+  test: (parts: {
+    folder: string;
+    http: Awaited<ReturnType<typeof startHttpService>>;
+    env: Record<string, string>;
+  }) => Promise<void>,
+): Promise<void> {
+  const http = await startHttpService();
+  await withFolder(async (folder) => {
+    try {
+      await mkdir(join(folder, "in"));
+      for (let i = 0; i < count; i++) {
+        await writeFile(join(folder, "in", `t${i}.parquet`), bytesOf(i));
+      }
+      const { origin } = http.service;
+      const env = { SEDIMENT_TOKEN: "token-1", SEDIMENT_URL: origin, SEDIMENT_KEY: "k" };
+      await test({ folder, http, env });
+    } finally {
+      await http.stop();
+    }
+  });
+}
+
+const jsonLines = (text: string) => text.trim().split("\n").map((line) => JSON.parse(line));
+
+Deno.test("a reader that closes the pipe (`| head`) stops no file from being sent", async () => {
+  await withFiles(40, async ({ folder, http, env }) => {
+    const line = `sediment ${push.join(" ")} | head -1; exit \${PIPESTATUS[0]}`;
+    const { code, err } = await shell(folder, line, env);
+    assert.equal(code, 0, err);
+    assert.equal(http.service.stored.size, 40);
+    const listing = `sediment pending --json | head -1; exit \${PIPESTATUS[0]}`;
+    assert.equal((await shell(folder, listing, env)).code, 0);
+  });
+});
+
+Deno.test("what could not be sent goes with the next push, of the same files or of others", async () => {
+  await withFiles(3, async ({ folder, http, env }) => {
+    await http.stop();
+    const away = await sediment(folder, push, env);
+    assert.equal(away.code, 3);
+    assert.match(away.err, /3 pending \(the server can't be reached\)/);
+    const back = await startHttpService({}, http.port);
+    try {
+      const again = await sediment(folder, [...push, "--json"], env);
+      const lines = jsonLines(again.out);
+      assert.deepEqual(lines.slice(0, 3).map(({ status }) => status), Array(3).fill("stored"));
+      assert.equal(lines[3].summary.stored, 3);
+      assert.equal(again.code, 0, again.err);
+
+      await writeFile(join(folder, "in", "left.parquet"), bytesOf(50));
+      await sediment(folder, [...push, "--no-send"], env);
+      await writeFile(join(folder, "new.parquet"), bytesOf(51));
+      const other = await sediment(folder, ["push", "new.parquet", "--dataset", datasetId], env);
+      assert.equal(other.code, 0, other.err);
+      assert.match(other.err, /4 that were pending/);
+      assert.equal(back.service.stored.size, 5);
+    } finally {
+      await back.stop();
+    }
+  });
+});
+
+Deno.test("a session is used at the server that it is of, and nowhere else", async () => {
+  await withFiles(1, async ({ folder, http, env }) => {
+    const session = {
+      url: "http://127.0.0.1:1",
+      key: "k",
+      email: "ann@example.com",
+      access_token: tokenOf("ann"),
+      refresh_token: "r",
+      expires_at: Date.now() / 1000 + 3600,
+    };
+    await writeFile(join(folder, "session.json"), JSON.stringify(session));
+    const { SEDIMENT_TOKEN: _, ...elsewhere } = env;
+    const pushed = await sediment(folder, push, elsewhere);
+    assert.equal(pushed.code, 3);
+    assert.match(pushed.err, /nobody is signed in/);
+    const listed = await sediment(folder, ["ls", "--dataset", datasetId], elsewhere);
+    assert.match(listed.err, /not_signed_in/);
+    assert.deepEqual(http.service.requests, []);
+  });
+});
+
+Deno.test("what the quota drops and what can't be read is said without --verbose", async () => {
+  await withFiles(3, async ({ folder, env }) => {
+    const full = {
+      ...env,
+      SEDIMENT_PENDING_QUOTA_ITEMS: "1",
+      SEDIMENT_PENDING_WHEN_FULL: "drop_oldest",
+    };
+    const { err } = await sediment(folder, [...push, "--no-send", "--concurrency", "1"], full);
+    assert.equal(err.match(/dropped .* to make room/g)?.length, 2, err);
+    const [{ id }] = jsonLines((await sediment(folder, ["pending", "--json"], env)).out);
+    await writeFile(join(folder, "pending_uploads", `${id}.json`), '{"v":9}');
+    const pending = await sediment(folder, ["pending"], env);
+    assert.match(pending.err, new RegExp(`${id.slice(0, 8)}.*newer version`));
+  });
+});
+
+Deno.test("with --json standard output is JSON lines only, and errors of usage are JSON too", async () => {
+  await withFiles(2, async ({ folder, http, env }) => {
+    await writeFile(join(folder, "in", "empty.parquet"), "");
+    http.service.fault = (request) =>
+      request.identity.includes("t1") ? { answer: 422, code: "not_parquet" } : undefined;
+    const { out, code } = await sediment(folder, [...push, "--json"], env);
+    const lines = jsonLines(out);
+    assert.deepEqual(lines.map(({ status }) => status).sort(), [
+      "dead",
+      "failed",
+      "stored",
+      undefined,
+    ]);
+    assert.equal(code, 1);
+    const wrong = await sediment(folder, ["push", "in", "--json"], env);
+    assert.deepEqual([wrong.out, wrong.code], ["", 2]);
+    assert.equal(JSON.parse(wrong.err).error.code, "usage");
+  });
+});
+
+Deno.test("a pipe among the files is passed by, not waited for; an empty folder is said to be empty", async () => {
+  await withFiles(1, async ({ folder, env }) => {
+    const { success } = await new Deno.Command("mkfifo", { args: [join(folder, "in/p.parquet")] })
+      .output();
+    assert.ok(success);
+    const { files, passedOver } = await findFiles([join(folder, "in")], {});
+    assert.equal(files.length, 1);
+    assert.match(passedOver[0].why, /no file/);
+    await mkdir(join(folder, "empty"));
+    const empty = await sediment(folder, ["push", "empty", "--dataset", datasetId], env);
+    assert.equal(empty.code, 0);
+    assert.match(empty.err, /no \.parquet or \.avro file under empty/);
+  });
+});
+
+Deno.test("a name that is no UTF-8 is said to be one", async () => {
+  await withFolder(async (folder) => {
+    const made = await shell(folder, `printf x > $'in\\xff.parquet'`);
+    if (made.code !== 0) return console.log("skipped: the file system takes UTF-8 names only");
+    const { passedOver } = await findFiles([folder], {});
+    assert.match(passedOver[0].why, /UTF-8/);
+  });
+});
+
+Deno.test("the task runs where its user stands, not where the checkout is", async () => {
+  await withFiles(1, async ({ folder, env }) => {
+    const config = new URL("../../deno.json", import.meta.url).pathname;
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["task", "--config", config, "sediment", ...push, "--no-send"],
+      cwd: folder,
+      env: { ...env, SEDIMENT_SESSION: join(folder, "session.json") },
+    }).output();
+    assert.equal(code, 3, new TextDecoder().decode(stderr));
+    assert.match((await sediment(folder, ["pending"], env)).err, /1 pending/);
+  });
+});

@@ -1,0 +1,45 @@
+/** The command line, run as its user runs it. */
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** Path of the CLI's entry point. */
+export const cli = fileURLToPath(new URL("../../../shared/uploader/cli/main.ts", import.meta.url));
+
+/** What a run came to. */
+export interface Ran {
+  code: number;
+  out: string;
+  err: string;
+}
+
+/** Arguments of this Deno that run the CLI. */
+export const cliArgs = (args: string[]) => ["run", "-A", "--no-check", "--quiet", cli, ...args];
+
+/** Runs `sediment …` in a folder, with a session file of its own. */
+export async function sediment(
+  folder: string,
+  args: string[],
+  env: Record<string, string> = {},
+): Promise<Ran> {
+  return await run(Deno.execPath(), cliArgs(args), folder, env);
+}
+
+/** Runs a line of bash in which `sediment` is the CLI. */
+export async function shell(
+  folder: string,
+  line: string,
+  env: Record<string, string> = {},
+): Promise<Ran> {
+  const words = [Deno.execPath(), ...cliArgs([])].map((word) => `'${word}'`).join(" ");
+  return await run("bash", ["-c", `sediment() { ${words} "$@"; }\n${line}`], folder, env);
+}
+
+async function run(command: string, args: string[], cwd: string, env: Record<string, string>) {
+  const { code, stdout, stderr } = await new Deno.Command(command, {
+    args,
+    cwd,
+    env: { SEDIMENT_SESSION: join(cwd, "session.json"), ...env },
+  }).output();
+  const text = new TextDecoder();
+  return { code, out: text.decode(stdout), err: text.decode(stderr) };
+}
