@@ -50,13 +50,19 @@ export interface Integration {
   stop(): void;
 }
 
-/** @throws `invalid_config` when the pattern or the name is not valid */
+/** @throws `invalid_config` when the pattern, the name or the timeout is not valid */
 export function integrate(job: Job, options: IntegrateOptions): Integration {
   const { medium, timeout = 3_600_000, name = "integrate", clock = systemClock } = options;
   if (!/^[A-Za-z0-9_-]{1,64}$/.test(name)) {
     throw new SedimentError("invalid_config", `the job's name is ${JSON.stringify(name)}`, {
       field: "name",
       expected: "letters, digits, _ and -, up to 64",
+    });
+  }
+  if (!(timeout > 0)) {
+    throw new SedimentError("invalid_config", `the job's timeout is ${timeout}`, {
+      field: "timeout",
+      expected: "milliseconds, more than 0",
     });
   }
   const say = createSay(options.log ?? silentLog, () => clock.now());

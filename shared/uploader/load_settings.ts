@@ -18,6 +18,8 @@ export interface SettingsSources {
 }
 
 const sections = ["retry", "pending", "upload"] as const;
+/** A folder may be called 2024. */
+const textKeys = new Set(["pending.directory", "pending.when_full", "upload.protocol"]);
 type Values = Record<string, Record<string, unknown>>;
 
 /**
@@ -82,8 +84,9 @@ function fromEnv(env: Record<string, string | undefined>): Values {
   for (const [name, text] of Object.entries(env)) {
     const match = /^SEDIMENT_(RETRY|PENDING|UPLOAD)_([A-Z_]+)$/.exec(name);
     if (!match || text === undefined || text === "") continue;
-    const numeric = /^-?\d+(\.\d+)?$/.test(text.trim());
-    (values[match[1].toLowerCase()] ??= {})[match[2].toLowerCase()] = numeric ? Number(text) : text;
+    const section = match[1].toLowerCase(), key = match[2].toLowerCase();
+    const numeric = /^-?\d+(\.\d+)?$/.test(text.trim()) && !textKeys.has(`${section}.${key}`);
+    (values[section] ??= {})[key] = numeric ? Number(text) : text;
   }
   return values;
 }

@@ -1,10 +1,23 @@
 /** Who holds a claim or a lock: `host-pid-random`, so that the dead can be told from the living. */
 import { createHash, randomBytes } from "node:crypto";
+import { readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import process from "node:process";
 
-const host = createHash("sha256").update(hostname()).digest("hex").slice(0, 8);
+const host = createHash("sha256").update(hostname() + pidNamespace()).digest("hex").slice(0, 8);
 const ours = new Set<string>();
+
+/**
+ * Containers may share a host's name, and a process of one is unknown in the other: its id says nothing
+ * there, so each PID namespace of Linux counts as a host of its own.
+ */
+function pidNamespace(): string {
+  try {
+    return readlinkSync("/proc/self/ns/pid");
+  } catch {
+    return ""; // no Linux, or no /proc
+  }
+}
 
 /** A new owner of this process. */
 export function newOwner(): string {

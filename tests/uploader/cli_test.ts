@@ -212,16 +212,26 @@ Deno.test("each completion script is one that its shell takes, and knows every c
       assert.equal(code, 0);
       for (const command of commands) assert.ok(out.includes(command), `${shell}: ${command}`);
       if (shell !== "bash") continue;
-      const asked = await new Deno.Command("bash", {
-        args: [
-          "-c",
-          `eval "$1"; COMP_WORDS=(sediment pu); COMP_CWORD=1; _sediment; echo "\${COMPREPLY[@]}"`,
-          "bash",
-          out,
-        ],
-        cwd: folder,
-      }).output();
-      assert.equal(new TextDecoder().decode(asked.stdout).trim(), "push pull");
+      await writeFile(join(folder, "pu it.parquet"), "");
+      const complete = async (...words: string[]) => {
+        const asked = await new Deno.Command("bash", {
+          args: [
+            "-c",
+            `eval "$1"; shift; COMP_WORDS=(sediment "$@"); COMP_CWORD=$#; _sediment
+             printf '%s\n' "\${COMPREPLY[@]}"`,
+            "bash",
+            out,
+            ...words,
+          ],
+          cwd: folder,
+        }).output();
+        return new TextDecoder().decode(asked.stdout).trim().split("\n");
+      };
+      assert.deepEqual(await complete("pu"), ["push", "pull"]);
+      assert.deepEqual(await complete("push", "pu"), ["pu it.parquet"]);
+      assert.deepEqual(await complete("push", "--da"), ["--dataset"]);
+      assert.deepEqual(await complete("dead", "ex"), ["export"]);
+      assert.deepEqual(await complete("completion", "f"), ["fish"]);
     }
   });
 });
@@ -258,5 +268,28 @@ Deno.test("a folder's layout says table and period; litter is passed by, links a
     assert.deepEqual(given.files.map(({ table, period }) => [table, period]), [["t", "p"]]);
     await assert.rejects(findFiles([join(folder, "battle", "readme.md")], {}), UsageError);
     await assert.rejects(findFiles([join(folder, "nowhere")], {}), UsageError);
+  });
+});
+
+Deno.test("a server whose names lead out of the folder is not followed by pull", async () => {
+  await withFolder(async (folder) => {
+    const file = { id: 1, table: "../..", period_tag: "0", size: 4, url: "" };
+    const server = Deno.serve(
+      { port: 0, hostname: "127.0.0.1", onListen() {} },
+      (request): Response => {
+        if (request.url.includes("/content")) return new Response("evil");
+        return Response.json({ version: 1, files: [{ ...file, url: `${origin}/content` }] });
+      },
+    );
+    const origin: string = `http://127.0.0.1:${server.addr.port}`;
+    try {
+      const env = { SEDIMENT_TOKEN: "t", SEDIMENT_URL: origin, SEDIMENT_KEY: "k" };
+      const args = ["pull", "--dataset", datasetId, "--out", "a/b/c"];
+      const { code, err } = await sediment(folder, args, env);
+      assert.deepEqual([code, /unexpected_answer/.test(err)], [1, true], err);
+      await assert.rejects(readFile(join(folder, "a", "0", "1.parquet")));
+    } finally {
+      await server.shutdown();
+    }
   });
 });

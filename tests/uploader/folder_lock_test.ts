@@ -33,6 +33,26 @@ Deno.test("four processes that count under the lock lose no count", async () => 
   });
 });
 
+Deno.test("processes of two containers on one folder, of the same host name, lose no count", async () => {
+  const inContainer = ["--pid", "--fork", "--mount-proc", Deno.execPath()];
+  const probe = await new Deno.Command("unshare", { args: [...inContainer, "--version"] })
+    .output().catch(() => null);
+  if (!probe?.success) return console.log("skipped: unshare can't make a PID namespace here");
+  await withFolder(async (folder) => {
+    await mkdir(`${folder}/locks`);
+    await writeFile(`${folder}/count`, "0");
+    const child = new URL("./support/count_under_lock.ts", import.meta.url).pathname;
+    const args = ["run", "-A", "--no-check", child, folder, "40"];
+    const children = [
+      new Deno.Command("unshare", { args: [...inContainer, ...args] }),
+      new Deno.Command("unshare", { args: [...inContainer, ...args] }),
+      new Deno.Command(Deno.execPath(), { args }),
+    ].map((command) => command.output());
+    for (const { success } of await Promise.all(children)) assert.ok(success);
+    assert.equal(await readFile(`${folder}/count`, "utf8"), "120");
+  });
+});
+
 Deno.test("a lock that is held is not given a second time, and is after its release", async () => {
   await withFolder(async (folder) => {
     const one = locksIn(folder), two = locksIn(folder);

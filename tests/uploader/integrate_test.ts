@@ -148,3 +148,11 @@ Deno.test("a pattern that is no cron is refused with what was expected", () => {
   }
   assert.throws(() => integrate(() => 1, { cron: never, medium, name: "../x" }), { field: "name" });
 });
+
+Deno.test("a timeout that is no time is refused: it would end every run at once, or none", () => {
+  const medium = { lock: () => Promise.resolve(null) };
+  for (const timeout of [0, -1, NaN]) {
+    const wrong = { code: "invalid_config", field: "timeout" };
+    assert.throws(() => integrate(() => 1, { cron: never, medium, timeout }), wrong);
+  }
+});

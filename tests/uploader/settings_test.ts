@@ -101,3 +101,8 @@ Deno.test("TOML that is no TOML names the line", () => {
   const error = refusal({ toml: "[app.asset_sync.retry]\nmax_attempts == 3", tomlName: "c.toml" });
   assert.match(error.message, /c\.toml line 2/);
 });
+
+Deno.test("a folder may be called by a number, also in the environment", () => {
+  const { pending } = loadSettings({ env: { SEDIMENT_PENDING_DIRECTORY: "2024" } });
+  assert.equal(pending.directory, "2024");
+});

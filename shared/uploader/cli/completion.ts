@@ -33,18 +33,21 @@ const flagsOf = (command: Command) =>
 
 function bash(commands: Command[]): string {
   const cases = commands.map((command) => {
-    const words = [...command.words ?? [], ...flagsOf(command)].join(" ");
-    return `    ${command.name}) words="${words}" ;;`;
+    const words = (command.words ?? []).join(" "), flags = flagsOf(command).join(" ");
+    return `    ${command.name}) words="${words}"; [[ "$current" != -* ]] || words="${flags}" ;;`;
   }).join("\n");
   return `_sediment() {
-  local current="\${COMP_WORDS[COMP_CWORD]}" words
+  local current="\${COMP_WORDS[COMP_CWORD]}" words file
   case "\${COMP_WORDS[1]}" in
 ${cases}
     *) words="${commands.map(({ name }) => name).join(" ")} --help --version" ;;
   esac
   [ "$COMP_CWORD" = 1 ] && words="${commands.map(({ name }) => name).join(" ")} --help --version"
   COMPREPLY=($(compgen -W "$words" -- "$current"))
-  [ \${#COMPREPLY[@]} -gt 0 ] || COMPREPLY=($(compgen -f -- "$current"))
+  # Files, a name with spaces being one; options are offered once a dash is typed.
+  if [ "$COMP_CWORD" -gt 1 ] && [[ "$current" != -* ]]; then
+    while IFS= read -r file; do COMPREPLY+=("$file"); done < <(compgen -f -- "$current")
+  fi
 }
 complete -o filenames -F _sediment sediment`;
 }

@@ -94,7 +94,8 @@ async function exportItems(
   let failed = 0;
   for (const item of items) {
     const { table, period_tag } = about(item);
-    const name = [table ?? "item", period_tag ?? "", item.id.slice(0, 8)].filter(Boolean).join("-");
+    // The whole id: of ten thousand items two would share eight digits, and one overwrite the other.
+    const name = [table ?? "item", period_tag ?? "", item.id].filter(Boolean).join("-");
     const extension = item.context.kind === "fragment" ? item.context.format ?? "parquet" : "bin";
     try {
       const path = join(folder, `${name}.${extension}`);

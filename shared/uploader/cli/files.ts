@@ -4,6 +4,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { SedimentError } from "../../errors.ts";
 import { Gate } from "../gate.ts";
+import { namePattern } from "../upload_meta.ts";
 import { type DataFile, listFiles } from "./api.ts";
 import { openProject } from "./open.ts";
 import { type Command, type Input, type Option, UsageError } from "./options.ts";
@@ -112,10 +113,19 @@ after a while; until then anyone who has the line can read.`,
 };
 
 async function download(file: DataFile, out: string): Promise<string> {
+  // The names are the server's: none of them may lead out of the folder.
+  if (![file.table, file.period_tag].every((name) => namePattern.test(name))) {
+    throw new SedimentError("unexpected_answer", `file ${file.id} is of ${file.table}`, {
+      expected: `names of ${namePattern.source}`,
+    });
+  }
   const folder = join(out, file.table, file.period_tag);
   await mkdir(folder, { recursive: true });
   const path = join(folder, `${file.id}.parquet`);
-  const response = await fetch(file.url!, { signal: AbortSignal.timeout(600_000) });
+  const response = await fetch(file.url!, { signal: AbortSignal.timeout(600_000) })
+    .catch((cause) => {
+      throw new SedimentError("server_unreachable", `file ${file.id}: ${cause.message}`, { cause });
+    });
   if (!response.ok) {
     throw new SedimentError("store_failed", `file ${file.id}: HTTP ${response.status}`);
   }

@@ -50,24 +50,22 @@ something was refused for good.`,
   arity: [0, 0],
   async run(input) {
     const terminal = createTerminal(input.is("json"));
-    const uploader = await openUploader(input);
-    const interrupted = new AbortController();
-    const onInterrupt = () => {
-      interrupted.abort();
-      void uploader.stop();
-    };
+    let done = 0;
+    const ends = ["succeeded", "dead", "expired"];
+    let onEnd = () => {};
+    const uploader = await openUploader(input, {
+      say: terminal.say,
+      onEvent: (event) => {
+        if (ends.includes(event.event)) onEnd();
+      },
+    });
+    const onInterrupt = () => void uploader.stop();
     process.once("SIGINT", onInterrupt);
     try {
       const before = (await uploader.pending()).length;
       const bar = terminal.bar("retry", before);
-      const running = uploader.retry();
-      let ended = false;
-      void running.finally(() => ended = true);
-      while (!ended) {
-        await Promise.race([running, new Promise((resolve) => setTimeout(resolve, 300))]);
-        if (!ended) bar.set(before - (await uploader.pending().catch(() => [])).length);
-      }
-      const report = await running;
+      onEnd = () => bar.set(++done);
+      const report = await uploader.retry();
       const left = (await uploader.pending()).length;
       const { state, park, pause } = uploader.state();
       bar.end(
