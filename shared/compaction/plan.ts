@@ -3,36 +3,22 @@
  * words, also when it decides to do nothing.
  */
 import type { SchemaJson } from "../parquet/schema.ts";
+import { type Choice, chooseFiles, nextDue } from "./choose_files.ts";
+import {
+  byUploadOrder,
+  dedupes,
+  isFragmented,
+  isFullGrown,
+  type PlanFile,
+  type PlanSettings,
+} from "./data_file.ts";
+import { bytesText, cutText, decisionText, filesText } from "./decision_text.ts";
+import type { MergeCost } from "./merge_cost.ts";
 import { maxDedupeRows } from "./merge_order.ts";
+import { leafCounter } from "./merge_work.ts";
+import { type OutputLimits, OutputPacker, turnBudget } from "./pack_outputs.ts";
 import { groupSchemas, type SchemaGroup, type UniteSchemas } from "./schema_groups.ts";
-import { chooseByTier, tierOf, tierRatio } from "./tiers.ts";
-
-/** What the planner needs to know of a data file; the shape of `claim_compaction`'s files. */
-export interface PlanFile {
-  id: number;
-  byte_length: number;
-  level: number;
-  /** First and last upload that is in the file. */
-  seq_min: number;
-  seq_max: number;
-  row_count: number;
-  row_group_count: number;
-  uncompressed_bytes: number;
-  schema_fingerprint: string;
-  /** `active`, or `quarantined`: listed to readers, never merged. */
-  state: string;
-  uploaded_at: string;
-}
-
-/** The table's settings that matter here. */
-export interface PlanSettings {
-  target_file_bytes: number;
-  healthy_row_group_bytes: number;
-  min_inputs: number;
-  max_age_seconds: number;
-  /** Columns of which the last writer wins; where there are any, only neighbours in upload order are merged. */
-  dedupe_keys?: string[];
-}
+import { neighbours, stretches } from "./upload_neighbours.ts";
 
 /** What the planner is asked. */
 export interface PlanRequest<F extends PlanFile> {
@@ -46,16 +32,8 @@ export interface PlanRequest<F extends PlanFile> {
   forced: boolean;
   now: Date;
   limits?: Partial<OutputLimits>;
-}
-
-/** Bounds of one output beside its target size. */
-export interface OutputLimits {
-  /** Most inputs: each costs a fetch and an entry in memory. @default 1000 */
-  maxInputs: number;
-  /** Most uncompressed bytes that one merge takes in. @default 256 MiB */
-  maxUncompressedBytes: number;
-  /** Most rows; equal keys are found only among rows that are sorted at once. @default 250,000 when deduping */
-  maxRows: number;
+  /** What one output may cost: a turn makes one at least. @default turnBudget */
+  budget?: MergeCost;
 }
 
 /** One file to be written. */
@@ -67,6 +45,8 @@ export interface PlannedOutput<F extends PlanFile> {
   expectedRows: number;
   /** What to write it in, when its inputs are of more than one schema. */
   schema?: SchemaJson;
+  /** What the merge is expected to cost. */
+  cost: MergeCost;
   /** Why these files, in words. */
   reason: string;
 }
@@ -80,53 +60,57 @@ export interface Plan<F extends PlanFile> {
   nextDueAt: Date | null;
 }
 
+const MiB = 1024 * 1024;
+
 const defaultLimits: OutputLimits = {
   maxInputs: 1000,
-  maxUncompressedBytes: 256 * 1024 * 1024,
+  maxUncompressedBytes: 256 * MiB,
   maxRows: Infinity,
 };
+
+/** Of a merge that dedupes all rows wait in memory at once. */
+const dedupeLimits = { maxUncompressedBytes: 46 * MiB, maxRows: maxDedupeRows };
 
 /**
  * Plans one partition. Files whose schemas have no union never meet in an output; in a table that dedupes neither
  * do files with another between them, be it in quarantine, of such a schema or full grown: a row in it may be
- * older than one input's and newer than the other's.
+ * older than one input's and newer than the other's. A file that costs more than a turn may is left alone.
  */
 export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Plan<F> {
   const { files, settings, forced, now } = request;
-  const dedupes = (settings.dedupe_keys?.length ?? 0) > 0;
-  const limits = {
-    ...defaultLimits,
-    ...(dedupes ? { maxRows: maxDedupeRows } : {}),
-    ...request.limits,
-  };
-  const active = files.filter((file) => file.state === "active").sort(byUploadOrder);
+  const deduping = dedupes(settings);
+  const limits = { ...defaultLimits, ...(deduping && dedupeLimits), ...request.limits };
+  const leavesOf = leafCounter(request.schemas);
+  const packer = new OutputPacker(settings, limits, request.budget ?? turnBudget, leavesOf);
+  const sound = files.filter((file) => file.state === "active").sort(byUploadOrder);
+  const tooMuch = new Set(sound.filter((file) => packer.isTooMuch(file)));
+  const active = sound.filter((file) => !tooMuch.has(file));
   const outputs: PlannedOutput<F>[] = [];
   const notes: string[] = [];
   let nextDueAt: Date | null = null;
 
-  const schemas = new Set(active.map((file) => file.schema_fingerprint)).size;
+  const schemas = new Set(sound.map((file) => file.schema_fingerprint)).size;
   const schemaGroups = schemaGroupsOf(active, request);
   const groupOf = (file: F): SchemaGroup | string =>
     schemaGroups.get(file.schema_fingerprint) ?? file.schema_fingerprint;
-  const groups = dedupes
-    ? neighbours(files, settings, groupOf)
+  const groups = deduping
+    ? neighbours(files, settings, groupOf, (file) => file.state !== "active" || tooMuch.has(file))
     : [...Map.groupBy(active, groupOf).values()];
   for (const group of groups) {
     for (const file of group) {
       if (!isFragmented(file, settings) || !isFullGrown(file, settings)) continue;
-      const size = Math.round(file.uncompressed_bytes / file.row_group_count);
-      outputs.push(
-        output([file], `its ${file.row_group_count} row groups are of ${bytesText(size)}`),
-      );
+      const size = bytesText(Math.round(file.uncompressed_bytes / file.row_group_count));
+      const reason = `its ${file.row_group_count} row groups are of ${size}`;
+      outputs.push(output([file], packer, reason));
     }
     const small = group.filter((file) => !isFullGrown(file, settings));
-    const choice = choose(small, settings, forced, now);
-    const packed = (dedupes ? stretches(small, choice.files) : [choice.files])
-      .flatMap((chosen) => pack(chosen, settings.target_file_bytes, limits));
+    const choice = chooseFiles(small, settings, forced, now);
+    const packed = (deduping ? stretches(small, choice.files) : [choice.files])
+      .flatMap((chosen) => packer.pack(chosen));
     const schema = small.length > 0
       ? schemaGroups.get(small[0].schema_fingerprint)?.schema
       : undefined;
-    outputs.push(...packed.map((inputs) => output(inputs, choice.reason, schema)));
+    outputs.push(...packed.map((inputs) => output(inputs, packer, choice.reason, schema)));
     const taken = new Set(packed.flat());
     const left = small.filter((file) => !taken.has(file));
     if (left.length > 0) notes.push(noteOn(left, choice, settings));
@@ -134,22 +118,15 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
     if (due !== null && (nextDueAt === null || due < nextDueAt)) nextDueAt = due;
   }
 
-  const apart = new Set(schemaGroups.values());
-  const refusal = [...apart].find((group) => group.refusal !== undefined)?.refusal;
   const grown = active.filter((file) =>
     isFullGrown(file, settings) && !isFragmented(file, settings)
   );
   if (grown.length > 0) notes.push(`${filesText(grown.length)} full grown`);
-  const quarantined = files.length - active.length;
+  if (tooMuch.size > 0) notes.push(noteOnTooMuch([...tooMuch], packer));
+  const quarantined = files.length - sound.length;
   if (quarantined > 0) notes.push(`${filesText(quarantined)} in quarantine`);
-  return {
-    outputs,
-    decision: decisionText(outputs, files.length, schemas, notes, nextDueAt) +
-      (refusal === undefined
-        ? ""
-        : ` ${apart.size} groups of schemas stay apart: ${cut(refusal, 300)}.`),
-    nextDueAt,
-  };
+  const decision = decisionText({ outputs, files: files.length, schemas, notes, nextDueAt });
+  return { outputs, decision: decision + refusalText(schemaGroups), nextDueAt };
 }
 
 /** The group of each schema that a file to be merged has, full grown ones left aside: their columns would be added. */
@@ -166,147 +143,9 @@ function schemaGroupsOf<F extends PlanFile>(
   );
 }
 
-/** Stretches of sound files of one schema or its group with nothing between them; a full grown one is a stretch of its own. */
-function neighbours<F extends PlanFile>(
-  files: F[],
-  settings: PlanSettings,
-  groupOf: (file: F) => unknown,
-): F[][] {
-  const found: F[][] = [];
-  let open: F[] | null = null;
-  for (const file of files.toSorted(byUploadOrder)) {
-    if (file.state !== "active") {
-      open = null;
-    } else if (isFullGrown(file, settings)) {
-      found.push([file]);
-      open = null;
-    } else if (open !== null && groupOf(open[0]!) === groupOf(file)) {
-      open.push(file);
-    } else {
-      found.push(open = [file]);
-    }
-  }
-  return found;
-}
-
-/**
- * Cuts chosen files where others lie between them. Where that leaves none with a neighbour, everything from the
- * first to the last goes together: rewriting a larger file beats never merging the small ones around it.
- */
-function stretches<F extends PlanFile>(all: F[], chosen: F[]): F[][] {
-  const taken = new Set(chosen);
-  const cut: F[][] = [[]];
-  for (const file of all) {
-    if (taken.has(file)) cut.at(-1)!.push(file);
-    else if (cut.at(-1)!.length > 0) cut.push([]);
-  }
-  const several = cut.filter((files) => files.length > 1);
-  if (several.length > 0 || chosen.length < 2) return several;
-  return [all.slice(all.indexOf(chosen[0]!), all.indexOf(chosen.at(-1)!) + 1)];
-}
-
-/** Whether a file has reached the size at which it stays as it is. */
-function isFullGrown(file: PlanFile, settings: PlanSettings): boolean {
-  return tierOf(file.byte_length, settings.target_file_bytes, tierRatio(settings.min_inputs)) ===
-    null;
-}
-
-/** Whether a file as uploaded has row groups too small to scan well. Ours (level above 0) never count:
- * rewriting them again would give the same. */
-function isFragmented(file: PlanFile, settings: PlanSettings): boolean {
-  return file.level === 0 && file.row_group_count > 1 &&
-    file.uncompressed_bytes / file.row_group_count < settings.healthy_row_group_bytes;
-}
-
-interface Choice<F> {
-  files: F[];
-  reason: string;
-}
-
-function choose<F extends PlanFile>(
-  small: F[],
-  settings: PlanSettings,
-  forced: boolean,
-  now: Date,
-): Choice<F> {
-  if (forced) return { files: small, reason: "asked for by hand" };
-  const byTier = chooseByTier(small, settings.target_file_bytes, settings.min_inputs);
-  const aged = small.filter((file) =>
-    dueAt(file, settings) !== null && dueAt(file, settings)! <= now
-  );
-  if (aged.length > 0) {
-    // With an aged file go all of its tier and below: never the larger ones, or a trickle of fragments
-    // would rewrite a large file again and again.
-    const tier = (file: F) =>
-      tierOf(file.byte_length, settings.target_file_bytes, tierRatio(settings.min_inputs))!;
-    const highest = Math.max(...aged.map(tier));
-    const chosen = new Set([...byTier, ...small.filter((file) => tier(file) <= highest)]);
-    if (chosen.size > byTier.length && chosen.size > 1) {
-      return {
-        files: small.filter((file) => chosen.has(file)),
-        reason: `${filesText(aged.length)} older than max_age ${settings.max_age_seconds} s`,
-      };
-    }
-  }
-  return {
-    files: small.filter((file) => byTier.includes(file)),
-    reason: `a size tier reached min_inputs ${settings.min_inputs}`,
-  };
-}
-
-/** When waiting for company ends for a fragment; our own outputs don't age. */
-function dueAt(file: PlanFile, settings: PlanSettings): Date | null {
-  if (file.level > 0) return null;
-  return new Date(Date.parse(file.uploaded_at) + settings.max_age_seconds * 1000);
-}
-
-/** When the first of the files that are left alone may be merged with another for its age. */
-function nextDue(left: PlanFile[], settings: PlanSettings, now: Date): Date | null {
-  const tier = (file: PlanFile) =>
-    tierOf(file.byte_length, settings.target_file_bytes, tierRatio(settings.min_inputs))!;
-  let next: Date | null = null;
-  for (const file of left) {
-    const due = dueAt(file, settings);
-    // One that is due and was still left fits nowhere: waiting won't change that.
-    if (due === null || due <= now || (next !== null && due >= next)) continue;
-    if (left.some((other) => other !== file && tier(other) <= tier(file))) next = due;
-  }
-  return next;
-}
-
-/**
- * Cuts files, in order, into outputs by bytes: one is closed when it is full grown, or when the next
- * file would take it a quarter past the target. A single file is no merge and is left alone.
- */
-function pack<F extends PlanFile>(files: F[], targetBytes: number, limits: OutputLimits): F[][] {
-  const bins: F[][] = [];
-  let bin: F[] = [];
-  let bytes = 0;
-  let uncompressed = 0;
-  let rows = 0;
-  for (const file of files) {
-    const full = bytes >= targetBytes * 0.75 || bytes + file.byte_length > targetBytes * 1.25 ||
-      bin.length >= limits.maxInputs ||
-      uncompressed + file.uncompressed_bytes > limits.maxUncompressedBytes ||
-      rows + file.row_count > limits.maxRows;
-    if (full && bin.length > 0) {
-      bins.push(bin);
-      bin = [];
-      bytes = 0;
-      uncompressed = 0;
-      rows = 0;
-    }
-    bin.push(file);
-    bytes += file.byte_length;
-    uncompressed += file.uncompressed_bytes;
-    rows += file.row_count;
-  }
-  if (bin.length > 0) bins.push(bin);
-  return bins.filter((inputs) => inputs.length > 1);
-}
-
 function output<F extends PlanFile>(
   inputs: F[],
+  packer: OutputPacker,
   reason: string,
   union?: SchemaJson,
 ): PlannedOutput<F> {
@@ -316,12 +155,9 @@ function output<F extends PlanFile>(
     bytes: inputs.reduce((sum, file) => sum + file.byte_length, 0),
     expectedRows: inputs.reduce((sum, file) => sum + file.row_count, 0),
     ...(schemas > 1 && { schema: union }),
+    cost: packer.costOf(inputs),
     reason: schemas > 1 ? `${reason}, ${schemas} schemas united` : reason,
   };
-}
-
-function byUploadOrder(a: PlanFile, b: PlanFile): number {
-  return a.seq_min - b.seq_min || a.id - b.id;
 }
 
 function noteOn(left: PlanFile[], choice: Choice<PlanFile>, settings: PlanSettings): string {
@@ -330,41 +166,21 @@ function noteOn(left: PlanFile[], choice: Choice<PlanFile>, settings: PlanSettin
   return `${filesText(left.length)}, no size tier with min_inputs ${settings.min_inputs}`;
 }
 
-function decisionText(
-  outputs: PlannedOutput<PlanFile>[],
-  total: number,
-  groups: number,
-  notes: string[],
-  nextDueAt: Date | null,
-): string {
-  const parts: string[] = [];
-  if (outputs.length === 0) {
-    parts.push(`Nothing to do with ${filesText(total)}`);
-  } else {
-    const inputs = outputs.reduce((sum, { inputs }) => sum + inputs.length, 0);
-    const bytes = outputs.reduce((sum, output) => sum + output.bytes, 0);
-    const reasons = [...new Set(outputs.map(({ reason }) => reason))].join("; ");
-    parts.push(
-      `Merge ${inputs} of ${filesText(total)} (${bytesText(bytes)}, ${groups} schema${
-        groups === 1 ? "" : "s"
-      }) into ${outputs.length}: ${reasons}`,
-    );
-  }
-  if (notes.length > 0) parts.push(`Left alone: ${notes.join("; ")}`);
-  if (nextDueAt !== null) parts.push(`Due next at ${nextDueAt.toISOString()}`);
-  return parts.join(". ") + ".";
+function noteOnTooMuch(files: PlanFile[], packer: OutputPacker): string {
+  const worst = files.reduce((one, other) =>
+    packer.costOf([other]).cpuMs > packer.costOf([one]).cpuMs ? other : one
+  );
+  const { cpuMs, memoryMb } = packer.costOf([worst]);
+  return `${
+    filesText(files.length)
+  } of more work than one turn can do (file ${worst.id}: ${worst.row_count} rows, ` +
+    `about ${Math.ceil(cpuMs)} ms of CPU and ${Math.ceil(memoryMb)} MB)`;
 }
 
-function cut(text: string, length: number): string {
-  return text.length > length ? `${text.slice(0, length)}…` : text.replace(/\.$/, "");
-}
-
-function filesText(count: number): string {
-  return count === 1 ? "1 file" : `${count} files`;
-}
-
-function bytesText(bytes: number): string {
-  if (bytes < 1024) return `${bytes} B`;
-  if (bytes < 1024 * 1024) return `${(bytes / 1024).toFixed(1)} KiB`;
-  return `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
+/** Why some schemas stay apart, as a further sentence. */
+function refusalText(groups: ReadonlyMap<string, SchemaGroup>): string {
+  const apart = new Set(groups.values());
+  const refusal = [...apart].find((group) => group.refusal !== undefined)?.refusal;
+  if (refusal === undefined) return "";
+  return ` ${apart.size} groups of schemas stay apart: ${cutText(refusal, 300)}.`;
 }

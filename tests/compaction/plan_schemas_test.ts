@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
-import { planCompaction, type PlanFile, type PlanSettings } from "../../shared/compaction/plan.ts";
+import type { PlanFile, PlanSettings } from "../../shared/compaction/data_file.ts";
+import { planCompaction } from "../../shared/compaction/plan.ts";
 import type { UniteSchemas } from "../../shared/compaction/schema_groups.ts";
 import { uniteSchemas } from "../../shared/compaction/unite_schemas.ts";
 import type { SchemaJson } from "../../shared/parquet/schema.ts";

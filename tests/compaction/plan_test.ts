@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import fc from "../support/fast_check.ts";
-import { planCompaction, type PlanFile, type PlanSettings } from "../../shared/compaction/plan.ts";
+import type { PlanFile, PlanSettings } from "../../shared/compaction/data_file.ts";
+import { planCompaction } from "../../shared/compaction/plan.ts";
 
 const MiB = 1024 * 1024;
 const now = new Date("2026-11-22T12:00:00Z");
@@ -123,7 +124,7 @@ Deno.test("outputs are cut by bytes and not by rows", () => {
   const { outputs } = plan(wide);
   assert.ok(outputs.length >= 2);
   for (const output of outputs) assert.ok(output.bytes <= 1.25 * 32 * MiB, String(output.bytes));
-  const narrow = several(20, { byte_length: 15_000, row_count: 10_000_000 });
+  const narrow = several(20, { byte_length: 15_000, row_count: 100_000 });
   assert.equal(plan(narrow).outputs.length, 1);
 });
 
@@ -258,4 +259,66 @@ Deno.test("inputs of a table that dedupes have nothing visible between them, wha
       assert.equal(new Set(inputs.map((input) => input.schema_fingerprint)).size, 1);
     }
   }));
+});
+
+Deno.test("a tiny file that declares more nulls than a turn can write is left alone, and the rest is merged", () => {
+  const bomb = file({ byte_length: 300, uncompressed_bytes: 200, row_count: 2 ** 30 });
+  const files = [...several(4), bomb, ...several(4)];
+  const { outputs, decision } = plan(files);
+  assert.deepEqual(ids(outputs[0].inputs), ids(files.filter((one) => one !== bomb)));
+  assert.match(
+    decision,
+    new RegExp(`1 file of more work than one turn can do \\(file ${bomb.id}: 1073741824 rows`),
+  );
+});
+
+Deno.test("in a table that dedupes files at the sides of one that is left alone never meet", () => {
+  const before = several(4);
+  const bomb = file({ byte_length: 300, uncompressed_bytes: 200, row_count: 2 ** 30 });
+  const after = several(4);
+  const { outputs } = plan([...before, bomb, ...after], { settings: { dedupe_keys: ["id"] } });
+  assert.deepEqual(outputs.map(({ inputs }) => ids(inputs)), [ids(before), ids(after)]);
+});
+
+Deno.test("a large fragmented file of a table that dedupes stays as it is: its rows can't be looked at together", () => {
+  const large = file({
+    byte_length: 40 * MiB,
+    row_count: 1_000_000,
+    row_group_count: 400,
+    uncompressed_bytes: 60 * MiB,
+  });
+  assert.equal(plan([large]).outputs.length, 1);
+  assert.deepEqual(plan([large], { settings: { dedupe_keys: ["id"] } }).outputs, []);
+});
+
+Deno.test("outputs are cut so that none is expected to cost more than the budget", () => {
+  const budget = { cpuMs: 150, memoryMb: 110 };
+  const files = several(2_000, { byte_length: 30_000, uncompressed_bytes: 60_000 });
+  const { outputs, decision } = planCompaction({ files, settings, forced: false, now, budget });
+  assert.deepEqual(outputs.flatMap(({ inputs }) => ids(inputs)), ids(files));
+  for (const { cost } of outputs) {
+    assert.ok(cost.cpuMs <= budget.cpuMs && cost.memoryMb <= budget.memoryMb, JSON.stringify(cost));
+  }
+  assert.equal(planCompaction({ files, settings, forced: false, now }).outputs.length, 3);
+  assert.match(decision, /about \d+ ms of CPU/);
+});
+
+Deno.test("a merge costs more the more files, values and bytes it has, and sorting more than not", () => {
+  const costs = (some: Partial<PlanFile>, with_: Partial<PlanSettings> = {}) =>
+    plan(several(10, some), { settings: with_ }).outputs[0].cost;
+  const base = costs({});
+  for (
+    const more of [
+      plan(several(20)).outputs[0].cost,
+      costs({ row_count: 100_000 }),
+      costs({ byte_length: 500_000, uncompressed_bytes: 900_000 }),
+      costs({}, { sort_keys: ["a"] }),
+      costs({}, { codec: "zstd" }),
+    ]
+  ) {
+    assert.ok(
+      more.cpuMs > base.cpuMs && more.memoryMb >= base.memoryMb,
+      JSON.stringify([base, more]),
+    );
+  }
 });

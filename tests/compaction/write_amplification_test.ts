@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import type { PlanSettings } from "../../shared/compaction/plan.ts";
+import type { PlanSettings } from "../../shared/compaction/data_file.ts";
 import { tierOf, tierRatio } from "../../shared/compaction/tiers.ts";
 import fc from "../support/fast_check.ts";
 import {

@@ -25,20 +25,28 @@ export async function fingerprint(
   return `${sum.n}/${sum.s}`;
 }
 
-/** CPU of reading every column of each of two files, in ms, in turn; medians of five. */
+/** Scans of each file in turn, after one of each that is not counted. */
+const scans = 31;
+
+/**
+ * CPU of reading every column of the first file to that of the second. The two are read in turn, the first of a pair
+ * the second of the next; the median of the pairs' ratios, which a busy machine shifts far less than either time.
+ */
 export async function scanTimes(
   connection: DuckDBConnection,
   paths: [string, string],
-): Promise<[number, number]> {
-  const times: [number[], number[]] = [[], []];
-  for (let run = 0; run < 5; run++) {
-    for (const which of [0, 1] as const) {
-      const before = process.cpuUsage();
-      const from = `read_parquet(${literal(paths[which])})`;
-      await connection.run(`select max(columns(*)) from ${from}`);
-      const cpu = process.cpuUsage(before);
-      times[which].push((cpu.user + cpu.system) / 1000);
-    }
+): Promise<number> {
+  const scan = async (path: string) => {
+    const before = process.cpuUsage();
+    await connection.run(`select max(columns(*)) from read_parquet(${literal(path)})`);
+    const cpu = process.cpuUsage(before);
+    return cpu.user + cpu.system;
+  };
+  const ratios: number[] = [];
+  for (let run = 0; run <= scans; run++) {
+    const times = [0, 0];
+    for (const which of run % 2 === 0 ? [0, 1] : [1, 0]) times[which] = await scan(paths[which]);
+    if (run > 0) ratios.push(times[0] / times[1]);
   }
-  return [median(times[0]), median(times[1])];
+  return median(ratios);
 }

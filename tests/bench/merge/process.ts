@@ -1,0 +1,26 @@
+import type { Cost } from "./measure.ts";
+
+/** Runs a script of this folder in a process of its own, and gives the JSON of its last line. */
+export async function inProcess(script: string, argument: string): Promise<Cost> {
+  // ours without the workspace's configuration: its npm packages cost 15 MB, and an isolate gets a bundle
+  const ours = script === "./ours.ts" ? ["--no-config"] : [];
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "-A",
+      "--no-lock",
+      ...ours,
+      decodeURIComponent(new URL(script, import.meta.url).pathname),
+      argument,
+    ],
+    stdout: "piped",
+    stderr: "piped",
+  }).output();
+  if (code !== 0) throw new Error(new TextDecoder().decode(stderr));
+  return JSON.parse(new TextDecoder().decode(stdout).trim().split("\n").at(-1)!);
+}
+
+/** Lines of a job's list: size and path of each file. */
+export function listOf(files: readonly string[]): string {
+  return files.map((path) => `${Deno.statSync(path).size} ${path}`).join("\n");
+}
