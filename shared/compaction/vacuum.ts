@@ -2,6 +2,7 @@
 import type { Catalog } from "../catalog/catalog.ts";
 import type { VacuumPlan } from "../catalog/upkeep_results.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
+import { callCatalog } from "./call_catalog.ts";
 import type { Clock } from "./clock.ts";
 
 /** Ports of a vacuum. */
@@ -36,6 +37,9 @@ export interface VacuumReport {
 /** Keys handed out at a time. */
 const sliceSize = 500;
 
+/** Milliseconds for an answer of the catalog, which gives plan_vacuum up after 60 s. */
+const answerMs = 75_000;
+
 /** Keys that a dry run lists. */
 const listed = 5000;
 
@@ -46,7 +50,7 @@ const listed = 5000;
  * @throws SedimentError `store_failed`, `catalog_failed`, `aborted`; what was deleted stays told
  */
 export async function vacuum(ports: VacuumPorts, options: VacuumOptions): Promise<VacuumReport> {
-  const { dryRun = false, signal } = options;
+  const { dryRun = false, signal = new AbortController().signal } = options;
   if (dryRun) return await planOnly(ports, signal);
   const end = ports.clock.now().getTime() + options.seconds * 1000;
   const report: VacuumReport = {
@@ -57,11 +61,15 @@ export async function vacuum(ports: VacuumPorts, options: VacuumOptions): Promis
     more: false,
   };
   do {
-    const plan = await ports.catalog.planVacuum({ limit: sliceSize }, { signal });
+    const plan = await callCatalog(
+      signal,
+      (stop) => ports.catalog.planVacuum({ limit: sliceSize }, stop),
+      answerMs,
+    );
     const keys = plan.delete.map(({ object_key }) => object_key);
     if (keys.length > 0) {
       await ports.store.deleteMany(keys, { signal });
-      await ports.catalog.commitVacuum({ keys }, { signal });
+      await callCatalog(signal, (stop) => ports.catalog.commitVacuum({ keys }, stop), answerMs);
     }
     report.files_dropped += plan.files_dropped;
     report.objects_deleted += keys.length;
@@ -73,9 +81,13 @@ export async function vacuum(ports: VacuumPorts, options: VacuumOptions): Promis
 
 async function planOnly(
   { catalog }: Pick<VacuumPorts, "catalog">,
-  signal?: AbortSignal,
+  signal: AbortSignal,
 ): Promise<VacuumReport> {
-  const plan = await catalog.planVacuum({ limit: listed, dryRun: true }, { signal });
+  const plan = await callCatalog(
+    signal,
+    (stop) => catalog.planVacuum({ limit: listed, dryRun: true }, stop),
+    answerMs,
+  );
   return {
     dry_run: true,
     files_dropped: 0,

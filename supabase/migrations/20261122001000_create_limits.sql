@@ -13,6 +13,7 @@ create table if not exists public.table_settings (
   sort_keys text[],
   -- last writer wins on these columns; such a table merges only files adjacent in upload order
   dedupe_keys text[],
+  -- a version shows all tables of the dataset together: the longest retention among them counts for all
   retention_seconds integer check (retention_seconds >= 0),
   updated_at timestamptz not null default now(),
   primary key (dataset_id, "table")

@@ -1,7 +1,7 @@
 -- prune_history: what is old and over goes, what anybody may still ask for stays
 begin;
 \ir helpers/fixtures.sql
-select plan(24);
+select plan(25);
 create function tests.grow_old() returns void language plpgsql as $$
 begin
   update processing_metrics set queued_at = queued_at - interval '91 days', completed_at = completed_at - interval '91 days';
@@ -59,6 +59,7 @@ select is((select p - 'runs' - 'commits' - 'alerts' - 'dead_letters' from prune_
 select is(prune_history(2) -> 'objects', '2', 'and so on');
 select is((select p -> 'more' from prune_history(2) p), 'false', 'to the end');
 select is((select count(*) from uploads), 4::bigint, 'the ledger is never touched');
+select throws_ok('delete from processing_metrics', 'SD400', 'invalid_request', 'nor does anybody delete a run that has not ended');
 reset role;
 select ok(not has_function_privilege('authenticated', 'prune_history(integer)', 'execute'), 'nobody but the service forgets');
 select * from finish();
