@@ -39,7 +39,7 @@ create table if not exists public.service_settings (
   archive_seconds integer not null default 2592000 check (archive_seconds >= 0),
   -- how long ended runs with their commits, closed dead letters, alerts and the keys of deleted objects are kept;
   -- the ledger of uploads is kept for ever
-  history_seconds integer not null default 7776000 check (history_seconds >= 86400),
+  history_seconds integer not null default 7776000 check (history_seconds >= 3600),
 
   -- limits of a user without a row in user_limits
   uploads_per_minute integer check (uploads_per_minute > 0),

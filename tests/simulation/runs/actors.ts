@@ -187,7 +187,7 @@ function misled(world: World, catalog: Catalog, kind: WorkerKind): Catalog {
     if (kind === "old") return { ...claim, settings: { ...claim.settings, dedupe_keys: [] } };
     const partition = `${claim.dataset_id}/${claim.table}`;
     const before = kept.get(partition);
-    if (before !== undefined && world.random.chance(0.5)) return { ...claim, files: before };
+    if (before !== undefined && world.random.chance(0.8)) return { ...claim, files: before };
     kept.set(partition, claim.files);
     return claim;
   };
@@ -206,6 +206,7 @@ export async function clockwork(world: World, name: string, rounds: number): Pro
     () => catalog.expireLeases({}),
     () => catalog.sweep({}),
     () => catalog.sweep({}),
+    () => catalog.pruneHistory({}),
     () => vacuum({ catalog, store, clock: world.clockOf(name) }, { seconds: 60 }),
     () => catalog.drainDeadLetters({}),
     () => catalog.triggerScheduled({}),
@@ -231,10 +232,12 @@ export async function people(world: World, name: string, owners: Owner[], rounds
   }
 }
 
-/** Lets time jump. */
+/** Lets time jump, now and then backwards, as a clock that is put right does. */
 export async function time(world: World, name: string, jumps: number): Promise<void> {
   for (let jump = 0; jump < jumps; jump++) {
-    await world.clockOf(name).sleep(1_000 * world.random.pick([2, 20, 65, 700, 2_000, 8_000]));
+    await world.clockOf(name).sleep(
+      1_000 * world.random.pick([2, 20, 65, 700, 2_000, 8_000, -1, -50, -900]),
+    );
   }
 }
 

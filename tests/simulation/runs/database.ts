@@ -37,6 +37,7 @@ export const settings = {
   vacuum_interval_seconds: 0,
   signed_url_seconds: 300,
   max_put_seconds: 900,
+  history_seconds: 20_000,
 };
 
 const epoch = Date.parse("2026-11-22T00:00:00Z");

@@ -27,7 +27,7 @@ if (values.help) {
   --seeds N    how many seeds (default 50)
   --seed S     the first of them (default 1); one seed replays exactly
   --steps M    calls through ports in a seed's storm, at most (default 400)
-  --races      the actors run at once, on four connections: races inside the SQL, and deadlocks
+  --races      the actors run at once, on four connections: races inside the SQL, deadlocks, cut connections
   --without N,N  leaves the faults of these steps out
   --patch F    a file of SQL applied first: a guard taken out, to see that it is missed`);
   Deno.exit(0);

@@ -99,7 +99,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "seq adjacency",
-    seed: 33,
+    seed: 68,
     edits: [{
       sqlFunction: "replace_files",
       find: "if v_dedupe and exists (",

@@ -1,12 +1,14 @@
 /**
  * The second mode: the same actors on connections of their own, truly at once. One scheduler runs SQL calls one
  * after another and so can't see two of them meet. What four connections did in which order nobody knows: a race
- * is not replayed, it is run often; deadlocks are counted by PostgreSQL.
+ * is not replayed, it is run often; deadlocks are counted by PostgreSQL. Calls fail before and after they are done, are
+ * made twice at once on two connections, and lose their connection in the middle.
  */
 import postgres from "postgres";
 import type { Catalog } from "../../../shared/catalog/catalog.ts";
 import { createSqlCatalog } from "../../../shared/catalog/sql_catalog.ts";
 import type { Clock } from "../../../shared/compaction/clock.ts";
+import { SedimentError } from "../../../shared/errors.ts";
 import type { ObjectStore } from "../../../shared/storage/object_store.ts";
 import { clockwork, people, uploader, worker } from "./actors.ts";
 import { checkAlways } from "./check.ts";
@@ -18,10 +20,13 @@ import { World } from "./world.ts";
 /** A world without gates: calls go through as they come, each actor's on one of four connections. */
 class RaceWorld extends World {
   readonly #connections: postgres.Sql[];
+  readonly #rate: number;
   calls = 0;
+  faults = 0;
 
   constructor(database: SimulatedDatabase, seed: number) {
     super(database, seed, calm);
+    this.#rate = this.random.pick([0, 0.03, 0.1]);
     this.#connections = Array.from(
       { length: 4 },
       () => postgres(database.url, { max: 1, onnotice: () => {} }),
@@ -29,17 +34,75 @@ class RaceWorld extends World {
   }
 
   override catalogOf(_actor: string): Catalog {
-    const catalog = createSqlCatalog(this.random.pick(this.#connections));
-    return new Proxy(catalog, {
-      get: (target, method: keyof Catalog) => {
+    const own = this.random.whole(0, 3);
+    const call = (connection: number, method: keyof Catalog, args: unknown, options: unknown) =>
+      callOn(this.#connections[connection]!, method, args, options);
+    return new Proxy({} as Catalog, {
+      get: (_, method: keyof Catalog) => async (args: unknown, options: unknown) => {
         this.calls++;
-        return target[method];
+        switch (this.#fault(["before", "after", "twice", "cut"])) {
+          case "before":
+            throw lost(method);
+          case "after":
+            await call(own, method, args, options);
+            throw lost(method);
+          case "twice": {
+            const [first, second] = await Promise.allSettled([
+              call(own, method, args, options),
+              call((own + 1) % 4, method, args, options),
+            ]);
+            const heard = this.random.chance(0.5) ? first : second;
+            if (heard.status === "rejected") throw heard.reason;
+            return heard.value;
+          }
+          case "cut":
+            return await this.#cut(method, args);
+          default:
+            return await call(own, method, args, options);
+        }
       },
     });
   }
 
   override storeOf(_actor: string): ObjectStore {
-    return this.store;
+    return new Proxy(this.store as ObjectStore, {
+      get: (target, method: keyof ObjectStore & string) => async (...args: never[]) => {
+        const fault = this.#fault(["before", "after"]);
+        if (fault === "before") throw lost(method, "store_failed");
+        const answer = await (target[method] as (...args: never[]) => Promise<unknown>)(...args);
+        if (fault === "after") throw lost(method, "store_failed");
+        return answer;
+      },
+    });
+  }
+
+  /** Makes a call whose connection the server ends at some moment: done or not, who knows. */
+  async #cut(method: keyof Catalog, args: unknown): Promise<unknown> {
+    const name = `race-cut-${this.faults}`;
+    const sql = postgres(this.database.url, {
+      max: 1,
+      onnotice: () => {},
+      connection: { application_name: name },
+    });
+    try {
+      await sql`select 1`;
+      const answer = callOn(sql, method, args, {}).catch(() => Promise.reject(lost(method)));
+      answer.catch(() => {});
+      await new Promise((resolve) => setTimeout(resolve, this.random.whole(0, 3)));
+      await this.database.sql`select pg_terminate_backend(pid) from pg_stat_activity
+        where application_name = ${name} and datname = current_database()`;
+      // A driver that never hears of it must not hold the race.
+      const silence = new Promise((_, reject) => setTimeout(() => reject(lost(method)), 500));
+      return await Promise.race([answer, silence]);
+    } finally {
+      await sql.end({ timeout: 0 });
+    }
+  }
+
+  #fault<F extends string>(faults: F[]): F | undefined {
+    if (!this.random.chance(this.#rate)) return undefined;
+    this.faults++;
+    return this.random.pick(faults);
   }
 
   override clockOf(_actor: string): Clock {
@@ -52,6 +115,15 @@ class RaceWorld extends World {
   async close(): Promise<void> {
     await Promise.all(this.#connections.map((sql) => sql.end()));
   }
+}
+
+function callOn(sql: postgres.Sql, method: keyof Catalog, args: unknown, options: unknown) {
+  const catalog = createSqlCatalog(sql);
+  return (catalog[method] as (...args: unknown[]) => Promise<unknown>)(args, options);
+}
+
+function lost(call: string, code: "catalog_failed" | "store_failed" = "catalog_failed") {
+  return new SedimentError(code, `${call}: injected`);
 }
 
 /** Runs a race; its violations count a deadlock as one. */
@@ -78,8 +150,8 @@ export async function race(database: SimulatedDatabase, seed: number): Promise<S
   }
   const met = await deadlocks(database) - before;
   if (met > 0) violations.push(`${met} deadlocks`);
-  const { calls, uploads } = world;
-  return { seed, steps: calls, faults: 0, uploads: uploads.length, violations, trace: [] };
+  const { calls, faults, uploads } = world;
+  return { seed, steps: calls, faults, uploads: uploads.length, violations, trace: [] };
 }
 
 async function deadlocks({ sql }: SimulatedDatabase): Promise<number> {

@@ -49,7 +49,7 @@ export async function runSeed(
     }
     const workers = random.whole(1, 4);
     for (let n = 0; n < workers; n++) {
-      const kind = random.pick(["current", "current", "current", "stale", "old"] as const);
+      const kind = random.pick(["current", "current", "stale", "stale", "old"] as const);
       scheduler.start(`worker-${n}`, () => worker(world, `worker-${n}`, kind, 12));
     }
     scheduler.start("clockwork", () => clockwork(world, "clockwork", 14));
@@ -113,6 +113,7 @@ async function comeToRest(world: World): Promise<void> {
     });
     const swept = await vacuum({ catalog, store, clock }, { seconds: 60 });
     await catalog.drainDeadLetters({ limit: 100 });
+    await catalog.pruneHistory({});
     const idle = turn.runs.every((run) => run.outputs === 0) && swept.objects_deleted === 0 &&
       swept.files_dropped === 0;
     quiet = idle && round > 8 ? quiet + 1 : 0;

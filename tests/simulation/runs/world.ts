@@ -93,7 +93,9 @@ export class World {
   async #inTime(key: string): Promise<void> {
     const [row] = await this.database.sql`
       select put_deadline < simulation.clock() as over from public.objects where object_key = ${key}`;
-    if (row?.over) throw new SedimentError("store_failed", `${key}: the time for its PUT is over`);
+    if (row?.over ?? true) {
+      throw new SedimentError("store_failed", `${key}: the time for its PUT is over`);
+    }
   }
 
   /** Time as an actor lives it: a wait is a gate, and lets that much time pass. */
