@@ -20,6 +20,15 @@ export const conversions = {
   /** parameter = from. */
   fixedToBytes: 11,
   scaleInt32: 12,
+  /** From a column of nulls, which has no values. */
+  nothing: 13,
+  /** Decimals × 10^k into big-endian bytes: parameter = from | to << 8 | k << 16. */
+  scaleInt32ToFixed: 14,
+  scaleInt64ToFixed: 15,
+  scaleFixed: 16,
+  scaleBytesToFixed: 17,
+  int32ToFloat: 18,
+  uint32ToDouble: 19,
 } as const;
 
 /** How one leaf of the output is filled from files of one layout. */

@@ -52,6 +52,11 @@ function valueView(node: SchemaNode): Omit<FieldView, "nullable"> {
   }
 }
 
+/** Whether the field is a column of the null type (Arrow null, logical UNKNOWN). */
+export function isNull(view: FieldView): boolean {
+  return view.kind === "leaf" && view.node.logical?.kind === "UNKNOWN";
+}
+
 /** Whether the field repeats a level of its own below its null: lists and maps do. */
 export function repeats(view: FieldView): boolean {
   return view.kind === "list" || view.kind === "map";

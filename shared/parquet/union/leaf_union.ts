@@ -3,35 +3,13 @@
  * (MERGE.md rule 6). The list is short on purpose: where DuckDB's union_by_name widens further it rounds
  * (bigint and double), fails (timestamps of far years in nanoseconds) or changes what values mean.
  */
-import type { Logical } from "../logical_text.ts";
-import {
-  convertedType,
-  type LogicalType,
-  physicalType,
-  type SchemaElement,
-  type TimeUnit,
-} from "../metadata.ts";
+import { convertedType, type LogicalType, physicalType, type TimeUnit } from "../metadata.ts";
 import { conversions } from "../pages/source_plan.ts";
 import { leafType, type SchemaNode } from "../schema.ts";
+import { decimalConversion, unionDecimal } from "./decimal_union.ts";
+import { type Integer, integerOf, type LeafElement, type LeafKind, leafKind } from "./leaf_kind.ts";
 
-/** The parts of an element that make the type of a leaf. */
-export type LeafElement = Pick<
-  SchemaElement,
-  "type" | "typeLength" | "convertedType" | "scale" | "precision" | "logicalType"
->;
-
-/** A leaf's type: its storage and what it stands for. */
-export interface LeafKind {
-  element: LeafElement;
-  logical: Logical | undefined;
-}
-
-/** The type of a schema's leaf. */
-export function leafKind(node: SchemaNode): LeafKind {
-  return { element: node.element, logical: node.logical };
-}
-
-const { INT32, INT64, FLOAT, DOUBLE, BYTE_ARRAY, FIXED_LEN_BYTE_ARRAY } = physicalType;
+const { INT32, INT64, FLOAT, DOUBLE } = physicalType;
 
 /** The type that holds all values of both, or undefined when there is none without loss. */
 export function unionLeaf(
@@ -40,20 +18,26 @@ export function unionLeaf(
 ): LeafKind | undefined {
   const a = "path" in one ? leafKind(one) : one;
   const b = "path" in other ? leafKind(other) : other;
-  if (typeText(a) === typeText(b) && a.logical?.kind !== "DECIMAL") return a;
   const [ka, kb] = [a.logical?.kind, b.logical?.kind];
-  if (ka === "DECIMAL" && kb === "DECIMAL") return unionDecimal(a, b);
+  if (kb === "UNKNOWN") return a;
+  if (ka === "UNKNOWN") return b;
+  if (ka === "DECIMAL" || kb === "DECIMAL") return unionDecimal(a, b);
+  if (typeText(a) === typeText(b)) return a;
   if (ka === kb && (ka === "TIMESTAMP" || ka === "TIME")) return unionTime(a, b);
-  if ((ka === "ENUM" && kb === "STRING") || (ka === "STRING" && kb === "ENUM")) {
-    return ka === "STRING" ? a : b;
-  }
+  if (ka === "STRING" && isSpecialText(kb)) return a;
+  if (kb === "STRING" && isSpecialText(ka)) return b;
   const [ia, ib] = [integerOf(a), integerOf(b)];
   if (ia !== undefined && ib !== undefined) return unionInteger(ia, ib);
   if (isPlain(a, FLOAT) && isPlain(b, DOUBLE)) return b;
   if (isPlain(a, DOUBLE) && isPlain(b, FLOAT)) return a;
-  if (ia !== undefined && fitsDouble(ia) && isPlain(b, DOUBLE)) return b;
-  if (ib !== undefined && fitsDouble(ib) && isPlain(a, DOUBLE)) return a;
+  if (ia !== undefined && fitsFloating(ia, b)) return b;
+  if (ib !== undefined && fitsFloating(ib, a)) return a;
   return undefined;
+}
+
+/** Texts that are text to those who don't know better. */
+function isSpecialText(kind: string | undefined): boolean {
+  return kind === "ENUM" || kind === "JSON";
 }
 
 /** How values of a source leaf become those of an output leaf; undefined when they can't. */
@@ -64,7 +48,8 @@ export function leafConversion(
   const union = unionLeaf(output, source);
   if (union === undefined || typeText(union) !== typeText(output)) return undefined;
   const from = source.element, to = output.element;
-  if (source.logical?.kind === "DECIMAL") return decimalConversion(from, to);
+  if (source.logical?.kind === "UNKNOWN") return { conversion: conversions.nothing };
+  if (output.logical?.kind === "DECIMAL") return decimalConversion(source, output);
   if (source.logical?.kind === "TIMESTAMP" || source.logical?.kind === "TIME") {
     const unit = (kind: LeafKind) => (kind.logical as { unit: TimeUnit }).unit;
     if (unit(source) === unit(output)) return {};
@@ -76,7 +61,11 @@ export function leafConversion(
   if (integer !== undefined && to.type === INT64) {
     return { conversion: integer.signed ? conversions.int32ToInt64 : conversions.uint32ToInt64 };
   }
-  if (integer !== undefined && to.type === DOUBLE) return { conversion: conversions.int32ToDouble };
+  if (integer !== undefined && to.type === FLOAT) return { conversion: conversions.int32ToFloat };
+  if (integer !== undefined && to.type === DOUBLE) {
+    const unsigned = !integer.signed && integer.bits === 32;
+    return { conversion: unsigned ? conversions.uint32ToDouble : conversions.int32ToDouble };
+  }
   if (from.type === FLOAT && to.type === DOUBLE) return { conversion: conversions.floatToDouble };
   return undefined;
 }
@@ -90,23 +79,9 @@ function isPlain(kind: LeafKind, type: number): boolean {
   return kind.element.type === type && kind.logical === undefined;
 }
 
-interface Integer {
-  bits: number;
-  signed: boolean;
-}
-
-function integerOf(kind: LeafKind): Integer | undefined {
-  if (kind.logical?.kind === "INTEGER") {
-    return { bits: kind.logical.bitWidth, signed: kind.logical.signed };
-  }
-  if (isPlain(kind, INT32)) return { bits: 32, signed: true };
-  if (isPlain(kind, INT64)) return { bits: 64, signed: true };
-  return undefined;
-}
-
-/** INT32 of any meaning but unsigned 32 bits converts as a signed number. */
-function fitsDouble(integer: Integer): boolean {
-  return integer.signed ? integer.bits <= 32 : integer.bits <= 16;
+/** Whether the other type is a floating one that has every value of the integer: 24 bits, or 53. */
+function fitsFloating({ bits }: Integer, other: LeafKind): boolean {
+  return isPlain(other, DOUBLE) ? bits <= 32 : isPlain(other, FLOAT) && bits <= 16;
 }
 
 function unionInteger(a: Integer, b: Integer): LeafKind | undefined {
@@ -151,66 +126,4 @@ function unionTime(a: LeafKind, b: LeafKind): LeafKind | undefined {
   const units = [one.unit, other.unit];
   if (units.includes("NANOS")) return undefined;
   return one.unit === "MICROS" ? a : b;
-}
-
-/** Bytes that hold every decimal of so many digits in two's complement. */
-function bytesOf(precision: number): number {
-  return Math.ceil((precision * Math.log2(10) + 1) / 8);
-}
-
-function unionDecimal(a: LeafKind, b: LeafKind): LeafKind | undefined {
-  const [one, other] = [a.logical, b.logical] as (LogicalType & { kind: "DECIMAL" })[];
-  if (one.scale !== other.scale) return undefined;
-  const precision = Math.max(one.precision, other.precision);
-  const storage = decimalStorage(a.element, b.element, precision);
-  if (storage === undefined) return undefined;
-  const logicalType: LogicalType = { kind: "DECIMAL", scale: one.scale, precision };
-  return {
-    element: {
-      ...storage,
-      convertedType: convertedType.DECIMAL,
-      scale: one.scale,
-      precision,
-      logicalType,
-    },
-    logical: logicalType,
-  };
-}
-
-function decimalStorage(
-  a: LeafElement,
-  b: LeafElement,
-  precision: number,
-): LeafElement | undefined {
-  const same = a.type === b.type && (a.typeLength ?? 0) === (b.typeLength ?? 0);
-  if (same) {
-    return plainElement(a.type!, a.type === FIXED_LEN_BYTE_ARRAY ? a.typeLength : undefined);
-  }
-  const types = [a.type, b.type];
-  if (types.every((type) => type === INT32 || type === INT64)) return plainElement(INT64);
-  // wide enough for the precision, and for whatever a source may hold beyond it
-  let length = bytesOf(precision);
-  for (const element of [a, b]) {
-    if (element.type === INT32) length = Math.max(length, 4);
-    if (element.type === INT64) length = Math.max(length, 8);
-    if (element.type === FIXED_LEN_BYTE_ARRAY) length = Math.max(length, element.typeLength!);
-  }
-  return length <= 32 ? plainElement(FIXED_LEN_BYTE_ARRAY, length) : undefined;
-}
-
-function decimalConversion(from: LeafElement, to: LeafElement) {
-  if (from.type === to.type && (from.typeLength ?? 0) === (to.typeLength ?? 0)) return {};
-  if (from.type === INT32 && to.type === INT64) return { conversion: conversions.int32ToInt64 };
-  if (to.type !== FIXED_LEN_BYTE_ARRAY) return undefined;
-  const width = to.typeLength! << 16;
-  switch (from.type) {
-    case INT32:
-      return { conversion: conversions.int32ToFixed, parameter: width };
-    case INT64:
-      return { conversion: conversions.int64ToFixed, parameter: width };
-    case FIXED_LEN_BYTE_ARRAY:
-      return { conversion: conversions.fixedToFixed, parameter: from.typeLength! | width };
-    case BYTE_ARRAY:
-      return { conversion: conversions.bytesToFixed, parameter: width };
-  }
 }

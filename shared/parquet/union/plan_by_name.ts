@@ -1,9 +1,15 @@
 import { SedimentError } from "../../errors.ts";
-import type { LeafSource, PlanSource, SourcePlan } from "../pages/source_plan.ts";
+import {
+  conversions,
+  type LeafSource,
+  type PlanSource,
+  type SourcePlan,
+} from "../pages/source_plan.ts";
 import { parquetError } from "../parquet_error.ts";
 import { leafType, schemaText, type SchemaTree } from "../schema.ts";
-import { type FieldView, fieldView, repeats, viewText } from "./field_view.ts";
-import { leafConversion, leafKind } from "./leaf_union.ts";
+import { type FieldView, fieldView, isNull, repeats, viewText } from "./field_view.ts";
+import { leafKind } from "./leaf_kind.ts";
+import { leafConversion } from "./leaf_union.ts";
 
 /** The nearest group above a missing leaf that the source has. */
 interface Ancestor {
@@ -50,6 +56,7 @@ export function planByName(output: SchemaTree): PlanSource {
       path: readonly string[],
     ): void {
       if (from === undefined) return missing(out, ancestor, path);
+      if (isNull(from) && out.kind !== "leaf") return nulls(out, from, depth, path);
       if (from.kind !== out.kind || (from.nullable && !out.nullable)) {
         throw incompatible(out, from, path);
       }
@@ -97,6 +104,24 @@ export function planByName(output: SchemaTree): PlanSource {
           : from.children.find(({ name }) => name === child.name);
         walk(child, match, below, here, [...path, child.name]);
       });
+    }
+
+    /** A column of nulls where the output has a group: each leaf below takes its levels. */
+    function nulls(out: FieldView, from: FieldView, depth: Depth, path: readonly string[]): void {
+      if (!out.nullable) throw incompatible(out, from, path);
+      const leaf = from.node.firstLeaf;
+      used.add(leaf);
+      // of a value that is there, of which there are none
+      const map = [...depth.map, ...(from.nullable ? [depth.definition] : []), depth.definition];
+      const [first, end] = leafRange(out);
+      for (let i = first; i < end; i++) {
+        leaves.push({
+          kind: "pages",
+          leaf,
+          levels: Uint8Array.from(map),
+          conversion: conversions.nothing,
+        });
+      }
     }
 
     function missing(out: FieldView, ancestor: Ancestor, path: readonly string[]): void {

@@ -3,8 +3,9 @@ import { defaultLimits } from "../limits.ts";
 import { convertedType, repetition, type SchemaElement } from "../metadata.ts";
 import { parquetError } from "../parquet_error.ts";
 import { blankElement, type SchemaNode, type SchemaTree, schemaTree } from "../schema.ts";
-import { type FieldView, fieldView, sameSpelling, viewText } from "./field_view.ts";
-import { type LeafElement, type LeafKind, leafKind, unionLeaf } from "./leaf_union.ts";
+import { type FieldView, fieldView, isNull, sameSpelling, viewText } from "./field_view.ts";
+import { type LeafElement, type LeafKind, leafKind } from "./leaf_kind.ts";
+import { unionLeaf } from "./leaf_union.ts";
 
 /** A field of the union, with the fields of the files that it stands for. */
 interface UnionField {
@@ -110,6 +111,9 @@ function unionField(
   missing: boolean,
   path: readonly string[],
 ): UnionField {
+  // a column of nulls takes any type
+  const typed = views.filter((view) => !isNull(view));
+  if (typed.length > 0 && typed.length < views.length) return unionField(typed, true, path);
   const [first] = views;
   const field: UnionField = {
     name: first.name,

@@ -1,6 +1,6 @@
 import fc from "../../support/fast_check.ts";
 
-/** A column's type in DuckDB's words; `steps` are the types that it widens to, narrowest first. */
+/** A column's type in DuckDB's words; `steps` are types of which any two have a union without loss. */
 export type RandomType =
   | { kind: "leaf"; steps: string[]; step: number }
   | { kind: "struct"; fields: { name: string; type: RandomType }[] }
@@ -14,6 +14,11 @@ const ladders = [
   ["uinteger", "bigint"],
   ["float", "double"],
   ["decimal(4,2)", "decimal(9,2)", "decimal(18,2)", "decimal(30,2)"],
+  ["decimal(5,1)", "decimal(9,4)", "decimal(17,0)", "decimal(30,6)", "decimal(4,2)"],
+  ["tinyint", "decimal(9,4)", "integer", "bigint", "decimal(20,8)"],
+  ["utinyint", "decimal(4,2)", "usmallint"],
+  ["tinyint", "smallint", "float"],
+  ["uinteger", "double"],
   ["timestamp_ms", "timestamp"],
   ["varchar"],
   ["boolean"],
@@ -112,6 +117,15 @@ const bounds: Record<string, string[]> = {
     "'-9999999999999999999999999999.99'",
     "'9999999999999999999999999999.99'",
     "-1",
+  ],
+  "decimal(5,1)": ["-9999.9", "9999.9", "0.1"],
+  "decimal(9,4)": ["-99999.9999", "99999.9999", "0.0001"],
+  "decimal(17,0)": ["-99999999999999999", "99999999999999999", "-1"],
+  "decimal(20,8)": ["'-999999999999.99999999'", "'999999999999.99999999'", "0"],
+  "decimal(30,6)": [
+    "'-999999999999999999999999.999999'",
+    "'999999999999999999999999.999999'",
+    "'-0.000001'",
   ],
   timestamp_ms: ["'1969-12-31 23:59:59.999'", "'9999-12-31 00:00:00.001'", "'0001-01-01'"],
   timestamp: ["'1969-12-31 23:59:59.999999'", "'9999-12-31 23:59:59.999999'"],

@@ -24,6 +24,16 @@ export const BYTES_TO_FIXED: u32 = 10;
 export const FIXED_TO_BYTES: u32 = 11;
 /** int32 × parameter, overflow-checked. */
 export const SCALE_INT32: u32 = 12;
+/** From a column of nulls: there is no value to convert. */
+export const NOTHING: u32 = 13;
+/** Decimals × 10^k into big-endian bytes, overflow-checked; parameter = from | to << 8 | k << 16. */
+export const SCALE_INT32_TO_FIXED: u32 = 14;
+export const SCALE_INT64_TO_FIXED: u32 = 15;
+export const SCALE_FIXED: u32 = 16;
+export const SCALE_BYTES_TO_FIXED: u32 = 17;
+/** For numbers that a float, or double, holds exactly. */
+export const INT32_TO_FLOAT: u32 = 18;
+export const UINT32_TO_DOUBLE: u32 = 19;
 
 export let convertedPtr: usize = 0;
 export let convertedBytes: u32 = 0;
@@ -50,6 +60,63 @@ function extend(src: usize, n: u32, dst: usize, width: u32): bool {
   return width == 0 || ((load<u8>(dst) & 128) != 0) == negative;
 }
 
+/** Turns the sign of a big-endian number. */
+function negate(p: usize, width: u32): void {
+  let carry: u32 = 1;
+  for (let k = <i32> width - 1; k >= 0; k--) {
+    carry += <u32> load<u8>(p + k) ^ 255;
+    store<u8>(p + k, carry);
+    carry >>= 8;
+  }
+}
+
+/** Multiplies a big-endian two's complement number by 10^digits in place; false when it doesn't fit. */
+function scale(p: usize, width: u32, digits: u32): bool {
+  const negative = (load<u8>(p) & 128) != 0;
+  if (negative) negate(p, width);
+  let left = digits;
+  while (left > 0) {
+    let factor: u64 = 1;
+    const step = min<u32>(left, 9);
+    for (let k: u32 = 0; k < step; k++) factor *= 10;
+    left -= step;
+    let carry: u64 = 0;
+    for (let k = <i32> width - 1; k >= 0; k--) {
+      carry += <u64> load<u8>(p + k) * factor;
+      store<u8>(p + k, <u8> carry);
+      carry >>= 8;
+    }
+    if (carry != 0 || (load<u8>(p) & 128) != 0) return false;
+  }
+  if (negative) negate(p, width);
+  return true;
+}
+
+/** Decimals of any storage into `to` bytes each, × 10^digits. */
+function scaleDecimals(kind: u32, src: usize, n: u32, from: u32, to: u32, digits: u32, out: usize): bool {
+  let p = src;
+  for (let i: u32 = 0; i < n; i++) {
+    const dst = out + <usize> i * to;
+    let fits = true;
+    if (kind == SCALE_INT32_TO_FIXED) {
+      store_be(dst, to, load<i32>(p));
+      p += 4;
+    } else if (kind == SCALE_INT64_TO_FIXED) {
+      store_be(dst, to, load<i64>(p));
+      p += 8;
+    } else if (kind == SCALE_FIXED) {
+      fits = extend(p, from, dst, to);
+      p += from;
+    } else {
+      const length = load<u32>(p);
+      fits = extend(p + 4, length, dst, to);
+      p += 4 + length;
+    }
+    if (!fits || !scale(dst, to, digits)) return <bool> fail(WIDENING_OVERFLOWS, i);
+  }
+  return true;
+}
+
 /** Converts `n` values at `src` (of `bytes` bytes, bounds checked before) into a new block. */
 export function convertValues(
   kind: u32,
@@ -58,19 +125,25 @@ export function convertValues(
   bytes: u32,
   n: u32,
 ): bool {
-  const from = <u32> parameter & 0xffff;
-  const to = <u32> parameter >> 16;
+  // callers free it when this fails
+  convertedPtr = 0;
+  if (kind == NOTHING) return <bool> fail(WIDENING_OVERFLOWS, n);
+  const scaled = kind >= SCALE_INT32_TO_FIXED && kind <= SCALE_BYTES_TO_FIXED;
+  const from = <u32> parameter & (scaled ? 0xff : 0xffff);
+  const to = scaled ? (<u32> parameter >> 8) & 0xff : <u32> parameter >> 16;
   let size: u64;
-  if (kind == FIXED_TO_FIXED || (kind >= INT32_TO_FIXED && kind <= BYTES_TO_FIXED)) {
+  if (scaled) size = <u64> n * to;
+  else if (kind == FIXED_TO_FIXED || (kind >= INT32_TO_FIXED && kind <= BYTES_TO_FIXED)) {
     size = <u64> n * to;
   } else if (kind == FIXED_TO_BYTES) size = <u64> n * (from + 4);
-  else if (kind == SCALE_INT32) size = <u64> n << 2;
+  else if (kind == SCALE_INT32 || kind == INT32_TO_FLOAT) size = <u64> n << 2;
   else size = <u64> n << 3;
   if (size > 0x3fff0000) return <bool> fail(WIDENING_OVERFLOWS, size);
   const out = alloc(<u32> size);
   if (out == 0) return false;
   convertedPtr = out;
   convertedBytes = <u32> size;
+  if (scaled) return scaleDecimals(kind, src, n, from, to, <u32> parameter >> 16, out);
   if (kind == INT32_TO_INT64) {
     for (let i: u32 = 0; i < n; i++) {
       store<i64>(out + (<usize> i << 3), <i64> load<i32>(src + (<usize> i << 2)));
@@ -86,6 +159,14 @@ export function convertValues(
   } else if (kind == INT32_TO_DOUBLE) {
     for (let i: u32 = 0; i < n; i++) {
       store<f64>(out + (<usize> i << 3), <f64> load<i32>(src + (<usize> i << 2)));
+    }
+  } else if (kind == UINT32_TO_DOUBLE) {
+    for (let i: u32 = 0; i < n; i++) {
+      store<f64>(out + (<usize> i << 3), <f64> load<u32>(src + (<usize> i << 2)));
+    }
+  } else if (kind == INT32_TO_FLOAT) {
+    for (let i: u32 = 0; i < n; i++) {
+      store<f32>(out + (<usize> i << 2), <f32> load<i32>(src + (<usize> i << 2)));
     }
   } else if (kind == SCALE_INT32_TO_INT64) {
     for (let i: u32 = 0; i < n; i++) {

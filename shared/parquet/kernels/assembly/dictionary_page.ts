@@ -1,7 +1,15 @@
 /** Reads the dictionary page of the open chunk. */
 import { Column } from "./column";
-import { convertedBytes, convertedPtr, convertValues, KEEP } from "./convert";
-import { BAD_COMPRESSION, fail, SECOND_DICTIONARY, TOO_MANY_VALUES, UNKNOWN_ENCODING, VALUES_SHORT } from "./errors";
+import { convertedBytes, convertedPtr, convertValues, KEEP, NOTHING } from "./convert";
+import {
+  BAD_COMPRESSION,
+  fail,
+  SECOND_DICTIONARY,
+  TOO_MANY_VALUES,
+  UNKNOWN_ENCODING,
+  VALUES_SHORT,
+  WIDENING_OVERFLOWS,
+} from "./errors";
 import { inflate } from "./inflate";
 import { free, reserve } from "./memory";
 import { chunk } from "./open_chunk";
@@ -27,8 +35,9 @@ export function readDictionary(c: Column, body: usize, size: u32): bool {
   } else if (!inflate(body, size, chunk.dictionary, uncompressed)) return false;
   let bytes = plainExtent(chunk.dictionary, uncompressed, n);
   if (bytes == 0xffffffff) return <bool> fail(VALUES_SHORT, 0, n);
+  if (chunk.conversion == NOTHING && n > 0) return <bool> fail(WIDENING_OVERFLOWS, n);
   if (c.text != 0 && !checkText(chunk.dictionary, bytes, n)) return false;
-  if (chunk.conversion != KEEP) {
+  if (chunk.conversion != KEEP && chunk.conversion != NOTHING) {
     if (!convertValues(chunk.conversion, chunk.parameter, chunk.dictionary, bytes, n)) {
       free(convertedPtr);
       return false;

@@ -1,6 +1,6 @@
 /** Appends the values of a data page to a column, by their encoding. */
 import { BOOLEAN, BYTE_ARRAY, Column, FIXED, INT32, INT64, PLAIN } from "./column";
-import { convertedBytes, convertedPtr, convertValues, KEEP } from "./convert";
+import { convertedBytes, convertedPtr, convertValues, KEEP, NOTHING } from "./convert";
 import {
   decodeDelta,
   decodeDeltaLength,
@@ -10,7 +10,14 @@ import {
   plainLength,
   plainPtr,
 } from "./delta";
-import { fail, NO_DICTIONARY, PAGE_TOO_LARGE, UNKNOWN_ENCODING, VALUES_SHORT } from "./errors";
+import {
+  fail,
+  NO_DICTIONARY,
+  PAGE_TOO_LARGE,
+  UNKNOWN_ENCODING,
+  VALUES_SHORT,
+  WIDENING_OVERFLOWS,
+} from "./errors";
 import { gatherBytes, gatherFixed } from "./gather_values";
 import { decodeIndices, decodeLevels } from "./hybrid";
 import { internPlain } from "./intern";
@@ -53,6 +60,7 @@ function isFor(encoding: i32, type: u32): bool {
 
 /** Appends `n` values in [p, end); false with the error set. */
 export function readValues(c: Column, p: usize, end: usize, n: u32): bool {
+  if (chunk.conversion == NOTHING) return <bool> fail(WIDENING_OVERFLOWS, n);
   const encoding = page.encoding;
   const available = <u32> (end - p);
   if (encoding == 8 || encoding == 2) return readIndexed(c, p, end, n);
