@@ -71,6 +71,10 @@ const envSchema = z.object({
   SEDIMENT_BODY_DEADLINE_MS: count(60_000, "a number of milliseconds"),
   /** Soft deadline of a worker's turn, seconds: no new output is begun after it. */
   SEDIMENT_TURN_SECONDS: count(60, "a number of seconds"),
+  /** CPU of the isolate that a turn may be expected to take, ms. Hosted isolates are killed at 2,000. */
+  SEDIMENT_TURN_CPU_MS: count(1000, "a number of milliseconds"),
+  /** Memory of the isolate that a merge may be expected to take, MB. Hosted isolates are killed at 256. */
+  SEDIMENT_TURN_MEMORY_MB: count(200, "a number of megabytes"),
   /** Compressed input bytes that a turn may merge. */
   SEDIMENT_TURN_BYTES: count(64 * MiB, "a number of bytes"),
   SEDIMENT_LEASE_SECONDS: count(300, "a number of seconds"),

@@ -30,6 +30,7 @@ export function createCompactorApp(services: Services, merge: CompactionPorts["m
       leaseSeconds: env.SEDIMENT_LEASE_SECONDS,
       turnSeconds: env.SEDIMENT_TURN_SECONDS,
       turnBytes: env.SEDIMENT_TURN_BYTES,
+      budget: { cpuMs: env.SEDIMENT_TURN_CPU_MS, memoryMb: env.SEDIMENT_TURN_MEMORY_MB },
       stopClaiming: stopping.signal,
     });
   };

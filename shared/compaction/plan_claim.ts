@@ -1,6 +1,7 @@
 /** The plan of a claimed partition, and what the catalog is told of it. */
 import type { SchemaJson } from "../parquet/schema.ts";
 import { callCatalog } from "./call_catalog.ts";
+import type { MergeCost } from "./merge_cost.ts";
 import { type Plan, planCompaction, type PlannedOutput } from "./plan.ts";
 import type { Claim, CompactionPorts, InputFile } from "./ports.ts";
 import { uniteSchemas } from "./unite_schemas.ts";
@@ -18,13 +19,17 @@ export interface ClaimPlan {
  * Plans over the files of the claim, which are the oldest of the partition; newer pages are asked for only while
  * the older ones give nothing to do.
  *
+ * @param budget what one output may be expected to cost
  * @throws SedimentError as `list_fragments` does
  */
 export async function planClaim(
   ports: CompactionPorts,
   claim: Claim,
+  budget: MergeCost,
   signal: AbortSignal,
 ): Promise<ClaimPlan> {
+  // an attempt that ended without a word may have been killed for its CPU: the next one takes on half as much
+  const cpuMs = budget.cpuMs / 2 ** (Math.max(1, claim.attempt) - 1);
   const files = [...claim.files];
   const schemas = { ...claim.schemas } as Record<string, SchemaJson>;
   let cursor = claim.more ? claim.cursor : null;
@@ -35,6 +40,7 @@ export async function planClaim(
       schemas,
       unite: ports.unite ?? uniteSchemas,
       forced: claim.forced,
+      budget: { ...budget, cpuMs },
       now: ports.clock.now(),
     });
     if (plan.outputs.length > 0 || cursor === null || files.length >= maxFiles) {

@@ -4,6 +4,7 @@ import type { MergeResult } from "../parquet/merge_plan.ts";
 import { callCatalog } from "./call_catalog.ts";
 import { giveUp } from "./give_up.ts";
 import { Lease } from "./lease.ts";
+import type { MergeCost } from "./merge_cost.ts";
 import { dedupes, hasGap, mergeInputs } from "./merge_inputs.ts";
 import type { Plan } from "./plan.ts";
 import { debtOf, planClaim, progressOf } from "./plan_claim.ts";
@@ -19,10 +20,12 @@ export interface RunOptions {
   leaseSeconds: number;
   /** `performance.now()` of before the claim: the lease is counted from there. */
   claimedAt: number;
-  /** Asked before each further output; true ends the run with what is committed, the rest is queued again. */
-  mayGoOn(): boolean;
-  /** Told of the input bytes of each output. */
-  spend(bytes: number): void;
+  /** What one output may be expected to cost. */
+  budget: MergeCost;
+  /** Asked before each further output; false ends the run with what is committed, the rest is queued again. */
+  mayGoOn(next?: MergeCost): boolean;
+  /** Told of each output's input bytes, and of what it was expected to cost. */
+  spend(bytes: number, cost: MergeCost): void;
 }
 
 /** Works on one claim. Never throws: what went wrong is told to the catalog and is in the report. */
@@ -66,13 +69,15 @@ class Run {
     await this.step("validate-dataset", () => Promise.try(() => checkClaim(claim)));
     const { plan, unseen } = await this.step(
       "list-fragments",
-      () => planClaim(this.ports, claim, this.lease.signal),
+      () => planClaim(this.ports, claim, this.options.budget, this.lease.signal),
     );
     this.unseen = unseen;
     this.report.decision = plan.decision;
     if (plan.outputs.length > 0) await this.tellProgress("list-fragments", plan, 0);
     let done = 0;
-    while (done < plan.outputs.length && (done === 0 || this.options.mayGoOn())) {
+    while (
+      done < plan.outputs.length && (done === 0 || this.options.mayGoOn(plan.outputs[done].cost))
+    ) {
       const before = this.ordinal;
       if (done > 0) await this.tellProgress("update-metadata", plan, done);
       if (await this.writeOutput(plan, done++)) return;
@@ -104,7 +109,7 @@ class Run {
       "merge",
       () => mergeInputs(ports, claim, output, lease.signal),
     );
-    this.options.spend(output.bytes);
+    this.options.spend(output.bytes, output.cost);
     await this.quarantine(result);
     // What is left after a quarantine may be a single file, which is no merge.
     if (result.merged.length < (alone ? 1 : 2)) {
@@ -131,7 +136,7 @@ class Run {
     );
 
     const done = index + 1;
-    const last = done === plan.outputs.length || !this.options.mayGoOn();
+    const last = done === plan.outputs.length || !this.options.mayGoOn(plan.outputs[done].cost);
     const answer = await this.commit(plan, done, last, result.merged.map(Number), {
       object_key,
       size: bytes.byteLength,

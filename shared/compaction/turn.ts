@@ -1,6 +1,8 @@
 /** One worker's turn: claims one partition at a time, as many as time and budget allow. */
 import type { CompactionPorts } from "./ports.ts";
 import { callCatalog } from "./call_catalog.ts";
+import type { MergeCost } from "./merge_cost.ts";
+import { turnBudget } from "./pack_outputs.ts";
 import { runClaim } from "./run.ts";
 import type { RunReport } from "./run_report.ts";
 
@@ -11,8 +13,13 @@ export interface TurnOptions {
   leaseSeconds: number;
   /** Soft deadline: no claim and no further output is begun after it. */
   turnSeconds: number;
-  /** Input bytes that a turn may merge; stands for CPU time, which can't be read in the isolate. */
+  /** Input bytes that a turn may merge. */
   turnBytes: number;
+  /**
+   * What a turn may be expected to cost: CPU time can't be read in the isolate. A claim's first output may take all of
+   * it, so no claim is begun when half is spent; a further output only when it still fits. @default turnBudget
+   */
+  budget?: MergeCost;
   /** Stops the work in the middle; the claim is given back. */
   signal?: AbortSignal;
   /** Stops claiming; what is begun is ended. */
@@ -38,16 +45,18 @@ const maxFailures = 3;
  */
 export async function takeTurn(ports: CompactionPorts, options: TurnOptions): Promise<TurnReport> {
   const { worker, leaseSeconds, turnSeconds, turnBytes, stopClaiming } = options;
+  const budget = options.budget ?? turnBudget;
   const signal = options.signal ?? new AbortController().signal;
   const begun = ports.clock.now().getTime();
   const runs: RunReport[] = [];
-  let spent = 0;
+  let spent = 0, spentMs = 0;
   let failures = 0;
 
-  const reasonToStop = (): TurnReport["stopped"] | null => {
+  const reasonToStop = (next?: MergeCost): TurnReport["stopped"] | null => {
     if (signal.aborted || stopClaiming?.aborted || failures >= maxFailures) return "stopped";
     if (ports.clock.now().getTime() - begun >= turnSeconds * 1000) return "deadline";
-    if (spent >= turnBytes) return "budget";
+    const mostMs = next === undefined ? budget.cpuMs / 2 : budget.cpuMs - next.cpuMs;
+    if (spent >= turnBytes || (spentMs > 0 && spentMs >= mostMs)) return "budget";
     return null;
   };
 
@@ -63,16 +72,22 @@ export async function takeTurn(ports: CompactionPorts, options: TurnOptions): Pr
       stopped = claim.reason === "fanned_out" ? reasonToStop() : "empty";
       continue;
     }
+    let refused: TurnReport["stopped"] | null = null;
     const report = await runClaim(ports, claim, {
       signal,
       leaseSeconds,
       claimedAt,
-      mayGoOn: () => reasonToStop() === null,
-      spend: (bytes) => spent += bytes,
+      budget,
+      mayGoOn: (next) => (refused = reasonToStop(next)) === null,
+      spend: (bytes, { cpuMs }) => {
+        spent += bytes;
+        spentMs += cpuMs;
+      },
     });
     runs.push(report);
     failures = report.outcome === "failed" ? failures + 1 : 0;
-    stopped = reasonToStop();
+    // what a run was refused, the next claim would be as well: the same partition is queued again
+    stopped = refused ?? reasonToStop();
   }
   return { worker, runs, stopped, ms: ports.clock.now().getTime() - begun };
 }

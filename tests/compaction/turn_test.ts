@@ -195,6 +195,22 @@ Deno.test("the byte budget ends a turn between outputs", async () => {
   assert.equal(report.runs[0].outputs, 1);
 });
 
+Deno.test("an output that the turn is not expected to have the CPU for is left to the next turn", async () => {
+  const texts = Array.from({ length: 8 }, (_, n) => `${n}${"x".repeat(30_000)}\n`);
+  const settings = { target_file_bytes: 80_000 };
+  const { turn, rows } = await world(texts, { catalog: { settings } });
+  const budget = { cpuMs: 100, memoryMb: 200 };
+  const first = await turn({ budget });
+  assert.equal(first.stopped, "budget");
+  assert.equal(first.runs[0].outputs, 1);
+  const reports = [first];
+  while (reports.at(-1)!.stopped !== "empty") reports.push(await turn({ budget }));
+  const outputs = reports.flatMap(({ runs }) => runs).reduce((sum, run) => sum + run.outputs, 0);
+  const { turn: whole } = await world(texts, { catalog: { settings } });
+  assert.equal((await whole()).runs[0].outputs, outputs);
+  assert.equal(rows().length, texts.length);
+});
+
 Deno.test("an abort in the middle of a merge gives the claim back and leaves the rows alone", async () => {
   const controller = new AbortController();
   const { turn, rows, visible, catalog } = await world(fragments, {

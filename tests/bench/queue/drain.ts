@@ -84,6 +84,7 @@ export async function drain(
           leaseSeconds: 300,
           turnSeconds: 3600,
           turnBytes: Infinity,
+          budget: { cpuMs: Infinity, memoryMb: Infinity },
         });
         runs += turn.runs.length;
         failed += turn.runs.filter((run) => run.outcome !== "merged").length;

@@ -1,0 +1,27 @@
+import { strict as assert } from "node:assert";
+import type { CompactionPorts } from "../../shared/compaction/ports.ts";
+import { planClaim } from "../../shared/compaction/plan_claim.ts";
+import { lineMerge, world } from "./turn_world.ts";
+import { systemClock } from "../../shared/compaction/clock.ts";
+
+Deno.test("a run whose last worker ended without a word is planned with half of the CPU", async () => {
+  const texts = Array.from({ length: 400 }, (_, n) => `${n}\n`);
+  const { catalog, store } = await world(texts);
+  const ports: CompactionPorts = {
+    catalog: catalog as unknown as CompactionPorts["catalog"],
+    store,
+    clock: systemClock,
+    merge: lineMerge,
+  };
+  const claim = await catalog.claimCompaction({ worker: "w", leaseSeconds: 300 });
+  assert.ok(claim.claimed);
+  const budget = { cpuMs: 130, memoryMb: 200 };
+  const outputs = async (attempt: number) => {
+    const signal = new AbortController().signal;
+    return (await planClaim(ports, { ...claim, attempt }, budget, signal)).plan.outputs;
+  };
+  const [first, second] = [await outputs(1), await outputs(2)];
+  assert.equal(first.length, 1);
+  assert.ok(second.length > 1);
+  assert.ok(second.every(({ cost }) => cost.cpuMs <= 65));
+});
