@@ -4,6 +4,7 @@ import type { MergeResult } from "../parquet/merge_plan.ts";
 import type { SchemaJson } from "../parquet/schema.ts";
 import { mergeOrderOf } from "./merge_order.ts";
 import { openReaders } from "./object_readers.ts";
+import { OutputBuffer } from "./output_buffer.ts";
 import type { PlannedOutput } from "./plan.ts";
 import type { Claim, CompactionPorts, InputFile } from "./ports.ts";
 
@@ -59,7 +60,7 @@ async function mergeOnce(
   signal: AbortSignal,
 ): Promise<Merged> {
   const { settings } = claim;
-  const chunks: Uint8Array[] = [];
+  const output = new OutputBuffer(inputs.reduce((sum, file) => sum + file.byte_length, 0));
   const result = await ports.merge(
     {
       inputs: inputs.map((file) => ({ id: String(file.id), level: file.level })),
@@ -77,13 +78,7 @@ async function mergeOnce(
       inputs.map((file) => ({ ...file, id: String(file.id) })),
       signal,
     ),
-    {
-      write(chunk: Uint8Array) {
-        // A copy: the merge may use the chunk's memory again.
-        chunks.push(chunk.slice());
-        return Promise.resolve();
-      },
-    },
+    output,
     { signal },
   );
   // An input that could not be fetched is no bad input: the whole merge is tried again.
@@ -100,7 +95,14 @@ async function mergeOnce(
       { field: "row_count", expected: `${rows} rows` },
     );
   }
-  return { result, bytes: joined(chunks, result.byteLength) };
+  const bytes = output.bytes();
+  if (bytes.byteLength !== result.byteLength) {
+    throw new SedimentError(
+      "merge_rows_differ",
+      `The merge wrote ${bytes.byteLength} bytes and told of ${result.byteLength}`,
+    );
+  }
+  return { result, bytes };
 }
 
 /** Whether the last writer of a key wins in the claim's table. */
@@ -112,20 +114,4 @@ export function dedupes({ settings }: Claim): boolean {
 export function hasGap(inputs: InputFile[], { merged }: MergeResult): boolean {
   const kept = inputs.map(({ id }) => merged.includes(String(id)));
   return kept.slice(kept.indexOf(true), kept.lastIndexOf(true)).includes(false);
-}
-
-function joined(chunks: Uint8Array[], length: number): Uint8Array {
-  const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  if (at !== length) {
-    throw new SedimentError(
-      "merge_rows_differ",
-      `The merge wrote ${at} bytes and told of ${length}`,
-    );
-  }
-  return bytes;
 }

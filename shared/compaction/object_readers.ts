@@ -18,7 +18,7 @@ export interface StoredInput {
 export interface ReaderLimits {
   /** Files up to this many bytes are fetched whole. @default 1 MiB */
   wholeBytes?: number;
-  /** Bytes of whole files that are kept at a time. @default 48 MiB */
+  /** Bytes of whole files that are kept at a time. @default 16 MiB */
   cacheBytes?: number;
   /** Whole files that are fetched ahead. @default 8 */
   ahead?: number;
@@ -34,7 +34,7 @@ export function openReaders(
   store: ObjectStore,
   inputs: StoredInput[],
   signal: AbortSignal,
-  { wholeBytes = 1024 * 1024, cacheBytes = 48 * 1024 * 1024, ahead = 8 }: ReaderLimits = {},
+  { wholeBytes = 1024 * 1024, cacheBytes = 16 * 1024 * 1024, ahead = 8 }: ReaderLimits = {},
 ): Map<string, RangeReader> {
   /** Whole files by index, in order of use: the first is the one that was not used for longest. */
   const cache = new Map<number, Promise<Uint8Array>>();
@@ -105,6 +105,9 @@ export function openReaders(
         return (await fetchWhole(index)).subarray(start, start + length);
       }
       return await fetchRange(input, start, length);
+    },
+    release() {
+      if (cache.delete(index)) cached -= input.byte_length;
     },
   }]));
 }
