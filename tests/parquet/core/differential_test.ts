@@ -1,74 +1,34 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import fc from "../../support/fast_check.ts";
 import { strict as assert } from "node:assert";
-import { join } from "node:path";
 import { WasmPool } from "../../../shared/parquet/decode/wasm_pool.ts";
 import { inspectParquetBytes } from "../../../shared/parquet/inspect.ts";
 import { openDuckDb, rowsOf } from "../duckdb_rows.ts";
 import { checkOutput } from "./check_output.ts";
 import { mergeBytes, type PathName, paths } from "./merge_bytes.ts";
-import { type RandomTable, randomTable, selectOf } from "./random_tables.ts";
+import { type RandomTable, randomTable } from "./random_tables.ts";
+import { type Desk, newPath, writers, writeTable } from "./writers.ts";
 
 /** More with `FUZZ_RUNS`. */
 const runs = Number(Deno.env.get("FUZZ_RUNS") ?? 25);
-
-const writers = fc.record({
-  wasm: fc.boolean(),
-  codec: fc.constantFrom("snappy", "zstd", "gzip", "uncompressed", "lz4_raw", "brotli"),
-  version: fc.constantFrom("V1", "V2"),
-  dictionary: fc.boolean(),
-});
-type Writer = typeof writers extends fc.Arbitrary<infer T> ? T : never;
-
-let filesWritten = 0;
-
-async function writeTable(
-  connection: DuckDBConnection,
-  pool: WasmPool,
-  folder: string,
-  table: RandomTable,
-  writer: Writer,
-): Promise<string[]> {
-  const files: string[] = [];
-  for (let i = 0; i < table.files.length; i++) {
-    // a name of its own: DuckDB caches files by name and time of change
-    const path = join(folder, `in${filesWritten++}.parquet`);
-    await connection.run(
-      `copy (${selectOf(table, i)}) to '${path}' (format parquet, compression ${writer.codec}, ` +
-        // arrow-rs does not read DuckDB's DELTA_BINARY_PACKED of large unsigned values
-        `parquet_version ${writer.wasm ? "V1" : writer.version}, row_group_size 20` +
-        `${writer.dictionary ? "" : ", dictionary_size_limit 0"})`,
-    );
-    if (writer.wasm) {
-      const rewritten = pool.rewrite(await Deno.readFile(path), {
-        codec: "zstd",
-        dictionary: writer.dictionary,
-        pageBytes: 64,
-        statistics: true,
-      });
-      await Deno.writeFile(path, rewritten);
-    }
-    files.push(path);
-  }
-  return files;
-}
 
 for (const way of Object.keys(paths) as PathName[]) {
   Deno.test(`random tables ${way} hold the rows that DuckDB reads from the inputs`, async () => {
     const { connection, close } = await openDuckDb();
     const pool = await WasmPool.open();
     const folder = await Deno.makeTempDir();
+    const desk: Desk = { connection, pool, folder, files: 0, written: new Map() };
     try {
       await fc.assert(
         fc.asyncProperty(randomTable, writers, async (table, writer) => {
-          const inputs = await writeTable(connection, pool, folder, table, writer);
+          const inputs = await writeTable(desk, table, writer);
           const bytes = await Promise.all(inputs.map((path) => Deno.readFile(path)));
           const rows = bytes.reduce((sum, b) => sum + inspectParquetBytes(b).rowCount, 0);
           const settings = way === "page by page" ? { ...paths[way], pageRows: 7 } : paths[way];
           const merged = await mergeBytes(bytes, rows, { settings });
           assert.deepEqual(merged.result.rejected, []);
           if (way !== "copied") checkOutput(merged.output);
-          const output = join(folder, `out${filesWritten++}.parquet`);
+          const output = newPath(desk, "out");
           await Deno.writeFile(output, merged.output);
           const expected = await rowsOf(
             connection,
@@ -79,6 +39,7 @@ for (const way of Object.keys(paths) as PathName[]) {
         }),
         { numRuns: runs },
       );
+      assert.equal(desk.written.size, 4, "all writers wrote");
     } finally {
       close();
       await Deno.remove(folder, { recursive: true });
@@ -94,10 +55,12 @@ async function checkFilters(
   table: RandomTable,
 ): Promise<void> {
   const rows = table.files.flat();
+  const columns = (await connection.runAndReadAll(`from '${output}' limit 0`)).columnNames();
   for (let c = 0; c < table.types.length; c++) {
     // parquet-wasm leaves UUID out of its schema; DuckDB's Bloom filters of BLOBs miss what isn't ASCII, in
     // its own files, too
     if (/\[\]|STRUCT|MAP|UUID|BLOB/.test(table.types[c])) continue;
+    if (!columns.includes(`c${c}`)) continue; // its writer left it out
     const value = rows[(c * 7) % rows.length][c];
     for (const operator of ["=", "<", ">="]) {
       const where = `where c${c} ${operator} ${value}`;

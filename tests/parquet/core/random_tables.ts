@@ -40,9 +40,11 @@ const word = fc.oneof(
   fc.integer({ min: 0, max: 5 }).map((n) => `word-${n}`),
 );
 const instant = (unit: number) =>
-  fc.integer({ min: -60_000_000_000, max: 60_000_000_000 }).map((s) =>
-    `epoch_ms(${BigInt(s) * BigInt(unit)})`
-  );
+  fc.oneof(
+    fc.integer({ min: -60_000_000_000, max: 60_000_000_000 }),
+    // the years 1 and 9999, and the last moment before 1970
+    fc.constantFrom(-62_135_596_800_000, 253_402_300_799_999, -1),
+  ).map((s) => `epoch_ms(${BigInt(s) * BigInt(unit)})`);
 
 const scalars: [string, fc.Arbitrary<string>][] = [
   ["BOOLEAN", fc.constantFrom("true", "false")],
@@ -71,6 +73,11 @@ const scalars: [string, fc.Arbitrary<string>][] = [
   ],
   ["TIMESTAMP", instant(1)],
   ["TIMESTAMPTZ", instant(1).map((i) => `make_timestamptz(epoch_us(${i}))`)],
+  ["TIMESTAMP_MS", instant(1).map((i) => `${i}::timestamp_ms`)],
+  [
+    "TIMESTAMP_NS",
+    fc.bigInt(-(2n ** 62n), 2n ** 62n).map((n) => `make_timestamp_ns(${n})`),
+  ],
   ["UUID", fc.uuid().map(text)],
 ];
 
