@@ -68,10 +68,11 @@ export async function runBatch(parts: BatchParts, report: BatchReport): Promise<
         return "on";
       }
       const tried = await parts.tryOne(item, credential);
-      if (tried.end !== "taken") report.attempted++;
+      if (tried.end === "stopped") report.deferred++;
+      else if (tried.end !== "taken") report.attempted++;
       if (tried.end === "stored") report.stored++;
       else if (tried.end === "dead") report.dead++;
-      else if (tried.end !== "taken") report.failed++;
+      else if (tried.end !== "taken" && tried.end !== "stopped") report.failed++;
       failuresInARow = tried.end === "waiting" ? failuresInARow + 1 : 0;
       const over = await parts.react(tried, credential, failuresInARow);
       return over ? "over" : tried.end === "stored" ? "well" : "on";

@@ -73,6 +73,19 @@ Deno.test("what could not be sent goes with the next push, of the same files or 
   });
 });
 
+Deno.test("what a full folder refuses is pushed when sending has made room", async () => {
+  await withFiles(12, async ({ folder, http, env }) => {
+    const small = { ...env, SEDIMENT_PENDING_QUOTA_ITEMS: "2" };
+    const { code, out, err } = await sediment(folder, push, small);
+    assert.equal(code, 0, out + err);
+    assert.equal(http.service.stored.size, 12);
+    await http.stop();
+    const full = await sediment(folder, [...push, "--json"], small);
+    const { summary } = jsonLines(full.out).at(-1);
+    assert.deepEqual([full.code, summary.pending, summary.failed], [1, 2, 10]);
+  });
+});
+
 Deno.test("a session is used at the server that it is of, and nowhere else", async () => {
   await withFiles(1, async ({ folder, http, env }) => {
     const session = {

@@ -81,7 +81,9 @@ export const whoami: Command = {
     terminal.out(
       input.is("json")
         ? JSON.stringify({ url, email, expires_at: until })
-        : `${email} at ${url}; the token ends ${fromNow(until)} and is refreshed by itself`,
+        : `${email} at ${url}; the token ${expires_at * 1000 > Date.now() ? "ends" : "ended"} ${
+          fromNow(until)
+        } and is refreshed by itself`,
     );
     return 0;
   },

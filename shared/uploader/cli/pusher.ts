@@ -11,7 +11,7 @@ import type { Uploader } from "../uploader.ts";
 import type { Reason } from "../verdict.ts";
 import type { FoundFile } from "./find_files.ts";
 import type { Input } from "./options.ts";
-import { bytes as bytesText, type Terminal } from "./terminal.ts";
+import { type Bar, bytes as bytesText, type Terminal } from "./terminal.ts";
 
 /** Files up to this are read whole, so that a duplicate is known before anything is written. */
 const wholeBytes = 8 * 1024 * 1024;
@@ -39,6 +39,12 @@ interface Waiting {
   told: boolean;
 }
 
+/** A file that could not be saved. */
+interface Failed {
+  file: FoundFile;
+  reason: Reason;
+}
+
 /** See the file's head. */
 export class Pusher {
   readonly parts: PusherParts;
@@ -53,23 +59,47 @@ export class Pusher {
 
   /** Pushes files, then what is pending besides and due. @returns the files that could not be saved */
   async pushAll(files: FoundFile[]): Promise<FoundFile[]> {
-    const { terminal, signal, concurrency } = this.parts;
-    const bar = terminal.bar("push", files.length);
-    const gate = new Gate(concurrency);
-    const failed: FoundFile[] = [];
-    let done = 0;
+    const bar = this.parts.terminal.bar("push", files.length);
     bar.set(0);
+    let failed: Failed[] = [];
+    for (let left = files, before = -1; before < this.#sent && left.length > 0;) {
+      before = this.#sent;
+      const now = await this.#pushEach(left, bar, files.length);
+      await this.#sendPending();
+      // Sending makes room: what a full folder refused is tried again, as long as something goes.
+      const full = now.filter(({ reason }) => reason.code === "pending_full");
+      failed = failed.concat(now.filter((one) => !full.includes(one)));
+      left = full.map(({ file }) => file);
+      if (before === this.#sent) failed = failed.concat(full);
+    }
+    for (const { file, reason: { code, message } } of failed) {
+      this.#counts.failed++;
+      this.#say(file, "failed", { code, message }, `  ${code}: ${message}`);
+    }
+    if (files.length === 0) await this.#sendPending();
+    bar.end(this.#summary());
+    return failed.map(({ file }) => file);
+  }
+
+  get #sent(): number {
+    return this.#counts.stored + this.#counts.others;
+  }
+
+  async #pushEach(files: FoundFile[], bar: Bar, total: number): Promise<Failed[]> {
+    const { signal, concurrency } = this.parts;
+    const gate = new Gate(concurrency);
+    const failed: Failed[] = [];
     await Promise.all(files.map((file) =>
       gate.run(async () => {
         if (signal.aborted) return;
-        if (!await this.#push(file)) failed.push(file);
+        const reason = await this.#push(file);
+        if (reason) failed.push({ file, reason });
         const { stored, dead } = this.#counts;
         const pending = this.#waiting.size;
-        bar.set(++done, `stored ${stored} · pending ${pending}${dead ? ` · dead ${dead}` : ""}`);
+        const done = Math.min(total, stored + pending + dead + failed.length);
+        bar.set(done, `stored ${stored} · pending ${pending}${dead ? ` · dead ${dead}` : ""}`);
       })
     ));
-    await this.#sendPending();
-    bar.end(this.#summary());
     return failed;
   }
 
@@ -97,8 +127,8 @@ export class Pusher {
     return dead + failed > 0 ? 1 : pending > 0 ? 3 : 0;
   }
 
-  /** Saves a file and tries to send it. @returns false when it could not be saved */
-  async #push(file: FoundFile): Promise<boolean> {
+  /** Saves a file and tries to send it. @returns why it could not be saved, or null */
+  async #push(file: FoundFile): Promise<Reason | null> {
     const { uploader, dataset, signal, input } = this.parts;
     let outcome: UploadOutcome;
     try {
@@ -118,11 +148,9 @@ export class Pusher {
       if (code === "aborted" && typeof extra?.id === "string") {
         const reason = { code, message };
         this.#waiting.set(extra.id, { file, reason, duplicate: false, told: false });
-        return true;
+        return null;
       }
-      this.#counts.failed++;
-      this.#say(file, "failed", { code, message }, `  ${code}: ${message}`);
-      return false;
+      return { code, message };
     }
     if (outcome.status === "pending") {
       // It may yet go with the pending ones, so nothing is said now.
@@ -131,7 +159,7 @@ export class Pusher {
     } else if (outcome.status === "dead") {
       this.#dead(file, outcome.id, outcome.reason, outcome.duplicate);
     } else this.#stored(file, outcome);
-    return true;
+    return null;
   }
 
   /** Sends what is pending and due, of this push or of earlier ones, and sees what became of it. */
