@@ -2,7 +2,8 @@
  * `deno task bench queue [--partitions 1000,10000] [--workers 4] [--history] [--runs 1000000] [--files 10000000]
  * [--json]`: queued partitions of five small fragments each, drained by workers on connections of their own; the
  * store and the merge are stand-ins that cost next to nothing. With --history the catalog first gets that many
- * ended runs and files; then what an idle tick and a status read cost is measured in the database.
+ * ended runs and files; then what an idle tick and a status read cost is measured in the database: milliseconds, and
+ * for the tick the scans that PostgreSQL counted (supabase/tests/tick_cost.sql holds them to one).
  */
 import { parseArgs } from "node:util";
 import postgres, { type Sql } from "postgres";
@@ -33,14 +34,27 @@ async function inDatabase(sql: Sql, statement: string, times = 1000): Promise<nu
   return Math.round(ms * 1000) / 1000;
 }
 
-/** How the tick looks for work: the plan's nodes, of the query that queue_ready runs. */
-async function tickPlan(sql: Sql): Promise<string[]> {
-  const rows = await sql.unsafe(`explain select m.msg_id, m.message
-    from pgmq.q_compaction_realtime m
-    where m.vt <= '${
-    new Date().toISOString()
-  }' and m.msg_id <> all ('{}'::bigint[]) order by m.vt limit 10`);
-  return rows.map((row) => String(row["QUERY PLAN"]).trim());
+/** What one tick reads: the scans of tables and indexes that PostgreSQL counts in its transaction, and its plan. */
+async function tickScans(sql: Sql): Promise<Record<string, unknown>> {
+  return await sql.begin(async (tx) => {
+    const scans = async () => {
+      const [row] = await tx`select sum(seq_scan)::int as seq, sum(idx_scan)::int as idx
+        from pg_stat_xact_user_tables where schemaname in ('public', 'pgmq', 'sediment')`;
+      return row;
+    };
+    const before = await scans();
+    const [{ tick }] = await tx`select public.tick()`;
+    const after = await scans();
+    const plan = await tx`explain (analyze, buffers, timing off, summary off)
+      select 1 from public.partitions p
+      where p.msg_id is not null and p.ready_at <= now() limit 10`;
+    return {
+      tick,
+      index_scans: after.idx - before.idx,
+      table_scans: after.seq - before.seq,
+      plan: plan.map((row) => String(row["QUERY PLAN"]).trim()),
+    };
+  });
 }
 
 const fill = await Deno.readTextFile(new URL("./queue/fill.sql", import.meta.url));
@@ -81,7 +95,7 @@ for (const text of options.partitions.split(",")) {
         runs: Number(options.runs),
         files: Number(options.files),
         idle_tick_ms: await inDatabase(sql, "public.tick()"),
-        idle_tick_plan: await tickPlan(sql),
+        idle_tick: await tickScans(sql),
         status_ms: await inDatabase(sql, `public.run_status('${user}', '${id}')`),
         dataset_status_ms: await inDatabase(
           sql,

@@ -36,6 +36,7 @@ export const operations = {
     'no', 'merge', false)`,
   expire_leases: "select expire_leases()",
   sweep: "select sweep()",
+  prune_history: "select prune_history()",
   trigger_scheduled: "select trigger_scheduled()",
   redrive_dead_letters: "select redrive_dead_letters(tests.u(1))",
   drain_dead_letters: "select drain_dead_letters()",

@@ -112,6 +112,9 @@ begin
   end loop;
 end $$;
 
+-- the world is put back by deleting all of it, live runs too
+drop trigger keep_live_run on public.processing_metrics;
+
 create function tests.restore() returns void language plpgsql as $$
 declare
   v_tables text[] := tests.tables();
