@@ -1,4 +1,4 @@
--- Refuses one dataset more than the user may have.
+-- Refuses one dataset more than the user may have, also to those that come at the same time.
 create or replace function sediment.check_dataset_quota(p_user uuid)
 returns void
 language plpgsql
@@ -12,6 +12,7 @@ begin
   if v_max is null then
     return;
   end if;
+  perform sediment.lock_quota(p_user);
   if (select count(*) from public.datasets d where d.user_id = p_user) >= v_max then
     perform sediment.fail('quota_exceeded', 429, format('the user has %s datasets', v_max),
       format('at most %s datasets', v_max));

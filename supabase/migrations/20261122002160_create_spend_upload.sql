@@ -13,21 +13,11 @@ declare
   v_minute timestamptz := date_trunc('minute', v_now);
   v_day timestamptz := date_trunc('day', v_now, 'UTC');
 begin
+  perform sediment.check_stored(p_user, p_bytes, false);
   select coalesce(l.uploads_per_minute, s.uploads_per_minute) as per_minute,
-    coalesce(l.upload_bytes_per_day, s.upload_bytes_per_day) as per_day,
-    coalesce(l.stored_bytes_max, s.stored_bytes_max) as stored
+    coalesce(l.upload_bytes_per_day, s.upload_bytes_per_day) as per_day
   into strict v_limits
   from public.service_settings s left join public.user_limits l on l.user_id = p_user;
-
-  if v_limits.stored is not null and p_bytes + (
-    select coalesce(sum(d.file_size_bytes), 0) from public.datasets d where d.user_id = p_user
-  ) + (
-    select coalesce(sum(a.size), 0) from public.assets a where a.user_id = p_user
-  ) > v_limits.stored then
-    perform sediment.fail('quota_exceeded', 429,
-      format('%s more bytes would pass the %s that may be stored', p_bytes, v_limits.stored),
-      format('at most %s stored bytes', v_limits.stored));
-  end if;
 
   if v_limits.per_minute is null and v_limits.per_day is null then
     return;

@@ -6,7 +6,7 @@
 --   p_object_size: length of the object where it is not the body itself (Avro is stored as Parquet)
 -- Returns {key, size, uploaded_at, metricId, duplicate, dataset_id, version, files: [{id, table, period_tag,
 -- ordinal, row_count}], runs: [{table, period_tag, metricId}]}.
--- Raises stage_expired, forbidden, hash_mismatch, size_mismatch, upload_conflict, invalid_request.
+-- Raises stage_expired, forbidden, hash_mismatch, size_mismatch, upload_conflict, quota_exceeded, invalid_request.
 create or replace function public.commit_upload(
   p_stage uuid, p_user uuid, p_size bigint, p_etag text, p_content_hash text, p_files jsonb,
   p_object_size bigint default null
@@ -29,19 +29,7 @@ declare
   v_files jsonb;
   v_answer jsonb;
 begin
-  select * into o from public.objects x where x.stage_id = p_stage and x.kind = 'fragment' for update;
-  if not found then
-    perform sediment.fail('stage_expired', 410, format('there is no stage %s', p_stage));
-  end if;
-  if o.user_id is distinct from p_user then
-    perform sediment.fail('forbidden', 403, format('stage %s belongs to another user', p_stage));
-  end if;
-  if o.content_hash is distinct from p_content_hash then
-    perform sediment.fail('hash_mismatch', 422, format('the body hashes to %s', p_content_hash), o.content_hash);
-  end if;
-  if o.state = 'staged' and o.size is distinct from p_size then
-    perform sediment.fail('size_mismatch', 422, format('the body has %s bytes', p_size), format('%s bytes', o.size));
-  end if;
+  o := sediment.lock_stage(p_stage, 'fragment', p_user, p_content_hash, p_size);
 
   -- Whoever inserts the identity first acknowledges it; a racer waits here and then reads what was answered.
   if o.state = 'staged' then
@@ -68,6 +56,7 @@ begin
     return v_first.answer || jsonb_build_object('duplicate', true);
   end if;
 
+  perform sediment.check_stored(p_user, coalesce(p_object_size, p_size), true);
   perform sediment.check_files(p_files, coalesce(p_object_size, p_size));
   perform sediment.keep_schemas(p_files);
 

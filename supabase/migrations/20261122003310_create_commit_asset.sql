@@ -1,7 +1,7 @@
 -- Makes a staged object the asset's current one, in one update that readers see whole; the old object is deleted
 -- when no URL signed for it can be alive. Asked again it gives the same answer with duplicate: true.
 -- Returns {key, relative_path, file_name, size, content_hash, etag, object_key, uploaded_at, replaced, duplicate}.
--- Raises stage_expired, forbidden, hash_mismatch, size_mismatch.
+-- Raises stage_expired, forbidden, hash_mismatch, size_mismatch, quota_exceeded.
 create or replace function public.commit_asset(
   p_stage uuid, p_user uuid, p_size bigint, p_etag text, p_content_hash text
 )
@@ -17,19 +17,7 @@ declare
   v_keep interval;
   v_answer jsonb;
 begin
-  select * into o from public.objects x where x.stage_id = p_stage and x.kind = 'asset' for update;
-  if not found then
-    perform sediment.fail('stage_expired', 410, format('there is no stage %s', p_stage));
-  end if;
-  if o.user_id is distinct from p_user then
-    perform sediment.fail('forbidden', 403, format('stage %s belongs to another user', p_stage));
-  end if;
-  if o.content_hash is distinct from p_content_hash then
-    perform sediment.fail('hash_mismatch', 422, format('the body hashes to %s', p_content_hash), o.content_hash);
-  end if;
-  if o.state in ('staged', 'stored') and o.size is distinct from p_size then
-    perform sediment.fail('size_mismatch', 422, format('the body has %s bytes', p_size), format('%s bytes', o.size));
-  end if;
+  o := sediment.lock_stage(p_stage, 'asset', p_user, p_content_hash, p_size);
   v_answer := jsonb_build_object('key', o.asset_key, 'relative_path', o.details ->> 'relative_path',
     'file_name', o.details ->> 'file_name', 'size', o.size, 'content_hash', o.content_hash, 'etag', p_etag,
     'object_key', o.object_key, 'uploaded_at', v_now, 'replaced', false, 'duplicate', false);
@@ -40,6 +28,8 @@ begin
     return o.details -> 'answer' || jsonb_build_object('duplicate', true);
   end if;
 
+  perform sediment.check_stored(p_user, p_size - coalesce(
+    (select a.size from public.assets a where a.user_id = p_user and a.key = o.asset_key), 0), true);
   insert into public.assets (user_id, key, relative_path, file_name, object_key, size, content_hash, etag, updated_at)
   values (p_user, o.asset_key, o.details ->> 'relative_path', o.details ->> 'file_name', o.object_key, p_size,
     p_content_hash, p_etag, v_now)

@@ -1,7 +1,7 @@
 -- user_limits, service_settings' defaults
 begin;
 \ir helpers/fixtures.sql
-select plan(16);
+select plan(20);
 set local role service_role;
 
 select lives_ok($$select tests.stage(1, 100, 'a' || i) from generate_series(1, 50) i$$, 'without limits nothing is limited');
@@ -29,6 +29,16 @@ select throws_ok($$select stage_asset(tests.u(1), 'a.png', 'a.png', 'a.png', 100
 update user_limits set stored_bytes_max = 450 where user_id = tests.u(1);
 select commit_asset((s ->> 'stage_id')::uuid, tests.u(1), 200, 'e', tests.hash('y')) from (select stage_asset(tests.u(1), 'y.png', 'y.png', 'y.png', 200, tests.hash('y')) as s) x;
 select throws_ok($$select tests.stage(1, 100, 'd4')$$, 'SD429', 'quota_exceeded', 'assets count as stored bytes');
+
+
+-- stages planned at once each fit; their commits are counted one by one
+update user_limits set stored_bytes_max = 550 where user_id = tests.u(1);
+create temp table st as select i, tests.stage(1, 100, 'q' || i) as s from generate_series(1, 2) i;
+create temp table sa as select stage_asset(tests.u(1), 'q.png', 'q.png', 'q.png', 100, tests.hash('qa')) as s;
+select lives_ok($$select tests.commit_stage(s, 1, 'q1', jsonb_build_array(tests.file('port', '0', 10))) from st where i = 1$$, 'a commit that fits is taken');
+select throws_ok($$select tests.commit_stage(s, 1, 'q2', jsonb_build_array(tests.file('port', '0', 10))) from st where i = 2$$, 'SD429', 'quota_exceeded', 'one that was planned beside it and fits no more is not');
+select throws_ok($$select commit_asset((s ->> 'stage_id')::uuid, tests.u(1), 100, 'e', tests.hash('qa')) from sa$$, 'SD429', 'quota_exceeded', 'nor an asset');
+select lives_ok($$select tests.commit_stage(s, 1, 'q1', '[]') from st where i = 1$$, 'an answer is given again though nothing more fits');
 
 update user_limits set stored_bytes_max = null, datasets_max = 1 where user_id = tests.u(1);
 select throws_ok($$select tests.stage(1, 101, 'e')$$, 'SD429', 'quota_exceeded', 'so are datasets');
