@@ -31,11 +31,14 @@ export async function completeDirect(
     stageId,
     userId,
     objectKey: stage.object_key,
-    duplicate: false,
+    duplicate: stage.answer !== null,
     request: { ...described, ...unpackCut(details.data.cut, described) },
   };
   const ports = uploadPorts(services);
-  return uploadAnswer(await completeUpload(ports, staged, stage.incoming_key, request.signal));
+  const { incoming_key: incomingKey, answer: firstAnswer } = stage;
+  return uploadAnswer(
+    await completeUpload(ports, staged, { incomingKey, firstAnswer }, request.signal),
+  );
 }
 
 function noSuchUpload(): SedimentError {

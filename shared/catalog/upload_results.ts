@@ -63,6 +63,8 @@ export const upload = z.object({
   offsets_digest: z.string(),
   details: json,
   expires_at: time.nullable(),
+  /** The first answer, where this upload's identity was acknowledged. */
+  answer: uploadAnswer.nullable(),
 });
 
 export const abandoned = z.object({ abandoned: z.boolean() });

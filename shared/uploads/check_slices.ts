@@ -2,7 +2,7 @@
 import { SedimentError } from "../errors.ts";
 import type { UploadedFile } from "../catalog/upload_results.ts";
 import type { ParquetFacts } from "../parquet/inspect.ts";
-import { atSlice, checkRows, dataFile } from "./data_file.ts";
+import { atSlice, checkNames, checkRows, dataFile } from "./data_file.ts";
 import type { UploadPorts } from "./ports.ts";
 import type { UploadRequest } from "./upload_request.ts";
 
@@ -37,6 +37,7 @@ export async function checkSlices(
     try {
       if (slice.format === "avro") bytes = await toParquet(ports, bytes);
       facts = ports.inspect(bytes);
+      checkNames(facts);
       await ports.checkValues?.(bytes, facts);
     } catch (thrown) {
       throw atSlice(thrown, field);

@@ -5,9 +5,9 @@ import type { UploadedFile } from "../catalog/upload_results.ts";
 import type { ParquetFacts } from "../parquet/inspect.ts";
 import type { RangeReader } from "../parquet/range_reader.ts";
 import { storedReader } from "../storage/stored_reader.ts";
-import { atSlice, checkRows, dataFile } from "./data_file.ts";
+import { atSlice, checkNames, checkRows, dataFile } from "./data_file.ts";
 import type { UploadAnswer, UploadPorts } from "./ports.ts";
-import type { StagedUpload } from "./stage_upload.ts";
+import type { StagedUpload, StageOutcome } from "./stage_upload.ts";
 
 /** Ports of {@link completeUpload}. */
 export interface CompletePorts extends Pick<UploadPorts, "catalog" | "store"> {
@@ -21,20 +21,25 @@ const pieceBytes = 1024 * 1024;
 /**
  * Copies the incoming object to its own key, which no client can write, checks the copy's size, hash and
  * footers, and acknowledges it. The copy comes first: what is checked then can't be exchanged any more.
- * Called again, it gives the first answer.
+ * What was acknowledged before has its first answer, wherever the bytes are by now. Pages are not decoded here, as
+ * they are when a body passes through a function: a page that can't be read is found by the merge.
  *
- * @param incomingKey where the client put the bytes
+ * @param stage where the client put the bytes, and the first answer that the ledger holds for them
  * @throws SedimentError `not_found` when nothing is there yet, `size_mismatch`, `hash_mismatch`, the Parquet
  *   codes, `row_count_mismatch`, `unsupported_avro`, `stage_expired`, `store_failed`, `catalog_failed`
  */
 export async function completeUpload(
   ports: CompletePorts,
   staged: StagedUpload,
-  incomingKey: string,
+  { incomingKey, firstAnswer }: Pick<StageOutcome, "firstAnswer"> & { incomingKey: string },
   signal?: AbortSignal,
 ): Promise<UploadAnswer> {
   const { catalog, store } = ports;
   const { objectKey, request } = staged;
+  if (firstAnswer !== null) {
+    await giveUp(ports, staged);
+    return firstAnswer;
+  }
   const incoming = await store.head(incomingKey, { signal });
   if (incoming !== null && incoming.size !== request.size) {
     throw await givenUp(ports, staged, sizeMismatch(incoming.size, request.size));
@@ -102,9 +107,13 @@ async function checkFooters(
   for (const [ordinal, slice] of request.slices.entries()) {
     const field = request.concatenated ? `table_offsets[${ordinal}]` : "file";
     const reader = storedReader(ports.store, objectKey, slice.start, slice.length);
-    const facts = await ports.inspectRanges(reader, signal).catch((thrown) => {
+    let facts: ParquetFacts;
+    try {
+      facts = await ports.inspectRanges(reader, signal);
+      checkNames(facts);
+    } catch (thrown) {
       throw atSlice(thrown, field);
-    });
+    }
     checkRows(slice, facts, field);
     files.push(dataFile(request, ordinal, slice.start, slice.length, facts));
   }
@@ -120,9 +129,11 @@ function sizeMismatch(found: number, said: number): SedimentError {
 
 /** Gives the stage up when its bytes will never do: what was put can't be put again. */
 async function givenUp(ports: CompletePorts, staged: StagedUpload, thrown: unknown) {
-  if (!asSedimentError(thrown).retryable) {
-    await ports.catalog.abandonUpload({ stage: staged.stageId, user: staged.userId })
-      .catch(() => {});
-  }
+  if (!asSedimentError(thrown).retryable) await giveUp(ports, staged);
   return thrown;
+}
+
+/** The objects of a stage that is still open go; when even that fails, the sweep does it later. */
+async function giveUp({ catalog }: CompletePorts, { stageId, userId }: StagedUpload) {
+  await catalog.abandonUpload({ stage: stageId, user: userId }).catch(() => {});
 }

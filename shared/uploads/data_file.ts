@@ -41,6 +41,20 @@ export function checkRows(slice: Slice, facts: ParquetFacts, field: string): voi
   });
 }
 
+/**
+ * Refuses names that the catalog can't hold: PostgreSQL's text and jsonb have no NUL character.
+ *
+ * @throws SedimentError `unsupported_parquet`
+ */
+export function checkNames(facts: Pick<ParquetFacts, "schema">): void {
+  const fault = (node: ParquetFacts["schema"]): boolean =>
+    node.name.includes("\0") || (node.children?.some(fault) ?? false);
+  if (!fault(facts.schema)) return;
+  throw new SedimentError("unsupported_parquet", "A name of the schema holds a NUL character", {
+    expected: "names of columns without U+0000",
+  });
+}
+
 /** The codes that tell of a file rather than of us. */
 const fileCodes = new Set<ErrorCode>([
   "not_parquet",

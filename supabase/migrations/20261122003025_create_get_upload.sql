@@ -1,5 +1,6 @@
 -- A stage, for the completion of a direct upload: {stage_id, state, dataset_id, table, period_tag, object_key,
--- incoming_key|null, size, content_hash, offsets_digest, details, expires_at|null}.
+-- incoming_key|null, size, content_hash, offsets_digest, details, expires_at|null, answer|null}; answer is the first
+-- one of this upload's identity, where it was acknowledged.
 -- Raises stage_expired, forbidden.
 create or replace function public.get_upload(p_stage uuid, p_user uuid)
 returns jsonb
@@ -21,5 +22,8 @@ begin
     'table', o."table", 'period_tag', o.period_tag, 'object_key', o.object_key,
     'incoming_key', (select x.object_key from public.objects x where x.stage_id = p_stage and x.kind = 'incoming'),
     'size', o.size, 'content_hash', o.content_hash, 'offsets_digest', o.offsets_digest, 'details', o.details,
-    'expires_at', o.expires_at);
+    'expires_at', o.expires_at, 'answer', (
+      select u.answer || jsonb_build_object('duplicate', true) from public.uploads u
+      where u.dataset_id = o.dataset_id and u."table" = o."table" and u.period_tag = o.period_tag
+        and u.content_hash = o.content_hash and u.offsets_digest = o.offsets_digest));
 end $$;

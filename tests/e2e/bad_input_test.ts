@@ -75,6 +75,7 @@ Deno.test("every bad input is its own 4xx, and nothing is stored or queued", asy
     ["bytes that are not Parquet", new TextEncoder().encode("hello, world"), [422, "not_parquet"]],
     ["Parquet without its end", good.slice(0, good.length - 9), [422, "invalid_parquet"]],
     ["Parquet without its middle", gutted(good), [422, "invalid_parquet"]],
+    ["a NUL in a name", nulNamed(good), [422, "unsupported_parquet"]],
     ["another hash", good, [422, "hash_mismatch"], { content_hash: "ab".repeat(32), table: "x" }],
     ["another size", good, [422, "size_mismatch"], { file_size: good.length + 1 }],
     ["a num_rows that lies", good, [422, "row_count_mismatch"], {
@@ -418,5 +419,14 @@ function gutted(parquet: Uint8Array): Uint8Array {
   const copy = parquet.slice();
   const footer = new DataView(copy.buffer).getUint32(copy.length - 8, true);
   copy.fill(0xff, 4, copy.length - 8 - footer);
+  return copy;
+}
+
+/** The same file with a name of its schema that PostgreSQL can't hold. */
+function nulNamed(parquet: Uint8Array): Uint8Array {
+  const copy = parquet.slice();
+  const at = new TextDecoder("latin1").decode(copy).lastIndexOf("duckdb_schema");
+  assert.ok(at > 0);
+  copy[at] = 0;
   return copy;
 }

@@ -295,9 +295,27 @@ Deno.test("the protocols beside the plain ones, over HTTP", async (t) => {
       assert.deepEqual((await complete()).body, { ...stored.body, duplicate: true });
       const file = (await latest(stack, alice, dataset)).find(({ table }) => table === "large")!;
       assert.deepEqual(await (await fetch(file.url)).bytes(), bytes);
+      // A stage of what is stored needs no bytes.
+      const again = await post("/battle-data/upload?direct=1", metadata);
+      assert.equal(again.body.duplicate, true);
+      const known = await call(stack, "POST", again.body.completeUrl, { headers: alice.headers });
+      assert.deepEqual(known.body, { ...stored.body, duplicate: true });
+      const [{ open }] = await traces.sql`select count(*)::int as open from public.objects
+        where state = 'staged' and kind = 'incoming' and dataset_id = ${dataset}`;
+      assert.equal(open, 0);
       // Whoever still has the URL can write nothing that anybody reads.
       await (await fetch(planned.body.uploadUrl, { method: "PUT", body: "other" })).body?.cancel();
       assert.deepEqual(await (await fetch(file.url)).bytes(), bytes);
+      // The answer stays when the bytes are merged and gone.
+      const object = (method: string, body?: BodyInit) =>
+        fetch(`${stack.url}/storage/v1/object/sediment/${stored.body.key}`, {
+          method,
+          headers: { apikey: stack.secretKey, authorization: `Bearer ${stack.secretKey}` },
+          body,
+        });
+      assert.equal((await object("DELETE")).status, 200);
+      assert.deepEqual((await complete()).body, { ...stored.body, duplicate: true });
+      assert.equal((await object("POST", bytes)).status, 200);
     });
 
     await t.step("a direct upload that is not what was said is refused", async () => {
