@@ -1,7 +1,7 @@
 -- tick, sweep, expire_leases, trigger_scheduled, catalog_health
 begin;
 \ir helpers/fixtures.sql
-select plan(53);
+select plan(55);
 delete from vault.secrets where name in ('sediment_functions_url', 'sediment_cron_key');
 
 -- tick
@@ -88,6 +88,15 @@ select is((select count(*) from pgmq.a_compaction_realtime where message ->> 'da
 update pgmq.a_compaction_realtime set archived_at = archived_at - interval '31 days' where message ->> 'datasetId' = tests.u(102)::text;
 select sweep();
 select is((select count(*) from pgmq.a_compaction_realtime where message ->> 'datasetId' = tests.u(102)::text), 0::bigint, 'and leaves it after a month');
+
+-- the log of cron itself
+reset role;
+insert into cron.job_run_details (jobid, username, command, status, start_time, end_time)
+select j.jobid, current_user, 'x', 'succeeded', clock_timestamp() - d.age, clock_timestamp() - d.age
+from cron.job j, (values (interval '8 days'), (interval '6 days')) d(age) where j.jobname = 'sediment_tick';
+select lives_ok((select command from cron.job where jobname = 'sediment_cron_log'), 'cron''s log of our jobs is tidied');
+select is((select count(*) from cron.job_run_details where command = 'x'), 1::bigint, 'after a week');
+set local role service_role;
 
 -- trigger_scheduled
 insert into partitions (dataset_id, "table", period_tag, debt_files, debt_bytes, debt_oldest)
