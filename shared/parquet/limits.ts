@@ -13,7 +13,10 @@ export interface ParquetLimits {
   nameBytes: number;
   /** Most row groups. @default 32,768 (the format's ordinal is an i16) */
   rowGroups: number;
-  /** Most column chunks of all row groups together. @default 400,000 */
+  /**
+   * Most column chunks of all row groups together: read, the metadata of one takes up to 1.5 KB, so that the default
+   * stays within 128 MB. @default 65,536
+   */
   columnChunks: number;
   /** Largest page, compressed or not, in bytes. @default 64 MiB */
   pageBytes: number;
@@ -39,7 +42,7 @@ export const defaultLimits: Readonly<ParquetLimits> = Object.freeze({
   schemaDepth: 64,
   nameBytes: 4_096,
   rowGroups: 32_768,
-  columnChunks: 400_000,
+  columnChunks: 65_536,
   pageBytes: 64 * 1024 * 1024,
   pageValues: 16 * 1024 * 1024,
   chunkPages: 1_000_000,

@@ -7,7 +7,7 @@ import {
   parseFooter,
   readFooter,
 } from "../../shared/parquet/footer.ts";
-import { defaultLimits } from "../../shared/parquet/limits.ts";
+import { defaultLimits, limitsWith } from "../../shared/parquet/limits.ts";
 import {
   encoding,
   type FileMetaData,
@@ -252,4 +252,16 @@ Deno.test("an empty struct is one byte, and a footer of a million is refused by 
   const footer = new Uint8Array(1_000_008);
   footer.set([0x15, 2, 0x19, 0xfc, 0xc0, 0x84, 0x3d]);
   assert.throws(() => parseFooter(footer), /1000000 elements, over the 10000 allowed/);
+});
+
+Deno.test("a footer of more column chunks than allowed is refused before they are all read", async () => {
+  const file = await writeWithDuckDb("select 1 as a, 2 as b, 3 as c");
+  const { metadata } = footerOfBytes(file);
+  metadata.rowGroups = new Array(4).fill(metadata.rowGroups[0]);
+  const bytes = new Uint8Array([...file.subarray(0, 4), ...footerBytes(metadata)]);
+  assert.equal(footerOfBytes(bytes, limitsWith({ columnChunks: 12 })).metadata.numRows, 1);
+  assert.throws(
+    () => footerOfBytes(bytes, limitsWith({ columnChunks: 11 })),
+    /row group 3: .* has 3 elements, over the 2 allowed/,
+  );
 });

@@ -1,7 +1,8 @@
 import { InputFile } from "../input_file.ts";
 import type { ParquetLimits } from "../limits.ts";
-import { atPlace, parquetError } from "../parquet_error.ts";
+import { atPlace, parquetError, type ParquetPlace } from "../parquet_error.ts";
 import { bytesReader, type RangeReader } from "../range_reader.ts";
+import { leafTree } from "./leaf_tree.ts";
 import { joinGroups, type LoadedGroup } from "./joined_file.ts";
 import { rewriteGroups } from "./rewrite_groups.ts";
 import type { RewriteOptions } from "./wasm_instance.ts";
@@ -19,8 +20,11 @@ export interface NormalizeOptions {
 /** A file over this size, decompressed, is not normalised: it is held in memory as a whole. */
 const largestFileBytes = 96 * 1024 * 1024;
 
-/** A row group over this size, decompressed, does not fit into the decoder's memory. */
-const largestGroupBytes = 48 * 1024 * 1024;
+/** A column chunk over this size, decompressed, does not fit into the decoder's memory three times. */
+const largestChunkBytes = 32 * 1024 * 1024;
+
+/** Most bytes of decoded chunks, compressed again: they are in memory twice when they are joined. */
+const mostHeldBytes = 40 * 1024 * 1024;
 
 /** Forms that the page merge knows best, and that keep the file small while it waits. */
 const form: RewriteOptions = {
@@ -32,8 +36,8 @@ const form: RewriteOptions = {
 
 /**
  * A function that gives an input again with the same schema, levels and values in pages that the kernels know, for
- * files with Hadoop's LZ4, bit-packed levels and the like. Throws `invalid_parquet` when its pages can't be
- * decoded, `unsupported_parquet` when it is too large for that.
+ * files with brotli on hosts without a limit for it and the like. One column chunk is decoded at a time. Throws
+ * `invalid_parquet` when its pages can't be decoded, `unsupported_parquet` when it is too large for that.
  */
 export function normalizer(
   options: NormalizeOptions = {},
@@ -55,30 +59,36 @@ async function normalize(
   checkSize(input.facts.uncompressedBytes, largestFileBytes, { file: id });
   const { tree, footer } = input.facts;
   const groups: LoadedGroup[] = [];
+  const trees = tree.leaves.map(leafTree);
+  let held = 0;
   for (const index of input.groups) {
     const { columns, numRows } = input.group(index);
-    const place = { file: id, rowGroup: index };
-    checkSize(
-      columns.reduce((sum, chunk) => sum + chunk.metaData!.totalUncompressedSize, 0),
-      largestGroupBytes,
-      place,
-    );
+    columns.forEach(({ metaData }, i) => {
+      const place = { file: id, rowGroup: index, column: tree.leaves[i].path };
+      checkSize(metaData!.totalUncompressedSize, largestChunkBytes, place);
+    });
     const bytes = await input.readGroup(index, signal);
-    const chunks = columns.map((chunk, i) => ({ meta: chunk.metaData!, bytes: bytes[i] }));
-    try {
-      groups.push(rewriteGroups(pool, tree, [{ numRows, chunks }], form));
-    } catch (error) {
-      throw atPlace(error, place);
-    }
+    const chunks = columns.map(({ metaData }, i) => {
+      try {
+        const chunk = { meta: metaData!, bytes: bytes[i] };
+        const group = rewriteGroups(pool, trees[i], [{ numRows, chunks: [chunk] }], form);
+        return group.chunks[0];
+      } catch (error) {
+        throw atPlace(error, { file: id, rowGroup: index, column: tree.leaves[i].path });
+      }
+    });
+    groups.push({ numRows, chunks });
+    held += chunks.reduce((sum, chunk) => sum + chunk.bytes.length, 0);
+    checkSize(held, mostHeldBytes, { file: id });
   }
   return bytesReader(joinGroups(groups, footer.metadata));
 }
 
-function checkSize(size: number, most: number, place: { file: string; rowGroup?: number }): void {
+function checkSize(size: number, most: number, place: ParquetPlace): void {
   if (size <= most) return;
   throw parquetError(
     "unsupported_parquet",
-    `${size} bytes, decompressed, are more than the ${most} that can be decoded at once`,
+    `${size} bytes are more than the ${most} that can be decoded at once`,
     place,
   );
 }

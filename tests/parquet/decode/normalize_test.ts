@@ -36,14 +36,14 @@ Deno.test({
   },
 });
 
-Deno.test("a file whose pages can't be decoded is refused with its name and row group", async () => {
+Deno.test("a file whose pages can't be decoded is refused with its name, row group and column", async () => {
   const file = await writeWithDuckDb("select i from range(3000) t(i)");
   const { footer } = inspectParquetBytes(file);
   const { metaData } = footer.metadata.rowGroups[0].columns[0];
   file.fill(0xff, metaData!.dataPageOffset + 30, metaData!.dataPageOffset + 90);
   await assert.rejects(normalized(file), (error) => {
     assert.ok(error instanceof SedimentError && error.code === "invalid_parquet");
-    assert.deepEqual(error.extra, { file: "file", row_group: 0 });
+    assert.deepEqual(error.extra, { file: "file", row_group: 0, column: ["i"] });
     return true;
   });
 });
