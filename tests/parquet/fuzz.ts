@@ -16,11 +16,17 @@ const { values } = parseArgs({
   },
 });
 
+let told = 0;
 const report = await fuzz({
   seed: Number(values.seed),
   from: Number(values.only ?? values.from),
   count: values.only === undefined ? Number(values.count) : 1,
-  onProgress(done, { outcomes }) {
+  onProgress(done, { outcomes, wrong }) {
+    // told at once: a long run may be stopped
+    for (; told < wrong.length; told++) {
+      const { index, file, what, verdict } = wrong[told];
+      console.log(`wrong: #${index} ${file}: ${what}: ${verdict.detail.slice(0, 400)}`);
+    }
     if (done % 1000 === 0) console.log(done, JSON.stringify(outcomes), memory());
   },
 });
