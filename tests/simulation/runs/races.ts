@@ -15,6 +15,8 @@ import { checkAlways } from "./check.ts";
 import type { SimulatedDatabase } from "./database.ts";
 import { calm } from "./faults.ts";
 import { makeOwners, type SeedReport } from "./seed.ts";
+import { takeTurn } from "../../../shared/compaction/turn.ts";
+import { keepApart, mergeRows } from "./rows.ts";
 import { World } from "./world.ts";
 
 /** A world without gates: calls go through as they come, each actor's on one of four connections. */
@@ -105,7 +107,7 @@ class RaceWorld extends World {
     return this.random.pick(faults);
   }
 
-  override clockOf(_actor: string): Clock {
+  override clockOf(_actor?: string): Clock {
     return {
       now: () => new Date(),
       sleep: () => new Promise((resolve) => setTimeout(resolve, 2)),
@@ -142,6 +144,8 @@ export async function race(database: SimulatedDatabase, seed: number): Promise<S
     scheduler.start("people", () => people(world, "people", owners, 15));
     await scheduler.idle();
     await checkAlways(world, owners, true);
+    await comeToRest(world);
+    await checkAlways(world, owners, true);
   } catch (thrown) {
     violations.push(`an exception: ${(thrown as Error).stack ?? thrown}`);
   } finally {
@@ -152,6 +156,32 @@ export async function race(database: SimulatedDatabase, seed: number): Promise<S
   if (met > 0) violations.push(`${met} deadlocks`);
   const { calls, faults, uploads } = world;
   return { seed, steps: calls, faults, uploads: uploads.length, violations, trace: [] };
+}
+
+/** Whatever waits is due, leases of lost claims are over, and one worker goes on: then nothing may be left. */
+async function comeToRest(world: RaceWorld): Promise<void> {
+  const { sql } = world.database;
+  const catalog = createSqlCatalog(sql);
+  const waiting = () =>
+    sql`select "table", run_id, next_run_id, demand_seq, done_seq, lease_expires_at, last_decision
+      from public.partitions where dead_since is null
+        and (msg_id is not null or lease_expires_at is not null or demand_seq > done_seq)`;
+  for (let round = 0; round < 40 && (await waiting()).length > 0; round++) {
+    await sql`update public.partitions set lease_expires_at = clock_timestamp()
+      where lease_expires_at is not null`;
+    await catalog.expireLeases({});
+    await catalog.sweep({});
+    await sql`update public.partitions set ready_at = clock_timestamp() where msg_id is not null`;
+    for (const queue of ["manual", "realtime", "scheduled"]) {
+      await sql`update ${sql(`pgmq.q_compaction_${queue}`)} set vt = clock_timestamp()`;
+    }
+    await takeTurn(
+      { catalog, store: world.store, clock: world.clockOf(), merge: mergeRows, unite: keepApart },
+      { worker: "calm", leaseSeconds: 60, turnSeconds: 60, turnBytes: 10_000_000 },
+    );
+  }
+  const left = await waiting();
+  if (left.length > 0) world.violations.push(`I4: left behind: ${JSON.stringify(left)}`);
 }
 
 async function deadlocks({ sql }: SimulatedDatabase): Promise<number> {
