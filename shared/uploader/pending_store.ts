@@ -6,6 +6,7 @@
 import { SedimentError } from "../errors.ts";
 import { checkedBytes } from "./checked_bytes.ts";
 import type { Clock } from "./clock.ts";
+import { findDuplicate } from "./find_duplicate.ts";
 import type { Say } from "./log.ts";
 import { makeRoom } from "./make_room.ts";
 import {
@@ -23,14 +24,14 @@ import type {
   PendingMedium,
   StoredBytes,
 } from "./pending_medium.ts";
-import { type PendingItem, readRecord, type StartedUpload, writeRecord } from "./pending_record.ts";
+import { type PendingItem, type StartedUpload, writeRecord } from "./pending_record.ts";
+import { Records } from "./records.ts";
 import { RemovedBytes } from "./removed_bytes.ts";
-import { isClaimLost, repairItem } from "./repair_item.ts";
 import type { UploaderSettings } from "./settings.ts";
-import { guarded, isFull, locked } from "./store_guard.ts";
+import { guarded, locked } from "./store_guard.ts";
+import { type StockTools, sweepLeftovers, takeStock } from "./take_stock.ts";
 import { type ItemEvent, itemTransitions } from "./transitions.ts";
 import { identityOf } from "./upload_meta.ts";
-import { UnwrittenRecords } from "./unwritten_records.ts";
 import { Usage } from "./usage.ts";
 
 /** What a save came to. `duplicate`: this identity was there already, and is `item`. */
@@ -54,7 +55,7 @@ export class PendingStore {
   readonly #parts: PendingStoreOptions;
   readonly #medium: PendingMedium;
   readonly #usage: Usage;
-  readonly #unwritten = new UnwrittenRecords();
+  readonly #records: Records;
   readonly #removed: RemovedBytes;
   #nonces = 0;
 
@@ -63,6 +64,7 @@ export class PendingStore {
     this.#medium = options.medium;
     this.#usage = new Usage(options.settings.pending);
     this.#removed = new RemovedBytes(options.medium);
+    this.#records = new Records(options.medium, options.say);
   }
 
   /** The folder or database. */
@@ -96,7 +98,7 @@ export class PendingStore {
           const dropped = await this.#makeRoom(staged.size, id);
           const item = newItem(id, draft, staged.size, staged.sha256, clock.now());
           await this.#medium.commit(id, staged, writeRecord(item));
-          this.#unwritten.forget(id);
+          this.#records.forget(id);
           this.#usage.put(id, item.size);
           say("saved", { id, size: item.size, ...about(item) });
           return { status: "saved", item, dropped };
@@ -107,57 +109,19 @@ export class PendingStore {
     });
   }
 
-  /**
-   * All items, oldest first. What crashes left is put right on the way: half pairs, torn records, claims
-   * of the dead. Records of newer versions, foreign files and unreadable ones are left alone and named
-   * in the log.
-   */
+  /** All items, oldest first; see take_stock.ts. */
   async list(): Promise<PendingItem[]> {
     await this.#removed.settled();
     return await this.#guard(async () => {
-      const { say } = this.#parts;
-      if (this.#unwritten.ids.length > 0) await this.#locked(() => this.#writeUnwritten());
-      const items: PendingItem[] = [];
-      const wrong: string[] = [];
-      const scan = await this.#medium.scan(({ id, text, hasBytes }) => {
-        const read = readRecord(id, text);
-        if (read.kind === "newer") return say("skipped_newer", { id, version: read.version });
-        const item = read.kind === "item" ? this.#unwritten.over(id, text) ?? read.item : null;
-        if (item && hasBytes && !isClaimLost(item, this.#parts)) items.push(item);
-        else wrong.push(id);
-      });
-      for (const { id, reason } of scan.unreadable) say("unreadable", { id, message: reason });
-      if (scan.foreign.length > 0) {
-        say("foreign", { count: scan.foreign.length, names: scan.foreign.slice(0, 5) });
-      }
-      if (wrong.length > 0) {
-        await this.#locked(async () => {
-          for (const id of wrong) {
-            const item = await this.#repair(id);
-            if (item) items.push(item);
-          }
-        });
-      }
+      const items = await takeStock(this.#tools);
       this.#usage.reset(items);
-      // Instants are written one way, so their texts sort as they do.
-      return items.sort((a, b) => compare(a.created_at, b.created_at) || compare(a.id, b.id));
+      return items;
     });
   }
 
-  /**
-   * Start-up: removes what unfinished saves and removals of dead processes left (bytes without a record:
-   * nobody was told that they were saved, or the service has them), then lists.
-   */
+  /** Start-up: what unfinished saves and removals left is removed, then all is listed. */
   async recover(): Promise<PendingItem[]> {
-    await this.#guard(() =>
-      this.#locked(async () => {
-        const parts = await this.#medium.sweep();
-        const { orphans } = await this.#medium.scan(() => {});
-        if (orphans.length > 0) await this.#medium.removeBytes(orphans);
-        const count = parts + orphans.length;
-        if (count > 0) this.#parts.say("recovered", { what: "unfinished saves", count });
-      })
-    );
+    await this.#guard(() => sweepLeftovers(this.#tools));
     return await this.list();
   }
 
@@ -169,7 +133,7 @@ export class PendingStore {
 
   /** One item, or null. */
   async get(id: string): Promise<PendingItem | null> {
-    return await this.#guard(() => this.#there(id));
+    return await this.#guard(() => this.#records.item(id));
   }
 
   /**
@@ -179,12 +143,12 @@ export class PendingStore {
   async claim(id: string, holdMs: number): Promise<PendingItem | null> {
     return await this.#guard(() =>
       this.#locked(async () => {
-        const item = await this.#there(id);
+        const item = await this.#records.item(id);
         if (!item || !itemTransitions[item.state].claim) return null;
         const { owner } = this.#medium;
         const nonce = `${owner}-${this.#nonces++}`;
         const taken = claimed(item, owner, nonce, this.#parts.clock.now(), holdMs);
-        await this.#write(taken);
+        await this.#records.write(taken);
         return taken;
       })
     );
@@ -194,8 +158,8 @@ export class PendingStore {
   async begun(id: string, nonce: string, upload: StartedUpload): Promise<void> {
     await this.#guard(() =>
       this.#locked(async () => {
-        const item = await this.#there(id);
-        if (item?.claim?.nonce === nonce) await this.#write({ ...item, upload });
+        const item = await this.#records.item(id);
+        if (item?.claim?.nonce === nonce) await this.#records.write({ ...item, upload });
       })
     );
   }
@@ -245,7 +209,7 @@ export class PendingStore {
   }
 
   async #apply(id: string, event: ItemEvent, facts: EventFacts): Promise<PendingItem | null> {
-    const item = await this.#there(id);
+    const item = await this.#records.item(id);
     if (!item) return null;
     const { clock, settings } = this.#parts;
     const next = applyEvent(item, event, facts, {
@@ -255,70 +219,23 @@ export class PendingStore {
     });
     if (next === item) return item;
     if (next) {
-      await this.#write(next);
+      await this.#records.write(next);
       return next;
     }
-    this.#unwritten.forget(id);
+    this.#records.forget(id);
     await this.#medium.remove(id);
     this.#usage.remove(id);
     this.#removed.add(id);
     return null;
   }
 
-  /** The item of a record as it is now; null when there is none that this version can use. */
-  async #there(id: string): Promise<PendingItem | null> {
-    const text = await this.#medium.read(id);
-    if (text === null) return null;
-    const read = readRecord(id, text);
-    return read.kind === "item" ? this.#unwritten.over(id, text) ?? read.item : null;
-  }
-
-  async #write(item: PendingItem): Promise<void> {
-    try {
-      await this.#medium.write(item.id, writeRecord(item));
-      this.#unwritten.forget(item.id);
-    } catch (error) {
-      const text = isFull(error) ? await this.#medium.read(item.id) : null;
-      if (text === null) throw error;
-      this.#unwritten.keep(item, text);
-      this.#parts.say("full", { id: item.id, message: (error as Error).message });
-    }
-  }
-
-  async #writeUnwritten(): Promise<void> {
-    for (const id of this.#unwritten.ids) {
-      const item = await this.#there(id);
-      if (item) await this.#write(item);
-      else this.#unwritten.forget(id);
-    }
-  }
-
-  async #repair(id: string): Promise<PendingItem | null> {
-    const text = await this.#medium.read(id);
-    if (text === null) return null;
-    const read = readRecord(id, text);
-    if (read.kind === "newer") return null;
-    const item = read.kind === "item" ? this.#unwritten.over(id, text) ?? read.item : null;
-    const reason = read.kind === "broken" ? read.reason : "";
-    const repaired = await repairItem(id, item ?? { reason }, this.#parts);
-    if (repaired !== item && repaired) await this.#write(repaired);
-    return repaired;
-  }
-
-  /** What a save answers when the identity is there; one that has expired is saved anew. */
   async #duplicateOf(size: number, hash: string, draft: Draft): Promise<Saved | null> {
-    const id = identityOf(draft.targetUrl, draft.meta, hash);
-    const text = await this.#medium.read(id);
-    if (text === null) return null;
-    const read = readRecord(id, text);
-    if (read.kind === "newer") {
-      this.#parts.say("skipped_newer", { id, version: read.version });
-      return duplicate(heldByNewer(newItem(id, draft, size, hash, this.#parts.clock.now()), read));
-    }
-    const item = read.kind === "item" ? this.#unwritten.over(id, text) ?? read.item : null;
-    if (!item || itemTransitions[item.state].save?.does !== "duplicate") return null;
-    this.#parts.say("skipped_duplicate", { id, state: item.state, ...about(item) });
-    return duplicate(item);
+    const item = await findDuplicate(draft, size, hash, this.#tools);
+    return item && { status: "duplicate", item, dropped: [] };
+  }
+
+  get #tools(): StockTools {
+    return { ...this.#parts, records: this.#records };
   }
 
   async #makeRoom(size: number, forId: string): Promise<string[]> {
@@ -341,16 +258,4 @@ export class PendingStore {
   async #guard<T>(action: () => Promise<T>): Promise<T> {
     return await guarded(action, this.#medium, this.#parts.say);
   }
-}
-
-const duplicate = (item: PendingItem): Saved => ({ status: "duplicate", item, dropped: [] });
-
-/** An item as a newer version has it, as far as this one can say. It isn't written down. */
-function heldByNewer(item: PendingItem, { version }: { version: number }): PendingItem {
-  const message = `a newer version of the uploader (records of version ${version}) has it`;
-  return { ...item, last_error: { code: "record_newer", message, at: item.created_at } };
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -8,6 +8,7 @@ import { type BatchReport, emptyReport, type Trigger } from "./batch_report.ts";
 import type { Clock } from "./clock.ts";
 import { Gate } from "./gate.ts";
 import type { Say } from "./log.ts";
+import { ParkNote } from "./park_note.ts";
 import type { PendingStore } from "./pending_store.ts";
 import { isOurs } from "./plan_batch.ts";
 import { runBatch } from "./run_batch.ts";
@@ -33,11 +34,6 @@ export interface RetryServiceParts {
 /** Failures in a row after which a batch ends: the server is in trouble, not the items. */
 const failuresToPause = 3;
 
-/** What a note about one server is called. */
-export function noteNameOf(what: string, url: string): string {
-  return `${what}-${new URL(url).origin.replaceAll(/[^A-Za-z0-9]+/g, "-")}`;
-}
-
 /** See the file's head. */
 export class RetryService {
   readonly #parts: RetryServiceParts;
@@ -49,13 +45,13 @@ export class RetryService {
   readonly #underWay = new Set<Promise<unknown>>();
   #batch: Promise<BatchReport> | null = null;
   #sessionChanged = false;
-  /** Whether the park is written down beside the items. */
-  #noted = false;
+  readonly #note: ParkNote;
   #last: BatchReport | null = null;
 
   constructor(parts: RetryServiceParts) {
     this.#parts = parts;
     this.#machine = new ServiceMachine(parts.clock, parts.settings.retry, parts.say);
+    this.#note = new ParkNote(parts.store, parts.origin);
     this.#gate = new Gate(parts.settings.upload.concurrency);
   }
 
@@ -72,16 +68,8 @@ export class RetryService {
 
   /** Reads what an earlier process left: its park, and what its crash left in the folder. */
   async open(): Promise<void> {
-    const note = await this.#parts.store.readNote(noteNameOf("park", this.#parts.origin)) as
-      | Partial<Park>
-      | null;
-    if (
-      typeof note?.streak === "number" && typeof note.resumeAt === "number" &&
-      typeof note.refused === "string"
-    ) {
-      this.#machine.restore(note as Park);
-      this.#noted = true;
-    }
+    const park = await this.#note.read();
+    if (park) this.#machine.restore(park);
     await this.#parts.store.recover();
   }
 
@@ -121,7 +109,7 @@ export class RetryService {
    * @returns how it ended; `held` when it wasn't tried, with the reason
    */
   async tryNow(id: string): Promise<Tried | { end: "held"; reason: Reason }> {
-    const held = this.#heldBecause();
+    const held = this.#machine.holds();
     // A park is looked at with the credential of now: nobody may have told that there is a new one.
     if (held && this.#machine.state !== "parked") return { end: "held", reason: held };
     let credential: Credential | NoCredential;
@@ -137,14 +125,14 @@ export class RetryService {
     }
     const { fingerprint } = credential;
     if (typeof this.#machine.handle("single", { credential: fingerprint }) === "object") {
-      return { end: "held", reason: this.#heldBecause()! };
+      return { end: "held", reason: this.#machine.holds()! };
     }
     const item = await this.#parts.store.get(id);
     if (item && !isOurs(item, this.#parts.origin, credential)) {
       return { end: "held", reason: { code: "forbidden", message: "saved by another user" } };
     }
     return await this.#gate.run(async () => {
-      const late = this.#heldBecause(); // while it stood in line
+      const late = this.#machine.holds(); // while it stood in line
       if (late) return { end: "held", reason: late };
       const tried = await this.#try(id, credential);
       await this.#react(tried, credential);
@@ -217,14 +205,14 @@ export class RetryService {
     switch (tried.end) {
       case "stored":
         this.#machine.wentWell();
-        await this.#writeNote(null);
+        await this.#note.write(null);
         return false;
       case "parked":
         if (!tried.wide) return false;
         if (this.#machine.state !== "parked") {
           const { reason } = tried;
           this.#machine.handle("auth_refused", { refused: credential.fingerprint, reason });
-          await this.#writeNote(this.#machine.park);
+          await this.#note.write(this.#machine.park);
         }
         return true;
       case "unreachable":
@@ -245,35 +233,10 @@ export class RetryService {
     }
   }
 
-  #heldBecause(): Reason | null {
-    const { state, park, pause } = this.#machine;
-    const at = (time: number) => new Date(time).toISOString();
-    if (state === "stopped") return { code: "aborted", message: "the uploader was stopped" };
-    if (state === "parked") {
-      const code = park?.refused === null ? "not_signed_in" : "unauthenticated";
-      return {
-        code,
-        message: `parked until the session changes, not before ${at(park!.resumeAt)}`,
-      };
-    }
-    if (state === "paused" && pause && pause.until > this.#parts.clock.now()) {
-      const code = pause.reason?.code ?? "store_failed";
-      return { code, message: `paused (${pause.why}) until ${at(pause.until)}` };
-    }
-    return null;
-  }
-
   /** Parks or pauses, because there is no credential. */
   #hold({ event, reason }: NoCredential): void {
     if (event === "pause_asked") this.#machine.handle(event, { why: "offline", reason });
     else if (this.#machine.state !== "parked") this.#machine.handle(event, { reason });
-  }
-
-  async #writeNote(park: Park | null): Promise<void> {
-    if (park === null && !this.#noted) return;
-    this.#noted = park !== null;
-    // It only spares requests after a restart: a full disk must not fail the batch.
-    await this.#parts.store.writeNote(noteNameOf("park", this.#parts.origin), park).catch(() => {});
   }
 
   #skip(trigger: Trigger, skipped: NonNullable<BatchReport["skipped"]>): BatchReport {

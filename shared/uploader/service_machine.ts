@@ -109,6 +109,22 @@ export class ServiceMachine {
     return this.#state === "stopped" ? { skip: "stopped" } : "none";
   }
 
+  /** Why nothing should be sent now, whatever the session is; null when something may. */
+  holds(): Reason | null {
+    const at = (time: number) => new Date(time).toISOString();
+    if (this.#state === "stopped") return { code: "aborted", message: "the uploader was stopped" };
+    if (this.#state === "parked" && this.#park) {
+      const code = this.#park.refused === null ? "not_signed_in" : "unauthenticated";
+      const until = at(this.#park.resumeAt);
+      return { code, message: `parked until the session changes, not before ${until}` };
+    }
+    if (this.#state === "paused" && this.#pause && !isDue(this.#pause.until, this.#clock.now())) {
+      const code = this.#pause.reason?.code ?? "store_failed";
+      return { code, message: `paused (${this.#pause.why}) until ${at(this.#pause.until)}` };
+    }
+    return null;
+  }
+
   #isOver(event: ServiceEvent, facts: ServiceFacts): boolean {
     const now = this.#clock.now();
     if (this.#park) {
