@@ -4,15 +4,15 @@ import { asSedimentError } from "../../shared/errors.ts";
 import { actingUser } from "../../shared/http/authenticate.ts";
 import { validate } from "../../shared/http/validate.ts";
 import { assetKeySchema } from "../../shared/uploads/asset_request.ts";
-import { hashSchema } from "../../shared/uploads/names.ts";
+import { cursorSchema, hashSchema } from "../../shared/uploads/names.ts";
 import { clientUrl, type Services } from "../services.ts";
 
 /** The query of `keys`. */
 export const assetListQuerySchema = z.object({
-  prefix: z.string().max(1024, "at most 1024 characters").optional(),
+  prefix: z.string().regex(/^[^\0]{0,1024}$/, "at most 1024 characters, no NUL").optional(),
   limit: z.string().regex(/^\d{1,4}$/, "1 to 1000").transform(Number)
     .refine((limit) => limit >= 1 && limit <= 1000, "1 to 1000").default(1000),
-  cursor: z.string().min(1).max(2048).optional(),
+  cursor: cursorSchema.optional(),
 });
 
 /** The query of `check-hash`. */

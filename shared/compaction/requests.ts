@@ -1,6 +1,6 @@
 /** What clients and services may ask of compaction. */
 import * as z from "zod";
-import { datasetIdSchema, nameSchema } from "../uploads/names.ts";
+import { cursorSchema, datasetIdSchema, nameSchema } from "../uploads/names.ts";
 
 /** The priorities of the queue. */
 export const prioritySchema = z.enum(
@@ -52,7 +52,7 @@ const limitSchema = z.union(
 export const deadLetterQuerySchema = z.object({
   dataset_id: datasetIdSchema.optional(),
   limit: limitSchema,
-  cursor: z.string().min(1).max(2048).optional(),
+  cursor: cursorSchema.optional(),
 }, "query parameters");
 
 /**

@@ -1,6 +1,6 @@
 /** The manifest: the data files of a version, with addresses at which they can be read. */
 import * as z from "zod";
-import { datasetIdSchema, nameSchema } from "../uploads/names.ts";
+import { cursorSchema, datasetIdSchema, nameSchema } from "../uploads/names.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { fileList, type ListedFile, listedFile } from "../catalog/read_results.ts";
@@ -21,8 +21,7 @@ export const manifestQuerySchema = z.object({
   /** A kept version; the newest when absent. */
   version: wholeNumber("a version number").optional(),
   limit: wholeNumber("1 to 1000").refine((n) => n >= 1 && n <= 1000, "1 to 1000").default(100),
-  cursor: z.string("a cursor of this service").min(1, "a cursor of this service")
-    .max(2048, "a cursor of this service").optional(),
+  cursor: cursorSchema.optional(),
   /** `1`: each file with a signed URL. */
   signed: z.enum(["0", "1", "false", "true"], "0 or 1").optional(),
 }, "query parameters");

@@ -14,6 +14,10 @@ export const hashSchema = z.string("a string")
   .regex(/^[0-9a-fA-F]{64}$/, "64 hexadecimal digits, a SHA-256")
   .transform((hash) => hash.toLowerCase());
 
+/** Where a page of a list goes on: base64, in either alphabet. An asset's key of 1024 characters may be in it. */
+export const cursorSchema = z.string("a cursor of this service")
+  .regex(/^[\w+/ =-]{1,8192}$/, "a cursor of this service");
+
 /** A number of bytes, as a number or as its digits. */
 export const byteCountSchema = z.union([
   z.int(),

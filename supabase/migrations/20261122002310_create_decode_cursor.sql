@@ -11,14 +11,16 @@ begin
     return null;
   end if;
   begin
-    if length(p_cursor) <= 2000 then
-      v_cursor := convert_from(decode(p_cursor, 'base64'), 'UTF8')::jsonb;
+    if length(p_cursor) <= 8192 then
+      v_cursor := convert_from(decode(rpad(translate(p_cursor, '-_', '+/'), (length(p_cursor) + 3) / 4 * 4, '='),
+        'base64'), 'UTF8')::jsonb;
     end if;
   exception when others then
     v_cursor := null;
   end;
   if v_cursor is null or jsonb_typeof(v_cursor) <> 'object' then
-    perform sediment.fail('invalid_cursor', 400, 'the cursor is not one that this service gave');
+    perform sediment.fail('invalid_cursor', 400, 'the cursor is not one that this service gave',
+      'a next_cursor as it was given');
   end if;
   return v_cursor;
 end $$;

@@ -7,7 +7,7 @@ begin
   return commit_asset((v ->> 'stage_id')::uuid, tests.u(p_user), 10, 'etag', tests.hash(p_body));
 end $$;
 grant execute on all functions in schema tests to service_role;
-select plan(39);
+select plan(41);
 set local role service_role;
 
 create temp table s as select stage_asset(tests.u(1), 'img/a.png', 'shots/a.png', 'a.PNG', 10, tests.hash('one')) as s;
@@ -54,6 +54,16 @@ select is(jsonb_array_length(list_assets(tests.u(2)) -> 'assets'), 5, 'a user''s
 create temp table l as select list_assets(tests.u(2), 'dir/', 3) as l;
 select is((select jsonb_array_length(l -> 'assets') from l), 3, 'by pages');
 select is(list_assets(tests.u(2), 'dir/', 3, (select l ->> 'next_cursor' from l)) #>> '{assets,0,key}', 'dir/d.png', 'that go on');
+insert into objects (object_key, kind, state, size, put_deadline) values ('assets/long', 'asset', 'stored', 1, now());
+insert into assets (user_id, key, relative_path, file_name, object_key, size, content_hash)
+select tests.u(7), k, 'x', 'x', 'assets/long', 1, 'h' from unnest(array[repeat('ö', 1024), repeat('𝄞', 1024), repeat('~>?', 341)]) k;
+create temp table lk as
+with recursive pages as (
+    select list_assets(tests.u(7), p_limit => 1) as l
+    union all select list_assets(tests.u(7), p_limit => 1, p_cursor => l ->> 'next_cursor') from pages where l ->> 'next_cursor' is not null)
+  select l from pages;
+select is((select count(*) from lk), 3::bigint, 'also from the longest keys');
+select is((select count(*) from lk where l ->> 'next_cursor' !~ '^[A-Za-z0-9_-]+$'), 0::bigint, 'by cursors that a query string keeps as they are');
 select is(list_assets(tests.u(2), 'none') , '{"assets": [], "next_cursor": null}', 'of a prefix');
 
 select * from finish();
