@@ -48,7 +48,8 @@ export async function takeAsset(
     stageToken(services, request, "asset", packedAssetSchema, stageId),
   );
   refuseOtherUser(request, staged.userId);
-  const body = await readBody(request, bodyLimits(services.env));
+  const limits = { ...bodyLimits(services.env), exactBytes: staged.size };
+  const body = await readBody(request, limits);
   const { object_key: _key, ...stored } = await receiveAsset(
     services,
     staged,

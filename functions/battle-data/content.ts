@@ -31,7 +31,9 @@ export async function serveContent(
     return new Response(null, { status: 304, headers });
   }
   const ifRange = request.headers.get("if-range");
-  const header = ifRange === null || ifRange === etag ? request.headers.get("range") : null;
+  // RFC 9110 section 14.2: of another method than GET a Range is ignored.
+  const ranged = request.method === "GET" && (ifRange === null || ifRange === etag);
+  const header = ranged ? request.headers.get("range") : null;
   let range;
   try {
     range = parseRange(header, file.length);

@@ -107,7 +107,8 @@ export async function takeBytes(
   const staged = unpackStage(stageToken(services, request, "upload", packedStageSchema, stageId));
   refuseOtherUser(request, staged.userId);
   const timing = createServerTiming();
-  const body = await timing.measure("read", () => readBody(request, bodyLimits(services.env)));
+  const limits = { ...bodyLimits(services.env), exactBytes: staged.request.size };
+  const body = await timing.measure("read", () => readBody(request, limits));
   const ports = uploadPorts(services, timing);
   return uploadAnswer(await receiveUpload(ports, staged, body, request.signal), timing);
 }

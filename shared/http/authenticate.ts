@@ -72,7 +72,11 @@ export function createAuthenticator(settings: AuthSettings): Authenticator {
         expected: "a UUID",
       });
     }
-    return { kind: "service", keyName: data.keyName ?? "default", onBehalfOf: named };
+    return {
+      kind: "service",
+      keyName: data.keyName ?? "default",
+      onBehalfOf: named?.toLowerCase() ?? null,
+    };
   }
 
   return {
@@ -98,7 +102,7 @@ export function createAuthenticator(settings: AuthSettings): Authenticator {
  */
 export function actingUser(caller: Caller, field?: string): string {
   if (caller.kind === "user") {
-    if (field !== undefined && field !== caller.userId) {
+    if (field !== undefined && field.toLowerCase() !== caller.userId) {
       throw new SedimentError("forbidden", "A user acts for nobody else", {
         field: "user_id",
         expected: "your own id, or nothing",
@@ -106,7 +110,7 @@ export function actingUser(caller: Caller, field?: string): string {
     }
     return caller.userId;
   }
-  const userId = field ?? caller.onBehalfOf;
+  const userId = field?.toLowerCase() ?? caller.onBehalfOf;
   if (userId === null) {
     throw new SedimentError("invalid_request", "A service has to say for whom it acts", {
       field: onBehalfHeader,

@@ -37,11 +37,14 @@ export function toProblem(thrown: unknown, requestId: string): Problem {
   };
 }
 
+/** Seconds of Retry-After where nothing better is known: what a quota waits for is for its user to do. */
+const usualWait: Record<number, number> = { 429: 3600, 503: 5 };
+
 /** The answer to a thrown value, with `Retry-After` and `WWW-Authenticate` where they belong. */
 export function problemResponse(thrown: unknown, requestId: string): Response {
   const error = asSedimentError(thrown);
   const headers = new Headers({ "content-type": "application/problem+json" });
-  const wait = error.retryAfterSeconds ?? (error.status === 503 ? 5 : undefined);
+  const wait = error.retryAfterSeconds ?? usualWait[error.status];
   if (wait !== undefined) headers.set("retry-after", String(Math.max(1, Math.ceil(wait))));
   if (error.status === 401) headers.set("www-authenticate", "Bearer");
   if (error.code === "method_not_allowed" && error.expected) headers.set("allow", error.expected);

@@ -6,6 +6,8 @@ import { drain } from "./drain.ts";
 export interface BodyLimits {
   /** Bytes; a longer body is `body_too_large` and is not held. */
   maxBytes: number;
+  /** What the body was said to have, bytes: of a longer one no more is read, it is `size_mismatch`. */
+  exactBytes?: number;
   /** Milliseconds between two chunks, else `body_stalled`. @default 10000 */
   stallMs?: number;
   /** Milliseconds for the whole body, else `body_stalled`. @default 60000 */
@@ -30,24 +32,28 @@ export function declaredLength(headers: Headers): number | undefined {
   return length;
 }
 
+/** Memory that a Content-Length gets before its bytes are there: many slow senders must not fill an isolate. */
+const firstBytes = 256 * 1024;
+
 /**
- * The whole body. Content-Length is only a hint for the first allocation, which it can't push past
- * `maxBytes`; what counts is what arrives.
+ * The whole body. Content-Length is only a hint for the first allocation; what counts is what arrives.
  *
- * @throws SedimentError `body_too_large`, `body_stalled`, `invalid_request` when the body breaks off or is
- *   not as long as Content-Length says
+ * @throws SedimentError `body_too_large`, `size_mismatch`, `body_stalled`, `invalid_request` when the body is
+ *   compressed, breaks off or is not as long as Content-Length says
  */
 export async function readBody(request: Request, limits: BodyLimits): Promise<Uint8Array> {
-  const { maxBytes, stallMs = 10_000, deadlineMs = 60_000 } = limits;
+  const { stallMs = 10_000, deadlineMs = 60_000 } = limits;
+  const maxBytes = Math.min(limits.maxBytes, limits.exactBytes ?? Infinity);
+  refuseCoding(request.headers);
   const declared = declaredLength(request.headers);
   if (declared !== undefined && declared > maxBytes) {
     await drain(request.body);
-    throw tooLarge(declared, maxBytes);
+    throw tooLong(declared, limits);
   }
   if (request.body === null) return new Uint8Array(0);
   const reader = request.body.getReader();
   const deadline = Date.now() + deadlineMs;
-  let buffer = new Uint8Array(Math.min(declared ?? 64 * 1024, maxBytes));
+  let buffer = new Uint8Array(Math.min(declared ?? 64 * 1024, maxBytes, firstBytes));
   let length = 0;
   while (true) {
     const wait = Math.min(stallMs, deadline - Date.now());
@@ -70,7 +76,7 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<Ui
     const chunk = next.value;
     if (length + chunk.byteLength > maxBytes) {
       await drain(reader);
-      throw tooLarge(declared, maxBytes);
+      throw tooLong(declared, limits);
     }
     if (length + chunk.byteLength > buffer.byteLength) {
       const larger = new Uint8Array(
@@ -91,8 +97,28 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<Ui
   return buffer.byteLength === length ? buffer : buffer.subarray(0, length);
 }
 
-function tooLarge(declared: number | undefined, maxBytes: number): SedimentError {
-  const seen = declared === undefined ? `more than ${maxBytes}` : String(declared);
+/** Nothing is decompressed here; in silence its hash or its format would be called wrong. */
+function refuseCoding(headers: Headers): void {
+  const coding = headers.get("content-encoding") ?? "";
+  if (!/\b(gzip|compress|deflate|br|zstd)\b/i.test(coding)) return;
+  throw new SedimentError("invalid_request", `The body is encoded as ${coding.slice(0, 40)}`, {
+    field: "content-encoding",
+    expected: "the bytes themselves",
+  });
+}
+
+function tooLong(
+  declared: number | undefined,
+  { maxBytes, exactBytes = Infinity }: BodyLimits,
+): SedimentError {
+  const least = Math.min(maxBytes, exactBytes);
+  const seen = declared === undefined ? `more than ${least}` : String(declared);
+  if (exactBytes < maxBytes && (declared ?? 0) <= maxBytes) {
+    return new SedimentError("size_mismatch", `The body has ${seen} bytes`, {
+      field: "file_size",
+      expected: `${exactBytes} bytes, as file_size says`,
+    });
+  }
   return new SedimentError("body_too_large", `The body has ${seen} bytes`, {
     field: "body",
     expected: `at most ${maxBytes} bytes`,

@@ -24,6 +24,9 @@ const plainContentType = /^content-type: *[\w.+-]+\/[\w.+-]+(?:; *charset=utf-8)
 /** Headers that are longer are not plain. */
 const maxHeaderBytes = 1000;
 
+/** More parts than any route has: 8 MB of the shortest ones took seconds. */
+const maxParts = 64;
+
 /**
  * The parts in order, or undefined when anything is out of the ordinary: then nothing is known about the body.
  *
@@ -56,9 +59,24 @@ export function splitMultipart(contentType: string, body: Uint8Array): PlainPart
     at += headersEnd + 4;
     const end = find(body, at);
     if (end < 0) return undefined;
+    if (parts.length === maxParts) return undefined;
     parts.push({ ...head, bytes: body.subarray(at, end) });
     at = end + delimiter.length;
   }
+}
+
+/** Whether a body holds more delimiters than a form has that is not made to keep a parser busy. */
+export function holdsManyParts(contentType: string, body: Uint8Array): boolean {
+  const [, quoted, bare] = /boundary=(?:"([^"]{1,200})"|([^;\s"]{1,200}))/i.exec(contentType) ?? [];
+  const boundary = quoted ?? bare;
+  if (boundary === undefined) return false;
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  const delimiter = Buffer.from(`--${boundary}`, "utf8");
+  let count = 0;
+  for (let at = bytes.indexOf(delimiter); at >= 0; at = bytes.indexOf(delimiter, at + 1)) {
+    if (++count > maxParts + 1) return true;
+  }
+  return false;
 }
 
 function plainHeaders(text: string): Omit<PlainPart, "bytes"> | undefined {

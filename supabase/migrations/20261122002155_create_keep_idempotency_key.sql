@@ -16,6 +16,7 @@ begin
   if not exists (select 1 from public.idempotency_keys k
     where k.user_id = p_user and k.key = p_key and k.identity = p_identity)
   then
-    perform sediment.fail('upload_conflict', 422, 'this Idempotency-Key was used for another upload');
+    perform sediment.fail('upload_conflict', 422, 'this Idempotency-Key was used for another upload',
+      'a key of its own for each upload');
   end if;
 end $$;

@@ -229,6 +229,9 @@ Deno.test("a slice is a Parquet file of its own, read by whoever has its URL", a
   const head = await send(app, "HEAD", body.files[1].url);
   assert.equal(head.headers.get("content-length"), String(b.length));
   assert.equal(head.bytes.length, 0);
+  // A Range is for GET only (RFC 9110 section 14.2).
+  const part = await send(app, "HEAD", body.files[1].url, { headers: { range: "bytes=0-3" } });
+  assert.deepEqual([part.status, part.headers.get("content-length")], [200, String(b.length)]);
   const beyond = await send(app, "GET", body.files[1].url, {
     headers: { range: `bytes=${b.length}-` },
   });

@@ -2,6 +2,7 @@ import { strict as assert } from "node:assert";
 import * as z from "zod";
 import { SedimentError } from "../../shared/errors.ts";
 import { createHttpApp, refuseOtherMethods } from "../../shared/http/http_app.ts";
+import { problemResponse } from "../../shared/http/problem.ts";
 import { maxJsonBytes, readJson } from "../../shared/http/read_json.ts";
 import { readMultipart } from "../../shared/http/read_multipart.ts";
 
@@ -25,7 +26,7 @@ function sample() {
     return c.json(await readJson(c.req.raw, schema));
   });
   app.post("/form", async (c) => {
-    const form = await readMultipart(c.req.raw, { maxBytes: 1000 });
+    const form = await readMultipart(c.req.raw, { maxBytes: Number(c.req.query("max") ?? 1000) });
     return c.json({ text: await form.text("metadata"), size: (await form.bytes("file")).length });
   });
   refuseOtherMethods(app, "/hello", ["GET"]);
@@ -88,6 +89,8 @@ Deno.test("Retry-After is whole seconds, never sooner than asked", async () => {
   const response = await call("/sample/limited");
   assert.equal(response.status, 429);
   assert.equal(response.headers.get("retry-after"), "13");
+  const quota = problemResponse(new SedimentError("quota_exceeded", "5 bytes"), "id");
+  assert.equal(quota.headers.get("retry-after"), "3600", "every 429 says when");
 });
 
 Deno.test("a wrong method is 405 with Allow, a wrong path 404, both as problems", async () => {
@@ -188,5 +191,28 @@ Deno.test("multipart parts arrive whole; missing, broken and oversized ones are 
   assert.deepEqual([missing.body.code, missing.body.field], ["invalid_multipart", "file"]);
   for (const type of ["multipart/form-data", "multipart/form-data; boundary=zzz"]) {
     assert.equal((await send("no parts here", type)).body.code, "invalid_multipart", type);
+  }
+});
+
+Deno.test("a form's field is no longer than a JSON body, and its parts are few, however it is written", async () => {
+  const send = async (head: string, body: string, count = 1) => {
+    const part = `--b\r\ncontent-disposition: form-data; name="metadata"${head}\r\n\r\n${body}\r\n`;
+    const response = await call("/sample/form?max=8000000", {
+      method: "POST",
+      headers: { "content-type": "multipart/form-data; boundary=b" },
+      body: `${part.repeat(count)}--b--\r\n`,
+    });
+    return await response.json();
+  };
+  // The second is left to the runtime's parser.
+  for (const head of ["", "; other=x"]) {
+    const long = await send(head, "[".repeat(maxJsonBytes + 1));
+    assert.deepEqual([long.code, long.field], ["body_too_large", "metadata"]);
+    const most = await send(head, "[".repeat(maxJsonBytes));
+    assert.deepEqual([most.code, most.field], ["invalid_multipart", "file"]);
+    const many = await send(head, "", 1000);
+    assert.deepEqual([many.code, many.field], ["invalid_multipart", "body"]);
+    const few = await send(head, "", 64);
+    assert.deepEqual([few.code, few.field], ["invalid_multipart", "file"]);
   }
 });

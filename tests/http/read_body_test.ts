@@ -55,6 +55,39 @@ Deno.test("a Content-Length over the limit is 413 and only a bounded part of the
   assert.ok(pulled <= 6 * 1024 * 1024, `${pulled} bytes were read`);
 });
 
+Deno.test("of a body that is longer than was said, no more is taken", async () => {
+  const said = { maxBytes: 1000, exactBytes: 100 };
+  const exact = await readBody(streamed(chunks(60, 40)), said);
+  assert.equal(exact.byteLength, 100);
+  const shorter = await readBody(streamed(chunks(60)), said);
+  assert.equal(shorter.byteLength, 60, "a shorter one is for its reader to refuse");
+  for (
+    const [request, code] of [
+      [streamed(chunks(60, 41)), "size_mismatch"],
+      [streamed(chunks(101), { "content-length": "101" }), "size_mismatch"],
+      [streamed(chunks(1001), { "content-length": "1001" }), "body_too_large"],
+    ] as const
+  ) {
+    const error = await refused(readBody(request, said));
+    assert.deepEqual([error.code, error.field], [
+      code,
+      code === "size_mismatch" ? "file_size" : "body",
+    ]);
+  }
+});
+
+Deno.test("a compressed body is refused by name, an unknown coding's bytes are taken as they are", async () => {
+  for (const coding of ["gzip", "x-gzip", "Deflate", "br", "identity, zstd"]) {
+    const request = streamed(chunks(10), { "content-encoding": coding });
+    const error = await refused(readBody(request, { maxBytes: 100 }));
+    assert.deepEqual([error.code, error.field], ["invalid_request", "content-encoding"]);
+  }
+  for (const coding of ["identity", "binary", "aws-chunked"]) {
+    const request = streamed(chunks(10), { "content-encoding": coding });
+    assert.equal((await readBody(request, { maxBytes: 100 })).length, 10);
+  }
+});
+
 Deno.test("a body shorter than its Content-Length is refused", async () => {
   const request = streamed(chunks(10), { "content-length": "20" });
   const error = await refused(readBody(request, { maxBytes: 100 }));
