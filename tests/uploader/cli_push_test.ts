@@ -179,3 +179,16 @@ Deno.test("the task runs where its user stands, not where the checkout is", asyn
     assert.match((await sediment(folder, ["pending"], env)).err, /1 pending/);
   });
 });
+
+Deno.test("the pending folder is no source, and many files of no use are a few lines", async () => {
+  await withFiles(3, async ({ folder, http, env }) => {
+    await http.stop();
+    const all = ["push", ".", "--dataset", datasetId];
+    const first = await sediment(folder, all, env);
+    for (let i = 0; i < 30; i++) await writeFile(join(folder, "in", `${i}.csv`), "");
+    const second = await sediment(folder, all, env);
+    assert.ok(!/pending_uploads/.test(first.err + second.err), second.err);
+    assert.equal(second.err.match(/passed over .*csv/g)?.length, 5);
+    assert.match(second.err, /passed over 25 more: neither/);
+  });
+});

@@ -1,6 +1,6 @@
 /** Which files a `push` means, and to which table and period each belongs. */
 import { lstat, readdir, stat } from "node:fs/promises";
-import { basename, extname, join, relative, sep } from "node:path";
+import { basename, extname, join, relative, resolve, sep } from "node:path";
 import { namePattern } from "../upload_meta.ts";
 import { UsageError } from "./options.ts";
 
@@ -27,18 +27,20 @@ const litter = /^(\.|~\$|Thumbs\.db$|desktop\.ini$|Icon\r$|__MACOSX$)/i;
  * Finds Parquet and Avro files under the paths. Without a table given, a folder's layout says it:
  * `TABLE/PERIOD/file`, `TABLE/file`, or `TABLE.parquet`.
  *
+ * @param given table and period of all files; `except`, a folder to leave out (the pending one)
  * @throws UsageError when a path that was named can't be read
  */
 export async function findFiles(
   paths: string[],
-  given: { table?: string; period?: string },
+  given: { table?: string; period?: string; except?: string },
 ): Promise<{ files: FoundFile[]; passedOver: PassedOver[] }> {
+  const except = given.except === undefined ? null : resolve(given.except);
   const files: FoundFile[] = [];
   const passedOver: PassedOver[] = [];
 
   async function look(path: string, root: string | null): Promise<void> {
     const name = basename(path);
-    if (root !== null && litter.test(name)) return;
+    if (root !== null && (litter.test(name) || resolve(path) === except)) return;
     // A link inside a folder may lead out of it; one that was named is what the user means.
     const found = await (root === null ? stat(path) : lstat(path)).catch((error) => {
       if (root === null) throw new UsageError(`${path}: ${(error as Error).message}`);
@@ -79,6 +81,15 @@ export async function findFiles(
 
   for (const path of paths) await look(path, null);
   return { files, passedOver };
+}
+
+/** What was passed over, in lines for people: a few names of each reason. */
+export function linesOf(passedOver: PassedOver[]): string[] {
+  const shown = 5;
+  return [...Map.groupBy(passedOver, ({ why }) => why)].flatMap(([why, all]) => [
+    ...all.slice(0, shown).map(({ path }) => `passed over ${path}: ${why}`),
+    ...(all.length > shown ? [`passed over ${all.length - shown} more: ${why}`] : []),
+  ]);
 }
 
 function placeOf(

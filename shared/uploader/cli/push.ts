@@ -1,7 +1,7 @@
 /** `sediment push`: files to the service, by way of the pending folder. */
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { findFiles } from "./find_files.ts";
+import { findFiles, linesOf } from "./find_files.ts";
 import { openProject, openSettings, openUploader } from "./open.ts";
 import { type Command, UsageError } from "./options.ts";
 import { Pusher } from "./pusher.ts";
@@ -49,16 +49,20 @@ exit codes: 0 all stored · 3 some pending · 1 some dead (see \`sediment dead\`
     if (!dataset || !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(dataset)) {
       throw new UsageError(`push needs --dataset, a UUID${dataset ? `, not ${dataset}` : ""}`);
     }
-    const given = { table: input.text("table"), period: input.text("period") };
     const concurrency = input.text("concurrency");
     const terminal = createTerminal(input.is("json"));
-    const found = await findFiles(input.positionals, given);
     const code = {
       retry: { item_interval_seconds: 0 },
       // What is no number is left to the check of the settings, which names it.
       ...(concurrency ? { upload: { concurrency: numberOr(concurrency) } } : {}),
     };
     const settings = await openSettings(input, code);
+    const given = {
+      table: input.text("table"),
+      period: input.text("period"),
+      except: settings.pending.directory,
+    };
+    const found = await findFiles(input.positionals, given);
     const project = await openProject(input);
     const runs = new Set<string>();
     const uploader = await openUploader(input, {
@@ -78,7 +82,7 @@ exit codes: 0 all stored · 3 some pending · 1 some dead (see \`sediment dead\`
       const { concurrency } = settings.upload;
       const { signal } = interrupted;
       const pusher = new Pusher({ input, terminal, uploader, dataset, concurrency, signal });
-      for (const { path, why } of found.passedOver) terminal.say(`passed over ${path}: ${why}`);
+      for (const line of linesOf(found.passedOver)) terminal.say(line);
       if (input.is("watch")) await watch(pusher, input.positionals, given);
       else {
         if (found.files.length === 0) {
@@ -101,7 +105,7 @@ exit codes: 0 all stored · 3 some pending · 1 some dead (see \`sediment dead\`
 async function watch(
   pusher: Pusher,
   paths: string[],
-  given: { table?: string; period?: string },
+  given: Parameters<typeof findFiles>[1],
 ): Promise<void> {
   const { signal, terminal, uploader } = pusher.parts;
   const settled = new SettledFiles();
@@ -112,10 +116,10 @@ async function watch(
     // A path may go and come back; until then it has no files.
     const { files, passedOver } = await findFiles(paths, given)
       .catch(() => ({ files: [], passedOver: [] }));
-    for (const { path, why } of passedOver) {
-      if (!told.has(path)) terminal.say(`passed over ${path}: ${why}`);
-      told.add(path);
+    for (const line of linesOf(passedOver.filter(({ path }) => !told.has(path)))) {
+      terminal.say(line);
     }
+    for (const { path } of passedOver) told.add(path);
     const whole = await settled.take(files, Date.now());
     const failed = whole.length > 0 && !signal.aborted ? await pusher.pushAll(whole) : [];
     for (const file of failed) settled.again(file, Date.now());
