@@ -36,6 +36,11 @@ export function dedupes(settings: PlanSettings): boolean {
   return (settings.dedupe_keys?.length ?? 0) > 0;
 }
 
+/** Whether outputs are not in upload order as they come. */
+export function sorts(settings: PlanSettings): boolean {
+  return dedupes(settings) || (settings.sort_keys?.length ?? 0) > 0;
+}
+
 /** Whether a file has reached the size at which it stays as it is. */
 export function isFullGrown(file: PlanFile, settings: PlanSettings): boolean {
   return tierOf(file.byte_length, settings.target_file_bytes, tierRatio(settings.min_inputs)) ===

@@ -1,6 +1,6 @@
 /** What merging data files takes, by their paths, for the cost model. */
 import type { SchemaJson } from "../parquet/schema.ts";
-import { dedupes, type PlanFile, type PlanSettings } from "./data_file.ts";
+import { type PlanFile, type PlanSettings, sorts } from "./data_file.ts";
 import { type MergeCost, type MergePath, type MergeWork, outputCost } from "./merge_cost.ts";
 
 /** Leaves of a schema that the catalog didn't give. */
@@ -41,7 +41,7 @@ export class OutputWork {
 
 /** How a file's rows get into an output, as far as the catalog tells: by row groups of the mean size. */
 function pathOf(file: PlanFile, settings: PlanSettings): MergePath {
-  if (dedupes(settings) || (settings.sort_keys?.length ?? 0) > 0) return "sort";
+  if (sorts(settings)) return "sort";
   const healthy = file.byte_length / Math.max(1, file.row_group_count) >=
     settings.healthy_row_group_bytes;
   // a group that is copied keeps its codec

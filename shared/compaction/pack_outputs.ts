@@ -1,5 +1,5 @@
 /** Cuts files into outputs by bytes and by what a turn can do. */
-import { dedupes, type PlanFile, type PlanSettings } from "./data_file.ts";
+import { dedupes, type PlanFile, type PlanSettings, sorts } from "./data_file.ts";
 import type { MergeCost } from "./merge_cost.ts";
 import { OutputWork } from "./merge_work.ts";
 
@@ -18,6 +18,9 @@ export interface OutputLimits {
  * a turn does beside merging, is left to them.
  */
 export const turnBudget: MergeCost = { cpuMs: 1_000, memoryMb: 200 };
+
+/** A row group whose rows are sorted must wait in memory whole; larger ones are left as they are. */
+const largestSortedGroup = 46 * 1024 * 1024;
 
 /** Packs the files of one partition. */
 export class OutputPacker {
@@ -51,6 +54,8 @@ export class OutputPacker {
    */
   isTooMuch(file: PlanFile): boolean {
     if (this.#isOver(this.costOf([file]))) return true;
+    const mean = file.uncompressed_bytes / Math.max(1, file.row_group_count);
+    if (sorts(this.#settings) && mean > largestSortedGroup) return true;
     return dedupes(this.#settings) &&
       (file.row_count > this.#limits.maxRows ||
         file.uncompressed_bytes > this.#limits.maxUncompressedBytes);

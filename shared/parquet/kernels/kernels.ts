@@ -42,6 +42,11 @@ export interface KernelExports {
   startGroup(column: number, plain: number): void;
   checkpoint(column: number): void;
   rollback(column: number): void;
+  restartGroup(column: number, plain: number): number;
+  newChunk(): number;
+  useChunk(chunk: number): void;
+  freeChunk(chunk: number): void;
+  forgetMapping(): void;
   openChunk(
     type: number,
     width: number,

@@ -110,13 +110,24 @@ export class GroupBuilder {
 
   /** Appends the levels of a sibling's last `rows` rows for a leaf that the source lacks. */
   appendFromSibling(column: number, rows: number, source: LeafSource & { kind: "sibling" }): void {
+    const sibling = this.columns[source.sibling].address;
+    this.appendLevelsOf(column, this.#kernels.wasm.levelsBeforeRows(sibling, rows), source);
+  }
+
+  /** Levels that wait in a column. */
+  levelsOf(column: number): number {
+    return this.#kernels.wasm.columnCount(this.columns[column].address);
+  }
+
+  /** Appends the levels of a sibling from the `from`-th on that waits. */
+  appendLevelsOf(column: number, from: number, source: LeafSource & { kind: "sibling" }): void {
     const { wasm } = this.#kernels;
     const sibling = this.columns[source.sibling].address;
     const { address, leaf } = this.columns[column];
     const done = wasm.appendFromSibling(
       address,
       sibling,
-      wasm.levelsBeforeRows(sibling, rows),
+      from,
       source.repetitionLevel,
       source.definitionLevel,
     );
@@ -132,6 +143,11 @@ export class GroupBuilder {
   get lastIsUnknown(): boolean {
     const code = this.#kernels.wasm.getErrorCode();
     return code === kernelErrors.unknownEncoding || code === kernelErrors.unknownCodec;
+  }
+
+  /** Whether the last error is that memory was over. */
+  get lastIsMemory(): boolean {
+    return this.#kernels.wasm.getErrorCode() === kernelErrors.outOfMemory;
   }
 
   /** Keeps what was appended, and cuts full pages; a later {@link rollback} goes back to here. */
@@ -210,6 +226,13 @@ export class GroupBuilder {
     return this.#sorter?.dropped ?? 0;
   }
 
+  /** Writes the first `rows` rows as a row group; what else waits begins the next one. Not of rows to be sorted. */
+  async flushSlice(file: ParquetFile, rows: number): Promise<void> {
+    await this.#write(file, rows);
+    this.#store.clear();
+    for (const column of this.columns) column.startGroup(true);
+  }
+
   /** Writes the row group, when it has rows. */
   async flush(file: ParquetFile): Promise<void> {
     if (this.rows === 0) return;
@@ -218,10 +241,14 @@ export class GroupBuilder {
       this.reset();
       return;
     }
-    const rows = this.rows;
+    await this.#write(file, this.rows);
+    this.reset();
+  }
+
+  async #write(file: ParquetFile, rows: number): Promise<void> {
     for (const column of this.columns) {
       try {
-        column.cut(true, rows);
+        column.cut(true, rows, false, rows - column.pagedRows);
         checkRows(column, rows);
       } catch (error) {
         throw atPlace(error, { column: column.leaf.path });
@@ -231,6 +258,5 @@ export class GroupBuilder {
     file.add(await writeRowGroup(file.writer, this.columns, rows, file.groupCount));
     // what is joined to a block was copied; all else the sink has taken
     this.#rowsGuess = rows;
-    this.reset();
   }
 }

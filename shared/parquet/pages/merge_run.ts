@@ -1,5 +1,5 @@
 import { SedimentError } from "../../errors.ts";
-import { checkFooter, chunkExtent } from "../check_chunks.ts";
+import { checkFooter } from "../check_chunks.ts";
 import { copyGroup } from "../copy/copy_group.ts";
 import { footerOfBytes, readFooter } from "../footer.ts";
 import { Kernels } from "../kernels/kernels.ts";
@@ -8,13 +8,12 @@ import { commonKeyValues } from "../key_values.ts";
 import { limitsWith, type ParquetLimits } from "../limits.ts";
 import { codec, type FileMetaData, type KeyValue, type RowGroup } from "../metadata.ts";
 import type { MergeOrder } from "../merge_plan.ts";
-import { atPlace, parquetError } from "../parquet_error.ts";
+import { atPlace } from "../parquet_error.ts";
 import { rowOrder } from "./row_order.ts";
 import { type RangeReader, throwIfAborted } from "../range_reader.ts";
 import { type SchemaTree, schemaTree } from "../schema.ts";
 import type { ByteSink } from "../write/file_writer.ts";
 import { ParquetFile } from "../write/parquet_file.ts";
-import { readChunks } from "./chunk_stream.ts";
 import { GroupBuilder } from "./group_builder.ts";
 import { fillTable, groupEntryBytes } from "./group_table.ts";
 import {
@@ -24,9 +23,10 @@ import {
   rememberFooter,
   scanKnown,
 } from "./known_layout.ts";
+import { appendLargeGroup, groupBytes, type LargeGroup } from "./large_group.ts";
 import type { MergeSettings } from "./merge_settings.ts";
-import { PageFeeder } from "./page_feeder.ts";
 import type { ReadInput } from "./read_ahead.ts";
+import { appendInSlices } from "./sliced_group.ts";
 import { type PlanSource, sameSchema } from "./source_plan.ts";
 
 /** Gives an input in a form that the kernels know; `error` says what they didn't. */
@@ -117,7 +117,7 @@ export class PageMerge {
   /** Adds an input, decoded before when the kernels don't know its pages. */
   async #addAnyhow(taking: Taking, bytes: Uint8Array | undefined): Promise<void> {
     try {
-      await this.#add(taking, taking.reader, bytes);
+      await this.#addWithRoom(taking, bytes);
     } catch (error) {
       const { normalize } = this.#options;
       const unknown = error instanceof SedimentError && error.code === "unsupported_parquet" &&
@@ -125,6 +125,21 @@ export class PageMerge {
       if (!unknown || normalize === undefined) throw error;
       const reader = await normalize(taking.id, taking.reader, error);
       await this.#add({ ...taking, trusted: false }, reader, undefined);
+    }
+  }
+
+  /** Adds an input; when memory is over for what others have waiting there, that is written first. */
+  async #addWithRoom(taking: Taking, bytes: Uint8Array | undefined): Promise<void> {
+    try {
+      await this.#add(taking, taking.reader, bytes);
+    } catch (error) {
+      const builder = this.#builder;
+      const full = error instanceof SedimentError && error.code === "page_too_large" &&
+        builder?.lastIsMemory === true;
+      if (!full || builder.rows === 0) throw error;
+      if (this.#dedupes) throw this.#tooManyToCompare(error);
+      await this.#flushFull(builder);
+      await this.#add(taking, taking.reader, bytes);
     }
   }
 
@@ -183,7 +198,9 @@ export class PageMerge {
       this.#appendGroups(builder, known.layout, groups, table, file);
     } catch (error) {
       // what the kernels don't know goes the long way, by which it may be decoded
+      // or gets room first
       if (builder.lastIsUnknown && this.#options.normalize !== undefined) return false;
+      if (builder.lastIsMemory) return false;
       throw error;
     }
     if (index > 0) this.#known.unshift(...this.#known.splice(index, 1));
@@ -267,9 +284,7 @@ export class PageMerge {
   }
 
   #isHealthy(group: RowGroup): boolean {
-    let bytes = 0;
-    for (const chunk of group.columns) bytes += chunk.metaData!.totalCompressedSize;
-    return bytes >= this.#settings.healthyBytes;
+    return groupBytes(group) >= this.#settings.healthyBytes;
   }
 
   #addWhole(
@@ -353,7 +368,13 @@ export class PageMerge {
           );
           open = next;
         } else {
-          await this.#appendLargeGroup(builder, layout, group, reader);
+          const { windowBytes } = this.#settings;
+          const large = { layout, group, reader, windowBytes, signal };
+          if (!ordered && groupBytes(group) > this.#settings.mergeGroupBytes) {
+            await this.#flush(builder);
+            await this.#addInSlices(builder, large);
+            open = next;
+          } else await appendLargeGroup(builder, this.#kernels!, large);
           if (!held && builder.isFull) {
             await this.#flushFull(builder);
             open = next;
@@ -373,63 +394,35 @@ export class PageMerge {
     if (builder.isFull) await this.#flushFull(builder);
   }
 
-  async #appendLargeGroup(
-    builder: GroupBuilder,
-    layout: Layout,
-    group: RowGroup,
-    reader: RangeReader,
-  ): Promise<void> {
-    const { leaves } = layout.plan;
-    const bytes = group.columns.reduce(
-      (sum, chunk) => sum + chunk.metaData!.totalCompressedSize,
-      0,
+  async #addInSlices(builder: GroupBuilder, large: LargeGroup): Promise<void> {
+    const { rowGroupBytes, rowGroupRows } = this.#settings;
+    const { group } = large;
+    const rows = Math.floor(group.numRows * rowGroupBytes / groupBytes(group));
+    const sliceRows = Math.max(1, Math.min(rowGroupRows, rows));
+    await appendInSlices(
+      builder,
+      this.#kernels!,
+      large,
+      sliceRows,
+      (rows) => builder.flushSlice(this.#file, rows),
     );
-    if (bytes > this.#settings.mergeGroupBytes) {
-      throw parquetError(
-        "unsupported_parquet",
-        `the row group takes ${bytes} bytes, over the ${this.#settings.mergeGroupBytes} that can be merged`,
-      );
-    }
-    const wanted: { column: number; leaf: number }[] = [];
-    leaves.forEach((source, column) => {
-      if (source.kind === "pages") wanted.push({ column, leaf: source.leaf });
-    });
-    // in file order, so that neighbours are read together
-    const extents = wanted.map(({ leaf }) => chunkExtent(group.columns[leaf].metaData!));
-    const order = wanted.map((_, i) => i).sort((a, b) => extents[a].start - extents[b].start);
-    // levels of a sibling are needed until the group is whole
-    const cuts = !leaves.some((source) => source.kind === "sibling");
-    const feeder = new PageFeeder(this.#kernels!);
-    const parts = readChunks(
-      reader,
-      order.map((i) => extents[i]),
-      this.#settings.windowBytes,
-      this.#options.signal,
-    );
-    for await (const part of parts) {
-      const { column, leaf } = wanted[order[part.chunk]];
-      const source = leaves[column];
-      if (source.kind !== "pages") continue;
-      const node = layout.tree.leaves[leaf];
-      if (part.offset === 0) {
-        feeder.start();
-        builder.open(node, source, group);
-      }
-      const output = builder.columns[column];
-      const onPage = cuts ? () => builder.relieve(column, group.numRows) : undefined;
-      const fine = feeder.feed(output.address, part.bytes, part.last, onPage) &&
-        (!part.last || this.#kernels!.wasm.closeChunk() !== 0);
-      if (!fine) throw builder.fault(node);
-    }
-    leaves.forEach((source, column) => {
-      if (source.kind === "nulls") builder.appendNulls(column, group.numRows, source);
-      if (source.kind === "sibling") builder.appendFromSibling(column, group.numRows, source);
-    });
-    builder.rows += group.numRows;
+    builder.reset();
   }
 
   get #dedupes(): boolean {
     return (this.#options.order?.dedupe?.length ?? 0) > 0;
+  }
+
+  #tooManyToCompare(cause?: unknown): SedimentError {
+    const { sortRows, sortBytes } = this.#settings;
+    return new SedimentError(
+      "misconfigured",
+      `the plan's rows, ${this.rowsRead} by now, are too many to find equal keys among them at once`,
+      {
+        expected: `up to ${sortRows} rows and ${sortBytes} bytes in a merge that deduplicates`,
+        cause,
+      },
+    );
   }
 
   /** Writes what waits, the page indexes and the footer. */
@@ -439,11 +432,7 @@ export class PageMerge {
       await this.#builder.flush(this.#file);
     }
     if (this.#dedupes && this.#ranges > 1) {
-      throw new SedimentError(
-        "misconfigured",
-        `the plan's ${this.rowsRead} rows are too many to find equal keys among them at once`,
-        { expected: `up to ${this.#settings.sortRows} rows in a merge that deduplicates` },
-      );
+      throw this.#tooManyToCompare();
     }
     return await this.#file.finish(
       elementsOf(this.#schema!),

@@ -24,7 +24,7 @@ export interface MergeSettings {
   aheadBytes: number;
   /** Bytes of a range read inside of a large file. */
   windowBytes: number;
-  /** Compressed bytes of the largest row group that is merged page by page: its output waits in memory. */
+  /** Compressed bytes from which on a row group is merged in slices of its rows: all of its output would wait in memory. */
   mergeGroupBytes: number;
   /** Rows that are sorted at once; they wait in memory. */
   sortRows: number;
@@ -54,7 +54,7 @@ export function mergeSettings(
     readsAhead: 8,
     aheadBytes: 8 * MiB,
     windowBytes: 2 * MiB,
-    mergeGroupBytes: 64 * MiB,
+    mergeGroupBytes: 20 * MiB,
     sortRows: 250_000,
     parkRows: 8_192,
     sortBytes: 44 * MiB,

@@ -60,6 +60,8 @@ export class OutputColumn {
   pages: FinishedPage[] = [];
   /** Bytes of the finished pages. */
   pagedBytes = 0;
+  /** Rows of them. */
+  pagedRows = 0;
   /** The chunk's codec; undefined until its first page. */
   codec: number | undefined;
   #dictionaryPages = 0;
@@ -86,14 +88,15 @@ export class OutputColumn {
   /**
    * Cuts the pages that are full; with `all` everything that waits. `rowsToCome` is about how many rows the
    * row group will have, for the choice of a dictionary. With `inRow` the last row may go on in the next page of
-   * the input, and stays.
+   * the input, and stays; so do rows behind the first `most`.
    */
-  cut(all: boolean, rowsToCome: number, inRow = false): void {
+  cut(all: boolean, rowsToCome: number, inRow = false, most = Infinity): void {
     const { wasm } = this.#kernels;
     const { address } = this;
     const { pageRows } = this.#settings;
     let rows = wasm.columnRows(address);
     if (inRow && this.leaf.repetitionLevel > 0) rows--;
+    rows = Math.min(rows, most);
     const mode = this.settle(all, rowsToCome);
     if (mode === columnModes.open) return;
     while (rows > 0) {
@@ -206,6 +209,7 @@ export class OutputColumn {
       bounds,
     });
     this.pagedBytes += bytes.length;
+    this.pagedRows += wasm.getPageRows();
     wasm.dropPage(column);
   }
 
@@ -257,13 +261,16 @@ export class OutputColumn {
     );
   }
 
-  /** Forgets the row group, which was written or given up. */
-  startGroup(): void {
+  /** Forgets the row group, which was written or given up; with `carry` the rows that wait begin the next one. */
+  startGroup(carry = false): void {
     // every fourth row group looks again whether a dictionary pays
     const skip = this.#fewRepeats && this.#plainGroups < 3;
     this.#plainGroups = skip ? this.#plainGroups + 1 : 0;
-    this.#kernels.wasm.startGroup(this.address, skip ? 1 : 0);
+    const { wasm } = this.#kernels;
+    if (carry) this.#require(wasm.restartGroup(this.address, skip ? 1 : 0));
+    else wasm.startGroup(this.address, skip ? 1 : 0);
     this.pages = [];
+    this.pagedRows = 0;
     this.pagedBytes = 0;
     this.codec = undefined;
     this.#looked = false;
@@ -273,7 +280,7 @@ export class OutputColumn {
 
 /** Throws when a column's pages don't hold the row group's rows: a fault of ours, never written out. */
 export function checkRows(column: OutputColumn, rows: number): void {
-  const has = column.pages.reduce((sum, page) => sum + page.rows, 0);
+  const has = column.pagedRows;
   if (has !== rows) {
     throw new SedimentError(
       "internal",

@@ -13,6 +13,14 @@ const byDecoder: PageMergeOptions = hostLimits().brotli ? {} : { normalize: norm
 export const paths = {
   "as one transaction": {},
   "page by page": { wholeFileBytes: 0, healthyBytes: Infinity, pageRows: 700, windowBytes: 3000 },
+  "in slices": {
+    wholeFileBytes: 0,
+    healthyBytes: Infinity,
+    mergeGroupBytes: 0,
+    rowGroupBytes: 500,
+    pageRows: 700,
+    windowBytes: 3000,
+  },
   "copied": { healthyBytes: 0, windowBytes: 5000 },
 } as const;
 

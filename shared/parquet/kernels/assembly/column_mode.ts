@@ -1,8 +1,8 @@
 /** The choice of a dictionary or PLAIN for a row group, and going back to the checkpoint. */
-import { BYTE_ARRAY, Column, DICTIONARY, OPEN, PLAIN } from "./column";
+import { BYTE_ARRAY, checkpoint, Column, DICTIONARY, OPEN, PLAIN, startGroup } from "./column";
 import { gatherBytes, gatherFixed } from "./gather_values";
-import { rebuildTable } from "./intern";
-import { free } from "./memory";
+import { internPlain, rebuildTable } from "./intern";
+import { free, reserve } from "./memory";
 import { bytesOf } from "./pending";
 
 /** The PLAIN bytes of the pending values while they are indices. */
@@ -40,6 +40,37 @@ export function choosePlain(column: usize): bool {
   free(c.table);
   c.table = 0;
   c.tableMask = 0;
+  return true;
+}
+
+/**
+ * Starts a row group with what is pending: the dictionary is forgotten, so the values are interned again, or stay
+ * PLAIN with `plain`. False when memory is over.
+ */
+export function restartGroup(column: usize, plain: bool): bool {
+  const c = changetype<Column>(column);
+  if (!choosePlain(column)) return false;
+  const count = c.count;
+  const rows = c.rows;
+  const present = c.present;
+  const values = c.values;
+  const bytes = c.valueBytes;
+  startGroup(column, plain);
+  c.count = count;
+  c.rows = rows;
+  if (c.mode == PLAIN) {
+    c.present = present;
+    c.valueBytes = bytes;
+  } else {
+    c.values = 0;
+    const indices = reserve(c.indices, 0, (present << 2) + 32);
+    if (indices == 0) return false;
+    c.indices = indices;
+    if (present > 0 && !internPlain(c, values, bytes, present, indices)) return false;
+    c.present = present;
+    free(values);
+  }
+  checkpoint(column);
   return true;
 }
 

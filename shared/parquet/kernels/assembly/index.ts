@@ -17,7 +17,7 @@ export { forgetMapping, freeChunk, getPagesRead, newChunk, useChunk } from "./op
 export { setPageLimits } from "./page_limits";
 export { dropEntries, packRows, reserveRows, unpackRows } from "./pack_rows";
 export { statsPtr } from "./order";
-export { chooseDictionary, choosePlain, plainBytesOf, rollback } from "./column_mode";
+export { chooseDictionary, choosePlain, plainBytesOf, restartGroup, rollback } from "./column_mode";
 export { appendFromSibling, appendNulls } from "./missing_leaf";
 export {
   dropPage,
