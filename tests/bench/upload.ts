@@ -1,16 +1,18 @@
 /**
- * `deno task bench upload [--uploads N] [--soak N] [--json]`: one-request uploads of 60 KB a second, beside a plain PUT of
+ * `deno task bench upload [--uploads N] [--tables N] [--soak N] [--json]`: one-request uploads of 60 KB a second, beside a plain PUT of
  * the same bytes to the Storage endpoint of the same stack, at several concurrencies, in turns. Where the time
  * goes comes from the answers' Server-Timing, and the CPU of each process of the stack from /proc. The stack is a
  * process of its own; client and stack share the cores. `--soak N` makes N uploads more, 16 at once, and prints
- * the stack's memory after each tenth of them.
+ * the stack's memory after each tenth of them. The function's own CPU for 12 tables in one body is measured over
+ * `--tables N` uploads, in this process: upload/twelve_tables.ts says what is in it.
  */
 import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
 import { signUp } from "../support/client.ts";
-import { tinyParquet } from "../support/tiny_parquet.ts";
 import { cpuOfTree, spentEach } from "./process_cpu.ts";
 import { memoryOfTree } from "./process_memory.ts";
+import { boundary, fileBytes, multipart, nextFile } from "./upload/bodies.ts";
+import { twelveTables } from "./upload/twelve_tables.ts";
 
 const { values } = parseArgs({
   args: Deno.args,
@@ -18,12 +20,15 @@ const { values } = parseArgs({
     /** Uploads a case. */
     uploads: { type: "string", default: "600" },
     concurrency: { type: "string", default: "1,16,64" },
+    /** Uploads of 12 tables, in process. */
+    tables: { type: "string", default: "1000" },
     /** Uploads after the cases, for the memory curve. */
     soak: { type: "string", default: "0" },
     json: { type: "boolean", default: false },
   },
 });
 const uploads = Number(values.uploads);
+const tables = Number(values.tables);
 const soak = Number(values.soak);
 const onLinux = Deno.build.os === "linux";
 const concurrencies = values.concurrency.split(",").map(Number);
@@ -33,50 +38,6 @@ interface Address {
   publishableKey: string;
   secretKey: string;
   pid: number;
-}
-
-/** 60 KB of Parquet whose values are anew in each copy: one plain column, its values at a known place. */
-const template = tinyParquet(Array.from({ length: 15_000 }, (_, n) => 0x5ed10000 + n));
-const valuesAt = indexOf(
-  template,
-  new Uint8Array([0x00, 0x00, 0xd1, 0x5e, 0x01, 0x00, 0xd1, 0x5e]),
-);
-const run = crypto.getRandomValues(new Uint32Array(1))[0];
-let made = 0;
-
-function nextFile(): Uint8Array<ArrayBuffer> {
-  const bytes = template.slice();
-  const view = new DataView(bytes.buffer);
-  // Inside the first page's values, so that nothing else changes; the column has no bounds to break.
-  view.setUint32(valuesAt + 400, run, true);
-  view.setUint32(valuesAt + 404, ++made, true);
-  return bytes;
-}
-
-function indexOf(bytes: Uint8Array, part: Uint8Array): number {
-  for (let at = 0; at + part.length <= bytes.length; at++) {
-    if (part.every((byte, n) => bytes[at + n] === byte)) return at;
-  }
-  throw new Error("the template's values are not where they should be");
-}
-
-/** A multipart body made by hand: encoding is the client's work, not what is measured. */
-const boundary = "sediment-bench";
-const encoder = new TextEncoder();
-
-function multipart(datasetId: string, file: Uint8Array): Uint8Array<ArrayBuffer> {
-  const metadata = JSON.stringify({ dataset_id: datasetId, table: "bench", period_tag: "0" });
-  const head = encoder.encode(
-    `--${boundary}\r\ncontent-disposition: form-data; name="metadata"\r\n\r\n${metadata}\r\n` +
-      `--${boundary}\r\ncontent-disposition: form-data; name="file"; filename="f.parquet"\r\n` +
-      `content-type: application/octet-stream\r\n\r\n`,
-  );
-  const tail = encoder.encode(`\r\n--${boundary}--\r\n`);
-  const body = new Uint8Array(head.length + file.length + tail.length);
-  body.set(head);
-  body.set(file, head.length);
-  body.set(tail, head.length + file.length);
-  return body;
 }
 
 /** Calls a number of times, so many at once; gives the milliseconds of each call and of all. */
@@ -92,6 +53,18 @@ async function load(count: number, concurrency: number, call: () => Promise<void
     }
   }));
   return { each, ms: performance.now() - begun };
+}
+
+// Before the stack runs: what it leaves to do in the background would be in the way.
+if (tables > 0) {
+  const line = await twelveTables(tables);
+  if (values.json) console.log(JSON.stringify(line));
+  else {
+    console.log(
+      `12 tables in ${line.bytes} bytes: ${line.cpu_p50_ms} ms of CPU an upload in the function ` +
+        `(p99 ${line.cpu_p99_ms}), its waits answered at once\n`,
+    );
+  }
 }
 
 const stateDir = await Deno.makeTempDir({ prefix: "sediment-bench-" });
@@ -159,7 +132,7 @@ async function measure(stack: Address): Promise<void> {
   await load(100, 4, upload);
   await load(100, 4, put);
   if (!values.json) {
-    console.log(`uploads of ${template.length} bytes, ${uploads} a case\n`);
+    console.log(`uploads of ${fileBytes} bytes, ${uploads} a case\n`);
     console.log(
       "   at once   uploads/s      PUT/s   ratio    p50 ms    p99 ms   MB   where the time goes (ms)",
     );
