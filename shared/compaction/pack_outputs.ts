@@ -19,8 +19,12 @@ export interface OutputLimits {
  */
 export const turnBudget: MergeCost = { cpuMs: 1_000, memoryMb: 200 };
 
-/** A row group whose rows are sorted must wait in memory whole; larger ones are left as they are. */
-const largestSortedGroup = 46 * 1024 * 1024;
+/**
+ * Row groups that are larger before compression keep their file out of outputs: one that is sorted waits in memory
+ * whole; others are merged in slices, but a writer may have made a single page of each column, which must be in
+ * memory whole too. To be left alone is no harm: they scan well as they are.
+ */
+const largestGroup = { sorted: 46 * 1024 * 1024, merged: 64 * 1024 * 1024 };
 
 /** Packs the files of one partition. */
 export class OutputPacker {
@@ -55,7 +59,7 @@ export class OutputPacker {
   isTooMuch(file: PlanFile): boolean {
     if (this.#isOver(this.costOf([file]))) return true;
     const mean = file.uncompressed_bytes / Math.max(1, file.row_group_count);
-    if (sorts(this.#settings) && mean > largestSortedGroup) return true;
+    if (mean > (sorts(this.#settings) ? largestGroup.sorted : largestGroup.merged)) return true;
     return dedupes(this.#settings) &&
       (file.row_count > this.#limits.maxRows ||
         file.uncompressed_bytes > this.#limits.maxUncompressedBytes);

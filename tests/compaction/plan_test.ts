@@ -291,13 +291,15 @@ Deno.test("a large fragmented file of a table that dedupes stays as it is: its r
   assert.deepEqual(plan([large], { settings: { dedupe_keys: ["id"] } }).outputs, []);
 });
 
-Deno.test("a row group too large to be sorted in memory keeps its file out of sorted outputs", () => {
+Deno.test("a row group too large for memory keeps its file out of outputs, a smaller one out of sorted ones", () => {
   const huge = file({ byte_length: 12 * MiB, row_count: 90_000, uncompressed_bytes: 60 * MiB });
   const files = [huge, ...several(4)];
   const forced = (with_: Partial<PlanSettings>) =>
     plan(files, { forced: true, settings: with_ }).outputs.map(({ inputs }) => ids(inputs));
   assert.deepEqual(forced({}), [ids(files)]);
   assert.deepEqual(forced({ sort_keys: ["id"] }), [ids(files.slice(1))]);
+  huge.uncompressed_bytes = 80 * MiB;
+  assert.deepEqual(forced({}), [ids(files.slice(1))]);
 });
 
 Deno.test("outputs are cut so that none is expected to cost more than the budget", () => {
