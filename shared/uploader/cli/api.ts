@@ -27,6 +27,7 @@ export async function getJson(
   try {
     response = await fetch(url, {
       headers: { authorization: `Bearer ${credential.token}`, apikey: project.key },
+      redirect: "manual",
       signal: AbortSignal.timeout(60_000),
     });
   } catch (error) {

@@ -112,6 +112,8 @@ export async function askForSession(
       method: "POST",
       headers: { apikey: key, "content-type": "application/json" },
       body: JSON.stringify(body),
+      // A password, or the refresh token, is for this server alone.
+      redirect: "manual",
       signal: AbortSignal.timeout(30_000),
     });
   } catch (error) {
@@ -119,9 +121,12 @@ export async function askForSession(
       cause: error,
     });
   }
-  const answer = await response.json().catch(() => ({}));
-  if (response.status >= 500) {
-    throw new SedimentError("server_unreachable", `${url}/auth/v1: HTTP ${response.status}`);
+  const answer = await response.json().catch(() => null);
+  // Not Auth's word on this user: a server in trouble, a rate limit, a hotel's login page.
+  const { status } = response;
+  const isWord = typeof answer === "object" && answer !== null;
+  if (status >= 500 || status === 429 || status === 408 || !isWord) {
+    throw new SedimentError("server_unreachable", `${url}/auth/v1: HTTP ${status}`);
   }
   if (!response.ok || typeof answer.access_token !== "string") {
     const why = answer.msg ?? answer.error_description ?? answer.message ??
