@@ -7,7 +7,7 @@
 --              schema, stats}; null also when the inputs hold no row at all
 --   p_result: {decision, debt: {files, bytes, oldest}, next_due_at, steps_ms, output, progress, more}. With p_last and
 --              more: true the run is not over: its turn is, and the next worker goes on with it at once; only
---              past max_run_seconds of work does it end, as a success, and a follow-up run goes on.
+--              when less than a lease is left of its max_run_seconds does it end, as a success, and a follow-up goes on.
 -- Returns {version|null, file_id|null, run_status, requeued, replayed, commits, lease_expires_at|null,
 -- lease_seconds|null}.
 -- Raises lease_lost, run_finished, run_not_found, inputs_changed, inputs_not_adjacent, merge_rows_differ,
@@ -68,8 +68,10 @@ begin
 
   v_now := clock_timestamp();
   if p_last and v_more and (cardinality(v_inputs) > 0 or r.attempts = 0) then
-    -- The run has had its time and committed something in it: it ends well, and another goes on with the rest.
-    select sediment.add_work(p) >= s.max_run_seconds into strict v_overtime from public.service_settings s;
+    -- The run has had its time (what is left is less than a lease) and committed something in it: it ends well, and
+    -- another goes on with the rest.
+    select sediment.add_work(p) + least(s.lease_seconds, s.max_run_seconds / 2) >= s.max_run_seconds
+    into strict v_overtime from public.service_settings s;
   end if;
   if not p_last then
     v_lease := sediment.extend_lease(p, null);

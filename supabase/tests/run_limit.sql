@@ -1,7 +1,7 @@
 -- max_run_seconds: a run that is claimed over and over ends too
 begin;
 \ir helpers/fixtures.sql
-select plan(22);
+select plan(23);
 create function tests.run_of(c jsonb) returns processing_metrics language sql as $$
   select * from processing_metrics r where r.id = (c ->> 'run_id')::uuid
 $$;
@@ -65,6 +65,13 @@ select is((tests.run_of(c)).worked_seconds, 0::float8, 'and has all its time') f
 select is(tests.commit(c, tests.output(c, 0, 60)) ->> 'run_status', 'success', 'and comes to the end') from c6;
 select is((select count(*) from dead_letters where dataset_id = tests.u(300)), 0::bigint, 'without a dead letter');
 select is((tests.partition(300)).done_seq, (tests.partition(300)).demand_seq, 'and with all demand seen');
+
+-- what is left must be worth a claim: a lease of seconds would only fail, and bury a run that got on
+select tests.upload(1, 400, 'a' || i) from generate_series(1, 4) i;
+create temp table c7 as select tests.claim('w', 400) as c;
+select tests.age(c, 3400) from c7;
+select is(tests.commit(c, tests.output(c, 0, 20), (tests.ids(c))[1:2], 0, true, '{"more": true, "debt": {"files": 2, "bytes": 200}}')
+  ->> 'run_status', 'success', 'a run with less than a lease left ends, well, before it must') from c7;
 
 select * from finish();
 rollback;
