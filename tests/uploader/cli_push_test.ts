@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { findFiles } from "../../shared/uploader/cli/find_files.ts";
-import { sediment, shell } from "./support/cli.ts";
+import { cliArgs, sediment, shell } from "./support/cli.ts";
 import { startHttpService } from "./support/http_service.ts";
 import { bytesOf, datasetId, tokenOf, withFolder } from "./support/setup.ts";
 
@@ -190,5 +190,27 @@ Deno.test("the pending folder is no source, and many files of no use are a few l
     assert.ok(!/pending_uploads/.test(first.err + second.err), second.err);
     assert.equal(second.err.match(/passed over .*csv/g)?.length, 5);
     assert.match(second.err, /passed over 25 more: neither/);
+  });
+});
+
+Deno.test("a retry that is told to end gives its item back, unspent", async () => {
+  await withFiles(1, async ({ folder, http, env }) => {
+    await sediment(folder, [...push, "--no-send"], env);
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+      const before = http.service.requests.length;
+      http.service.fault = () => "hang";
+      const child = new Deno.Command(Deno.execPath(), {
+        args: cliArgs(["retry"]),
+        cwd: folder,
+        env: { ...env, SEDIMENT_SESSION: join(folder, "session.json") },
+        stdout: "null",
+        stderr: "null",
+      }).spawn();
+      while (http.service.requests.length === before) await new Promise((r) => setTimeout(r, 20));
+      child.kill(signal);
+      assert.equal((await child.status).code, 3, signal);
+      const [item] = jsonLines((await sediment(folder, ["pending", "--json"], env)).out);
+      assert.deepEqual([item.state, item.attempt_count], ["waiting", 0], signal);
+    }
   });
 });

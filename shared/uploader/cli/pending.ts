@@ -1,7 +1,7 @@
 /** `sediment pending` and `sediment retry`. */
-import process from "node:process";
 import { about } from "../pending_item.ts";
 import type { PendingItem } from "../pending_record.ts";
+import { onInterrupt } from "./on_interrupt.ts";
 import { openUploader } from "./open.ts";
 import type { Command } from "./options.ts";
 import { bytes, createTerminal, fromNow, table, type Terminal } from "./terminal.ts";
@@ -59,8 +59,7 @@ something was refused for good.`,
         if (ends.includes(event.event)) onEnd();
       },
     });
-    const onInterrupt = () => void uploader.stop();
-    process.once("SIGINT", onInterrupt);
+    const endSignals = onInterrupt(() => void uploader.stop());
     try {
       const before = (await uploader.pending()).length;
       const bar = terminal.bar("retry", before);
@@ -83,7 +82,7 @@ something was refused for good.`,
       } else if (pause && left > 0) terminal.say(`${pause.why}; again later: sediment retry`);
       return report.dead + report.expired > 0 ? 1 : left > 0 ? 3 : 0;
     } finally {
-      process.off("SIGINT", onInterrupt);
+      endSignals();
       await uploader.stop();
     }
   },

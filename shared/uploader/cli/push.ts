@@ -2,6 +2,7 @@
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { findFiles, linesOf } from "./find_files.ts";
+import { onInterrupt } from "./on_interrupt.ts";
 import { openProject, openSettings, openUploader } from "./open.ts";
 import { type Command, UsageError } from "./options.ts";
 import { Pusher } from "./pusher.ts";
@@ -75,9 +76,7 @@ exit codes: 0 all stored · 3 some pending · 1 some dead (see \`sediment dead\`
       },
     });
     const interrupted = new AbortController();
-    const onInterrupt = () => interrupted.abort();
-    process.once("SIGINT", onInterrupt);
-    process.once("SIGTERM", onInterrupt);
+    const endSignals = onInterrupt(() => interrupted.abort());
     try {
       const { concurrency } = settings.upload;
       const { signal } = interrupted;
@@ -94,8 +93,7 @@ exit codes: 0 all stored · 3 some pending · 1 some dead (see \`sediment dead\`
       if (input.is("wait")) await waitForRuns(runs, project, terminal, signal);
       return await pusher.account();
     } finally {
-      process.off("SIGINT", onInterrupt);
-      process.off("SIGTERM", onInterrupt);
+      endSignals();
       await uploader.stop();
     }
   },

@@ -1,5 +1,5 @@
 /** `sediment status`: where a run is. */
-import process from "node:process";
+import { onInterrupt } from "./on_interrupt.ts";
 import { openProject } from "./open.ts";
 import type { Command } from "./options.ts";
 import { bytes, createTerminal, fromNow } from "./terminal.ts";
@@ -21,7 +21,7 @@ or the instanceId of a compaction request. Exit code 0 for success, 3 while it g
     const project = await openProject(input);
     const [run] = input.positionals;
     const interrupted = new AbortController();
-    process.once("SIGINT", () => interrupted.abort());
+    onInterrupt(() => interrupted.abort());
     const now = input.is("wait")
       ? await waitForRun(project, run, interrupted.signal)
       : await statusOf(project, run);
