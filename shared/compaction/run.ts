@@ -2,6 +2,7 @@
 import { asSedimentError, SedimentError } from "../errors.ts";
 import type { MergeResult } from "../parquet/merge_plan.ts";
 import { callCatalog } from "./call_catalog.ts";
+import { checkClaim } from "./check_claim.ts";
 import { giveUp } from "./give_up.ts";
 import { Lease } from "./lease.ts";
 import type { MergeCost } from "./merge_cost.ts";
@@ -247,16 +248,3 @@ type TokenCall =
   | "commitCompaction"
   | "renewLease"
   | "quarantineFile";
-
-/** Whether a claim can be worked on; what it says comes from settings that people write. */
-function checkClaim(claim: Claim): void {
-  const { settings } = claim;
-  for (const name of ["target_file_bytes", "target_row_group_bytes", "min_inputs"] as const) {
-    if (!(settings[name] > 0)) {
-      throw new SedimentError("misconfigured", `The table's ${name} is ${settings[name]}`, {
-        field: name,
-        expected: "a number above zero",
-      });
-    }
-  }
-}
