@@ -94,3 +94,38 @@ Deno.test("pages of nulls that have what their encoding begins with are merged",
     }
   }
 });
+
+Deno.test("indices of no width whose runs end before the values do are refused, as by DuckDB", async () => {
+  const file = await writeWithDuckDb(
+    "select 7::integer as i from range(20)",
+    "format parquet, compression uncompressed",
+  );
+  const { metadata } = footerOfBytes(file);
+  const { dataPageOffset } = metadata.rowGroups[0].columns[0].metaData!;
+  const header = readPageHeader(file, dataPageOffset);
+  const body = dataPageOffset + header.headerLength;
+  // levels {length 2, 20 ones}, then the width 1 and one run of 20 zeros
+  assert.deepEqual([...file.subarray(body, body + header.compressedSize)], [
+    ...[2, 0, 0, 0, 40, 1],
+    ...[1, 40, 0],
+  ]);
+  for (
+    const [run, fine] of [[40, true], [42, true], [7, true], [5, false], [38, false], [
+      0,
+      false,
+    ]] as const
+  ) {
+    const changed = file.slice();
+    changed[body + 6] = 0;
+    changed[body + 7] = run;
+    for (const settings of Object.values(paths)) {
+      const { result } = await mergeBytes([changed], 20, { settings });
+      assert.deepEqual(
+        result.rejected.map(({ error }) => error.code),
+        fine ? [] : ["invalid_parquet"],
+      );
+    }
+    if (fine) await rowsOfBytes(changed);
+    else await assert.rejects(rowsOfBytes(changed));
+  }
+});
