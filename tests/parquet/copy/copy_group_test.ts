@@ -2,7 +2,10 @@ import { strict as assert } from "node:assert";
 import { crc32 } from "node:zlib";
 import { readParquet, writeParquet } from "parquet-wasm/node";
 import { chunkExtent } from "../../../shared/parquet/check_chunks.ts";
+import { joinGroups } from "../../../shared/parquet/decode/joined_file.ts";
+import { normalizer } from "../../../shared/parquet/decode/normalize.ts";
 import { footerOfBytes } from "../../../shared/parquet/footer.ts";
+import { encoding } from "../../../shared/parquet/metadata.ts";
 import type { MergeResult } from "../../../shared/parquet/merge_plan.ts";
 import { readPageHeader, writePageHeader } from "../../../shared/parquet/page_header.ts";
 import { mergePages } from "../../../shared/parquet/page_merge.ts";
@@ -26,10 +29,12 @@ async function copied(
     { inputs: [{ id: "file", level }], target, expectedRows: numRows },
     new Map([["file", bytesReader(bytes)]]),
     sink,
-    { settings: { ...paths.copied, wholeFileBytes: 0 } },
+    { settings: { ...paths.copied, wholeFileBytes: 0 }, normalize: normalizer() },
   );
   return { result, output: sink.bytes() };
 }
+
+const chunkOf = (file: Uint8Array) => footerOfBytes(file).metadata.rowGroups[0].columns[0];
 
 const floats = "select case when i = 7 then 'nan'::double else i / 8 end as x, i as n " +
   "from range(20) t(i)";
@@ -107,13 +112,41 @@ Deno.test("a page with a right CRC of broken text is not copied out of an upload
   assert.match(refusal.message, /CRC/);
 });
 
+Deno.test("levels that are bit-packed are not copied: DuckDB takes them for RLE", async () => {
+  const file = await writeWithDuckDb(
+    "select case when i % 3 > 0 then i end as n from range(8) t(i)",
+    "format parquet, compression uncompressed, dictionary_size_limit 0",
+  );
+  const { metadata } = footerOfBytes(file);
+  const meta = metadata.rowGroups[0].columns[0].metaData!;
+  const header = readPageHeader(file, meta.dataPageOffset);
+  const end = meta.dataPageOffset + header.headerLength + header.compressedSize;
+  // one bit a level, from the highest down, and the five values
+  const body = [0b01101101, ...file.subarray(end - 40, end)];
+  const writer = new ThriftWriter();
+  writePageHeader(writer, {
+    ...header,
+    definitionLevelEncoding: encoding.BIT_PACKED,
+    compressedSize: body.length,
+    uncompressedSize: body.length,
+  });
+  const bytes = new Uint8Array([...writer.view(), ...body]);
+  const chunk = {
+    meta: { ...meta, dataPageOffset: 4, totalUncompressedSize: bytes.length },
+    bytes,
+  };
+  const packed = joinGroups([{ numRows: 8, chunks: [chunk] }], metadata);
+  const { result, output } = await copied(packed, 0);
+  assert.deepEqual(result.rejected, []);
+  assert.deepEqual(await rowsOfBytes(output), await rowsOfBytes(file));
+});
+
 Deno.test("a page index that is broken, or speaks of other pages, is left out, and the rows are not", async () => {
   const { output } = await mergeBytes(
     [await writeWithDuckDb("select i as n from range(1000) r(i)")],
     1000,
     { settings: { pageRows: 100 } },
   );
-  const chunkOf = (file: Uint8Array) => footerOfBytes(file).metadata.rowGroups[0].columns[0];
   const { offsetIndexOffset, offsetIndexLength } = chunkOf(output);
   assert.ok(offsetIndexLength! > 20);
   assert.ok(chunkOf((await copied(output, 0)).output).offsetIndexOffset !== undefined);

@@ -73,7 +73,13 @@ export async function faultAmong(
   }
   const [rejection] = result.rejected;
   if (rejection === undefined) {
-    if (alone === undefined) return `${way}: taken between others, and refused alone`;
+    if (alone === undefined) {
+      // of a footer like one before only what is used is read again (footer_scan.ts)
+      const scanned = way === "as one transaction" && declaredRows(mutant) === 0;
+      if (!scanned) return `${way}: taken between others, and refused alone`;
+      const reading = await oracle.read(output);
+      return "error" in reading ? `${way}: DuckDB reads no row: ${reading.error}` : undefined;
+    }
     const { schema } = footerOfBytes(mutant).metadata;
     const same = schemaFingerprint(schemaTree(schema)) === fingerprint;
     if (!same || rows === undefined) return undefined;

@@ -23,10 +23,23 @@ import { readNoValues, readValues } from "./page_values";
 /** Scratch for a page's decompressed bytes, kept from page to page. */
 let pageBuffer: usize = 0;
 
+/** Whether there are levels, in the deprecated encoding. */
+@inline
+function isBitPacked(maxLevel: u32, encoding: i32): bool {
+  return maxLevel > 0 && encoding == 4;
+}
+
 /** False with the error set; the column may hold some of the page then. */
 export function readDataPage(c: Column, body: usize, size: u32): bool {
   const n = <u32> page.numValues;
   if (<i64> n > chunk.valuesLeft) return <bool> fail(VALUES_DIFFER, n, chunk.valuesLeft);
+  // DuckDB and hyparquet take them for RLE whatever the header says, so that such a page is decoded and not copied
+  if (
+    chunk.discard && page.pageType == page.DATA_PAGE &&
+    (isBitPacked(chunk.maxDef, page.defEncoding) || isBitPacked(chunk.maxRep, page.repEncoding))
+  ) {
+    return <bool> fail(UNKNOWN_ENCODING, 4);
+  }
   // also of a page without values: readers don't skip its header
   if (!page.isEncoding(page.encoding)) return <bool> fail(UNKNOWN_ENCODING, page.encoding);
   if (n > maxPageValues) return <bool> fail(TOO_MANY_VALUES, n, maxPageValues);
