@@ -10,7 +10,10 @@ export interface MergeSettings {
   rowGroupBytes: number;
   /** Rows at which a row group is closed. */
   rowGroupRows: number;
-  /** Rows after which a page is cut: what other writers do, so that page indexes are worth reading. */
+  /**
+   * Rows after which a page is cut, so that page indexes are worth reading. With the 20,000 of other writers DuckDB
+   * scans 3 to 5 % slower.
+   */
   pageRows: number;
   /** Bytes of values after which a page is cut. */
   pageBytes: number;
@@ -47,7 +50,7 @@ export function mergeSettings(
     codec: target.codec === "zstd" ? codec.ZSTD : codec.SNAPPY,
     rowGroupBytes: target.rowGroupBytes,
     rowGroupRows: 1_000_000,
-    pageRows: 20_000,
+    pageRows: 40_000,
     pageBytes: target.pageBytes,
     healthyBytes: 2 * MiB,
     wholeFileBytes: 4 * MiB,
