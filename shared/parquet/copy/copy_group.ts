@@ -63,7 +63,7 @@ export async function copyGroup(
           0,
           0,
           0,
-          source.trusted ? 2 : 1,
+          source.trusted ? 2 : 3,
         );
       }
       const fine = feeder.feed(scratch, part.bytes, part.last) &&

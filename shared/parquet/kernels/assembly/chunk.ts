@@ -28,6 +28,7 @@ import { snappyHolds } from "./snappy";
 /**
  * Opens a chunk; `levelMap` is 0 or the address of a table from source to target definition levels. `check`: 0
  * to append, 1 to decode and throw away, 2 the same without decoding pages whose CRC is right.
+ * To be copied as bytes is 3, which is 1 without what other readers take for something else.
  */
 export function openChunk(
   type: u32,
@@ -54,6 +55,7 @@ export function openChunk(
   chunk.parameter = convertParameter;
   chunk.discard = check != 0;
   chunk.crcSuffices = check == 2;
+  chunk.copied = check >= 2;
   chunk.rowsUnknown = false;
   chunk.hasDictionary = false;
   chunk.dictionaryCount = 0;

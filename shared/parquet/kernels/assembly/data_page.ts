@@ -35,7 +35,7 @@ export function readDataPage(c: Column, body: usize, size: u32): bool {
   if (<i64> n > chunk.valuesLeft) return <bool> fail(VALUES_DIFFER, n, chunk.valuesLeft);
   // DuckDB and hyparquet take them for RLE whatever the header says, so that such a page is decoded and not copied
   if (
-    chunk.discard && page.pageType == page.DATA_PAGE &&
+    chunk.copied && page.pageType == page.DATA_PAGE &&
     (isBitPacked(chunk.maxDef, page.defEncoding) || isBitPacked(chunk.maxRep, page.repEncoding))
   ) {
     return <bool> fail(UNKNOWN_ENCODING, 4);

@@ -32,6 +32,8 @@ export class Chunk {
   discard: bool;
   /** A page whose CRC was right need not be decoded. */
   crcSuffices: bool;
+  /** Its bytes are to stand in the output as they are. */
+  copied: bool;
   rowsUnknown: bool;
 }
 
