@@ -34,7 +34,6 @@ export const assetSyncRoutes: RouteDescription[] = [
       "invalid_name",
       "invalid_json",
       "already_stored",
-      "body_too_large",
       "rate_limited",
       "quota_exceeded",
     ],
@@ -53,8 +52,7 @@ export const assetSyncRoutes: RouteDescription[] = [
       "empty_file",
       "size_mismatch",
       "hash_mismatch",
-      "body_too_large",
-      "body_stalled",
+      "quota_exceeded",
     ],
   })),
   {

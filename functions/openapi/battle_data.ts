@@ -30,8 +30,6 @@ const planning: ErrorCode[] = [
   "invalid_offsets",
   "dataset_forbidden",
   "upload_conflict",
-  "body_too_large",
-  "body_stalled",
   ...limits,
 ];
 const bytes: ErrorCode[] = [
@@ -47,6 +45,10 @@ const bytes: ErrorCode[] = [
   "row_count_mismatch",
 ];
 const reading: ErrorCode[] = ["invalid_request", "dataset_forbidden", "not_found", "version_gone"];
+
+const partial: RouteDescription["answers"] = {
+  206: { description: "The range.", mediaType: "application/vnd.apache.parquet" },
+};
 
 export const battleDataRoutes: RouteDescription[] = [
   {
@@ -87,8 +89,8 @@ export const battleDataRoutes: RouteDescription[] = [
       "forbidden",
       "stage_expired",
       "empty_file",
-      "body_too_large",
-      "body_stalled",
+      "upload_conflict",
+      "quota_exceeded",
       ...bytes,
     ],
   })),
@@ -97,9 +99,12 @@ export const battleDataRoutes: RouteDescription[] = [
     path: "/battle-data/upload/{stage}/complete",
     operationId: "completeUpload",
     summary: "The end of a direct upload: what is in the store is checked and kept",
+    description:
+      "Size, hash, footers and row counts are checked; pages are not decoded, as those of other uploads are: one " +
+      "that can't be read is found by the merge, which puts its file in quarantine.",
     access: "user",
     answers: { 200: { description: "Stored.", schema: stored } },
-    problems: ["not_found", "stage_expired", ...bytes],
+    problems: ["not_found", "stage_expired", "upload_conflict", "quota_exceeded", ...bytes],
   },
   {
     method: "get",
@@ -127,13 +132,20 @@ export const battleDataRoutes: RouteDescription[] = [
     operationId: `fileContent_${method}`,
     summary: "A data file's bytes, with Range; by a signed URL, or as its owner",
     access: "token",
-    headers: { range: "bytes=…, one range.", "if-none-match": "An ETag.", "if-range": "An ETag." },
+    headers: {
+      "if-none-match": "An ETag.",
+      ...(method === "get" ? { range: "bytes=…, one range.", "if-range": "An ETag." } : {}),
+    },
     answers: {
       200: { description: "The file.", mediaType: "application/vnd.apache.parquet" },
-      206: { description: "The range.", mediaType: "application/vnd.apache.parquet" },
       304: { description: "It is what you have." },
+      ...(method === "get" ? partial : {}),
     },
-    problems: [...reading, "range_not_satisfiable"],
+    problems: [
+      "unauthenticated",
+      ...reading,
+      ...(method === "get" ? ["range_not_satisfiable"] as const : []),
+    ],
   })),
   {
     method: "get",

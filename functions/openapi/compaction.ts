@@ -95,8 +95,6 @@ export const compactionRoutes: RouteDescription[] = [
       "invalid_parquet",
       "unsupported_parquet",
       "page_too_large",
-      "body_too_large",
-      "body_stalled",
       "dataset_forbidden",
       "upload_conflict",
       "rate_limited",

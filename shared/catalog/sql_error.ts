@@ -1,5 +1,5 @@
 /** Errors of the SQL functions, and of the way to them, as {@link SedimentError}. */
-import { isErrorCode, SedimentError } from "../errors.ts";
+import { type ErrorCode, type ErrorDetails, isErrorCode, SedimentError } from "../errors.ts";
 
 /** What PostgREST and PostgreSQL drivers say of an error; `details` and `detail` are the same thing. */
 export interface SqlErrorFields {
@@ -10,6 +10,17 @@ export interface SqlErrorFields {
   detail?: string | null;
   hint?: string | null;
 }
+
+/** What a caller is told where the SQL function says no more; it does not know how a route names its fields. */
+const usual: Partial<Record<ErrorCode, ErrorDetails>> = {
+  dataset_forbidden: { field: "dataset_id", expected: "a dataset of yours" },
+  invalid_cursor: { field: "cursor" },
+  version_gone: { field: "version" },
+  version_unknown: { field: "version" },
+  // names that no schema has refused: an asset's extension
+  invalid_name: { field: "key" },
+  stage_expired: { expected: "a new upload, from step 1" },
+};
 
 /**
  * The SQL functions raise SQLSTATE `SD` + HTTP status with our code as the message, the sentence as the
@@ -27,7 +38,8 @@ export function sqlError(error: SqlErrorFields, call: string): SedimentError {
 
   if (/^SD\d{3}$/.test(code) && isErrorCode(message)) {
     return new SedimentError(message, detail || message, {
-      expected: hint,
+      ...usual[message],
+      ...(hint === undefined ? {} : { expected: hint }),
       retryAfterSeconds: retryAfter(hint),
       cause: error,
     });

@@ -22,7 +22,7 @@ export interface RouteDescription {
   body?: Record<string, z.ZodType | string>;
   /** Answers by status; a media type other than JSON is raw bytes. */
   answers: Record<number, { description: string; schema?: z.ZodType; mediaType?: string }>;
-  /** Problems beside those that every route of its access can give. */
+  /** Problems beside those that every route of its access, and every route with a body, can give. */
   problems?: ErrorCode[];
 }
 
@@ -40,6 +40,9 @@ const accessProblems: Record<RouteAccess, ErrorCode[]> = {
   token: ["token_invalid", "token_expired"],
   anyone: [],
 };
+
+/** Problems of every body: its headers, its length, its pace. */
+const bodyProblems: ErrorCode[] = ["invalid_request", "body_too_large", "body_stalled"];
 
 const security: Record<RouteAccess, Record<string, never[]>[]> = {
   user: [{ userToken: [] }, { secretKey: [] }],
@@ -159,7 +162,11 @@ function contentOf(body: NonNullable<RouteDescription["body"]>): Record<string, 
 }
 
 function problemsOf(route: RouteDescription): Record<string, unknown> {
-  const codes = [...accessProblems[route.access], ...(route.problems ?? [])];
+  const codes = [
+    ...accessProblems[route.access],
+    ...(route.body === undefined ? [] : bodyProblems),
+    ...(route.problems ?? []),
+  ];
   const byStatus = Map.groupBy(new Set(codes), (code) => errorKinds[code].status);
   return Object.fromEntries(
     [...byStatus.entries()].sort(([a], [b]) => a - b).map(([status, codes]) => [status, {

@@ -12,7 +12,21 @@ Deno.test("an error that a SQL function raised keeps its code, detail and expect
   assert.equal(error.code, "dataset_forbidden");
   assert.equal(error.status, 403);
   assert.equal(error.message, "dataset x belongs to another user");
-  assert.equal(error.expected, undefined);
+});
+
+Deno.test("an error of the catalog names its field, and what was expected by its hint before all else", () => {
+  const raised = (status: number, message: string, hint = "") => {
+    const error = sqlError({ code: `SD${status}`, message, details: "no", hint }, "list_files");
+    return [error.field, error.expected];
+  };
+  assert.deepEqual(raised(403, "dataset_forbidden"), ["dataset_id", "a dataset of yours"]);
+  assert.deepEqual(raised(400, "invalid_cursor", "a next_cursor"), ["cursor", "a next_cursor"]);
+  assert.deepEqual(raised(410, "version_gone", "version 7 or later"), [
+    "version",
+    "version 7 or later",
+  ]);
+  assert.deepEqual(raised(410, "stage_expired"), [undefined, "a new upload, from step 1"]);
+  assert.deepEqual(raised(409, "lease_lost"), [undefined, undefined]);
 });
 
 Deno.test("a limit says when to try again", () => {

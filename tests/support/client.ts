@@ -1,6 +1,7 @@
 /** A signed-in user of a running stack, by supabase-js as an app would do it. */
 import { createClient, type SupabaseClient } from "@supabase/supabase-js";
 import { createHash } from "node:crypto";
+import { assertDocumented } from "./documented.ts";
 
 /** Where a stack is. */
 export interface StackAddress {
@@ -41,7 +42,7 @@ export function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
-/** Calls a function by plain fetch. */
+/** Calls a function by plain fetch; a problem that it answers has to be one that the OpenAPI document tells of. */
 export async function call(
   stack: StackAddress,
   method: string,
@@ -60,12 +61,12 @@ export async function call(
     },
   );
   const text = await response.text();
-  const isJson = response.headers.get("content-type")?.includes("json");
-  return {
-    status: response.status,
-    headers: response.headers,
-    body: isJson ? JSON.parse(text) : text,
-  };
+  const type = response.headers.get("content-type") ?? "";
+  const body = type.includes("json") ? JSON.parse(text) : text;
+  if (type.includes("problem+json")) {
+    assertDocumented(method, response.url, response.status, body);
+  }
+  return { status: response.status, headers: response.headers, body };
 }
 
 /** The form of a one-request upload. */
