@@ -86,17 +86,32 @@ Deno.test("nobody reads or writes what is not theirs, by functions, PostgREST or
     dead_letters: "queue",
     alerts: "class",
     service_settings: "id",
+    idempotency_keys: "key",
+    file_schemas: "fingerprint",
+    run_children: "parent_id",
+    run_commits: "run_id",
+    user_usage: "user_id",
   };
+  const views = [
+    ...["dataset_status", "partition_status", "quarantined_files", "dead_letter_summary"],
+    "queue_status",
+  ];
   const others: [string, SupabaseClient][] = [["bob", bob.client], ["anon", anon]];
 
   await t.step(
     "PostgREST: no row of another's is read, no row of anybody's is written",
     async () => {
-      for (const [table, column] of Object.entries(tables)) {
+      const there = await traces.sql`select relname from pg_class
+        where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm')`;
+      const named = [...Object.keys(tables), ...views];
+      assert.deepEqual(there.map(({ relname }) => relname).sort(), named.sort());
+      for (const relation of named) {
         for (const [name, client] of others) {
-          const { data } = await client.from(table).select();
-          assert.deepEqual(data ?? [], [], `${name} reads ${table}`);
+          const { data } = await client.from(relation).select();
+          assert.deepEqual(data ?? [], [], `${name} reads ${relation}`);
         }
+      }
+      for (const [table, column] of Object.entries(tables)) {
         for (const [name, client] of [...others, ["alice", alice.client] as const]) {
           const tries = {
             inserts: await client.from(table).insert({ [column]: null }),
