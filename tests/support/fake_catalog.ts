@@ -416,7 +416,9 @@ export function createFakeCatalog(options: FakeCatalogOptions = {}) {
   };
 
   const hooked = Object.fromEntries(
-    Object.entries(methods).map(([method, effect]) => [method, async (input: unknown = {}, { signal }: { signal?: AbortSignal } = {}) => {
+    Object.entries(methods).map((
+      [method, effect],
+    ) => [method, async (input: unknown = {}, { signal }: { signal?: AbortSignal } = {}) => {
       const call: CatalogCall = { method, input, signal };
       state.calls.push(call);
       await options.before?.(call);
