@@ -52,7 +52,7 @@ export function groupUploads(catalog: Catalog, options: GroupOptions = {}): Cata
     const files = "files" in args && Array.isArray(args.files) ? args.files.length : 0;
     return new Promise<unknown>((resolve, reject) => {
       const call: Call = { method, args, options, files, resolve, reject };
-      if (files > maxFiles) return void sendAlone(call);
+      if (files > maxFiles) return void deliverAlone(call);
       waiting.push(call);
       if (flying === 0) flush();
       else timer ??= setTimeout(flush, maxWaitMs);
@@ -77,18 +77,24 @@ export function groupUploads(catalog: Catalog, options: GroupOptions = {}): Cata
 
   async function fly(calls: Call[]): Promise<void> {
     flying++;
-    const [first] = calls;
-    await (calls.length === 1 ? sendAlone(first) : sendTogether(calls));
+    const deliver = await (calls.length === 1 ? sendAlone(calls[0]) : sendTogether(calls));
     flying--;
+    // The next group leaves first: the database should not be idle while callers go on with their answers.
     if (flying === 0) flush();
+    deliver();
   }
 
-  async function sendAlone(call: Call): Promise<void> {
-    const send = catalog[call.method] as (args: object, options: CallOptions) => Promise<unknown>;
-    await send(call.args, call.options).then(call.resolve, call.reject);
+  async function sendAlone({ method, args, options, resolve, reject }: Call): Promise<() => void> {
+    const send = catalog[method] as (args: object, options: CallOptions) => Promise<unknown>;
+    try {
+      const answer = await send(args, options);
+      return () => resolve(answer);
+    } catch (thrown) {
+      return () => reject(thrown);
+    }
   }
 
-  async function sendTogether(all: Call[]): Promise<void> {
+  async function sendTogether(all: Call[]): Promise<() => void> {
     const calls = all.filter((call) => !rejectAborted(call));
     let settled: Awaited<ReturnType<Catalog["groupUploadCalls"]>>;
     try {
@@ -99,9 +105,16 @@ export function groupUploads(catalog: Catalog, options: GroupOptions = {}): Cata
       // No answer, or none that tells whose fault it is. Each call is harmless to repeat.
       settled = [];
     }
-    const again = calls.filter((call, n) => !settle(call, settled[n] ?? { busy: true }));
-    // Not waited for: whom they wait for holds up no group.
-    for (const call of again) void sendAlone(call);
+    return () => {
+      for (const [n, call] of calls.entries()) {
+        // Not waited for: whom a call waits for alone holds up no group.
+        if (!settle(call, settled[n] ?? { busy: true })) void deliverAlone(call);
+      }
+    };
+  }
+
+  async function deliverAlone(call: Call): Promise<void> {
+    (await sendAlone(call))();
   }
 
   return {

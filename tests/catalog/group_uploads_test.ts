@@ -103,6 +103,17 @@ Deno.test("calls that come while one is on its way go together, each with its ow
   await four;
 });
 
+Deno.test("the next group leaves before the answers of the last one are handed on", async () => {
+  const { grouped, sent, release } = recording();
+  const catalog = grouped();
+  const seen: unknown[] = [];
+  const first = catalog.stageUpload(stageArgs("first")).then(() => seen.push(...sent));
+  const second = catalog.stageUpload(stageArgs("second"));
+  await release();
+  await Promise.all([first, second]);
+  assert.deepEqual(seen, ["first", "second"]);
+});
+
 Deno.test("an error of a call in a group is the error that it has alone", async () => {
   const { grouped, release } = recording((calls: unknown[]) => [
     {
