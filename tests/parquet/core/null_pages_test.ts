@@ -95,7 +95,7 @@ Deno.test("pages of nulls that have what their encoding begins with are merged",
   }
 });
 
-Deno.test("indices of no width whose runs end before the values do are refused, as by DuckDB", async () => {
+Deno.test("indices of no width whose runs end before the values do are refused", async () => {
   const file = await writeWithDuckDb(
     "select 7::integer as i from range(20)",
     "format parquet, compression uncompressed",
@@ -125,7 +125,7 @@ Deno.test("indices of no width whose runs end before the values do are refused, 
         fine ? [] : ["invalid_parquet"],
       );
     }
+    // of the others DuckDB mostly says so: it takes what lies behind the page in memory for further runs
     if (fine) await rowsOfBytes(changed);
-    else await assert.rejects(rowsOfBytes(changed));
   }
 });
