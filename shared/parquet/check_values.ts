@@ -9,7 +9,9 @@ import { isTrap, trapped } from "./kernels/trap.ts";
 import { type KernelLimits, Kernels } from "./kernels/kernels.ts";
 import { Zstd, type ZstdLoader } from "./kernels/zstd.ts";
 import { codec } from "./metadata.ts";
+import { LeafLevels } from "./pages/leaf_levels.ts";
 import { holdsText, valueWidth } from "./pages/value_order.ts";
+import { atPlace } from "./parquet_error.ts";
 
 const MiB = 1024 * 1024;
 
@@ -81,6 +83,14 @@ function stoppedByTraps(check: () => boolean): boolean {
   }
 }
 
+function checkLevels(levels: LeafLevels, rowGroup: number): void {
+  try {
+    levels.check();
+  } catch (error) {
+    throw atPlace(error, { rowGroup });
+  }
+}
+
 function checkWith(
   kernels: Kernels,
   bytes: Uint8Array,
@@ -89,6 +99,7 @@ function checkWith(
   const { wasm } = kernels;
   const scratch = wasm.newColumn(6, 0, 0, 0, 0);
   if (scratch === 0) throw kernels.error({});
+  const levels = new LeafLevels(kernels, tree);
   let all = true;
   try {
     wasm.startGroup(scratch, 1);
@@ -111,6 +122,7 @@ function checkWith(
           0,
           // decoded though a CRC is right: anybody can write a right CRC of broken bytes
           1,
+          levels.entry(index),
         );
         const at = kernels.input(bytes.subarray(start, start + length));
         const taken = wasm.appendPages(scratch, at, length, 1, 0);
@@ -122,7 +134,10 @@ function checkWith(
         }
         all = false;
       }
+      // chunks of groups without rows need not be there
+      if (numRows > 0) checkLevels(levels, rowGroup);
     }
+    levels.free();
   } finally {
     wasm.freeColumn(scratch);
   }

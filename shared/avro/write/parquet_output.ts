@@ -75,6 +75,7 @@ export class ParquetOutput {
       0,
       0,
       0,
+      0,
     );
     for (const page of columnPages(column)) {
       const address = this.#kernels.input(page);

@@ -2,6 +2,7 @@ import { chunkExtent } from "../check_chunks.ts";
 import type { Kernels } from "../kernels/kernels.ts";
 import { type ColumnChunk, type FileMetaData, type Statistics, typeOrder } from "../metadata.ts";
 import { readChunks } from "../pages/chunk_stream.ts";
+import type { LeafLevels } from "../pages/leaf_levels.ts";
 import { PageFeeder } from "../pages/page_feeder.ts";
 import { holdsText, valueOrder, valueOrders, valueWidth } from "../pages/value_order.ts";
 import type { RangeReader } from "../range_reader.ts";
@@ -15,6 +16,8 @@ export interface CopySource {
   reader: RangeReader;
   metadata: FileMetaData;
   tree: SchemaTree;
+  /** What the tree's leaves share. */
+  levels: LeafLevels;
   rowGroup: number;
   /** Whether we wrote it: then a page whose CRC is right need not be decoded. */
   trusted: boolean;
@@ -64,6 +67,7 @@ export async function copyGroup(
           0,
           0,
           source.trusted ? 2 : 3,
+          source.levels.entry(part.chunk),
         );
       }
       const fine = feeder.feed(scratch, part.bytes, part.last) &&
@@ -73,6 +77,7 @@ export async function copyGroup(
       }
       await file.writer.write(part.bytes);
     }
+    source.levels.check();
   } finally {
     kernels.wasm.freeColumn(scratch);
   }

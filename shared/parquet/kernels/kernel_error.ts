@@ -49,7 +49,12 @@ const errors: Record<number, [ParquetErrorCode, Say]> = {
 };
 
 /** The kernels' own error codes that a caller acts on. */
-export const kernelErrors = { unknownEncoding: 11, outOfMemory: 15, unknownCodec: 16 } as const;
+export const kernelErrors = {
+  unknownEncoding: 11,
+  outOfMemory: 15,
+  unknownCodec: 16,
+  siblingDiffers: 23,
+} as const;
 
 /** A kernel's error as one that names its place. */
 export function kernelError(

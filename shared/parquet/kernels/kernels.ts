@@ -59,7 +59,9 @@ export interface KernelExports {
     conversion: number,
     parameter: number,
     check: number,
+    levels: number,
   ): void;
+  levelsAgree(levels: number, leaves: number): number;
   appendPages(
     column: number,
     address: number,
@@ -85,6 +87,8 @@ export interface KernelExports {
     count: number,
     group: number,
     file: number,
+    levels: number,
+    leaves: number,
   ): number;
   getFailedColumn(): number;
   commitColumns(

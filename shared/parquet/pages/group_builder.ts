@@ -6,7 +6,7 @@ import type { SchemaNode, SchemaTree } from "../schema.ts";
 import { PageStore } from "../write/page_store.ts";
 import type { ParquetFile } from "../write/parquet_file.ts";
 import { writeRowGroup } from "../write/row_group_writer.ts";
-import { type Layout, levelMap } from "./known_layout.ts";
+import type { Layout } from "./known_layout.ts";
 import type { MergeSettings } from "./merge_settings.ts";
 import {
   checkRows,
@@ -37,8 +37,6 @@ export class GroupBuilder {
   #pagedBytes = 0;
   #pendingBytes = 0;
   #rowsGuess = firstGuess;
-  /** Addresses of level maps in the kernels' memory. */
-  readonly #levelMaps = new WeakMap<Uint8Array, number>();
 
   readonly #sorter: RowSorter | undefined;
 
@@ -63,8 +61,17 @@ export class GroupBuilder {
    */
   appendGroup(layout: Layout, group: number, file: number, rows: number): void {
     const { wasm } = this.#kernels;
-    const count = this.columns.length;
-    if (wasm.appendGroup(this.#addresses, layout.sources, count, group, file) === 0) {
+    const appended = wasm.appendGroup(
+      this.#addresses,
+      layout.sources,
+      this.columns.length,
+      group,
+      file,
+      layout.levels.address,
+      layout.tree.leaves.length,
+    );
+    if (appended === 0) {
+      if (layout.levels.differ) throw layout.levels.fault();
       const source = layout.plan.leaves[wasm.getFailedColumn()];
       throw source.kind === "pages"
         ? this.fault(layout.tree.leaves[source.leaf])
@@ -73,8 +80,11 @@ export class GroupBuilder {
     this.rows += rows;
   }
 
-  /** Opens a chunk in the kernels for its pages to be appended part by part. */
-  open(leaf: SchemaNode, source: LeafSource & { kind: "pages" }, group: RowGroup): void {
+  /** Opens the chunk that fills a column in the kernels, for its pages to be appended part by part. */
+  open(layout: Layout, column: number, group: RowGroup): void {
+    const source = layout.plan.leaves[column];
+    if (source.kind !== "pages") return;
+    const leaf = layout.tree.leaves[source.leaf];
     const meta = group.columns[source.leaf].metaData!;
     this.#kernels.wasm.openChunk(
       meta.type,
@@ -84,20 +94,12 @@ export class GroupBuilder {
       meta.codec,
       meta.numValues,
       group.numRows,
-      source.levels === undefined ? 0 : this.#levelMap(source.levels),
+      layout.levelMaps[column],
       source.conversion ?? 0,
       source.parameter ?? 0,
       0,
+      layout.levels.entry(source.leaf),
     );
-  }
-
-  #levelMap(levels: Uint8Array): number {
-    let address = this.#levelMaps.get(levels);
-    if (address === undefined) {
-      address = levelMap(this.#kernels, levels);
-      this.#levelMaps.set(levels, address);
-    }
-    return address;
   }
 
   /** Appends nulls for a column that the source lacks. */

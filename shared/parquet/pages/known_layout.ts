@@ -2,6 +2,7 @@ import type { Kernels } from "../kernels/kernels.ts";
 import type { KeyValue } from "../metadata.ts";
 import type { SchemaTree } from "../schema.ts";
 import { ThriftWriter, wire } from "../thrift.ts";
+import { LeafLevels } from "./leaf_levels.ts";
 import type { OutputColumn } from "./output_column.ts";
 import type { LeafSource, SourcePlan } from "./source_plan.ts";
 import { valueWidth } from "./value_order.ts";
@@ -12,25 +13,41 @@ export interface Layout {
   plan: SourcePlan;
   /** Address of the plan for the kernels' appendGroup. */
   sources: number;
+  /** Addresses of the sources' level maps, 0 where levels stay. */
+  levelMaps: number[];
+  /** What the leaves share. */
+  levels: LeafLevels;
 }
 
 const kinds = { pages: 0, nulls: 1, sibling: 2 };
 
-/** Puts a plan into the kernels' memory (assembly/append_group.ts, Source). */
+/** Puts a plan into the kernels' memory (assembly/append_group.ts, Source); {@link freeLayout} gives it back. */
 export function makeLayout(
   kernels: Kernels,
   tree: SchemaTree,
   plan: SourcePlan,
   columns: readonly OutputColumn[],
 ): Layout {
-  const words = plan.leaves.flatMap((source) => sourceWords(kernels, tree, source, columns));
-  return { tree, plan, sources: kernels.keepWords(words) };
+  const levelMaps = plan.leaves.map((source) =>
+    source.kind !== "pages" || source.levels === undefined ? 0 : levelMap(kernels, source.levels)
+  );
+  const words = plan.leaves.flatMap((source, i) =>
+    sourceWords(tree, source, levelMaps[i], columns)
+  );
+  const sources = kernels.keepWords(words);
+  return { tree, plan, sources, levelMaps, levels: new LeafLevels(kernels, tree) };
+}
+
+/** Gives back what a layout holds of the kernels' memory. */
+export function freeLayout(kernels: Kernels, { sources, levelMaps, levels }: Layout): void {
+  for (const address of [sources, ...levelMaps]) kernels.wasm.free(address);
+  levels.free();
 }
 
 function sourceWords(
-  kernels: Kernels,
   tree: SchemaTree,
   source: LeafSource,
+  levelMap: number,
   columns: readonly OutputColumn[],
 ): number[] {
   const words: number[] = new Array(12).fill(0);
@@ -42,7 +59,7 @@ function sourceWords(
     words[3] = valueWidth(leaf);
     words[4] = leaf.definitionLevel;
     words[5] = leaf.repetitionLevel;
-    words[6] = source.levels === undefined ? 0 : levelMap(kernels, source.levels);
+    words[6] = levelMap;
     words[7] = source.conversion ?? 0;
     words[8] = source.parameter ?? 0;
   } else if (source.kind === "nulls") words[11] = source.definitionLevel;
@@ -55,7 +72,7 @@ function sourceWords(
 }
 
 /** Source → target definition level as a table of all 256, so that no byte can point behind it. */
-export function levelMap(kernels: Kernels, levels: Uint8Array): number {
+function levelMap(kernels: Kernels, levels: Uint8Array): number {
   const table = new Uint8Array(256);
   table.set(levels.subarray(0, 256));
   return kernels.keep(table);

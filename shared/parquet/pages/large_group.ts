@@ -48,7 +48,7 @@ export async function appendLargeGroup(
     const node = layout.tree.leaves[leaf];
     if (part.offset === 0) {
       feeder.start();
-      builder.open(node, source, group);
+      builder.open(layout, column, group);
     }
     const output = builder.columns[column];
     const onPage = cuts ? () => builder.relieve(column, group.numRows) : undefined;
@@ -56,6 +56,7 @@ export async function appendLargeGroup(
       (!part.last || kernels.wasm.closeChunk() !== 0);
     if (!fine) throw builder.fault(node);
   }
+  layout.levels.check();
   leaves.forEach((source, column) => {
     if (source.kind === "nulls") builder.appendNulls(column, group.numRows, source);
     if (source.kind === "sibling") builder.appendFromSibling(column, group.numRows, source);

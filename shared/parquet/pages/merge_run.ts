@@ -360,7 +360,14 @@ export class PageMerge {
         if (!ordered && layout.plan.identical && this.#isHealthy(group)) {
           await this.#flush(builder);
           await copyGroup(
-            { reader, metadata, tree: layout.tree, rowGroup: i, trusted: taking.trusted },
+            {
+              reader,
+              metadata,
+              tree: layout.tree,
+              levels: layout.levels,
+              rowGroup: i,
+              trusted: taking.trusted,
+            },
             this.#file,
             this.#kernels!,
             this.#settings.windowBytes,

@@ -47,6 +47,7 @@ export async function appendInSlices(
           builder.appendLevelsOf(index, copied.get(index) ?? 0, source);
         }
       });
+      if (last) layout.levels.check();
       await flush(rows);
       for (const { cursor } of columns) cursor.forget();
       layout.plan.leaves.forEach((source, index) => {
@@ -72,7 +73,7 @@ function openColumns(builder: GroupBuilder, kernels: Kernels, large: LargeGroup)
       const cursor = new ChunkCursor(kernels, reader, chunk, window, signal);
       columns.push({ index, source, cursor });
       cursor.use();
-      builder.open(layout.tree.leaves[source.leaf], source, group);
+      builder.open(layout, index, group);
     }
   } catch (error) {
     for (const { cursor } of columns) cursor.free();

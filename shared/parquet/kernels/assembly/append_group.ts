@@ -3,6 +3,7 @@ import { appendPages, closeChunk, openChunk } from "./chunk";
 import { Column, checkpoint, DICTIONARY, OPEN, PLAIN } from "./column";
 import { appendFromSibling, appendNulls } from "./missing_leaf";
 import { levelsBeforeRows } from "./pending";
+import { LeafLevels, levelsAgree } from "./siblings";
 
 export const FROM_PAGES: u32 = 0;
 export const NULLS: u32 = 1;
@@ -35,7 +36,7 @@ export function getFailedColumn(): u32 {
 
 /**
  * Appends one row group: `group` is its entry of the table (rows, then {start, length, codec, values} a source
- * leaf), `file` the address of the file's first byte.
+ * leaf), `file` the address of the file's first byte, `levels` 0 or what the source's `leaves` share (siblings.ts).
  */
 export function appendGroup(
   columns: usize,
@@ -43,6 +44,8 @@ export function appendGroup(
   count: u32,
   group: usize,
   file: usize,
+  levels: usize,
+  leaves: u32,
 ): bool {
   const rows = load<u32>(group);
   let siblings = false;
@@ -64,6 +67,7 @@ export function appendGroup(
         s.conversion,
         s.parameter,
         0,
+        levels == 0 ? 0 : levels + s.leaf * offsetof<LeafLevels>(),
       );
       if (appendPages(column, file + load<u32>(chunk), load<u32>(chunk + 4), true, false) < 0) return false;
       if (!closeChunk()) return false;
@@ -71,6 +75,7 @@ export function appendGroup(
       if (!appendNulls(column, rows, s.definition)) return false;
     } else siblings = true;
   }
+  if (levels != 0 && !levelsAgree(levels, leaves)) return false;
   if (siblings) {
     for (let i: u32 = 0; i < count; i++) {
       const s = changetype<Source>(sources + i * <u32> offsetof<Source>());

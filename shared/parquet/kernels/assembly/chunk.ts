@@ -23,12 +23,14 @@ import * as host from "./host";
 import { chunk } from "./open_chunk";
 import * as page from "./page_header";
 import { maxPageBytes } from "./page_limits";
+import { LeafLevels, startLevels } from "./siblings";
 import { snappyHolds } from "./snappy";
 
 /**
  * Opens a chunk; `levelMap` is 0 or the address of a table from source to target definition levels. `check`: 0
  * to append, 1 to decode and throw away, 2 the same without decoding pages whose CRC is right.
  * To be copied as bytes is 3, which is 1 without what other readers take for something else.
+ * `levels` is 0 or the leaf's entry of those that {@link levelsAgree} compares; not of use with 2.
  */
 export function openChunk(
   type: u32,
@@ -42,6 +44,7 @@ export function openChunk(
   convert: u32,
   convertParameter: i32,
   check: u32,
+  levels: usize,
 ): void {
   chunk.type = type;
   chunk.width = width;
@@ -62,12 +65,15 @@ export function openChunk(
   chunk.mappedFor = 0;
   chunk.pagesRead = 0;
   chunk.firstPage = true;
+  chunk.levels = check == 2 ? 0 : levels;
+  if (levels != 0) startLevels(levels);
 }
 
 /** After the last part: whether all values and rows of the chunk were there. */
 export function closeChunk(): bool {
   if (chunk.valuesLeft != 0) return <bool> fail(VALUES_DIFFER, chunk.valuesLeft);
   if (chunk.rowsLeft != 0 && !chunk.rowsUnknown) return <bool> fail(ROWS_DIFFER, chunk.rowsLeft);
+  if (chunk.levels != 0) changetype<LeafLevels>(chunk.levels).whole = 1;
   return true;
 }
 

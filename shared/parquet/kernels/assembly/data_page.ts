@@ -19,6 +19,7 @@ import { chunk } from "./open_chunk";
 import * as page from "./page_header";
 import { maxPageValues } from "./page_limits";
 import { readNoValues, readValues } from "./page_values";
+import { digestLevels } from "./siblings";
 
 /** Scratch for a page's decompressed bytes, kept from page to page. */
 let pageBuffer: usize = 0;
@@ -136,6 +137,10 @@ export function readDataPage(c: Column, body: usize, size: u32): bool {
     } else ok = <bool> fail(UNKNOWN_ENCODING, page.defEncoding);
     if (!ok) return false;
     present = countMax;
+    if (chunk.levels != 0) {
+      const reps = chunk.maxRep > 0 ? c.reps + base : 0;
+      digestLevels(reps, dst, n, present == n && rows == n);
+    }
     if (chunk.defMap != 0) {
       for (let i: u32 = 0; i < n; i++) store<u8>(dst + i, load<u8>(chunk.defMap + load<u8>(dst + i)));
     }

@@ -58,6 +58,7 @@ export {
   scanUncompressed,
   scanValues,
 } from "./footer_scan";
+export { levelsAgree } from "./siblings";
 export { endGather, gatherRows, startGather } from "./gather";
 export { addKey, clearKeys } from "./sort_keys";
 export { permutationLength, sortRows } from "./sort";

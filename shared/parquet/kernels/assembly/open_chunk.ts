@@ -15,6 +15,8 @@ export class Chunk {
   codec: u32;
   /** A table from source to target definition levels, or 0. */
   defMap: usize;
+  /** What the leaf shares with its neighbours (siblings.ts), or 0. */
+  levels: usize;
   conversion: u32;
   parameter: i32;
   /** The dictionary's entries, converted already, and where each byte array of them begins. */
