@@ -173,12 +173,19 @@ Deno.test("the task runs where its user stands, not where the checkout is", asyn
     const { code, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["task", "--config", config, "sediment", ...push, "--no-send"],
       cwd: folder,
-      env: { ...env, SEDIMENT_SESSION: join(folder, "session.json") },
+      // A task or an npx around this test has said already where its own user stands.
+      clearEnv: true,
+      env: { ...withoutInitCwd(), ...env, SEDIMENT_SESSION: join(folder, "session.json") },
     }).output();
     assert.equal(code, 3, new TextDecoder().decode(stderr));
     assert.match((await sediment(folder, ["pending"], env)).err, /1 pending/);
   });
 });
+
+function withoutInitCwd(): Record<string, string> {
+  const { INIT_CWD: _, ...rest } = Deno.env.toObject();
+  return rest;
+}
 
 Deno.test("the pending folder is no source, and many files of no use are a few lines", async () => {
   await withFiles(3, async ({ folder, http, env }) => {
