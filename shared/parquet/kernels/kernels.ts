@@ -256,20 +256,17 @@ export class Kernels {
     return address;
   }
 
-  /** A copy of bytes in memory that stays. */
-  keep(bytes: Uint8Array): number {
-    const copy = bytes.slice(); // `bytes` may be a view of the memory that is about to grow
-    const address = this.alloc(Math.max(1, copy.length));
-    this.view.set(copy, address);
-    return address;
-  }
-
   /** u32 numbers in memory that stays. */
   keepWords(words: readonly number[]): number {
     const address = this.alloc(Math.max(4, words.length * 4));
+    this.setWords(address, words);
+    return address;
+  }
+
+  /** Writes u32 numbers. */
+  setWords(address: number, words: readonly number[]): void {
     const view = new DataView(this.wasm.memory.buffer, address, words.length * 4);
     words.forEach((word, i) => view.setUint32(i * 4, word, true));
-    return address;
   }
 
   /** The error of the call that failed last. */

@@ -1,7 +1,5 @@
 import type { Kernels } from "../kernels/kernels.ts";
-import type { KeyValue } from "../metadata.ts";
 import type { SchemaTree } from "../schema.ts";
-import { ThriftWriter, wire } from "../thrift.ts";
 import { LeafLevels } from "./leaf_levels.ts";
 import type { OutputColumn } from "./output_column.ts";
 import type { LeafSource, SourcePlan } from "./source_plan.ts";
@@ -19,6 +17,12 @@ export interface Layout {
   levels: LeafLevels;
 }
 
+/** Words of a Source. */
+const sourceLength = 12;
+
+/** A level map has an entry for all that a byte can hold, so that none can point behind it. */
+const mapBytes = 256;
+
 const kinds = { pages: 0, nulls: 1, sibling: 2 };
 
 /** Puts a plan into the kernels' memory (assembly/append_group.ts, Source); {@link freeLayout} gives it back. */
@@ -28,19 +32,36 @@ export function makeLayout(
   plan: SourcePlan,
   columns: readonly OutputColumn[],
 ): Layout {
-  const levelMaps = plan.leaves.map((source) =>
-    source.kind !== "pages" || source.levels === undefined ? 0 : levelMap(kernels, source.levels)
-  );
+  const levels = new LeafLevels(kernels, tree);
+  const maps = plan.leaves.map((source) => source.kind === "pages" ? source.levels : undefined);
+  const count = maps.filter((map) => map !== undefined).length;
+  // a block of its own for each would cost more than it holds
+  const sourceBytes = 4 * sourceLength * plan.leaves.length;
+  const sources = kernels.wasm.alloc(sourceBytes + mapBytes * count);
+  if (sources === 0) {
+    levels.free();
+    throw kernels.error({});
+  }
+  let free = sources + sourceBytes;
+  const levelMaps = maps.map((map) => {
+    if (map === undefined) return 0;
+    const address = free;
+    free += mapBytes;
+    const table = kernels.bytes(address, mapBytes);
+    table.fill(0);
+    table.set(map.subarray(0, mapBytes));
+    return address;
+  });
   const words = plan.leaves.flatMap((source, i) =>
     sourceWords(tree, source, levelMaps[i], columns)
   );
-  const sources = kernels.keepWords(words);
-  return { tree, plan, sources, levelMaps, levels: new LeafLevels(kernels, tree) };
+  kernels.setWords(sources, words);
+  return { tree, plan, sources, levelMaps, levels };
 }
 
 /** Gives back what a layout holds of the kernels' memory. */
-export function freeLayout(kernels: Kernels, { sources, levelMaps, levels }: Layout): void {
-  for (const address of [sources, ...levelMaps]) kernels.wasm.free(address);
+export function freeLayout(kernels: Kernels, { sources, levels }: Layout): void {
+  kernels.wasm.free(sources);
   levels.free();
 }
 
@@ -50,7 +71,7 @@ function sourceWords(
   levelMap: number,
   columns: readonly OutputColumn[],
 ): number[] {
-  const words: number[] = new Array(12).fill(0);
+  const words: number[] = new Array(sourceLength).fill(0);
   words[0] = kinds[source.kind];
   if (source.kind === "pages") {
     const leaf = tree.leaves[source.leaf];
@@ -69,84 +90,4 @@ function sourceWords(
     words[11] = source.definitionLevel;
   }
   return words;
-}
-
-/** Source → target definition level as a table of all 256, so that no byte can point behind it. */
-function levelMap(kernels: Kernels, levels: Uint8Array): number {
-  const table = new Uint8Array(256);
-  table.set(levels.subarray(0, 256));
-  return kernels.keep(table);
-}
-
-/** A footer that was parsed before: small files with the same bytes of schema are only scanned. */
-export interface KnownFooter {
-  layout: Layout;
-  keyValues: KeyValue[] | undefined;
-  schema: number;
-  schemaBytes: number;
-  keyValuesAt: number;
-  keyValuesBytes: number;
-  leafPaths: number;
-}
-
-/** Remembers the footer of the file that lies in the kernels' memory; undefined where it can't be scanned. */
-export function rememberFooter(
-  kernels: Kernels,
-  file: number,
-  size: number,
-  layout: Layout,
-  keyValues: KeyValue[] | undefined,
-): KnownFooter | undefined {
-  const { wasm } = kernels;
-  if (wasm.scanFooter(file, size, 0, 0, 0, 0, 0, 0) === 0) return undefined;
-  const schemaBytes = wasm.scanSchemaLength();
-  const keyValuesBytes = wasm.scanKeyValuesLength();
-  const schemaAt = wasm.scanSchemaAt(), keyValuesAt = wasm.scanKeyValuesAt();
-  const schema = kernels.keep(kernels.bytes(schemaAt, schemaBytes));
-  return {
-    layout,
-    keyValues,
-    schema,
-    schemaBytes,
-    keyValuesAt: kernels.keep(kernels.bytes(keyValuesAt, keyValuesBytes)),
-    keyValuesBytes,
-    leafPaths: keepLeafPaths(kernels, layout.tree),
-  };
-}
-
-/** For each leaf {type, 1 when no list stands above it, address and length of its path as a Thrift list}. */
-function keepLeafPaths(kernels: Kernels, tree: SchemaTree): number {
-  const thrift = new ThriftWriter(256);
-  const words = tree.leaves.flatMap((leaf) => {
-    thrift.reset();
-    thrift.list(1, wire.binary, leaf.path.length);
-    for (const name of leaf.path) thrift.bytesElement(name);
-    const bytes = thrift.view().slice(1); // without the field's header
-    return [
-      leaf.element.type!,
-      leaf.repetitionLevel === 0 ? 1 : 0,
-      kernels.keep(bytes),
-      bytes.length,
-    ];
-  });
-  return kernels.keepWords(words);
-}
-
-/** Whether the file in memory is one of a known footer; its groups are in the kernels' table then. */
-export function scanKnown(
-  kernels: Kernels,
-  known: KnownFooter,
-  file: number,
-  size: number,
-): boolean {
-  return kernels.wasm.scanFooter(
-    file,
-    size,
-    known.schema,
-    known.schemaBytes,
-    known.keyValuesAt,
-    known.keyValuesBytes,
-    known.leafPaths,
-    known.layout.tree.leaves.length,
-  ) !== 0;
 }

@@ -1,66 +1,34 @@
 import { SedimentError } from "../../errors.ts";
 import { checkFooter } from "../check_chunks.ts";
-import { copyGroup } from "../copy/copy_group.ts";
 import { footerOfBytes, readFooter } from "../footer.ts";
 import { Kernels } from "../kernels/kernels.ts";
-import { Zstd, type ZstdLoader } from "../kernels/zstd.ts";
+import { isTrap } from "../kernels/trap.ts";
+import { Zstd } from "../kernels/zstd.ts";
 import { commonKeyValues } from "../key_values.ts";
 import { limitsWith, type ParquetLimits } from "../limits.ts";
-import { codec, type FileMetaData, type KeyValue, type RowGroup } from "../metadata.ts";
-import type { MergeOrder } from "../merge_plan.ts";
-import { atPlace } from "../parquet_error.ts";
-import { rowOrder } from "./row_order.ts";
-import { type RangeReader, throwIfAborted } from "../range_reader.ts";
+import { codec, type FileMetaData, type KeyValue } from "../metadata.ts";
+import type { RangeReader } from "../range_reader.ts";
 import { type SchemaTree, schemaTree } from "../schema.ts";
 import type { ByteSink } from "../write/file_writer.ts";
 import { ParquetFile } from "../write/parquet_file.ts";
 import { GroupBuilder } from "./group_builder.ts";
-import { fillTable, groupEntryBytes } from "./group_table.ts";
-import {
-  type KnownFooter,
-  type Layout,
-  makeLayout,
-  rememberFooter,
-  scanKnown,
-} from "./known_layout.ts";
-import { appendLargeGroup, groupBytes, type LargeGroup } from "./large_group.ts";
+import { fillTable } from "./group_table.ts";
+import { KnownFooters } from "./known_footers.ts";
+import { freeLayout, type Layout, makeLayout } from "./known_layout.ts";
+import { addLargeFile } from "./large_file.ts";
 import type { MergeSettings } from "./merge_settings.ts";
 import type { ReadInput } from "./read_ahead.ts";
-import { appendInSlices } from "./sliced_group.ts";
+import { rowOrder } from "./row_order.ts";
+import type { RunOptions } from "./run_options.ts";
+import { appendGroups, isSmall, isSmallScan, scanHasZstd } from "./small_file.ts";
 import { type PlanSource, sameSchema } from "./source_plan.ts";
+import { addAgain, type Taking } from "./trap_recovery.ts";
 
-/** Gives an input in a form that the kernels know; `error` says what they didn't. */
-export type Normalize = (
-  id: string,
-  reader: RangeReader,
-  error: SedimentError,
-) => Promise<RangeReader>;
-
-/** Most values of a file that is held back until it is known to be good. */
-const smallValues = 4_000_000;
-
-/** Footers that are remembered. */
-const mostKnown = 8;
-
-/** What a run needs of the merge's options. */
-export interface RunOptions {
-  limits?: Partial<ParquetLimits>;
-  signal?: AbortSignal;
-  zstd?: ZstdLoader;
-  schema?: SchemaTree;
-  planSource?: (output: SchemaTree) => PlanSource;
-  normalize?: Normalize;
-  order?: MergeOrder;
-}
-
-/** An input that is added, or whose rows wait in the open row group. */
-interface Taking {
-  id: string;
-  reader: RangeReader;
-  /** Whether an earlier merge wrote it. */
-  trusted: boolean;
-  /** Its row groups with rows that are left out: they are written already. */
-  from: number;
+/** What a trap makes unusable: kernels, the columns of the open row group, and the footers they remember. */
+interface Instance {
+  kernels: Kernels;
+  builder: GroupBuilder;
+  known: KnownFooters;
 }
 
 /** A merge under way: inputs are added one after the other, each whole or not at all. */
@@ -71,12 +39,9 @@ export class PageMerge {
   readonly #limits: Readonly<ParquetLimits>;
   #schema: SchemaTree | undefined;
   #planSource: PlanSource | undefined;
-  #kernels: Kernels | undefined;
+  #instance: Instance | undefined;
   #zstd: Zstd | undefined;
-  #builder: GroupBuilder | undefined;
   readonly #keyValues = new Set<KeyValue[] | undefined>();
-  /** Footers of small files, the last one used first. */
-  readonly #known: KnownFooter[] = [];
   /** Inputs with rows in the open row group. */
   #waiting: Taking[] = [];
   /** Rows that instances which trapped had left out of what they wrote. */
@@ -121,7 +86,7 @@ export class PageMerge {
     } catch (error) {
       const { normalize } = this.#options;
       const unknown = error instanceof SedimentError && error.code === "unsupported_parquet" &&
-        this.#builder?.lastIsUnknown === true;
+        this.#instance?.builder.lastIsUnknown === true;
       if (!unknown || normalize === undefined) throw error;
       const reader = await normalize(taking.id, taking.reader, error);
       await this.#add({ ...taking, trusted: false }, reader, undefined);
@@ -133,7 +98,7 @@ export class PageMerge {
     try {
       await this.#add(taking, taking.reader, bytes);
     } catch (error) {
-      const builder = this.#builder;
+      const builder = this.#instance?.builder;
       const full = error instanceof SedimentError && error.code === "page_too_large" &&
         builder?.lastIsMemory === true;
       if (!full || builder.rows === 0) throw error;
@@ -158,15 +123,21 @@ export class PageMerge {
     const usesZstd = metadata.rowGroups.some((group) =>
       group.columns.some((chunk) => chunk.metaData!.codec === codec.ZSTD)
     );
-    const builder = await this.#prepare(usesZstd);
-    const layout = makeLayout(this.#kernels!, tree, plan, builder.columns);
-    if (bytes !== undefined && this.#isSmall(metadata, totals)) {
-      this.#addWhole(builder, layout, metadata, bytes);
-      this.#waiting.push(taking);
-      if (builder.isFull) await this.#flushFull(builder);
-    } else {
-      await this.#addLarge(builder, layout, metadata, reader, taking);
+    const instance = await this.#prepare(usesZstd);
+    const { kernels, builder } = instance;
+    const layout = makeLayout(kernels, tree, plan, builder.columns);
+    let kept = false;
+    try {
+      if (bytes !== undefined && isSmall(metadata, totals.uncompressedBytes, this.#settings)) {
+        kept = this.#addWhole(instance, layout, metadata, bytes);
+        this.#waiting.push(taking);
+      } else await this.#addLarge(instance, layout, metadata, reader, taking);
+      if (!kept) freeLayout(kernels, layout);
+    } catch (error) {
+      if (!isTrap(error)) freeLayout(kernels, layout); // else the kernels are given up
+      throw error;
     }
+    if (builder.isFull) await this.#flushFull(builder);
     this.rowsRead += totals.rowCount;
     this.#keyValues.add(metadata.keyValues);
   }
@@ -177,25 +148,19 @@ export class PageMerge {
    */
   addKnown(input: ReadInput): boolean {
     const { bytes } = input;
-    const kernels = this.#kernels, builder = this.#builder;
-    if (
-      bytes === undefined || kernels === undefined || builder === undefined ||
-      this.#known.length === 0
-    ) return false;
+    const instance = this.#instance;
+    if (bytes === undefined || instance === undefined || instance.known.isEmpty) return false;
+    const { kernels, builder } = instance;
     const { wasm } = kernels;
     const file = kernels.input(bytes);
-    const index = this.#known.findIndex((known) => scanKnown(kernels, known, file, bytes.length));
-    if (index === -1) return false;
-    const known = this.#known[index];
+    const known = instance.known.find(file, bytes.length);
     if (
-      wasm.scanLargestGroup() >= this.#settings.healthyBytes ||
-      wasm.scanUncompressed() > 4 * this.#settings.wholeFileBytes ||
-      wasm.scanValues() > Math.min(smallValues, this.#limits.fileValues) ||
-      ((wasm.scanCodecs() >> codec.ZSTD) & 1 && this.#zstd === undefined)
+      known === undefined || !isSmallScan(kernels, this.#settings, this.#limits.fileValues) ||
+      (scanHasZstd(kernels) && this.#zstd === undefined)
     ) return false;
     const groups = wasm.scanGroups(), table = wasm.scanTable(), rows = wasm.scanRows();
     try {
-      this.#appendGroups(builder, known.layout, groups, table, file);
+      appendGroups(kernels, builder, known.layout, groups, table, file);
     } catch (error) {
       // what the kernels don't know goes the long way, by which it may be decoded
       // or gets room first
@@ -203,7 +168,7 @@ export class PageMerge {
       if (builder.lastIsMemory) return false;
       throw error;
     }
-    if (index > 0) this.#known.unshift(...this.#known.splice(index, 1));
+    instance.known.use(known);
     this.#waiting.push({ id: input.id, reader: input.reader, trusted: false, from: 0 });
     this.rowsRead += rows;
     this.#keyValues.add(known.keyValues);
@@ -212,12 +177,12 @@ export class PageMerge {
 
   /** Whether the open row group has its size. */
   get isFull(): boolean {
-    return this.#builder?.isFull === true;
+    return this.#instance?.builder.isFull === true;
   }
 
   /** Writes the open row group. */
   async flush(): Promise<void> {
-    await this.#flushFull(this.#builder!);
+    await this.#flushFull(this.#instance!.builder);
   }
 
   async #flushFull(builder: GroupBuilder): Promise<void> {
@@ -237,183 +202,76 @@ export class PageMerge {
   async recover(): Promise<void> {
     const waiting = this.#waiting, rowsRead = this.rowsRead;
     this.#waiting = [];
-    this.#droppedBefore += this.#builder?.dropped ?? 0;
-    this.#kernels = undefined;
-    this.#builder = undefined;
+    this.#droppedBefore += this.#instance?.builder.dropped ?? 0;
+    this.#instance = undefined;
     this.#zstd = undefined;
-    this.#known.length = 0;
-    for (const taking of waiting) {
-      const { reader } = taking;
-      const small = reader.size <= this.#settings.wholeFileBytes;
-      const bytes = small ? await reader.read(0, reader.size, this.#options.signal) : undefined;
-      await this.#addAnyhow(taking, bytes);
-    }
+    await addAgain(
+      waiting,
+      this.#settings.wholeFileBytes,
+      (taking, bytes) => this.#addAnyhow(taking, bytes),
+      this.#options.signal,
+    );
     this.rowsRead = rowsRead;
   }
 
   /** Rows that deduplication left out. */
   get droppedRows(): number {
-    return this.#droppedBefore + (this.#builder?.dropped ?? 0);
+    return this.#droppedBefore + (this.#instance?.builder.dropped ?? 0);
   }
 
   /** Makes kernels and columns when they are first needed, and again when zstd is needed late. */
-  async #prepare(usesZstd: boolean): Promise<GroupBuilder> {
+  async #prepare(usesZstd: boolean): Promise<Instance> {
     const needsZstd = usesZstd || this.#settings.codec === codec.ZSTD;
     if (needsZstd && this.#zstd === undefined) {
       this.#zstd = await Zstd.open(this.#options.zstd);
-      this.#kernels?.useZstd(this.#zstd);
+      this.#instance?.kernels.useZstd(this.#zstd);
     }
-    this.#kernels ??= new Kernels(this.#settings.kernels, this.#zstd);
-    this.#builder ??= new GroupBuilder(this.#kernels, this.#schema!, this.#settings, {
-      codec: this.#settings.codec,
-      zstd: this.#zstd,
-      pageRows: this.#settings.pageRows,
-      pageBytes: this.#settings.pageBytes,
-    }, this.#options.order && rowOrder(this.#options.order, this.#schema!));
-    return this.#builder;
+    this.#instance ??= this.#makeInstance(new Kernels(this.#settings.kernels, this.#zstd));
+    return this.#instance;
   }
 
-  /** Whether a file can wait in the columns as a whole until it is known to be good. */
-  #isSmall(metadata: FileMetaData, totals: { uncompressedBytes: number }): boolean {
-    let values = 0;
-    for (const group of metadata.rowGroups) {
-      if (this.#isHealthy(group)) return false;
-      for (const chunk of group.columns) values += chunk.metaData!.numValues;
-    }
-    return totals.uncompressedBytes <= 4 * this.#settings.wholeFileBytes && values <= smallValues;
+  #makeInstance(kernels: Kernels): Instance {
+    const { codec, pageRows, pageBytes } = this.#settings;
+    const pages = { codec, zstd: this.#zstd, pageRows, pageBytes };
+    const order = this.#options.order && rowOrder(this.#options.order, this.#schema!);
+    const builder = new GroupBuilder(kernels, this.#schema!, this.#settings, pages, order);
+    return { kernels, builder, known: new KnownFooters(kernels) };
   }
 
-  #isHealthy(group: RowGroup): boolean {
-    return groupBytes(group) >= this.#settings.healthyBytes;
-  }
-
+  /** Takes a small file as one transaction; gives whether its layout was remembered. */
   #addWhole(
-    builder: GroupBuilder,
+    { kernels, builder, known }: Instance,
     layout: Layout,
     metadata: FileMetaData,
     bytes: Uint8Array,
-  ): void {
-    const kernels = this.#kernels!;
+  ): boolean {
     const groups = metadata.rowGroups.filter((group) => group.numRows > 0);
     const table = fillTable(kernels, groups);
     const file = kernels.input(bytes);
-    this.#appendGroups(builder, layout, groups.length, table, file);
-    if (this.#known.length >= mostKnown) this.#known.pop();
-    const known = rememberFooter(kernels, file, bytes.length, layout, metadata.keyValues);
-    if (known !== undefined) this.#known.unshift(known);
+    appendGroups(kernels, builder, layout, groups.length, table, file);
+    return known.remember(file, bytes.length, layout, metadata.keyValues);
   }
 
-  /** Appends the groups of the table as one transaction. */
-  #appendGroups(
-    builder: GroupBuilder,
-    layout: Layout,
-    groups: number,
-    table: number,
-    file: number,
-  ): void {
-    const entry = groupEntryBytes(layout.tree.leaves.length);
-    for (let i = 0; i < groups; i++) {
-      const rows = new DataView(this.#kernels!.wasm.memory.buffer).getUint32(
-        table + i * entry,
-        true,
-      );
-      try {
-        builder.appendGroup(layout, table + i * entry, file, rows);
-      } catch (error) {
-        builder.rollback();
-        throw atPlace(error, { rowGroup: i });
-      }
-    }
-    builder.commit();
-  }
-
-  /**
-   * A file too large to be held back: its row groups are written as they come. What waits is written before, so
-   * that the file's row groups are its own and can be forgotten when a later page of it is broken.
-   */
   async #addLarge(
-    builder: GroupBuilder,
+    { kernels, builder }: Instance,
     layout: Layout,
     metadata: FileMetaData,
     reader: RangeReader,
     taking: Taking,
   ): Promise<void> {
-    const ordered = this.#options.order !== undefined;
-    const uncompressed = metadata.rowGroups.reduce((sum, group) => sum + group.totalByteSize, 0);
-    // rows that are to be sorted stay in the columns, where they can be rolled back, unless they are too many
-    const held = ordered && (this.#dedupes || uncompressed <= this.#settings.sortBytes);
-    if (held) {
-      if (!this.#dedupes && builder.waitingBytes + uncompressed > this.#settings.sortBytes) {
-        await this.#flush(builder);
-      }
-      builder.parkAll();
-    } else await this.#flush(builder);
-    let open = taking.from;
-    const groupsBefore = this.#file.groupCount;
-    const { signal } = this.#options;
-    let next = 0;
-    for (let i = 0; i < metadata.rowGroups.length; i++) {
-      throwIfAborted(signal);
-      const group = metadata.rowGroups[i];
-      if (group.numRows === 0 || next++ < taking.from) continue;
-      try {
-        if (!ordered && layout.plan.identical && this.#isHealthy(group)) {
-          await this.#flush(builder);
-          await copyGroup(
-            {
-              reader,
-              metadata,
-              tree: layout.tree,
-              levels: layout.levels,
-              rowGroup: i,
-              trusted: taking.trusted,
-            },
-            this.#file,
-            this.#kernels!,
-            this.#settings.windowBytes,
-            signal,
-          );
-          open = next;
-        } else {
-          const { windowBytes } = this.#settings;
-          const large = { layout, group, reader, windowBytes, signal };
-          if (!ordered && groupBytes(group) > this.#settings.mergeGroupBytes) {
-            await this.#flush(builder);
-            await this.#addInSlices(builder, large);
-            open = next;
-          } else await appendLargeGroup(builder, this.#kernels!, large);
-          if (!held && builder.isFull) {
-            await this.#flushFull(builder);
-            open = next;
-          }
-        }
-      } catch (error) {
-        if (held) builder.rollback();
-        else {
-          this.#file.dropGroups(groupsBefore);
-          builder.reset();
-        }
-        throw atPlace(error, { rowGroup: i });
-      }
-    }
-    builder.commit();
-    if (open < next) this.#waiting.push({ ...taking, from: open });
-    if (builder.isFull) await this.#flushFull(builder);
-  }
-
-  async #addInSlices(builder: GroupBuilder, large: LargeGroup): Promise<void> {
-    const { rowGroupBytes, rowGroupRows } = this.#settings;
-    const { group } = large;
-    const rows = Math.floor(group.numRows * rowGroupBytes / groupBytes(group));
-    const sliceRows = Math.max(1, Math.min(rowGroupRows, rows));
-    await appendInSlices(
+    const { trusted, from } = taking;
+    const written = await addLargeFile({
+      kernels,
       builder,
-      this.#kernels!,
-      large,
-      sliceRows,
-      (rows) => builder.flushSlice(this.#file, rows),
-    );
-    builder.reset();
+      file: this.#file,
+      settings: this.#settings,
+      ordered: this.#options.order !== undefined,
+      dedupes: this.#dedupes,
+      flush: () => this.#flush(builder),
+      flushFull: () => this.#flushFull(builder),
+      signal: this.#options.signal,
+    }, { layout, metadata, reader, trusted, from });
+    if (written !== undefined) this.#waiting.push({ ...taking, from: written });
   }
 
   get #dedupes(): boolean {
@@ -434,9 +292,10 @@ export class PageMerge {
 
   /** Writes what waits, the page indexes and the footer. */
   async finish(): Promise<FileMetaData> {
-    if (this.#builder !== undefined && this.#builder.rows > 0) {
+    const builder = this.#instance?.builder;
+    if (builder !== undefined && builder.rows > 0) {
       this.#ranges++;
-      await this.#builder.flush(this.#file);
+      await builder.flush(this.#file);
     }
     if (this.#dedupes && this.#ranges > 1) {
       throw this.#tooManyToCompare();
