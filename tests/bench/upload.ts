@@ -18,7 +18,7 @@ const { values } = parseArgs({
   args: Deno.args,
   options: {
     /** Uploads a case. */
-    uploads: { type: "string", default: "600" },
+    uploads: { type: "string", default: "1600" },
     concurrency: { type: "string", default: "1,16,64" },
     /** Uploads of 12 tables, in process. */
     tables: { type: "string", default: "1000" },
@@ -129,8 +129,8 @@ async function measure(stack: Address): Promise<void> {
     await response.body?.cancel();
   };
 
-  await load(100, 4, upload);
-  await load(100, 4, put);
+  await load(800, 16, upload);
+  await load(800, 16, put);
   if (!values.json) {
     console.log(`uploads of ${fileBytes} bytes, ${uploads} a case\n`);
     console.log(
