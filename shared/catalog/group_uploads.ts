@@ -96,6 +96,7 @@ export function groupUploads(catalog: Catalog, options: GroupOptions = {}): Cata
 
   async function sendTogether(all: Call[]): Promise<() => void> {
     const calls = all.filter((call) => !rejectAborted(call));
+    if (calls.length === 0) return () => {};
     let settled: Awaited<ReturnType<Catalog["groupUploadCalls"]>>;
     try {
       settled = await catalog.groupUploadCalls({

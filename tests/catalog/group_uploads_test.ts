@@ -209,6 +209,19 @@ Deno.test("a call that was stopped while it waited is not sent", async () => {
   await Promise.all([first, third]);
 });
 
+Deno.test("a group whose calls were all stopped is no request", async () => {
+  const { grouped, sent, release } = recording();
+  const catalog = grouped();
+  const signal = AbortSignal.abort(new Error("the client left"));
+  const first = catalog.stageUpload(stageArgs("first"));
+  const stopped = ["a", "b"].map((name) => catalog.stageUpload(stageArgs(name), { signal }));
+  const ended = Promise.allSettled(stopped);
+  await release();
+  assert.deepEqual(sent, ["first"]);
+  assert.deepEqual((await ended).map(({ status }) => status), ["rejected", "rejected"]);
+  await first;
+});
+
 Deno.test("an answer of another shape fails its own call only", async () => {
   const { grouped, release } = recording(() => [{ answer: {} }, { answer: staged("b") }]);
   const catalog = grouped();
