@@ -1,33 +1,18 @@
 import { asSedimentError, SedimentError } from "../errors.ts";
 import { fileStatistics } from "./file_statistics.ts";
 import type { KernelLimits } from "./kernels/kernels.ts";
-import type { ZstdLoader } from "./kernels/zstd.ts";
-import type { ParquetLimits } from "./limits.ts";
 import type { MergePlan, MergeResult, Sink } from "./merge_plan.ts";
 import { type MergeSettings, mergeSettings } from "./pages/merge_settings.ts";
 import { PageMerge } from "./pages/merge_run.ts";
 import { ReadAhead } from "./pages/read_ahead.ts";
-import type { Normalize } from "./pages/run_options.ts";
-import type { PlanSource } from "./pages/source_plan.ts";
+import type { RunOptions } from "./pages/run_options.ts";
 import { isTrap, trapped } from "./kernels/trap.ts";
 import { atPlace } from "./parquet_error.ts";
 import { type RangeReader, throwIfAborted } from "./range_reader.ts";
-import { schemaFingerprint, schemaJson, type SchemaTree } from "./schema.ts";
+import { schemaFingerprint, schemaJson } from "./schema.ts";
 
-/** How a page merge runs. */
-export interface PageMergeOptions {
-  /** Replaces some of the default limits on inputs. */
-  limits?: Partial<ParquetLimits>;
-  /** Stops the merge; it then throws `aborted`, and the sink holds a part of a file. */
-  signal?: AbortSignal;
-  /** Where zstd.wasm comes from. @default node_modules of the checkout */
-  zstd?: ZstdLoader;
-  /** The output's schema. @default the first readable input's */
-  schema?: SchemaTree;
-  /** How files of other schemas fill the output's. @default only files of the output's schema are taken */
-  planSource?: (output: SchemaTree) => PlanSource;
-  /** Gives an input again in a form that the kernels know (PLAIN, uncompressed), when they don't know it. */
-  normalize?: Normalize;
+/** How a page merge runs; the order of its rows is the plan's. */
+export interface PageMergeOptions extends Omit<RunOptions, "order"> {
   /** Replaces some of the sizes by which the merge goes. */
   settings?: Partial<MergeSettings>;
   /** Replaces some of the kernels' limits. */

@@ -1,18 +1,12 @@
 import { strict as assert } from "node:assert";
-import type { PlanFile, PlanSettings } from "../../shared/compaction/data_file.ts";
+import type { PlanFile } from "../../shared/compaction/data_file.ts";
 import { planCompaction } from "../../shared/compaction/plan.ts";
 import type { UniteSchemas } from "../../shared/compaction/schema_groups.ts";
 import { uniteSchemas } from "../../shared/compaction/unite_schemas.ts";
 import type { SchemaJson } from "../../shared/parquet/schema.ts";
+import { file, now, settings } from "./plan_file.ts";
 
 const MiB = 1024 * 1024;
-const now = new Date("2026-11-22T12:00:00Z");
-const settings: PlanSettings = {
-  target_file_bytes: 32 * MiB,
-  healthy_row_group_bytes: 2 * MiB,
-  min_inputs: 4,
-  max_age_seconds: 3600,
-};
 
 const leaf = (name: string, type: string, logical?: string): SchemaJson => ({
   name,
@@ -30,27 +24,8 @@ const schemas: Record<string, SchemaJson> = {
   keyless: table(leaf("v", "INT32")),
 };
 
-let nextId = 1;
-
-function several(count: number, fingerprint: string, some: Partial<PlanFile> = {}): PlanFile[] {
-  return Array.from({ length: count }, () => {
-    const id = nextId++;
-    return {
-      id,
-      byte_length: 15_000,
-      level: 0,
-      seq_min: id,
-      seq_max: id,
-      row_count: 100,
-      row_group_count: 1,
-      uncompressed_bytes: 30_000,
-      schema_fingerprint: fingerprint,
-      state: "active",
-      uploaded_at: new Date(now.getTime() - 60_000).toISOString(),
-      ...some,
-    };
-  });
-}
+const several = (count: number, fingerprint: string, some: Partial<PlanFile> = {}) =>
+  Array.from({ length: count }, () => file({ schema_fingerprint: fingerprint, ...some }));
 
 const plan = (files: PlanFile[], dedupe_keys: string[] = [], unite: UniteSchemas = uniteSchemas) =>
   planCompaction({

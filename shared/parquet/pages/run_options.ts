@@ -15,11 +15,18 @@ export type Normalize = (
 
 /** What a run needs of the merge's options. */
 export interface RunOptions {
+  /** Replaces some of the default limits on inputs. */
   limits?: Partial<ParquetLimits>;
+  /** Stops the merge; it then throws `aborted`, and the sink holds a part of a file. */
   signal?: AbortSignal;
+  /** Where zstd.wasm comes from. @default node_modules of the checkout */
   zstd?: ZstdLoader;
+  /** The output's schema. @default the first readable input's */
   schema?: SchemaTree;
+  /** How files of other schemas fill the output's. @default only files of the output's schema are taken */
   planSource?: (output: SchemaTree) => PlanSource;
+  /** Gives an input again in a form that the kernels know (PLAIN, uncompressed), when they don't know it. */
   normalize?: Normalize;
+  /** How the rows are sorted and deduplicated; of the plan. */
   order?: MergeOrder;
 }

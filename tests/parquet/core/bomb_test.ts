@@ -10,6 +10,7 @@ import { inspectParquetBytes } from "../../../shared/parquet/inspect.ts";
 import { hostInflate, inflated } from "../../../shared/parquet/kernels/codecs.ts";
 import { codec as codecs } from "../../../shared/parquet/metadata.ts";
 import { mergeBytes } from "./merge_bytes.ts";
+import { peakAbove } from "../fuzz/peak_memory.ts";
 
 const MiB = 1024 * 1024;
 
@@ -57,28 +58,11 @@ function fileOf(codec: "GZIP" | "BROTLI", compress: (bytes: Uint8Array) => Uint8
   }));
 }
 
-/** By how much the process's memory peaked above what it had, in bytes; 0 where Linux does not tell. */
-async function peakOf(step: () => Promise<void>): Promise<number> {
-  if (Deno.build.os !== "linux") {
-    await step();
-    return 0;
-  }
-  await Deno.writeTextFile("/proc/self/clear_refs", "5");
-  const before = peak();
-  await step();
-  return peak() - before;
-}
-
-function peak(): number {
-  const status = Deno.readTextFileSync("/proc/self/status");
-  return Number(/VmHWM:\s+(\d+) kB/.exec(status)![1]) * 1024;
-}
-
 for (const codec of ["GZIP", "BROTLI"] as const) {
   Deno.test(`a merge rejects a ${codec} bomb without unpacking it, and takes its neighbours`, async () => {
     const good = fileOf(codec, compressors[codec].good);
     const bomb = fileOf(codec, compressors[codec].bomb);
-    const grown = await peakOf(async () => {
+    const grown = await peakAbove(async () => {
       const { result } = await mergeBytes([good, bomb, good], 9_000, { normalize: normalizer() });
       assert.deepEqual(result.merged, ["file0", "file2"]);
       assert.deepEqual(result.rejected.map(({ error }) => error.code), ["invalid_parquet"]);
@@ -92,7 +76,7 @@ for (const codec of ["GZIP", "BROTLI"] as const) {
     const good = fileOf(codec, compressors[codec].good);
     const bomb = fileOf(codec, compressors[codec].bomb);
     assert.equal(await checkValues(good, inspectParquetBytes(good)), !unknown);
-    const grown = await peakOf(async () => {
+    const grown = await peakAbove(async () => {
       const check = checkValues(bomb, inspectParquetBytes(bomb));
       if (unknown) return assert.equal(await check, false);
       await assert.rejects(
