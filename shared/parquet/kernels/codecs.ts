@@ -1,4 +1,5 @@
-import { brotliDecompressSync, gunzipSync } from "node:zlib";
+import { gunzipSync } from "node:zlib";
+import { unbrotli } from "../../compression/brotli.ts";
 import { gunzip } from "../../compression/gzip.ts";
 import { hostLimits } from "../../compression/host_limits.ts";
 import { codec } from "../metadata.ts";
@@ -22,11 +23,10 @@ export function hostInflate(zstd: () => Zstd | undefined, limits = hostLimits())
         return zstd()?.decompress(source, target) ? inflated.done : inflated.broken;
       }
       if (which === codec.BROTLI && !limits.brotli) return inflated.unknown;
-      const options = { maxOutputLength: Math.max(1, target.length) };
       const bytes = which === codec.BROTLI
-        ? brotliDecompressSync(source, options)
+        ? unbrotli(source, target.length)
         : limits.gzip
-        ? gunzipSync(source, options)
+        ? gunzipSync(source, { maxOutputLength: Math.max(1, target.length) })
         : gunzip(source, target.length);
       if (bytes.length !== target.length) return inflated.broken;
       target.set(bytes);
