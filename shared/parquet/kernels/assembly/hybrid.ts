@@ -169,8 +169,8 @@ export function decodeIndices(
   at = src;
   if (width == 0) {
     if (n > 0 && bound == 0) return <bool> fail(INDEX_PAST_DICTIONARY, 0, 0);
-    // runs have a length and no values; writers that leave them out leave all out
-    while (left > 0 && src < end) {
+    // runs have a length and no values; DuckDB and arrow-rs want them to reach the last value
+    while (left > 0) {
       if (!readHeader(end)) return <bool> fail(VALUES_SHORT, n - left, n);
       const count: u64 = header & 1 ? <u64> (header >> 1) << 3 : <u64> (header >> 1);
       left = count >= <u64> left ? 0 : left - <u32> count;
