@@ -2,12 +2,19 @@
 import { SedimentError } from "../errors.ts";
 import { brokenOff } from "./http_call.ts";
 import { assertObjectKey } from "./object_key.ts";
-import type { CallOptions, ObjectInfo, ObjectStore, PutOptions } from "./object_store.ts";
-import { streamParts } from "./stream_parts.ts";
+import { MemoryUpload } from "./memory_upload.ts";
+import type {
+  CallOptions,
+  ObjectInfo,
+  ObjectStore,
+  ObjectUpload,
+  PutOptions,
+} from "./object_store.ts";
+import { streamChunks } from "./stream_chunks.ts";
 
 /** One call, as the hooks see it. */
 export interface StoreCall {
-  method: keyof ObjectStore;
+  method: keyof ObjectStore | `upload.${keyof ObjectUpload}`;
   /** The key, the first of several, or the prefix. */
   key: string;
   /** For `deleteMany`: all keys; for `copy`: the destination. */
@@ -24,6 +31,8 @@ export interface MemoryStoreOptions {
   now?: () => number;
   /** More bytes are refused with `body_too_large`. @default Infinity */
   maxObjectBytes?: number;
+  /** Whether objects can be written piece by piece, as on S3. @default false */
+  uploads?: boolean;
 }
 
 /** The store, and what it holds. */
@@ -87,6 +96,25 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
     return infoOf(object);
   }
 
+  function startUpload(key: string, put: PutOptions = {}): Promise<ObjectUpload> {
+    return during({ method: "startUpload", key }, put, () => {
+      assertObjectKey(key);
+      return new MemoryUpload({
+        during: (step, effect) => during({ method: `upload.${step}`, key }, put, effect),
+        read({ key, etag, start, length }) {
+          const object = find(key);
+          const bytes = object.bytes.slice(start, start + length);
+          if (object.etag === etag && bytes.byteLength === length) return bytes;
+          throw new SedimentError(
+            "store_failed",
+            `${key} has the ETag ${object.etag}, not ${etag}`,
+          );
+        },
+        store: (bytes) => store(key, bytes, put),
+      });
+    });
+  }
+
   return {
     objects,
 
@@ -101,6 +129,8 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
         return store(key, bytes, put);
       });
     },
+
+    startUpload: options.uploads === true ? startUpload : undefined,
 
     get(key, call) {
       return during({ method: "get", key }, call, () => find(key).bytes.slice());
@@ -185,7 +215,7 @@ async function readAll(
   signal?: AbortSignal,
 ): Promise<Uint8Array> {
   try {
-    const parts = await Array.fromAsync(streamParts(stream, 1024 * 1024, signal));
+    const parts = await Array.fromAsync(streamChunks(stream, signal));
     const bytes = new Uint8Array(parts.reduce((size, part) => size + part.byteLength, 0));
     let at = 0;
     for (const part of parts) {

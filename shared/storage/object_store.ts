@@ -44,11 +44,46 @@ export interface PutOptions extends CallOptions {
   wantsEtag?: boolean;
 }
 
+/** Bytes of an object, as it was when it had that ETag. */
+export interface StoredRange {
+  key: string;
+  /** Without quotes, as {@link ObjectInfo} has it. */
+  etag: string;
+  start: number;
+  length: number;
+}
+
+/**
+ * An object on its way, piece by piece: once {@link finish} was done it is there, whole, and never before. What dies
+ * with its writer stays invisible ({@link ObjectStore.abandonUploads}). Calls come one after the other.
+ */
+export interface ObjectUpload {
+  /** Bytes that are in memory now: what was not yet sent, and what is on its way. */
+  readonly heldBytes: number;
+  /** Ranges shorter than this are not worth {@link copyFrom}. */
+  readonly smallestCopy: number;
+  /** Appends a copy of the bytes. Resolves when more may come: who is faster than the store waits here. */
+  write(chunk: Uint8Array): Promise<void>;
+  /**
+   * Appends a range of another object of this store. The store copies it by itself as far as its rules on parts allow;
+   * the rest is read and sent. `store_failed` also when the object has another ETag by now.
+   */
+  copyFrom(range: StoredRange): Promise<void>;
+  /**
+   * Ends the object; `already_stored` as for a put. May be called again when it failed, which is how to learn whether
+   * a lost answer was a success; then it gives what the first call should have given.
+   */
+  finish(): Promise<ObjectInfo>;
+  /** Gives up what is not finished, also after the signal fired. Never throws. */
+  abort(): Promise<void>;
+}
+
 /**
  * Objects under keys (`object_key.ts` says which; others are `invalid_name`). All methods throw
  * `SedimentError`: `store_failed` (retryable) when the store does not answer as it should, `aborted` when the
  * signal fired, `misconfigured` when there is no such bucket or the key to it is refused, `body_too_large`
- * when the bucket does not take that many bytes. Nothing is retried here: callers know what a retry may cost.
+ * when the bucket does not take that many bytes. Nothing is retried here, for callers know what a
+ * retry may cost; except the parts of a stream, which nobody else has any more.
  * A write that throws leaves no object, or, when its answer was lost, the whole one; never a part of it.
  */
 export interface ObjectStore {
@@ -60,6 +95,16 @@ export interface ObjectStore {
     body: ReadableStream<Uint8Array>,
     options?: PutOptions & { size?: number },
   ): Promise<ObjectInfo>;
+  /**
+   * Begins an object that is written piece by piece. Not every store can: Supabase Storage takes one PUT of known
+   * bytes.
+   */
+  startUpload?(key: string, options?: PutOptions): Promise<ObjectUpload>;
+  /**
+   * Gives up uploads below a prefix that were begun before a time and never ended: nobody sees their parts, and
+   * somebody pays for them. Resolves to how many there were.
+   */
+  abandonUploads?(prefix: string, before: Date, options?: CallOptions): Promise<number>;
   /** The whole object; `object_missing` when there is none. */
   get(key: string, options?: CallOptions): Promise<Uint8Array>;
   /**

@@ -6,16 +6,24 @@ import { brokenOff, failed, readExactly, type RequestContext, sliceOf } from "./
 import { assertObjectKey, encodeObjectKey } from "./object_key.ts";
 import type { ListedObject, ObjectInfo, ObjectStore, PutOptions } from "./object_store.ts";
 import { createS3Client, type S3ClientOptions } from "./s3_client.ts";
-import { unquoted, uploadMultipart } from "./s3_upload.ts";
+import { unquoted } from "./s3_multipart.ts";
+import { abandonUploads } from "./s3_unfinished.ts";
+import { S3Upload } from "./s3_upload.ts";
 import { elements, elementText, escapeXml } from "./s3_xml.ts";
-import { streamParts } from "./stream_parts.ts";
+import { streamChunks } from "./stream_chunks.ts";
+import type { Tries } from "./try_again.ts";
 
 /** Where a store is, who may use it, and how streams are cut. */
 export interface S3StoreOptions extends S3ClientOptions {
-  /** Bytes of a part of a multipart upload; S3 wants at least 5 MiB. @default 8388608 */
+  /**
+   * Bytes of a part of a multipart upload; S3 wants at least 5 MiB, and 10,000 parts at most. Small ones let more of a
+   * copied range be whole parts. @default 5242880
+   */
   partBytes?: number;
-  /** Parts on their way at once; a stream holds one part more in memory. @default 2 */
+  /** Parts on their way at once; a stream holds one part more in memory. @default 3 */
   partConcurrency?: number;
+  /** How often the requests of a multipart upload are tried. */
+  partTries?: Tries;
   /** Seconds that a signed upload URL lives. @default 7200, as on Supabase */
   signedUploadSeconds?: number;
 }
@@ -26,7 +34,7 @@ const maxSignedSeconds = 604_800;
 /** Opens a store; nothing is sent until it is used. */
 export function createS3Store(options: S3StoreOptions): ObjectStore {
   const client = createS3Client(options);
-  const { partBytes = 8 * 1024 * 1024, partConcurrency = 2, signedUploadSeconds = 7200 } = options;
+  const { partBytes = 5 * 1024 * 1024, partConcurrency = 3, signedUploadSeconds = 7200 } = options;
 
   async function putWhole(
     context: RequestContext,
@@ -42,11 +50,23 @@ export function createS3Store(options: S3StoreOptions): ObjectStore {
     return { size: body.byteLength, etag: unquoted(answer.headers.get("etag")), contentType };
   }
 
-  /** Not every server minds If-None-Match on Complete and Copy, so these look first. */
+  /** Not every server minds If-None-Match on Copy, so it looks first. */
   async function refuseExisting(key: string, signal?: AbortSignal): Promise<void> {
     if (await store.head(key, { signal })) {
       throw new SedimentError("already_stored", `There is already an object ${key}`);
     }
+  }
+
+  function upload(key: string, put: PutOptions): S3Upload {
+    assertObjectKey(key);
+    return new S3Upload(client, key, {
+      bucket: options.bucket,
+      contentType: put.contentType ?? "application/octet-stream",
+      upsert: put.upsert ?? false,
+      partBytes,
+      concurrency: partConcurrency,
+      tries: options.partTries,
+    }, put.signal);
   }
 
   const store: ObjectStore = {
@@ -56,26 +76,25 @@ export function createS3Store(options: S3StoreOptions): ObjectStore {
     },
 
     async putStream(key, body, put = {}) {
-      const context = { action: "put", key, signal: put.signal };
-      const parts = streamParts(body, partBytes, put.signal);
+      let started: S3Upload | undefined;
       try {
-        assertObjectKey(key);
-        const first = await parts.next();
-        if (first.value!.byteLength < partBytes) return await putWhole(context, first.value!, put);
-        if (!put.upsert) await refuseExisting(key, put.signal);
-        const contentType = put.contentType ?? "application/octet-stream";
-        const { size, etag } = await uploadMultipart(client, context, chain(first.value!, parts), {
-          contentType,
-          ifAbsent: !put.upsert,
-          concurrency: partConcurrency,
-        });
-        return { size, etag, contentType };
+        started = upload(key, put);
+        for await (const chunk of streamChunks(body, put.signal)) await started.write(chunk);
+        return await started.finish();
       } catch (thrown) {
-        throw brokenOff(context, thrown);
+        await started?.abort();
+        throw brokenOff({ action: "put", key, signal: put.signal }, thrown);
       } finally {
-        await parts.return(undefined);
         if (!body.locked) await body.cancel().catch(() => {});
       }
+    },
+
+    startUpload(key, put = {}) {
+      return Promise.try(() => upload(key, put));
+    },
+
+    abandonUploads(prefix, before, call) {
+      return abandonUploads(client, prefix, before, call);
     },
 
     async get(key, { signal } = {}) {
@@ -167,14 +186,6 @@ export function createS3Store(options: S3StoreOptions): ObjectStore {
     },
   };
   return store;
-}
-
-async function* chain(
-  first: Uint8Array<ArrayBuffer>,
-  rest: AsyncIterable<Uint8Array<ArrayBuffer>>,
-): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  yield first;
-  yield* rest;
 }
 
 function listedObject(xml: string): ListedObject {

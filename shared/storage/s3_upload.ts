@@ -1,110 +1,240 @@
-/** Multipart upload: a stream of unknown length becomes an object in parts of one size. */
-import { brokenOff, failed, type RequestContext } from "./http_call.ts";
+/** An object that goes to S3 as it comes: a part is filled while others are on their way. */
+import { SedimentError } from "../errors.ts";
+import { brokenOff, type RequestContext } from "./http_call.ts";
+import type { ObjectInfo, ObjectUpload, StoredRange } from "./object_store.ts";
 import type { S3Client } from "./s3_client.ts";
-import { elementText, escapeXml } from "./s3_xml.ts";
+import { type MultipartTarget, S3Multipart, type UploadedPart } from "./s3_multipart.ts";
+import { type Tries, tryAgain } from "./try_again.ts";
 
-/** How an upload is cut. */
-export interface MultipartOptions {
-  contentType: string;
-  /** Whether Complete asks that there is no object yet. */
-  ifAbsent: boolean;
-  /** Parts that are on their way at once, each held in memory. */
+/** How an object is cut and sent. */
+export interface S3UploadOptions extends MultipartTarget {
+  bucket: string;
+  /** Bytes of each part but the last. */
+  partBytes: number;
+  /** Parts on their way at once. */
   concurrency: number;
-}
-
-/** What S3 gave for one part. */
-interface UploadedPart {
-  number: number;
-  etag: string;
+  tries?: Tries;
 }
 
 /**
- * Uploads parts in order, a few at a time, and completes. On any failure the upload is aborted, so that its
- * parts aren't kept (and paid for).
- * @param parts all but the last of one size of at least 5 MiB (R2 wants them equal)
- * @returns size in bytes, and the ETag without quotes
+ * At most `concurrency + 1` parts are in memory; one more while a range that is copied begins or ends inside of a
+ * part. What fits into one part is a single PUT. An object is made by its last request only, and never twice: the
+ * mark in its metadata tells whether it was, when the answer got lost.
  */
-export async function uploadMultipart(
-  client: S3Client,
-  context: RequestContext,
-  parts: AsyncIterable<Uint8Array<ArrayBuffer>>,
-  { contentType, ifAbsent, concurrency }: MultipartOptions,
-): Promise<{ size: number; etag: string }> {
-  const { key } = context;
-  const created = await client.sendForXml(context, "POST", key, {
-    query: { uploads: "" },
-    headers: { "content-type": contentType },
-  });
-  const uploadId = elementText(created, "UploadId");
-  if (!uploadId) throw failed(context, "no UploadId came for a multipart upload");
+export class S3Upload implements ObjectUpload {
+  readonly smallestCopy: number;
+  readonly #requests: S3Multipart;
+  readonly #context: RequestContext & { signal: AbortSignal };
+  readonly #options: S3UploadOptions;
+  readonly #stop = new AbortController();
+  #uploadId: string | undefined;
+  readonly #parts: UploadedPart[] = [];
+  readonly #underway = new Set<Promise<void>>();
+  #failure: unknown;
+  /** The part that is being filled, and how far; and parts whose memory is free again. */
+  #part: Uint8Array<ArrayBuffer> | undefined;
+  #filled = 0;
+  readonly #spare: Uint8Array<ArrayBuffer>[] = [];
+  /** Where the part that is being filled is a range to be copied, that; shorter than a part. */
+  #range: StoredRange | undefined;
+  #reading = 0;
+  #sending = 0;
+  #size = 0;
+  #done: ObjectInfo | undefined;
 
-  const underway = new Set<Promise<void>>();
-  const uploaded: UploadedPart[] = [];
-  try {
-    let size = 0;
-    let number = 0;
-    let failure: unknown;
-    for await (const body of parts) {
-      const part = { number: ++number, etag: "" };
-      uploaded.push(part);
-      size += body.byteLength;
-      const upload = sendPart(client, context, uploadId, part, body)
-        .catch((thrown) => void (failure ??= thrown))
-        .finally(() => underway.delete(upload));
-      underway.add(upload);
-      if (underway.size >= concurrency) await Promise.race(underway);
-      if (failure) throw failure;
-    }
-    await Promise.all(underway);
-    if (failure) throw failure;
-    const completed = await client.sendForXml(context, "POST", key, {
-      query: { uploadId },
-      headers: { "content-type": "application/xml", ...(ifAbsent ? { "if-none-match": "*" } : {}) },
-      body: completion(uploaded),
-    });
-    return { size, etag: unquoted(elementText(completed, "ETag")) };
-  } catch (thrown) {
-    await Promise.all(underway);
-    await abort(client, context, uploadId);
-    throw brokenOff(context, thrown);
+  /** @param signal stops every request but the abort */
+  constructor(
+    client: S3Client,
+    key: string,
+    options: S3UploadOptions,
+    signal?: AbortSignal,
+  ) {
+    const stop = this.#stop.signal;
+    this.#context = {
+      action: "put",
+      key,
+      signal: signal === undefined ? stop : AbortSignal.any([signal, stop]),
+    };
+    this.#options = options;
+    this.#requests = new S3Multipart(client, options.bucket, this.#context, options);
+    this.smallestCopy = options.partBytes;
   }
-}
 
-/** An ETag without its quotes. */
-export function unquoted(etag: string | null | undefined): string {
-  return (etag ?? "").replace(/^(W\/)?"(.*)"$/, "$2");
-}
+  get heldBytes(): number {
+    return this.#filled + this.#sending + this.#reading;
+  }
 
-async function sendPart(
-  client: S3Client,
-  context: RequestContext,
-  uploadId: string,
-  part: UploadedPart,
-  body: Uint8Array<ArrayBuffer>,
-): Promise<void> {
-  const answer = await client.send(context, "PUT", context.key, {
-    query: { partNumber: String(part.number), uploadId },
-    body,
-  });
-  await answer.body?.cancel();
-  part.etag = answer.headers.get("etag") ?? "";
-  if (!part.etag) throw failed(context, `part ${part.number} came back without an ETag`);
-}
+  async write(chunk: Uint8Array): Promise<void> {
+    this.#assertOpen();
+    await this.#readRange();
+    await this.#append(chunk);
+  }
 
-function completion(parts: UploadedPart[]): string {
-  const rows = parts.map(({ number, etag }) =>
-    `<Part><PartNumber>${number}</PartNumber><ETag>${escapeXml(etag)}</ETag></Part>`
-  );
-  return `<CompleteMultipartUpload>${rows.join("")}</CompleteMultipartUpload>`;
-}
+  async copyFrom({ key, etag, start, length }: StoredRange): Promise<void> {
+    this.#assertOpen();
+    if (length === 0) return;
+    const before = this.#range;
+    if (before !== undefined && (before.key !== key || before.start + before.length !== start)) {
+      await this.#readRange();
+    }
+    if (this.#filled > 0) {
+      const head = Math.min(length, this.#options.partBytes - this.#filled);
+      await this.#append(await this.#read({ key, etag, start, length: head }));
+      start += head;
+      length -= head;
+    }
+    if (length === 0) return;
+    const range = this.#range ?? { key, etag, start, length: 0 };
+    this.#range = range;
+    range.length += length;
+    const { partBytes } = this.#options;
+    while (range.length >= partBytes) {
+      const part = { ...range, length: partBytes };
+      await this.#begin((id, number) => this.#requests.copy(id, number, part));
+      range.start += partBytes;
+      range.length -= partBytes;
+      this.#size += partBytes;
+    }
+    if (range.length === 0) this.#range = undefined;
+  }
 
-/** Gives up an upload, also after its own signal fired; a bucket's lifecycle rule takes what is missed. */
-async function abort(client: S3Client, context: RequestContext, uploadId: string): Promise<void> {
-  const anew = { ...context, action: "abort the upload of", signal: AbortSignal.timeout(10_000) };
-  try {
-    const answer = await client.send(anew, "DELETE", context.key, { query: { uploadId } });
-    await answer.body?.cancel();
-  } catch {
-    // the first failure is the one to tell
+  async finish(): Promise<ObjectInfo> {
+    if (this.#done !== undefined) return this.#done;
+    this.#assertOpen();
+    await this.#readRange();
+    if (this.#uploadId !== undefined) {
+      if (this.#filled > 0) await this.#sendPart();
+      await Promise.all(this.#underway);
+      this.#assertOpen();
+    }
+    const { contentType } = this.#options;
+    const etag = await this.#again(() => this.#makeObject());
+    this.#forget();
+    return this.#done = { size: this.#size, etag, contentType };
+  }
+
+  async abort(): Promise<void> {
+    if (this.#done !== undefined) return;
+    this.#failure ??= new SedimentError(
+      "aborted",
+      `The upload of ${this.#context.key} was given up`,
+    );
+    this.#stop.abort(this.#failure);
+    await Promise.all(this.#underway);
+    this.#forget();
+    if (this.#uploadId === undefined) return;
+    await this.#requests.abort(this.#uploadId);
+    this.#uploadId = undefined;
+  }
+
+  #assertOpen(): void {
+    if (this.#failure !== undefined) throw brokenOff(this.#context, this.#failure);
+    if (this.#done === undefined) return;
+    throw new SedimentError("internal", `The upload of ${this.#context.key} has ended`);
+  }
+
+  /** The last request, and what it came to where its answer is no answer. */
+  async #makeObject(): Promise<string> {
+    const { upsert } = this.#options;
+    try {
+      if (this.#uploadId === undefined) {
+        const body = this.#part?.subarray(0, this.#filled) ?? new Uint8Array();
+        return await this.#requests.putWhole(body);
+      }
+      // Not every server minds If-None-Match here, nor does each answer the second of two completions.
+      const found = await this.#requests.look();
+      if (found?.ours) return found.etag;
+      if (found && !upsert) throw this.#taken();
+      const etag = await this.#requests.complete(this.#uploadId, this.#parts);
+      // Ceph 16 tells the ETag only when it is asked to complete once more.
+      return etag || (await this.#requests.look())?.etag || "";
+    } catch (thrown) {
+      if (!(thrown instanceof SedimentError) || thrown.code !== "already_stored") throw thrown;
+      const found = await this.#requests.look();
+      if (found?.ours) return found.etag;
+      throw thrown;
+    }
+  }
+
+  #taken(): SedimentError {
+    return new SedimentError("already_stored", `There is already an object ${this.#context.key}`);
+  }
+
+  async #append(chunk: Uint8Array): Promise<void> {
+    const { partBytes } = this.#options;
+    for (let rest = chunk; rest.byteLength > 0;) {
+      this.#part ??= this.#spare.pop() ?? new Uint8Array(partBytes);
+      const taken = rest.subarray(0, partBytes - this.#filled);
+      this.#part.set(taken, this.#filled);
+      this.#filled += taken.byteLength;
+      this.#size += taken.byteLength;
+      rest = rest.subarray(taken.byteLength);
+      if (this.#filled === partBytes) await this.#sendPart();
+    }
+  }
+
+  /** Reads the range that waits to be copied, since it does not fill a part by itself. */
+  async #readRange(): Promise<void> {
+    const range = this.#range;
+    if (range === undefined) return;
+    this.#range = undefined;
+    await this.#append(await this.#read(range));
+  }
+
+  async #read(range: StoredRange): Promise<Uint8Array> {
+    this.#reading = range.length;
+    try {
+      return await this.#again(() => this.#requests.read(range));
+    } catch (thrown) {
+      throw this.#failure ??= thrown;
+    } finally {
+      this.#reading = 0;
+    }
+  }
+
+  async #sendPart(): Promise<void> {
+    const part = this.#part!;
+    const body = part.subarray(0, this.#filled);
+    this.#part = undefined;
+    this.#filled = 0;
+    await this.#begin(async (id, number) => {
+      const etag = await this.#requests.send(id, number, body);
+      this.#spare.push(part);
+      return etag;
+    }, body.byteLength);
+  }
+
+  /** Begins to send the next part, once less than `concurrency` others are on their way. */
+  async #begin(
+    send: (uploadId: string, number: number) => Promise<string>,
+    bytes = 0,
+  ): Promise<void> {
+    this.#sending += bytes;
+    try {
+      const uploadId = this.#uploadId ??= await this.#again(() => this.#requests.create());
+      while (this.#underway.size >= this.#options.concurrency) await Promise.race(this.#underway);
+      if (this.#failure !== undefined) throw this.#failure;
+      const part = { number: this.#parts.length + 1, etag: "" };
+      this.#parts.push(part);
+      const sending = this.#again(() => send(uploadId, part.number))
+        .then((etag) => void (part.etag = etag), (thrown) => void (this.#failure ??= thrown))
+        .finally(() => {
+          this.#sending -= bytes;
+          this.#underway.delete(sending);
+        });
+      this.#underway.add(sending);
+    } catch (thrown) {
+      throw brokenOff(this.#context, this.#failure ??= thrown);
+    }
+  }
+
+  #again<T>(call: () => Promise<T>): Promise<T> {
+    return tryAgain(call, this.#context.signal, this.#options.tries);
+  }
+
+  #forget(): void {
+    this.#part = undefined;
+    this.#filled = 0;
+    this.#spare.length = 0;
   }
 }

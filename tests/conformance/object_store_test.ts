@@ -6,16 +6,19 @@ import { createS3Double } from "../storage/s3_double.ts";
 import { freshStandIn } from "../storage/fresh_stand_in.ts";
 import { secretKey } from "../storage/serve_stand_in.ts";
 import { objectStoreConformance } from "./object_store.ts";
+import { objectUploadConformance } from "./object_upload.ts";
 
 const maxObjectBytes = 24_000_000;
 
-objectStoreConformance("memory store", () =>
+const memoryStore = () =>
   Promise.resolve({
-    store: createMemoryStore({ maxObjectBytes }),
+    store: createMemoryStore({ maxObjectBytes, uploads: true }),
     close: () => Promise.resolve(),
     fetchable: false,
     maxObjectBytes,
-  }));
+  });
+objectStoreConformance("memory store", memoryStore);
+objectUploadConformance("memory store", memoryStore);
 
 objectStoreConformance("supabase store on the Storage stand-in", async () => {
   const { url, close } = await freshStandIn({ maxObjectBytes });
@@ -27,7 +30,7 @@ objectStoreConformance("supabase store on the Storage stand-in", async () => {
 });
 
 // Against a double, so that the S3 store is tried everywhere; s3_store_test.ts has the real ones.
-objectStoreConformance("s3 store on a double", () =>
+const s3OnDouble = () =>
   Promise.resolve({
     store: createS3Store({
       endpoint: "https://s3.test",
@@ -35,7 +38,10 @@ objectStoreConformance("s3 store on a double", () =>
       accessKeyId: "id",
       secretAccessKey: "secret",
       fetch: createS3Double().fetch,
+      partTries: { waitMs: 1 },
     }),
     close: () => Promise.resolve(),
     fetchable: false,
-  }));
+  });
+objectStoreConformance("s3 store on a double", s3OnDouble);
+objectUploadConformance("s3 store on a double", s3OnDouble);

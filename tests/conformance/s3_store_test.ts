@@ -4,8 +4,10 @@
  */
 import { AwsV4Signer } from "aws4fetch";
 
+import type { ObjectStore } from "../../shared/storage/object_store.ts";
 import { createS3Store } from "../../shared/storage/s3_store.ts";
 import { objectStoreConformance } from "./object_store.ts";
+import { objectUploadConformance } from "./object_upload.ts";
 import { hasRadosGateway, startRadosGateway } from "./radosgw.ts";
 
 const env = (name: string) => Deno.env.get(`S3_CONFORMANCE_${name}`);
@@ -18,23 +20,22 @@ if (env("ENDPOINT")) {
     accessKeyId: env("ACCESS_KEY_ID") ?? "",
     secretAccessKey: env("SECRET_ACCESS_KEY") ?? "",
   });
-  objectStoreConformance(
-    `s3 store on ${env("ENDPOINT")}`,
-    () => Promise.resolve({ store, close: () => Promise.resolve() }),
-  );
+  hold(`s3 store on ${env("ENDPOINT")}`, store);
 } else if (hasRadosGateway()) {
   // Started here and not in a test: the daemons outlive each of them.
   const gateway = await startRadosGateway();
   globalThis.addEventListener("unload", () => gateway.stopNow());
   const location = { ...gateway, region: "us-east-1", bucket: "sediment" };
   await createBucket(location);
-  const store = createS3Store(location);
-  objectStoreConformance(
-    "s3 store on Ceph",
-    () => Promise.resolve({ store, close: () => Promise.resolve() }),
-  );
+  hold("s3 store on Ceph", createS3Store(location));
 } else {
   console.log("skipped: the S3 store on a real S3 (no S3_CONFORMANCE_ENDPOINT, no Ceph installed)");
+}
+
+function hold(name: string, store: ObjectStore): void {
+  const open = () => Promise.resolve({ store, close: () => Promise.resolve() });
+  objectStoreConformance(name, open);
+  objectUploadConformance(name, open);
 }
 
 async function createBucket(

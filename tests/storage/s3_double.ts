@@ -1,6 +1,6 @@
 /**
  * An S3 in memory behind a `fetch`, for what a real one can't be made to do: fail on command, and tell which
- * requests came. It checks no signatures; Ceph does (tests/conformance/s3_store_test.ts).
+ * requests came. Its parts are held to the rules of S3 and of R2. It checks no signatures; Ceph does (tests/conformance/s3_store_test.ts).
  */
 import { createHash } from "node:crypto";
 
@@ -19,15 +19,28 @@ interface Stored {
   etag: string;
   type: string;
   at: Date;
+  /** Value of x-amz-meta-sediment-upload. */
+  mark?: string | null;
+}
+
+interface Unfinished {
+  key: string;
+  type: string;
+  mark: string | null;
+  begun: Date;
+  /** Part number → bytes. */
+  parts: Map<number, Uint8Array<ArrayBuffer>>;
 }
 
 /** The double, and what may be seen and set of it. */
 export interface S3Double {
   fetch: typeof fetch;
   objects: Map<string, Stored>;
-  /** Uploads that are neither completed nor aborted: id → part number → bytes. */
-  uploads: Map<string, Map<number, Uint8Array<ArrayBuffer>>>;
+  /** Uploads that are neither completed nor aborted, by id. */
+  uploads: Map<string, Unfinished>;
   requests: SeenRequest[];
+  /** Does what a request asks for, unseen. */
+  respond(request: SeenRequest): Response;
   /** Answers in the double's stead where it gives a Response; may throw as fetch does. */
   intercept?: (request: SeenRequest) => Response | undefined | Promise<Response | undefined>;
 }
@@ -38,6 +51,7 @@ export function createS3Double(): S3Double {
     objects: new Map(),
     uploads: new Map(),
     requests: [],
+    respond: (request) => respond(double, request),
     async fetch(input, init = {}) {
       init.signal?.throwIfAborted();
       const url = new URL(String(input));
@@ -78,33 +92,54 @@ function respond(double: S3Double, { method, key, query, headers, body }: SeenRe
     for (const each of keys) objects.delete(each);
     return xml("<DeleteResult></DeleteResult>");
   }
+  if (key === "" && method === "GET" && query.has("uploads")) return listUploads(double, query);
   if (key === "" && method === "GET") return list(double, query);
 
+  const mark = headers.get("x-amz-meta-sediment-upload");
   if (method === "POST" && query.has("uploads")) {
     const id = crypto.randomUUID();
-    uploads.set(id, new Map());
+    uploads.set(id, { key, type, mark, begun: new Date(), parts: new Map() });
     return xml(
       `<InitiateMultipartUploadResult><UploadId>${id}</UploadId></InitiateMultipartUploadResult>`,
     );
   }
+  const source = copySource(double, headers);
+  if (source instanceof Response) return source;
   if (uploadId !== null) {
-    const parts = uploads.get(uploadId);
-    if (!parts) return s3Error(404, "NoSuchUpload");
+    const upload = uploads.get(uploadId);
+    if (upload?.key !== key) return s3Error(404, "NoSuchUpload");
+    const { parts } = upload;
     if (method === "PUT") {
-      parts.set(Number(query.get("partNumber")), body);
-      return new Response(null, { headers: { etag: `"${md5(body)}"` } });
+      const [first, last] = (headers.get("x-amz-copy-source-range") ?? "").replace("bytes=", "")
+        .split("-").map(Number);
+      if (source && !(last < source.bytes.length)) return s3Error(400, "InvalidArgument");
+      const part = source ? source.bytes.slice(first, last + 1) : body;
+      parts.set(Number(query.get("partNumber")), part);
+      const etag = `"${md5(part)}"`;
+      if (source) return xml(`<CopyPartResult><ETag>${etag}</ETag></CopyPartResult>`);
+      return new Response(null, { headers: { etag } });
     }
     if (method === "POST" && taken()) return s3Error(412, "PreconditionFailed");
-    uploads.delete(uploadId);
-    if (method === "DELETE") return new Response(null, { status: 204 });
-    const inOrder = [...parts].sort(([a], [b]) => a - b);
-    if (inOrder.slice(0, -1).some(([, part]) => part.length !== inOrder[0][1].length)) {
+    if (method === "DELETE") {
+      uploads.delete(uploadId);
+      return new Response(null, { status: 204 });
+    }
+    const told = [...new TextDecoder().decode(body).matchAll(/<PartNumber>(\d+)<.*?<ETag>(.*?)</g)];
+    if (told.some(([, number, etag]) => unescape(etag) !== `"${md5(parts.get(+number)!)}"`)) {
+      return s3Error(400, "InvalidPart");
+    }
+    const inOrder = told.map(([, number]) => parts.get(Number(number))!);
+    if (inOrder.slice(0, -1).some((part) => part.length < 5 * 1024 * 1024)) {
+      return s3Error(400, "EntityTooSmall");
+    }
+    if (inOrder.slice(0, -1).some((part) => part.length !== inOrder[0].length)) {
       return s3Error(400, "InvalidPart"); // as R2, which wants parts of one size
     }
-    const bytes = new Uint8Array(inOrder.reduce((size, [, part]) => size + part.length, 0));
-    inOrder.reduce((at, [, part]) => (bytes.set(part, at), at + part.length), 0);
-    const etag = `${md5(bytes)}-${parts.size}`;
-    objects.set(key, { bytes, etag, type, at: new Date() });
+    uploads.delete(uploadId);
+    const bytes = new Uint8Array(inOrder.reduce((size, part) => size + part.length, 0));
+    inOrder.reduce((at, part) => (bytes.set(part, at), at + part.length), 0);
+    const etag = `${md5(bytes)}-${inOrder.length}`;
+    objects.set(key, { bytes, etag, type: upload.type, at: new Date(), mark: upload.mark });
     return xml(
       `<CompleteMultipartUploadResult><ETag>&quot;${etag}&quot;</ETag></CompleteMultipartUploadResult>`,
     );
@@ -112,15 +147,27 @@ function respond(double: S3Double, { method, key, query, headers, body }: SeenRe
 
   if (method === "PUT") {
     if (taken()) return s3Error(412, "PreconditionFailed");
-    const source = headers.get("x-amz-copy-source");
-    const from = source && objects.get(decodeURIComponent(source).replace(/^\/b\//, ""));
-    if (source && !from) return s3Error(404, "NoSuchKey");
-    const stored = from || { bytes: body, etag: md5(body), type, at: new Date() };
+    const stored = source ?? { bytes: body, etag: md5(body), type, at: new Date(), mark };
     objects.set(key, stored);
     if (source) return xml(`<CopyObjectResult><ETag>"${stored.etag}"</ETag></CopyObjectResult>`);
     return new Response(null, { headers: { etag: `"${stored.etag}"` } });
   }
+  const ifMatch = headers.get("if-match");
+  if (ifMatch !== null && ifMatch !== `"${objects.get(key)?.etag}"`) {
+    return s3Error(412, "PreconditionFailed");
+  }
   return read(objects.get(key), method, headers.get("range"));
+}
+
+/** The object that a request copies, the answer when it can't, undefined when it copies none. */
+function copySource({ objects }: S3Double, headers: Headers): Stored | Response | undefined {
+  const source = headers.get("x-amz-copy-source");
+  if (source === null) return undefined;
+  const object = objects.get(decodeURIComponent(source).replace(/^\/b\//, ""));
+  if (object === undefined) return s3Error(404, "NoSuchKey");
+  const ifMatch = headers.get("x-amz-copy-source-if-match");
+  if (ifMatch === null || ifMatch === `"${object.etag}"`) return object;
+  return s3Error(412, "PreconditionFailed");
 }
 
 function read(object: Stored | undefined, method: string, range: string | null): Response {
@@ -134,6 +181,7 @@ function read(object: Stored | undefined, method: string, range: string | null):
     "last-modified": object.at.toUTCString(),
     "content-length": String(size),
   });
+  if (object.mark) headers.set("x-amz-meta-sediment-upload", object.mark);
   if (method === "HEAD") return new Response(null, { headers });
   if (!range) return new Response(object.bytes, { headers });
   const [start, last] = range.replace("bytes=", "").split("-").map(Number);
@@ -161,6 +209,28 @@ function list({ objects }: S3Double, query: URLSearchParams): Response {
       `</IsTruncated>${rows.join("")}` +
       (truncated ? `<NextContinuationToken>${escape(page.at(-1)!)}</NextContinuationToken>` : "") +
       "</ListBucketResult>",
+  );
+}
+
+/** Pages of two, so that they are turned. */
+function listUploads({ uploads }: S3Double, query: URLSearchParams): Response {
+  const place = (key: string | null, id: string | null) => `${key ?? ""}\0${id ?? ""}`;
+  const after = place(query.get("key-marker"), query.get("upload-id-marker"));
+  const all = [...uploads].map(([id, upload]) => ({ id, ...upload })).filter(({ id, key }) =>
+    key.startsWith(query.get("prefix") ?? "") && place(key, id) > after
+  ).sort((a, b) => place(a.key, a.id) < place(b.key, b.id) ? -1 : 1);
+  const page = all.slice(0, 2), last = page.at(-1);
+  const rows = page.map(({ id, key, begun }) =>
+    `<Upload><Key>${escape(key)}</Key><UploadId>${id}</UploadId>` +
+    `<Initiated>${begun.toISOString()}</Initiated></Upload>`
+  );
+  return xml(
+    `<ListMultipartUploadsResult><IsTruncated>${page.length < all.length}</IsTruncated>` +
+      (last
+        ? `<NextKeyMarker>${escape(last.key)}</NextKeyMarker>` +
+          `<NextUploadIdMarker>${last.id}</NextUploadIdMarker>`
+        : "") +
+      `${rows.join("")}</ListMultipartUploadsResult>`,
   );
 }
 

@@ -16,6 +16,7 @@ function storeOn(double: S3Double, options: Partial<S3StoreOptions> = {}) {
     secretAccessKey: "secret",
     fetch: double.fetch,
     partBytes,
+    partTries: { waitMs: 1 },
     ...options,
   });
 }
