@@ -1,9 +1,12 @@
+import type { RangeReader } from "../range_reader.ts";
 import type { ThriftWriter } from "../thrift.ts";
 
 /** Takes a file's bytes in order; opening, closing and giving up are the caller's. */
 export interface ByteSink {
   /** Resolves when more may be written; the bytes may be reused afterwards. */
   write(chunk: Uint8Array): Promise<void>;
+  /** As `copy` of the merge's Sink. */
+  copy?(input: RangeReader, start: number, length: number): Promise<boolean>;
 }
 
 /** Small writes are joined to blocks of this size. */
@@ -33,6 +36,15 @@ export class FileWriter {
     this.#block ??= new Uint8Array(blockBytes);
     this.#block.set(bytes, this.#used);
     this.#used += bytes.length;
+  }
+
+  /** Appends a range of an input without reading it; false when the sink can't, and nothing was appended. */
+  async copy(input: RangeReader, start: number, length: number): Promise<boolean> {
+    if (this.#sink.copy === undefined) return false;
+    await this.flush();
+    if (!await this.#sink.copy(input, start, length)) return false;
+    this.offset += length;
+    return true;
   }
 
   /** Appends what a Thrift writer holds. */
