@@ -43,6 +43,8 @@ export interface FooterTotals {
   rowGroupCount: number;
   compressedBytes: number;
   uncompressedBytes: number;
+  /** Of all chunks, nulls and the entries of lists counted. */
+  valueCount: number;
 }
 
 /**
@@ -67,9 +69,9 @@ export function checkFooter(
     rowGroupCount: 0,
     compressedBytes: 0,
     uncompressedBytes: 0,
+    valueCount: 0,
   };
   const extents: ChunkExtent[] = [];
-  let values = 0;
   metadata.rowGroups.forEach((group, rowGroup) => {
     checkGroup(group, rowGroup, tree, limits);
     totals.rowCount += group.numRows;
@@ -80,14 +82,14 @@ export function checkFooter(
       totals.compressedBytes += meta.totalCompressedSize;
       // old DuckDB wrote 0 here
       totals.uncompressedBytes += Math.max(meta.totalUncompressedSize, meta.totalCompressedSize);
-      values += meta.numValues;
+      totals.valueCount += meta.numValues;
       if (group.numRows > 0) extents.push(chunkExtent(meta));
     });
   });
-  if (values > limits.fileValues) {
+  if (totals.valueCount > limits.fileValues) {
     throw parquetError(
       "unsupported_parquet",
-      `the chunks declare ${values} values, over the ${limits.fileValues} allowed in one file`,
+      `the chunks declare ${totals.valueCount} values, over the ${limits.fileValues} allowed in one file`,
     );
   }
   if (!Number.isSafeInteger(totals.rowCount) || !Number.isSafeInteger(totals.uncompressedBytes)) {

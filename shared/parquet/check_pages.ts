@@ -12,6 +12,7 @@ import {
 } from "./metadata.ts";
 import { atPlace, parquetError } from "./parquet_error.ts";
 import { type PageHeader, readPageHeader } from "./page_header.ts";
+import { PageWeighing, pageWeight, type PageWeights } from "./page_weights.ts";
 import type { SchemaNode, SchemaTree } from "./schema.ts";
 
 /**
@@ -19,13 +20,16 @@ import type { SchemaNode, SchemaTree } from "./schema.ts";
  * a reader would allocate by is checked against the chunk and the limits, and CRCs where the writer gave them.
  * The footer must have passed `checkFooter`. Throws `invalid_parquet`, `unsupported_parquet` or
  * `page_too_large` naming row group, column and page.
+ *
+ * @returns what the heaviest pages take
  */
 export function checkPages(
   bytes: Uint8Array,
   metadata: FileMetaData,
   tree: SchemaTree,
   limits: Readonly<ParquetLimits>,
-): void {
+): PageWeights {
+  const weighing = new PageWeighing();
   for (let rowGroup = 0; rowGroup < metadata.rowGroups.length; rowGroup++) {
     const group = metadata.rowGroups[rowGroup];
     if (group.numRows === 0) continue;
@@ -33,25 +37,29 @@ export function checkPages(
       const meta = group.columns[i].metaData!;
       const { start, length } = chunkExtent(meta);
       try {
-        checkChunkPages(bytes.subarray(start, start + length), meta, tree.leaves[i], limits);
+        const chunk = bytes.subarray(start, start + length);
+        weighing.addChunk(checkChunkPages(chunk, meta, tree.leaves[i], limits));
       } catch (error) {
         throw atPlace(error, { rowGroup, column: tree.leaves[i].path });
       }
     }
+    weighing.groupEnds();
   }
+  return weighing.weights;
 }
 
 /**
  * Walks the pages of one chunk.
  * @param bytes the chunk's extent
+ * @returns what its heaviest page takes, as {@link pageWeight} has it
  */
 export function checkChunkPages(
   bytes: Uint8Array,
   meta: ColumnMetaData,
   leaf: SchemaNode,
   limits: Readonly<ParquetLimits>,
-): void {
-  let position = 0, values = 0, page = 0, hasDictionary = false;
+): number {
+  let position = 0, values = 0, page = 0, heaviest = 0, hasDictionary = false;
   while (values < meta.numValues) {
     if (position >= bytes.length) {
       throw parquetError(
@@ -75,6 +83,7 @@ export function checkChunkPages(
       } else if (header.type !== pageType.INDEX_PAGE) {
         checkDataPage(header, leaf, meta, values, hasDictionary, limits);
         values += header.numValues;
+        heaviest = Math.max(heaviest, pageWeight(header, leaf));
       }
       position = body + header.compressedSize;
       // Deno 2.1 gives it as a signed number
@@ -86,6 +95,7 @@ export function checkChunkPages(
     }
     page++;
   }
+  return heaviest;
 }
 
 function checkSizes(

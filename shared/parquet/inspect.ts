@@ -1,6 +1,8 @@
 import { checkFooter, type FooterTotals } from "./check_chunks.ts";
 import { checkPages } from "./check_pages.ts";
 import { type FileStatistics, fileStatistics } from "./file_statistics.ts";
+import { type MergeFacts, mergeFacts } from "./merge_facts.ts";
+import type { PageWeights } from "./page_weights.ts";
 import { type Footer, footerOfBytes, readFooter } from "./footer.ts";
 import { limitsWith, type ParquetLimits } from "./limits.ts";
 import { parquetError } from "./parquet_error.ts";
@@ -17,6 +19,8 @@ import {
 export interface ParquetFacts {
   /** Rows of all row groups. */
   rowCount: number;
+  /** Values of all column chunks, nulls and the entries of lists counted. */
+  valueCount: number;
   /** Row groups that have rows. */
   rowGroupCount: number;
   /** Of all column chunks, page headers counted. */
@@ -27,6 +31,8 @@ export interface ParquetFacts {
   schema: SchemaJson;
   /** Bounds of top-level columns as the writer gave them; hints, not facts. */
   stats: FileStatistics;
+  /** What decides how a merge takes the file, where there is something to tell. */
+  mergeFacts: MergeFacts | null;
   createdBy: string | undefined;
   footer: Footer;
   /** The footer's schema as a tree. */
@@ -47,8 +53,8 @@ export function inspectParquetBytes(
   const footer = footerOfBytes(bytes, all);
   const tree = schemaTree(footer.metadata.schema, all);
   const totals = checkFooter(footer.metadata, tree, footer.start, all);
-  checkPages(bytes, footer.metadata, tree, all);
-  return facts(footer, tree, totals);
+  const weights = checkPages(bytes, footer.metadata, tree, all);
+  return facts(footer, tree, totals, weights);
 }
 
 /**
@@ -67,15 +73,22 @@ export async function inspectParquet(
   return facts(footer, tree, checkFooter(footer.metadata, tree, footer.start, all));
 }
 
-function facts(footer: Footer, tree: SchemaTree, totals: FooterTotals): ParquetFacts {
+function facts(
+  footer: Footer,
+  tree: SchemaTree,
+  totals: FooterTotals,
+  weights?: PageWeights,
+): ParquetFacts {
   return {
     rowCount: totals.rowCount,
+    valueCount: totals.valueCount,
     rowGroupCount: totals.rowGroupCount,
     uncompressedBytes: totals.uncompressedBytes,
     compressedBytes: totals.compressedBytes,
     schemaFingerprint: schemaFingerprint(tree),
     schema: schemaJson(tree),
     stats: fileStatistics(footer.metadata, tree),
+    mergeFacts: mergeFacts(footer.metadata, tree, weights),
     createdBy: footer.metadata.createdBy?.slice(0, 200),
     footer,
     tree,

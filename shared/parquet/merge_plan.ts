@@ -1,5 +1,7 @@
 import type { SedimentError } from "../errors.ts";
 import type { FileStatistics } from "./file_statistics.ts";
+import type { RangeReader } from "./range_reader.ts";
+import type { MergeFacts } from "./merge_facts.ts";
 import type { SchemaJson } from "./schema.ts";
 
 /** What one output file is made of and how it is to be written. */
@@ -45,6 +47,12 @@ export interface MergeTarget {
 export interface Sink {
   /** Resolves when more may be written. The bytes may be reused afterwards. */
   write(chunk: Uint8Array): Promise<void>;
+  /**
+   * Appends a range of an input that nobody looks at on its way, as a store can that moves bytes by itself; false when
+   * it can't, and nothing was appended. Asked only for what an earlier merge wrote. The sink answers for it that the
+   * bytes are those that the catalog means.
+   */
+  copy?(input: RangeReader, start: number, length: number): Promise<boolean>;
 }
 
 /** What a merge made. */
@@ -54,9 +62,13 @@ export interface MergeResult {
   /** Bytes written to the sink; 0 when every input was rejected, and then there is no output. */
   byteLength: number;
   uncompressedBytes: number;
+  /** Values of all column chunks, nulls and the entries of lists counted. */
+  valueCount: number;
   schemaFingerprint: string;
   schema: SchemaJson;
   stats: FileStatistics;
+  /** What decides how the next merge takes the output. */
+  mergeFacts: MergeFacts | null;
   /** Rows that `order.dedupe` left out. */
   droppedRows?: number;
   /** Ids of the inputs whose rows are in the output, all of their rows (but for `droppedRows`). */

@@ -1,6 +1,7 @@
 import { asSedimentError, SedimentError } from "../errors.ts";
 import { fileStatistics } from "./file_statistics.ts";
 import type { KernelLimits } from "./kernels/kernels.ts";
+import { mergeFacts } from "./merge_facts.ts";
 import type { MergePlan, MergeResult, Sink } from "./merge_plan.ts";
 import { type MergeSettings, mergeSettings } from "./pages/merge_settings.ts";
 import { PageMerge } from "./pages/merge_run.ts";
@@ -80,9 +81,11 @@ async function finish(
       rowGroupCount: 0,
       byteLength: 0,
       uncompressedBytes: 0,
+      valueCount: 0,
       schemaFingerprint: tree === undefined ? "" : schemaFingerprint(tree),
       schema: tree === undefined ? { name: "" } : schemaJson(tree),
       stats: {},
+      mergeFacts: null,
       merged: [],
       rejected,
     };
@@ -102,9 +105,15 @@ async function finish(
     rowGroupCount: metadata.rowGroups.length,
     byteLength: run.byteLength,
     uncompressedBytes: metadata.rowGroups.reduce((sum, group) => sum + group.totalByteSize, 0),
+    valueCount: metadata.rowGroups.reduce(
+      (sum, { columns }) =>
+        columns.reduce((values, { metaData }) => values + metaData!.numValues, sum),
+      0,
+    ),
     schemaFingerprint: schemaFingerprint(tree),
     schema: schemaJson(tree),
     stats: fileStatistics(metadata, tree),
+    mergeFacts: mergeFacts(metadata, tree),
     ...(plan.order?.dedupe !== undefined && { droppedRows: run.droppedRows }),
     merged,
     rejected,

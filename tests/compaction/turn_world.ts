@@ -49,6 +49,8 @@ export const lineMerge: Merge = async (plan, readers, sink) => {
     schemaFingerprint: "lines",
     schema: { name: "" },
     stats: {},
+    valueCount: lines.length,
+    mergeFacts: null,
     merged,
     rejected,
   };
@@ -76,6 +78,7 @@ export async function world(
     after: (call) => armed ? catalog?.after?.(call) : undefined,
   });
   const memoryStore = createMemoryStore({
+    uploads: store?.uploads,
     before: (call) => armed ? store?.before?.(call) : undefined,
     after: (call) => armed ? store?.after?.(call) : undefined,
   });

@@ -65,6 +65,8 @@ export async function addLargeFile(
     if (metadata.rowGroups[i].numRows === 0 || next++ < from) continue;
     try {
       if (await addGroup(target, large, i)) written = next;
+      // nothing of others is in it, so that what is committed can still be forgotten
+      if (!held) builder.commit();
       if (!held && builder.isFull) {
         await target.flushFull();
         written = next;

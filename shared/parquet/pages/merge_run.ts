@@ -89,7 +89,9 @@ export class PageMerge {
         this.#instance?.builder.lastIsUnknown === true;
       if (!unknown || normalize === undefined) throw error;
       const reader = await normalize(taking.id, taking.reader, error);
-      await this.#add({ ...taking, trusted: false }, reader, undefined);
+      // one that was small still is, and shares a row group with its neighbours
+      const decoded = bytes === undefined ? undefined : await reader.read(0, reader.size);
+      await this.#add({ ...taking, trusted: false }, reader, decoded);
     }
   }
 

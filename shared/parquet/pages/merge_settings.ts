@@ -40,6 +40,9 @@ export interface MergeSettings {
 
 const MiB = 1024 * 1024;
 
+/** Compressed bytes from which on a row group scans well, and is copied when nothing in it changes. */
+export const healthyGroupBytes = 2 * MiB;
+
 /** The settings for a target, with some replaced. */
 export function mergeSettings(
   target: MergeTarget,
@@ -52,7 +55,7 @@ export function mergeSettings(
     rowGroupRows: 1_000_000,
     pageRows: 40_000,
     pageBytes: target.pageBytes,
-    healthyBytes: 2 * MiB,
+    healthyBytes: healthyGroupBytes,
     wholeFileBytes: 4 * MiB,
     readsAhead: 8,
     aheadBytes: 8 * MiB,
