@@ -1,4 +1,4 @@
-/** The page indexes of a copied row group: fetched, checked against the chunks, and moved with them. */
+/** The page indexes of a copied row group of ours: fetched, checked against the chunks, and moved with them. */
 import { SedimentError } from "../../errors.ts";
 import { chunkExtent } from "../check_chunks.ts";
 import type { ColumnChunk } from "../metadata.ts";
@@ -18,7 +18,6 @@ export function movedIndexes(
   chunk: ColumnChunk,
   rows: number,
   moved: number,
-  ordered: boolean,
   bytesAt: IndexBytes,
 ): { columnIndex: ColumnIndex | undefined; offsetIndex: OffsetIndex | undefined } {
   const { offsetIndexOffset, offsetIndexLength, columnIndexOffset, columnIndexLength } = chunk;
@@ -32,7 +31,7 @@ export function movedIndexes(
     return { columnIndex: undefined, offsetIndex: undefined };
   }
   for (const page of offsetIndex.pages) page.offset += moved;
-  if (!ordered || columnIndexOffset === undefined || !columnIndexLength) {
+  if (columnIndexOffset === undefined || !columnIndexLength) {
     return { columnIndex: undefined, offsetIndex };
   }
   const columnIndex = readable(() =>

@@ -1,15 +1,17 @@
 import { chunkExtent } from "../check_chunks.ts";
 import type { Kernels } from "../kernels/kernels.ts";
-import { type ColumnChunk, type FileMetaData, type Statistics, typeOrder } from "../metadata.ts";
+import type { ColumnChunk, ColumnMetaData, FileMetaData, RowGroup } from "../metadata.ts";
 import { readChunks } from "../pages/chunk_stream.ts";
 import type { LeafLevels } from "../pages/leaf_levels.ts";
 import { PageFeeder } from "../pages/page_feeder.ts";
-import { holdsText, valueOrder, valueOrders, valueWidth } from "../pages/value_order.ts";
+import { holdsText, valueWidth } from "../pages/value_order.ts";
 import type { RangeReader } from "../range_reader.ts";
-import type { SchemaNode, SchemaTree } from "../schema.ts";
-import type { ParquetFile } from "../write/parquet_file.ts";
+import type { SchemaTree } from "../schema.ts";
 import { GroupIndexes } from "../write/group_indexes.ts";
+import type { ParquetFile } from "../write/parquet_file.ts";
 import { movedIndexes, readIndexes } from "./copied_indexes.ts";
+import { CopiedPages } from "./copied_pages.ts";
+import { moveChunks } from "./move_chunks.ts";
 
 /** A row group to be copied. */
 export interface CopySource {
@@ -19,16 +21,17 @@ export interface CopySource {
   /** What the tree's leaves share. */
   levels: LeafLevels;
   rowGroup: number;
-  /** Whether we wrote it: then a page whose CRC is right need not be decoded. */
+  /** Whether we wrote it: then what its footer says is taken over, and a page whose CRC is right need not be decoded. */
   trusted: boolean;
 }
 
 /**
- * Copies a row group's chunks byte for byte to the end of the file, with all offsets moved. Each page is
- * checked on its way by decoding it once; in a group that we wrote the CRC says that it is as we wrote it, while
- * anybody can give broken bytes a right CRC. Page indexes that fit the chunk and Bloom filters go along; bounds
- * only where readers can go by them. Throws what is wrong with the pages; what was written by then stays in the
- * file without being referred to.
+ * Copies a row group's chunks byte for byte to the end of the file. Each page is checked on its way by decoding it
+ * once; in a group that we wrote the CRC says that it is as we wrote it, while anybody can give broken bytes a right
+ * CRC. A group that we wrote the sink may also move unseen: then it answers for its being as we wrote it. Of a group
+ * that we wrote all metadata goes along, with its offsets moved; of another one it is made anew from
+ * its pages. Throws what is wrong with the pages; what was written by then stays in the file without being referred
+ * to.
  */
 export async function copyGroup(
   source: CopySource,
@@ -37,11 +40,48 @@ export async function copyGroup(
   windowBytes: number,
   signal?: AbortSignal,
 ): Promise<void> {
-  const { reader, metadata, tree } = source;
-  const group = metadata.rowGroups[source.rowGroup];
+  const { metadata, rowGroup, trusted } = source;
+  const group = metadata.rowGroups[rowGroup];
   await file.begin();
-  const start = file.writer.offset;
-  const starts: number[] = [];
+  const fileOffset = file.writer.offset;
+  const moved = trusted ? await moveChunks(source.reader, group, file.writer) : undefined;
+  const copied: CopiedChunk[] = moved?.map((start) => ({ start, pages: undefined })) ??
+    await copyPages(source, file, kernels, windowBytes, signal);
+  const totalCompressedSize = file.writer.offset - fileOffset;
+  const { columns, indexes, totalByteSize, sortingColumns } = trusted
+    ? await movedColumns(source, copied, file, signal)
+    : describedColumns(group, copied);
+  file.add({
+    group: {
+      columns,
+      totalByteSize,
+      numRows: group.numRows,
+      sortingColumns,
+      fileOffset,
+      totalCompressedSize,
+      ordinal: file.groupCount < 32_768 ? file.groupCount : undefined,
+    },
+    indexes,
+  });
+}
+
+/** A chunk whose bytes were copied. */
+interface CopiedChunk {
+  /** Where it begins in the output. */
+  start: number;
+  /** What its pages hold, of a group that isn't ours. */
+  pages: CopiedPages | undefined;
+}
+
+async function copyPages(
+  { reader, metadata, tree, levels, rowGroup, trusted }: CopySource,
+  file: ParquetFile,
+  kernels: Kernels,
+  windowBytes: number,
+  signal?: AbortSignal,
+): Promise<CopiedChunk[]> {
+  const group = metadata.rowGroups[rowGroup];
+  const copied: CopiedChunk[] = [];
   const scratch = kernels.wasm.newColumn(6, 0, 0, 0, 0);
   if (scratch === 0) throw kernels.error({});
   kernels.wasm.startGroup(scratch, 1);
@@ -52,7 +92,9 @@ export async function copyGroup(
       const leaf = tree.leaves[part.chunk];
       const meta = group.columns[part.chunk].metaData!;
       if (part.offset === 0) {
-        starts[part.chunk] = file.writer.offset;
+        const start = file.writer.offset;
+        const pages = trusted ? undefined : new CopiedPages(kernels, scratch, leaf, start);
+        copied[part.chunk] = { start, pages };
         feeder.start();
         kernels.wasm.requireText(scratch, holdsText(leaf) ? 1 : 0);
         kernels.wasm.openChunk(
@@ -66,117 +108,97 @@ export async function copyGroup(
           0,
           0,
           0,
-          source.trusted ? 2 : 3,
-          source.levels.entry(part.chunk),
+          trusted ? 2 : 3,
+          levels.entry(part.chunk),
         );
       }
-      const fine = feeder.feed(scratch, part.bytes, part.last) &&
+      const { pages } = copied[part.chunk];
+      const onPage = pages && ((length: number) => pages.add(length));
+      const fine = feeder.feed(scratch, part.bytes, part.last, onPage) &&
         (!part.last || kernels.wasm.closeChunk() !== 0);
       if (!fine) {
         throw kernels.error({ column: leaf.path, page: kernels.wasm.getPagesRead() });
       }
       await file.writer.write(part.bytes);
     }
-    source.levels.check();
+    levels.check();
   } finally {
     kernels.wasm.freeColumn(scratch);
   }
-  const end = file.writer.offset;
-  const columns: ColumnChunk[] = [];
+  return copied;
+}
+
+/** What the footer says of a copied row group. */
+type DescribedColumns = Pick<RowGroup, "columns" | "totalByteSize" | "sortingColumns"> & {
+  indexes: GroupIndexes;
+};
+
+/** What the pages say; no sort order, which nobody has checked. */
+function describedColumns(group: RowGroup, copied: readonly CopiedChunk[]): DescribedColumns {
   const indexes = new GroupIndexes();
-  const bytesAt = await readIndexes(reader, group.columns, signal);
-  for (let i = 0; i < group.columns.length; i++) {
-    const chunk = group.columns[i];
-    const moved = starts[i] - chunkExtent(chunk.metaData!).start;
-    const ordered = metadata.columnOrders?.[i] === typeOrder &&
-      hasBounds(tree.leaves[i], metadata.createdBy);
-    columns.push(await movedChunk(chunk, moved, ordered, source, file, signal));
-    const { columnIndex, offsetIndex } = movedIndexes(
-      chunk,
-      group.numRows,
-      moved,
-      ordered,
-      bytesAt,
-    );
+  let totalByteSize = 0;
+  const columns = copied.map(({ pages }, i) => {
+    const { columnIndex, offsetIndex } = pages!.indexes();
     indexes.add(columnIndex, offsetIndex);
-  }
-  file.add({
-    group: {
-      ...group,
-      columns,
-      // a sort order holds for the rows of a group wherever it stands
-      fileOffset: start,
-      totalCompressedSize: end - start,
-      ordinal: file.groupCount < 32_768 ? file.groupCount : undefined,
-    },
-    indexes,
+    totalByteSize += pages!.uncompressedBytes;
+    return chunkOf(pages!.metadata(group.columns[i].metaData!));
   });
+  return { columns, indexes, totalByteSize, sortingColumns: undefined };
 }
 
-const { none, float, double, float16 } = valueOrders;
-
-/**
- * Whether a writer's bounds of a column can stay. By parquet.thrift (ColumnOrder) writers leave NaN out of bounds, and
- * readers that order it above all numbers, as DuckDB does, then prune rows that `> 5` should find. So bounds of
- * floats stay only where their writer gives none when there is a NaN: DuckDB, and ours.
- */
-function hasBounds(leaf: SchemaNode, writer: string | undefined): boolean {
-  const order = valueOrder(leaf);
-  if (order === none) return false;
-  if (order !== float && order !== double && order !== float16) return true;
-  return writer !== undefined && /^(sediment|DuckDB) version /.test(writer);
-}
-
-async function movedChunk(
-  chunk: ColumnChunk,
-  moved: number,
-  ordered: boolean,
-  source: CopySource,
+/** What the footer of a file of ours says, moved, with page indexes and Bloom filters. */
+async function movedColumns(
+  { reader, metadata, rowGroup }: CopySource,
+  copied: readonly CopiedChunk[],
   file: ParquetFile,
   signal?: AbortSignal,
-): Promise<ColumnChunk> {
-  const meta = chunk.metaData!;
-  let bloomFilterOffset: number | undefined;
-  if (meta.bloomFilterOffset !== undefined && meta.bloomFilterLength !== undefined) {
-    const bytes = await source.reader.read(meta.bloomFilterOffset, meta.bloomFilterLength, signal);
-    bloomFilterOffset = file.writer.offset;
-    await file.writer.write(bytes);
-    source.reader.release?.(bytes);
+): Promise<DescribedColumns> {
+  const group = metadata.rowGroups[rowGroup];
+  const indexes = new GroupIndexes();
+  const columns: ColumnChunk[] = [];
+  const bytesAt = await readIndexes(reader, group.columns, signal);
+  for (const [i, chunk] of group.columns.entries()) {
+    const meta = chunk.metaData!;
+    const moved = copied[i].start - chunkExtent(meta).start;
+    const { columnIndex, offsetIndex } = movedIndexes(chunk, group.numRows, moved, bytesAt);
+    indexes.add(columnIndex, offsetIndex);
+    columns.push(chunkOf({
+      ...meta,
+      dataPageOffset: meta.dataPageOffset + moved,
+      dictionaryPageOffset: meta.dictionaryPageOffset && meta.dictionaryPageOffset + moved,
+      ...await movedBloomFilter(meta, reader, file, signal),
+    }));
   }
-  const dictionary = meta.dictionaryPageOffset;
+  // a sort order holds for the rows of a group wherever it stands
+  const { totalByteSize, sortingColumns } = group;
+  return { columns, indexes, totalByteSize, sortingColumns };
+}
+
+async function movedBloomFilter(
+  { bloomFilterOffset, bloomFilterLength }: ColumnMetaData,
+  reader: RangeReader,
+  file: ParquetFile,
+  signal?: AbortSignal,
+): Promise<Pick<ColumnMetaData, "bloomFilterOffset" | "bloomFilterLength">> {
+  if (bloomFilterOffset === undefined || bloomFilterLength === undefined) {
+    return { bloomFilterOffset: undefined, bloomFilterLength: undefined };
+  }
+  const bytes = await reader.read(bloomFilterOffset, bloomFilterLength, signal);
+  const offset = file.writer.offset;
+  await file.writer.write(bytes);
+  reader.release?.(bytes);
+  return { bloomFilterOffset: offset, bloomFilterLength };
+}
+
+function chunkOf(metaData: ColumnMetaData): ColumnChunk {
   return {
     filePath: undefined,
     fileOffset: 0,
-    metaData: {
-      ...meta,
-      dataPageOffset: meta.dataPageOffset + moved,
-      // 0 stands for none with some writers
-      dictionaryPageOffset: dictionary === undefined || dictionary === 0
-        ? undefined
-        : dictionary + moved,
-      indexPageOffset: undefined,
-      statistics: meta.statistics && keptStatistics(meta.statistics, ordered),
-      bloomFilterOffset,
-      bloomFilterLength: bloomFilterOffset === undefined ? undefined : meta.bloomFilterLength,
-    },
+    metaData,
     offsetIndexOffset: undefined,
     offsetIndexLength: undefined,
     columnIndexOffset: undefined,
     columnIndexLength: undefined,
     encrypted: false,
-  };
-}
-
-/** Without the deprecated bounds, and without any where their order isn't known. */
-function keptStatistics(statistics: Statistics, ordered: boolean): Statistics {
-  return {
-    max: undefined,
-    min: undefined,
-    nullCount: statistics.nullCount,
-    distinctCount: undefined,
-    maxValue: ordered ? statistics.maxValue : undefined,
-    minValue: ordered ? statistics.minValue : undefined,
-    isMaxExact: ordered ? statistics.isMaxExact : undefined,
-    isMinExact: ordered ? statistics.isMinExact : undefined,
   };
 }

@@ -24,6 +24,7 @@ export interface KernelExports {
   lz4Decode(source: number, size: number, target: number, targetSize: number): number;
   newColumn(type: number, width: number, maxDef: number, maxRep: number, order: number): number;
   requireText(column: number, on: number): void;
+  watchBounds(column: number, type: number, width: number, order: number): void;
   freeColumn(column: number): void;
   releasePending(column: number): void;
   packRows(column: number): number;
@@ -67,10 +68,14 @@ export interface KernelExports {
     address: number,
     length: number,
     last: number,
-    oneDataPage: number,
+    onePage: number,
   ): number;
   closeChunk(): number;
+  pageStartsRow(column: number): number;
   nextPageBytes(address: number, length: number): number;
+  getPageType(): number;
+  getPageEncoding(): number;
+  getPageGrowth(): number;
   getPagesRead(): number;
   appendNulls(column: number, rows: number, level: number): number;
   appendFromSibling(

@@ -48,7 +48,7 @@ export class ChunkCursor {
   /**
    * Appends pages to the column at `address` until `enough` says so or the chunk has ended. False when a page is
    * broken.
-   * @param onPage called after each data page
+   * @param onPage called after each page
    */
   async feed(address: number, enough: () => boolean, onPage: () => void): Promise<boolean> {
     const { wasm } = this.#kernels;

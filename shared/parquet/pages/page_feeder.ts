@@ -18,9 +18,14 @@ export class PageFeeder {
 
   /**
    * Appends the whole pages of what was left and `bytes` to the column at `address`. False when a page is broken.
-   * @param onPage called after each data page when given
+   * @param onPage called after each page when given, with the length of its header and body
    */
-  feed(address: number, bytes: Uint8Array, last: boolean, onPage?: () => void): boolean {
+  feed(
+    address: number,
+    bytes: Uint8Array,
+    last: boolean,
+    onPage?: (length: number) => void,
+  ): boolean {
     const { wasm } = this.#kernels;
     const length = this.#left + bytes.length;
     const at = this.#kernels.inputBehind(this.#end, this.#left, bytes);
@@ -36,7 +41,7 @@ export class PageFeeder {
       if (taken < 0) return false;
       if (taken === 0) break;
       done += taken;
-      onPage?.();
+      onPage?.(taken);
     }
     this.#end = at + length;
     this.#left = last ? 0 : length - done;

@@ -159,8 +159,11 @@ function chunkStatistics(order: number, pages: readonly FinishedPage[]): Statist
   };
 }
 
+/** What a column index says of a page. */
+export type PageFacts = Pick<FinishedPage, "values" | "nulls" | "bounds">;
+
 /** For all pages of the chunk or for none: every page must be all null or have bounds. */
-function columnIndex(order: number, pages: readonly FinishedPage[]): ColumnIndex | undefined {
+export function columnIndex(order: number, pages: readonly PageFacts[]): ColumnIndex | undefined {
   const none = new Uint8Array(0);
   const index: ColumnIndex = {
     nullPages: [],

@@ -79,14 +79,14 @@ export function closeChunk(): bool {
 
 /**
  * Appends the whole pages in [p, p + length). Gives the bytes consumed, or -1 on an error. With `last` a
- * page that isn't whole is an error. `oneDataPage` stops after one data page, so that pages can be cut.
+ * page that isn't whole is an error. `onePage` stops after each page, so that pages can be cut or looked at.
  */
 export function appendPages(
   column: usize,
   p: usize,
   length: u32,
   last: bool,
-  oneDataPage: bool,
+  onePage: bool,
 ): i32 {
   const c = changetype<Column>(column);
   const end = p + length;
@@ -125,7 +125,7 @@ export function appendPages(
     // index pages, and types that are not known, are passed over
     chunk.pagesRead++;
     at = body + size;
-    if (oneDataPage && kind != page.DICTIONARY_PAGE) break;
+    if (onePage) break;
   }
   return <i32> (at - p);
 }
@@ -162,6 +162,11 @@ function countPage(kind: i32, body: usize, size: u32): bool {
 @inline
 function knownLevels(maxLevel: u32, encoding: i32): bool {
   return maxLevel == 0 || encoding == 3 || encoding == 4;
+}
+
+/** Whether the data page that was read last, and thrown away, begins with a row. */
+export function pageStartsRow(column: usize): bool {
+  return chunk.maxRep == 0 || load<u8>(changetype<Column>(column).reps) == 0;
 }
 
 /** The bytes that the next page of the chunk needs to be whole; 0 when its header isn't there. */

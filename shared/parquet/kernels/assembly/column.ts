@@ -89,6 +89,17 @@ export function requireText(ptr: usize, on: u32): void {
   changetype<Column>(ptr).text = on;
 }
 
+/**
+ * Says what values are decoded into a column that keeps none (openChunk, `check`): with an order, the bounds of each
+ * page are found; 0 is none.
+ */
+export function watchBounds(ptr: usize, type: u32, width: u32, order: u32): void {
+  const c = changetype<Column>(ptr);
+  c.type = type;
+  c.width = width;
+  c.order = order;
+}
+
 /** Gives back all that a column holds, and the column. */
 export function freeColumn(ptr: usize): void {
   const c = changetype<Column>(ptr);

@@ -20,6 +20,7 @@ import * as page from "./page_header";
 import { maxPageValues } from "./page_limits";
 import { readNoValues, readValues } from "./page_values";
 import { digestLevels } from "./siblings";
+import { startBounds } from "./watched_bounds";
 
 /** Scratch for a page's decompressed bytes, kept from page to page. */
 let pageBuffer: usize = 0;
@@ -87,6 +88,7 @@ export function readDataPage(c: Column, body: usize, size: u32): bool {
     c.rows = 0;
     c.present = 0;
     c.valueBytes = 0;
+    startBounds(c);
   }
 
   // levels: repetition first

@@ -10,9 +10,11 @@ export {
   releasePending,
   requireText,
   startGroup,
+  watchBounds,
 } from "./column";
 export { seedHash } from "./intern";
-export { appendPages, closeChunk, nextPageBytes, openChunk } from "./chunk";
+export { appendPages, closeChunk, nextPageBytes, openChunk, pageStartsRow } from "./chunk";
+export { getPageEncoding, getPageGrowth, getPageType } from "./page_header";
 export { forgetMapping, freeChunk, getPagesRead, newChunk, useChunk } from "./open_chunk";
 export { setPageLimits } from "./page_limits";
 export { dropEntries, packRows, reserveRows, unpackRows } from "./pack_rows";

@@ -208,7 +208,7 @@ export function findBounds(c: Column, p: usize, n: u32, used: usize): void {
   } else if (order == BYTES || order == SIGNED_BYTES) {
     if (c.type == BYTE_ARRAY) {
       if (all) boundsOfPlain(order, p, n);
-      else boundsOfEntries(c, used);
+      else boundsOfEntries(order, c.entries, c.entryStarts, c.entryCount, used);
     } else boundsOfFixed(order, c.width, p, n, used);
   }
 }
@@ -283,14 +283,80 @@ function boundsOfPlain(order: u32, p: usize, n: u32): void {
   putBoth(least, most, leastLength, mostLength);
 }
 
-function boundsOfEntries(c: Column, used: usize): void {
+/** Bounds of byte arrays that begin at `starts` behind `entries`; those whose byte in `used` is 0 are left out. */
+export function boundsOfEntries(order: u32, entries: usize, starts: usize, count: u32, used: usize): void {
   let least: usize = 0;
   let most: usize = 0;
   let leastLength: u32 = 0;
   let mostLength: u32 = 0;
-  for (let i: u32 = 0; i < c.entryCount; i++) {
+  let leastPrefix: u32 = 0;
+  let mostPrefix: u32 = 0;
+  for (let i: u32 = 0; i < count; i++) {
     if (!load<u8>(used + i)) continue;
-    const entry = c.entries + load<u32>(c.entryStarts + (<usize> i << 2));
+    const entry = entries + load<u32>(starts + (<usize> i << 2));
+    const length = load<u32>(entry);
+    const v = entry + 4;
+    // prefixes of signed numbers say nothing
+    const prefix: u32 = order == BYTES ? prefixOf(v, length) : 0;
+    if (least == 0) {
+      least = v;
+      most = v;
+      leastLength = length;
+      mostLength = length;
+      leastPrefix = prefix;
+      mostPrefix = prefix;
+    } else if (
+      prefix < leastPrefix ||
+      (prefix == leastPrefix && compareVariable(order, v, length, least, leastLength) < 0)
+    ) {
+      least = v;
+      leastLength = length;
+      leastPrefix = prefix;
+    } else if (
+      prefix > mostPrefix ||
+      (prefix == mostPrefix && compareVariable(order, v, length, most, mostLength) > 0)
+    ) {
+      most = v;
+      mostLength = length;
+      mostPrefix = prefix;
+    }
+  }
+  if (least != 0) putBoth(least, most, leastLength, mostLength);
+}
+
+/** Bounds of the integers of 4 or 8 bytes at `n` indices; false where the order is another. */
+export function boundsOfNumbers(order: u32, entries: usize, indices: usize, n: u32): bool {
+  if (order == SIGNED32) chosen<i32>(entries, indices, n, i32.MAX_VALUE, i32.MIN_VALUE);
+  else if (order == UNSIGNED32) chosen<u32>(entries, indices, n, u32.MAX_VALUE, 0);
+  else if (order == SIGNED64) chosen<i64>(entries, indices, n, i64.MAX_VALUE, i64.MIN_VALUE);
+  else if (order == UNSIGNED64) chosen<u64>(entries, indices, n, u64.MAX_VALUE, 0);
+  else return false;
+  return true;
+}
+
+@inline
+function chosen<T>(entries: usize, indices: usize, n: u32, highest: T, lowest: T): void {
+  let least = highest;
+  let most = lowest;
+  const end = indices + (<usize> n << 2);
+  for (let p = indices; p < end; p += 4) {
+    const v = load<T>(entries + <usize> load<u32>(p) * sizeof<T>());
+    least = min<T>(least, v);
+    most = max<T>(most, v);
+  }
+  store<T>(STATS + 16, least);
+  store<T>(STATS + 16 + KEEP, most);
+  fixed(sizeof<T>());
+}
+
+/** Bounds of the byte arrays at `n` indices, of which there may be far fewer than entries. */
+export function boundsOfChosen(order: u32, entries: usize, starts: usize, indices: usize, n: u32): void {
+  let least: usize = 0;
+  let most: usize = 0;
+  let leastLength: u32 = 0;
+  let mostLength: u32 = 0;
+  for (let i: u32 = 0; i < n; i++) {
+    const entry = entries + load<u32>(starts + (<usize> load<u32>(indices + (<usize> i << 2)) << 2));
     const length = load<u32>(entry);
     const v = entry + 4;
     if (least == 0) {
@@ -298,10 +364,10 @@ function boundsOfEntries(c: Column, used: usize): void {
       most = v;
       leastLength = length;
       mostLength = length;
-    } else if (compareVariable(c.order, v, length, least, leastLength) < 0) {
+    } else if (compareVariable(order, v, length, least, leastLength) < 0) {
       least = v;
       leastLength = length;
-    } else if (compareVariable(c.order, v, length, most, mostLength) > 0) {
+    } else if (compareVariable(order, v, length, most, mostLength) > 0) {
       most = v;
       mostLength = length;
     }

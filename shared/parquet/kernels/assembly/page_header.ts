@@ -24,6 +24,18 @@ export let defLength: i32 = 0;
 export let repLength: i32 = 0;
 export let isCompressed: bool = true;
 
+// of the header that was read last, for TypeScript
+export function getPageType(): i32 {
+  return pageType;
+}
+export function getPageEncoding(): i32 {
+  return encoding;
+}
+/** Bytes that the page's body has more when it is decompressed. */
+export function getPageGrowth(): i32 {
+  return uncompressedSize - compressedSize;
+}
+
 let at: usize = 0;
 let end: usize = 0;
 let bad = false;

@@ -28,6 +28,7 @@ import * as page from "./page_header";
 import { maxPageBytes } from "./page_limits";
 import { plainExtent } from "./plain_extent";
 import { checkText } from "./text";
+import { boundIndexed, boundPlain, findStarts } from "./watched_bounds";
 
 /** Scratch for indices that become values at once. */
 let indexBuffer: usize = 0;
@@ -78,6 +79,7 @@ export function readValues(c: Column, p: usize, end: usize, n: u32): bool {
       const start = levelStart(p, end);
       if (start == 0 || !decodeLevels(start, start + levelBytes, 1, n, dst)) return false;
     } else return <bool> fail(UNKNOWN_ENCODING, encoding);
+    if (chunk.discard) boundPlain(c, dst, n);
     c.valueBytes += n;
     return true;
   }
@@ -136,7 +138,10 @@ function appendPlain(c: Column, src: usize, bytes: u32, n: u32): bool {
 /** Appends PLAIN values of the column's own type. */
 function appendOwn(c: Column, src: usize, bytes: u32, n: u32): bool {
   if (c.text != 0 && !checkText(src, bytes, n)) return false;
-  if (chunk.discard) return true;
+  if (chunk.discard) {
+    boundPlain(c, src, n);
+    return true;
+  }
   if (c.mode == PLAIN) {
     const grown5 = reserve(c.values, c.valueBytes, c.valueBytes + bytes);
     if (grown5 == 0) return false;
@@ -182,19 +187,9 @@ function readIndexed(c: Column, p: usize, end: usize, n: u32): bool {
   if (grown9 == 0) return false;
   indexBuffer = grown9;
   if (!decodeIndices(p + 1, end, width, n, chunk.dictionaryCount, indexBuffer)) return false;
-  if (chunk.discard) return true;
+  if (chunk.discard) return boundIndexed(c, indexBuffer, n);
   if (c.type == BYTE_ARRAY) {
-    if (chunk.mappedFor != 1) {
-      const grown10 = reserve(chunk.dictionaryStarts, 0, (chunk.dictionaryCount << 2) + 8);
-      if (grown10 == 0) return false;
-      chunk.dictionaryStarts = grown10;
-      let at: u32 = 0;
-      for (let i: u32 = 0; i < chunk.dictionaryCount; i++) {
-        store<u32>(chunk.dictionaryStarts + (<usize> i << 2), at);
-        at += 4 + load<u32>(chunk.dictionary + at);
-      }
-      chunk.mappedFor = 1;
-    }
+    if (!findStarts()) return false;
     return gatherBytes(c, chunk.dictionary, chunk.dictionaryStarts, indexBuffer, n);
   }
   return gatherFixed(c, chunk.dictionary, indexBuffer, n);
