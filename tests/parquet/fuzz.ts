@@ -16,16 +16,21 @@ const { values } = parseArgs({
   },
 });
 
-let told = 0;
+let told = 0, toldDisputed = 0;
 const report = await fuzz({
   seed: Number(values.seed),
   from: Number(values.only ?? values.from),
   count: values.only === undefined ? Number(values.count) : 1,
-  onProgress(done, { outcomes, wrong }) {
+  onProgress(done, { outcomes, wrong, disputed }) {
     // told at once: a long run may be stopped
     for (; told < wrong.length; told++) {
       const { index, file, what, verdict } = wrong[told];
       console.log(`wrong: #${index} ${file}: ${what}: ${verdict.detail.slice(0, 400)}`);
+    }
+    for (; toldDisputed < disputed.length; toldDisputed++) {
+      const { index, file, what, verdict: { outcome, detail } } = disputed[toldDisputed];
+      if (outcome !== "merged alone") continue;
+      console.log(`${outcome}: #${index} ${file}: ${what}: ${detail.split("\n")[0].slice(0, 150)}`);
     }
     if (done % 1000 === 0) console.log(done, JSON.stringify(outcomes), memory());
   },

@@ -110,7 +110,11 @@ async function examined(
   const growth = await peakAbove(async () => {
     verdict = await examine(bytes, oracle);
     if (verdict.outcome === "wrong") return;
-    fault = await faultAmong(original.sound, bytes, verdict.rows, way, oracle);
+    // what DuckDB does not read must not take a merged file with it
+    const ways = verdict.unreadable === undefined ? [way] : new Set([way, "copied" as const]);
+    for (const one of ways) {
+      fault ??= await faultAmong(original.sound, bytes, verdict.rows, one, oracle);
+    }
   });
   report.growth = Math.max(report.growth, growth);
   if (verdict.outcome === "wrong") return verdict;
