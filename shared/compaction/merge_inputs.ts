@@ -1,17 +1,18 @@
-/** The merge of one planned output: its inputs read from the store, its rows counted, its bytes in memory. */
+/** The merge of one planned output: its inputs read from the store, its rows counted. */
 import { asSedimentError, SedimentError } from "../errors.ts";
 import type { MergeResult } from "../parquet/merge_plan.ts";
+import type { RangeReader } from "../parquet/range_reader.ts";
 import type { SchemaJson } from "../parquet/schema.ts";
 import { mergeOrderOf } from "./merge_order.ts";
 import { openReaders } from "./object_readers.ts";
-import { OutputBuffer } from "./output_buffer.ts";
 import type { PlannedOutput } from "./plan.ts";
 import type { Claim, CompactionPorts, InputFile } from "./ports.ts";
+import { openOutput, type RunOutput } from "./run_output.ts";
 
-/** What a merge gave. */
+/** What a merge gave. The caller puts the output, or discards it. */
 export interface Merged {
   result: MergeResult;
-  bytes: Uint8Array;
+  output: RunOutput;
 }
 
 type Ports = Pick<CompactionPorts, "store" | "merge">;
@@ -20,19 +21,21 @@ type Ports = Pick<CompactionPorts, "store" | "merge">;
  * Merges what is there: an input whose object is gone is rejected like one that can't be read. Where all of several
  * are gone it is rather the store that is not the one it should be, and a person should know.
  *
- * @throws SedimentError `store_failed`, `merge_rows_differ`, `aborted`; what the merge throws
+ * @param key where the output goes
+ * @throws SedimentError `store_failed`, `merge_rows_differ`, `aborted`; what the merge throws. Then nothing is left
  */
 export async function mergeInputs(
   ports: Ports,
   claim: Claim,
   { inputs: planned, schema }: Pick<PlannedOutput<InputFile>, "inputs" | "schema">,
+  key: string,
   signal: AbortSignal,
 ): Promise<Merged> {
   const missing: MergeResult["rejected"] = [];
   let inputs = planned;
   while (true) {
     try {
-      const merged = await mergeOnce(ports, claim, inputs, schema, signal);
+      const merged = await mergeOnce(ports, claim, inputs, schema, key, signal);
       merged.result.rejected.push(...missing);
       return merged;
     } catch (thrown) {
@@ -57,10 +60,34 @@ async function mergeOnce(
   claim: Claim,
   inputs: InputFile[],
   schema: SchemaJson | undefined,
+  key: string,
   signal: AbortSignal,
 ): Promise<Merged> {
+  const stored = inputs.map((file) => ({ ...file, id: String(file.id) }));
+  const readers = openReaders(ports.store, stored, signal);
+  const output = await openOutput(ports.store, key, {
+    expectedBytes: inputs.reduce((sum, file) => sum + file.byte_length, 0),
+    inputs: new Map(stored.map((input) => [readers.get(input.id)!, input])),
+  }, signal);
+  try {
+    const result = await mergeInto(output, ports, claim, inputs, schema, readers, signal);
+    return { result, output };
+  } catch (thrown) {
+    await output.discard();
+    throw thrown;
+  }
+}
+
+async function mergeInto(
+  output: RunOutput,
+  ports: Ports,
+  claim: Claim,
+  inputs: InputFile[],
+  schema: SchemaJson | undefined,
+  readers: Map<string, RangeReader>,
+  signal: AbortSignal,
+): Promise<MergeResult> {
   const { settings } = claim;
-  const output = new OutputBuffer(inputs.reduce((sum, file) => sum + file.byte_length, 0));
   const result = await ports.merge(
     {
       inputs: inputs.map((file) => ({ id: String(file.id), level: file.level })),
@@ -73,11 +100,7 @@ async function mergeOnce(
       expectedRows: inputs.reduce((sum, file) => sum + file.row_count, 0),
       order: mergeOrderOf(settings),
     },
-    openReaders(
-      ports.store,
-      inputs.map((file) => ({ ...file, id: String(file.id) })),
-      signal,
-    ),
+    readers,
     output,
     { signal },
   );
@@ -95,14 +118,13 @@ async function mergeOnce(
       { field: "row_count", expected: `${rows} rows` },
     );
   }
-  const bytes = output.bytes();
-  if (bytes.byteLength !== result.byteLength) {
+  if (result.merged.length > 0 && output.byteLength !== result.byteLength) {
     throw new SedimentError(
       "merge_rows_differ",
-      `The merge wrote ${bytes.byteLength} bytes and told of ${result.byteLength}`,
+      `The merge wrote ${output.byteLength} bytes and told of ${result.byteLength}`,
     );
   }
-  return { result, bytes };
+  return result;
 }
 
 /** Whether the last writer of a key wins in the claim's table. */

@@ -12,6 +12,8 @@ export interface StoredInput {
   object_key: string;
   start_byte: number;
   byte_length: number;
+  /** Of the object, as the store gave it when it was stored. */
+  etag?: string | null;
 }
 
 /** Bounds of {@link openReaders}. */

@@ -1,5 +1,6 @@
 /** One run: plan a claimed partition, then write and commit its outputs one by one. */
 import { asSedimentError, SedimentError } from "../errors.ts";
+import type { OutputFile } from "../catalog/run_results.ts";
 import type { MergeResult } from "../parquet/merge_plan.ts";
 import { callCatalog } from "./call_catalog.ts";
 import { checkClaim } from "./check_claim.ts";
@@ -7,10 +8,10 @@ import { giveUp } from "./give_up.ts";
 import { Lease } from "./lease.ts";
 import type { MergeCost } from "./merge_cost.ts";
 import { dedupes, hasGap, mergeInputs } from "./merge_inputs.ts";
+import { outputRow } from "./output_row.ts";
 import type { Plan } from "./plan.ts";
 import { debtOf, planClaim, progressOf } from "./plan_claim.ts";
 import type { Claim, CompactionPorts, InputFile, RunCatalog } from "./ports.ts";
-import { putOutput } from "./put_output.ts";
 import { emptyReport, type RunReport } from "./run_report.ts";
 import { runStep, StepError, type StepName } from "./steps.ts";
 
@@ -103,58 +104,61 @@ class Run {
 
   /** Writes and commits one output; true when that commit ended the run. */
   private async writeOutput(plan: Plan<InputFile>, index: number): Promise<boolean> {
-    const { claim, report, ports, lease } = this;
-    const output = plan.outputs[index]!;
-    const alone = output.inputs.length === 1;
-    const { result, bytes } = await this.step(
+    const planned = plan.outputs[index]!;
+    const key = await this.stage(planned.bytes);
+    const { result, output } = await this.step(
       "merge",
-      () => mergeInputs(ports, claim, output, lease.signal),
+      () => mergeInputs(this.ports, this.claim, planned, key, this.lease.signal),
     );
-    this.options.spend(output.bytes, output.cost);
-    await this.quarantine(result);
-    // What is left after a quarantine may be a single file, which is no merge.
-    if (result.merged.length < (alone ? 1 : 2)) {
-      this.outdated ||= result.merged.length > 0;
-      return false;
+    try {
+      this.options.spend(planned.bytes, planned.cost);
+      await this.quarantine(result);
+      // What is left after a quarantine may be a single file, which is no merge.
+      if (result.merged.length < (planned.inputs.length === 1 ? 1 : 2)) {
+        this.outdated ||= result.merged.length > 0;
+        return false;
+      }
+      if (dedupes(this.claim) && hasGap(planned.inputs, result)) {
+        throw new SedimentError(
+          "inputs_changed",
+          "A bad file lay between the inputs: to be planned again",
+        );
+      }
+      const { etag } = await this.step("merge", () => output.put());
+      const row = outputRow(result, { object_key: key, size: output.byteLength, etag });
+      return await this.commitOutput(plan, index, result, row);
+    } finally {
+      await output.discard();
     }
-    if (dedupes(claim) && hasGap(output.inputs, result)) {
-      throw new SedimentError(
-        "inputs_changed",
-        "A bad file lay between the inputs: to be planned again",
-      );
-    }
+  }
 
+  /** The key of the run's next output: the catalog knows it before there is a byte. */
+  private async stage(expectedBytes: number): Promise<string> {
     const { object_key } = await this.call("update-metadata", "stageOutput", {
       n: this.ordinal,
-      expectedBytes: bytes.byteLength,
+      expectedBytes,
     });
-    if (object_key === null) {
-      throw new SedimentError("internal", `Commit ${this.ordinal} of the run was made before`);
-    }
-    const info = await this.step(
-      "merge",
-      () => putOutput(ports.store, object_key, bytes, lease.signal),
-    );
+    if (object_key !== null) return object_key;
+    throw new SedimentError("internal", `Commit ${this.ordinal} of the run was made before`);
+  }
 
+  /** Commits an output that was put; true when that ended the run. */
+  private async commitOutput(
+    plan: Plan<InputFile>,
+    index: number,
+    { merged, rowCount }: MergeResult,
+    row: OutputFile,
+  ): Promise<boolean> {
+    const { report } = this;
     const done = index + 1;
     const last = done === plan.outputs.length || !this.options.mayGoOn(plan.outputs[done].cost);
-    const answer = await this.commit(plan, done, last, result.merged.map(Number), {
-      object_key,
-      size: bytes.byteLength,
-      etag: info.etag,
-      row_count: result.rowCount,
-      row_group_count: result.rowGroupCount,
-      uncompressed_bytes: result.uncompressedBytes,
-      schema_fingerprint: result.schemaFingerprint,
-      schema: result.schema,
-      stats: result.stats,
-    });
+    const answer = await this.commit(plan, done, last, merged.map(Number), row);
     report.outcome = "merged";
     report.outputs++;
-    report.files_merged += result.merged.length;
-    report.rows += result.rowCount;
-    report.bytes_in += output.bytes;
-    report.bytes_out += bytes.byteLength;
+    report.files_merged += merged.length;
+    report.rows += rowCount;
+    report.bytes_in += plan.outputs[index].bytes;
+    report.bytes_out += row.size;
     if (last) report.requeued = answer.requeued === true;
     return last;
   }
@@ -189,7 +193,7 @@ class Run {
     done: number,
     last: boolean,
     inputs: number[],
-    output: Parameters<RunCatalog["commitCompaction"]>[0]["output"],
+    output: OutputFile | null,
   ) {
     const wrote = this.report.outputs > 0 || output !== null;
     const debt = debtOf(plan, done);

@@ -1,0 +1,56 @@
+/** An output that is held in memory, since the store takes one PUT of known bytes. */
+import { asSedimentError, SedimentError } from "../errors.ts";
+import type { ObjectStore } from "../storage/object_store.ts";
+import { OutputBuffer } from "./output_buffer.ts";
+
+/** See the module's head. The planner bounds it, by the target size of files. */
+export class HeldOutput {
+  readonly #store: Pick<ObjectStore, "put" | "head">;
+  readonly #key: string;
+  readonly #signal: AbortSignal;
+  #buffer: OutputBuffer;
+
+  /** @param expectedBytes bytes that are likely to come */
+  constructor(
+    store: Pick<ObjectStore, "put" | "head">,
+    key: string,
+    expectedBytes: number,
+    signal: AbortSignal,
+  ) {
+    this.#store = store;
+    this.#key = key;
+    this.#signal = signal;
+    this.#buffer = new OutputBuffer(expectedBytes);
+  }
+
+  get byteLength(): number {
+    return this.#buffer.bytes().byteLength;
+  }
+
+  write(chunk: Uint8Array): Promise<void> {
+    return this.#buffer.write(chunk);
+  }
+
+  /** A key that is taken was taken by our own earlier try: run, token and ordinal are in it. */
+  async put(): Promise<{ etag: string }> {
+    const bytes = this.#buffer.bytes(), key = this.#key, signal = this.#signal;
+    const contentType = "application/vnd.apache.parquet";
+    try {
+      return await this.#store.put(key, bytes, { contentType, upsert: false, signal });
+    } catch (thrown) {
+      const error = asSedimentError(thrown);
+      if (error.code !== "already_stored") throw error;
+      const found = await this.#store.head(key, { signal });
+      if (found?.size === bytes.byteLength) return found;
+      throw new SedimentError("store_failed", `${key} holds ${found?.size} bytes`, {
+        expected: `${bytes.byteLength} bytes, as they were put`,
+        cause: error,
+      });
+    }
+  }
+
+  discard(): Promise<void> {
+    this.#buffer = new OutputBuffer(0);
+    return Promise.resolve();
+  }
+}
