@@ -1,6 +1,8 @@
 /**
  * Range readers over the objects of a merge's inputs. A fragment of 15 KB costs more to ask for than to
- * send, so small files are fetched whole, once, a few ahead of the one being read; large ones are read by range.
+ * send, so small files are fetched whole, once, a few ahead of the one being read. Large ones are read by range; with
+ * the end of one, where its footer is, come its page indexes, which lie before the footer and are asked for group by
+ * group.
  */
 import { asSedimentError, SedimentError } from "../errors.ts";
 import { checkRange, type RangeReader } from "../parquet/range_reader.ts";
@@ -24,6 +26,8 @@ export interface ReaderLimits {
   cacheBytes?: number;
   /** Whole files that are fetched ahead. @default 8 */
   ahead?: number;
+  /** Bytes fetched with the end of a large file. @default 256 KiB */
+  tailBytes?: number;
 }
 
 /**
@@ -36,8 +40,10 @@ export function openReaders(
   store: ObjectStore,
   inputs: StoredInput[],
   signal: AbortSignal,
-  { wholeBytes = 1024 * 1024, cacheBytes = 16 * 1024 * 1024, ahead = 8 }: ReaderLimits = {},
+  limits: ReaderLimits = {},
 ): Map<string, RangeReader> {
+  const { wholeBytes = 1024 * 1024, cacheBytes = 16 * 1024 * 1024, ahead = 8 } = limits;
+  const { tailBytes = 256 * 1024 } = limits;
   /** Whole files by index, in order of use: the first is the one that was not used for longest. */
   const cache = new Map<number, Promise<Uint8Array>>();
   let cached = 0;
@@ -95,6 +101,21 @@ export function openReaders(
     }
   };
 
+  /** The end of the large file that was begun last: they are read one after the other. */
+  let tail: { input: StoredInput; start: number; bytes: Promise<Uint8Array> } | undefined;
+  const readLarge = async (input: StoredInput, start: number, length: number) => {
+    const end = start + length;
+    if (end === input.byte_length && length < tailBytes && tail?.input !== input) {
+      const from = Math.max(0, end - tailBytes);
+      const bytes = fetchRange(input, from, end - from);
+      const mine = tail = { input, start: from, bytes };
+      bytes.catch(() => void (tail === mine && (tail = undefined)));
+    }
+    if (tail?.input !== input || start < tail.start) return await fetchRange(input, start, length);
+    const { bytes, start: from } = tail;
+    return (await bytes).subarray(start - from, end - from);
+  };
+
   return new Map(inputs.map((input, index): [string, RangeReader] => [input.id, {
     size: input.byte_length,
     async read(start, length, own) {
@@ -106,7 +127,7 @@ export function openReaders(
         fetchAhead(index);
         return (await fetchWhole(index)).subarray(start, start + length);
       }
-      return await fetchRange(input, start, length);
+      return await readLarge(input, start, length);
     },
     release() {
       if (cache.delete(index)) cached -= input.byte_length;

@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import { openReaders } from "../../shared/compaction/object_readers.ts";
+import { SedimentError } from "../../shared/errors.ts";
 import { createMemoryStore } from "../../shared/storage/memory_store.ts";
 
 const signal = new AbortController().signal;
@@ -42,4 +43,49 @@ Deno.test("files ahead are fetched before they are asked for, and none twice", a
     reader.release!(bytes);
   }
   assert.equal(new Set(asked).size, 6);
+});
+
+Deno.test("a large file's page indexes come with its end, and nothing else is read beforehand", async () => {
+  const asked: string[] = [];
+  const store = createMemoryStore({
+    before: ({ method, key }) => void (method === "getRange" && asked.push(key)),
+  });
+  const bytes = new Uint8Array(100_000).map((_, i) => i >> 8);
+  const inputs = ["a", "b"].map((id) => ({
+    id,
+    object_key: `battle_compacted/${id}`,
+    start_byte: 100,
+    byte_length: 90_000,
+  }));
+  for (const { object_key } of inputs) await store.put(object_key, bytes);
+  const readers = openReaders(store, inputs, signal, { wholeBytes: 1000, tailBytes: 5000 });
+  const read = async (id: string, start: number, length: number) =>
+    assert.deepEqual(
+      await readers.get(id)!.read(start, length),
+      bytes.subarray(100 + start, 100 + start + length),
+    );
+  await read("a", 89_000, 1000); // the footer
+  await read("a", 0, 40_000);
+  await read("a", 86_000, 500); // indexes
+  await read("a", 85_000, 5000);
+  assert.equal(asked.length, 2);
+  await read("a", 84_999, 2); // begins before what came with the end
+  assert.equal(asked.length, 3);
+  await read("b", 89_000, 1000);
+  await read("b", 88_000, 500);
+  assert.equal(asked.length, 4);
+});
+
+Deno.test("an end that could not be read is asked for again", async () => {
+  let failures = 1;
+  const store = createMemoryStore({
+    before: ({ method }) => {
+      if (method === "getRange" && failures-- > 0) throw new SedimentError("store_failed", "503");
+    },
+  });
+  await store.put("k", new Uint8Array(9000).fill(7));
+  const input = { id: "k", object_key: "k", start_byte: 0, byte_length: 9000 };
+  const reader = openReaders(store, [input], signal, { wholeBytes: 1000 }).get("k")!;
+  await assert.rejects(reader.read(8000, 1000), { code: "store_failed" });
+  assert.deepEqual(await reader.read(8000, 1000), new Uint8Array(1000).fill(7));
 });
