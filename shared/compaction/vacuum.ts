@@ -1,14 +1,18 @@
-/** Deletes from the store what no kept version shows, as the catalog says, and tells the catalog. */
+/**
+ * Deletes from the store what no kept version shows, as the catalog says, and tells the catalog. Where objects are
+ * written in parts it also gives up the uploads of workers that died: no bucket has to have a lifecycle rule for them.
+ */
 import type { Catalog } from "../catalog/catalog.ts";
 import type { VacuumPlan } from "../catalog/upkeep_results.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
+import { asSedimentError } from "../errors.ts";
 import { callCatalog } from "./call_catalog.ts";
 import type { Clock } from "./clock.ts";
 
 /** Ports of a vacuum. */
 export interface VacuumPorts {
   catalog: Pick<Catalog, "planVacuum" | "commitVacuum">;
-  store: Pick<ObjectStore, "deleteMany">;
+  store: Pick<ObjectStore, "deleteMany" | "abandonUploads">;
   clock: Pick<Clock, "now">;
 }
 
@@ -28,6 +32,10 @@ export interface VacuumReport {
   files_dropped: number;
   objects_deleted: number;
   bytes_deleted: number;
+  /** Unfinished uploads of dead workers that were given up. */
+  uploads_abandoned: number;
+  /** Why they were not all looked at; the next vacuum does. */
+  uploads_error?: string;
   /** Whether there is more to do. */
   more: boolean;
   /** Of a dry run: what a vacuum would begin with, each object with the reason; `more` says that this is not all. */
@@ -36,6 +44,12 @@ export interface VacuumReport {
 
 /** Keys handed out at a time. */
 const sliceSize = 500;
+
+/** Where runs write their outputs (`stage_output`). */
+const outputPrefix = "battle_compacted/";
+
+/** Milliseconds after which an upload has no worker any more: put deadlines are three hours after the claim. */
+const uploadMs = 24 * 3600 * 1000;
 
 /** Milliseconds for an answer of the catalog, which gives plan_vacuum up after 60 s. */
 const answerMs = 75_000;
@@ -58,6 +72,7 @@ export async function vacuum(ports: VacuumPorts, options: VacuumOptions): Promis
     files_dropped: 0,
     objects_deleted: 0,
     bytes_deleted: 0,
+    uploads_abandoned: 0,
     more: false,
   };
   do {
@@ -76,7 +91,22 @@ export async function vacuum(ports: VacuumPorts, options: VacuumOptions): Promis
     report.bytes_deleted += bytesOf(plan);
     report.more = plan.more;
   } while (report.more && ports.clock.now().getTime() < end);
+  await abandonUploads(ports, report, signal);
   return report;
+}
+
+/** A store that refuses the listing must not keep the catalog's own keys from being deleted: it is only told. */
+async function abandonUploads(
+  { store, clock }: Pick<VacuumPorts, "store" | "clock">,
+  report: VacuumReport,
+  signal: AbortSignal,
+): Promise<void> {
+  const before = new Date(clock.now().getTime() - uploadMs);
+  try {
+    report.uploads_abandoned = await store.abandonUploads?.(outputPrefix, before, { signal }) ?? 0;
+  } catch (thrown) {
+    report.uploads_error = asSedimentError(thrown).message;
+  }
 }
 
 async function planOnly(
@@ -93,6 +123,7 @@ async function planOnly(
     files_dropped: 0,
     objects_deleted: 0,
     bytes_deleted: 0,
+    uploads_abandoned: 0,
     more: plan.more,
     would: {
       versions: plan.versions,

@@ -96,3 +96,33 @@ Deno.test("a vacuum ends between slices when its time is up and says that there 
   assert.ok(report.objects_deleted < 5 && report.objects_deleted > 0);
   assert.equal(report.more, true);
 });
+
+Deno.test("a vacuum gives up the uploads of outputs that nobody ended within a day", async () => {
+  const asked: [string, string][] = [];
+  const store = {
+    deleteMany: () => Promise.resolve(),
+    abandonUploads: (prefix: string, before: Date) => {
+      asked.push([prefix, before.toISOString()]);
+      return Promise.resolve(3);
+    },
+  };
+  const ports = {
+    ...portsOf(catalogOf(keys, 2), store),
+    clock: { now: () => new Date(86_400_000) },
+  };
+  assert.equal((await vacuum(ports, { seconds: 60, dryRun: true })).uploads_abandoned, 0);
+  assert.deepEqual(asked, []);
+  assert.equal((await vacuum(ports, { seconds: 60 })).uploads_abandoned, 3);
+  assert.deepEqual(asked, [["battle_compacted/", "1970-01-01T00:00:00.000Z"]]);
+});
+
+Deno.test("a store that lists no unfinished uploads keeps a vacuum from nothing else", async () => {
+  const catalog = catalogOf(keys, 2);
+  const store = {
+    deleteMany: () => Promise.resolve(),
+    abandonUploads: () => Promise.reject(new SedimentError("misconfigured", "403 AccessDenied")),
+  };
+  const report = await vacuum(portsOf(catalog, store), { seconds: 60 });
+  assert.equal(report.objects_deleted, 5);
+  assert.deepEqual([report.uploads_abandoned, report.uploads_error], [0, "403 AccessDenied"]);
+});
