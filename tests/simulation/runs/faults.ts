@@ -21,7 +21,7 @@ export function temper(random: Random): FaultPlan {
   return (_actor, call, chance) => {
     if (call.startsWith("sleep")) return "none";
     // Around the commit is where a guard that is missing shows: it is hit more often.
-    const here = /^(commit|put )/.test(call) ? Math.min(1, rate * 3) : rate;
+    const here = /^(commit|put |finish )/.test(call) ? Math.min(1, rate * 3) : rate;
     if (!chance.chance(here)) return "none";
     let at = chance.next() * total;
     for (const [fault, weight] of weights) {

@@ -100,7 +100,10 @@ async function merge(
   }
   output.rows = keep(output.rows);
   const bytes = merged.length > 0 ? encodeRows(output) : new Uint8Array();
-  if (bytes.byteLength > 0) await sink.write(bytes);
+  const half = bytes.byteLength >> 1; // two parts, so that a worker can die between them
+  if (half > 0) {
+    for (const part of [bytes.subarray(0, half), bytes.subarray(half)]) await sink.write(part);
+  }
   return {
     ...facts(output, bytes.byteLength),
     byteLength: bytes.byteLength,

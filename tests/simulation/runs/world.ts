@@ -4,8 +4,9 @@ import type { Catalog } from "../../../shared/catalog/catalog.ts";
 import type { Clock } from "../../../shared/compaction/clock.ts";
 import { SedimentError } from "../../../shared/errors.ts";
 import { createMemoryStore, type MemoryStore } from "../../../shared/storage/memory_store.ts";
-import type { ObjectStore } from "../../../shared/storage/object_store.ts";
+import type { ObjectStore, ObjectUpload } from "../../../shared/storage/object_store.ts";
 import type { SimulatedDatabase } from "./database.ts";
+import { GatedUpload } from "./gated_upload.ts";
 import { Random } from "./random.ts";
 import { type FaultPlan, Scheduler } from "./scheduler.ts";
 import { Witness } from "./witness.ts";
@@ -47,7 +48,11 @@ export class World {
     this.checks = new Random(seed * 15_485_863 + 5);
     this.scheduler = new Scheduler(new Random(seed * 7919 + 1), faults);
     this.catalog = createSqlCatalog(database.sql);
-    this.store = createMemoryStore({ now: () => database.now().getTime() });
+    // Every second seed has a store that takes objects in parts, as S3 does.
+    this.store = createMemoryStore({
+      now: () => database.now().getTime(),
+      uploads: seed % 2 === 0,
+    });
     this.#witness = new Witness(this.violations);
     const chance = new Random(seed * 104_729 + 3);
     this.#stall = () => database.advance(chance.pick(stalls));
@@ -75,18 +80,32 @@ export class World {
   /** The store as an actor reaches it. */
   storeOf(actor: string): ObjectStore {
     return new Proxy(this.store as ObjectStore, {
-      get: (target, method: keyof ObjectStore & string) => (...args: never[]) =>
-        this.scheduler.pass(
-          actor,
-          `${method} ${String(args[0]).slice(0, 120)}`,
-          async () => {
-            if (method === "put") await this.#inTime(String(args[0]));
-            return await (target[method] as (...args: never[]) => Promise<unknown>)(...args);
-          },
-          () => new SedimentError("store_failed", `${method}: injected`),
-          this.#stall,
-        ),
+      get: (target, method: keyof ObjectStore & string) => {
+        if (target[method] === undefined) return undefined;
+        return async (...args: never[]) => {
+          const key = String(args[0]);
+          const answer = await this.#storeCall(
+            actor,
+            `${method} ${key.slice(0, 120)}`,
+            async () => {
+              if (method === "put") await this.#inTime(key);
+              return await (target[method] as (...args: never[]) => Promise<unknown>)(...args);
+            },
+          );
+          if (method !== "startUpload") return answer;
+          return new GatedUpload(
+            answer as ObjectUpload,
+            (call, effect) => this.#storeCall(actor, `${call} ${key}`, effect),
+            () => this.#inTime(key),
+          );
+        };
+      },
     });
+  }
+
+  #storeCall<T>(actor: string, call: string, effect: () => Promise<T>): Promise<T> {
+    const failure = () => new SedimentError("store_failed", `${call}: injected`);
+    return this.scheduler.pass(actor, call, effect, failure, this.#stall);
   }
 
   /** What the platform sees to: upload URLs end, and so do isolates; no PUT comes after its deadline. */
