@@ -46,6 +46,11 @@ const errors: Record<number, [ParquetErrorCode, Say]> = {
   20: ["schema_incompatible", (value) => `the value ${value} does not fit the wider type`],
   21: ["invalid_parquet", (a, b) => `the delta-encoded values are broken (${a}, ${b})`],
   24: ["invalid_parquet", (index) => `text ${index} of the page or dictionary is not UTF-8`],
+  25: [
+    "invalid_parquet",
+    (rep, def) =>
+      `the levels go on with a list where it has no entry (repetition level ${rep} at definition level ${def})`,
+  ],
 };
 
 /** The kernels' own error codes that a caller acts on. */

@@ -19,7 +19,7 @@ import { chunk } from "./open_chunk";
 import * as page from "./page_header";
 import { maxPageValues } from "./page_limits";
 import { readNoValues, readValues } from "./page_values";
-import { digestLevels } from "./siblings";
+import { digestLevels, levelsNest } from "./siblings";
 import { startBounds } from "./watched_bounds";
 
 /** Scratch for a page's decompressed bytes, kept from page to page. */
@@ -142,6 +142,7 @@ export function readDataPage(c: Column, body: usize, size: u32): bool {
     if (chunk.levels != 0) {
       const reps = chunk.maxRep > 0 ? c.reps + base : 0;
       digestLevels(reps, dst, n, present == n && rows == n);
+      if (!levelsNest(reps, dst, n, rows != n)) return false;
     }
     if (chunk.defMap != 0) {
       for (let i: u32 = 0; i < n; i++) store<u8>(dst + i, load<u8>(chunk.defMap + load<u8>(dst + i)));

@@ -7,6 +7,7 @@
 import { fail, SIBLING_DIFFERS } from "./errors";
 import { hash64 } from "./intern";
 import { chunk } from "./open_chunk";
+import { checkRepeats } from "./repeated_levels";
 
 /**
  * What the levels of a chunk say so far, entry by entry: its definition level below the group's, and its repetition
@@ -22,7 +23,10 @@ class Digest {
   reps: u64;
 }
 
-/** What a leaf shares with the leaf before it and the one behind it; TypeScript lays the levels out. */
+/**
+ * What a leaf shares with the leaf before it and the one behind it, and the lists that it is in; TypeScript lays it
+ * out.
+ */
 @unmanaged
 export class LeafLevels {
   /** Highest levels of the deepest group that is shared; `def` 0 where no such group is optional or repeated. */
@@ -32,6 +36,10 @@ export class LeafLevels {
   behindDef: u32;
   /** Whether the chunk was read to its end. */
   whole: u32;
+  /** Address of the definition levels of the lists' entries (repeated_levels.ts); 0 of a leaf in no list. */
+  lists: u32;
+  /** Definition level of the entry that was read last. */
+  last: u32;
   unused: u32;
   // a Digest each
   before: u64;
@@ -57,7 +65,17 @@ function digestBehind(leaf: usize): usize {
 /** Begins the digests of a leaf's chunk. */
 export function startLevels(leaf: usize): void {
   changetype<LeafLevels>(leaf).whole = 0;
+  changetype<LeafLevels>(leaf).last = 0;
   memory.fill(digestBefore(leaf), 0, 2 * offsetof<Digest>());
+}
+
+/** Whether `n` levels of the open chunk nest as its lists do; `repeats` when some go on with a list. */
+export function levelsNest(reps: usize, defs: usize, n: u32, repeats: bool): bool {
+  const l = changetype<LeafLevels>(chunk.levels);
+  if (l.lists == 0 || n == 0) return true;
+  const before = l.last;
+  l.last = load<u8>(defs + n - 1);
+  return !repeats || checkRepeats(reps, defs, n, chunk.maxRep, l.lists, before);
 }
 
 /** Adds `n` levels of the open chunk as they are in the source; `uniform` when none is null and nothing repeats. */
