@@ -51,6 +51,7 @@ const errors: Record<number, [ParquetErrorCode, Say]> = {
     (rep, def) =>
       `the levels go on with a list where it has no entry (repetition level ${rep} at definition level ${def})`,
   ],
+  26: ["unsupported_parquet", () => "the page is not one that all readers read, and is not copied"],
 };
 
 /** The kernels' own error codes that a caller acts on. */
@@ -59,6 +60,7 @@ export const kernelErrors = {
   outOfMemory: 15,
   unknownCodec: 16,
   siblingDiffers: 23,
+  notCopied: 26,
 } as const;
 
 /** A kernel's error as one that names its place. */

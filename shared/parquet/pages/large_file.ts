@@ -1,4 +1,6 @@
+import { SedimentError } from "../../errors.ts";
 import { copyGroup } from "../copy/copy_group.ts";
+import { kernelErrors } from "../kernels/kernel_error.ts";
 import type { Kernels } from "../kernels/kernels.ts";
 import type { FileMetaData } from "../metadata.ts";
 import { atPlace } from "../parquet_error.ts";
@@ -97,8 +99,13 @@ async function addGroup(
     await flush();
     const { tree, levels } = layout;
     const source = { reader, metadata, tree, levels, rowGroup, trusted };
-    await copyGroup(source, file, kernels, windowBytes, signal);
-    return true;
+    try {
+      await copyGroup(source, file, kernels, windowBytes, signal);
+      return true;
+    } catch (error) {
+      // what was written of it stays in the file, and nothing refers to it
+      if (!isNotCopied(error, kernels)) throw error;
+    }
   }
   const large = { layout, group, reader, windowBytes, signal };
   if (!ordered && bytes > mergeGroupBytes) {
@@ -108,6 +115,12 @@ async function addGroup(
   }
   await appendLargeGroup(builder, kernels, large);
   return false;
+}
+
+/** Whether all that is wrong with a row group is that its pages can't stand in the output as they are. */
+function isNotCopied(error: unknown, { wasm }: Kernels): boolean {
+  return error instanceof SedimentError && error.code === "unsupported_parquet" &&
+    wasm.getErrorCode() === kernelErrors.notCopied;
 }
 
 async function addInSlices(

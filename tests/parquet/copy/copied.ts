@@ -1,4 +1,3 @@
-import { normalizer } from "../../../shared/parquet/decode/normalize.ts";
 import { footerOfBytes } from "../../../shared/parquet/footer.ts";
 import type { MergeResult } from "../../../shared/parquet/merge_plan.ts";
 import { mergePages } from "../../../shared/parquet/page_merge.ts";
@@ -18,7 +17,7 @@ export async function copied(
     { inputs: [{ id: "file", level }], target, expectedRows: numRows },
     new Map([["file", bytesReader(bytes)]]),
     sink,
-    { settings: { ...paths.copied, wholeFileBytes: 0 }, normalize: normalizer() },
+    { settings: { ...paths.copied, wholeFileBytes: 0 } },
   );
   return { result, output: sink.bytes() };
 }

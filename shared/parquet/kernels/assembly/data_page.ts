@@ -5,6 +5,7 @@ import {
   BAD_LEVELS,
   fail,
   FIRST_REPETITION,
+  NOT_COPIED,
   ROWS_DIFFER,
   TOO_MANY_VALUES,
   UNKNOWN_ENCODING,
@@ -35,12 +36,12 @@ function isBitPacked(maxLevel: u32, encoding: i32): bool {
 export function readDataPage(c: Column, body: usize, size: u32): bool {
   const n = <u32> page.numValues;
   if (<i64> n > chunk.valuesLeft) return <bool> fail(VALUES_DIFFER, n, chunk.valuesLeft);
-  // DuckDB and hyparquet take them for RLE whatever the header says, so that such a page is decoded and not copied
+  // DuckDB and hyparquet take them for RLE whatever the header says
   if (
     chunk.copied && page.pageType == page.DATA_PAGE &&
     (isBitPacked(chunk.maxDef, page.defEncoding) || isBitPacked(chunk.maxRep, page.repEncoding))
   ) {
-    return <bool> fail(UNKNOWN_ENCODING, 4);
+    return <bool> fail(NOT_COPIED);
   }
   // also of a page without values: readers don't skip its header
   if (!page.isEncoding(page.encoding)) return <bool> fail(UNKNOWN_ENCODING, page.encoding);

@@ -2,7 +2,7 @@
  * The delta encodings and BYTE_STREAM_SPLIT (parquet-format Encodings.md), decoded to PLAIN.
  * Nothing is taken on trust: counts are compared with the page's, sums with the bytes that are there.
  */
-import { BAD_DELTA, fail, PAGE_TOO_LARGE, UNKNOWN_ENCODING } from "./errors";
+import { BAD_DELTA, fail, NOT_COPIED, PAGE_TOO_LARGE } from "./errors";
 import { alloc, free } from "./memory";
 import { chunk } from "./open_chunk";
 
@@ -84,8 +84,8 @@ export function decodeDelta(src: usize, end: usize, n: u32, width: u32, dst: usi
       done += count;
       const whole = (<u64> perMini * bits) >> 3;
       if (whole > <u64> (end - at)) {
-        // filled up with zeros by Encodings.md, which DuckDB insists on and arrow-rs doesn't: decoded and not copied
-        if (chunk.copied) return <bool> fail(UNKNOWN_ENCODING, 5);
+        // filled up with zeros by Encodings.md, which DuckDB insists on and arrow-rs doesn't
+        if (chunk.copied) return <bool> fail(NOT_COPIED);
         at = end;
       } else at += <usize> whole;
     }

@@ -25,6 +25,7 @@ export const BAD_FOOTER: i32 = 22;
 export const SIBLING_DIFFERS: i32 = 23;
 export const NO_TEXT: i32 = 24;
 export const LIST_WITHOUT_ENTRY: i32 = 25;
+export const NOT_COPIED: i32 = 26;
 
 export let errorCode: i32 = 0;
 export let errorA: i64 = 0;

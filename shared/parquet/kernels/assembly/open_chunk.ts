@@ -34,7 +34,7 @@ export class Chunk {
   discard: bool;
   /** A page whose CRC was right need not be decoded. */
   crcSuffices: bool;
-  /** Its bytes are to stand in the output as they are. */
+  /** Its bytes are to stand in the output as they are: what other readers refuse, or read as something else, can't. */
   copied: bool;
   rowsUnknown: bool;
 }
