@@ -9,7 +9,6 @@ import type { Catalog } from "../../../shared/catalog/catalog.ts";
 import { createSqlCatalog } from "../../../shared/catalog/sql_catalog.ts";
 import type { Clock } from "../../../shared/compaction/clock.ts";
 import { SedimentError } from "../../../shared/errors.ts";
-import type { ObjectStore } from "../../../shared/storage/object_store.ts";
 import { clockwork, people, uploader, worker } from "./actors.ts";
 import { checkAlways } from "./check.ts";
 import type { SimulatedDatabase } from "./database.ts";
@@ -66,16 +65,20 @@ class RaceWorld extends World {
     });
   }
 
-  override storeOf(_actor: string): ObjectStore {
-    return new Proxy(this.store as ObjectStore, {
-      get: (target, method: keyof ObjectStore & string) => async (...args: never[]) => {
-        const fault = this.#fault(["before", "after"]);
-        if (fault === "before") throw lost(method, "store_failed");
-        const answer = await (target[method] as (...args: never[]) => Promise<unknown>)(...args);
-        if (fault === "after") throw lost(method, "store_failed");
-        return answer;
-      },
-    });
+  protected override async storeCall<T>(
+    _actor: string,
+    call: string,
+    effect: () => Promise<T>,
+  ): Promise<T> {
+    const fault = this.#fault(["before", "after"]);
+    if (fault === "before") throw lost(call, "store_failed");
+    const answer = await effect();
+    if (fault === "after") throw lost(call, "store_failed");
+    return answer;
+  }
+
+  protected override inTime(): Promise<void> {
+    return Promise.resolve();
   }
 
   /** Makes a call whose connection the server ends at some moment: done or not, who knows. */

@@ -84,32 +84,33 @@ export class World {
         if (target[method] === undefined) return undefined;
         return async (...args: never[]) => {
           const key = String(args[0]);
-          const answer = await this.#storeCall(
+          const answer = await this.storeCall(
             actor,
             `${method} ${key.slice(0, 120)}`,
             async () => {
-              if (method === "put") await this.#inTime(key);
+              if (method === "put") await this.inTime(key);
               return await (target[method] as (...args: never[]) => Promise<unknown>)(...args);
             },
           );
           if (method !== "startUpload") return answer;
           return new GatedUpload(
             answer as ObjectUpload,
-            (call, effect) => this.#storeCall(actor, `${call} ${key}`, effect),
-            () => this.#inTime(key),
+            (call, effect) => this.storeCall(actor, `${call} ${key}`, effect),
+            () => this.inTime(key),
           );
         };
       },
     });
   }
 
-  #storeCall<T>(actor: string, call: string, effect: () => Promise<T>): Promise<T> {
+  /** One request to the store. */
+  protected storeCall<T>(actor: string, call: string, effect: () => Promise<T>): Promise<T> {
     const failure = () => new SedimentError("store_failed", `${call}: injected`);
     return this.scheduler.pass(actor, call, effect, failure, this.#stall);
   }
 
   /** What the platform sees to: upload URLs end, and so do isolates; no PUT comes after its deadline. */
-  async #inTime(key: string): Promise<void> {
+  protected async inTime(key: string): Promise<void> {
     const [row] = await this.database.sql`
       select put_deadline < simulation.clock() as over from public.objects where object_key = ${key}`;
     if (row?.over ?? true) {
