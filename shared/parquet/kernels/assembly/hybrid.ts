@@ -277,33 +277,54 @@ export function hybridBound(n: u32, width: u32): u32 {
   return ((n + 7) >> 3) * (width + 6) + 16;
 }
 
-/** Encodes `n` levels (bytes, zeroes behind) of `width` bits; gives where the output ends. */
+/**
+ * Values of a bit-packed run at most. DuckDB takes 32 values at a time out of a run, and from where a vector ends
+ * inside of a byte one by one to the end of the run.
+ */
+const PACKED_RUN: u32 = 256;
+
+/** Whether the 32 levels at `p` are all `splat`'s. */
+@inline
+function equalLevels(p: usize, splat: u64): bool {
+  return load<u64>(p) == splat && load<u64>(p, 8) == splat && load<u64>(p, 16) == splat &&
+    load<u64>(p, 24) == splat;
+}
+
+@inline
+function splatOf(p: usize): u64 {
+  return <u64> load<u8>(p) * 0x0101010101010101;
+}
+
+/**
+ * Encodes `n` levels (bytes, zeroes behind) of `width` bits; gives where the output ends. Levels go by 32: where
+ * those are equal they make a run, shorter ones would take more bytes than they save.
+ */
 export function encodeLevels(src: usize, n: u32, width: u32, dst: usize): usize {
   let op = dst;
   let i: u32 = 0;
   while (i < n) {
-    const first = load<u8>(src + i);
-    const splat: u64 = <u64> first * 0x0101010101010101;
+    const splat = splatOf(src + i);
     let run: u32 = i;
-    while (run + 8 <= n && load<u64>(src + run) == splat) run += 8;
+    while (run + 32 <= n && equalLevels(src + run, splat)) run += 32;
     if (run > i) {
-      while (run < n && load<u8>(src + run) == first) run++;
-      // a run that isn't the last must end on a group of eight, as bit-packed runs hold whole groups
-      if (run < n) run = i + ((run - i) & ~7);
+      // only the last run may end inside of 32
+      if (run + 32 > n) {
+        let end = run;
+        while (end < n && load<u8>(src + end) == <u8> splat) end++;
+        if (end == n) run = n;
+      }
       op = putVarint(op, (run - i) << 1);
-      store<u8>(op++, first);
+      store<u8>(op++, <u8> splat);
       i = run;
       continue;
     }
-    // groups up to the next one of equal levels
-    let stop = i + 8;
-    while (stop < n) {
-      if (
-        stop + 8 <= n && load<u64>(src + stop) == <u64> load<u8>(src + stop) * 0x0101010101010101
-      ) break;
-      stop += 8;
+    let stop = i + 32;
+    const most = i + PACKED_RUN;
+    while (stop < n && stop < most) {
+      if (stop + 32 <= n && equalLevels(src + stop, splatOf(src + stop))) break;
+      stop += 32;
     }
-    const groups = (stop - i) >> 3;
+    const groups = (min<u32>(stop, n) - i + 7) >> 3;
     op = putVarint(op, (groups << 1) | 1);
     for (let g: u32 = 0; g < groups; g++) {
       let w = load<u64>(src + i);
@@ -330,23 +351,30 @@ function equalEight(p: usize): bool {
     <u32> first == <u32> (first >> 32);
 }
 
+/** Whether the first `least` (8, 16, ..) of the `left` indices at `p` are equal. */
+@inline
+function startsRun(p: usize, left: u32, least: u32): bool {
+  if (left < least || !equalEight(p)) return false;
+  for (let k: u32 = 8; k < least; k += 8) {
+    const next = p + (<usize> k << 2);
+    if (load<u32>(next) != load<u32>(p) || !equalEight(next)) return false;
+  }
+  return true;
+}
+
 /** Encodes `n` indices (u32) of `width` bits; gives where the output ends. */
 export function encodeIndices(src: usize, n: u32, width: u32, dst: usize): usize {
   let op = dst;
   let i: u32 = 0;
   if (width == 0) return putVarint(op, n << 1);
+  // a shorter run would take more bytes than it saves
+  const least: u32 = width < 4 ? 32 : 8;
   while (i < n) {
-    const from = src + (<usize> i << 2);
-    const first = load<u32>(from);
-    let run = i;
-    while (
-      run + 8 <= n && load<u32>(src + (<usize> run << 2)) == first &&
-      equalEight(src + (<usize> run << 2))
-    ) {
-      run += 8;
-    }
-    if (run > i) {
+    if (startsRun(src + (<usize> i << 2), n - i, least)) {
+      const first = load<u32>(src + (<usize> i << 2));
+      let run = i + least;
       while (run < n && load<u32>(src + (<usize> run << 2)) == first) run++;
+      // a run that isn't the last must end on a group of eight, as bit-packed runs hold whole groups
       if (run < n) run = i + ((run - i) & ~7);
       op = putVarint(op, (run - i) << 1);
       store<u32>(op, first);
@@ -355,8 +383,8 @@ export function encodeIndices(src: usize, n: u32, width: u32, dst: usize): usize
       continue;
     }
     let stop = i + 8;
-    while (stop < n) {
-      if (stop + 8 <= n && equalEight(src + (<usize> stop << 2))) break;
+    const most = i + PACKED_RUN;
+    while (stop < n && stop < most && !startsRun(src + (<usize> stop << 2), n - stop, least)) {
       stop += 8;
     }
     const groups = (stop - i) >> 3;
