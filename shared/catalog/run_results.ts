@@ -20,6 +20,23 @@ export const tableSettings = z.object({
 });
 export type TableSettings = z.output<typeof tableSettings>;
 
+/** `MergeFacts` of shared/parquet: what decides how a file's column chunks are merged. */
+const mergeFacts = z.object({
+  sums: z.array(z.object({
+    healthy: z.boolean(),
+    codec: z.enum(["gzip", "brotli", "zstd"]).optional(),
+    bit_packed: z.literal(true).optional(),
+    chunks: count,
+    values: count,
+    bytes: count,
+    plain_bytes: count,
+    largest_chunk: count,
+  })),
+  largest_group: count,
+  page: count,
+  pages: count,
+});
+
 /** A visible data file of a claimed partition, in upload order. */
 export const inputFile = z.object({
   id,
@@ -33,6 +50,9 @@ export const inputFile = z.object({
   row_count: count,
   row_group_count: count,
   uncompressed_bytes: count,
+  /** Null where it was not kept; then the facts are too. */
+  value_count: count.nullable(),
+  merge_facts: mergeFacts.nullable(),
   schema_fingerprint: z.string(),
   state: z.enum(["active", "quarantined"]),
   uploaded_at: time,
@@ -109,6 +129,8 @@ export interface OutputFile {
   row_count: number;
   row_group_count: number;
   uncompressed_bytes: number;
+  value_count?: number;
+  merge_facts?: unknown;
   schema_fingerprint: string;
   schema: unknown;
   stats: unknown;

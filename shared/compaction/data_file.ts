@@ -1,4 +1,5 @@
 /** The data files of a partition as the planner sees them. */
+import type { MergeFacts } from "../parquet/merge_facts.ts";
 import { tierOf, tierRatio } from "./tiers.ts";
 
 /** What the planner needs to know of a data file; the shape of `claim_compaction`'s files. */
@@ -12,6 +13,10 @@ export interface PlanFile {
   row_count: number;
   row_group_count: number;
   uncompressed_bytes: number;
+  /** Values of all column chunks, nulls and the entries of lists counted; null when it was not kept. */
+  value_count?: number | null;
+  /** What decides how its chunks are merged; null where there is nothing to tell, or nothing was kept. */
+  merge_facts?: MergeFacts | null;
   schema_fingerprint: string;
   /** `active`, or `quarantined`: listed to readers, never merged. */
   state: string;
@@ -22,6 +27,8 @@ export interface PlanFile {
 export interface PlanSettings {
   target_file_bytes: number;
   healthy_row_group_bytes: number;
+  /** @default 8 MiB */
+  target_row_group_bytes?: number;
   min_inputs: number;
   max_age_seconds: number;
   /** Codec of outputs. @default snappy */

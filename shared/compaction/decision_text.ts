@@ -1,8 +1,15 @@
 /** A plan in words, as it is kept with the run. */
+import type { MergePath } from "./chunk_paths.ts";
 
 /** What {@link decisionText} is told of a plan. */
 export interface DecisionFacts {
-  outputs: { inputs: unknown[]; bytes: number; reason: string; cost: { cpuMs: number } }[];
+  outputs: {
+    inputs: unknown[];
+    bytes: number;
+    reason: string;
+    paths: Record<MergePath, { chunks: number }>;
+    cost: { cpuMs: number };
+  }[];
   /** Files of the partition, and schemas of those that are active. */
   files: number;
   schemas: number;
@@ -28,11 +35,34 @@ export function decisionText(facts: DecisionFacts): string {
       } ms of CPU, ${schemas} schema${
         schemas === 1 ? "" : "s"
       }) into ${outputs.length}: ${reasons}`,
+      pathsText(outputs.map(({ paths }) => paths)),
     );
   }
   if (notes.length > 0) parts.push(`Left alone: ${notes.join("; ")}`);
   if (nextDueAt !== null) parts.push(`Due next at ${nextDueAt.toISOString()}`);
   return parts.join(". ") + ".";
+}
+
+const pathTexts: Record<MergePath, string> = {
+  copy: "copied as they are",
+  check: "copied once each page was looked at",
+  pages: "merged page by page",
+  decode: "decoded and encoded again first",
+};
+
+/** How the column chunks are taken. */
+function pathsText(outputs: Record<MergePath, { chunks: number }>[]): string {
+  const counts = (Object.keys(pathTexts) as MergePath[])
+    .map((path) => ({
+      path,
+      chunks: outputs.reduce((sum, paths) => sum + paths[path].chunks, 0),
+    }))
+    .filter(({ chunks }) => chunks > 0);
+  const all = counts.reduce((sum, { chunks }) => sum + chunks, 0);
+  if (all === 0) return "There are no column chunks in them";
+  if (counts.length === 1) return `All ${all} column chunks are ${pathTexts[counts[0].path]}`;
+  const each = counts.map(({ path, chunks }) => `${chunks} are ${pathTexts[path]}`);
+  return `Of ${all} column chunks ${each.join(", ")}`;
 }
 
 /** A text's beginning, without the full stop at its end. */

@@ -1,32 +1,7 @@
-/**
- * What a merge will cost, from what the catalog knows of its inputs: linear in files, column chunks, values and
- * bytes, with coefficients that `deno task bench merge --fit` measures (`cost_coefficients.ts`).
- */
-import { costCoefficients as per } from "./cost_coefficients.ts";
-
-/**
- * How rows get into the output. `copy`: healthy row groups, byte for byte. `pages`: page by page. `sort`: page by
- * page, sorted or deduplicated. `zstd`: page by page in and out of zstd. What the kernels don't know is decoded and
- * encoded again; the catalog doesn't say which files that will be, so no plan counts on it: the turn's deadline and
- * the lease bound it.
- */
-export type MergePath = "copy" | "pages" | "sort" | "zstd";
-
-/** Sums over the inputs that take one path. */
-export interface MergeWork {
-  path: MergePath;
-  files: number;
-  /** Columns of the output. */
-  leaves: number;
-  /** Column chunks of the inputs: row groups times leaves. */
-  chunks: number;
-  /** Rows times leaves; what lists hold is in the bytes only. */
-  values: number;
-  /** Bytes as stored. */
-  bytes: number;
-  /** Bytes of all pages before compression. */
-  plainBytes: number;
-}
+/** What a merge will cost, from what the catalog knows of its inputs. */
+import { costCoefficients } from "./cost_coefficients.ts";
+import { costFactors } from "./cost_factors.ts";
+import type { MergeWork } from "./merge_work.ts";
 
 /** What a merge costs. */
 export interface MergeCost {
@@ -39,42 +14,27 @@ export interface MergeCost {
 /** Ms of CPU for fetching an object over HTTPS beside reading it from a disk (MERGE.md: about 70 µs for 15 KB). */
 const fetchMs = 0.07;
 
-/** Bytes that are in memory at once at the most: of a row group being built, and of rows that wait to be sorted. */
-export const memoryBounds = { group: 20_000_000, sort: 60_000_000 };
-
 /** The cost of one merge: reading from where reads are free, and with an output that is not held. */
-export function mergeCost(works: readonly MergeWork[]): MergeCost {
-  const leaves = Math.max(0, ...works.map((work) => work.leaves));
-  let cpuMs = per.fixedMs + leaves * per.columnMs;
-  let memoryMb = per.fixedMb + leaves * per.columnMb;
-  for (const work of works) {
-    if (work.files === 0) continue;
-    const { path, files, chunks, values, bytes, plainBytes } = work;
-    cpuMs += files * per.fileMs;
-    memoryMb += files * per.fileMb;
-    if (path === "copy") {
-      cpuMs += chunks * per.copyChunkMs + bytes * per.copyByteMs;
-      continue;
-    }
-    cpuMs += chunks * per.chunkMs + values * per.valueMs + bytes * per.byteMs +
-      plainBytes * per.plainByteMs;
-    memoryMb += Math.min(plainBytes, memoryBounds.group) * per.groupByteMb;
-    if (path === "zstd") {
-      cpuMs += per.zstdMs + plainBytes * per.zstdPlainByteMs;
-      memoryMb += per.zstdMb;
-    }
-    if (path === "sort") {
-      cpuMs += values * per.sortValueMs;
-      memoryMb += Math.min(plainBytes, memoryBounds.sort) * per.sortByteMb;
-    }
-  }
-  return { cpuMs, memoryMb };
+export function mergeCost(work: MergeWork): MergeCost {
+  const { cpu, memory } = costFactors(work);
+  return { cpuMs: sum(cpu), memoryMb: sum(memory) };
 }
 
-/** The cost of one output of a turn: inputs come over HTTPS, and the output is held until it is put. */
-export function outputCost(works: readonly MergeWork[]): MergeCost {
-  const { cpuMs, memoryMb } = mergeCost(works);
-  const files = works.reduce((sum, work) => sum + work.files, 0);
-  const bytes = works.reduce((sum, work) => sum + work.bytes, 0);
-  return { cpuMs: cpuMs + files * fetchMs, memoryMb: memoryMb + bytes / 1e6 };
+function sum(factors: Record<string, number>): number {
+  const per: Record<string, number> = costCoefficients;
+  return Object.entries(factors).reduce((total, [name, times]) => total + per[name] * times, 0);
+}
+
+/** What an output that is streamed holds at most: the parts that the S3 store fills and sends at once. */
+const streamedBytes = 5 * 5 * 1024 * 1024;
+
+/**
+ * The cost of one output of a turn, whose inputs come over HTTPS.
+ *
+ * @param streams whether the store takes the output piece by piece; else it is held until it is put
+ */
+export function outputCost(work: MergeWork, streams: boolean): MergeCost {
+  const { cpuMs, memoryMb } = mergeCost(work);
+  const heldBytes = streams ? Math.min(work.bytes, streamedBytes) : work.bytes;
+  return { cpuMs: cpuMs + work.files * fetchMs, memoryMb: memoryMb + heldBytes / 1e6 };
 }

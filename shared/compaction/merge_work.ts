@@ -1,71 +1,117 @@
-/** What merging data files takes, by their paths, for the cost model. */
-import type { SchemaJson } from "../parquet/schema.ts";
-import { type PlanFile, type PlanSettings, sorts } from "./data_file.ts";
-import { type MergeCost, type MergePath, type MergeWork, outputCost } from "./merge_cost.ts";
+/** What merging data files takes, path by path, for the cost model and the plan's words. */
+import type { ChunkSums, HostCodec } from "../parquet/merge_facts.ts";
+import { chunksOf, type MergePath, type PathContext, pathOf } from "./chunk_paths.ts";
+import { type PlanFile, sorts } from "./data_file.ts";
 
-/** Leaves of a schema that the catalog didn't give. */
-const unknownLeaves = 32;
+/** Chunks added up. */
+export interface PathWork {
+  chunks: number;
+  /** Nulls and the entries of lists counted. */
+  values: number;
+  /** Bytes as stored. */
+  bytes: number;
+  /** Bytes of all pages before compression. */
+  plainBytes: number;
+}
+
+/** What one output takes. */
+export interface MergeWork {
+  files: number;
+  /** Bytes of all inputs as stored. */
+  bytes: number;
+  /** Columns of the output. */
+  leaves: number;
+  paths: Record<MergePath, PathWork>;
+  /** Bytes that pages of other codecs than the kernels' unpack to, where they are unpacked. */
+  unpacked: Record<HostCodec, number>;
+  /** Rows are sorted, or of equal keys the last is looked for. */
+  sorts: boolean;
+  /** Pages are written in zstd. */
+  writesZstd: boolean;
+  /** Whether the host unpacks gzip itself, with a bound. */
+  hostGzip: boolean;
+  /** Compressed bytes that the open row group may come to before it is written. */
+  openBytes: number;
+  /** What the heavy pages that are in memory at once take: {@link PageWeights}. */
+  heavyBytes: number;
+  /** Of the files that are decoded: bytes as stored of the largest, and of a chunk before compression. */
+  decodedFile: number;
+  decodedChunk: number;
+}
+
+const MiB = 1024 * 1024;
+
+/** Row groups of up to these bytes that are not copied wait as a whole (`mergeGroupBytes` of the merge). */
+const wholeGroupBytes = 20 * MiB;
+
+/** The merge's own target when the settings say none. */
+const defaultGroupBytes = 8 * MiB;
+
+const nothing = (): PathWork => ({ chunks: 0, values: 0, bytes: 0, plainBytes: 0 });
 
 /** The work of one output while files are added to it. */
 export class OutputWork {
-  readonly #settings: PlanSettings;
+  readonly #context: PathContext;
   readonly #leavesOf: (fingerprint: string) => number;
-  readonly #works = new Map<MergePath, MergeWork>();
+  readonly work: MergeWork;
 
-  constructor(settings: PlanSettings, leavesOf: (fingerprint: string) => number) {
-    this.#settings = settings;
+  constructor(context: PathContext, leavesOf: (fingerprint: string) => number) {
+    this.#context = context;
     this.#leavesOf = leavesOf;
+    const { settings, host } = context;
+    this.work = {
+      files: 0,
+      bytes: 0,
+      leaves: 0,
+      paths: { copy: nothing(), check: nothing(), pages: nothing(), decode: nothing() },
+      unpacked: { gzip: 0, brotli: 0, zstd: 0 },
+      sorts: sorts(settings),
+      writesZstd: settings.codec === "zstd",
+      hostGzip: host.gzip,
+      openBytes: settings.target_row_group_bytes ?? defaultGroupBytes,
+      heavyBytes: 0,
+      decodedFile: 0,
+      decodedChunk: 0,
+    };
   }
 
   /** Adds a file. */
   add(file: PlanFile): this {
-    const path = pathOf(file, this.#settings);
-    const work = this.#works.get(path) ??
-      { path, files: 0, leaves: 0, chunks: 0, values: 0, bytes: 0, plainBytes: 0 };
+    const { work } = this;
     const leaves = this.#leavesOf(file.schema_fingerprint);
     work.files++;
-    work.leaves = Math.max(work.leaves, leaves);
-    work.chunks += leaves * file.row_group_count;
-    work.values += leaves * file.row_count;
     work.bytes += file.byte_length;
-    work.plainBytes += file.uncompressed_bytes;
-    this.#works.set(path, work);
+    work.leaves = Math.max(work.leaves, leaves);
+    for (const sums of chunksOf(file, leaves)) this.#addChunks(file, sums);
     return this;
   }
 
-  /** What it costs. */
-  get cost(): MergeCost {
-    return outputCost([...this.#works.values()]);
-  }
-}
-
-/** How a file's rows get into an output, as far as the catalog tells: by row groups of the mean size. */
-function pathOf(file: PlanFile, settings: PlanSettings): MergePath {
-  if (sorts(settings)) return "sort";
-  const healthy = file.byte_length / Math.max(1, file.row_group_count) >=
-    settings.healthy_row_group_bytes;
-  // a group that is copied keeps its codec
-  if (healthy && file.level > 0) return "copy";
-  return settings.codec === "zstd" ? "zstd" : "pages";
-}
-
-/** Counts the leaves of schemas by fingerprint. */
-export function leafCounter(
-  schemas: Readonly<Record<string, SchemaJson>> = {},
-): (fingerprint: string) => number {
-  const known = new Map<string, number>();
-  return (fingerprint) => {
-    let leaves = known.get(fingerprint);
-    if (leaves === undefined) {
-      const schema = Object.hasOwn(schemas, fingerprint) ? schemas[fingerprint] : undefined;
-      leaves = schema === undefined ? unknownLeaves : Math.max(1, leavesIn(schema));
-      known.set(fingerprint, leaves);
+  #addChunks(file: PlanFile, sums: ChunkSums): void {
+    const { work } = this;
+    const path = pathOf(sums, file, this.#context);
+    const sum = work.paths[path];
+    sum.chunks += sums.chunks;
+    sum.values += sums.values;
+    sum.bytes += sums.bytes;
+    sum.plainBytes += sums.plain_bytes;
+    if (path === "copy") return;
+    if (path === "decode") {
+      work.decodedFile = Math.max(work.decodedFile, file.byte_length);
+      work.decodedChunk = Math.max(work.decodedChunk, sums.largest_chunk);
+    } else if (sums.codec !== undefined) work.unpacked[sums.codec] += sums.plain_bytes;
+    if (path === "check" || work.sorts || !sums.healthy) {
+      return this.#addPage(file.merge_facts?.page);
     }
-    return leaves;
-  };
-}
+    // of the largest row group the compressed bytes, by how well all of its kind do
+    const largest = (file.merge_facts?.largest_group ?? file.uncompressed_bytes) *
+      sums.bytes / Math.max(1, sums.plain_bytes);
+    work.openBytes = Math.max(work.openBytes, Math.min(wholeGroupBytes, largest));
+    // larger ones are merged in slices, all columns side by side
+    const { page, pages } = file.merge_facts ?? {};
+    this.#addPage(largest > wholeGroupBytes ? pages : page);
+  }
 
-function leavesIn(node: SchemaJson): number {
-  if (node.children === undefined) return node.type === undefined ? 0 : 1;
-  return node.children.reduce((sum, child) => sum + leavesIn(child), 0);
+  #addPage(bytes = 0): void {
+    this.work.heavyBytes = Math.max(this.work.heavyBytes, bytes);
+  }
 }

@@ -12,6 +12,8 @@ export function outputRow(
     row_count: result.rowCount,
     row_group_count: result.rowGroupCount,
     uncompressed_bytes: result.uncompressedBytes,
+    value_count: result.valueCount,
+    merge_facts: result.mergeFacts,
     schema_fingerprint: result.schemaFingerprint,
     schema: result.schema,
     stats: result.stats,

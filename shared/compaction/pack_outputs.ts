@@ -1,7 +1,10 @@
 /** Cuts files into outputs by bytes and by what a turn can do. */
-import { dedupes, type PlanFile, type PlanSettings, sorts } from "./data_file.ts";
-import type { MergeCost } from "./merge_cost.ts";
-import { OutputWork } from "./merge_work.ts";
+import type { HostLimits } from "../compression/host_limits.ts";
+import { dedupes, type PlanFile, type PlanSettings } from "./data_file.ts";
+import { type MergeCost, outputCost } from "./merge_cost.ts";
+import { type MergeWork, OutputWork } from "./merge_work.ts";
+import type { SchemaGroup } from "./schema_groups.ts";
+import { type Burden, burdenOf } from "./too_much.ts";
 
 /** Bounds of one output beside its target size. */
 export interface OutputLimits {
@@ -19,72 +22,74 @@ export interface OutputLimits {
  */
 export const turnBudget: MergeCost = { cpuMs: 1_000, memoryMb: 200 };
 
-/**
- * Row groups that are larger before compression keep their file out of outputs: one that is sorted waits in memory
- * whole; others are merged in slices, but a writer may have made a single page of each column, which must be in
- * memory whole too. To be left alone is no harm: they scan well as they are.
- */
-const largestGroup = { sorted: 46 * 1024 * 1024, merged: 64 * 1024 * 1024 };
+/** What packing goes by, of one partition. */
+export interface PackRules {
+  settings: PlanSettings;
+  limits: OutputLimits;
+  budget: MergeCost;
+  /** What the host that merges can decompress. */
+  host: HostLimits;
+  /** Whether the store takes outputs piece by piece. */
+  streams: boolean;
+  leavesOf: (fingerprint: string) => number;
+}
 
 /** Packs the files of one partition. */
 export class OutputPacker {
-  readonly #settings: PlanSettings;
-  readonly #limits: OutputLimits;
-  readonly #budget: MergeCost;
-  readonly #leavesOf: (fingerprint: string) => number;
+  readonly #rules: PackRules;
 
-  constructor(
-    settings: PlanSettings,
-    limits: OutputLimits,
-    budget: MergeCost,
-    leavesOf: (fingerprint: string) => number,
-  ) {
-    this.#settings = settings;
-    this.#limits = limits;
-    this.#budget = budget;
-    this.#leavesOf = leavesOf;
-  }
-
-  /** What merging files into one output costs. */
-  costOf(files: readonly PlanFile[]): MergeCost {
-    const work = new OutputWork(this.#settings, this.#leavesOf);
-    for (const file of files) work.add(file);
-    return work.cost;
+  constructor(rules: PackRules) {
+    this.#rules = rules;
   }
 
   /**
-   * Whether a file fits into no output, even alone: a tiny one can declare 2^30 nulls, and of a table that dedupes all
-   * rows must be looked at together.
+   * What merging files into one output takes.
+   *
+   * @param group of the files' schemas, where they have a union
    */
-  isTooMuch(file: PlanFile): boolean {
-    if (this.#isOver(this.costOf([file]))) return true;
-    const mean = file.uncompressed_bytes / Math.max(1, file.row_group_count);
-    if (mean > (sorts(this.#settings) ? largestGroup.sorted : largestGroup.merged)) return true;
-    return dedupes(this.#settings) &&
-      (file.row_count > this.#limits.maxRows ||
-        file.uncompressed_bytes > this.#limits.maxUncompressedBytes);
+  workOf(files: readonly PlanFile[], group?: SchemaGroup): MergeWork {
+    const output = this.#emptyOutput(group);
+    for (const file of files) output.add(file);
+    return output.work;
+  }
+
+  /** What an output costs. */
+  costOf(work: MergeWork): MergeCost {
+    return outputCost(work, this.#rules.streams);
+  }
+
+  /** What is too much in a file for any output, even one of it alone; undefined for most. */
+  burdenOf(file: PlanFile, group?: SchemaGroup): Burden | undefined {
+    const { settings, limits } = this.#rules;
+    const work = this.workOf([file], group);
+    const burden = burdenOf(file, work, settings);
+    if (burden !== undefined) return burden;
+    const cost = this.costOf(work);
+    const unseen = dedupes(settings) &&
+      (file.row_count > limits.maxRows || file.uncompressed_bytes > limits.maxUncompressedBytes);
+    return this.#isOver(cost) || unseen ? { kind: "work", cost } : undefined;
   }
 
   /**
    * Cuts files, in order, into outputs: one is closed when it is full grown, when the next file would take it a
    * quarter past the target, or past a limit or the budget. A single file is no merge and is left alone.
    */
-  pack<F extends PlanFile>(files: readonly F[]): F[][] {
-    const { target_file_bytes: targetBytes } = this.#settings;
-    const { maxInputs, maxUncompressedBytes, maxRows } = this.#limits;
+  pack<F extends PlanFile>(files: readonly F[], group?: SchemaGroup): F[][] {
+    const { target_file_bytes: targetBytes } = this.#rules.settings;
+    const { maxInputs, maxUncompressedBytes, maxRows } = this.#rules.limits;
     const bins: F[][] = [];
     let bin: F[] = [];
-    let work = new OutputWork(this.#settings, this.#leavesOf);
+    let output = this.#emptyOutput(group);
     let bytes = 0, uncompressed = 0, rows = 0;
     for (const file of files) {
-      work.add(file);
+      output.add(file);
       const full = bytes >= targetBytes * 0.75 || bytes + file.byte_length > targetBytes * 1.25 ||
         bin.length >= maxInputs || uncompressed + file.uncompressed_bytes > maxUncompressedBytes ||
-        rows + file.row_count > maxRows || this.#isOver(work.cost);
+        rows + file.row_count > maxRows || this.#isOver(this.costOf(output.work));
       if (full && bin.length > 0) {
         bins.push(bin);
         bin = [];
-        work = new OutputWork(this.#settings, this.#leavesOf).add(file);
+        output = this.#emptyOutput(group).add(file);
         bytes = uncompressed = rows = 0;
       }
       bin.push(file);
@@ -96,7 +101,14 @@ export class OutputPacker {
     return bins.filter((inputs) => inputs.length > 1);
   }
 
+  #emptyOutput(group?: SchemaGroup): OutputWork {
+    const { settings, host, leavesOf } = this.#rules;
+    const keepsSchema = (fingerprint: string) => group?.asUnion?.has(fingerprint) ?? true;
+    return new OutputWork({ settings, host, keepsSchema }, leavesOf);
+  }
+
   #isOver({ cpuMs, memoryMb }: MergeCost): boolean {
-    return cpuMs > this.#budget.cpuMs || memoryMb > this.#budget.memoryMb;
+    const { budget } = this.#rules;
+    return cpuMs > budget.cpuMs || memoryMb > budget.memoryMb;
   }
 }

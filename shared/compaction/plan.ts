@@ -2,6 +2,7 @@
  * What a run does with the files of its partition: a pure function whose decision is kept with the run, in
  * words, also when it decides to do nothing.
  */
+import type { HostLimits } from "../compression/host_limits.ts";
 import type { SchemaJson } from "../parquet/schema.ts";
 import { type Choice, chooseFiles, nextDue } from "./choose_files.ts";
 import {
@@ -13,11 +14,13 @@ import {
   type PlanSettings,
 } from "./data_file.ts";
 import { bytesText, cutText, decisionText, filesText } from "./decision_text.ts";
+import { leafCounter } from "./leaf_counter.ts";
 import type { MergeCost } from "./merge_cost.ts";
 import { maxDedupeRows } from "./merge_order.ts";
-import { leafCounter } from "./merge_work.ts";
+import type { MergeWork } from "./merge_work.ts";
 import { type OutputLimits, OutputPacker, turnBudget } from "./pack_outputs.ts";
 import { groupSchemas, type SchemaGroup, type UniteSchemas } from "./schema_groups.ts";
+import { type Burden, burdensText } from "./too_much.ts";
 import { neighbours, stretches } from "./upload_neighbours.ts";
 
 /** What the planner is asked. */
@@ -34,6 +37,10 @@ export interface PlanRequest<F extends PlanFile> {
   limits?: Partial<OutputLimits>;
   /** What one output may cost: a turn makes one at least. @default turnBudget */
   budget?: MergeCost;
+  /** What the host that merges can decompress: what it can't is decoded. @default all */
+  host?: HostLimits;
+  /** Whether the store takes outputs piece by piece. @default false: they are held in memory until they are put */
+  streams?: boolean;
 }
 
 /** One file to be written. */
@@ -45,6 +52,8 @@ export interface PlannedOutput<F extends PlanFile> {
   expectedRows: number;
   /** What to write it in, when its inputs are of more than one schema. */
   schema?: SchemaJson;
+  /** How its inputs' column chunks are taken. */
+  paths: MergeWork["paths"];
   /** What the merge is expected to cost. */
   cost: MergeCost;
   /** Why these files, in words. */
@@ -80,17 +89,34 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
   const { files, settings, forced, now } = request;
   const deduping = dedupes(settings);
   const limits = { ...defaultLimits, ...(deduping && dedupeLimits), ...request.limits };
-  const leavesOf = leafCounter(request.schemas);
-  const packer = new OutputPacker(settings, limits, request.budget ?? turnBudget, leavesOf);
+  const packer = new OutputPacker({
+    settings,
+    limits,
+    budget: request.budget ?? turnBudget,
+    host: request.host ?? { gzip: true, brotli: true },
+    streams: request.streams ?? false,
+    leavesOf: leafCounter(request.schemas),
+  });
   const sound = files.filter((file) => file.state === "active").sort(byUploadOrder);
-  const tooMuch = new Set(sound.filter((file) => packer.isTooMuch(file)));
-  const active = sound.filter((file) => !tooMuch.has(file));
+  const tooMuch = new Map<F, Burden>();
+  // its schema's group, when that is known: what has to become another schema can't be copied
+  const weigh = (file: F, group?: SchemaGroup) => {
+    if (isFullGrown(file, settings) && !isFragmented(file, settings)) return;
+    const burden = packer.burdenOf(file, group);
+    if (burden !== undefined) tooMuch.set(file, burden);
+  };
+  sound.forEach((file) => weigh(file));
   const outputs: PlannedOutput<F>[] = [];
   const notes: string[] = [];
   let nextDueAt: Date | null = null;
 
   const schemas = new Set(sound.map((file) => file.schema_fingerprint)).size;
-  const schemaGroups = schemaGroupsOf(active, request);
+  const schemaGroups = schemaGroupsOf(sound.filter((file) => !tooMuch.has(file)), request);
+  for (const file of sound) {
+    const group = schemaGroups.get(file.schema_fingerprint);
+    if (group?.schema !== undefined && !tooMuch.has(file)) weigh(file, group);
+  }
+  const active = sound.filter((file) => !tooMuch.has(file));
   const groupOf = (file: F): SchemaGroup | string =>
     schemaGroups.get(file.schema_fingerprint) ?? file.schema_fingerprint;
   const groups = deduping
@@ -104,13 +130,13 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
       outputs.push(output([file], packer, reason));
     }
     const small = group.filter((file) => !isFullGrown(file, settings));
+    const schemaGroup = small.length > 0
+      ? schemaGroups.get(small[0].schema_fingerprint)
+      : undefined;
     const choice = chooseFiles(small, settings, forced, now);
     const packed = (deduping ? stretches(small, choice.files) : [choice.files])
-      .flatMap((chosen) => packer.pack(chosen));
-    const schema = small.length > 0
-      ? schemaGroups.get(small[0].schema_fingerprint)?.schema
-      : undefined;
-    outputs.push(...packed.map((inputs) => output(inputs, packer, choice.reason, schema)));
+      .flatMap((chosen) => packer.pack(chosen, schemaGroup));
+    outputs.push(...packed.map((inputs) => output(inputs, packer, choice.reason, schemaGroup)));
     const taken = new Set(packed.flat());
     const left = small.filter((file) => !taken.has(file));
     if (left.length > 0) notes.push(noteOn(left, choice, settings));
@@ -122,7 +148,7 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
     isFullGrown(file, settings) && !isFragmented(file, settings)
   );
   if (grown.length > 0) notes.push(`${filesText(grown.length)} full grown`);
-  if (tooMuch.size > 0) notes.push(noteOnTooMuch([...tooMuch], packer));
+  notes.push(...burdensText(tooMuch));
   const quarantined = files.length - sound.length;
   if (quarantined > 0) notes.push(`${filesText(quarantined)} in quarantine`);
   const decision = decisionText({ outputs, files: files.length, schemas, notes, nextDueAt });
@@ -147,15 +173,17 @@ function output<F extends PlanFile>(
   inputs: F[],
   packer: OutputPacker,
   reason: string,
-  union?: SchemaJson,
+  group?: SchemaGroup,
 ): PlannedOutput<F> {
+  const work = packer.workOf(inputs, group);
   const schemas = new Set(inputs.map((file) => file.schema_fingerprint)).size;
   return {
     inputs,
     bytes: inputs.reduce((sum, file) => sum + file.byte_length, 0),
     expectedRows: inputs.reduce((sum, file) => sum + file.row_count, 0),
-    ...(schemas > 1 && { schema: union }),
-    cost: packer.costOf(inputs),
+    ...(schemas > 1 && { schema: group?.schema }),
+    paths: work.paths,
+    cost: packer.costOf(work),
     reason: schemas > 1 ? `${reason}, ${schemas} schemas united` : reason,
   };
 }
@@ -164,17 +192,6 @@ function noteOn(left: PlanFile[], choice: Choice<PlanFile>, settings: PlanSettin
   if (choice.files.length > 1) return `${filesText(left.length)} that fit in no output with others`;
   if (left.length === 1) return "1 file with nothing to merge it with";
   return `${filesText(left.length)}, no size tier with min_inputs ${settings.min_inputs}`;
-}
-
-function noteOnTooMuch(files: PlanFile[], packer: OutputPacker): string {
-  const worst = files.reduce((one, other) =>
-    packer.costOf([other]).cpuMs > packer.costOf([one]).cpuMs ? other : one
-  );
-  const { cpuMs, memoryMb } = packer.costOf([worst]);
-  return `${
-    filesText(files.length)
-  } of more work than one turn can do (file ${worst.id}: ${worst.row_count} rows, ` +
-    `about ${Math.ceil(cpuMs)} ms of CPU and ${Math.ceil(memoryMb)} MB)`;
 }
 
 /** Why some schemas stay apart, as a further sentence. */

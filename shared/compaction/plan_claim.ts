@@ -1,4 +1,5 @@
 /** The plan of a claimed partition, and what the catalog is told of it. */
+import { hostLimits } from "../compression/host_limits.ts";
 import type { SchemaJson } from "../parquet/schema.ts";
 import { callCatalog } from "./call_catalog.ts";
 import type { MergeCost } from "./merge_cost.ts";
@@ -41,6 +42,8 @@ export async function planClaim(
       unite: ports.unite ?? uniteSchemas,
       forced: claim.forced,
       budget: { ...budget, cpuMs },
+      host: hostLimits(),
+      streams: ports.store.startUpload !== undefined,
       now: ports.clock.now(),
     });
     if (plan.outputs.length > 0 || cursor === null || files.length >= maxFiles) {

@@ -1,4 +1,5 @@
 /** Which files of a partition may meet in an output, by their schemas. */
+import { isDeepStrictEqual } from "node:util";
 import type { SchemaJson } from "../parquet/schema.ts";
 
 /** Schemas that have a union without loss. */
@@ -19,6 +20,8 @@ export interface SchemaGroup {
   fingerprints: string[];
   /** What an output of files of several of the fingerprints is written in; undefined where there is one only. */
   schema?: SchemaJson;
+  /** Those of the fingerprints whose schema is the union: their row groups can be copied. */
+  asUnion?: ReadonlySet<string>;
   refusal?: string;
 }
 
@@ -48,9 +51,15 @@ export function groupSchemas(
   const united = [...byKeys.values()].flatMap((members, place) =>
     unite(members.map((fingerprint) => schemas[fingerprint])).map((group): SchemaGroup => {
       const refusal = group.refusal ?? (place > 0 ? "not all have the dedupe keys" : undefined);
+      const fingerprints = group.members.map((index) => members[index]);
       return {
-        fingerprints: group.members.map((index) => members[index]),
-        ...(group.members.length > 1 && { schema: group.schema }),
+        fingerprints,
+        ...(fingerprints.length > 1 && {
+          schema: group.schema,
+          asUnion: new Set(
+            fingerprints.filter((one) => isDeepStrictEqual(schemas[one], group.schema)),
+          ),
+        }),
         ...(refusal !== undefined && { refusal }),
       };
     })

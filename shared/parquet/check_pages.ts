@@ -83,8 +83,8 @@ export function checkChunkPages(
       } else if (header.type !== pageType.INDEX_PAGE) {
         checkDataPage(header, leaf, meta, values, hasDictionary, limits);
         values += header.numValues;
-        heaviest = Math.max(heaviest, pageWeight(header, leaf));
       }
+      heaviest = Math.max(heaviest, pageWeight(header));
       position = body + header.compressedSize;
       // Deno 2.1 gives it as a signed number
       if (header.crc !== -1 && crc32(bytes.subarray(body, position)) >>> 0 !== header.crc) {

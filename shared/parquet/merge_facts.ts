@@ -56,7 +56,7 @@ const hostCodecs: Record<number, HostCodec> = {
 export function mergeFacts(
   metadata: FileMetaData,
   tree: SchemaTree,
-  weights: PageWeights = heaviestPages(metadata, tree),
+  weights: PageWeights = heaviestPages(metadata),
 ): MergeFacts | null {
   const sums = new Map<string, ChunkSums>();
   let largest = 0;

@@ -1,7 +1,6 @@
 /** What pages take in the memory of a merge, for the planner: a page must be there whole. */
 import type { PageHeader } from "./page_header.ts";
-import { type ColumnMetaData, type FileMetaData, pageType } from "./metadata.ts";
-import type { SchemaNode, SchemaTree } from "./schema.ts";
+import { type ColumnMetaData, encoding, type FileMetaData, pageType } from "./metadata.ts";
 
 /** Bytes that pages take once they are read. */
 export interface PageWeights {
@@ -11,16 +10,22 @@ export interface PageWeights {
   pages: number;
 }
 
-/** Bytes of a dictionary's index as it waits. */
-const indexBytes = 4;
+/**
+ * Bytes that a value takes beside its page's: its levels and its index in a dictionary, and where it is not one of a
+ * dictionary already, what it takes to look whether it was there before.
+ */
+const valueBytes = { indexed: 6, other: 32 };
 
-/** What a data page takes: its bytes, and each value's levels and place in a dictionary. */
+/** What a page takes: its bytes, and what its values take on top. */
 export function pageWeight(
-  { uncompressedSize, numValues }: Pick<PageHeader, "uncompressedSize" | "numValues">,
-  leaf: SchemaNode,
+  page: Pick<PageHeader, "uncompressedSize" | "numValues" | "encoding">,
 ): number {
-  const levels = (leaf.definitionLevel > 0 ? 1 : 0) + (leaf.repetitionLevel > 0 ? 1 : 0);
-  return uncompressedSize + numValues * (indexBytes + levels);
+  const each = isIndexed(page.encoding) ? valueBytes.indexed : valueBytes.other;
+  return page.uncompressedSize + page.numValues * each;
+}
+
+function isIndexed(one: number): boolean {
+  return one === encoding.RLE_DICTIONARY || one === encoding.PLAIN_DICTIONARY;
 }
 
 /** Adds up weights column by column; {@link groupEnds} after each row group. */
@@ -44,16 +49,20 @@ export class PageWeighing {
  * The weights as far as a footer tells: where it counts a chunk's data pages, they are taken for even, and the
  * heaviest for twice the mean; else for a single one.
  */
-export function heaviestPages({ rowGroups }: FileMetaData, tree: SchemaTree): PageWeights {
+export function heaviestPages({ rowGroups }: FileMetaData): PageWeights {
   const weighing = new PageWeighing();
   for (const { columns, numRows } of rowGroups) {
     if (numRows === 0) continue;
-    columns.forEach(({ metaData }, i) => {
+    for (const { metaData } of columns) {
+      const { totalUncompressedSize: uncompressedSize, numValues, encodings } = metaData!;
       const pages = countPages(metaData!);
-      const { totalUncompressedSize: uncompressedSize, numValues } = metaData!;
-      const all = pageWeight({ uncompressedSize, numValues }, tree.leaves[i]);
+      const all = pageWeight({
+        uncompressedSize,
+        numValues,
+        encoding: encodings.find(isIndexed) ?? encoding.PLAIN,
+      });
       weighing.addChunk(pages <= 1 ? all : Math.min(all, Math.ceil(2 * all / pages)));
-    });
+    }
     weighing.groupEnds();
   }
   return weighing.weights;

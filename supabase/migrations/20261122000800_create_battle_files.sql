@@ -29,6 +29,9 @@ create table if not exists public.battle_files (
   row_count bigint not null check (row_count >= 0),
   row_group_count integer not null check (row_group_count >= 0),
   uncompressed_bytes bigint not null check (uncompressed_bytes >= 0),
+  -- what the planner goes by (shared/parquet/merge_facts.ts); nothing else depends on them, and both may be unknown
+  value_count bigint check (value_count >= 0),
+  merge_facts jsonb check (jsonb_typeof(merge_facts) = 'object'),
   schema_fingerprint text not null references public.file_schemas (fingerprint),
   stats jsonb,
   added_version bigint not null,

@@ -25,8 +25,8 @@ begin
       'id', k.id, 'object_key', k.object_key, 'start_byte', k.start_byte, 'byte_length', k.byte_length,
       'level', k.level, 'seq_min', k.seq_min, 'seq_max', k.seq_max, 'row_count', k.row_count,
       'row_group_count', k.row_group_count, 'uncompressed_bytes', k.uncompressed_bytes,
-      'schema_fingerprint', k.schema_fingerprint, 'state', k.state, 'etag', k.etag,
-      'uploaded_at', k.uploaded_at) order by k.seq_min) from kept k), '[]'),
+      'value_count', k.value_count, 'merge_facts', k.merge_facts, 'schema_fingerprint', k.schema_fingerprint,
+      'state', k.state, 'etag', k.etag, 'uploaded_at', k.uploaded_at) order by k.seq_min) from kept k), '[]'),
     'schemas', coalesce((select jsonb_object_agg(s.fingerprint, s.schema) from (
       select x.fingerprint, x.schema, row_number() over w as place, sum(pg_column_size(x.schema)) over w as bytes
       from (

@@ -10,6 +10,8 @@ export interface FileSet {
   files: number;
   rowsEach: number;
   codec?: "snappy" | "zstd" | "uncompressed";
+  /** Leaves the files as DuckDB writes them, in this codec: a page a column chunk. @default parquet-wasm writes them */
+  duckdb?: "snappy" | "gzip" | "brotli";
   /** First row's number. */
   from?: number;
   /** The select list over the fragment's columns, by the file's number. */
@@ -40,7 +42,13 @@ export async function writeFiles(folder: string, set: FileSet): Promise<void> {
       await duckdb.run(`create or replace table rows as ${fragmentQuery(first, last)}`);
     }
     const first = from + i * set.rowsEach;
-    await copyRows(duckdb, temporary, set.columns?.(i) ?? "*", first, first + set.rowsEach);
+    const columns = set.columns?.(i) ?? "*";
+    const last = first + set.rowsEach;
+    if (set.duckdb !== undefined) {
+      await copyRows(duckdb, name(i), columns, first, last, set.duckdb);
+      continue;
+    }
+    await copyRows(duckdb, temporary, columns, first, last);
     const written = pool.rewrite(await Deno.readFile(temporary), {
       codec: set.codec ?? "snappy",
       dictionary: true,
@@ -50,7 +58,7 @@ export async function writeFiles(folder: string, set: FileSet): Promise<void> {
     await Deno.writeFile(name(i), written);
   }
   duckdb.closeSync();
-  await Deno.remove(temporary);
+  await Deno.remove(temporary).catch(() => {});
   await Deno.writeTextFile(join(folder, `${prefix}.done`), "");
 }
 
@@ -60,10 +68,11 @@ async function copyRows(
   columns: string,
   from: number,
   to: number,
+  codec = "uncompressed",
 ): Promise<void> {
   await duckdb.run(
     `copy (select ${columns} from rows where id >= ${from} and id < ${to}) to ${literal(path)} ` +
-      `(format parquet, compression uncompressed)`,
+      `(format parquet, compression ${codec}, row_group_size 10000000)`,
   );
 }
 

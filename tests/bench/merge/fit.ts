@@ -1,48 +1,46 @@
 import { join } from "node:path";
-import { type Equation, fit } from "./fit_costs.ts";
+import { costFactors } from "../../../shared/compaction/cost_factors.ts";
+import { type Equation, fit, predicted } from "./fit_costs.ts";
 import { median } from "./measure.ts";
-import { factorsOf, makePoints } from "./points.ts";
+import { makePoints, type Point } from "./points.ts";
 import { inProcess, listOf } from "./process.ts";
 
 const target = new URL("../../../shared/compaction/cost_coefficients.ts", import.meta.url);
 
+/** A point with what each of its runs took. */
+interface Measured extends Point {
+  cpuMs: number[];
+  peakMb: number[];
+}
+
 /** Measures every point, fits the coefficients and writes `cost_coefficients.ts`; prints each point's error. */
 export async function fitCoefficients(data: string, folder: string, runs: number): Promise<void> {
-  const points = await makePoints(data);
-  const cpu: number[][] = points.map(() => []), peak: number[][] = points.map(() => []);
+  const points: Measured[] = (await makePoints(data))
+    .map((point) => ({ ...point, cpuMs: [], peakMb: [] }));
   // run by run over all points, so that a busy minute falls on all of them
   for (let run = 0; run < runs; run++) {
-    for (const [i, { files, plan }] of points.entries()) {
+    for (const { files, job, cpuMs, peakMb } of points) {
       const list = join(folder, "files.txt");
       await Deno.writeTextFile(list, listOf(files));
-      const job = JSON.stringify({ list, output: "/dev/null", plan });
-      const cost = await inProcess("./ours.ts", job);
-      cpu[i].push(cost.cpuMs);
-      peak[i].push(cost.peakMb);
+      const cost = await inProcess(
+        "./ours.ts",
+        JSON.stringify({ list, output: "/dev/null", ...job }),
+      );
+      cpuMs.push(cost.cpuMs);
+      peakMb.push(cost.peakMb);
     }
   }
-  const factors = points.map(({ work }) => factorsOf(work));
-  // values alone are cheap, and in all other points they come with bytes: what a file of nulls costs is set apart
-  const nulls = points.flatMap(({ name, work }, i) =>
-    name.startsWith("nulls") ? [{ ms: least(cpu[i]), values: work.values }] : []
-  );
-  const valueMs = (nulls[1].ms - nulls[0].ms) / (nulls[1].values - nulls[0].values);
-  const names = points.map(({ name }) => name);
-  const found = [
-    solve("CPU", names, factors.map((f) => f.cpu), cpu.map(least), { valueMs }),
-    solve("peak", names, factors.map((f) => f.memory), peak.map(median)),
-  ];
-  const lines = found.flatMap(({ coefficients }) =>
-    Object.entries(coefficients).map(([name, value]) => `  ${name}: ${value.toPrecision(4)},`)
-  );
-  const [cpuError, peakError] = found.map(({ error }) => error);
+  const cpu = fitCpu(points), memory = fitMemory(points);
+  const lines = Object.entries({ ...cpu.coefficients, ...memory.coefficients })
+    .map(([name, value]) => `  ${name}: ${value.toPrecision(4)},`);
   await Deno.writeTextFile(
     target,
     `/**
  * Made by \`deno task bench merge --fit\` on ${
       new Date().toISOString().slice(0, 10)
     }: ${navigator.hardwareConcurrency} × ${await processor()}, Deno ${Deno.version.deno},
- * ${points.length} merges. CPU is off by ${cpuError}, peak memory by ${peakError}. Do not edit.
+ * ${points.length} merges. ${cpu.errors}
+ * ${memory.errors} Do not edit.
  */
 export const costCoefficients = {
 ${lines.join("\n")}
@@ -51,33 +49,57 @@ ${lines.join("\n")}
   );
 }
 
-/** The run that others on the machine disturbed the least. */
-const least = (runs: number[]) => Math.min(...runs);
+/** By the run that others on the machine disturbed the least. */
+function fitCpu(points: Measured[]) {
+  const least = ({ cpuMs }: Measured) => Math.min(...cpuMs);
+  const equations = points.map((point): Equation => ({
+    factors: costFactors(point.work).cpu,
+    measured: least(point),
+  }));
+  // values alone are cheap, and in all other points they come with bytes: what a file of nulls costs is set apart
+  const [few, many] = points.filter(({ name }) => name.startsWith("nulls"));
+  const valueMs = (least(many) - least(few)) /
+    (many.work.paths.pages.values - few.work.paths.pages.values);
+  const coefficients = fit(equations, { atLeast: { valueMs: Math.max(0, valueMs) } });
+  return { coefficients, errors: tell("CPU", points, equations, coefficients) };
+}
 
-function solve(
+/**
+ * By the run that took the most, and never below it: plans are cut by the prediction, and a turn that takes more than
+ * it was given is killed.
+ */
+function fitMemory(points: Measured[]) {
+  const equations = points.map((point): Equation => ({
+    factors: costFactors(point.work).memory,
+    measured: Math.max(...point.peakMb),
+  }));
+  const coefficients = fit(equations, { underWeight: 50 });
+  coefficients.fixedMb += Math.max(
+    0,
+    ...equations.map((one) => one.measured - predicted(one, coefficients)),
+  );
+  return { coefficients, errors: tell("Peak memory", points, equations, coefficients) };
+}
+
+/** Prints each point's error, and gives how far off the predictions are as a sentence. */
+function tell(
   what: string,
-  names: string[],
-  factors: Record<string, number>[],
-  measured: number[],
-  atLeast: Record<string, number> = {},
-): { coefficients: Record<string, number>; error: string } {
-  const equations: Equation[] = factors.map((one, i) => ({ factors: one, measured: measured[i] }));
-  const coefficients = fit(equations, atLeast);
-  const errors = equations.map(({ factors, measured }, i) => {
-    const predicted = Object.entries(factors)
-      .reduce((sum, [name, times]) => sum + coefficients[name] * times, 0);
-    const error = predicted / measured - 1;
+  points: Measured[],
+  equations: Equation[],
+  coefficients: Record<string, number>,
+): string {
+  const errors = equations.map((one, i) => {
+    const expected = predicted(one, coefficients);
+    const error = expected / one.measured - 1;
     console.log(
-      `${what.padEnd(5)} ${names[i].padEnd(12)} ${measured.toFixed(0).padStart(6)} predicted ` +
-        `${predicted.toFixed(0).padStart(6)}  ${(100 * error).toFixed(0).padStart(4)} %`,
+      `${what.padEnd(11)} ${points[i].name.padEnd(12)} ${one.measured.toFixed(0).padStart(6)} ` +
+        `predicted ${expected.toFixed(0).padStart(6)}  ${(100 * error).toFixed(0).padStart(4)} %`,
     );
-    return Math.abs(error);
+    return error;
   });
   const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
-  const error = `${percent(median(errors))} in the median and ${
-    percent(Math.max(...errors))
-  } at most`;
-  return { coefficients, error };
+  return `${what} is predicted ${percent(median(errors))} off in the median, from ` +
+    `${percent(Math.min(...errors))} to ${percent(Math.max(...errors))}.`;
 }
 
 async function processor(): Promise<string> {

@@ -6,13 +6,21 @@ export interface Equation {
   measured: number;
 }
 
+/** How {@link fit} weighs. */
+export interface FitOptions {
+  /** Coefficients that are known to be no less. */
+  atLeast?: Record<string, number>;
+  /** How much worse it is to predict too little than too much. @default 1 */
+  underWeight?: number;
+}
+
 /**
- * Coefficients by name, each 0 or more or as `atLeast` says, so that the sum of the squared relative errors is least. By coordinate
- * descent, which for a sum of squares under bounds goes to the least one.
+ * Coefficients by name, each 0 or more or as `atLeast` says, so that the sum of the squared relative errors is least.
+ * By coordinate descent, which for a convex sum under bounds goes to the least one.
  */
 export function fit(
   equations: readonly Equation[],
-  atLeast: Record<string, number> = {},
+  { atLeast = {}, underWeight = 1 }: FitOptions = {},
 ): Record<string, number> {
   const names = [...new Set(equations.flatMap(({ factors }) => Object.keys(factors)))];
   const rows = equations.map(({ factors, measured }) =>
@@ -25,8 +33,9 @@ export function fit(
     names.forEach((_, k) => {
       let slope = 0, bend = 0;
       rows.forEach((row, i) => {
-        slope += row[k] * errors[i];
-        bend += row[k] * row[k];
+        const weight = errors[i] < 0 ? underWeight : 1;
+        slope += weight * row[k] * errors[i];
+        bend += weight * row[k] * row[k];
       });
       if (bend === 0) return;
       const next = Math.max(atLeast[names[k]] ?? 0, found[k] - slope / bend);
@@ -39,4 +48,15 @@ export function fit(
     if (moved < 1e-9) break;
   }
   return Object.fromEntries(names.map((name, k) => [name, found[k]]));
+}
+
+/** The prediction of an equation. */
+export function predicted(
+  { factors }: Equation,
+  coefficients: Readonly<Record<string, number>>,
+): number {
+  return Object.entries(factors).reduce(
+    (sum, [name, times]) => sum + coefficients[name] * times,
+    0,
+  );
 }

@@ -1,4 +1,5 @@
 /** What a process of the bench is to merge. */
+import type { HostLimits } from "../../../shared/compression/host_limits.ts";
 import type { MergePlan } from "../../../shared/parquet/merge_plan.ts";
 
 /** Argument of a merging process, as JSON. */
@@ -8,6 +9,10 @@ export interface Job {
   output: string;
   /** How often the files are merged over, as if they were others. @default 1 */
   times?: number;
+  /** Level of all inputs in the catalog. @default 1 of the healthy files, else 0 */
+  level?: number;
+  /** What the host can decompress, instead of what it can. */
+  host?: HostLimits;
   plan: Omit<MergePlan, "inputs">;
 }
 

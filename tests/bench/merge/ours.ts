@@ -1,4 +1,5 @@
 /** One merge by us in a process of its own; prints its cost as JSON. Argument: a Job as JSON, none for no merge. */
+import { assumeHostLimits } from "../../../shared/compression/host_limits.ts";
 import { merge } from "../../../shared/parquet/merge.ts";
 import type { RangeReader } from "../../../shared/parquet/range_reader.ts";
 import { fileReader } from "./file_reader.ts";
@@ -11,6 +12,7 @@ if (Deno.args[0] === "") {
 }
 const job: Job = JSON.parse(Deno.args[0]);
 const files = listedFiles(job.list);
+if (job.host !== undefined) assumeHostLimits(job.host);
 /** Made when they are asked for: the curve is that of the merge, not of thousands of readers. */
 class Readers extends Map<string, RangeReader> {
   override has = () => true;
@@ -22,7 +24,10 @@ class Readers extends Map<string, RangeReader> {
 const inputs = Array.from(
   { length: files.length * (job.times ?? 1) },
   // outputs of an earlier merge, as shapes.ts makes them, have a level
-  (_, i) => ({ id: String(i), level: files[i % files.length].path.includes("healthy") ? 1 : 0 }),
+  (_, i) => ({
+    id: String(i),
+    level: job.level ?? (files[i % files.length].path.includes("healthy") ? 1 : 0),
+  }),
 );
 const output = Deno.openSync(job.output, { write: true, create: true, truncate: true });
 const { result, cost } = await measured(() =>

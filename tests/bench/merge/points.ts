@@ -1,110 +1,117 @@
-/** Merges of many sizes whose CPU and peak memory are measured, for the planner's cost model to be fitted to. */
+/** Merges of many kinds and sizes whose CPU and peak memory are measured, for the planner's cost model to be fitted to. */
 import { join } from "node:path";
 import { inspectParquet } from "../../../shared/parquet/inspect.ts";
-import type { MergePlan } from "../../../shared/parquet/merge_plan.ts";
-import { memoryBounds, type MergeWork } from "../../../shared/compaction/merge_cost.ts";
+import type { PlanFile, PlanSettings } from "../../../shared/compaction/data_file.ts";
+import { type MergeWork, OutputWork } from "../../../shared/compaction/merge_work.ts";
+import type { SchemaJson } from "../../../shared/parquet/schema.ts";
+import type { HostLimits } from "../../../shared/compression/host_limits.ts";
 import { type FileSet, listFiles, writeFiles } from "./data.ts";
 import { fileReader } from "./file_reader.ts";
+import type { Job } from "./job.ts";
 import { makeShape, type Shape } from "./shapes.ts";
+
+const MiB = 1024 * 1024;
 
 /** One merge, and what the planner knows of it beforehand. */
 export interface Point {
   name: string;
   files: string[];
-  plan: Omit<MergePlan, "inputs">;
+  job: Omit<Job, "list" | "output">;
   work: MergeWork;
 }
 
-/** Columns of the bench's table that make tables of other widths. */
-const selections: Record<string, { columns: string; filesEach: FileSet }> = {
-  narrow: { columns: "id, ts, i_mid, f_price", filesEach: { files: 400, rowsEach: 1000 } },
-  tall: { columns: "id, i_low", filesEach: { files: 40, rowsEach: 50_000 } },
-  texts: { columns: "id, s_uuid, s_note, s_mid", filesEach: { files: 200, rowsEach: 2000 } },
-  lists: { columns: "id, li, ls", filesEach: { files: 200, rowsEach: 2000 } },
+/** Files of one kind, and how many of them are merged. */
+interface Selection extends FileSet {
+  select?: string;
+  counts: number[];
+  codec?: "snappy" | "zstd";
+  /** What the merge writes. @default snappy */
+  writes?: "snappy" | "zstd";
+  host?: HostLimits;
+  /** Merges into a schema of one column more, so that no row group is copied. */
+  more?: boolean;
+}
+
+const texts = "id, s_uuid, s_note, s_mid";
+const wide = ["", ...Array.from({ length: 7 }, (_, i) => `_${i}`)].map((suffix) =>
+  ["seq", "i_low", "i_mid", "l_mid", "l_null", "f_price", "g_low", "s_low", "s_mid", "b_flag"]
+    .map((name) => suffix === "" ? name : `${name} as ${name}${suffix}`).join(", ")
+).join(", ");
+
+/** Tables of other widths, types, codecs and pages, made of the bench's columns. */
+const selections: Record<string, Selection> = {
+  narrow: { select: "id, ts, i_mid, f_price", files: 400, rowsEach: 1000, counts: [80, 400] },
+  tall: { select: "id, i_low", files: 40, rowsEach: 50_000, counts: [8, 40] },
+  texts: { select: texts, files: 200, rowsEach: 2000, counts: [40, 200] },
+  lists: { select: "id, li, ls", files: 200, rowsEach: 2000, counts: [40, 200] },
   nulls: {
-    columns: Array.from({ length: 8 }, (_, i) => `null::INTEGER as n${i}`).join(", "),
-    filesEach: { files: 20, rowsEach: 100_000 },
+    select: Array.from({ length: 8 }, (_, i) => `null::INTEGER as n${i}`).join(", "),
+    files: 20,
+    rowsEach: 100_000,
+    counts: [4, 20],
   },
-  wide: {
-    columns: ["", ...Array.from({ length: 7 }, (_, i) => `_${i}`)].map((suffix) =>
-      ["seq", "i_low", "i_mid", "l_mid", "l_null", "f_price", "g_low", "s_low", "s_mid", "b_flag"]
-        .map((name) => suffix === "" ? name : `${name} as ${name}${suffix}`).join(", ")
-    ).join(", "),
-    filesEach: { files: 150, rowsEach: 200 },
+  wide: { select: wide, files: 150, rowsEach: 200, counts: [30, 150] },
+  unzstd: { files: 250, rowsEach: 500, codec: "zstd", writes: "snappy", counts: [60, 250] },
+  gzip: { files: 100, rowsEach: 2000, duckdb: "gzip", counts: [25, 100] },
+  gunzip: {
+    files: 100,
+    rowsEach: 2000,
+    duckdb: "gzip",
+    counts: [50],
+    host: { gzip: false, brotli: true },
+  },
+  brotli: { files: 100, rowsEach: 2000, duckdb: "brotli", counts: [25, 100] },
+  decode: {
+    files: 100,
+    rowsEach: 2000,
+    duckdb: "brotli",
+    counts: [5, 25, 50],
+    host: { gzip: true, brotli: false },
+  },
+  "decode large": {
+    select: texts,
+    files: 3,
+    rowsEach: 60_000,
+    duckdb: "brotli",
+    counts: [1, 3],
+    host: { gzip: true, brotli: false },
+  },
+  "decode huge": {
+    select: texts,
+    files: 1,
+    rowsEach: 200_000,
+    duckdb: "brotli",
+    counts: [1],
+    host: { gzip: true, brotli: false },
+  },
+  // DuckDB makes one page of a column chunk
+  page: {
+    select: texts,
+    files: 4,
+    rowsEach: 120_000,
+    duckdb: "snappy",
+    counts: [1, 4],
+    more: true,
+  },
+  pages: { select: texts, files: 1, rowsEach: 250_000, duckdb: "snappy", counts: [1], more: true },
+  heavy: {
+    select: "string_agg(s_note, ' ') over (rows 7 preceding) as s",
+    files: 1,
+    rowsEach: 60_000,
+    duckdb: "snappy",
+    counts: [1],
+    more: true,
   },
 };
 
-/** What the catalog would know of files: sums over all, with each file's values as its rows times its leaves. */
-async function workOf(files: string[], path: MergeWork["path"]): Promise<MergeWork> {
-  const work: MergeWork = {
-    path,
-    files: 0,
-    leaves: 0,
-    chunks: 0,
-    values: 0,
-    bytes: 0,
-    plainBytes: 0,
-  };
-  for (const file of files) {
-    const size = Deno.statSync(file).size;
-    const facts = await inspectParquet(fileReader(file, size));
-    const leaves = facts.tree.leaves.length;
-    work.files++;
-    work.leaves = Math.max(work.leaves, leaves);
-    work.chunks += leaves * facts.rowGroupCount;
-    work.values += leaves * facts.rowCount;
-    work.bytes += size;
-    work.plainBytes += facts.uncompressedBytes;
-  }
-  return work;
-}
-
-/** What a merge of the point is made of, for {@link fit}: as `mergeCost` adds it up. */
-export function factorsOf(work: MergeWork) {
-  const { path, files, leaves, chunks, values, bytes, plainBytes } = work;
-  const cpu: Record<string, number> = { fixedMs: 1, columnMs: leaves, fileMs: files };
-  const memory: Record<string, number> = { fixedMb: 1, columnMb: leaves, fileMb: files };
-  if (path === "copy") {
-    Object.assign(cpu, { copyChunkMs: chunks, copyByteMs: bytes });
-    return { cpu, memory };
-  }
-  Object.assign(cpu, {
-    chunkMs: chunks,
-    valueMs: values,
-    byteMs: bytes,
-    plainByteMs: plainBytes,
-    ...(path === "sort" && { sortValueMs: values }),
-    ...(path === "zstd" && { zstdMs: 1, zstdPlainByteMs: plainBytes }),
-  });
-  Object.assign(memory, {
-    groupByteMb: Math.min(plainBytes, memoryBounds.group),
-    ...(path === "sort" && { sortByteMb: Math.min(plainBytes, memoryBounds.sort) }),
-    ...(path === "zstd" && { zstdMb: 1 }),
-  });
-  return { cpu, memory };
-}
-
-/** What the planner would know of a shape: files with healthy row groups and an equal schema are copied. */
-export async function workOfShape(shape: Shape): Promise<MergeWork[]> {
-  if (shape.plan.order !== undefined) return [await workOf(shape.files, "sort")];
-  if (shape.plan.target.codec === "zstd") return [await workOf(shape.files, "zstd")];
-  const healthy = shape.files.filter((file) => Deno.statSync(file).size > 8e6);
-  const small = shape.files.filter((file) => !healthy.includes(file));
-  return [await workOf(healthy, "copy"), await workOf(small, "pages")];
-}
+/** Selections whose files are those of another, merged otherwise. */
+const sameFiles: Record<string, string> = { gunzip: "gzip", decode: "brotli" };
 
 /** Makes the points; files are written below `data` unless they are there. */
 export async function makePoints(data: string): Promise<Point[]> {
   const points: Point[] = [];
-  const add = async (
-    name: string,
-    files: string[],
-    plan: Omit<MergePlan, "inputs">,
-    rows: number,
-    path: MergeWork["path"],
-  ) => {
-    const work = await workOf(files, path);
-    points.push({ name, files, plan: { ...plan, expectedRows: rows }, work });
+  const add = async (name: string, files: string[], job: Point["job"]) => {
+    points.push({ name, files, job, work: await workOf(files, job) });
   };
   const cuts: [string, number, number[]][] = [
     ["A", 500, [50, 200, 500]],
@@ -113,34 +120,107 @@ export async function makePoints(data: string): Promise<Point[]> {
     ["D", 50, [2500, 5000]],
     ["sort", 500, [60, 250, 500]],
     ["zstd", 500, [150, 500]],
+    ["mixed", 500, [100, 300]],
   ];
   for (const [name, rowsEach, counts] of cuts) {
-    const shape = await makeShape(data, name);
-    const path = name === "sort" ? "sort" : name === "zstd" ? "zstd" : "pages";
+    const { files, plan } = await makeShape(data, name);
     for (const count of counts) {
-      const files = shape.files.slice(0, count);
-      await add(`${name} ${count}`, files, shape.plan, count * rowsEach, path);
+      const job = { plan: { ...plan, expectedRows: count * rowsEach } };
+      await add(`${name} ${count}`, files.slice(0, count), job);
     }
   }
-  const raw = await makeShape(data, "raw");
+  const { files: healthy, plan } = await makeShape(data, "raw");
+  const healthyRows = plan.expectedRows / healthy.length;
   for (const count of [1, 3, 6]) {
-    const rows = raw.plan.expectedRows / raw.files.length * count;
-    await add(`raw ${count}`, raw.files.slice(0, count), raw.plan, rows, "copy");
+    const job = { plan: { ...plan, expectedRows: healthyRows * count } };
+    await add(`raw ${count}`, healthy.slice(0, count), job);
+    if (count < 6) await add(`check ${count}`, healthy.slice(0, count), { ...job, level: 0 });
   }
-  for (const [name, { columns, filesEach }] of Object.entries(selections)) {
-    const folder = join(data, `fit-${name}`);
-    await writeFiles(folder, { ...filesEach, columns: () => columns });
+  // row groups of 8 MiB that are joined page by page
+  await add("other 1", healthy.slice(0, 1), {
+    plan: { ...plan, schema: await oneColumnMore(healthy[0]), expectedRows: healthyRows },
+  });
+  const b = await makeShape(data, "B");
+  for (const size of [2, 24]) {
+    const target = { ...b.plan.target, rowGroupBytes: size * MiB };
+    await add(`B ${size} MiB`, b.files, { plan: { ...b.plan, target } });
+  }
+  for (const [name, one] of Object.entries(selections)) {
+    const folder = join(data, `fit-${sameFiles[name] ?? name}`);
+    await writeFiles(folder, { ...one, columns: () => one.select ?? "*" });
     const files = await listFiles(folder);
-    for (const count of [Math.ceil(files.length / 5), files.length]) {
-      const plan = raw.plan;
-      await add(
-        `${name} ${count}`,
-        files.slice(0, count),
-        plan,
-        count * filesEach.rowsEach,
-        "pages",
-      );
+    for (const count of one.counts) {
+      const target = { ...plan.target, codec: one.writes ?? "snappy" };
+      await add(`${name} ${count}`, files.slice(0, count), {
+        plan: {
+          target,
+          expectedRows: count * one.rowsEach,
+          ...(one.more && { schema: await oneColumnMore(files[0]) }),
+        },
+        ...(one.host !== undefined && { host: one.host }),
+      });
     }
   }
   return points;
+}
+
+async function oneColumnMore(path: string): Promise<SchemaJson> {
+  const { schema } = await inspectParquet(fileReader(path, Deno.statSync(path).size));
+  const more: SchemaJson = { name: "more", type: "INT32", repetition: "optional" };
+  return { ...schema, children: [...schema.children!, more] };
+}
+
+/** What the planner would know of a shape. */
+export function workOfShape({ files, plan }: Shape): Promise<MergeWork> {
+  return workOf(files, { plan });
+}
+
+async function workOf(paths: string[], { plan, level, host }: Point["job"]): Promise<MergeWork> {
+  const settings: PlanSettings = {
+    target_file_bytes: 32 * MiB,
+    healthy_row_group_bytes: 2 * MiB,
+    target_row_group_bytes: plan.target.rowGroupBytes,
+    min_inputs: 4,
+    max_age_seconds: 3600,
+    codec: plan.target.codec,
+    sort_keys: plan.order?.sort.map(({ path }) => path.join()),
+    dedupe_keys: plan.order?.dedupe?.map((path) => path.join()),
+  };
+  const leaves = new Map<string, number>();
+  const output = new OutputWork({
+    settings,
+    host: host ?? { gzip: true, brotli: true },
+    keepsSchema: () => plan.schema === undefined,
+  }, (fingerprint) => leaves.get(fingerprint)!);
+  for (const path of paths) {
+    const { file, leafCount } = await planFile(path, level);
+    leaves.set(file.schema_fingerprint, leafCount);
+    output.add(file);
+  }
+  return output.work;
+}
+
+/** A file as the catalog would have it. */
+async function planFile(
+  path: string,
+  level = path.includes("healthy") ? 1 : 0,
+): Promise<{ file: PlanFile; leafCount: number }> {
+  const size = Deno.statSync(path).size;
+  const facts = await inspectParquet(fileReader(path, size));
+  const file: PlanFile = {
+    id: 1,
+    byte_length: size,
+    level,
+    seq_min: 1,
+    seq_max: 1,
+    row_count: facts.rowCount,
+    row_group_count: facts.rowGroupCount,
+    uncompressed_bytes: facts.uncompressedBytes,
+    value_count: facts.valueCount,
+    merge_facts: facts.mergeFacts,
+    schema_fingerprint: facts.schemaFingerprint,
+    state: "active",
+    uploaded_at: "2026-11-22T00:00:00Z",
+  };
+  return { file, leafCount: facts.tree.leaves.length };
 }

@@ -1,0 +1,90 @@
+/**
+ * What a merge's cost is made of: how often each of the costs that `deno task bench merge --fit` measures arises.
+ * The prediction and the fit both go by these.
+ */
+import type { MergeWork } from "./merge_work.ts";
+
+/** Factors by the names of their coefficients. */
+export interface CostFactors {
+  /** In ms each. */
+  cpu: Record<string, number>;
+  /** In MB each. */
+  memory: Record<string, number>;
+}
+
+/** Bytes that are in memory at once at the most. */
+const most = {
+  /** Files that were read and wait for their turn (`aheadBytes` of the merge). */
+  ahead: 8_400_000,
+  /** What waits in one column until it makes a page: values (`pageRows` of the merge), and their bytes. */
+  columnValues: 40_000,
+  columnBytes: 500_000,
+  /** What the host unpacked and its collector has not yet taken back. */
+  unpacked: 20_000_000,
+  /** Rows that wait to be sorted. */
+  sort: 60_000_000,
+  /** Chunks written anew, compressed again. */
+  decoded: 42_000_000,
+};
+
+/** Files until the code that takes them has been compiled well. */
+const earlyFiles = 500;
+
+/** The factors of one merge. */
+export function costFactors(work: MergeWork): CostFactors {
+  const { files, leaves, unpacked, sorts, writesZstd, hostGzip } = work;
+  const { copy, check, pages, decode } = work.paths;
+  const copied = copy.chunks + check.chunks;
+  const joined = {
+    chunks: pages.chunks + decode.chunks,
+    values: pages.values + decode.values,
+    bytes: pages.bytes + decode.bytes,
+    plainBytes: pages.plainBytes + decode.plainBytes,
+  };
+  const once = (is: boolean) => is ? 1 : 0;
+  const zstd = once(writesZstd || unpacked.zstd > 0);
+  return {
+    cpu: {
+      fixedMs: 1,
+      columnMs: leaves,
+      fileMs: files,
+      earlyFileMs: Math.min(files, earlyFiles),
+      chunkMs: joined.chunks,
+      valueMs: joined.values,
+      byteMs: joined.bytes,
+      plainByteMs: joined.plainBytes,
+      heavyByteMs: work.heavyBytes,
+      copyChunkMs: copied,
+      copyByteMs: copy.bytes + check.bytes,
+      checkByteMs: check.plainBytes,
+      sortValueMs: sorts ? joined.values : 0,
+      zstdMs: zstd,
+      zstdByteMs: unpacked.zstd,
+      zstdWrittenByteMs: writesZstd ? joined.plainBytes : 0,
+      gzipByteMs: hostGzip ? unpacked.gzip : 0,
+      ownGzipByteMs: hostGzip ? 0 : unpacked.gzip,
+      brotliByteMs: unpacked.brotli,
+      decodeMs: once(decode.chunks > 0),
+      decodeChunkMs: decode.chunks,
+      decodeByteMs: decode.plainBytes,
+    },
+    memory: {
+      fixedMb: 1,
+      columnMb: leaves,
+      fileMb: files,
+      aheadByteMb: Math.min(joined.bytes, most.ahead),
+      waitingValueMb: Math.min(joined.values, leaves * most.columnValues),
+      waitingByteMb: Math.min(joined.plainBytes, leaves * most.columnBytes),
+      unpackedByteMb: Math.min((hostGzip ? unpacked.gzip : 0) + unpacked.brotli, most.unpacked),
+      openByteMb: sorts ? 0 : Math.min(joined.bytes, work.openBytes),
+      heavyByteMb: work.heavyBytes,
+      copyMb: once(copied > 0),
+      copyChunkMb: copied,
+      sortByteMb: sorts ? Math.min(joined.plainBytes, most.sort) : 0,
+      zstdMb: zstd,
+      decodeMb: once(decode.chunks > 0),
+      decodeFileByteMb: Math.min(work.decodedFile, most.decoded),
+      decodeChunkByteMb: work.decodedChunk,
+    },
+  };
+}
