@@ -34,7 +34,7 @@ export class StreamedOutput {
   }
 
   async write(chunk: Uint8Array): Promise<void> {
-    await this.#upload.write(chunk);
+    await this.#taken(this.#upload.write(chunk));
     this.byteLength += chunk.byteLength;
   }
 
@@ -42,12 +42,9 @@ export class StreamedOutput {
     const input = this.#inputs.get(reader);
     if (!input?.etag || length < this.#upload.smallestCopy) return false;
     if (!await this.#isUnchanged(input)) return false;
-    await this.#upload.copyFrom({
-      key: input.object_key,
-      etag: input.etag,
-      start: input.start_byte + start,
-      length,
-    });
+    const { object_key: key, etag } = input;
+    const range = { key, etag, start: input.start_byte + start, length };
+    await this.#taken(this.#upload.copyFrom(range));
     this.byteLength += length;
     return true;
   }
@@ -67,6 +64,23 @@ export class StreamedOutput {
 
   async discard(): Promise<void> {
     await this.#upload.abort();
+  }
+
+  /** The merge lays what is wrong with bytes to an input; that the store refuses the output is no input's fault. */
+  async #taken(done: Promise<void>): Promise<void> {
+    try {
+      await done;
+    } catch (thrown) {
+      const error = asSedimentError(thrown);
+      if (error.retryable || error.status >= 500) throw error;
+      throw new SedimentError(
+        "misconfigured",
+        `The store does not take the output: ${error.message}`,
+        {
+          cause: error,
+        },
+      );
+    }
   }
 
   /** A bucket that was moved may have other ETags, with no byte changed: then the merge reads and checks the bytes. */

@@ -163,12 +163,13 @@ export class S3Multipart {
     throw failed(this.#context, `part ${number} came back without an ETag`);
   }
 
-  /** A 412 is about the source here. */
+  /** A 404 or 412 is about the source here: it went or changed since the caller looked, who should look again. */
   async #ofUnchanged<T>({ key, etag }: StoredRange, request: () => Promise<T>): Promise<T> {
     try {
       return await request();
     } catch (thrown) {
-      if (!(thrown instanceof SedimentError) || thrown.code !== "already_stored") throw thrown;
+      const code = thrown instanceof SedimentError ? thrown.code : undefined;
+      if (code !== "already_stored" && code !== "object_missing") throw thrown;
       throw failed(
         this.#context,
         `${key} is not the object with the ETag ${etag} any more`,

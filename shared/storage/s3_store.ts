@@ -20,7 +20,7 @@ export interface S3StoreOptions extends S3ClientOptions {
    * copied range be whole parts. @default 5242880
    */
   partBytes?: number;
-  /** Parts on their way at once; a stream holds one part more in memory. @default 3 */
+  /** Parts on their way at once; a stream holds one part more in memory. @default 2 */
   partConcurrency?: number;
   /** How often the requests of a multipart upload are tried. */
   partTries?: Tries;
@@ -34,7 +34,7 @@ const maxSignedSeconds = 604_800;
 /** Opens a store; nothing is sent until it is used. */
 export function createS3Store(options: S3StoreOptions): ObjectStore {
   const client = createS3Client(options);
-  const { partBytes = 5 * 1024 * 1024, partConcurrency = 3, signedUploadSeconds = 7200 } = options;
+  const { partBytes = 5 * 1024 * 1024, partConcurrency = 2, signedUploadSeconds = 7200 } = options;
 
   async function putWhole(
     context: RequestContext,

@@ -235,6 +235,7 @@ export class S3Upload implements ObjectUpload {
   #forget(): void {
     this.#part = undefined;
     this.#filled = 0;
+    this.#sending = 0;
     this.#spare.length = 0;
   }
 }

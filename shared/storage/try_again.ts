@@ -34,7 +34,8 @@ export async function tryAgain<T>(
         Math.min(longestWaitMs, Math.max(own, (thrown.retryAfterSeconds ?? 0) * 1000)),
         signal,
       );
-      if (signal.aborted) throw thrown;
+      if (!signal.aborted) continue;
+      throw new SedimentError("aborted", `Was told to stop: ${thrown.message}`, { cause: thrown });
     }
   }
 }

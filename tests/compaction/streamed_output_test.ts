@@ -81,6 +81,31 @@ Deno.test("a finish whose answer was lost is asked for again, and nothing is mer
   assert.deepEqual(rows(), allRows);
 });
 
+Deno.test("a store that takes no output of that size is no reason to quarantine an input", async () => {
+  const { turn, catalog, visible } = await streaming({
+    before: ({ method }) => {
+      if (method === "upload.write") throw new SedimentError("body_too_large", "EntityTooLarge");
+    },
+  }, async (plan, readers, sink, options) => {
+    // as the merge core does with what is thrown while an input is added
+    try {
+      return await piecemeal(plan, readers, sink, options);
+    } catch (thrown) {
+      const error = thrown as SedimentError;
+      if (error.retryable || error.status >= 500) throw error;
+      const result = await lineMerge(plan, readers, { write: () => Promise.resolve() }, options);
+      return { ...result, merged: [], rejected: plan.inputs.map(({ id }) => ({ id, error })) };
+    }
+  });
+  const report = await turn();
+  assert.deepEqual([report.runs[0].error?.code, report.runs[0].error?.permanent], [
+    "misconfigured",
+    true,
+  ]);
+  assert.equal(catalog.state.runs[0].status, "error");
+  assert.ok(visible().every(({ state }) => state === "active"));
+});
+
 Deno.test("a worker that is stopped between two writes leaves no object", async () => {
   const stop = new AbortController();
   let writes = 0;
