@@ -53,7 +53,7 @@ function printLine(line: Line, shape: Shape): void {
       shape.aim.toFixed(2).padStart(5),
       String(line.peak_mb).padStart(8),
       line.size_ratio.toFixed(3).padStart(6),
-      line.scan_ratio.toFixed(3).padStart(6),
+      `${line.scan_ratio.toFixed(3)}±${line.scan_error.toFixed(3).slice(1)}`.padStart(10),
       String(line.equal).padStart(6),
       String(line.predicted_cpu_ms).padStart(7),
       error(line.predicted_cpu_ms, line.ours_cpu_ms),
@@ -96,7 +96,7 @@ try {
     );
     if (!options.json) {
       console.log(
-        "shape  ours ms  duckdb ms  ratio   must   aim  peak MB  size   scan   equal  pred.ms  error  pred.MB  error what",
+        "shape  ours ms  duckdb ms  ratio   must   aim  peak MB  size       scan  equal  pred.ms  error  pred.MB  error what",
       );
     }
     for (const name of options.shape ?? shapeNames) {

@@ -1,17 +1,15 @@
 import { join } from "node:path";
 import { mergeCost } from "../../../shared/compaction/merge_cost.ts";
 import { openDuckdb } from "../../support/duckdb.ts";
-import { fingerprint, scanTimes } from "./compare.ts";
+import { fingerprint, scanRatio } from "./compare.ts";
 import { type Cost, median } from "./measure.ts";
 import { workOfShape } from "./points.ts";
 import { inProcess, listOf } from "./process.ts";
 import type { Shape } from "./shapes.ts";
 
-/**
- * Others that merge in JavaScript or wasm, by the script that runs each. Not duckdb-wasm: it fetches its Parquet
- * extension from extensions.duckdb.org when it runs.
- */
+/** Others that merge in JavaScript or wasm, by the script that runs each. */
 const peers = {
+  "duckdb-wasm": "./peers/duckdb_wasm.ts",
   "hyparquet": "./peers/hyparquet.ts",
   "parquet-wasm": "./peers/parquet_wasm.ts",
 };
@@ -34,6 +32,8 @@ export interface Line {
   peak_mb: number;
   size_ratio: number;
   scan_ratio: number;
+  /** Half the width of its 95 % interval. */
+  scan_error: number;
   equal: boolean;
   /** What the planner would have expected of ours. */
   predicted_cpu_ms: number;
@@ -74,7 +74,7 @@ export async function benchShape(
   ];
   const prints = new Map<string, string>();
   for (const { name, output } of others) prints.set(name, await fingerprint(connection, output));
-  const scan = await scanTimes(connection, [ours, duckdb]);
+  const scan = await scanRatio(connection, [ours, duckdb]);
   connection.closeSync();
   const oursCpu = median(costs.ours.map((cost) => cost.cpuMs));
   const duckdbCpu = median(costs.duckdb.map((cost) => cost.cpuMs));
@@ -86,7 +86,8 @@ export async function benchShape(
     ratio: Number((oursCpu / duckdbCpu).toFixed(3)),
     peak_mb: Math.round(Math.max(...costs.ours.map((cost) => cost.peakMb))),
     size_ratio: Number((Deno.statSync(ours).size / Deno.statSync(duckdb).size).toFixed(3)),
-    scan_ratio: Number(scan.toFixed(3)),
+    scan_ratio: Number(scan.ratio.toFixed(3)),
+    scan_error: Number(scan.error.toFixed(3)),
     equal: a === b,
     predicted_cpu_ms: Math.round(predicted.cpuMs),
     predicted_mb: Math.round(predicted.memoryMb),

@@ -25,28 +25,53 @@ export async function fingerprint(
   return `${sum.n}/${sum.s}`;
 }
 
-/** Scans of each file in turn, after one of each that is not counted. */
-const scans = 31;
+/** Pairs of scans: so many at least, and as long as the ratio isn't known and there is time. */
+const pairsAtLeast = 31;
+
+/** How well the ratio is to be known, and CPU that may be spent on it, in ms. */
+const precise = 0.01, scanBudgetMs = 60_000;
+
+/** A ratio with half the width of the interval that holds it with 95 %. */
+export interface ScanRatio {
+  ratio: number;
+  error: number;
+}
 
 /**
- * CPU of reading every column of the first file to that of the second. The two are read in turn, the first of a pair
- * the second of the next; the median of the pairs' ratios, which a busy machine shifts far less than either time.
+ * CPU of reading every column of the first file to that of the second, by DuckDB with the connection's threads and the
+ * files in the page cache. The two are read in turn, the first of a pair the second of the next, after a pair that is
+ * not counted. What counts is the median of the pairs' ratios, which a busy machine shifts far less than either time;
+ * one pair is off by 5 to 10 % on a quiet one, so there are pairs until the median is known.
  */
-export async function scanTimes(
+export async function scanRatio(
   connection: DuckDBConnection,
   paths: [string, string],
-): Promise<number> {
+): Promise<ScanRatio> {
   const scan = async (path: string) => {
     const before = process.cpuUsage();
     await connection.run(`select max(columns(*)) from read_parquet(${literal(path)})`);
     const cpu = process.cpuUsage(before);
-    return cpu.user + cpu.system;
+    return (cpu.user + cpu.system) / 1000;
   };
   const ratios: number[] = [];
-  for (let run = 0; run <= scans; run++) {
+  let spentMs = 0;
+  for (let run = 0;; run++) {
     const times = [0, 0];
     for (const which of run % 2 === 0 ? [0, 1] : [1, 0]) times[which] = await scan(paths[which]);
-    if (run > 0) ratios.push(times[0] / times[1]);
+    if (run === 0) continue;
+    ratios.push(times[0] / times[1]);
+    spentMs += times[0] + times[1];
+    if (ratios.length < pairsAtLeast) continue;
+    const error = errorOfMedian(ratios);
+    if (error <= precise || spentMs >= scanBudgetMs) return { ratio: median(ratios), error };
   }
-  return median(ratios);
+}
+
+/** Half the width of the median's 95 % interval, which goes by ranks: what the numbers are drawn from is unknown. */
+function errorOfMedian(numbers: number[]): number {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const ranks = 0.98 * Math.sqrt(sorted.length);
+  const low = sorted[Math.floor(sorted.length / 2 - ranks)];
+  const high = sorted[Math.ceil(sorted.length / 2 + ranks)];
+  return (high - low) / 2;
 }

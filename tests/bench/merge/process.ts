@@ -2,14 +2,17 @@ import type { Cost } from "./measure.ts";
 
 /** Runs a script of this folder in a process of its own, and gives the JSON of its last line. */
 export async function inProcess(script: string, argument: string): Promise<Cost> {
-  // ours without the workspace's configuration: its npm packages cost 15 MB, and an isolate gets a bundle
-  const ours = script === "./ours.ts" ? ["--no-config"] : [];
+  // without the workspace's configuration: its npm packages cost 15 MB, and an isolate gets a bundle; duckdb-wasm is
+  // not among them
+  const plain = script === "./ours.ts" || script === "./peers/duckdb_wasm.ts"
+    ? ["--no-config"]
+    : [];
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       "run",
       "-A",
       "--no-lock",
-      ...ours,
+      ...plain,
       decodeURIComponent(new URL(script, import.meta.url).pathname),
       argument,
     ],
