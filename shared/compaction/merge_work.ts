@@ -32,8 +32,11 @@ export interface MergeWork {
   hostGzip: boolean;
   /** Compressed bytes that the open row group may come to before it is written. */
   openBytes: number;
-  /** What the heavy pages that are in memory at once take: {@link PageWeights}. */
-  heavyBytes: number;
+  /** What the heaviest page takes that is looked at on its way ({@link PageWeights}). */
+  checkedPage: number;
+  /** The same of one that is joined, and of those of all columns of a row group, whose room is kept. */
+  joinedPage: number;
+  joinedPages: number;
   /** Of the files that are decoded: bytes as stored of the largest, and of a chunk before compression. */
   decodedFile: number;
   decodedChunk: number;
@@ -69,7 +72,9 @@ export class OutputWork {
       writesZstd: settings.codec === "zstd",
       hostGzip: host.gzip,
       openBytes: settings.target_row_group_bytes ?? defaultGroupBytes,
-      heavyBytes: 0,
+      checkedPage: 0,
+      joinedPage: 0,
+      joinedPages: 0,
       decodedFile: 0,
       decodedChunk: 0,
     };
@@ -98,20 +103,19 @@ export class OutputWork {
     if (path === "decode") {
       work.decodedFile = Math.max(work.decodedFile, file.byte_length);
       work.decodedChunk = Math.max(work.decodedChunk, sums.largest_chunk);
-    } else if (sums.codec !== undefined) work.unpacked[sums.codec] += sums.plain_bytes;
-    if (path === "check" || work.sorts || !sums.healthy) {
-      return this.#addPage(file.merge_facts?.page);
+      return;
     }
+    if (sums.codec !== undefined) work.unpacked[sums.codec] += sums.plain_bytes;
+    const { page = 0, pages = 0, largest_group = file.uncompressed_bytes } = file.merge_facts ?? {};
+    if (path === "check") {
+      work.checkedPage = Math.max(work.checkedPage, page);
+      return;
+    }
+    work.joinedPage = Math.max(work.joinedPage, page);
+    work.joinedPages = Math.max(work.joinedPages, pages);
+    if (work.sorts || !sums.healthy) return;
     // of the largest row group the compressed bytes, by how well all of its kind do
-    const largest = (file.merge_facts?.largest_group ?? file.uncompressed_bytes) *
-      sums.bytes / Math.max(1, sums.plain_bytes);
+    const largest = largest_group * sums.bytes / Math.max(1, sums.plain_bytes);
     work.openBytes = Math.max(work.openBytes, Math.min(wholeGroupBytes, largest));
-    // larger ones are merged in slices, all columns side by side
-    const { page, pages } = file.merge_facts ?? {};
-    this.#addPage(largest > wholeGroupBytes ? pages : page);
-  }
-
-  #addPage(bytes = 0): void {
-    this.work.heavyBytes = Math.max(this.work.heavyBytes, bytes);
   }
 }

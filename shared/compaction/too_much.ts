@@ -1,7 +1,7 @@
 /** Files that a merge can't take apart within its memory, and what their owner is told. */
 import { type PlanFile, type PlanSettings, sorts } from "./data_file.ts";
 import { bytesText, filesText } from "./decision_text.ts";
-import type { MergeCost } from "./merge_cost.ts";
+import { type MergeCost, mergeCost } from "./merge_cost.ts";
 import type { MergeWork } from "./merge_work.ts";
 
 /** What is too much in a file. */
@@ -22,8 +22,14 @@ const sortedGroupBytes = 46 * MiB;
  */
 const unknownPagesBytes = 64 * MiB;
 
-/** What pages that are in memory at once may take by {@link PageWeights}: the kernels hold them twice and more. */
-const heavyBytes = 40 * MiB;
+/**
+ * What a merge may take in memory for large pages, MB: the core's own bound, half of an isolate. What is read of a
+ * page must be there whole, packed, unpacked and as values that wait; only from its end on pages are cut of it.
+ */
+const mergeMb = 128;
+
+/** Pages that take less together are not what makes a merge large. */
+const lightPages = 8 * MiB;
 
 /** The decoder holds a chunk three times; the merge has these limits too and rejects what is over them. */
 const decodedBytes = { file: 96 * MiB, chunk: 32 * MiB, written: 40 * MiB };
@@ -31,13 +37,17 @@ const decodedBytes = { file: 96 * MiB, chunk: 32 * MiB, written: 40 * MiB };
 /** See the module's head. @param work of the file alone */
 export function burdenOf(
   file: PlanFile,
-  { paths, heavyBytes: heavy, decodedFile, decodedChunk }: MergeWork,
+  work: MergeWork,
   settings: PlanSettings,
 ): Burden | undefined {
+  const { paths, decodedFile, decodedChunk } = work;
   const mean = file.uncompressed_bytes / Math.max(1, file.row_group_count);
   const group = file.merge_facts?.largest_group ?? mean;
   if (sorts(settings) && group > sortedGroupBytes) return { kind: "group", bytes: group };
-  if (heavy > heavyBytes) return { kind: "page", bytes: heavy };
+  const page = Math.max(work.checkedPage, work.joinedPage, work.joinedPages);
+  if (page > lightPages && mergeCost(work).memoryMb > mergeMb) {
+    return { kind: "page", bytes: page };
+  }
   if (!file.merge_facts && paths.copy.chunks === 0 && group > unknownPagesBytes) {
     return { kind: "group", bytes: group };
   }

@@ -5,7 +5,7 @@
  */
 import { hasBitPackedLevels } from "./level_encodings.ts";
 import { codec, type ColumnMetaData, type FileMetaData, type RowGroup } from "./metadata.ts";
-import { heaviestPages, type PageWeights } from "./page_weights.ts";
+import { heaviestPages, heavyPage, type PageWeights } from "./page_weights.ts";
 import { healthyGroupBytes } from "./pages/merge_settings.ts";
 import type { SchemaTree } from "./schema.ts";
 
@@ -33,13 +33,10 @@ export interface MergeFacts {
   sums: ChunkSums[];
   /** Bytes before compression of the largest row group. */
   largest_group: number;
-  /** What the heaviest page takes in memory, and the heaviest of each column of a row group together, bytes. */
+  /** As {@link PageWeights}. */
   page: number;
   pages: number;
 }
-
-/** Pages below this are as those of everybody's. */
-const heavyPage = 4 * 1024 * 1024;
 
 const hostCodecs: Record<number, HostCodec> = {
   [codec.GZIP]: "gzip",

@@ -6,9 +6,12 @@ import { type ColumnMetaData, encoding, type FileMetaData, pageType } from "./me
 export interface PageWeights {
   /** The heaviest page. */
   page: number;
-  /** The heaviest page of each column of a row group, together; of the row group where that is the most. */
+  /** The heaviest page of each column of a row group, of those that are heavy, together; of the heaviest row group. */
   pages: number;
 }
+
+/** Pages below this are as those of everybody's: twice what one of ours weighs, which a footer's guess may come to. */
+export const heavyPage = 5 * 1024 * 1024;
 
 /**
  * Bytes that a value takes beside its page's: its levels and its index in a dictionary, and where it is not one of a
@@ -35,7 +38,7 @@ export class PageWeighing {
 
   /** @param weight of the chunk's heaviest page */
   addChunk(weight: number): void {
-    this.#group += weight;
+    if (weight >= heavyPage) this.#group += weight;
     this.weights.page = Math.max(this.weights.page, weight);
   }
 

@@ -38,6 +38,19 @@ const wide = ["", ...Array.from({ length: 7 }, (_, i) => `_${i}`)].map((suffix) 
     .map((name) => suffix === "" ? name : `${name} as ${name}${suffix}`).join(", ")
 ).join(", ");
 
+/** Selections whose files are those of another, merged otherwise. */
+const sameFiles: Record<string, string> = { gunzip: "gzip", decode: "brotli" };
+
+/** Files of one row group, of whose columns DuckDB makes a page each: copied, and joined to another schema. */
+function heavy(name: string, select: string, rows: number[]): Record<string, Selection> {
+  return Object.fromEntries(rows.flatMap((rowsEach) => {
+    const one: Selection = { select, files: 1, rowsEach, duckdb: "snappy", counts: [1] };
+    const key = `${name} ${rowsEach / 1000}k`;
+    sameFiles[`${key} more`] = key;
+    return [[key, one], [`${key} more`, { ...one, more: true }]];
+  }));
+}
+
 /** Tables of other widths, types, codecs and pages, made of the bench's columns. */
 const selections: Record<string, Selection> = {
   narrow: { select: "id, ts, i_mid, f_price", files: 400, rowsEach: 1000, counts: [80, 400] },
@@ -84,28 +97,17 @@ const selections: Record<string, Selection> = {
     counts: [1],
     host: { gzip: true, brotli: false },
   },
-  // DuckDB makes one page of a column chunk
-  page: {
-    select: texts,
-    files: 4,
-    rowsEach: 120_000,
-    duckdb: "snappy",
-    counts: [1, 4],
-    more: true,
-  },
-  pages: { select: texts, files: 1, rowsEach: 250_000, duckdb: "snappy", counts: [1], more: true },
-  heavy: {
-    select: "string_agg(s_note, ' ') over (rows 7 preceding) as s",
-    files: 1,
-    rowsEach: 60_000,
-    duckdb: "snappy",
-    counts: [1],
-    more: true,
-  },
+  ...heavy("texts", texts, [120_000, 250_000]),
+  ...heavy("digests", "md5(id::varchar) as v", [250_000, 450_000]),
+  ...heavy("long", "repeat(md5(id::varchar), 32) as v", [15_000, 30_000]),
+  ...heavy("few", "i_low", [500_000]),
+  ...heavy(
+    "columns",
+    ["id", "id + 1", "id + 2", "id + 3"].map((n, i) => `md5((${n})::varchar) as v${i}`)
+      .concat("hash(id) as h0", "hash(id + 1) as h1").join(", "),
+    [100_000, 200_000],
+  ),
 };
-
-/** Selections whose files are those of another, merged otherwise. */
-const sameFiles: Record<string, string> = { gunzip: "gzip", decode: "brotli" };
 
 /** Makes the points; files are written below `data` unless they are there. */
 export async function makePoints(data: string): Promise<Point[]> {
