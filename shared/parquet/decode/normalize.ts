@@ -1,5 +1,7 @@
 import { InputFile } from "../input_file.ts";
+import { canUnpack } from "../kernels/codecs.ts";
 import type { ParquetLimits } from "../limits.ts";
+import type { ColumnMetaData } from "../metadata.ts";
 import { atPlace, parquetError, type ParquetPlace } from "../parquet_error.ts";
 import { bytesReader, type RangeReader } from "../range_reader.ts";
 import { leafTree } from "./leaf_tree.ts";
@@ -36,7 +38,8 @@ const form: RewriteOptions = {
 
 /**
  * A function that gives an input again with the same schema, levels and values in pages that the kernels know, for
- * files with brotli on hosts without a limit for it and the like. One column chunk is decoded at a time. Throws
+ * files with brotli on hosts without a limit for it and the like. One column chunk is decoded at a time, and only
+ * those of such a codec where there are any. Throws
  * `invalid_parquet` when its pages can't be decoded, `unsupported_parquet` when it is too large for that.
  */
 export function normalizer(
@@ -61,9 +64,15 @@ async function normalize(
   const groups: LoadedGroup[] = [];
   const trees = tree.leaves.map(leafTree);
   let held = 0;
+  // where codecs are what the kernels don't know, chunks of others can stay as they are
+  const byCodec = input.groups.some((index) =>
+    input.group(index).columns.some(({ metaData }) => !canUnpack(metaData!.codec))
+  );
+  const stays = ({ codec }: ColumnMetaData) => byCodec && canUnpack(codec);
   for (const index of input.groups) {
     const { columns, numRows } = input.group(index);
     columns.forEach(({ metaData }, i) => {
+      if (stays(metaData!)) return;
       const place = { file: id, rowGroup: index, column: tree.leaves[i].path };
       checkSize(metaData!.totalUncompressedSize, largestChunkBytes, place);
     });
@@ -71,6 +80,7 @@ async function normalize(
     const chunks = columns.map(({ metaData }, i) => {
       try {
         const chunk = { meta: metaData!, bytes: bytes[i] };
+        if (stays(metaData!)) return chunk;
         const group = rewriteGroups(pool, trees[i], [{ numRows, chunks: [chunk] }], form);
         return group.chunks[0];
       } catch (error) {

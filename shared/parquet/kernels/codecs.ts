@@ -8,6 +8,11 @@ import type { Zstd } from "./zstd.ts";
 /** How a page was decompressed, as the kernels take it; assembly/host.ts. */
 export const inflated = { broken: 0, done: 1, unknown: 2 } as const;
 
+/** Whether pages of a codec can be unpacked here within a bound; else they are to be decoded. */
+export function canUnpack(which: number, limits = hostLimits()): boolean {
+  return which !== codec.BROTLI || limits.brotli;
+}
+
 /** Decompresses the codecs that the kernels leave to the host, into exactly `target`'s length. */
 export type Inflate = (codec: number, source: Uint8Array, target: Uint8Array) => number;
 
@@ -22,7 +27,7 @@ export function hostInflate(zstd: () => Zstd | undefined, limits = hostLimits())
       if (which === codec.ZSTD) {
         return zstd()?.decompress(source, target) ? inflated.done : inflated.broken;
       }
-      if (which === codec.BROTLI && !limits.brotli) return inflated.unknown;
+      if (!canUnpack(which, limits)) return inflated.unknown;
       const bytes = which === codec.BROTLI
         ? unbrotli(source, target.length)
         : limits.gzip

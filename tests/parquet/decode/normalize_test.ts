@@ -1,7 +1,12 @@
 import { strict as assert } from "node:assert";
+import { assumeHostLimits } from "../../../shared/compression/host_limits.ts";
 import { SedimentError } from "../../../shared/errors.ts";
+import { chunkExtent } from "../../../shared/parquet/check_chunks.ts";
+import { joinGroups } from "../../../shared/parquet/decode/joined_file.ts";
 import { normalizer } from "../../../shared/parquet/decode/normalize.ts";
+import { footerOfBytes } from "../../../shared/parquet/footer.ts";
 import { inspectParquetBytes } from "../../../shared/parquet/inspect.ts";
+import { codec } from "../../../shared/parquet/metadata.ts";
 import { bytesReader } from "../../../shared/parquet/range_reader.ts";
 import { fixtureBytes, fixtureNames } from "../fixtures.ts";
 import { mixedRows, rowsOfBytes, writeWithDuckDb } from "../sample_files.ts";
@@ -34,6 +39,31 @@ Deno.test({
       assert.deepEqual(await rowsOfBytes(output), await rowsOfBytes(bytes), name);
     }
   },
+});
+
+Deno.test("of a file in several codecs only the column chunks are decoded that the host can't unpack", async () => {
+  const query = "select i, md5(i::varchar) as s from range(500) t(i)";
+  const [brotli, snappy] = await Promise.all(
+    ["brotli", "snappy"].map((codec) =>
+      writeWithDuckDb(query, `format parquet, compression ${codec}`)
+    ),
+  );
+  const chunkOf = (file: Uint8Array, column: number) => {
+    const meta = footerOfBytes(file).metadata.rowGroups[0].columns[column].metaData!;
+    const { start, length } = chunkExtent(meta);
+    return { meta, bytes: file.subarray(start, start + length) };
+  };
+  const chunks = [chunkOf(snappy, 0), chunkOf(brotli, 1)];
+  const mixed = joinGroups([{ numRows: 500, chunks }], footerOfBytes(snappy).metadata);
+  assumeHostLimits({ gzip: true, brotli: false });
+  try {
+    const output = await normalized(mixed);
+    assert.deepEqual(chunkOf(output, 0).bytes, chunks[0].bytes);
+    assert.equal(chunkOf(output, 1).meta.codec, codec.SNAPPY);
+    assert.deepEqual(await rowsOfBytes(output), await rowsOfBytes(snappy));
+  } finally {
+    assumeHostLimits(undefined);
+  }
 });
 
 Deno.test("a file whose pages can't be decoded is refused with its name, row group and column", async () => {
