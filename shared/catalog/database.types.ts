@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape c9e31dab3ae53f64ec0e659f453f18590d25421cf1c5b60f1664f48184e94549
+// shape 27e2cf74a0b43d4d734affc9032f6548c7f935c04d8a764e709fd359b930da26
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -48,14 +48,14 @@ isOneToOne: false
                   ]
                 },"battle_files": {
                   Row: {
-                    "added_version": number,"byte_length": number,"dataset_id": string,"etag": string | null,"id": number,"level": number,"object_key": string,"ordinal": number,"period_tag": string,"quarantine_code": string | null,"quarantine_reason": string | null,"quarantined_at": string | null,"removed_version": number | null,"row_count": number,"row_group_count": number,"run_id": string | null,"schema_fingerprint": string,"seq_max": number,"seq_min": number,"start_byte": number,"state": string,"stats": Json | null,"table": string,"uncompressed_bytes": number,"upload_id": string | null,"uploaded_at": string,"uploaded_by": string
+                    "added_version": number,"byte_length": number,"dataset_id": string,"etag": string | null,"id": number,"level": number,"merge_facts": Json | null,"object_key": string,"ordinal": number,"period_tag": string,"quarantine_code": string | null,"quarantine_reason": string | null,"quarantined_at": string | null,"removed_version": number | null,"row_count": number,"row_group_count": number,"run_id": string | null,"schema_fingerprint": string,"seq_max": number,"seq_min": number,"start_byte": number,"state": string,"stats": Json | null,"table": string,"uncompressed_bytes": number,"upload_id": string | null,"uploaded_at": string,"uploaded_by": string,"value_count": number | null
                   }
                   ComputedFields: never
                   Insert: {
-                    "added_version": number,"byte_length": number,"dataset_id": string,"etag"?: string | null,"id"?: never,"level": number,"object_key": string,"ordinal": number,"period_tag": string,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"removed_version"?: number | null,"row_count": number,"row_group_count": number,"run_id"?: string | null,"schema_fingerprint": string,"seq_max": number,"seq_min": number,"start_byte": number,"state"?: string,"stats"?: Json | null,"table": string,"uncompressed_bytes": number,"upload_id"?: string | null,"uploaded_at": string,"uploaded_by": string
+                    "added_version": number,"byte_length": number,"dataset_id": string,"etag"?: string | null,"id"?: never,"level": number,"merge_facts"?: Json | null,"object_key": string,"ordinal": number,"period_tag": string,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"removed_version"?: number | null,"row_count": number,"row_group_count": number,"run_id"?: string | null,"schema_fingerprint": string,"seq_max": number,"seq_min": number,"start_byte": number,"state"?: string,"stats"?: Json | null,"table": string,"uncompressed_bytes": number,"upload_id"?: string | null,"uploaded_at": string,"uploaded_by": string,"value_count"?: number | null
                   }
                   Update: {
-                    "added_version"?: number,"byte_length"?: number,"dataset_id"?: string,"etag"?: string | null,"id"?: never,"level"?: number,"object_key"?: string,"ordinal"?: number,"period_tag"?: string,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"removed_version"?: number | null,"row_count"?: number,"row_group_count"?: number,"run_id"?: string | null,"schema_fingerprint"?: string,"seq_max"?: number,"seq_min"?: number,"start_byte"?: number,"state"?: string,"stats"?: Json | null,"table"?: string,"uncompressed_bytes"?: number,"upload_id"?: string | null,"uploaded_at"?: string,"uploaded_by"?: string
+                    "added_version"?: number,"byte_length"?: number,"dataset_id"?: string,"etag"?: string | null,"id"?: never,"level"?: number,"merge_facts"?: Json | null,"object_key"?: string,"ordinal"?: number,"period_tag"?: string,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"removed_version"?: number | null,"row_count"?: number,"row_group_count"?: number,"run_id"?: string | null,"schema_fingerprint"?: string,"seq_max"?: number,"seq_min"?: number,"start_byte"?: number,"state"?: string,"stats"?: Json | null,"table"?: string,"uncompressed_bytes"?: number,"upload_id"?: string | null,"uploaded_at"?: string,"uploaded_by"?: string,"value_count"?: number | null
                   }
                   Relationships: [
                     {
@@ -509,7 +509,7 @@ isOneToOne: false
 { Args: { "p_stage": string,"p_user": string }; Returns: Json
                            },
 "group_upload_calls":
-{ Args: { "p_calls": Json }; Returns: Json
+{ Args: { "p_commits": Json,"p_stages": Json }; Returns: Json
                            },
 "list_assets":
 { Args: { "p_cursor"?: string,"p_limit"?: number,"p_prefix"?: string,"p_user": string }; Returns: Json

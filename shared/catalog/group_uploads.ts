@@ -32,6 +32,8 @@ export interface GroupOptions {
 
 type Method = "stageUpload" | "commitUpload";
 
+type Outcome = Awaited<ReturnType<Catalog["groupUploadCalls"]>>["commits"][number];
+
 interface Call {
   method: Method;
   args: CatalogArgs<Method>;
@@ -77,11 +79,11 @@ export function groupUploads(catalog: Catalog, options: GroupOptions = {}): Cata
 
   async function fly(calls: Call[]): Promise<void> {
     flying++;
-    const deliver = await (calls.length === 1 ? sendAlone(calls[0]) : sendTogether(calls));
+    const deliverAll = await (calls.length === 1 ? sendAlone(calls[0]) : sendTogether(calls));
     flying--;
     // The next group leaves first: the database should not be idle while callers go on with their answers.
     if (flying === 0) flush();
-    deliver();
+    deliverAll();
   }
 
   async function sendAlone({ method, args, options, resolve, reject }: Call): Promise<() => void> {
@@ -97,21 +99,27 @@ export function groupUploads(catalog: Catalog, options: GroupOptions = {}): Cata
   async function sendTogether(all: Call[]): Promise<() => void> {
     const calls = all.filter((call) => !rejectAborted(call));
     if (calls.length === 0) return () => {};
+    const stages = calls.filter((call) => call.method === "stageUpload");
+    const commits = calls.filter((call) => call.method === "commitUpload");
     let settled: Awaited<ReturnType<Catalog["groupUploadCalls"]>>;
     try {
       settled = await catalog.groupUploadCalls({
-        calls: calls.map(({ method, args }) => ({ call: snake(method), ...sqlArguments(args) })),
+        stages: stages.map((call) => sqlArguments(call.args)),
+        commits: commits.map((call) => sqlArguments(call.args)),
       });
     } catch {
       // No answer, or none that tells whose fault it is. Each call is harmless to repeat.
-      settled = [];
+      settled = { stages: [], commits: [] };
     }
     return () => {
-      for (const [n, call] of calls.entries()) {
-        // Not waited for: whom a call waits for alone holds up no group.
-        if (!settle(call, settled[n] ?? { busy: true })) void deliverAlone(call);
-      }
+      for (const [n, call] of stages.entries()) deliver(call, settled.stages[n]);
+      for (const [n, call] of commits.entries()) deliver(call, settled.commits[n]);
     };
+  }
+
+  function deliver(call: Call, outcome: Outcome = { busy: true }): void {
+    // Not waited for: whom a call waits for alone holds up no group.
+    if (!settle(call, outcome)) void deliverAlone(call);
   }
 
   async function deliverAlone(call: Call): Promise<void> {
@@ -126,10 +134,7 @@ export function groupUploads(catalog: Catalog, options: GroupOptions = {}): Cata
 }
 
 /** Tells a call what became of it; false when it has to be made alone. */
-function settle(
-  call: Call,
-  outcome: Awaited<ReturnType<Catalog["groupUploadCalls"]>>[number],
-): boolean {
+function settle(call: Call, outcome: Outcome): boolean {
   if ("busy" in outcome) return false;
   if ("error" in outcome) {
     call.reject(sqlError(outcome.error, snake(call.method)));

@@ -69,8 +69,7 @@ export const upload = z.object({
 
 export const abandoned = z.object({ abandoned: z.boolean() });
 
-/** What became of each call of a group; the answers are parsed by the schema of their own call. */
-export const settledCalls = z.array(z.union([
+const outcomes = z.array(z.union([
   z.object({ answer: json }),
   z.object({
     error: z.object({
@@ -82,3 +81,6 @@ export const settledCalls = z.array(z.union([
   }),
   z.object({ busy: z.literal(true) }),
 ]));
+
+/** What became of each call of a group; the answers are parsed by the schema of their own call. */
+export const settledCalls = z.object({ stages: outcomes, commits: outcomes });

@@ -15,9 +15,14 @@ declare
   v_now timestamptz := clock_timestamp();
   v_duplicate boolean;
   v_keep interval;
+  v_failure jsonb;
   v_answer jsonb;
 begin
-  o := sediment.lock_stage(p_stage, 'asset', p_user, p_content_hash, p_size);
+  select * into o from public.objects x where x.stage_id = p_stage and x.kind = 'asset' for update;
+  v_failure := sediment.stage_failure(o, p_stage, p_user, p_content_hash, p_size);
+  if v_failure is not null then
+    perform sediment.answer_of(array[v_failure]);
+  end if;
   v_answer := jsonb_build_object('key', o.asset_key, 'relative_path', o.details ->> 'relative_path',
     'file_name', o.details ->> 'file_name', 'size', o.size, 'content_hash', o.content_hash, 'etag', p_etag,
     'object_key', o.object_key, 'uploaded_at', v_now, 'replaced', false, 'duplicate', false);

@@ -3,10 +3,11 @@ import type { Catalog } from "../../shared/catalog/catalog.ts";
 import { type GroupOptions, groupUploads } from "../../shared/catalog/group_uploads.ts";
 import { SedimentError } from "../../shared/errors.ts";
 
-type Answer = unknown | ((calls: Record<string, unknown>[]) => unknown);
+type Sent = Record<string, unknown>[];
+type Answer = undefined | ((stages: Sent) => unknown[]);
 
 /** A catalog that keeps what it was called with; calls wait until they are let go. */
-function recording(group: Answer = undefined) {
+function recording(stagesAnswer: Answer = undefined) {
   const sent: unknown[] = [];
   const held: (() => void)[] = [];
   const wait = () => new Promise<void>((resolve) => held.push(resolve));
@@ -21,13 +22,14 @@ function recording(group: Answer = undefined) {
       await wait();
       return answered(args.stage);
     },
-    async groupUploadCalls({ calls }: { calls: Record<string, unknown>[] }) {
-      sent.push(calls.map((call) => call.p_content_hash));
+    async groupUploadCalls({ stages, commits }: { stages: Sent; commits: Sent }) {
+      sent.push([...stages, ...commits].map((call) => call.p_content_hash));
       await wait();
-      if (typeof group === "function") return group(calls);
-      return calls.map(({ call, p_content_hash: name }) => ({
-        answer: call === "stage_upload" ? staged(String(name)) : answered(String(name)),
-      }));
+      return {
+        stages: stagesAnswer?.(stages) ??
+          stages.map((call) => ({ answer: staged(String(call.p_content_hash)) })),
+        commits: commits.map((call) => ({ answer: answered(String(call.p_content_hash)) })),
+      };
     },
   } as unknown as Catalog;
   return {
@@ -115,7 +117,7 @@ Deno.test("the next group leaves before the answers of the last one are handed o
 });
 
 Deno.test("an error of a call in a group is the error that it has alone", async () => {
-  const { grouped, release } = recording((calls: unknown[]) => [
+  const { grouped, release } = recording((stages) => [
     {
       error: {
         code: "SD429",
@@ -124,7 +126,7 @@ Deno.test("an error of a call in a group is the error that it has alone", async 
         hint: "retry after 7 s",
       },
     },
-    ...calls.slice(1).map(() => ({ answer: staged("fine") })),
+    ...stages.slice(1).map(() => ({ answer: staged("fine") })),
   ]);
   const catalog = grouped();
   const first = catalog.stageUpload(stageArgs("first"));
@@ -190,7 +192,7 @@ Deno.test("a group holds so many calls and data files; a call with more files go
   ];
   assert.deepEqual(sent, ["first", "large"]);
   await release();
-  assert.deepEqual(sent, ["first", "large", "three", ["two", "x"], "y"]);
+  assert.deepEqual(sent, ["first", "large", "three", ["x", "two"], "y"]);
   await Promise.all(calls);
 });
 

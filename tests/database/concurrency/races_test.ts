@@ -113,17 +113,17 @@ Deno.test("an answer that was lost is given again, also to two that ask at once"
 
 Deno.test("without the order of locks two uploads of opposite slices deadlock, with it they don't", async () => {
   const dataset = newDataset();
-  const sorted = `order by x."table", x.period_tag\n  for no key update;`;
+  const sorted = `order by x.dataset_id, x."table", x.period_tag\n  for no key update;`;
   const migration = new URL(
-    "../../../supabase/migrations/20261122003010_create_commit_upload.sql",
+    "../../../supabase/migrations/20261122003004_create_write_commits.sql",
     import.meta.url,
   );
   const text = await Deno.readTextFile(migration);
   assert.ok(text.includes(sorted));
   const mutant = text.replace(
     sorted,
-    `order by (select f.ordinal from jsonb_to_recordset(p_files) as f(ordinal integer, "table" text)
-      where f."table" = x."table") for no key update;`,
+    `order by (select f.ordinal from unnest(p_files) as f where f."table" = x."table")
+      for no key update;`,
   );
   const catalog = createSqlCatalog(sql);
   await upload(catalog, { user, dataset, body: "0", tables: ["a", "b"] });

@@ -66,17 +66,13 @@ export const mutations: Mutation[] = [
     guard: "staged-object rule",
     seed: 97,
     edits: [{
-      sqlFunction: "commit_upload",
-      find: "where x.object_key = o.object_key and x.state = 'staged';",
-      replace: "where x.object_key = o.object_key;",
+      sqlFunction: "write_commits",
+      find: "where x.object_key = c.object_key and x.state = 'staged';",
+      replace: "where x.object_key = c.object_key;",
     }, {
-      sqlFunction: "commit_upload",
-      find: "if o.state = 'staged' then",
-      replace: "if o.state <> 'stored' then",
-    }, {
-      sqlFunction: "commit_upload",
-      find: "if o.state <> 'staged' or not found then",
-      replace: "if o.state = 'stored' or not found then",
+      sqlFunction: "lock_commit_calls",
+      find: "when s.state <> 'staged' and u.id is null then",
+      replace: "when s.state = 'stored' and u.id is null then",
     }],
   },
   {
@@ -131,9 +127,13 @@ export const mutations: Mutation[] = [
         end loop;
       end $$;`,
     edits: [{
-      sqlFunction: "commit_upload",
+      sqlFunction: "commit_uploads",
       find: 'on conflict (dataset_id, "table", period_tag, content_hash) do nothing',
       replace: "on conflict do nothing",
+    }, {
+      sqlFunction: "lock_commit_calls",
+      find: "left join public.uploads u on u.dataset_id",
+      replace: "left join public.uploads u on false and u.dataset_id",
     }],
   },
 ];
@@ -143,10 +143,12 @@ export const lockOrder: Mutation = {
   guard: "lock order",
   seed: 1,
   edits: [{
-    sqlFunction: "commit_upload",
-    find: "  perform sediment.check_files(",
-    replace: `  perform 1 from public.datasets d where d.id = o.dataset_id for no key update;
-  perform sediment.check_files(`,
+    sqlFunction: "write_commits",
+    find: "  perform sediment.keep_schemas(",
+    replace:
+      `  perform 1 from public.datasets d where d.id in (select c.dataset_id from unnest(p_calls) as c)
+  for no key update;
+  perform sediment.keep_schemas(`,
   }],
 };
 

@@ -1,0 +1,52 @@
+-- What a commit changes in a dataset's totals.
+do $$ begin
+  create type sediment.dataset_change as (
+    dataset_id uuid,
+    files bigint,
+    bytes bigint,
+    rows bigint,
+    uncompressed bigint,
+    -- '' or the output's, of a compaction; null for an upload
+    compacted_etag text
+  );
+exception when duplicate_object then null;
+end $$;
+
+-- Moves the version counters and the totals of datasets, one change each, and takes the dataset rows' locks, in
+-- order, which order the commits of a dataset: call it after the partitions' locks and before the queue. Where the
+-- clock went backwards committed_at goes on by a microsecond.
+create or replace function sediment.next_versions(p_changes sediment.dataset_change[])
+returns setof public.dataset_versions
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+  return query
+  with locked as materialized (
+    select d.id from public.datasets d
+    where d.id in (select c.dataset_id from unnest(p_changes) as c)
+    order by d.id
+    for no key update
+  ), moved as (
+    update public.datasets d
+    set version = d.version + 1,
+      version_committed_at = greatest(clock_timestamp(), d.version_committed_at + interval '1 microsecond'),
+      file_count = d.file_count + c.files,
+      file_size_bytes = d.file_size_bytes + c.bytes,
+      row_count = d.row_count + c.rows,
+      uncompressed_bytes = d.uncompressed_bytes + c.uncompressed,
+      compression_ratio = round((d.uncompressed_bytes + c.uncompressed)::numeric
+        / nullif(d.file_size_bytes + c.bytes, 0), 3),
+      file_etag = coalesce(c.compacted_etag, d.file_etag),
+      last_compacted_at = case when c.compacted_etag is null then d.last_compacted_at else clock_timestamp() end,
+      updated_at = clock_timestamp()
+    from locked x
+    join unnest(p_changes) as c on c.dataset_id = x.id
+    where d.id = x.id
+    returning d.id, d.version, d.version_committed_at
+  )
+  insert into public.dataset_versions (dataset_id, version, committed_at)
+  select m.id, m.version, m.version_committed_at from moved m
+  returning *;
+end $$;

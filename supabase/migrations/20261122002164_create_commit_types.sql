@@ -1,0 +1,58 @@
+-- A call of commit_upload among those of a group: its arguments, and the stage that it commits.
+do $$ begin
+  create type sediment.commit_call as (
+    -- its place among the calls, from 1
+    n integer,
+    stage uuid,
+    user_id uuid,
+    size bigint,
+    -- of the object, where it is not the body itself
+    object_size bigint,
+    etag text,
+    files jsonb,
+    dataset_id uuid,
+    "table" text,
+    period_tag text,
+    content_hash text,
+    offsets_digest text,
+    object_key text,
+    -- the identity is in the ledger already
+    known boolean,
+    -- stored bytes of its user are limited
+    limited boolean,
+    -- what became of it already: {error}, {busy: true}, or {answer} where another was first. Null while it holds
+    outcome jsonb
+  );
+exception when duplicate_object then null;
+end $$;
+
+-- A data file that such a call brings.
+do $$ begin
+  create type sediment.commit_file as (
+    n integer,
+    dataset_id uuid,
+    ordinal integer,
+    "table" text,
+    period_tag text,
+    start_byte bigint,
+    byte_length bigint,
+    row_count bigint,
+    row_group_count integer,
+    uncompressed_bytes bigint,
+    schema_fingerprint text,
+    schema jsonb,
+    stats jsonb
+  );
+exception when duplicate_object then null;
+end $$;
+
+-- A partition whose demand they raise, and the run that will see it.
+do $$ begin
+  create type sediment.partition_run as (
+    dataset_id uuid,
+    "table" text,
+    period_tag text,
+    run_id uuid
+  );
+exception when duplicate_object then null;
+end $$;

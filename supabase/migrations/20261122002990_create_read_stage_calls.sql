@@ -1,0 +1,49 @@
+-- The calls of stage_upload as they came, each checked and with what the catalog knows of its dataset, limits and
+-- identity; nothing is written or locked. p_calls: [{p_user, p_dataset, …}], the arguments of stage_upload by name.
+create or replace function sediment.read_stage_calls(p_calls jsonb)
+returns sediment.stage_call[]
+language plpgsql
+stable
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+  return (
+    select array_agg(row(c.n, a.p_user, a.p_dataset, a.p_table, a.p_period_tag, a.p_size, a.p_content_hash,
+      coalesce(a.p_offsets_digest, ''), coalesce(a.p_kind, 'fragment'), coalesce(a.p_ttl_seconds, 120),
+      coalesce(a.p_max_put_seconds, 7200), a.p_details, a.p_idempotency_key, u.answer,
+      d.id is null or a.p_idempotency_key is not null or num_nonnulls(
+        coalesce(l.uploads_per_minute, s.uploads_per_minute),
+        coalesce(l.upload_bytes_per_day, s.upload_bytes_per_day),
+        coalesce(l.stored_bytes_max, s.stored_bytes_max)) > 0,
+      case
+        when a.p_user is null or a.p_dataset is null then
+          sediment.failure('invalid_request', 400, 'p_user and p_dataset are needed')
+        when (a.p_table ~ '^[A-Za-z0-9_-]{1,64}$') is not true then sediment.name_failure('table', a.p_table)
+        when (a.p_period_tag ~ '^[A-Za-z0-9_-]{1,64}$') is not true then
+          sediment.name_failure('period_tag', a.p_period_tag)
+        when (a.p_size > 0) is not true then
+          sediment.failure('invalid_request', 400, format('the size is %s', a.p_size), 'a positive integer')
+        when (a.p_content_hash ~ '^[0-9a-f]{64}$') is not true then
+          sediment.failure('invalid_request', 400, 'the content hash is not a SHA-256', '64 lower-case hex digits')
+        when a.p_kind not in ('fragment', 'concatenated', 'direct_fragment', 'direct_concatenated') then
+          sediment.failure('invalid_request', 400, format('p_kind is %s', a.p_kind))
+        when a.p_ttl_seconds <= 0 or a.p_max_put_seconds < 0 then
+          sediment.failure('invalid_request', 400, 'the times to live are not positive')
+        when d.user_id <> a.p_user then
+          sediment.failure('dataset_forbidden', 403, format('dataset %s belongs to another user', a.p_dataset))
+        when u.offsets_digest <> coalesce(a.p_offsets_digest, '') then
+          sediment.failure('upload_conflict', 422,
+            format('this body was acknowledged on %s with other offsets', u.created_at),
+            'the offsets of the first upload')
+      end)::sediment.stage_call order by c.n)
+    from jsonb_array_elements(p_calls) with ordinality as c(value, n)
+    cross join lateral jsonb_to_record(c.value) as a(p_user uuid, p_dataset uuid, p_table text, p_period_tag text,
+      p_size bigint, p_content_hash text, p_offsets_digest text, p_kind text, p_ttl_seconds integer,
+      p_max_put_seconds integer, p_details jsonb, p_idempotency_key text)
+    cross join public.service_settings s
+    left join public.user_limits l on l.user_id = a.p_user
+    left join public.datasets d on d.id = a.p_dataset
+    left join public.uploads u on u.dataset_id = a.p_dataset and u."table" = a.p_table
+      and u.period_tag = a.p_period_tag and u.content_hash = a.p_content_hash);
+end $$;

@@ -1,0 +1,44 @@
+-- The calls of commit_upload as they came, each with its stage, whose object is locked from here on, in order.
+-- p_calls: [{p_stage, p_user, …}], the arguments of commit_upload by name. Of calls that commit one stage
+-- or one identity the first goes on and the others are busy: they are made again when its answer is there.
+create or replace function sediment.lock_commit_calls(p_calls jsonb)
+returns sediment.commit_call[]
+language plpgsql
+set search_path = ''
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+  return (
+    with calls as materialized (
+      select c.n::integer as n, a.*
+      from jsonb_array_elements(p_calls) with ordinality as c(value, n)
+      cross join lateral jsonb_to_record(c.value) as a(p_stage uuid, p_user uuid, p_size bigint, p_etag text,
+        p_content_hash text, p_files jsonb, p_object_size bigint)
+    ), locked as materialized (
+      select o.* from public.objects o
+      where o.stage_id = any (array(select c.p_stage from calls c)) and o.stage_id is not null and o.kind = 'fragment'
+      order by o.stage_id
+      for update
+    ), staged as (
+      select c.*, o.dataset_id, o."table", o.period_tag, o.content_hash, o.offsets_digest, o.object_key, o.state,
+        sediment.stage_failure(o, c.p_stage, c.p_user, c.p_content_hash, c.p_size) as failure,
+        row_number() over (partition by c.p_stage order by c.n) > 1 or row_number() over (
+          partition by o.dataset_id, o."table", o.period_tag, o.content_hash order by c.n) > 1 as again
+      from calls c left join locked o on o.stage_id = c.p_stage
+    )
+    select array_agg(row(s.n, s.p_stage, s.p_user, s.p_size, coalesce(s.p_object_size, s.p_size), s.p_etag, s.p_files,
+      s.dataset_id, s."table", s.period_tag, s.content_hash, s.offsets_digest, s.object_key, u.id is not null,
+      coalesce(m.stored_bytes_max, d.stored_bytes_max) is not null,
+      case when s.failure is not null then s.failure when s.again then '{"busy": true}'::jsonb
+        when s.state <> 'staged' and u.id is null then
+          sediment.failure('stage_expired', 410, format('stage %s was given up', s.p_stage)) end
+      )::sediment.commit_call order by s.n)
+    from staged s
+    cross join public.service_settings d
+    left join public.user_limits m on m.user_id = s.p_user
+    left join public.uploads u on u.dataset_id = s.dataset_id and u."table" = s."table"
+      and u.period_tag = s.period_tag and u.content_hash = s.content_hash);
+end $$;

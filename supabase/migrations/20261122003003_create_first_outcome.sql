@@ -1,0 +1,22 @@
+-- What becomes of a commit whose identity another one acknowledged, or itself before: the first answer, where the
+-- offsets are the same. The object that it would have made is given up.
+create or replace function sediment.first_outcome(p sediment.commit_call)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_first public.uploads;
+begin
+  select * into strict v_first from public.uploads u
+  where u.dataset_id = p.dataset_id and u."table" = p."table" and u.period_tag = p.period_tag
+    and u.content_hash = p.content_hash;
+  if v_first.offsets_digest <> p.offsets_digest then
+    return sediment.failure('upload_conflict', 422,
+      format('this body was acknowledged on %s with other offsets', v_first.created_at),
+      'the offsets of the first upload');
+  end if;
+  perform sediment.discard_object(x.object_key, 'a duplicate upload')
+  from public.objects x where x.stage_id = p.stage and x.state = 'staged';
+  return jsonb_build_object('answer', v_first.answer || jsonb_build_object('duplicate', true));
+end $$;

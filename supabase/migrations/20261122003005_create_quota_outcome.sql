@@ -1,0 +1,25 @@
+-- The error of a commit whose bytes pass what its user may store, counted with those of the user's calls before it;
+-- its identity leaves the ledger again. Null for one that fits.
+create or replace function sediment.quota_outcome(p sediment.commit_call, p_calls sediment.commit_call[])
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_detail text;
+  v_hint text;
+begin
+  perform sediment.check_stored(p.user_id, (
+    select sum(c.object_size)::bigint from unnest(p_calls) as c
+    where c.user_id = p.user_id and c.n <= p.n and c.outcome is null), true);
+  return null;
+exception when others then
+  -- a lock not had is the group's error
+  if sqlstate not like 'SD%' then
+    raise;
+  end if;
+  delete from public.uploads u where u.id = p.stage;
+  get stacked diagnostics v_detail = pg_exception_detail, v_hint = pg_exception_hint;
+  return jsonb_build_object('error', jsonb_build_object('code', sqlstate, 'message', sqlerrm, 'details', v_detail,
+    'hint', v_hint));
+end $$;

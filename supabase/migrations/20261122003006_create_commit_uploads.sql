@@ -1,0 +1,65 @@
+-- commit_upload for many at once: each call is as it would be alone, and has its answer or its error; uploads of one
+-- dataset share a version. p_calls: [{p_stage, p_user, …}]. Returns, in that order, {answer}, {error: {code,
+-- message, details, hint}} or {busy: true} (not done: another call of the group commits the same upload).
+--
+-- Locks are taken in the order that all transactions keep: stages, ledger, quotas, schemas, partitions, datasets,
+-- queue; each kind sorted.
+create or replace function sediment.commit_uploads(p_calls jsonb)
+returns jsonb[]
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_calls sediment.commit_call[] := sediment.lock_commit_calls(p_calls);
+  v_call sediment.commit_call;
+  v_files sediment.commit_file[];
+  v_wrong jsonb;
+  v_entered uuid[];
+  v_going sediment.commit_call[];
+  v_answers jsonb := '{}';
+begin
+  select r.files, r.wrong into strict v_files, v_wrong from sediment.read_commit_files(v_calls) r;
+  if v_wrong is not null then
+    for v_call in select c.* from unnest(v_calls) as c where v_wrong ? c.n::text loop
+      v_calls[v_call.n].outcome := sediment.failure('invalid_request', 400, v_wrong ->> v_call.n::text);
+    end loop;
+  end if;
+
+  -- Whoever inserts the identity first acknowledges it; a racer waits here and then reads what was answered.
+  with entered as (
+    insert into public.uploads (id, dataset_id, "table", period_tag, content_hash, offsets_digest, user_id,
+      object_key, size)
+    select c.stage, c.dataset_id, c."table", c.period_tag, c.content_hash, c.offsets_digest, c.user_id,
+      c.object_key, c.size
+    from unnest(v_calls) as c
+    where c.outcome is null and not c.known
+    order by c.dataset_id, c."table", c.period_tag, c.content_hash
+    on conflict (dataset_id, "table", period_tag, content_hash) do nothing
+    returning id
+  )
+  select coalesce(array_agg(e.id), '{}') into strict v_entered from entered e;
+
+  foreach v_call in array v_calls loop
+    if v_call.outcome is not null then
+      continue;
+    elsif v_call.stage <> all (v_entered) then
+      v_calls[v_call.n].outcome := sediment.first_outcome(v_call);
+    elsif v_call.limited then
+      v_calls[v_call.n].outcome := sediment.quota_outcome(v_call, v_calls);
+    end if;
+  end loop;
+
+  select array_agg(c) into v_going from unnest(v_calls) as c where c.outcome is null;
+  if v_going is not null then
+    if cardinality(v_going) < cardinality(v_calls) then
+      select array_agg(f) into strict v_files from unnest(v_files) as f
+      where f.n in (select c.n from unnest(v_going) as c);
+    end if;
+    v_answers := sediment.write_commits(v_going, v_files);
+  end if;
+
+  return (
+    select array_agg(coalesce(c.outcome, jsonb_build_object('answer', v_answers -> c.n::text)) order by c.n)
+    from unnest(v_calls) as c);
+end $$;
