@@ -39,15 +39,20 @@ export interface S3Double {
   /** Uploads that are neither completed nor aborted, by id. */
   uploads: Map<string, Unfinished>;
   requests: SeenRequest[];
+  smallestPart: number;
   /** Does what a request asks for, unseen. */
   respond(request: SeenRequest): Response;
   /** Answers in the double's stead where it gives a Response; may throw as fetch does. */
   intercept?: (request: SeenRequest) => Response | undefined | Promise<Response | undefined>;
 }
 
-/** Makes an empty double; its bucket is `b`. */
-export function createS3Double(): S3Double {
+/**
+ * Makes an empty double; its bucket is `b`.
+ * @param smallestPart bytes that each part but the last must have
+ */
+export function createS3Double(smallestPart: number = 5 * 1024 * 1024): S3Double {
   const double: S3Double = {
+    smallestPart,
     objects: new Map(),
     uploads: new Map(),
     requests: [],
@@ -129,7 +134,7 @@ function respond(double: S3Double, { method, key, query, headers, body }: SeenRe
       return s3Error(400, "InvalidPart");
     }
     const inOrder = told.map(([, number]) => parts.get(Number(number))!);
-    if (inOrder.slice(0, -1).some((part) => part.length < 5 * 1024 * 1024)) {
+    if (inOrder.slice(0, -1).some((part) => part.length < double.smallestPart)) {
       return s3Error(400, "EntityTooSmall");
     }
     if (inOrder.slice(0, -1).some((part) => part.length !== inOrder[0].length)) {
