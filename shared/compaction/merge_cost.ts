@@ -25,8 +25,8 @@ function sum(factors: Record<string, number>): number {
   return Object.entries(factors).reduce((total, [name, times]) => total + per[name] * times, 0);
 }
 
-/** What an output that is streamed holds at most: the parts that the S3 store fills and sends at once. */
-const streamedBytes = 5 * 5 * 1024 * 1024;
+/** What an output that is streamed holds at most: the parts that the S3 store fills, sends and reads at once. */
+const streamedBytes = 4 * 5 * 1024 * 1024;
 
 /**
  * The cost of one output of a turn, whose inputs come over HTTPS.

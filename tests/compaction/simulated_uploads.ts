@@ -8,6 +8,7 @@ export const defaultSettings: PlanSettings = {
   healthy_row_group_bytes: 2 * 1024 * 1024,
   min_inputs: 4,
   max_age_seconds: 3600,
+  codec: "zstd",
 };
 
 /** One upload. */
