@@ -17,7 +17,7 @@ const piece = fc.oneof(
 );
 
 const outcome = fc.oneof(
-  { weight: 6, arbitrary: fc.constant("done" as const) },
+  { weight: 3, arbitrary: fc.constant("done" as const) },
   { weight: 1, arbitrary: fc.constantFrom("refused" as const, "broken" as const) },
   { weight: 2, arbitrary: fc.constant("lost" as const) },
 );
@@ -36,7 +36,7 @@ Deno.test("whatever requests fail or lose their answer, an object is whole or ab
   await fc.assert(
     fc.asyncProperty(
       fc.array(piece, { maxLength: 8 }),
-      fc.array(outcome, { maxLength: 40 }),
+      fc.array(outcome, { minLength: 10, maxLength: 40 }),
       fc.integer({ min: 1, max: 3 }),
       async (pieces, outcomes, partConcurrency) => {
         const double = createS3Double(partBytes);
@@ -96,5 +96,5 @@ Deno.test("whatever requests fail or lose their answer, an object is whole or ab
     { numRuns: 400 },
   );
   // Seen to happen, so that none of the cases above is empty.
-  assert.ok(finished > 100 && failed > 20 && foundAnyway > 0, `${[finished, failed, foundAnyway]}`);
+  assert.ok(finished > 50 && failed > 20 && foundAnyway > 0, `${[finished, failed, foundAnyway]}`);
 });
