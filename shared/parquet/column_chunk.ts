@@ -6,7 +6,10 @@ import {
   writeSizeStatistics,
   writeStatistics,
 } from "./statistics.ts";
-import { fields, requireFields, type ThriftReader, type ThriftWriter, wire } from "./thrift.ts";
+import { fields, requireFields } from "./thrift/required_fields.ts";
+import type { ThriftReader } from "./thrift/thrift_reader.ts";
+import type { ThriftWriter } from "./thrift/thrift_writer.ts";
+import { wire } from "./thrift/wire.ts";
 
 /** More encodings, encoding stats or names in a path than this are refused: the format knows 10 encodings. */
 const maxShortList = 256;

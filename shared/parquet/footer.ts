@@ -16,7 +16,10 @@ import {
 } from "./metadata.ts";
 import { atPlace, parquetError } from "./parquet_error.ts";
 import type { RangeReader } from "./range_reader.ts";
-import { fields, requireFields, ThriftReader, ThriftWriter, wire } from "./thrift.ts";
+import { fields, requireFields } from "./thrift/required_fields.ts";
+import { ThriftReader } from "./thrift/thrift_reader.ts";
+import { ThriftWriter } from "./thrift/thrift_writer.ts";
+import { wire } from "./thrift/wire.ts";
 
 /** A footer and where it lies. */
 export interface Footer {

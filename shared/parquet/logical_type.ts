@@ -1,6 +1,9 @@
 import { knownNumbers, type LogicalType, type TimeUnit } from "./metadata.ts";
 import { parquetError } from "./parquet_error.ts";
-import { fields, requireFields, type ThriftReader, type ThriftWriter, wire } from "./thrift.ts";
+import { fields, requireFields } from "./thrift/required_fields.ts";
+import type { ThriftReader } from "./thrift/thrift_reader.ts";
+import type { ThriftWriter } from "./thrift/thrift_writer.ts";
+import { wire } from "./thrift/wire.ts";
 
 /** Members of the LogicalType union without parameters, by field id (parquet.thrift). */
 const plainKinds: Record<number, LogicalType> = {

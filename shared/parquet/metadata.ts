@@ -4,7 +4,7 @@
  * compared millions of times, and unknown ones must survive until they are refused with a reason.
  */
 
-import type { KnownNumbers } from "./thrift.ts";
+import type { KnownNumbers } from "./thrift/thrift_reader.ts";
 
 /** Physical types. */
 export const physicalType = {

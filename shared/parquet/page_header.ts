@@ -1,6 +1,9 @@
 import { encoding, knownNumbers, pageType } from "./metadata.ts";
 import { parquetError } from "./parquet_error.ts";
-import { fields, requireFields, ThriftReader, ThriftWriter, wire } from "./thrift.ts";
+import { fields, requireFields } from "./thrift/required_fields.ts";
+import { ThriftReader } from "./thrift/thrift_reader.ts";
+import { ThriftWriter } from "./thrift/thrift_writer.ts";
+import { wire } from "./thrift/wire.ts";
 
 /** A page's header, of any page type; fields that the type does not have are 0 (or as said). */
 export interface PageHeader {

@@ -1,7 +1,9 @@
 import { knownNumbers } from "./metadata.ts";
 import { parquetError } from "./parquet_error.ts";
 import { readLongs, writeLongs } from "./statistics.ts";
-import { ThriftReader, ThriftWriter, wire } from "./thrift.ts";
+import { ThriftReader } from "./thrift/thrift_reader.ts";
+import { ThriftWriter } from "./thrift/thrift_writer.ts";
+import { wire } from "./thrift/wire.ts";
 
 /** Where a data page lies. */
 export interface PageLocation {

@@ -1,5 +1,7 @@
 import type { SizeStatistics, Statistics } from "./metadata.ts";
-import { type ThriftReader, type ThriftWriter, wire } from "./thrift.ts";
+import type { ThriftReader } from "./thrift/thrift_reader.ts";
+import type { ThriftWriter } from "./thrift/thrift_writer.ts";
+import { wire } from "./thrift/wire.ts";
 
 /** Reads the Statistics struct. Values are views of the reader's bytes. */
 export function readStatistics(reader: ThriftReader): Statistics {

@@ -5,7 +5,7 @@ import { chunkExtent } from "../../shared/parquet/check_chunks.ts";
 import { checkValues } from "../../shared/parquet/check_values.ts";
 import { inspectParquetBytes } from "../../shared/parquet/inspect.ts";
 import { readPageHeader, writePageHeader } from "../../shared/parquet/page_header.ts";
-import { ThriftWriter } from "../../shared/parquet/thrift.ts";
+import { ThriftWriter } from "../../shared/parquet/thrift/thrift_writer.ts";
 import { tinyParquet } from "../support/tiny_parquet.ts";
 import { mergeBytes } from "./core/merge_bytes.ts";
 import { writeWithDuckDb } from "./sample_files.ts";

@@ -6,7 +6,7 @@ import { inspectParquet, inspectParquetBytes } from "../../shared/parquet/inspec
 import { codec, encoding, type FileMetaData, pageType } from "../../shared/parquet/metadata.ts";
 import { type PageHeader, writePageHeader } from "../../shared/parquet/page_header.ts";
 import { bytesReader } from "../../shared/parquet/range_reader.ts";
-import { ThriftWriter } from "../../shared/parquet/thrift.ts";
+import { ThriftWriter } from "../../shared/parquet/thrift/thrift_writer.ts";
 import { fixtureBytes, fixtureNames, hasFixtures } from "./fixtures.ts";
 import { mixedRows, writeWithDuckDb } from "./sample_files.ts";
 import { withFooter } from "./with_footer.ts";

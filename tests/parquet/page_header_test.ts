@@ -13,7 +13,7 @@ import {
   writeColumnIndex,
   writeOffsetIndex,
 } from "../../shared/parquet/page_index.ts";
-import { ThriftWriter } from "../../shared/parquet/thrift.ts";
+import { ThriftWriter } from "../../shared/parquet/thrift/thrift_writer.ts";
 
 const int = fc.nat({ max: 2 ** 31 - 1 });
 const known = fc.constantFrom<number>(...Object.values(encoding));

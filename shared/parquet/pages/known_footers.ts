@@ -1,7 +1,8 @@
 import type { Kernels } from "../kernels/kernels.ts";
 import type { KeyValue } from "../metadata.ts";
 import type { SchemaTree } from "../schema.ts";
-import { ThriftWriter, wire } from "../thrift.ts";
+import { ThriftWriter } from "../thrift/thrift_writer.ts";
+import { wire } from "../thrift/wire.ts";
 import { freeLayout, type Layout } from "./known_layout.ts";
 
 /** Footers that are remembered. */

@@ -4,7 +4,7 @@ import {
   writeColumnIndex,
   writeOffsetIndex,
 } from "../page_index.ts";
-import { ThriftWriter } from "../thrift.ts";
+import { ThriftWriter } from "../thrift/thrift_writer.ts";
 
 /**
  * The page indexes of a row group as bytes, to be written behind the row groups: as objects those of a large

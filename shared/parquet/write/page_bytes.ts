@@ -1,6 +1,6 @@
 import { crc32 } from "node:zlib";
 import { pageType } from "../metadata.ts";
-import { ThriftWriter } from "../thrift.ts";
+import { ThriftWriter } from "../thrift/thrift_writer.ts";
 import type { PageStore } from "./page_store.ts";
 import { encoding } from "../metadata.ts";
 

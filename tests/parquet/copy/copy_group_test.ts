@@ -7,7 +7,7 @@ import { joinGroups } from "../../../shared/parquet/decode/joined_file.ts";
 import { footerOfBytes } from "../../../shared/parquet/footer.ts";
 import { encoding } from "../../../shared/parquet/metadata.ts";
 import { readPageHeader, writePageHeader } from "../../../shared/parquet/page_header.ts";
-import { ThriftWriter } from "../../../shared/parquet/thrift.ts";
+import { ThriftWriter } from "../../../shared/parquet/thrift/thrift_writer.ts";
 import { mergeBytes } from "../core/merge_bytes.ts";
 import { copied } from "./copied.ts";
 import { openDuckDb, rowsOf } from "../duckdb_rows.ts";

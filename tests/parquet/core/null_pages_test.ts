@@ -11,7 +11,7 @@ import {
   readPageHeader,
   writePageHeader,
 } from "../../../shared/parquet/page_header.ts";
-import { ThriftWriter } from "../../../shared/parquet/thrift.ts";
+import { ThriftWriter } from "../../../shared/parquet/thrift/thrift_writer.ts";
 import { rowsOfBytes, writeWithDuckDb } from "../sample_files.ts";
 import { mergeBytes, paths } from "./merge_bytes.ts";
 

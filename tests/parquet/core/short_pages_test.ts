@@ -6,7 +6,7 @@ import { footerOfBytes } from "../../../shared/parquet/footer.ts";
 import { inspectParquetBytes } from "../../../shared/parquet/inspect.ts";
 import { encoding } from "../../../shared/parquet/metadata.ts";
 import { readPageHeader, writePageHeader } from "../../../shared/parquet/page_header.ts";
-import { ThriftWriter } from "../../../shared/parquet/thrift.ts";
+import { ThriftWriter } from "../../../shared/parquet/thrift/thrift_writer.ts";
 import { rowsOfBytes, writeWithDuckDb } from "../sample_files.ts";
 import { mergeBytes, paths } from "./merge_bytes.ts";
 

@@ -7,7 +7,7 @@ import {
   readPageHeader,
   writePageHeader,
 } from "../../../shared/parquet/page_header.ts";
-import { ThriftWriter } from "../../../shared/parquet/thrift.ts";
+import { ThriftWriter } from "../../../shared/parquet/thrift/thrift_writer.ts";
 import type { Random } from "./random.ts";
 
 /** A changed file, and in words what was changed. */
