@@ -1,5 +1,5 @@
 /** How many columns a schema has, leaves counted. */
-import type { SchemaJson } from "../parquet/schema.ts";
+import type { SchemaJson } from "../parquet/schema_json.ts";
 
 /** Leaves of a schema that the catalog didn't give. */
 const unknownLeaves = 32;

@@ -2,7 +2,7 @@
 import { asSedimentError, SedimentError } from "../errors.ts";
 import type { MergeResult } from "../parquet/merge_plan.ts";
 import type { RangeReader } from "../parquet/range_reader.ts";
-import type { SchemaJson } from "../parquet/schema.ts";
+import type { SchemaJson } from "../parquet/schema_json.ts";
 import { mergeOrderOf } from "./merge_order.ts";
 import { openReaders } from "./object_readers.ts";
 import type { PlannedOutput } from "./plan.ts";

@@ -3,7 +3,7 @@
  * words, also when it decides to do nothing.
  */
 import type { HostLimits } from "../compression/host_limits.ts";
-import type { SchemaJson } from "../parquet/schema.ts";
+import type { SchemaJson } from "../parquet/schema_json.ts";
 import { type Choice, chooseFiles, nextDue } from "./choose_files.ts";
 import {
   byUploadOrder,

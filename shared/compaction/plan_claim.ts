@@ -1,6 +1,6 @@
 /** The plan of a claimed partition, and what the catalog is told of it. */
 import { hostLimits } from "../compression/host_limits.ts";
-import type { SchemaJson } from "../parquet/schema.ts";
+import type { SchemaJson } from "../parquet/schema_json.ts";
 import { callCatalog } from "./call_catalog.ts";
 import type { MergeCost } from "./merge_cost.ts";
 import { type Plan, planCompaction, type PlannedOutput } from "./plan.ts";

@@ -1,6 +1,6 @@
 /** Which files of a partition may meet in an output, by their schemas. */
 import { isDeepStrictEqual } from "node:util";
-import type { SchemaJson } from "../parquet/schema.ts";
+import type { SchemaJson } from "../parquet/schema_json.ts";
 
 /** Schemas that have a union without loss. */
 export interface UnitedSchemas {

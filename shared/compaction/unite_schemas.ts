@@ -1,6 +1,7 @@
 /** The grouping of schemas that compaction uses: `shared/parquet/union` over the catalog's JSON. */
 import { asSedimentError } from "../errors.ts";
-import { type SchemaJson, schemaJson, type SchemaTree } from "../parquet/schema.ts";
+import type { SchemaTree } from "../parquet/schema.ts";
+import { type SchemaJson, schemaJson } from "../parquet/schema_json.ts";
 import { schemaFromJson } from "../parquet/union/schema_from_json.ts";
 import { compatibleGroups } from "../parquet/union/union_schema.ts";
 import type { UnitedSchemas, UniteSchemas } from "./schema_groups.ts";

@@ -7,13 +7,9 @@ import { type Footer, footerOfBytes, readFooter } from "./footer.ts";
 import { limitsWith, type ParquetLimits } from "./limits.ts";
 import { parquetError } from "./parquet_error.ts";
 import type { RangeReader } from "./range_reader.ts";
-import {
-  schemaFingerprint,
-  type SchemaJson,
-  schemaJson,
-  type SchemaTree,
-  schemaTree,
-} from "./schema.ts";
+import { type SchemaTree, schemaTree } from "./schema.ts";
+import { type SchemaJson, schemaJson } from "./schema_json.ts";
+import { schemaFingerprint } from "./schema_text.ts";
 
 /** What a file is, for the catalog, the planner and the merge. All of it follows from the footer. */
 export interface ParquetFacts {

@@ -2,7 +2,7 @@ import type { SedimentError } from "../errors.ts";
 import type { FileStatistics } from "./file_statistics.ts";
 import type { RangeReader } from "./range_reader.ts";
 import type { MergeFacts } from "./merge_facts.ts";
-import type { SchemaJson } from "./schema.ts";
+import type { SchemaJson } from "./schema_json.ts";
 
 /** What one output file is made of and how it is to be written. */
 export interface MergePlan {

@@ -10,7 +10,8 @@ import type { RunOptions } from "./pages/run_options.ts";
 import { isTrap, trapped } from "./kernels/trap.ts";
 import { atPlace } from "./parquet_error.ts";
 import { type RangeReader, throwIfAborted } from "./range_reader.ts";
-import { schemaFingerprint, schemaJson } from "./schema.ts";
+import { schemaJson } from "./schema_json.ts";
+import { schemaFingerprint } from "./schema_text.ts";
 
 /** How a page merge runs; the order of its rows is the plan's. */
 export interface PageMergeOptions extends Omit<RunOptions, "order"> {

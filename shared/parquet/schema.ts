@@ -1,20 +1,8 @@
-import { createHash } from "node:crypto";
 import { defaultLimits, type ParquetLimits } from "./limits.ts";
-import {
-  checkLeafType,
-  convertedTypeOf,
-  type Logical,
-  logicalOf,
-  logicalText,
-} from "./logical_text.ts";
-import {
-  convertedType,
-  enumName,
-  physicalType,
-  repetition,
-  type SchemaElement,
-} from "./metadata.ts";
+import { checkLeafType, type Logical, logicalOf, logicalText } from "./logical_text.ts";
+import { repetition, type SchemaElement } from "./metadata.ts";
 import { parquetError, printable } from "./parquet_error.ts";
+import { checkAnnotations, checkRoot, normalised } from "./schema_annotations.ts";
 
 /**
  * What a node is for a reader. LIST and MAP are roles of groups, whatever their inner groups are called
@@ -57,22 +45,6 @@ export interface SchemaTree {
   root: SchemaNode;
   leaves: SchemaNode[];
 }
-
-/** The schema for the catalog: small, and enough to plan by. */
-export interface SchemaJson {
-  name: string;
-  /** Physical type of a leaf by its name in the format; `FIXED_LEN_BYTE_ARRAY(16)` with its length. */
-  type?: string;
-  /** As {@link logicalText} has it. */
-  logical?: string;
-  /** Left out at the root. */
-  repetition?: "required" | "optional" | "repeated";
-  /** The field's id, where the writer gave one (Iceberg). */
-  field_id?: number;
-  children?: SchemaJson[];
-}
-
-const repetitionNames = ["required", "optional", "repeated"] as const;
 
 /**
  * Builds the tree from the flat list, and checks that it is one. Throws `invalid_parquet` for what breaks the
@@ -168,90 +140,6 @@ function newNode(
   };
 }
 
-/** A root that says that it is a list or a map is taken for one by DuckDB, for a struct by others. */
-function checkRoot(root: SchemaElement): void {
-  const kind = root.logicalType?.kind;
-  const { LIST, MAP, MAP_KEY_VALUE } = convertedType;
-  const nested = kind === "LIST" || kind === "MAP" ||
-    [LIST, MAP, MAP_KEY_VALUE].some((one) => root.convertedType === one);
-  if (!nested) return;
-  throw parquetError("invalid_parquet", "the root of the schema is annotated as a list or map");
-}
-
-/**
- * The element as it may be written: a root without annotations, and a converted type that says the same as the
- * logical one (readers that know only one of them must not differ).
- */
-function normalised(
-  element: SchemaElement,
-  kind: number,
-  logical: Logical | undefined,
-  isRoot: boolean,
-): SchemaElement {
-  if (isRoot) {
-    return { ...blankElement(element.name), repetition: kind, numChildren: element.numChildren };
-  }
-  const converted = element.convertedType;
-  if (logical === undefined || agrees(converted, logical)) {
-    return element.repetition === kind ? element : { ...element, repetition: kind };
-  }
-  return { ...element, repetition: kind, convertedType: convertedTypeOf(logical) };
-}
-
-/** Whether a converted type stands for the logical type, or for the same time in another zone. */
-function agrees(converted: number | undefined, logical: Logical): boolean {
-  if (converted === undefined || converted === convertedTypeOf(logical)) return true;
-  if (logical.kind === "MAP") return converted === convertedType.MAP_KEY_VALUE;
-  // writers add it to local times too, for readers that know nothing else
-  return (logical.kind === "TIME" || logical.kind === "TIMESTAMP") &&
-    converted === convertedTypeOf({ ...logical, utc: true });
-}
-
-const texts: readonly (string | number)[] = [
-  "STRING",
-  "ENUM",
-  "JSON",
-  convertedType.UTF8,
-  convertedType.ENUM,
-  convertedType.JSON,
-];
-
-/**
- * Throws when the two annotations of an element mean different things: the logical one should win by the format,
- * DuckDB takes the other, so whichever is written would be wrong for somebody. Kinds of text are all text.
- */
-function checkAnnotations(element: SchemaElement, logical: Logical | undefined): void {
-  const converted = element.convertedType;
-  if (logical === undefined || converted === undefined) return;
-  const scaled = logical.kind !== "DECIMAL" ||
-    ((element.scale ?? 0) === logical.scale && element.precision === logical.precision);
-  if (scaled && agrees(converted, logical)) return;
-  if (texts.includes(logical.kind) && texts.includes(converted)) return;
-  throw parquetError(
-    "invalid_parquet",
-    `element ${printable(element.name)} of the schema is annotated as ${
-      logicalText(logical)
-    } and as ` +
-      `${enumName(convertedType, converted)}, which contradict each other`,
-  );
-}
-
-/** An element of nothing but a name, required. */
-export function blankElement(name: string): SchemaElement {
-  return {
-    type: undefined,
-    typeLength: undefined,
-    repetition: repetition.REQUIRED,
-    name,
-    numChildren: undefined,
-    convertedType: undefined,
-    scale: undefined,
-    precision: undefined,
-    fieldId: undefined,
-    logicalType: undefined,
-  };
-}
-
 function checkNames(group: SchemaNode): void {
   if (group.children.length === 1) return;
   const names = new Set<string>();
@@ -305,115 +193,4 @@ function isElement(repeated: SchemaNode, list: SchemaNode): boolean {
     repeated.name === "array" || repeated.name === `${list.name}_tuple` ||
     repeated.children[0].repetition === repetition.REPEATED ||
     repeated.logical?.kind === "LIST";
-}
-
-/** The normalised type of a leaf: the logical type where it says all, else the physical type with it. */
-export function leafType(node: SchemaNode): string {
-  const { element, logical } = node;
-  const physical = physicalText(element);
-  if (logical === undefined) return physical;
-  switch (logical.kind) {
-    case "INTEGER":
-      // annotations that change nothing
-      if (logical.signed && logical.bitWidth === 32) return "INT32";
-      if (logical.signed && logical.bitWidth === 64) return "INT64";
-      return logicalText(logical);
-    case "UNKNOWN":
-    case "DECIMAL":
-      // stored in several ways, which do not mix without a conversion
-      return `${logicalText(logical)}:${physical}`;
-    default:
-      return logicalText(logical);
-  }
-}
-
-function physicalText(element: SchemaElement): string {
-  const name = enumName(physicalType, element.type!);
-  return element.type === physicalType.FIXED_LEN_BYTE_ARRAY
-    ? `${name}(${element.typeLength})`
-    : name;
-}
-
-/**
- * The whole schema as one canonical text: names (but for the inner groups of lists and maps), normalised
- * types, nullability and nesting, in column order. Files of the same text fill each other's schema without a
- * conversion, whichever comes first.
- */
-export function schemaText(tree: SchemaTree): string {
-  return tree.root.children.map(fieldText).join(",");
-}
-
-function fieldText(node: SchemaNode): string {
-  return `${JSON.stringify(node.name)}:${valueText(node)}`;
-}
-
-/** A node's type with its repetition: `!` never null, `?` nullable, `*` repeated without annotation. */
-function valueText(node: SchemaNode): string {
-  return typeText(node) + "!?*"[node.repetition];
-}
-
-function typeText(node: SchemaNode): string {
-  switch (node.role) {
-    case "leaf":
-      return leafType(node);
-    case "list": {
-      const element = node.listElement!;
-      // the element of a two-level list is repeated in the schema and never null
-      return `list<${element === node.repeated ? `${typeText(element)}!` : valueText(element)}>`;
-    }
-    case "map": {
-      const [key, value] = node.repeated!.children;
-      return `map<${valueText(key)},${valueText(value)}>`;
-    }
-  }
-  const annotation = node.logical === undefined ? "" : logicalText(node.logical);
-  return `${annotation}{${node.children.map(fieldText).join(",")}}`;
-}
-
-/** SHA-256 of {@link schemaText} in hex: equal for files whose rows can stand in one table unchanged. */
-export function schemaFingerprint(tree: SchemaTree): string {
-  return createHash("sha256").update(schemaText(tree)).digest("hex");
-}
-
-/**
- * The exact layout of the columns: paths, physical types, annotations and repetitions of every node. Files of
- * the same layout have the same levels and encodings of values, so that pages of one can stand in the other.
- */
-export function layoutText(tree: SchemaTree): string {
-  const layout = (node: SchemaNode): string =>
-    JSON.stringify(node.name) + "!?*"[node.repetition] +
-    (node.logical === undefined ? "" : logicalText(node.logical)) +
-    (node.role === "leaf"
-      ? `:${physicalText(node.element)}`
-      : `{${node.children.map(layout).join(",")}}`);
-  return tree.root.children.map(layout).join(",");
-}
-
-/**
- * What the pages of each column depend on: its physical type and the levels of its path, names and annotations
- * left out. Chunks of files with equal shapes can stand under one schema.
- */
-export function shapeText(tree: SchemaTree): string {
-  return tree.leaves.map((leaf) => {
-    let levels = "";
-    for (let node: SchemaNode | undefined = leaf; node !== undefined; node = node.parent) {
-      if (node.repetition !== repetition.REQUIRED) levels += "!?*"[node.repetition];
-    }
-    return `${levels}${physicalText(leaf.element)}`;
-  }).join(",");
-}
-
-/** The tree for the catalog. */
-export function schemaJson(tree: SchemaTree): SchemaJson {
-  return nodeJson(tree.root);
-}
-
-function nodeJson(node: SchemaNode): SchemaJson {
-  const json: SchemaJson = { name: node.name };
-  if (node.role === "leaf") json.type = physicalText(node.element);
-  if (node.logical !== undefined) json.logical = logicalText(node.logical);
-  if (node.parent !== undefined) json.repetition = repetitionNames[node.repetition];
-  if (node.element.fieldId !== undefined) json.field_id = node.element.fieldId;
-  if (node.children.length > 0) json.children = node.children.map(nodeJson);
-  return json;
 }

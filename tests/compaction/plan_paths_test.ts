@@ -11,7 +11,7 @@ import { uniteSchemas } from "../../shared/compaction/unite_schemas.ts";
 import { inspectParquetBytes } from "../../shared/parquet/inspect.ts";
 import type { ChunkSums, MergeFacts } from "../../shared/parquet/merge_facts.ts";
 import { normalizer } from "../../shared/parquet/decode/normalize.ts";
-import type { SchemaJson } from "../../shared/parquet/schema.ts";
+import type { SchemaJson } from "../../shared/parquet/schema_json.ts";
 import { mergeBytes } from "../parquet/core/merge_bytes.ts";
 import { writeWithDuckDb } from "../parquet/sample_files.ts";
 import { file, now, settings } from "./plan_file.ts";

@@ -1,12 +1,8 @@
 import { strict as assert } from "node:assert";
 import fc from "../support/fast_check.ts";
 import { SedimentError } from "../../shared/errors.ts";
-import {
-  footerBytes,
-  footerOfBytes,
-  parseFooter,
-  readFooter,
-} from "../../shared/parquet/footer.ts";
+import { readFileMetadata } from "../../shared/parquet/file_metadata.ts";
+import { footerBytes, footerOfBytes, readFooter } from "../../shared/parquet/footer.ts";
 import { defaultLimits, limitsWith } from "../../shared/parquet/limits.ts";
 import {
   encoding,
@@ -177,7 +173,7 @@ Deno.test("a footer with any one byte changed is read or refused by name", () =>
     const footer = footerBytes(before).slice(0, -8);
     footer[where % footer.length] = byte;
     try {
-      parseFooter(footer);
+      readFileMetadata(footer);
     } catch (error) {
       assert.ok(error instanceof SedimentError, String(error));
       assert.match(error.code, /^(invalid|unsupported)_parquet$/);
@@ -251,7 +247,7 @@ Deno.test("an empty struct is one byte, and a footer of a million is refused by 
   // field 2: a list of 1,000,000 structs, each of them only its stop byte
   const footer = new Uint8Array(1_000_008);
   footer.set([0x15, 2, 0x19, 0xfc, 0xc0, 0x84, 0x3d]);
-  assert.throws(() => parseFooter(footer), /1000000 elements, over the 10000 allowed/);
+  assert.throws(() => readFileMetadata(footer), /1000000 elements, over the 10000 allowed/);
 });
 
 Deno.test("a footer of more column chunks than allowed is refused before they are all read", async () => {

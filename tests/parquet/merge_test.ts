@@ -6,7 +6,7 @@ import { merge, type MergeOptions } from "../../shared/parquet/merge.ts";
 import type { MergeResult, MergeTarget } from "../../shared/parquet/merge_plan.ts";
 import { codec } from "../../shared/parquet/metadata.ts";
 import { bytesReader, type RangeReader } from "../../shared/parquet/range_reader.ts";
-import { schemaJson } from "../../shared/parquet/schema.ts";
+import { schemaJson } from "../../shared/parquet/schema_json.ts";
 import { unionSchema } from "../../shared/parquet/union/union_schema.ts";
 import { MemorySink } from "./memory_sink.ts";
 import { mixedRows, rowsOfBytes, writeWithDuckDb } from "./sample_files.ts";

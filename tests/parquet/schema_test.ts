@@ -8,13 +8,9 @@ import {
   repetition,
   type SchemaElement,
 } from "../../shared/parquet/metadata.ts";
-import {
-  schemaFingerprint,
-  schemaJson,
-  schemaText,
-  schemaTree,
-  shapeText,
-} from "../../shared/parquet/schema.ts";
+import { schemaTree } from "../../shared/parquet/schema.ts";
+import { schemaJson } from "../../shared/parquet/schema_json.ts";
+import { schemaFingerprint, schemaText, shapeText } from "../../shared/parquet/schema_text.ts";
 import { mixedRows, writeWithDuckDb } from "./sample_files.ts";
 
 const { REQUIRED, OPTIONAL, REPEATED } = repetition;

@@ -1,5 +1,6 @@
 import { parquetError } from "../parquet_error.ts";
-import { schemaText, type SchemaTree, shapeText } from "../schema.ts";
+import type { SchemaTree } from "../schema.ts";
+import { schemaText, shapeText } from "../schema_text.ts";
 
 /** How PLAIN values of a source become those of the output; assembly/convert.ts. */
 export const conversions = {

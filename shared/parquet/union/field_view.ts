@@ -1,5 +1,6 @@
 import { repetition } from "../metadata.ts";
-import { leafType, type SchemaNode } from "../schema.ts";
+import type { SchemaNode } from "../schema.ts";
+import { leafType } from "../schema_text.ts";
 
 /**
  * A node of the schema as a reader sees it: a field that may be null, of a struct, list, map or leaf. The inner

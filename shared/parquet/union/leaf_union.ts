@@ -5,7 +5,8 @@
  */
 import { convertedType, type LogicalType, physicalType, type TimeUnit } from "../metadata.ts";
 import { conversions } from "../pages/source_plan.ts";
-import { leafType, type SchemaNode } from "../schema.ts";
+import type { SchemaNode } from "../schema.ts";
+import { leafType } from "../schema_text.ts";
 import { decimalConversion, unionDecimal } from "./decimal_union.ts";
 import { type Integer, integerOf, type LeafElement, type LeafKind, leafKind } from "./leaf_kind.ts";
 

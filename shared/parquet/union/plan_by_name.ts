@@ -6,7 +6,8 @@ import {
   type SourcePlan,
 } from "../pages/source_plan.ts";
 import { parquetError } from "../parquet_error.ts";
-import { leafType, schemaText, type SchemaTree } from "../schema.ts";
+import type { SchemaTree } from "../schema.ts";
+import { leafType, schemaText } from "../schema_text.ts";
 import { type FieldView, fieldView, isNull, repeats, viewText } from "./field_view.ts";
 import { leafKind } from "./leaf_kind.ts";
 import { leafConversion } from "./leaf_union.ts";

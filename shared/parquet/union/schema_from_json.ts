@@ -1,7 +1,8 @@
 import { convertedTypeOf, type Logical } from "../logical_text.ts";
 import { physicalType, repetition, type SchemaElement, type TimeUnit } from "../metadata.ts";
 import { parquetError } from "../parquet_error.ts";
-import { type SchemaJson, type SchemaTree, schemaTree } from "../schema.ts";
+import { type SchemaTree, schemaTree } from "../schema.ts";
+import type { SchemaJson } from "../schema_json.ts";
 
 /**
  * The tree of a schema as the catalog keeps it (`schemaJson`): enough to plan and to write by. Throws

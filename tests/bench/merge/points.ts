@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { inspectParquet } from "../../../shared/parquet/inspect.ts";
 import type { PlanFile, PlanSettings } from "../../../shared/compaction/data_file.ts";
 import { type MergeWork, OutputWork } from "../../../shared/compaction/merge_work.ts";
-import type { SchemaJson } from "../../../shared/parquet/schema.ts";
+import type { SchemaJson } from "../../../shared/parquet/schema_json.ts";
 import type { HostLimits } from "../../../shared/compression/host_limits.ts";
 import { type FileSet, listFiles, writeFiles } from "./data.ts";
 import { fileReader } from "./file_reader.ts";

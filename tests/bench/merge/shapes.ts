@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { inspectParquet } from "../../../shared/parquet/inspect.ts";
 import { merge } from "../../../shared/parquet/merge.ts";
 import type { MergePlan } from "../../../shared/parquet/merge_plan.ts";
-import { schemaJson } from "../../../shared/parquet/schema.ts";
+import { schemaJson } from "../../../shared/parquet/schema_json.ts";
 import { unionSchema } from "../../../shared/parquet/union/union_schema.ts";
 import { literal } from "../../support/duckdb.ts";
 import { listFiles, writeFiles } from "./data.ts";

@@ -1,4 +1,5 @@
-import type { SchemaJson, SchemaTree } from "../../../shared/parquet/schema.ts";
+import type { SchemaTree } from "../../../shared/parquet/schema.ts";
+import type { SchemaJson } from "../../../shared/parquet/schema_json.ts";
 import { schemaFromJson } from "../../../shared/parquet/union/schema_from_json.ts";
 
 /** Physical types of logical ones, where the text does not say. */

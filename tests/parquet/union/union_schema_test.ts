@@ -1,6 +1,8 @@
 import { strict as assert } from "node:assert";
 import { SedimentError } from "../../../shared/errors.ts";
-import { schemaJson, schemaText, type SchemaTree } from "../../../shared/parquet/schema.ts";
+import type { SchemaTree } from "../../../shared/parquet/schema.ts";
+import { schemaJson } from "../../../shared/parquet/schema_json.ts";
+import { schemaText } from "../../../shared/parquet/schema_text.ts";
 import { planByName } from "../../../shared/parquet/union/plan_by_name.ts";
 import { schemaFromJson } from "../../../shared/parquet/union/schema_from_json.ts";
 import { compatibleGroups, unionSchema } from "../../../shared/parquet/union/union_schema.ts";

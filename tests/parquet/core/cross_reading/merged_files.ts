@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { inspectParquetBytes } from "../../../../shared/parquet/inspect.ts";
 import { merge } from "../../../../shared/parquet/merge.ts";
 import { bytesReader } from "../../../../shared/parquet/range_reader.ts";
-import { schemaJson } from "../../../../shared/parquet/schema.ts";
+import { schemaJson } from "../../../../shared/parquet/schema_json.ts";
 import { unionSchema } from "../../../../shared/parquet/union/union_schema.ts";
 import { MemorySink } from "../../memory_sink.ts";
 import { mixedRows } from "../../sample_files.ts";

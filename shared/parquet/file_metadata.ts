@@ -1,0 +1,149 @@
+import { readKeyValues, writeKeyValues } from "./column_chunk.ts";
+import { defaultLimits, type ParquetLimits } from "./limits.ts";
+import type { ColumnOrder, FileMetaData, RowGroup, SchemaElement } from "./metadata.ts";
+import { atPlace, parquetError } from "./parquet_error.ts";
+import { readRowGroup, writeRowGroup } from "./row_group.ts";
+import { readSchemaElement, writeSchemaElement } from "./schema_element.ts";
+import { fields, requireFields } from "./thrift/required_fields.ts";
+import { ThriftReader } from "./thrift/thrift_reader.ts";
+import type { ThriftWriter } from "./thrift/thrift_writer.ts";
+import { wire } from "./thrift/wire.ts";
+
+/** Fields that parquet.thrift requires of FileMetaData. */
+const fileFields = fields(1, 2, 3, 4);
+
+/**
+ * Parses a footer. Only its form is checked here; whether it can be true of a file is for `inspect.ts`.
+ * Throws `invalid_parquet`.
+ */
+export function readFileMetadata(
+  bytes: Uint8Array,
+  limits: Readonly<ParquetLimits> = defaultLimits,
+): FileMetaData {
+  const reader = new ThriftReader(bytes);
+  const metadata: FileMetaData = {
+    version: 0,
+    schema: [],
+    numRows: -1,
+    rowGroups: [],
+    keyValues: undefined,
+    createdBy: undefined,
+    columnOrders: undefined,
+    encrypted: false,
+  };
+  const outer = reader.enterStruct();
+  let seen = 0;
+  for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
+    seen = reader.note(seen);
+    switch (reader.fieldId) {
+      case 1:
+        metadata.version = reader.int32(type);
+        break;
+      case 2:
+        metadata.schema = readSchema(reader, type, limits);
+        break;
+      case 3:
+        metadata.numRows = reader.int64(type);
+        break;
+      case 4:
+        metadata.rowGroups = readRowGroups(reader, type, limits);
+        break;
+      case 5:
+        metadata.keyValues = readKeyValues(reader, type, limits.keyValues);
+        break;
+      case 6:
+        metadata.createdBy = reader.string(type);
+        break;
+      case 7:
+        metadata.columnOrders = readColumnOrders(reader, type, limits);
+        break;
+      case 8:
+        metadata.encrypted = true;
+        reader.skip(type);
+        break;
+      default:
+        reader.skip(type);
+    }
+  }
+  reader.leaveStruct(outer);
+  requireFields(seen, fileFields, "the footer");
+  if (metadata.schema.length === 0 || metadata.numRows < 0) {
+    throw parquetError("invalid_parquet", "the footer has no schema or no count of rows");
+  }
+  return metadata;
+}
+
+function readSchema(reader: ThriftReader, listType: number, limits: Readonly<ParquetLimits>) {
+  const count = reader.list(listType, wire.struct, limits.schemaElements);
+  const elements: SchemaElement[] = [];
+  for (let i = 0; i < count; i++) elements.push(readSchemaElement(reader, limits));
+  return elements;
+}
+
+function readRowGroups(
+  reader: ThriftReader,
+  listType: number,
+  limits: Readonly<ParquetLimits>,
+): RowGroup[] {
+  const count = reader.list(listType, wire.struct, limits.rowGroups);
+  const groups: RowGroup[] = [];
+  let chunksLeft = limits.columnChunks;
+  for (let i = 0; i < count; i++) {
+    let group;
+    try {
+      group = readRowGroup(reader, chunksLeft);
+    } catch (error) {
+      throw atPlace(error, { rowGroup: i });
+    }
+    chunksLeft -= group.columns.length;
+    groups.push(group);
+  }
+  return groups;
+}
+
+function readColumnOrders(
+  reader: ThriftReader,
+  listType: number,
+  limits: Readonly<ParquetLimits>,
+): ColumnOrder[] {
+  const count = reader.list(listType, wire.struct, limits.schemaElements);
+  const orders: ColumnOrder[] = [];
+  for (let i = 0; i < count; i++) {
+    let order = 0;
+    const outer = reader.enterStruct();
+    for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
+      order = reader.fieldId;
+      reader.expect(type, wire.struct);
+      reader.skip(type);
+    }
+    reader.leaveStruct(outer);
+    orders.push(order);
+  }
+  return orders;
+}
+
+/**
+ * Writes a footer. What was read and is not in {@link FileMetaData} (unknown fields, encryption) is not written.
+ */
+export function writeFileMetadata(writer: ThriftWriter, metadata: FileMetaData): void {
+  writer.i32(1, metadata.version);
+  writer.list(2, wire.struct, metadata.schema.length);
+  for (const element of metadata.schema) writeSchemaElement(writer, element);
+  writer.i64(3, metadata.numRows);
+  writer.list(4, wire.struct, metadata.rowGroups.length);
+  for (const group of metadata.rowGroups) writeRowGroup(writer, group);
+  if (metadata.keyValues !== undefined) writeKeyValues(writer, 5, metadata.keyValues);
+  writer.bytes(6, metadata.createdBy);
+  if (metadata.columnOrders !== undefined) {
+    writer.list(7, wire.struct, metadata.columnOrders.length);
+    for (const order of metadata.columnOrders) {
+      writer.begin();
+      if (order > 0) {
+        writer.begin(order);
+        writer.end();
+      }
+      writer.end();
+    }
+  }
+  writer.end();
+}
