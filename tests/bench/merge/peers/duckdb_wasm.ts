@@ -1,5 +1,5 @@
 /**
- * One merge by duckdb-wasm, with the files in its memory. Argument: a Job as JSON.
+ * One merge by duckdb-wasm, its input files in its memory. Argument: a Job as JSON.
  *
  * Release 1.28.0 (DuckDB 0.9) is the last with Parquet built in. From 1.29.0 to 1.32.0 the extension is fetched from
  * extensions.duckdb.org when it is first needed, no package on npm holds it, and without network the blocking API never
@@ -32,9 +32,8 @@ const { cost } = await measured(async () => {
   });
   const connection = db.connect();
   connection.query(
-    `copy (select * from read_parquet([${names}], union_by_name = true)) to 'output' ` +
+    `copy (select * from read_parquet([${names}], union_by_name = true)) to '${job.output}' ` +
       `(format parquet, compression snappy)`,
   );
-  Deno.writeFileSync(job.output, db.copyFileToBuffer("output"));
 });
 console.log(JSON.stringify(cost));
