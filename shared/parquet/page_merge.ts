@@ -1,4 +1,4 @@
-import { asSedimentError, SedimentError } from "../errors.ts";
+import { SedimentError } from "../errors.ts";
 import { fileStatistics } from "./file_statistics.ts";
 import type { KernelLimits } from "./kernels/kernels.ts";
 import { mergeFacts } from "./merge_facts.ts";
@@ -6,10 +6,11 @@ import type { MergePlan, MergeResult, Sink } from "./merge_plan.ts";
 import { type MergeSettings, mergeSettings } from "./pages/merge_settings.ts";
 import { PageMerge } from "./pages/merge_run.ts";
 import { ReadAhead } from "./pages/read_ahead.ts";
+import { rejection } from "./pages/recovery.ts";
 import type { RunOptions } from "./pages/run_options.ts";
-import { isTrap, trapped } from "./kernels/trap.ts";
-import { atPlace } from "./parquet_error.ts";
+import { isTrap } from "./kernels/trap.ts";
 import { type RangeReader, throwIfAborted } from "./range_reader.ts";
+import type { SchemaTree } from "./schema.ts";
 import { schemaJson } from "./schema_json.ts";
 import { schemaFingerprint } from "./schema_text.ts";
 
@@ -76,22 +77,12 @@ async function finish(
   rejected: MergeResult["rejected"],
 ): Promise<MergeResult> {
   const tree = run.schema;
-  if (tree === undefined || merged.length === 0) {
-    return {
-      rowCount: 0,
-      rowGroupCount: 0,
-      byteLength: 0,
-      uncompressedBytes: 0,
-      valueCount: 0,
-      schemaFingerprint: tree === undefined ? "" : schemaFingerprint(tree),
-      schema: tree === undefined ? { name: "" } : schemaJson(tree),
-      stats: {},
-      mergeFacts: null,
-      merged: [],
-      rejected,
-    };
-  }
+  if (tree === undefined || merged.length === 0) return nothing(tree, rejected);
   const metadata = await run.finish();
+  rejected.push(...run.leftOut);
+  const out = new Set(run.leftOut.map(({ id }) => id));
+  const kept = merged.filter((id) => !out.has(id));
+  if (kept.length === 0) return nothing(tree, rejected);
   const rows = metadata.rowGroups.reduce((sum, group) => sum + group.numRows, 0);
   const read = rows + run.droppedRows;
   if (read !== run.rowsRead || (rejected.length === 0 && read !== plan.expectedRows)) {
@@ -116,14 +107,27 @@ async function finish(
     stats: fileStatistics(metadata, tree),
     mergeFacts: mergeFacts(metadata, tree),
     ...(plan.order?.dedupe !== undefined && { droppedRows: run.droppedRows }),
-    merged,
+    merged: kept,
     rejected,
   };
 }
 
-/** The reason for which an input is left out; throws what is not the input's fault. */
-function rejection(error: unknown, id: string): SedimentError {
-  const known = isTrap(error) ? trapped(error) : asSedimentError(error);
-  if (known.retryable || known.status >= 500) throw known;
-  return atPlace(known, { file: id }) as SedimentError;
+/** The result of a merge that took no input. */
+function nothing(
+  tree: SchemaTree | undefined,
+  rejected: MergeResult["rejected"],
+): MergeResult {
+  return {
+    rowCount: 0,
+    rowGroupCount: 0,
+    byteLength: 0,
+    uncompressedBytes: 0,
+    valueCount: 0,
+    schemaFingerprint: tree === undefined ? "" : schemaFingerprint(tree),
+    schema: tree === undefined ? { name: "" } : schemaJson(tree),
+    stats: {},
+    mergeFacts: null,
+    merged: [],
+    rejected,
+  };
 }

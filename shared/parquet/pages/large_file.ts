@@ -37,6 +37,8 @@ export interface LargeFileTarget {
   flush: () => Promise<void>;
   /** The same because it is full. */
   flushFull: () => Promise<void>;
+  /** Keeps what was appended. */
+  commit: () => void;
   signal?: AbortSignal;
 }
 
@@ -82,7 +84,7 @@ export async function addLargeFile(
       throw atPlace(error, { rowGroup: i });
     }
   }
-  builder.commit();
+  target.commit();
   return written < next ? written : undefined;
 }
 

@@ -1,7 +1,6 @@
 import { SedimentError } from "../../errors.ts";
 import { checkFooter } from "../check_chunks.ts";
 import { footerOfBytes, readFooter } from "../footer.ts";
-import { Kernels } from "../kernels/kernels.ts";
 import { isTrap } from "../kernels/trap.ts";
 import { Zstd } from "../kernels/zstd.ts";
 import { commonKeyValues } from "../key_values.ts";
@@ -11,25 +10,17 @@ import type { RangeReader } from "../range_reader.ts";
 import { type SchemaTree, schemaTree } from "../schema.ts";
 import type { ByteSink } from "../write/file_writer.ts";
 import { ParquetFile } from "../write/parquet_file.ts";
-import { GroupBuilder } from "./group_builder.ts";
-import { fillTable } from "./group_table.ts";
-import { KnownFooters } from "./known_footers.ts";
+import { elementsOf } from "../write/schema_elements.ts";
+import type { GroupBuilder } from "./group_builder.ts";
 import { freeLayout, type Layout, makeLayout } from "./known_layout.ts";
 import { addLargeFile } from "./large_file.ts";
+import { appendWhole, type Instance, openInstance } from "./merge_instance.ts";
 import type { MergeSettings } from "./merge_settings.ts";
 import type { ReadInput } from "./read_ahead.ts";
-import { rowOrder } from "./row_order.ts";
 import type { RunOptions } from "./run_options.ts";
 import { appendGroups, isSmall, isSmallScan, scanHasZstd } from "./small_file.ts";
 import { type PlanSource, sameSchema } from "./source_plan.ts";
-import { addAgain, type Taking } from "./trap_recovery.ts";
-
-/** What a trap makes unusable: kernels, the columns of the open row group, and the footers they remember. */
-interface Instance {
-  kernels: Kernels;
-  builder: GroupBuilder;
-  known: KnownFooters;
-}
+import { addAgain, rejection, StartedAnew, type Taking } from "./recovery.ts";
 
 /** A merge under way: inputs are added one after the other, each whole or not at all. */
 export class PageMerge {
@@ -48,8 +39,14 @@ export class PageMerge {
   #droppedBefore = 0;
   /** Row groups that were closed because they were full. */
   #ranges = 0;
+  /** That memory was over when the open row group's pages were cut: its inputs are to be read again. */
+  #overfull: unknown;
+  /** Whether an input is added to an empty instance, so that memory being over is its own fault. */
+  #alone = false;
   /** Rows of the inputs that were taken. */
   rowsRead = 0;
+  /** Inputs that were taken, and left out when there was no memory to write their rows, alone or with others. */
+  readonly leftOut: { id: string; error: SedimentError }[] = [];
 
   constructor(sink: ByteSink, settings: MergeSettings, options: RunOptions) {
     this.#file = new ParquetFile(sink);
@@ -76,13 +73,13 @@ export class PageMerge {
   async add(input: ReadInput, trusted = false): Promise<void> {
     if (input.error !== undefined) throw input.error;
     const { id, reader, bytes } = input;
-    await this.#addAnyhow({ id, reader, trusted, from: 0 }, bytes);
+    await this.#addAnyhow({ id, reader, trusted, from: 0, rows: 0 }, bytes);
   }
 
   /** Adds an input, decoded before when the kernels don't know its pages. */
   async #addAnyhow(taking: Taking, bytes: Uint8Array | undefined): Promise<void> {
     try {
-      await this.#addWithRoom(taking, bytes);
+      await this.#addWithRoom(taking, taking.reader, bytes);
     } catch (error) {
       const { normalize } = this.#options;
       const unknown = error instanceof SedimentError && error.code === "unsupported_parquet" &&
@@ -91,22 +88,33 @@ export class PageMerge {
       const reader = await normalize(taking.id, taking.reader, error);
       // one that was small still is, and shares a row group with its neighbours
       const decoded = bytes === undefined ? undefined : await reader.read(0, reader.size);
-      await this.#add({ ...taking, trusted: false }, reader, decoded);
+      await this.#addWithRoom({ ...taking, trusted: false }, reader, decoded);
     }
   }
 
   /** Adds an input; when memory is over for what others have waiting there, that is written first. */
-  async #addWithRoom(taking: Taking, bytes: Uint8Array | undefined): Promise<void> {
-    try {
-      await this.#add(taking, taking.reader, bytes);
-    } catch (error) {
-      const builder = this.#instance?.builder;
-      const full = error instanceof SedimentError && error.code === "page_too_large" &&
-        builder?.lastIsMemory === true;
-      if (!full || builder.rows === 0) throw error;
-      if (this.#dedupes) throw this.#tooManyToCompare(error);
-      await this.#flushFull(builder);
-      await this.#add(taking, taking.reader, bytes);
+  async #addWithRoom(
+    taking: Taking,
+    reader: RangeReader,
+    bytes: Uint8Array | undefined,
+  ): Promise<void> {
+    let tries = 0;
+    while (true) {
+      try {
+        return await this.#add(taking, reader, bytes);
+      } catch (error) {
+        if (error instanceof StartedAnew) continue;
+        const builder = this.#instance?.builder;
+        if (builder === undefined || !lacksMemory(error, builder)) throw error;
+        if (this.#waiting.length === 0) {
+          // what others left behind in the kernels' memory may be in the way
+          this.#startAnew();
+          if (++tries > 1) throw error;
+          continue;
+        }
+        if (this.#dedupes) throw this.#tooManyToCompare(error);
+        await this.#flushFull();
+      }
     }
   }
 
@@ -127,21 +135,23 @@ export class PageMerge {
     );
     const instance = await this.#prepare(usesZstd);
     const { kernels, builder } = instance;
+    const taken = { ...taking, rows: totals.rowCount };
     const layout = makeLayout(kernels, tree, plan, builder.columns);
     let kept = false;
     try {
       if (bytes !== undefined && isSmall(metadata, totals.uncompressedBytes, this.#settings)) {
-        kept = this.#addWhole(instance, layout, metadata, bytes);
-        this.#waiting.push(taking);
-      } else await this.#addLarge(instance, layout, metadata, reader, taking);
+        kept = appendWhole(instance, layout, metadata, bytes);
+        this.#waiting.push(taken);
+        this.#commit(builder);
+      } else await this.#addLarge(instance, layout, metadata, reader, taken);
       if (!kept) freeLayout(kernels, layout);
     } catch (error) {
       if (!isTrap(error)) freeLayout(kernels, layout); // else the kernels are given up
       throw error;
     }
-    if (builder.isFull) await this.#flushFull(builder);
     this.rowsRead += totals.rowCount;
     this.#keyValues.add(metadata.keyValues);
+    if (this.isFull) await this.#flushFull();
   }
 
   /**
@@ -171,30 +181,101 @@ export class PageMerge {
       throw error;
     }
     instance.known.use(known);
-    this.#waiting.push({ id: input.id, reader: input.reader, trusted: false, from: 0 });
+    this.#waiting.push({ id: input.id, reader: input.reader, trusted: false, from: 0, rows });
+    this.#commit(builder);
     this.rowsRead += rows;
     this.#keyValues.add(known.keyValues);
     return true;
   }
 
-  /** Whether the open row group has its size. */
+  /** Keeps what was appended. */
+  #commit(builder: GroupBuilder): void {
+    try {
+      builder.commit();
+    } catch (error) {
+      if (!lacksMemory(error, builder)) throw error;
+      this.#overfull = error;
+    }
+  }
+
+  /** Whether the open row group has its size, or more than there is memory for. */
   get isFull(): boolean {
-    return this.#instance?.builder.isFull === true;
+    return this.#overfull !== undefined || this.#instance?.builder.isFull === true;
   }
 
   /** Writes the open row group. */
   async flush(): Promise<void> {
-    await this.#flushFull(this.#instance!.builder);
+    await this.#flushFull();
   }
 
-  async #flushFull(builder: GroupBuilder): Promise<void> {
-    await this.#flush(builder);
+  async #flushFull(): Promise<void> {
+    await this.#flush();
     this.#ranges++;
   }
 
-  async #flush(builder: GroupBuilder): Promise<void> {
-    await builder.flush(this.#file);
+  /** Writes the open row group; when there is no memory to, its inputs are read again and written one by one. */
+  async #flush(): Promise<void> {
+    const builder = this.#instance?.builder;
+    if (builder === undefined) return;
+    try {
+      if (this.#overfull !== undefined) throw this.#overfull;
+      await builder.flush(this.#file);
+      this.#waiting = [];
+    } catch (error) {
+      if (!lacksMemory(error, builder) || this.#waiting.length === 0 || this.#alone) throw error;
+      if (this.#dedupes) throw this.#tooManyToCompare(error);
+      await this.#writeEach();
+    }
+  }
+
+  /**
+   * Writes the inputs that wait one by one, each from an instance of its own: what the present one holds is given up.
+   * An input for which there is no memory even so is left out.
+   */
+  async #writeEach(): Promise<void> {
+    const waiting = this.#waiting;
+    let { rowsRead } = this;
+    this.#alone = true;
+    try {
+      for (const taking of waiting) {
+        this.#startAnew();
+        const groups = this.#file.groupCount;
+        try {
+          const add = this.#addAnyhow.bind(this);
+          await addAgain([taking], this.#settings.wholeFileBytes, add, this.#options.signal);
+          await this.#flush();
+        } catch (error) {
+          const reason = rejection(error, taking.id);
+          // row groups of others stand behind those that it has in the file
+          if (taking.from > 0) throw this.#noMemory(error);
+          if (isTrap(error)) this.#zstd = undefined;
+          this.#file.dropGroups(groups);
+          this.leftOut.push({ id: taking.id, error: reason });
+          rowsRead -= taking.rows;
+        }
+      }
+    } finally {
+      this.#alone = false;
+    }
+    this.#startAnew();
+    this.rowsRead = rowsRead;
+  }
+
+  #noMemory(cause: unknown): SedimentError {
+    const { memoryBytes } = this.#settings.kernels;
+    return new SedimentError(
+      "misconfigured",
+      `${memoryBytes} bytes of memory are too few to write the rows of the inputs`,
+      { cause },
+    );
+  }
+
+  /** Gives up the kernels and all that waits there. */
+  #startAnew(): void {
     this.#waiting = [];
+    this.#overfull = undefined;
+    this.#droppedBefore += this.#instance?.builder.dropped ?? 0;
+    this.#instance = undefined;
   }
 
   /**
@@ -203,9 +284,7 @@ export class PageMerge {
    */
   async recover(): Promise<void> {
     const waiting = this.#waiting, rowsRead = this.rowsRead;
-    this.#waiting = [];
-    this.#droppedBefore += this.#instance?.builder.dropped ?? 0;
-    this.#instance = undefined;
+    this.#startAnew();
     this.#zstd = undefined;
     await addAgain(
       waiting,
@@ -228,30 +307,8 @@ export class PageMerge {
       this.#zstd = await Zstd.open(this.#options.zstd);
       this.#instance?.kernels.useZstd(this.#zstd);
     }
-    this.#instance ??= this.#makeInstance(new Kernels(this.#settings.kernels, this.#zstd));
+    this.#instance ??= openInstance(this.#settings, this.#schema!, this.#options.order, this.#zstd);
     return this.#instance;
-  }
-
-  #makeInstance(kernels: Kernels): Instance {
-    const { codec, pageRows, pageBytes } = this.#settings;
-    const pages = { codec, zstd: this.#zstd, pageRows, pageBytes };
-    const order = this.#options.order && rowOrder(this.#options.order, this.#schema!);
-    const builder = new GroupBuilder(kernels, this.#schema!, this.#settings, pages, order);
-    return { kernels, builder, known: new KnownFooters(kernels) };
-  }
-
-  /** Takes a small file as one transaction; gives whether its layout was remembered. */
-  #addWhole(
-    { kernels, builder, known }: Instance,
-    layout: Layout,
-    metadata: FileMetaData,
-    bytes: Uint8Array,
-  ): boolean {
-    const groups = metadata.rowGroups.filter((group) => group.numRows > 0);
-    const table = fillTable(kernels, groups);
-    const file = kernels.input(bytes);
-    appendGroups(kernels, builder, layout, groups.length, table, file);
-    return known.remember(file, bytes.length, layout, metadata.keyValues);
   }
 
   async #addLarge(
@@ -262,6 +319,10 @@ export class PageMerge {
     taking: Taking,
   ): Promise<void> {
     const { trusted, from } = taking;
+    const stillThere = async (step: Promise<void>) => {
+      await step;
+      if (this.#instance?.builder !== builder) throw new StartedAnew();
+    };
     const written = await addLargeFile({
       kernels,
       builder,
@@ -269,8 +330,9 @@ export class PageMerge {
       settings: this.#settings,
       ordered: this.#options.order !== undefined,
       dedupes: this.#dedupes,
-      flush: () => this.#flush(builder),
-      flushFull: () => this.#flushFull(builder),
+      flush: () => stillThere(this.#flush()),
+      flushFull: () => stillThere(this.#flushFull()),
+      commit: () => this.#commit(builder),
       signal: this.#options.signal,
     }, { layout, metadata, reader, trusted, from });
     if (written !== undefined) this.#waiting.push({ ...taking, from: written });
@@ -294,11 +356,7 @@ export class PageMerge {
 
   /** Writes what waits, the page indexes and the footer. */
   async finish(): Promise<FileMetaData> {
-    const builder = this.#instance?.builder;
-    if (builder !== undefined && builder.rows > 0) {
-      this.#ranges++;
-      await builder.flush(this.#file);
-    }
+    if ((this.#instance?.builder.rows ?? 0) > 0) await this.#flushFull();
     if (this.#dedupes && this.#ranges > 1) {
       throw this.#tooManyToCompare();
     }
@@ -310,14 +368,7 @@ export class PageMerge {
   }
 }
 
-function elementsOf(tree: SchemaTree) {
-  const elements: SchemaTree["root"]["element"][] = [];
-  const collect = (node: SchemaTree["root"]) => {
-    elements.push(
-      node.parent === undefined ? { ...node.element, repetition: undefined } : node.element,
-    );
-    node.children.forEach(collect);
-  };
-  collect(tree.root);
-  return elements;
+/** Whether an error says that there was no memory, and nothing else against the input. */
+function lacksMemory(error: unknown, builder: GroupBuilder): boolean {
+  return error instanceof SedimentError && error.code === "page_too_large" && builder.lastIsMemory;
 }

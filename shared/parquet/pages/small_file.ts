@@ -40,7 +40,7 @@ export function scanHasZstd({ wasm }: Kernels): boolean {
   return ((wasm.scanCodecs() >> codec.ZSTD) & 1) === 1;
 }
 
-/** Appends the groups of the kernels' table, of a file in their memory, as one transaction. */
+/** Appends the groups of the kernels' table, of a file in their memory, all or none; to be committed then. */
 export function appendGroups(
   kernels: Kernels,
   builder: GroupBuilder,
@@ -60,5 +60,4 @@ export function appendGroups(
       throw atPlace(error, { rowGroup: i });
     }
   }
-  builder.commit();
 }

@@ -50,3 +50,14 @@ Deno.test("a brotli page with bytes behind its end is taken, as by DuckDB", asyn
     assert.deepEqual(await rowsOfBytes(output), await rowsOfBytes(good, file));
   }
 });
+
+Deno.test("a brotli page with bits behind its end is not copied: DuckDB refuses it", async () => {
+  const file = fileOf((stream) => stream.with(-1, 0xff));
+  for (const settings of Object.values(paths)) {
+    const { result, output } = await mergeBytes([good, file], 2 * rows, { settings });
+    assert.deepEqual(
+      await rowsOfBytes(output),
+      await rowsOfBytes(...result.merged.map(() => good)),
+    );
+  }
+});

@@ -1,7 +1,10 @@
 /**
- * After a trap of the kernels what their memory holds may be anything: the rows of other inputs that waited in it are
- * read again, into a new instance.
+ * After a trap of the kernels, or when memory is over for what waits in them, what they hold is given up: the rows of
+ * other inputs that waited there are read again, into a new instance.
  */
+import { asSedimentError, type SedimentError } from "../../errors.ts";
+import { isTrap, trapped } from "../kernels/trap.ts";
+import { atPlace } from "../parquet_error.ts";
 import type { RangeReader } from "../range_reader.ts";
 
 /** An input that is added, or whose rows wait in the open row group. */
@@ -12,6 +15,13 @@ export interface Taking {
   trusted: boolean;
   /** Its row groups with rows that are left out: they are written already. */
   from: number;
+  /** Rows of all of it. */
+  rows: number;
+}
+
+/** Thrown on the way of an input into kernels that were given up meanwhile: it is to be added again. */
+export class StartedAnew extends Error {
+  override readonly name = "StartedAnew";
 }
 
 /**
@@ -30,4 +40,11 @@ export async function addAgain(
     const small = reader.size <= wholeFileBytes;
     await add(taking, small ? await reader.read(0, reader.size, signal) : undefined);
   }
+}
+
+/** The reason for which an input is left out; throws what is not the input's fault. */
+export function rejection(error: unknown, id: string): SedimentError {
+  const known = isTrap(error) ? trapped(error) : asSedimentError(error);
+  if (known.retryable || known.status >= 500) throw known;
+  return atPlace(known, { file: id }) as SedimentError;
 }

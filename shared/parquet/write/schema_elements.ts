@@ -1,0 +1,15 @@
+import type { SchemaElement } from "../metadata.ts";
+import type { SchemaTree } from "../schema.ts";
+
+/** The flat schema of a footer, depth first. */
+export function elementsOf(tree: SchemaTree): SchemaElement[] {
+  const elements: SchemaElement[] = [];
+  const collect = (node: SchemaTree["root"]) => {
+    elements.push(
+      node.parent === undefined ? { ...node.element, repetition: undefined } : node.element,
+    );
+    node.children.forEach(collect);
+  };
+  collect(tree.root);
+  return elements;
+}
