@@ -44,6 +44,9 @@ export interface UploadedFile {
   row_count: number;
   row_group_count: number;
   uncompressed_bytes: number;
+  /** What the planner goes by, where it was kept: see `PlanFile`. */
+  value_count?: number;
+  merge_facts?: unknown;
   schema_fingerprint: string;
   schema: unknown;
   stats: unknown;

@@ -22,6 +22,8 @@ export function dataFile(
     row_count: facts.rowCount,
     row_group_count: facts.rowGroupCount,
     uncompressed_bytes: facts.uncompressedBytes,
+    value_count: facts.valueCount,
+    merge_facts: facts.mergeFacts,
     schema_fingerprint: facts.schemaFingerprint,
     schema: facts.schema,
     stats: facts.stats,

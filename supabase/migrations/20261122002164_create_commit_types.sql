@@ -39,6 +39,8 @@ do $$ begin
     row_count bigint,
     row_group_count integer,
     uncompressed_bytes bigint,
+    value_count bigint,
+    merge_facts jsonb,
     schema_fingerprint text,
     schema jsonb,
     stats jsonb

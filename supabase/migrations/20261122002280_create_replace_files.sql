@@ -30,7 +30,8 @@ begin
   end if;
 
   select * into v_out from jsonb_to_record(p_output) as t(object_key text, size bigint, etag text,
-    row_count bigint, row_group_count integer, uncompressed_bytes bigint, schema_fingerprint text, stats jsonb);
+    row_count bigint, row_group_count integer, uncompressed_bytes bigint, value_count bigint,
+    merge_facts jsonb, schema_fingerprint text, stats jsonb);
   v_dedupe := jsonb_array_length(sediment.settings_of(p.dataset_id, p."table") -> 'dedupe_keys') > 0;
   if (case when v_dedupe then coalesce(v_out.row_count, 0) <= v_in.rows and (v_out.row_count > 0 or v_in.rows = 0)
       else coalesce(v_out.row_count, 0) = v_in.rows end) is not true
@@ -79,10 +80,11 @@ begin
     end if;
     insert into public.battle_files (dataset_id, "table", period_tag, run_id, ordinal, object_key, start_byte,
       byte_length, etag, level, seq_min, seq_max, row_count, row_group_count, uncompressed_bytes,
-      schema_fingerprint, stats, added_version, uploaded_by, uploaded_at)
+      value_count, merge_facts, schema_fingerprint, stats, added_version, uploaded_by, uploaded_at)
     select p.dataset_id, p."table", p.period_tag, p_run, p_n, v_out.object_key, 0, v_out.size, v_out.etag,
       v_in.level + 1, v_in.seq_min, v_in.seq_max, v_out.row_count, v_out.row_group_count,
-      v_out.uncompressed_bytes, v_out.schema_fingerprint, v_out.stats, v_version.version, r.user_id, v_now
+      v_out.uncompressed_bytes, v_out.value_count, v_out.merge_facts, v_out.schema_fingerprint, v_out.stats,
+      v_version.version, r.user_id, v_now
     from public.processing_metrics r where r.id = p_run
     returning id into strict v_file;
   end if;

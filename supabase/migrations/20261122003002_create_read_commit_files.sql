@@ -14,12 +14,14 @@ begin
   from (
     select c.n, f.ordinal,
       row(c.n, c.dataset_id, f.ordinal, f."table", f.period_tag, f.start_byte, f.byte_length, f.row_count,
-        f.row_group_count, f.uncompressed_bytes, f.schema_fingerprint, f.schema, f.stats)::sediment.commit_file as file,
+        f.row_group_count, f.uncompressed_bytes, f.value_count, f.merge_facts, f.schema_fingerprint, f.schema,
+        f.stats)::sediment.commit_file as file,
       case
         when t.list is null then 'p_files is not an array of 1 to 10000 data files'
         when (f.ordinal >= 0 and f."table" ~ '^[A-Za-z0-9_-]{1,64}$' and f.period_tag ~ '^[A-Za-z0-9_-]{1,64}$'
           and f.start_byte >= 0 and f.byte_length > 0 and f.byte_length <= c.object_size - f.start_byte
           and f.row_count >= 0 and f.row_group_count >= 0 and f.uncompressed_bytes >= 0
+          and coalesce(f.value_count >= 0, true) and coalesce(jsonb_typeof(f.merge_facts) = 'object', true)
           and f.schema_fingerprint is not null and f.schema is not null) is not true
         then format('data file %s is not well formed: table %s, period_tag %s, start_byte %s, byte_length %s',
           f.ordinal, quote_nullable(left(f."table", 80)), quote_nullable(left(f.period_tag, 80)), f.start_byte,
@@ -31,7 +33,7 @@ begin
       then case when jsonb_array_length(c.files) between 1 and 10000 then c.files end end as list) t
     left join lateral jsonb_to_recordset(t.list) as f(ordinal integer, "table" text, period_tag text,
       start_byte bigint, byte_length bigint, row_count bigint, row_group_count integer, uncompressed_bytes bigint,
-      schema_fingerprint text, schema jsonb, stats jsonb) on true
+      value_count bigint, merge_facts jsonb, schema_fingerprint text, schema jsonb, stats jsonb) on true
     where c.outcome is null and not c.known
   ) x;
 end $$;

@@ -53,10 +53,10 @@ begin
   with inserted as (
     insert into public.battle_files (dataset_id, "table", period_tag, upload_id, ordinal, object_key, start_byte,
       byte_length, etag, level, seq_min, seq_max, row_count, row_group_count, uncompressed_bytes,
-      schema_fingerprint, stats, added_version, uploaded_by, uploaded_at)
+      value_count, merge_facts, schema_fingerprint, stats, added_version, uploaded_by, uploaded_at)
     select f.dataset_id, f."table", f.period_tag, c.stage, f.ordinal, c.object_key, f.start_byte,
       f.byte_length, c.etag, 0, f.seq, f.seq, f.row_count, f.row_group_count, f.uncompressed_bytes,
-      f.schema_fingerprint, f.stats, v.version, c.user_id, v_now
+      f.value_count, f.merge_facts, f.schema_fingerprint, f.stats, v.version, c.user_id, v_now
     from (
       select s.*, x.last_seq
         + row_number() over (partition by s.dataset_id, s."table", s.period_tag order by s.n, s.ordinal) as seq

@@ -2,7 +2,7 @@
 -- partitions, run rows and queue messages, in one transaction. Called again with the same bytes it gives the
 -- first answer with duplicate: true; so it does to whoever lost the race for the same identity.
 --   p_files: [{ordinal, table, period_tag, start_byte, byte_length, row_count, row_group_count,
---              uncompressed_bytes, schema_fingerprint, schema, stats}]
+--              uncompressed_bytes, value_count|null, merge_facts|null, schema_fingerprint, schema, stats}]
 --   p_object_size: length of the object where it is not the body itself (Avro is stored as Parquet)
 -- Returns {key, size, uploaded_at, metricId, duplicate, dataset_id, version, files: [{id, table, period_tag,
 -- ordinal, row_count}], runs: [{table, period_tag, metricId}]}.

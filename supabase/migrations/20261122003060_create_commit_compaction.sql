@@ -3,8 +3,8 @@
 -- visible. The message is archived and the lease freed only with p_last.
 --   p_n: ordinal of the commit, claim's outputs_committed and on, one by one
 --   p_inputs: ids of the files that the output replaces; empty with p_output null: nothing was done
---   p_output: {object_key, size, etag, row_count, row_group_count, uncompressed_bytes, schema_fingerprint,
---              schema, stats}; null also when the inputs hold no row at all
+--   p_output: {object_key, size, etag, row_count, row_group_count, uncompressed_bytes, value_count|null,
+--              merge_facts|null, schema_fingerprint, schema, stats}; null also when the inputs hold no row at all
 --   p_result: {decision, debt: {files, bytes, oldest}, next_due_at, steps_ms, output, progress, more}. With p_last and
 --              more: true the run is not over: its turn is, and the next worker goes on with it at once; only
 --              when less than a lease is left of its max_run_seconds does it end, as a success, and a follow-up goes on.
