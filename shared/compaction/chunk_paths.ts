@@ -49,7 +49,7 @@ export function pathOf(
   if (sums.codec === "brotli" && !host.brotli) return "decode";
   const copied = sums.healthy && !sorts(settings) && keepsSchema(file.schema_fingerprint);
   if (!copied) return "pages";
-  // readers take such levels for RLE, so that they are never copied
-  if (sums.bit_packed) return "decode";
+  // other readers refuse such pages, or take such levels for RLE: they are merged in place of being copied
+  if (sums.bit_packed || sums.codec === "brotli") return "pages";
   return file.level > 0 ? "copy" : "check";
 }

@@ -84,6 +84,13 @@ Deno.test("row groups and columns of one file take paths of their own", () => {
   });
 });
 
+Deno.test("brotli and bit-packed levels are merged where they could be copied: not all readers take them", () => {
+  for (const kind of [{ codec: "brotli" }, { bit_packed: true }] as const) {
+    const files = [told([{ ...healthy, ...kind }]), told([healthy])];
+    assert.deepEqual(chunks(plan(files)), { check: 10, pages: 10 });
+  }
+});
+
 Deno.test("brotli is decoded only where the host can't unpack it within a bound", () => {
   const files = [told([{ codec: "brotli" }]), told([{ codec: "brotli" }])];
   assert.deepEqual(chunks(plan(files)), { pages: 64 });
