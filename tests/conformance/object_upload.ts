@@ -4,10 +4,12 @@ import { strict as assert } from "node:assert";
 import type { ObjectUpload, PutOptions } from "../../shared/storage/object_store.ts";
 import {
   assertSameBytes,
-  Case,
+  type Case,
+  checksOf,
   cut,
   noise,
   type OpenedStore,
+  type Register,
   sha256,
   staysMissing,
   text,
@@ -20,19 +22,9 @@ const MiB = 1024 * 1024;
 export function objectUploadConformance(
   name: string,
   open: () => Promise<OpenedStore>,
-  test: (name: string, run: () => Promise<void>) => void = Deno.test,
+  test: Register = Deno.test,
 ): void {
-  const check = (sentence: string, run: (c: Case) => Promise<void>) =>
-    test(`${name}: ${sentence}`, async () => {
-      const opened = await open();
-      const c = new Case(opened);
-      try {
-        await run(c);
-      } finally {
-        await c.cleanUp();
-        await opened.close();
-      }
-    });
+  const check = checksOf(name, open, test);
 
   check("an upload is there whole once it is finished, and not before", async (c) => {
     for (const size of [0, 10, 5 * MiB, 12_000_003]) {

@@ -5,7 +5,7 @@ import { Buffer } from "node:buffer";
 import { createClient } from "@supabase/supabase-js";
 import { Upload } from "tus-js-client";
 
-import type { OpenedStorageApi } from "./storage_api.ts";
+import type { OpenedStorageApi } from "./storage_api/case.ts";
 
 /** Supabase wants chunks of exactly this size, but for the last. */
 const chunkBytes = 6 * 1024 * 1024;

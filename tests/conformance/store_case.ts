@@ -35,6 +35,27 @@ export class Case {
   }
 }
 
+/** Where tests go; `Deno.test`, or what counts them. */
+export type Register = (name: string, run: () => Promise<void>) => void;
+
+/** Registers a test by a sentence that can be false. */
+export type Check = (sentence: string, run: (c: Case) => Promise<void>) => void;
+
+/** Checks of a store, each with a store opened for it and its own prefix there, cleaned up behind it. */
+export function checksOf(name: string, open: () => Promise<OpenedStore>, test: Register): Check {
+  return (sentence, run) =>
+    test(`${name}: ${sentence}`, async () => {
+      const opened = await open();
+      const c = new Case(opened);
+      try {
+        await run(c);
+      } finally {
+        await c.cleanUp();
+        await opened.close();
+      }
+    });
+}
+
 /** Asserts that a call is refused with a code. */
 export async function throwsCode(
   code: ErrorCode,

@@ -1,0 +1,43 @@
+/** Signed URLs, which need no key. Part of the suite of object stores. */
+import { strict as assert } from "node:assert";
+
+import { assertSameBytes, type Check, noise, text } from "../store_case.ts";
+
+/** Registers these checks. */
+export function signedUrlChecks(check: Check): void {
+  check("a signed download URL works without a key", async ({ store, key, opened }) => {
+    const bytes = noise(5000);
+    await store.put(key("d b/signed+1"), bytes);
+    const url = await store.signDownload(key("d b/signed+1"), 600);
+    if (opened.fetchable === false) return;
+    const whole = await fetch(url);
+    assert.equal(whole.status, 200);
+    assertSameBytes(new Uint8Array(await whole.arrayBuffer()), bytes);
+    const part = await fetch(url, { headers: { range: "bytes=100-199" } });
+    assert.equal(part.status, 206);
+    assert.equal(part.headers.get("content-range"), "bytes 100-199/5000");
+    assertSameBytes(new Uint8Array(await part.arrayBuffer()), bytes.slice(100, 200));
+
+    const forged = await fetch(url.replaceAll("signed%2B1", "other").replaceAll("+1", "+2"));
+    await forged.body?.cancel();
+    assert.ok(forged.status >= 400, `a forged URL was answered ${forged.status}`);
+  });
+
+  check("a signed upload URL takes a PUT without a key", async ({ store, key, opened }) => {
+    const { url, expiresAt } = await store.signUpload(key("u/signed"));
+    assert.ok(expiresAt.getTime() > Date.now());
+    if (opened.fetchable === false) return;
+    const answer = await fetch(url, {
+      method: "PUT",
+      body: text("uploaded"),
+      headers: { "content-type": "application/octet-stream" },
+    });
+    assert.equal(answer.status, 200, await answer.text());
+    assertSameBytes(await store.get(key("u/signed")), text("uploaded"));
+
+    const forged = await fetch(url.replace("u/signed", "u/other"), { method: "PUT", body: "x" });
+    await forged.body?.cancel();
+    assert.ok(forged.status >= 400, `a forged URL was answered ${forged.status}`);
+    assert.equal(await store.head(key("u/other")), null);
+  });
+}
