@@ -13,6 +13,7 @@ import {
 import { atPlace, parquetError } from "./parquet_error.ts";
 import { type PageHeader, readPageHeader } from "./page_header.ts";
 import { PageWeighing, pageWeight, type PageWeights } from "./page_weights.ts";
+import { valueWidth } from "./pages/value_order.ts";
 import type { SchemaNode, SchemaTree } from "./schema.ts";
 
 /**
@@ -134,20 +135,9 @@ function checkSizes(
 
 /** Fewest bytes that one value takes in PLAIN encoding. */
 function plainBytes(leaf: SchemaNode): number {
-  switch (leaf.element.type) {
-    case physicalType.INT32:
-    case physicalType.FLOAT:
-    case physicalType.BYTE_ARRAY:
-      return 4;
-    case physicalType.INT64:
-    case physicalType.DOUBLE:
-      return 8;
-    case physicalType.INT96:
-      return 12;
-    case physicalType.FIXED_LEN_BYTE_ARRAY:
-      return leaf.element.typeLength!;
-  }
-  return 0;
+  const { type } = leaf.element;
+  if (type === physicalType.BOOLEAN) return 0;
+  return type === physicalType.BYTE_ARRAY ? 4 : valueWidth(leaf);
 }
 
 function checkDictionary(header: PageHeader, leaf: SchemaNode): void {

@@ -1,12 +1,11 @@
 import { strict as assert } from "node:assert";
-import { gunzipSync } from "node:zlib";
-import { parquetReadObjects } from "hyparquet";
 import { inspectParquetBytes } from "../../shared/parquet/inspect.ts";
 import { merge } from "../../shared/parquet/merge.ts";
 import { bytesReader } from "../../shared/parquet/range_reader.ts";
-import { canonical, doubled, openDuckDb, rowsOf } from "./duckdb_rows.ts";
+import { doubled, openDuckDb, rowsOf } from "./duckdb_rows.ts";
 import { fixtureBytes, fixtureNames, fixturePath, hasFixtures } from "./fixtures.ts";
 import { MemorySink } from "./memory_sink.ts";
+import { hyparquetRows } from "./hyparquet_rows.ts";
 
 /**
  * All fixtures are accepted. DuckDB reads all but two, and where it doesn't its answer comes from elsewhere:
@@ -71,14 +70,4 @@ for (const name of fixtureNames()) {
       }
     },
   });
-}
-
-async function hyparquetRows(bytes: Uint8Array<ArrayBuffer>): Promise<Map<string, number>> {
-  const rows = new Map<string, number>();
-  const compressors = { GZIP: (input: Uint8Array) => new Uint8Array(gunzipSync(input)) };
-  for (const row of await parquetReadObjects({ file: bytes.buffer, compressors })) {
-    const text = canonical(row);
-    rows.set(text, (rows.get(text) ?? 0) + 1);
-  }
-  return rows;
 }

@@ -1,3 +1,4 @@
+import { blankChunk } from "../blank_chunk.ts";
 import { chunkExtent } from "../check_chunks.ts";
 import { footerBytes } from "../footer.ts";
 import type { ColumnChunk, ColumnMetaData, FileMetaData, RowGroup } from "../metadata.ts";
@@ -56,27 +57,12 @@ export function joinGroups(
 function placed(meta: ColumnMetaData, start: number, length: number): ColumnChunk {
   const oldStart = chunkExtent(meta).start;
   const hasDictionary = oldStart < meta.dataPageOffset;
-  return {
-    filePath: undefined,
-    fileOffset: 0,
-    metaData: {
-      ...meta,
-      totalCompressedSize: length,
-      keyValues: undefined,
-      dataPageOffset: start + meta.dataPageOffset - oldStart,
-      indexPageOffset: undefined,
-      dictionaryPageOffset: hasDictionary ? start : undefined,
-      statistics: undefined,
-      encodingStats: undefined,
-      bloomFilterOffset: undefined,
-      bloomFilterLength: undefined,
-      sizeStatistics: undefined,
-      geospatialStatistics: undefined,
-    },
-    offsetIndexOffset: undefined,
-    offsetIndexLength: undefined,
-    columnIndexOffset: undefined,
-    columnIndexLength: undefined,
-    encrypted: false,
-  };
+  return blankChunk({
+    ...meta,
+    totalCompressedSize: length,
+    dataPageOffset: start + meta.dataPageOffset - oldStart,
+    dictionaryPageOffset: hasDictionary ? start : undefined,
+    statistics: undefined,
+    encodingStats: undefined,
+  });
 }

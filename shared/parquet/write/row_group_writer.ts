@@ -1,3 +1,4 @@
+import { blankChunk } from "../blank_chunk.ts";
 import {
   type ColumnChunk,
   encoding,
@@ -86,34 +87,19 @@ async function writeChunk(
   }
   const pages = column.pages;
   indexes.add(columnIndex(column.order, pages), offsetIndex);
-  return {
-    filePath: undefined,
-    fileOffset: 0,
-    metaData: {
-      type: column.leaf.element.type!,
-      encodings: chunkEncodings(pages, dictionary !== undefined),
-      path: [...column.leaf.path],
-      codec: column.codec ?? 0,
-      numValues: values,
-      totalUncompressedSize: uncompressed,
-      totalCompressedSize: file.offset - start,
-      keyValues: undefined,
-      dataPageOffset: dataStart,
-      indexPageOffset: undefined,
-      dictionaryPageOffset: dictionary === undefined ? undefined : start,
-      statistics: chunkStatistics(column.order, pages),
-      encodingStats: encodingStats(pages, dictionary !== undefined),
-      bloomFilterOffset: undefined,
-      bloomFilterLength: undefined,
-      sizeStatistics: undefined,
-      geospatialStatistics: undefined,
-    },
-    offsetIndexOffset: undefined,
-    offsetIndexLength: undefined,
-    columnIndexOffset: undefined,
-    columnIndexLength: undefined,
-    encrypted: false,
-  };
+  return blankChunk({
+    type: column.leaf.element.type!,
+    encodings: chunkEncodings(pages, dictionary !== undefined),
+    path: [...column.leaf.path],
+    codec: column.codec ?? 0,
+    numValues: values,
+    totalUncompressedSize: uncompressed,
+    totalCompressedSize: file.offset - start,
+    dataPageOffset: dataStart,
+    dictionaryPageOffset: dictionary === undefined ? undefined : start,
+    statistics: chunkStatistics(column.order, pages),
+    encodingStats: encodingStats(pages, dictionary !== undefined),
+  });
 }
 
 function chunkEncodings(pages: readonly FinishedPage[], dictionary: boolean): number[] {

@@ -1,10 +1,9 @@
 import { strict as assert } from "node:assert";
-import { gunzipSync } from "node:zlib";
-import { parquetReadObjects } from "hyparquet";
 import { inspectParquetBytes } from "../../../shared/parquet/inspect.ts";
-import { canonical, doubled, openDuckDb, rowsOf } from "../duckdb_rows.ts";
+import { doubled, openDuckDb, rowsOf } from "../duckdb_rows.ts";
 import { fixtureBytes, fixtureNames, fixturePath, hasFixtures } from "../fixtures.ts";
 import { mergeBytes, type PathName, paths } from "./merge_bytes.ts";
+import { hyparquetRows } from "../hyparquet_rows.ts";
 
 /** DuckDB does not read BYTE_STREAM_SPLIT of integers; hyparquet does. */
 const byHyparquet = "byte_stream_split_extended.gzip.parquet";
@@ -63,14 +62,4 @@ for (const way of Object.keys(paths) as PathName[]) {
       },
     });
   }
-}
-
-async function hyparquetRows(bytes: Uint8Array<ArrayBuffer>): Promise<Map<string, number>> {
-  const rows = new Map<string, number>();
-  const compressors = { GZIP: (input: Uint8Array) => new Uint8Array(gunzipSync(input)) };
-  for (const row of await parquetReadObjects({ file: bytes.buffer, compressors })) {
-    const text = canonical(row);
-    rows.set(text, (rows.get(text) ?? 0) + 1);
-  }
-  return rows;
 }
