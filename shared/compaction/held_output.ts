@@ -3,16 +3,20 @@ import { asSedimentError, SedimentError } from "../errors.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
 import { OutputBuffer } from "./output_buffer.ts";
 
+/** Larger outputs are sent slice by slice: Deno's fetch makes three copies of the bytes that it is given at once. */
+const wholePutBytes = 1024 * 1024;
+const sliceBytes = 256 * 1024;
+
 /** See the module's head. The planner bounds it, by the target size of files. */
 export class HeldOutput {
-  readonly #store: Pick<ObjectStore, "put" | "head">;
+  readonly #store: Pick<ObjectStore, "put" | "putStream" | "head">;
   readonly #key: string;
   readonly #signal: AbortSignal;
   #buffer: OutputBuffer;
 
   /** @param expectedBytes bytes that are likely to come */
   constructor(
-    store: Pick<ObjectStore, "put" | "head">,
+    store: Pick<ObjectStore, "put" | "putStream" | "head">,
     key: string,
     expectedBytes: number,
     signal: AbortSignal,
@@ -36,7 +40,10 @@ export class HeldOutput {
     const bytes = this.#buffer.bytes(), key = this.#key, signal = this.#signal;
     const contentType = "application/vnd.apache.parquet";
     try {
-      return await this.#store.put(key, bytes, { contentType, upsert: false, signal });
+      const options = { contentType, upsert: false, signal };
+      if (bytes.byteLength <= wholePutBytes) return await this.#store.put(key, bytes, options);
+      const size = bytes.byteLength;
+      return await this.#store.putStream(key, slicesOf(bytes), { ...options, size });
     } catch (thrown) {
       const error = asSedimentError(thrown);
       if (error.code !== "already_stored") throw error;
@@ -53,4 +60,16 @@ export class HeldOutput {
     this.#buffer = new OutputBuffer(0);
     return Promise.resolve();
   }
+}
+
+/** The bytes as a stream of views. */
+function slicesOf(bytes: Uint8Array<ArrayBuffer>): ReadableStream<Uint8Array<ArrayBuffer>> {
+  let at = 0;
+  return new ReadableStream({
+    pull(controller) {
+      if (at < bytes.byteLength) controller.enqueue(bytes.subarray(at, at + sliceBytes));
+      else controller.close();
+      at += sliceBytes;
+    },
+  }, { highWaterMark: 0 });
 }

@@ -25,6 +25,13 @@ function sum(factors: Record<string, number>): number {
   return Object.entries(factors).reduce((total, [name, times]) => total + per[name] * times, 0);
 }
 
+/**
+ * What fetching takes in memory beside reading from a disk, MB, and files that wait to be read: those that were fetched
+ * ahead (`openReaders`) and those that the merge has asked for, a copy of each on its way (`bench merge --turn`).
+ */
+const fetchMb = 12;
+const ahead = { files: 16, bytes: 16 * 1024 * 1024, largestFile: 1024 * 1024, copies: 2 };
+
 /** What an output that is streamed holds at most: the parts that the S3 store fills, sends and reads at once. */
 const streamedBytes = 4 * 5 * 1024 * 1024;
 
@@ -36,5 +43,12 @@ const streamedBytes = 4 * 5 * 1024 * 1024;
 export function outputCost(work: MergeWork, streams: boolean): MergeCost {
   const { cpuMs, memoryMb } = mergeCost(work);
   const heldBytes = streams ? Math.min(work.bytes, streamedBytes) : work.bytes;
-  return { cpuMs: cpuMs + work.files * fetchMs, memoryMb: memoryMb + heldBytes / 1e6 };
+  const mean = work.bytes / Math.max(1, work.files);
+  const aheadBytes = mean > ahead.largestFile
+    ? 0
+    : ahead.copies * Math.min(work.bytes, ahead.files * mean, ahead.bytes);
+  return {
+    cpuMs: cpuMs + work.files * fetchMs,
+    memoryMb: memoryMb + fetchMb + (heldBytes + aheadBytes) / 1e6,
+  };
 }

@@ -103,18 +103,25 @@ export function openReaders(
 
   /** The end of the large file that was begun last: they are read one after the other. */
   let tail: { input: StoredInput; start: number; bytes: Promise<Uint8Array> } | undefined;
+  const shared = new WeakSet<ArrayBufferLike>();
   const readLarge = async (input: StoredInput, start: number, length: number) => {
     const end = start + length;
     if (end === input.byte_length && length < tailBytes && tail?.input !== input) {
       const from = Math.max(0, end - tailBytes);
       const bytes = fetchRange(input, from, end - from);
       const mine = tail = { input, start: from, bytes };
-      bytes.catch(() => void (tail === mine && (tail = undefined)));
+      bytes.then(
+        ({ buffer }) => shared.add(buffer),
+        () => void (tail === mine && (tail = undefined)),
+      );
     }
     if (tail?.input !== input || start < tail.start) return await fetchRange(input, start, length);
     const { bytes, start: from } = tail;
     return (await bytes).subarray(start - from, end - from);
   };
+
+  const isShared = ({ buffer, byteLength }: Uint8Array) =>
+    byteLength < buffer.byteLength || shared.has(buffer);
 
   return new Map(inputs.map((input, index): [string, RangeReader] => [input.id, {
     size: input.byte_length,
@@ -129,10 +136,20 @@ export function openReaders(
       }
       return await readLarge(input, start, length);
     },
-    release() {
-      if (cache.delete(index)) cached -= input.byte_length;
+    // Left to the collector they stay for long: it is asked only once tens of megabytes have come together.
+    release(bytes) {
+      const isWhole = bytes.byteLength === input.byte_length;
+      if (input.byte_length <= wholeBytes) {
+        if (cache.delete(index)) cached -= input.byte_length;
+        // a part of it may be next to others that are still read
+        if (isWhole) free(bytes);
+      } else if (!isShared(bytes)) free(bytes);
     },
   }]));
+}
+
+function free({ buffer }: Uint8Array): void {
+  (buffer as ArrayBuffer).transfer(0);
 }
 
 function missing(input: StoredInput, detail: string, cause?: unknown): SedimentError {

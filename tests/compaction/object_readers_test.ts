@@ -89,3 +89,27 @@ Deno.test("an end that could not be read is asked for again", async () => {
   await assert.rejects(reader.read(8000, 1000), { code: "store_failed" });
   assert.deepEqual(await reader.read(8000, 1000), new Uint8Array(1000).fill(7));
 });
+
+Deno.test("bytes that are given back are freed at once, but for those that other reads may see", async () => {
+  const store = createMemoryStore();
+  await store.put("k", new Uint8Array(9000).fill(7));
+  const input = { id: "k", object_key: "k", start_byte: 0, byte_length: 9000 };
+  const open = (wholeBytes: number) =>
+    openReaders(store, [input], signal, { wholeBytes, tailBytes: 3000 }).get("k")!;
+  const length = async (reader: ReturnType<typeof open>, start: number, length: number) => {
+    const bytes = await reader.read(start, length);
+    reader.release!(bytes);
+    return bytes.byteLength;
+  };
+  const large = open(1000);
+  assert.equal(await length(large, 0, 4000), 0);
+  assert.equal(await length(large, 8000, 1000), 1000); // a part of the end
+  assert.equal(await length(large, 6000, 3000), 3000); // all of it
+  assert.deepEqual(await large.read(6000, 3000), new Uint8Array(3000).fill(7));
+  const small = open(9000);
+  const part = await small.read(0, 4000);
+  assert.equal(await length(small, 4000, 4000), 4000);
+  assert.equal(part.byteLength, 4000);
+  assert.equal(await length(small, 0, 9000), 0);
+  assert.deepEqual(await small.read(0, 9000), new Uint8Array(9000).fill(7));
+});
