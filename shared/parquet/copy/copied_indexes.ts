@@ -9,6 +9,7 @@ import {
   readOffsetIndex,
 } from "../page_index.ts";
 import type { RangeReader } from "../range_reader.ts";
+import { type FetchedBytes, readRanges } from "./read_ranges.ts";
 
 /**
  * The chunk's page indexes; none when they don't fit the chunk or each other: they help readers, and a file whose
@@ -18,7 +19,7 @@ export function movedIndexes(
   chunk: ColumnChunk,
   rows: number,
   moved: number,
-  bytesAt: IndexBytes,
+  bytesAt: FetchedBytes,
 ): { columnIndex: ColumnIndex | undefined; offsetIndex: OffsetIndex | undefined } {
   const { offsetIndexOffset, offsetIndexLength, columnIndexOffset, columnIndexLength } = chunk;
   if (offsetIndexOffset === undefined || !offsetIndexLength) {
@@ -66,37 +67,18 @@ function fitsChunk(index: OffsetIndex, chunk: ColumnChunk, rows: number): boolea
   return row >= 0 && end <= start + length;
 }
 
-/** Gives bytes that were fetched. */
-export type IndexBytes = (start: number, length: number) => Uint8Array;
-
 /** Bytes that nobody needs between the page indexes of a row group, read to save requests. */
 const largestIndexGap = 512 * 1024;
 
 /** Fetches the page indexes of a row group: by one read when they lie together, as they do, else one by one. */
-export async function readIndexes(
+export function readIndexes(
   reader: RangeReader,
   chunks: readonly ColumnChunk[],
   signal?: AbortSignal,
-): Promise<IndexBytes> {
+): Promise<FetchedBytes> {
   const ranges = chunks.flatMap((chunk) => [
     { start: chunk.offsetIndexOffset, length: chunk.offsetIndexLength },
     { start: chunk.columnIndexOffset, length: chunk.columnIndexLength },
-  ]).flatMap(({ start, length }) => start === undefined || !length ? [] : [{ start, length }])
-    .sort((a, b) => a.start - b.start);
-  const spans: { start: number; end: number; bytes?: Uint8Array }[] = [];
-  for (const { start, length } of ranges) {
-    const last = spans.at(-1);
-    if (last !== undefined && start - last.end <= largestIndexGap) {
-      last.end = Math.max(last.end, start + length);
-    } else spans.push({ start, end: start + length });
-  }
-  for (const span of spans) {
-    const bytes = await reader.read(span.start, span.end - span.start, signal);
-    span.bytes = bytes.slice(); // bounds are views of it
-    reader.release?.(bytes);
-  }
-  return (start, length) => {
-    const span = spans.find((one) => one.start <= start && start + length <= one.end)!;
-    return span.bytes!.subarray(start - span.start, start - span.start + length);
-  };
+  ]).flatMap(({ start, length }) => start === undefined || !length ? [] : [{ start, length }]);
+  return readRanges(reader, ranges, largestIndexGap, signal);
 }

@@ -9,6 +9,7 @@ import type { RangeReader } from "../range_reader.ts";
 import type { SchemaTree } from "../schema.ts";
 import { GroupIndexes } from "../write/group_indexes.ts";
 import type { ParquetFile } from "../write/parquet_file.ts";
+import { BloomFilters } from "./bloom_filters.ts";
 import { movedIndexes, readIndexes } from "./copied_indexes.ts";
 import { CopiedPages } from "./copied_pages.ts";
 import { moveChunks } from "./move_chunks.ts";
@@ -29,8 +30,9 @@ export interface CopySource {
  * Copies a row group's chunks byte for byte to the end of the file. Each page is checked on its way by decoding it
  * once; in a group that we wrote the CRC says that it is as we wrote it, while anybody can give broken bytes a right
  * CRC. A group that we wrote the sink may also move unseen: then it answers for its being as we wrote it. Of a group
- * that we wrote all metadata goes along, with its offsets moved; of another one it is made anew from
- * its pages. Throws what is wrong with the pages; what was written by then stays in the file without being referred
+ * that we wrote all metadata goes along, with its offsets moved; of another one it is made anew from its pages, and a
+ * Bloom filter goes along that knows their values. Throws what is wrong with the pages, and `unsupported_parquet` of
+ * such as not all readers take; what was written by then stays in the file without being referred
  * to.
  */
 export async function copyGroup(
@@ -50,7 +52,7 @@ export async function copyGroup(
   const totalCompressedSize = file.writer.offset - fileOffset;
   const { columns, indexes, totalByteSize, sortingColumns } = trusted
     ? await movedColumns(source, copied, file, signal)
-    : describedColumns(group, copied);
+    : await describedColumns(group, copied, file);
   file.add({
     group: {
       columns,
@@ -71,6 +73,8 @@ interface CopiedChunk {
   start: number;
   /** What its pages hold, of a group that isn't ours. */
   pages: CopiedPages | undefined;
+  /** A filter that knows all of its values. */
+  filter?: Uint8Array;
 }
 
 async function copyPages(
@@ -82,6 +86,7 @@ async function copyPages(
 ): Promise<CopiedChunk[]> {
   const group = metadata.rowGroups[rowGroup];
   const copied: CopiedChunk[] = [];
+  const filters = trusted ? undefined : await BloomFilters.read(kernels, reader, group, signal);
   const scratch = kernels.wasm.newColumn(6, 0, 0, 0, 0);
   if (scratch === 0) throw kernels.error({});
   kernels.wasm.startGroup(scratch, 1);
@@ -96,6 +101,7 @@ async function copyPages(
         const pages = trusted ? undefined : new CopiedPages(kernels, scratch, leaf, start);
         copied[part.chunk] = { start, pages };
         feeder.start();
+        filters?.watch(part.chunk);
         kernels.wasm.requireText(scratch, holdsText(leaf) ? 1 : 0);
         kernels.wasm.openChunk(
           meta.type,
@@ -119,10 +125,12 @@ async function copyPages(
       if (!fine) {
         throw kernels.error({ column: leaf.path, page: kernels.wasm.getPagesRead() });
       }
+      if (part.last) copied[part.chunk].filter = filters?.take();
       await file.writer.write(part.bytes);
     }
     levels.check();
   } finally {
+    filters?.free();
     kernels.wasm.freeColumn(scratch);
   }
   return copied;
@@ -133,16 +141,26 @@ type DescribedColumns = Pick<RowGroup, "columns" | "totalByteSize" | "sortingCol
   indexes: GroupIndexes;
 };
 
-/** What the pages say; no sort order, which nobody has checked. */
-function describedColumns(group: RowGroup, copied: readonly CopiedChunk[]): DescribedColumns {
+/** What the pages say, and Bloom filters that they bear out; no sort order, which nobody has checked. */
+async function describedColumns(
+  group: RowGroup,
+  copied: readonly CopiedChunk[],
+  file: ParquetFile,
+): Promise<DescribedColumns> {
   const indexes = new GroupIndexes();
   let totalByteSize = 0;
-  const columns = copied.map(({ pages }, i) => {
+  const columns: ColumnChunk[] = [];
+  for (const [i, { pages, filter }] of copied.entries()) {
     const { columnIndex, offsetIndex } = pages!.indexes();
     indexes.add(columnIndex, offsetIndex);
     totalByteSize += pages!.uncompressedBytes;
-    return chunkOf(pages!.metadata(group.columns[i].metaData!));
-  });
+    columns.push(chunkOf({
+      ...pages!.metadata(group.columns[i].metaData!),
+      bloomFilterOffset: filter && file.writer.offset,
+      bloomFilterLength: filter?.length,
+    }));
+    if (filter !== undefined) await file.writer.write(filter);
+  }
   return { columns, indexes, totalByteSize, sortingColumns: undefined };
 }
 

@@ -63,6 +63,9 @@ export interface KernelExports {
     levels: number,
   ): void;
   levelsAgree(levels: number, leaves: number): number;
+  watchFilter(address: number, blocks: number): void;
+  filterHolds(): number;
+  xxHash64(address: number, length: number): bigint;
   appendPages(
     column: number,
     address: number,

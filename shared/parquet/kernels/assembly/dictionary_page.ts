@@ -1,4 +1,5 @@
 /** Reads the dictionary page of the open chunk. */
+import { lookUp } from "./bloom_filter";
 import { Column } from "./column";
 import { convertedBytes, convertedPtr, convertValues, KEEP, NOTHING } from "./convert";
 import {
@@ -46,6 +47,7 @@ export function readDictionary(c: Column, body: usize, size: u32): bool {
     chunk.dictionary = convertedPtr;
     bytes = convertedBytes;
   }
+  if (chunk.discard) lookUp(chunk.dictionary, n);
   chunk.dictionaryBytes = bytes;
   chunk.dictionaryCount = n;
   chunk.hasDictionary = true;

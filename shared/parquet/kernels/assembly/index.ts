@@ -12,6 +12,7 @@ export {
   startGroup,
   watchBounds,
 } from "./column";
+export { filterHolds, watchFilter, xxHash64 } from "./bloom_filter";
 export { seedHash } from "./intern";
 export { appendPages, closeChunk, nextPageBytes, openChunk, pageStartsRow } from "./chunk";
 export { getPageEncoding, getPageGrowth, getPageType } from "./page_header";

@@ -1,4 +1,5 @@
 /** Appends the values of a data page to a column, by their encoding. */
+import { lookUp } from "./bloom_filter";
 import { BOOLEAN, BYTE_ARRAY, Column, FIXED, INT32, INT64, PLAIN } from "./column";
 import { convertedBytes, convertedPtr, convertValues, KEEP, NOTHING } from "./convert";
 import {
@@ -140,6 +141,7 @@ function appendOwn(c: Column, src: usize, bytes: u32, n: u32): bool {
   if (c.text != 0 && !checkText(src, bytes, n)) return false;
   if (chunk.discard) {
     boundPlain(c, src, n);
+    lookUp(src, n);
     return true;
   }
   if (c.mode == PLAIN) {
