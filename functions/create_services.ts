@@ -58,6 +58,7 @@ function createStore(env: Env): ObjectStore {
     bucket: env.SEDIMENT_BUCKET,
     accessKeyId: needed(env, "SEDIMENT_S3_ACCESS_KEY_ID"),
     secretAccessKey: needed(env, "SEDIMENT_S3_SECRET_ACCESS_KEY"),
+    copiesParts: env.SEDIMENT_S3_PART_COPY,
   });
 }
 

@@ -92,6 +92,8 @@ const envSchema = z.object({
   SEDIMENT_S3_REGION: z.string().min(1).default("auto"),
   SEDIMENT_S3_ACCESS_KEY_ID: z.string().min(1).optional(),
   SEDIMENT_S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
+  /** Whether the S3 has UploadPartCopy; Google's lacks it. @default 1 */
+  SEDIMENT_S3_PART_COPY: flag.optional(),
 });
 
 /** The environment, read and checked. */

@@ -38,7 +38,7 @@ export async function openOutput(
   const upload = await store.startUpload?.(key, { contentType: outputType, upsert: false, signal });
   return upload === undefined
     ? new HeldOutput(store, key, expectedBytes, signal)
-    : new StreamedOutput(store, key, upload, inputs, signal);
+    : new StreamedOutput(key, upload, inputs);
 }
 
 const outputType = "application/vnd.apache.parquet";

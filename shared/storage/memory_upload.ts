@@ -6,15 +6,14 @@ import type { ObjectInfo, ObjectUpload, StoredRange } from "./object_store.ts";
 export interface UploadEnd {
   /** Lets a call have its effect. */
   during<T>(call: keyof ObjectUpload, effect: () => T): Promise<T>;
-  /** The bytes of an object; `store_failed` when it has another ETag. */
-  read(range: StoredRange): Uint8Array;
+  /** The bytes of an object, undefined when it has another ETag. */
+  read(range: StoredRange): Uint8Array | undefined;
   /** Stores the whole; `already_stored`. */
   store(bytes: Uint8Array): ObjectInfo;
 }
 
 /** See the module's head. */
 export class MemoryUpload implements ObjectUpload {
-  readonly smallestCopy = 1;
   readonly #end: UploadEnd;
   #pieces: Uint8Array[] = [];
   #done: ObjectInfo | undefined;
@@ -32,8 +31,12 @@ export class MemoryUpload implements ObjectUpload {
     return this.#end.during("write", () => this.#add(chunk.slice()));
   }
 
-  copyFrom(range: StoredRange): Promise<void> {
-    return this.#end.during("copyFrom", () => this.#add(this.#end.read(range)));
+  copyFrom(range: StoredRange): Promise<boolean> {
+    return this.#end.during("copyFrom", () => {
+      const bytes = this.#end.read(range);
+      if (bytes !== undefined) this.#add(bytes);
+      return bytes !== undefined;
+    });
   }
 
   finish(): Promise<ObjectInfo> {

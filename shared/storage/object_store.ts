@@ -60,15 +60,14 @@ export interface StoredRange {
 export interface ObjectUpload {
   /** Bytes that are in memory now: what was not yet sent, and what is on its way. */
   readonly heldBytes: number;
-  /** Ranges shorter than this are not worth {@link copyFrom}. */
-  readonly smallestCopy: number;
   /** Appends a copy of the bytes. Resolves when more may come: who is faster than the store waits here. */
   write(chunk: Uint8Array): Promise<void>;
   /**
-   * Appends a range of another object of this store. The store copies it by itself as far as its rules on parts allow;
-   * the rest is read and sent. `store_failed` also when the object has another ETag by now.
+   * Appends a range of another object of this store, which the store copies by itself as far as its rules on parts allow;
+   * the rest is read and sent. False, and nothing is appended, where that can't be: the object has another ETag or is
+   * gone, the range is too short, the store has no such thing.
    */
-  copyFrom(range: StoredRange): Promise<void>;
+  copyFrom(range: StoredRange): Promise<boolean>;
   /**
    * Ends the object; `already_stored` as for a put. May be called again when it failed, which is how to learn whether
    * a lost answer was a success; then it gives what the first call should have given.

@@ -5,7 +5,7 @@
 import { SedimentError } from "../errors.ts";
 import { failed, type RequestContext, sliceOf } from "./http_call.ts";
 import { encodeObjectKey } from "./object_key.ts";
-import type { ObjectInfo, StoredRange } from "./object_store.ts";
+import type { StoredRange } from "./object_store.ts";
 import type { S3Client } from "./s3_client.ts";
 import { elementText, escapeXml } from "./s3_xml.ts";
 
@@ -120,20 +120,25 @@ export class S3Multipart {
       body,
     });
     await answer.body?.cancel();
-    return unquoted(answer.headers.get("etag"));
+    return etagIn(answer.headers);
   }
 
   /** What is under the key, and whether it is this upload's; null when nothing is. */
-  async look(): Promise<ObjectInfo & { ours: boolean } | null> {
-    const context = { ...this.#context, action: "look up" };
+  async look(): Promise<{ etag: string; ours: boolean } | null> {
+    const headers = await this.#head(this.#context.key);
+    return headers && { etag: etagIn(headers), ours: headers.get(markHeader) === this.#mark };
+  }
+
+  /** Whether another object has its ETag still. */
+  async isUnchanged({ key, etag }: StoredRange): Promise<boolean> {
+    const headers = await this.#head(key);
+    return headers !== null && etagIn(headers) === etag;
+  }
+
+  async #head(key: string): Promise<Headers | null> {
     try {
-      const { headers } = await this.#client.send(context, "HEAD", context.key);
-      return {
-        size: Number(headers.get("content-length")),
-        etag: unquoted(headers.get("etag")),
-        contentType: headers.get("content-type") ?? undefined,
-        ours: headers.get(markHeader) === this.#mark,
-      };
+      const context = { ...this.#context, action: "look up", key };
+      return (await this.#client.send(context, "HEAD", key)).headers;
     } catch (thrown) {
       if (thrown instanceof SedimentError && thrown.code === "object_missing") return null;
       throw thrown;
@@ -177,6 +182,10 @@ export class S3Multipart {
       );
     }
   }
+}
+
+function etagIn(headers: Headers): string {
+  return unquoted(headers.get("etag"));
 }
 
 /** An ETag without its quotes. */

@@ -15,11 +15,12 @@ import type { Tries } from "./try_again.ts";
 
 /** Where a store is, who may use it, and how streams are cut. */
 export interface S3StoreOptions extends S3ClientOptions {
-  /**
-   * Bytes of a part of a multipart upload; S3 wants at least 5 MiB, and 10,000 parts at most. Small ones let more of a
-   * copied range be whole parts. @default 5242880
-   */
+  /** Bytes of a part of a multipart upload; S3 wants at least 5 MiB, and 10,000 parts at most. @default 5242880 */
   partBytes?: number;
+  /** Whether all parts but the last must be of one size. @default whether the endpoint is R2's */
+  equalParts?: boolean;
+  /** Whether the store has UploadPartCopy, which that of Google lacks. @default true */
+  copiesParts?: boolean;
   /** Parts on their way at once; a stream holds one part more in memory. @default 2 */
   partConcurrency?: number;
   /** How often the requests of a multipart upload are tried. */
@@ -35,6 +36,7 @@ const maxSignedSeconds = 604_800;
 export function createS3Store(options: S3StoreOptions): ObjectStore {
   const client = createS3Client(options);
   const { partBytes = 5 * 1024 * 1024, partConcurrency = 2, signedUploadSeconds = 7200 } = options;
+  const { copiesParts = true, equalParts = isR2(options.endpoint) } = options;
 
   async function putWhole(
     context: RequestContext,
@@ -64,6 +66,8 @@ export function createS3Store(options: S3StoreOptions): ObjectStore {
       contentType: put.contentType ?? "application/octet-stream",
       upsert: put.upsert ?? false,
       partBytes,
+      equalParts,
+      copies: copiesParts,
       concurrency: partConcurrency,
       tries: options.partTries,
     }, put.signal);
@@ -186,6 +190,11 @@ export function createS3Store(options: S3StoreOptions): ObjectStore {
     },
   };
   return store;
+}
+
+/** R2's S3 API is at its own hosts only. */
+function isR2(endpoint: string): boolean {
+  return new URL(endpoint).hostname.endsWith(".r2.cloudflarestorage.com");
 }
 
 function listedObject(xml: string): ListedObject {

@@ -3,18 +3,26 @@ import { SedimentError } from "../errors.ts";
 import { brokenOff, type RequestContext } from "./http_call.ts";
 import type { ObjectInfo, ObjectUpload, StoredRange } from "./object_store.ts";
 import type { S3Client } from "./s3_client.ts";
-import { type MultipartTarget, S3Multipart, type UploadedPart } from "./s3_multipart.ts";
+import { type MultipartTarget, S3Multipart } from "./s3_multipart.ts";
+import { S3Parts } from "./s3_parts.ts";
 import { type Tries, tryAgain } from "./try_again.ts";
 
 /** How an object is cut and sent. */
 export interface S3UploadOptions extends MultipartTarget {
   bucket: string;
-  /** Bytes of each part but the last. */
+  /** Bytes of each part that is sent, but the last; what is copied is no smaller. */
   partBytes: number;
+  /** Whether what is copied has to be cut to parts of that size too, as R2 wants it. */
+  equalParts: boolean;
+  /** Whether the store copies parts at all. */
+  copies: boolean;
   /** Parts on their way at once. */
   concurrency: number;
   tries?: Tries;
 }
+
+/** Bytes of a part that is copied, at most: S3 takes 5 GiB, and copies smaller ones at once. */
+const largestCopy = 128 * 1024 * 1024;
 
 /**
  * At most `concurrency + 1` parts are in memory; one more while a range that is copied begins or ends inside of a
@@ -22,23 +30,20 @@ export interface S3UploadOptions extends MultipartTarget {
  * mark in its metadata tells whether it was, when the answer got lost.
  */
 export class S3Upload implements ObjectUpload {
-  readonly smallestCopy: number;
   readonly #requests: S3Multipart;
   readonly #context: RequestContext & { signal: AbortSignal };
   readonly #options: S3UploadOptions;
   readonly #stop = new AbortController();
-  #uploadId: string | undefined;
-  readonly #parts: UploadedPart[] = [];
-  readonly #underway = new Set<Promise<void>>();
-  #failure: unknown;
+  readonly #parts: S3Parts;
   /** The part that is being filled, and how far; and parts whose memory is free again. */
   #part: Uint8Array<ArrayBuffer> | undefined;
   #filled = 0;
   readonly #spare: Uint8Array<ArrayBuffer>[] = [];
-  /** Where the part that is being filled is a range to be copied, that; shorter than a part. */
+  /** Where the part that is being filled is a range to be copied, that: the next one may follow on it. */
   #range: StoredRange | undefined;
+  /** Whether an object has the ETag that a range of it was told with, by both. */
+  readonly #unchanged = new Map<string, boolean>();
   #reading = 0;
-  #sending = 0;
   #size = 0;
   #done: ObjectInfo | undefined;
 
@@ -57,54 +62,39 @@ export class S3Upload implements ObjectUpload {
     };
     this.#options = options;
     this.#requests = new S3Multipart(client, options.bucket, this.#context, options);
-    this.smallestCopy = options.partBytes;
+    this.#parts = new S3Parts(
+      () => this.#requests.create(),
+      this.#context,
+      options.concurrency,
+      (call) => this.#again(call),
+    );
   }
 
   get heldBytes(): number {
-    return this.#filled + this.#sending + this.#reading;
+    return this.#filled + this.#parts.bytes + this.#reading;
   }
 
   async write(chunk: Uint8Array): Promise<void> {
     this.#assertOpen();
-    await this.#readRange();
+    await this.#endRange();
     await this.#append(chunk);
   }
 
-  async copyFrom({ key, etag, start, length }: StoredRange): Promise<void> {
+  async copyFrom(wanted: StoredRange): Promise<boolean> {
     this.#assertOpen();
-    if (length === 0) return;
-    const before = this.#range;
-    if (before !== undefined && (before.key !== key || before.start + before.length !== start)) {
-      await this.#readRange();
-    }
-    if (this.#filled > 0) {
-      const head = Math.min(length, this.#options.partBytes - this.#filled);
-      await this.#append(await this.#read({ key, etag, start, length: head }));
-      start += head;
-      length -= head;
-    }
-    if (length === 0) return;
-    const range = this.#range ?? { key, etag, start, length: 0 };
-    this.#range = range;
-    range.length += length;
-    const { partBytes } = this.#options;
-    while (range.length >= partBytes) {
-      const part = { ...range, length: partBytes };
-      await this.#begin((id, number) => this.#requests.copy(id, number, part));
-      range.start += partBytes;
-      range.length -= partBytes;
-      this.#size += partBytes;
-    }
-    if (range.length === 0) this.#range = undefined;
+    const { partBytes, copies } = this.#options;
+    if (!copies || wanted.length < partBytes || !await this.#isUnchanged(wanted)) return false;
+    await this.#copy(wanted);
+    return true;
   }
 
   async finish(): Promise<ObjectInfo> {
     if (this.#done !== undefined) return this.#done;
     this.#assertOpen();
-    await this.#readRange();
-    if (this.#uploadId !== undefined) {
+    await this.#endRange();
+    if (this.#parts.uploadId !== undefined) {
       if (this.#filled > 0) await this.#sendPart();
-      await Promise.all(this.#underway);
+      await this.#parts.settled();
       this.#assertOpen();
     }
     const { contentType } = this.#options;
@@ -115,37 +105,37 @@ export class S3Upload implements ObjectUpload {
 
   async abort(): Promise<void> {
     if (this.#done !== undefined) return;
-    this.#failure ??= new SedimentError(
+    this.#parts.failure ??= new SedimentError(
       "aborted",
-      `The upload of ${this.#context.key} was given up`,
+      `Gave up the upload of ${this.#context.key}`,
     );
-    this.#stop.abort(this.#failure);
-    await Promise.all(this.#underway);
+    this.#stop.abort(this.#parts.failure);
+    await this.#parts.settled();
     this.#forget();
-    if (this.#uploadId === undefined) return;
-    await this.#requests.abort(this.#uploadId);
-    this.#uploadId = undefined;
+    if (this.#parts.uploadId === undefined) return;
+    await this.#requests.abort(this.#parts.uploadId);
+    this.#parts.uploadId = undefined;
   }
 
   #assertOpen(): void {
-    if (this.#failure !== undefined) throw brokenOff(this.#context, this.#failure);
+    if (this.#parts.failure !== undefined) throw brokenOff(this.#context, this.#parts.failure);
     if (this.#done === undefined) return;
     throw new SedimentError("internal", `The upload of ${this.#context.key} has ended`);
   }
 
   /** The last request, and what it came to where its answer is no answer. */
   async #makeObject(): Promise<string> {
-    const { upsert } = this.#options;
+    const { uploadId } = this.#parts;
     try {
-      if (this.#uploadId === undefined) {
+      if (uploadId === undefined) {
         const body = this.#part?.subarray(0, this.#filled) ?? new Uint8Array();
         return await this.#requests.putWhole(body);
       }
       // Not every server minds If-None-Match here, nor does each answer the second of two completions.
       const found = await this.#requests.look();
       if (found?.ours) return found.etag;
-      if (found && !upsert) throw this.#taken();
-      const etag = await this.#requests.complete(this.#uploadId, this.#parts);
+      if (found && !this.#options.upsert) throw this.#taken();
+      const etag = await this.#requests.complete(uploadId, this.#parts.parts);
       // Ceph 16 tells the ETag only when it is asked to complete once more.
       return etag || (await this.#requests.look())?.etag || "";
     } catch (thrown) {
@@ -173,12 +163,53 @@ export class S3Upload implements ObjectUpload {
     }
   }
 
-  /** Reads the range that waits to be copied, since it does not fill a part by itself. */
-  async #readRange(): Promise<void> {
+  async #copy({ key, etag, start, length }: StoredRange): Promise<void> {
+    const before = this.#range;
+    if (before !== undefined && (before.key !== key || before.start + before.length !== start)) {
+      await this.#endRange();
+    }
+    if (this.#filled > 0) {
+      const head = Math.min(length, this.#options.partBytes - this.#filled);
+      await this.#append(await this.#read({ key, etag, start, length: head }));
+      start += head;
+      length -= head;
+    }
+    if (length === 0) return;
+    const range = this.#range ??= { key, etag, start, length: 0 };
+    range.length += length;
+    const { partBytes, equalParts } = this.#options;
+    // what is left over must be a part by itself, where its size is free
+    const size = equalParts ? partBytes : largestCopy, left = equalParts ? 0 : partBytes;
+    while (range.length >= size + left) await this.#copyPart(range, size);
+  }
+
+  /** Copies the range that waits, or reads it where it is no part by itself. */
+  async #endRange(): Promise<void> {
     const range = this.#range;
     if (range === undefined) return;
     this.#range = undefined;
-    await this.#append(await this.#read(range));
+    const { partBytes, equalParts } = this.#options;
+    if (!equalParts && range.length >= partBytes) await this.#copyPart(range, range.length);
+    else if (range.length > 0) await this.#append(await this.#read(range));
+  }
+
+  /** Begins to copy the first bytes of a range, which are taken off it. */
+  async #copyPart(range: StoredRange, length: number): Promise<void> {
+    const part = { ...range, length };
+    range.start += length;
+    range.length -= length;
+    this.#size += length;
+    await this.#parts.begin((id, number) => this.#requests.copy(id, number, part));
+  }
+
+  /** Asked once of each object, and not left to the copy's condition: Ceph and Supabase ignore that. */
+  async #isUnchanged(range: StoredRange): Promise<boolean> {
+    const id = `${range.key}\n${range.etag}`;
+    const known = this.#unchanged.get(id);
+    if (known !== undefined) return known;
+    const unchanged = await this.#again(() => this.#requests.isUnchanged(range));
+    this.#unchanged.set(id, unchanged);
+    return unchanged;
   }
 
   async #read(range: StoredRange): Promise<Uint8Array> {
@@ -186,7 +217,7 @@ export class S3Upload implements ObjectUpload {
     try {
       return await this.#again(() => this.#requests.read(range));
     } catch (thrown) {
-      throw this.#failure ??= thrown;
+      throw this.#parts.failure ??= thrown;
     } finally {
       this.#reading = 0;
     }
@@ -197,35 +228,11 @@ export class S3Upload implements ObjectUpload {
     const body = part.subarray(0, this.#filled);
     this.#part = undefined;
     this.#filled = 0;
-    await this.#begin(async (id, number) => {
+    await this.#parts.begin(async (id, number) => {
       const etag = await this.#requests.send(id, number, body);
       this.#spare.push(part);
       return etag;
     }, body.byteLength);
-  }
-
-  /** Begins to send the next part, once less than `concurrency` others are on their way. */
-  async #begin(
-    send: (uploadId: string, number: number) => Promise<string>,
-    bytes = 0,
-  ): Promise<void> {
-    this.#sending += bytes;
-    try {
-      const uploadId = this.#uploadId ??= await this.#again(() => this.#requests.create());
-      while (this.#underway.size >= this.#options.concurrency) await Promise.race(this.#underway);
-      if (this.#failure !== undefined) throw this.#failure;
-      const part = { number: this.#parts.length + 1, etag: "" };
-      this.#parts.push(part);
-      const sending = this.#again(() => send(uploadId, part.number))
-        .then((etag) => void (part.etag = etag), (thrown) => void (this.#failure ??= thrown))
-        .finally(() => {
-          this.#sending -= bytes;
-          this.#underway.delete(sending);
-        });
-      this.#underway.add(sending);
-    } catch (thrown) {
-      throw brokenOff(this.#context, this.#failure ??= thrown);
-    }
   }
 
   #again<T>(call: () => Promise<T>): Promise<T> {
@@ -235,7 +242,6 @@ export class S3Upload implements ObjectUpload {
   #forget(): void {
     this.#part = undefined;
     this.#filled = 0;
-    this.#sending = 0;
     this.#spare.length = 0;
   }
 }

@@ -30,18 +30,20 @@ objectStoreConformance("supabase store on the Storage stand-in", async () => {
 });
 
 // Against a double, so that the S3 store is tried everywhere; s3_store_test.ts has the real ones.
-const s3OnDouble = () =>
+const s3OnDouble = (equalParts: boolean) => () =>
   Promise.resolve({
     store: createS3Store({
       endpoint: "https://s3.test",
       bucket: "b",
       accessKeyId: "id",
       secretAccessKey: "secret",
-      fetch: createS3Double().fetch,
+      fetch: createS3Double({ equalParts }).fetch,
+      equalParts,
       partTries: { waitMs: 1 },
     }),
     close: () => Promise.resolve(),
     fetchable: false,
   });
-objectStoreConformance("s3 store on a double", s3OnDouble);
-objectUploadConformance("s3 store on a double", s3OnDouble);
+objectStoreConformance("s3 store on a double", s3OnDouble(false));
+objectUploadConformance("s3 store on a double", s3OnDouble(false));
+objectUploadConformance("s3 store on a double of R2", s3OnDouble(true));

@@ -39,20 +39,24 @@ export interface S3Double {
   /** Uploads that are neither completed nor aborted, by id. */
   uploads: Map<string, Unfinished>;
   requests: SeenRequest[];
+  /** Bytes that each part but the last must have. */
   smallestPart: number;
+  /** Whether they must all have as many, as on R2. */
+  equalParts: boolean;
   /** Does what a request asks for, unseen. */
   respond(request: SeenRequest): Response;
   /** Answers in the double's stead where it gives a Response; may throw as fetch does. */
   intercept?: (request: SeenRequest) => Response | undefined | Promise<Response | undefined>;
 }
 
-/**
- * Makes an empty double; its bucket is `b`.
- * @param smallestPart bytes that each part but the last must have
- */
-export function createS3Double(smallestPart: number = 5 * 1024 * 1024): S3Double {
+/** Makes an empty double; its bucket is `b`. */
+export function createS3Double(
+  rules: Partial<Pick<S3Double, "smallestPart" | "equalParts">> = {},
+): S3Double {
   const double: S3Double = {
-    smallestPart,
+    smallestPart: 5 * 1024 * 1024,
+    equalParts: false,
+    ...rules,
     objects: new Map(),
     uploads: new Map(),
     requests: [],
@@ -137,9 +141,8 @@ function respond(double: S3Double, { method, key, query, headers, body }: SeenRe
     if (inOrder.slice(0, -1).some((part) => part.length < double.smallestPart)) {
       return s3Error(400, "EntityTooSmall");
     }
-    if (inOrder.slice(0, -1).some((part) => part.length !== inOrder[0].length)) {
-      return s3Error(400, "InvalidPart"); // as R2, which wants parts of one size
-    }
+    const unequal = inOrder.slice(0, -1).some((part) => part.length !== inOrder[0].length);
+    if (double.equalParts && unequal) return s3Error(400, "InvalidPart");
     uploads.delete(uploadId);
     const bytes = new Uint8Array(inOrder.reduce((size, part) => size + part.length, 0));
     inOrder.reduce((at, part) => (bytes.set(part, at), at + part.length), 0);

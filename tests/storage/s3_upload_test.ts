@@ -218,29 +218,59 @@ Deno.test("what S3 refuses for good is not tried again, and is told at the next 
   assert.equal(double.uploads.size, 0);
 });
 
-Deno.test("a range of another object passes by the isolate but for the borders of parts", async () => {
+for (const equalParts of [false, true]) {
+  const rule = equalParts ? "of one size" : "of any size";
+  Deno.test(`where parts are ${rule} a copied range passes by the isolate but for its borders`, async () => {
+    const double = createS3Double({ equalParts });
+    const store = storeOn(double, { equalParts });
+    const source = new Uint8Array(32 * MiB).map((_, i) => i * 31 >> 8);
+    double.objects.set("s", { bytes: source, etag: "tag-4", type: "t", at: new Date() });
+    const upload = await store.startUpload!("k");
+    await upload.write(source.subarray(0, 4));
+    for (let at = 4; at < source.length;) {
+      const length = Math.min(8 * MiB, source.length - at); // four row groups that lie together
+      const range = { key: "s", etag: "tag-4", start: at, length };
+      if (!await upload.copyFrom(range)) await upload.write(source.subarray(at, at + length));
+      at += length;
+    }
+    await upload.write(new Uint8Array(100));
+    await upload.finish();
+    const copied = double.requests.filter(({ headers }) => headers.has("x-amz-copy-source"));
+    assert.equal(copied.length, equalParts ? 5 : 1);
+    for (const { headers } of copied) {
+      assert.equal(headers.get("x-amz-copy-source"), "/b/s");
+      assert.equal(headers.get("x-amz-copy-source-if-match"), '"tag-4"');
+    }
+    const sent = double.requests.reduce((sum, { body }) => sum + body.length, 0);
+    assert.ok(sent < (equalParts ? 8 : 5.1) * MiB, `${sent} bytes of ${source.length} were sent`);
+    assertStored(double, source, source.length);
+  });
+}
+
+Deno.test("R2 is known by its host, and gets parts of one size", async () => {
+  for (
+    const [endpoint, equal] of [
+      ["https://account.eu.r2.cloudflarestorage.com", true],
+      ["https://s3.eu-central-1.amazonaws.com", false],
+    ] as const
+  ) {
+    const double = createS3Double({ equalParts: equal });
+    const store = storeOn(double, { endpoint });
+    const { etag } = await store.put("s", new Uint8Array(17 * MiB));
+    const upload = await store.startUpload!("k");
+    await upload.copyFrom({ key: "s", etag, start: 0, length: 17 * MiB });
+    await upload.write(new Uint8Array(4 * MiB));
+    assert.equal((await upload.finish()).size, 21 * MiB);
+    assert.equal(double.requests.filter(isPart).length, equal ? 5 : 2);
+  }
+});
+
+Deno.test("a store that copies no parts is asked for none", async () => {
   const double = createS3Double();
-  const store = storeOn(double);
-  const source = new Uint8Array(32 * MiB).map((_, i) => i * 31 >> 8);
-  double.objects.set("s", { bytes: source, etag: "tag-4", type: "t", at: new Date() });
-  const upload = await store.startUpload!("k");
-  await upload.write(source.subarray(0, 4));
-  for (let at = 4; at < source.length;) {
-    const length = Math.min(8 * MiB, source.length - at); // four row groups that lie together
-    await upload.copyFrom({ key: "s", etag: "tag-4", start: at, length });
-    at += length;
-  }
-  await upload.write(new Uint8Array(100));
-  await upload.finish();
-  const copied = double.requests.filter(({ headers }) => headers.has("x-amz-copy-source"));
-  assert.equal(copied.length, 5);
-  for (const { headers } of copied) {
-    assert.equal(headers.get("x-amz-copy-source"), "/b/s");
-    assert.equal(headers.get("x-amz-copy-source-if-match"), '"tag-4"');
-  }
-  const sent = double.requests.reduce((sum, { body }) => sum + body.length, 0);
-  assert.ok(sent < 8 * MiB, `${sent} bytes of ${source.length} were sent`);
-  assertStored(double, source, source.length);
+  const { etag } = await storeOn(double).put("s", new Uint8Array(6 * MiB));
+  const upload = await begin(double, { copiesParts: false });
+  assert.equal(await upload.copyFrom({ key: "s", etag, start: 0, length: 6 * MiB }), false);
+  assert.equal(double.requests.length, 1);
 });
 
 for (const what of ["changes", "goes"]) {

@@ -10,7 +10,6 @@ export type Gate = <T>(call: string, effect: () => Promise<T>) => Promise<T>;
 
 /** See the module's head. */
 export class GatedUpload implements ObjectUpload {
-  readonly smallestCopy: number;
   #parts = 0;
 
   /** @param inTime throws when no request of this kind can come any more */
@@ -18,9 +17,7 @@ export class GatedUpload implements ObjectUpload {
     private readonly upload: ObjectUpload,
     private readonly gate: Gate,
     private readonly inTime: () => Promise<void>,
-  ) {
-    this.smallestCopy = upload.smallestCopy;
-  }
+  ) {}
 
   get heldBytes(): number {
     return this.upload.heldBytes;
@@ -30,7 +27,7 @@ export class GatedUpload implements ObjectUpload {
     return this.#part(() => this.upload.write(chunk));
   }
 
-  copyFrom(range: StoredRange): Promise<void> {
+  copyFrom(range: StoredRange): Promise<boolean> {
     return this.#part(() => this.upload.copyFrom(range));
   }
 
@@ -46,8 +43,8 @@ export class GatedUpload implements ObjectUpload {
   }
 
   /** A part that is sent twice replaces itself. */
-  #part(effect: () => Promise<void>): Promise<void> {
-    let sent: Promise<void> | undefined;
+  #part<T>(effect: () => Promise<T>): Promise<T> {
+    let sent: Promise<T> | undefined;
     return this.gate(`part ${++this.#parts} of`, () => sent ??= effect());
   }
 }
