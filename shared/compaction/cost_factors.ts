@@ -20,7 +20,7 @@ const most = {
   columnValues: 40_000,
   columnBytes: 500_000,
   /** What the host unpacked and its collector has not yet taken back. */
-  unpacked: 20_000_000,
+  unpacked: 28_000_000,
   /** Rows that wait to be sorted. */
   sort: 60_000_000,
   /** Chunks written anew, compressed again. */

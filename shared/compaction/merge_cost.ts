@@ -11,8 +11,8 @@ export interface MergeCost {
   memoryMb: number;
 }
 
-/** Ms of CPU for fetching an object over HTTPS beside reading it from a disk (MERGE.md: about 70 µs for 15 KB). */
-const fetchMs = 0.07;
+/** Ms of CPU for fetching an object over HTTP beside reading it from a disk, and for each of its bytes. */
+const fetchMs = 0.15, fetchByteMs = 1e-6;
 
 /** The cost of one merge: reading from where reads are free, and with an output that is not held. */
 export function mergeCost(work: MergeWork): MergeCost {
@@ -36,7 +36,7 @@ const ahead = { files: 16, bytes: 16 * 1024 * 1024, largestFile: 1024 * 1024, co
 const streamedBytes = 4 * 5 * 1024 * 1024;
 
 /**
- * The cost of one output of a turn, whose inputs come over HTTPS.
+ * The cost of one output of a turn, whose inputs come over HTTP (`bench merge --turn`).
  *
  * @param streams whether the store takes the output piece by piece; else it is held until it is put
  */
@@ -48,7 +48,7 @@ export function outputCost(work: MergeWork, streams: boolean): MergeCost {
     ? 0
     : ahead.copies * Math.min(work.bytes, ahead.files * mean, ahead.bytes);
   return {
-    cpuMs: cpuMs + work.files * fetchMs,
+    cpuMs: cpuMs + work.files * fetchMs + work.bytes * fetchByteMs,
     memoryMb: memoryMb + fetchMb + (heldBytes + aheadBytes) / 1e6,
   };
 }

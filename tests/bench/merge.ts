@@ -6,7 +6,8 @@
  *
  * Instead of the table: --memory prints the peak by the size of the input, up to 1.25 GB; --growth what ten times
  * the fragments and ten times the rows cost; --fit measures and writes the planner's coefficients
- * (shared/compaction/cost_coefficients.ts). --peers lets others that run in an isolate merge shape A in the same
+ * (shared/compaction/cost_coefficients.ts); --turn the same merges with inputs that come over HTTP and an output that is
+ * held and put, beside what the planner expects. --peers lets others that run in an isolate merge shape A in the same
  * turns.
  */
 import { parseArgs } from "node:util";
@@ -17,6 +18,7 @@ import { growth } from "./merge/growth.ts";
 import { memoryCurve } from "./merge/memory_curve.ts";
 import { inProcess } from "./merge/process.ts";
 import { makeShape, type Shape, shapeNames } from "./merge/shapes.ts";
+import { turnCosts } from "./merge/turn_cost.ts";
 
 const { values: options } = parseArgs({
   args: Deno.args,
@@ -28,6 +30,7 @@ const { values: options } = parseArgs({
     memory: { type: "boolean", default: false },
     growth: { type: "boolean", default: false },
     fit: { type: "boolean", default: false },
+    turn: { type: "boolean", default: false },
     peers: { type: "boolean", default: false },
   },
 });
@@ -88,7 +91,16 @@ try {
     }
   }
   if (options.fit) await fitCoefficients(data, folder, runs);
-  if (!options.memory && !options.growth && !options.fit) {
+  if (options.turn) {
+    for await (const line of turnCosts(data, folder, runs)) {
+      print(
+        line,
+        `${line.turn.padEnd(18)} ${line.cpu_ms} ms of CPU, predicted ${line.predicted_cpu_ms}; ` +
+          `peak ${line.peak_mb} MB, predicted ${line.predicted_mb}`,
+      );
+    }
+  }
+  if (!options.memory && !options.growth && !options.fit && !options.turn) {
     const { peakMb } = await inProcess("./ours.ts", "");
     print(
       { baseline_mb: Math.round(peakMb) },

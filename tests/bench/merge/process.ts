@@ -1,12 +1,13 @@
 import type { Cost } from "./measure.ts";
 
+/** Scripts that need nothing of the workspace. */
+const alone = new Set(["./ours.ts", "./turn_output.ts", "./peers/duckdb_wasm.ts"]);
+
 /** Runs a script of this folder in a process of its own, and gives the JSON of its last line. */
 export async function inProcess(script: string, argument: string): Promise<Cost> {
   // without the workspace's configuration: its npm packages cost 15 MB, and an isolate gets a bundle; duckdb-wasm is
   // not among them
-  const plain = script === "./ours.ts" || script === "./peers/duckdb_wasm.ts"
-    ? ["--no-config"]
-    : [];
+  const plain = alone.has(script) ? ["--no-config"] : [];
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       "run",
