@@ -65,6 +65,11 @@ export function compareBytes(a: usize, an: u32, b: usize, bn: u32): i32 {
 
 /** Two's complement big-endian numbers of any widths. */
 export function compareSigned(a: usize, an: u32, b: usize, bn: u32): i32 {
+  if (an == bn) {
+    if (an == 0) return 0;
+    const first = <i32> load<i8>(a) - <i32> load<i8>(b);
+    return first != 0 ? first : compareBytes(a + 1, an - 1, b + 1, bn - 1);
+  }
   const an0: i32 = an > 0 && load<i8>(a) < 0 ? -1 : 0;
   const bn0: i32 = bn > 0 && load<i8>(b) < 0 ? -1 : 0;
   if (an0 != bn0) return an0 - bn0;
