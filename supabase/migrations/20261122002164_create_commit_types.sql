@@ -16,7 +16,7 @@ do $$ begin
     content_hash text,
     offsets_digest text,
     object_key text,
-    -- the identity is in the ledger already
+    -- nothing is to be written: the identity is in the ledger already, or the stage is not staged any more
     known boolean,
     -- stored bytes of its user are limited
     limited boolean,

@@ -20,8 +20,10 @@ declare
   v_hint text;
   v_out jsonb[];
 begin
+  -- By what they lock, then as they came: two groups with calls of the same users must not wait for each other.
   for v_call in
-    select c.* from unnest(v_calls) as c where c.needs_admission and c.outcome is null order by c.n
+    select c.* from unnest(v_calls) as c where c.needs_admission and c.outcome is null
+    order by c.user_id, c.dataset_id, c.idempotency_key, c.n
   loop
     begin
       perform sediment.admit_upload(v_call);

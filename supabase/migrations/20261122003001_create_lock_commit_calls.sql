@@ -1,6 +1,8 @@
 -- The calls of commit_upload as they came, each with its stage, whose object is locked from here on, in order.
 -- p_calls: [{p_stage, p_user, …}], the arguments of commit_upload by name. Of calls that commit one stage
 -- or one identity the first goes on and the others are busy: they are made again when its answer is there.
+-- Who waited for a lock sees the object as it is now, but not what the ledger got meanwhile: it is looked up again
+-- before anything is refused for its sake (sediment.first_outcome).
 create or replace function sediment.lock_commit_calls(p_calls jsonb)
 returns sediment.commit_call[]
 language plpgsql
@@ -30,11 +32,9 @@ begin
       from calls c left join locked o on o.stage_id = c.p_stage
     )
     select array_agg(row(s.n, s.p_stage, s.p_user, s.p_size, coalesce(s.p_object_size, s.p_size), s.p_etag, s.p_files,
-      s.dataset_id, s."table", s.period_tag, s.content_hash, s.offsets_digest, s.object_key, u.id is not null,
-      coalesce(m.stored_bytes_max, d.stored_bytes_max) is not null,
-      case when s.failure is not null then s.failure when s.again then '{"busy": true}'::jsonb
-        when s.state <> 'staged' and u.id is null then
-          sediment.failure('stage_expired', 410, format('stage %s was given up', s.p_stage)) end
+      s.dataset_id, s."table", s.period_tag, s.content_hash, s.offsets_digest, s.object_key,
+      u.id is not null or s.state <> 'staged', coalesce(m.stored_bytes_max, d.stored_bytes_max) is not null,
+      case when s.failure is not null then s.failure when s.again then '{"busy": true}'::jsonb end
       )::sediment.commit_call order by s.n)
     from staged s
     cross join public.service_settings d

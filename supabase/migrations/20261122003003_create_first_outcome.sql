@@ -1,5 +1,6 @@
 -- What becomes of a commit whose identity another one acknowledged, or itself before: the first answer, where the
--- offsets are the same. The object that it would have made is given up.
+-- offsets are the same. The object that it would have made is given up. Without an acknowledgement the stage was.
+-- A statement of its own after all waiting, so that it sees whoever was waited for.
 create or replace function sediment.first_outcome(p sediment.commit_call)
 returns jsonb
 language plpgsql
@@ -8,9 +9,12 @@ as $$
 declare
   v_first public.uploads;
 begin
-  select * into strict v_first from public.uploads u
+  select * into v_first from public.uploads u
   where u.dataset_id = p.dataset_id and u."table" = p."table" and u.period_tag = p.period_tag
     and u.content_hash = p.content_hash;
+  if not found then
+    return sediment.failure('stage_expired', 410, format('stage %s was given up', p.stage));
+  end if;
   if v_first.offsets_digest <> p.offsets_digest then
     return sediment.failure('upload_conflict', 422,
       format('this body was acknowledged on %s with other offsets', v_first.created_at),

@@ -40,14 +40,13 @@ begin
   )
   select coalesce(array_agg(e.id), '{}') into strict v_entered from entered e;
 
-  foreach v_call in array v_calls loop
-    if v_call.outcome is not null then
-      continue;
-    elsif v_call.stage <> all (v_entered) then
-      v_calls[v_call.n].outcome := sediment.first_outcome(v_call);
-    elsif v_call.limited then
-      v_calls[v_call.n].outcome := sediment.quota_outcome(v_call, v_calls);
-    end if;
+  -- By user, then as they came: two groups that wait for users' quotas must not wait for each other.
+  for v_call in
+    select c.* from unnest(v_calls) as c
+    where c.outcome is null and (c.limited or c.stage <> all (v_entered)) order by c.user_id, c.n
+  loop
+    v_calls[v_call.n].outcome := case when v_call.stage = any (v_entered)
+      then sediment.quota_outcome(v_call, v_calls) else sediment.first_outcome(v_call) end;
   end loop;
 
   select array_agg(c) into v_going from unnest(v_calls) as c where c.outcome is null;
