@@ -1,5 +1,6 @@
 -- The data files of calls that hold and are not known yet, and what is wrong with them: {n: detail}, null for nothing.
 -- The function that inspected the bytes has checked more; this is what the catalog itself relies on.
+-- Materialized before anything is sorted: else each row to be sorted carries the list that it is from.
 create or replace function sediment.read_commit_files(
   p_calls sediment.commit_call[], out files sediment.commit_file[], out wrong jsonb
 )
@@ -8,10 +9,7 @@ set search_path = ''
 set plan_cache_mode = force_generic_plan
 as $$
 begin
-  select array_agg(x.file order by x.n, x.ordinal) filter (where x.ordinal is not null),
-    jsonb_object_agg(x.n, x.detail) filter (where x.detail is not null)
-  into strict files, wrong
-  from (
+  with read as materialized (
     select c.n, f.ordinal,
       row(c.n, c.dataset_id, f.ordinal, f."table", f.period_tag, f.start_byte, f.byte_length, f.row_count,
         f.row_group_count, f.uncompressed_bytes, f.value_count, f.merge_facts, f.schema_fingerprint, f.schema,
@@ -26,7 +24,6 @@ begin
         then format('data file %s is not well formed: table %s, period_tag %s, start_byte %s, byte_length %s',
           f.ordinal, quote_nullable(left(f."table", 80)), quote_nullable(left(f.period_tag, 80)), f.start_byte,
           f.byte_length)
-        when count(*) over (partition by c.n, f.ordinal) > 1 then 'two data files have the same ordinal'
       end as detail
     from unnest(p_calls) as c
     cross join lateral (select case when jsonb_typeof(c.files) = 'array'
@@ -35,5 +32,13 @@ begin
       start_byte bigint, byte_length bigint, row_count bigint, row_group_count integer, uncompressed_bytes bigint,
       value_count bigint, merge_facts jsonb, schema_fingerprint text, schema jsonb, stats jsonb) on true
     where c.outcome is null and not c.known
+  )
+  select array_agg(x.file order by x.n, x.ordinal) filter (where x.ordinal is not null),
+    jsonb_object_agg(x.n, x.detail) filter (where x.detail is not null)
+  into strict files, wrong
+  from (
+    select r.n, r.ordinal, r.file, coalesce(r.detail, case when count(*) over (partition by r.n, r.ordinal) > 1
+      then 'two data files have the same ordinal' end) as detail
+    from read r
   ) x;
 end $$;

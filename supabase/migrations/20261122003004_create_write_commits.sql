@@ -102,7 +102,11 @@ begin
     end if;
   end loop;
 
-  with answered as (
+  -- looked up in an object: a join of files and runs by nested loops would grow with the square of a body's slices
+  with run_of as materialized (
+    select jsonb_object_agg(concat_ws('/', r.dataset_id, r."table", r.period_tag), r.run_id) as ids
+    from unnest(v_runs) as r
+  ), answered as (
     update public.uploads u
     set answer = jsonb_build_object('key', c.object_key, 'size', c.size, 'uploaded_at', v_now, 'metricId', r.main,
       'duplicate', false, 'dataset_id', c.dataset_id, 'version', v.version, 'files', v_files -> (c.stage::text),
@@ -115,9 +119,11 @@ begin
         -- the run of the partition that the upload named, else that of its first
         (array_agg(x.run_id order by (x."table" = c."table" and x.period_tag = c.period_tag) desc, x."table",
           x.period_tag))[1] as main
-      from unnest(v_runs) as x
-      where x.dataset_id = c.dataset_id and (x."table", x.period_tag) in (
-        select f."table", f.period_tag from unnest(p_files) as f where f.n = c.n)
+      from (
+        select distinct f."table", f.period_tag,
+          (select o.ids from run_of o) ->> concat_ws('/', f.dataset_id, f."table", f.period_tag) as run_id
+        from unnest(p_files) as f where f.n = c.n
+      ) x
     ) r on true
     where u.id = c.stage
     returning c.n, u.answer

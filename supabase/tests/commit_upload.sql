@@ -1,6 +1,6 @@
 begin;
 \ir helpers/fixtures.sql
-select plan(41);
+select plan(42);
 set local role service_role;
 
 -- one body, three slices, two tables
@@ -66,6 +66,13 @@ update objects set state = 'deleting', delete_after = now() where stage_id = (se
 select throws_ok($$select tests.commit_stage((select s from st4), 1, 'bad', jsonb_build_array(tests.file('port', '0', 1)))$$, 'SD410', 'stage_expired', 'a swept stage has expired');
 create temp table st5 as select tests.stage(1, 100, 'body2', p_digest => 'one') as s union all select tests.stage(1, 100, 'body2', p_digest => 'two');
 select throws_ok($$select tests.commit_stage(s, 1, 'body2', jsonb_build_array(tests.file('port', '0', 1))) from st5$$, 'SD422', 'upload_conflict', 'of two stages with other offsets only one is acknowledged');
+
+-- what a body costs goes with its slices, not with their square: that would be minutes
+create temp table many as select tests.stage(1, 100, 'many', p_size => 50000, p_kind => 'concatenated') as s;
+set local statement_timeout = '30s';
+select is((select jsonb_array_length(tests.commit_stage(s, 1, 'many', (
+  select jsonb_agg(tests.file('t' || i % 100, '0', 1, i * 10, 10, i)) from generate_series(0, 4999) i), 50000) -> 'files') from many),
+  5000, 'a body of thousands of slices is committed');
 
 select * from finish();
 rollback;
