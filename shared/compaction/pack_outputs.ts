@@ -72,7 +72,7 @@ export class OutputPacker {
 
   /**
    * Cuts files, in order, into outputs: one is closed when it is full grown, when the next file would take it a
-   * quarter past the target, or past a limit or the budget. A single file is no merge and is left alone.
+   * quarter past the target, or past a limit or the budget. Some may be of a single file, which is no merge.
    */
   pack<F extends PlanFile>(files: readonly F[], group?: SchemaGroup): F[][] {
     const { target_file_bytes: targetBytes } = this.#rules.settings;
@@ -98,7 +98,7 @@ export class OutputPacker {
       rows += file.row_count;
     }
     if (bin.length > 0) bins.push(bin);
-    return bins.filter((inputs) => inputs.length > 1);
+    return bins;
   }
 
   #emptyOutput(group?: SchemaGroup): OutputWork {

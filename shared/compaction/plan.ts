@@ -19,6 +19,7 @@ import type { MergeCost } from "./merge_cost.ts";
 import { maxDedupeRows } from "./merge_order.ts";
 import type { MergeWork } from "./merge_work.ts";
 import { type OutputLimits, OutputPacker, turnBudget } from "./pack_outputs.ts";
+import { risingParts } from "./rising_outputs.ts";
 import { groupSchemas, type SchemaGroup, type UniteSchemas } from "./schema_groups.ts";
 import { type Burden, burdensText } from "./too_much.ts";
 import { neighbours, stretches } from "./upload_neighbours.ts";
@@ -134,8 +135,11 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
       ? schemaGroups.get(small[0].schema_fingerprint)
       : undefined;
     const choice = chooseFiles(small, settings, forced, now);
-    const packed = (deduping ? stretches(small, choice.files) : [choice.files])
+    const cut = (deduping ? stretches(small, choice.files) : [choice.files])
       .flatMap((chosen) => packer.pack(chosen, schemaGroup));
+    const packed = cut.length === 1 || forced
+      ? cut.filter((inputs) => inputs.length > 1)
+      : cut.flatMap((inputs) => risingParts(inputs, settings));
     outputs.push(...packed.map((inputs) => output(inputs, packer, choice.reason, schemaGroup)));
     const taken = new Set(packed.flat());
     const left = small.filter((file) => !taken.has(file));

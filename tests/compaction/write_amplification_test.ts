@@ -82,6 +82,15 @@ Deno.test("ten times the uploads are written two tiers more often, not ten times
   assert.ok(many.meanFiles < 4 * tiersOf(defaultSettings), `${many.meanFiles} files`);
 });
 
+Deno.test("where memory cuts outputs below the target, as where rows are deduplicated, large ones are not written anew for each few small ones", () => {
+  const settings = { ...defaultSettings, dedupe_keys: ["id"] };
+  const [few, many] = [300, 3000].map((count) => simulateUploads(evenly(count), settings));
+  const times = [few, many].map((one) => one.writtenBytes / one.uploadedBytes);
+  assert.ok(times[1] <= times[0] + 2, `${times[0]} and ${times[1]} times`);
+  assert.ok(many.deepest <= 3 * tiersOf(settings), `${many.deepest} merges deep`);
+  assert.ok(many.meanFiles < 4 * tiersOf(settings), `${many.meanFiles} files`);
+});
+
 Deno.test("merging all that is small at each upload would break that bound", () => {
   const [few, many] = [30, 300].map((count) =>
     simulateUploads(evenly(count), defaultSettings, true)

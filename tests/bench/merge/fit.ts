@@ -39,7 +39,7 @@ export async function fitCoefficients(data: string, folder: string, runs: number
  * Made by \`deno task bench merge --fit\` on ${
       new Date().toISOString().slice(0, 10)
     }: ${navigator.hardwareConcurrency} × ${await processor()}, Deno ${Deno.version.deno},
- * ${points.length} merges. ${cpu.errors}
+ * ${points.length} merges at a load of ${Deno.loadavg()[0].toFixed(0)}. ${cpu.errors}
  * ${memory.errors} Do not edit.
  */
 export const costCoefficients = {
