@@ -1,4 +1,5 @@
-import { type ColumnChunk, type ColumnMetaData, type KeyValue, knownNumbers } from "./metadata.ts";
+import { readKeyValues, writeKeyValues } from "./key_values.ts";
+import { type ColumnChunk, type ColumnMetaData, knownNumbers } from "./metadata.ts";
 import { parquetError } from "./parquet_error.ts";
 import {
   readSizeStatistics,
@@ -14,11 +15,10 @@ import { wire } from "./thrift/wire.ts";
 /** More encodings, encoding stats or names in a path than this are refused: the format knows 10 encodings. */
 const maxShortList = 256;
 
-/** Fields that parquet.thrift requires: of ColumnChunk, ColumnMetaData, PageEncodingStats, KeyValue. */
+/** Fields that parquet.thrift requires: of ColumnChunk, ColumnMetaData, PageEncodingStats. */
 const chunkFields = fields(2);
 const metaFields = fields(1, 2, 3, 4, 5, 6, 7, 9);
 const encodingStatsFields = fields(1, 2, 3);
-const keyValueFields = fields(1);
 
 /** Reads the ColumnChunk struct. */
 export function readColumnChunk(reader: ThriftReader): ColumnChunk {
@@ -203,42 +203,6 @@ function readEncodingStats(reader: ThriftReader, listType: number) {
     stats.push(one);
   }
   return stats;
-}
-
-/** Reads a list of KeyValue structs. */
-export function readKeyValues(
-  reader: ThriftReader,
-  listType: number,
-  maxCount: number,
-): KeyValue[] {
-  const count = reader.list(listType, wire.struct, maxCount);
-  const pairs: KeyValue[] = [];
-  for (let i = 0; i < count; i++) {
-    const pair: KeyValue = { key: "", value: undefined };
-    const outer = reader.enterStruct();
-    let seen = 0;
-    for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
-      seen = reader.note(seen);
-      if (reader.fieldId === 1) pair.key = reader.string(type);
-      else if (reader.fieldId === 2) pair.value = reader.string(type);
-      else reader.skip(type);
-    }
-    reader.leaveStruct(outer);
-    requireFields(seen, keyValueFields, "a key-value pair");
-    pairs.push(pair);
-  }
-  return pairs;
-}
-
-/** Writes a list of KeyValue structs as field `id`. */
-export function writeKeyValues(writer: ThriftWriter, id: number, pairs: KeyValue[]): void {
-  writer.list(id, wire.struct, pairs.length);
-  for (const pair of pairs) {
-    writer.begin();
-    writer.bytes(1, pair.key);
-    writer.bytes(2, pair.value);
-    writer.end();
-  }
 }
 
 /** Writes a ColumnChunk as a list element. */

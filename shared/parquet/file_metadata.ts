@@ -1,4 +1,4 @@
-import { readKeyValues, writeKeyValues } from "./column_chunk.ts";
+import { readKeyValues, writeKeyValues } from "./key_values.ts";
 import { defaultLimits, type ParquetLimits } from "./limits.ts";
 import type { ColumnOrder, FileMetaData, RowGroup, SchemaElement } from "./metadata.ts";
 import { atPlace, parquetError } from "./parquet_error.ts";

@@ -1,4 +1,11 @@
 import type { KeyValue } from "./metadata.ts";
+import { fields, requireFields } from "./thrift/required_fields.ts";
+import type { ThriftReader } from "./thrift/thrift_reader.ts";
+import type { ThriftWriter } from "./thrift/thrift_writer.ts";
+import { wire } from "./thrift/wire.ts";
+
+/** Fields that parquet.thrift requires of KeyValue. */
+const keyValueFields = fields(1);
 
 /** Keys that describe the schema, and so hold for a merged file when all inputs agree on them. */
 const schemaKeys = [
@@ -55,5 +62,41 @@ function withoutRows(key: string, value: string): string | undefined {
     return JSON.stringify(json);
   } catch {
     return undefined;
+  }
+}
+
+/** Reads a list of KeyValue structs. */
+export function readKeyValues(
+  reader: ThriftReader,
+  listType: number,
+  maxCount: number,
+): KeyValue[] {
+  const count = reader.list(listType, wire.struct, maxCount);
+  const pairs: KeyValue[] = [];
+  for (let i = 0; i < count; i++) {
+    const pair: KeyValue = { key: "", value: undefined };
+    const outer = reader.enterStruct();
+    let seen = 0;
+    for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
+      seen = reader.note(seen);
+      if (reader.fieldId === 1) pair.key = reader.string(type);
+      else if (reader.fieldId === 2) pair.value = reader.string(type);
+      else reader.skip(type);
+    }
+    reader.leaveStruct(outer);
+    requireFields(seen, keyValueFields, "a key-value pair");
+    pairs.push(pair);
+  }
+  return pairs;
+}
+
+/** Writes a list of KeyValue structs as field `id`. */
+export function writeKeyValues(writer: ThriftWriter, id: number, pairs: KeyValue[]): void {
+  writer.list(id, wire.struct, pairs.length);
+  for (const pair of pairs) {
+    writer.begin();
+    writer.bytes(1, pair.key);
+    writer.bytes(2, pair.value);
+    writer.end();
   }
 }

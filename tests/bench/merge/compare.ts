@@ -25,11 +25,11 @@ export async function fingerprint(
   return `${sum.n}/${sum.s}`;
 }
 
-/** Pairs of scans: so many at least, and as long as the ratio isn't known and there is time. */
-const pairsAtLeast = 31;
+/** How well the ratio is to be known, from so many pairs of scans at least. */
+const precise = 0.01, pairsAtLeast = 31;
 
-/** How well the ratio is to be known, and CPU that may be spent on it, in ms. */
-const precise = 0.01, scanBudgetMs = 60_000;
+/** CPU in ms after which the ratio is given as well as it is known, from so many pairs at least. */
+const scanBudgetMs = 60_000, pairsAnyway = 11;
 
 /** A ratio with half the width of the interval that holds it with 95 %. */
 export interface ScanRatio {
@@ -61,7 +61,7 @@ export async function scanRatio(
     if (run === 0) continue;
     ratios.push(times[0] / times[1]);
     spentMs += times[0] + times[1];
-    if (ratios.length < pairsAtLeast) continue;
+    if (ratios.length < (spentMs < scanBudgetMs ? pairsAtLeast : pairsAnyway)) continue;
     const error = errorOfMedian(ratios);
     if (error <= precise || spentMs >= scanBudgetMs) return { ratio: median(ratios), error };
   }
