@@ -3,6 +3,7 @@ import { asSedimentError, SedimentError } from "../errors.ts";
 import type { MergeResult } from "../parquet/merge_plan.ts";
 import type { RangeReader } from "../parquet/range_reader.ts";
 import type { SchemaJson } from "../parquet/schema_json.ts";
+import { dedupes } from "./data_file.ts";
 import { mergeOrderOf } from "./merge_order.ts";
 import { openReaders } from "./object_readers.ts";
 import type { PlannedOutput } from "./plan.ts";
@@ -110,7 +111,7 @@ async function mergeInto(
   const rowsOf = new Map(inputs.map((file) => [String(file.id), file.row_count]));
   const rows = result.merged.reduce((sum, id) => sum + rowsOf.get(id)!, 0);
   // Where the last writer wins, rows may go; where none can be lost, none may.
-  const fits = dedupes(claim) ? result.rowCount <= rows : result.rowCount === rows;
+  const fits = dedupes(claim.settings) ? result.rowCount <= rows : result.rowCount === rows;
   if (result.merged.length > 0 && !fits) {
     throw new SedimentError(
       "merge_rows_differ",
@@ -125,11 +126,6 @@ async function mergeInto(
     );
   }
   return result;
-}
-
-/** Whether the last writer of a key wins in the claim's table. */
-export function dedupes({ settings }: Claim): boolean {
-  return settings.dedupe_keys.length > 0;
 }
 
 /** Whether an input that was left out lies between two that were merged. */

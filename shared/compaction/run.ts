@@ -4,31 +4,17 @@ import type { OutputFile } from "../catalog/run_results.ts";
 import type { MergeResult } from "../parquet/merge_plan.ts";
 import { callCatalog } from "./call_catalog.ts";
 import { checkClaim } from "./check_claim.ts";
+import { dedupes } from "./data_file.ts";
 import { giveUp } from "./give_up.ts";
 import { Lease } from "./lease.ts";
-import type { MergeCost } from "./merge_cost.ts";
-import { dedupes, hasGap, mergeInputs } from "./merge_inputs.ts";
+import { hasGap, mergeInputs } from "./merge_inputs.ts";
 import { outputRow } from "./output_row.ts";
 import type { Plan } from "./plan.ts";
 import { debtOf, planClaim, progressOf } from "./plan_claim.ts";
 import type { Claim, CompactionPorts, InputFile, RunCatalog } from "./ports.ts";
+import type { RunOptions } from "./run_options.ts";
 import { emptyReport, type RunReport } from "./run_report.ts";
 import { runStep, StepError, type StepName } from "./steps.ts";
-
-/** What the turn tells a run. */
-export interface RunOptions {
-  /** Stops the run's work in the middle. */
-  signal: AbortSignal;
-  leaseSeconds: number;
-  /** `performance.now()` of before the claim: the lease is counted from there. */
-  claimedAt: number;
-  /** What one output may be expected to cost. */
-  budget: MergeCost;
-  /** Asked before each further output; false ends the run with what is committed, the rest is queued again. */
-  mayGoOn(next?: MergeCost): boolean;
-  /** Told of each output's input bytes, and of what it was expected to cost. */
-  spend(bytes: number, cost: MergeCost): void;
-}
 
 /** Works on one claim. Never throws: what went wrong is told to the catalog and is in the report. */
 export async function runClaim(
@@ -118,7 +104,7 @@ class Run {
         this.outdated ||= result.merged.length > 0;
         return false;
       }
-      if (dedupes(this.claim) && hasGap(planned.inputs, result)) {
+      if (dedupes(this.claim.settings) && hasGap(planned.inputs, result)) {
         throw new SedimentError(
           "inputs_changed",
           "A bad file lay between the inputs: to be planned again",
