@@ -19,16 +19,21 @@ create or replace function sediment.next_versions(p_changes sediment.dataset_cha
 returns setof public.dataset_versions
 language plpgsql
 set search_path = ''
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
 as $$
 begin
+  -- Not in the update's own statement: of three that meet there, one that got the lock would wait for the next in the
+  -- queue, on the way from the version of the row that it saw to the one that it locked. One row needs no order.
+  if cardinality(p_changes) > 1 then
+    perform 1 from unnest(p_changes) as c join public.datasets d on d.id = any (array[c.dataset_id])
+    order by c.dataset_id
+    for no key update of d;
+  end if;
   return query
-  with locked as materialized (
-    select d.id from public.datasets d
-    where d.id in (select c.dataset_id from unnest(p_changes) as c)
-    order by d.id
-    for no key update
-  ), moved as (
+  with moved as (
     update public.datasets d
     set version = d.version + 1,
       version_committed_at = greatest(clock_timestamp(), d.version_committed_at + interval '1 microsecond'),
@@ -41,9 +46,8 @@ begin
       file_etag = coalesce(c.compacted_etag, d.file_etag),
       last_compacted_at = case when c.compacted_etag is null then d.last_compacted_at else clock_timestamp() end,
       updated_at = clock_timestamp()
-    from locked x
-    join unnest(p_changes) as c on c.dataset_id = x.id
-    where d.id = x.id
+    from unnest(p_changes) as c
+    where d.id = any (array[c.dataset_id])
     returning d.id, d.version, d.version_committed_at
   )
   insert into public.dataset_versions (dataset_id, version, committed_at)

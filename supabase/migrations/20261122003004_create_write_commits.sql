@@ -5,9 +5,6 @@ create or replace function sediment.write_commits(p_calls sediment.commit_call[]
 returns jsonb
 language plpgsql
 set search_path = ''
-set enable_seqscan = off
-set enable_hashjoin = off
-set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -23,15 +20,17 @@ begin
   -- Partitions, sorted by key: made when absent, then locked in a statement of their own.
   insert into public.partitions (dataset_id, "table", period_tag)
   select distinct f.dataset_id, f."table", f.period_tag from unnest(p_files) as f
+  -- an insert would wait for whoever updates the row that is there
   where not exists (select 1 from public.partitions x
-    where x.dataset_id = f.dataset_id and x."table" = f."table" and x.period_tag = f.period_tag)
+    where x.dataset_id = any (array[f.dataset_id]) and x."table" = f."table" and x.period_tag = f.period_tag)
   order by 1, 2, 3
   on conflict (dataset_id, "table", period_tag) do nothing;
 
-  perform 1 from public.partitions x
-  where (x.dataset_id, x."table", x.period_tag) in (select f.dataset_id, f."table", f.period_tag from unnest(p_files) as f)
-  order by x.dataset_id, x."table", x.period_tag
-  for no key update;
+  perform 1 from (select distinct s.dataset_id, s."table", s.period_tag from unnest(p_files) as s) f
+  join public.partitions x
+    on x.dataset_id = any (array[f.dataset_id]) and x."table" = f."table" and x.period_tag = f.period_tag
+  order by f.dataset_id, f."table", f.period_tag
+  for no key update of x;
 
   select array_agg(v) into strict v_versions from sediment.next_versions((
     select array_agg(row(t.dataset_id, t.files, t.bytes, t.rows, t.uncompressed, null)::sediment.dataset_change)
@@ -44,7 +43,7 @@ begin
   update public.objects x
   set state = 'stored', size = c.object_size, etag = c.etag, expires_at = null, updated_at = v_now
   from unnest(p_calls) as c
-  where x.object_key = c.object_key and x.state = 'staged';
+  where x.object_key = any (array[c.object_key]) and x.state = 'staged';
   perform sediment.discard_object(x.object_key, 'the checked copy is stored')
   from public.objects x
   where x.stage_id = any (array(select c.stage from unnest(p_calls) as c)) and x.stage_id is not null
@@ -62,7 +61,7 @@ begin
         + row_number() over (partition by s.dataset_id, s."table", s.period_tag order by s.n, s.ordinal) as seq
       from unnest(p_files) as s
       join public.partitions x
-        on x.dataset_id = s.dataset_id and x."table" = s."table" and x.period_tag = s.period_tag
+        on x.dataset_id = any (array[s.dataset_id]) and x."table" = s."table" and x.period_tag = s.period_tag
     ) f
     join unnest(p_calls) as c on c.n = f.n
     join unnest(v_versions) as v on v.dataset_id = f.dataset_id
@@ -75,7 +74,7 @@ begin
     from inserted i group by i.upload_id
   ) t;
 
-  select s.realtime_delay_seconds into strict v_delay from public.service_settings s;
+  select s.realtime_delay_seconds into strict v_delay from public.service_settings s where s.id;
   with raised as (
     update public.partitions x
     set debt_files = x.debt_files + f.files, debt_bytes = x.debt_bytes + f.bytes,
@@ -86,7 +85,7 @@ begin
         count(distinct s.n) as uploads
       from unnest(p_files) as s group by s.dataset_id, s."table", s.period_tag
     ) f
-    where x.dataset_id = f.dataset_id and x."table" = f."table" and x.period_tag = f.period_tag
+    where x.dataset_id = any (array[f.dataset_id]) and x."table" = f."table" and x.period_tag = f.period_tag
     returning x.dataset_id, x."table", x.period_tag,
       -- wake_partition would find a message that waits, of this priority or a higher one, and early enough
       case when x.lease_expires_at is null and x.ready_at <= v_now + make_interval(secs => v_delay)
@@ -125,7 +124,7 @@ begin
         from unnest(p_files) as f where f.n = c.n
       ) x
     ) r on true
-    where u.id = c.stage
+    where u.id = any (array[c.stage])
     returning c.n, u.answer
   )
   select jsonb_object_agg(a.n, a.answer) into strict v_answers from answered a;

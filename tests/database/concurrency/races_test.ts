@@ -113,7 +113,7 @@ Deno.test("an answer that was lost is given again, also to two that ask at once"
 
 Deno.test("without the order of locks two uploads of opposite slices deadlock, with it they don't", async () => {
   const dataset = newDataset();
-  const sorted = `order by x.dataset_id, x."table", x.period_tag\n  for no key update;`;
+  const sorted = `order by f.dataset_id, f."table", f.period_tag\n  for no key update of x;`;
   const migration = new URL(
     "../../../supabase/migrations/20261122003004_create_write_commits.sql",
     import.meta.url,
@@ -123,7 +123,7 @@ Deno.test("without the order of locks two uploads of opposite slices deadlock, w
   const mutant = text.replace(
     sorted,
     `order by (select f.ordinal from unnest(p_files) as f where f."table" = x."table")
-      for no key update;`,
+      for no key update of x;`,
   );
   const catalog = createSqlCatalog(sql);
   await upload(catalog, { user, dataset, body: "0", tables: ["a", "b"] });
@@ -148,6 +148,26 @@ Deno.test("without the order of locks two uploads of opposite slices deadlock, w
   await sql.unsafe(mutant);
   const said = await outcome("unsorted");
   assert.ok(said.some((what) => /40P01/.test(what)), `the guard can be missed: ${said}`);
+});
+
+Deno.test("uploads and compactions of one dataset wait for its row, but not for each other", async () => {
+  const catalog = createSqlCatalog(sql);
+  const dataset = newDataset();
+  let uploading = true;
+  const compactors = [0, 1].map(async (worker) => {
+    while (uploading) {
+      const claim = await catalog.claimCompaction({ worker: `w${worker}` });
+      if (claim.claimed) await compact(catalog, claim);
+    }
+  });
+  const uploaders = [0, 1, 2, 3, 4, 5].map(async (lane) => {
+    for (let round = 0; round < 60; round++) {
+      await upload(catalog, { user, dataset, body: `${lane}/${round}`, tables: [`t${lane}`] });
+    }
+  });
+  await Promise.all(uploaders).finally(() => uploading = false);
+  await Promise.all(compactors);
+  assert.deepEqual(await violations(sql), []);
 });
 
 Deno.test("whatever four connections do at once, every row is there once when all is quiet", async () => {
