@@ -10,7 +10,7 @@ declare
   v_max bigint;
 begin
   select coalesce(l.stored_bytes_max, s.stored_bytes_max) into strict v_max
-  from public.service_settings s left join public.user_limits l on l.user_id = p_user;
+  from public.service_settings s left join public.user_limits l on l.user_id = p_user where s.id;
   if v_max is null then
     return;
   end if;

@@ -8,7 +8,7 @@ declare
   v_max integer;
 begin
   select coalesce(l.datasets_max, s.datasets_max) into v_max
-  from public.service_settings s left join public.user_limits l on l.user_id = p_user;
+  from public.service_settings s left join public.user_limits l on l.user_id = p_user where s.id;
   if v_max is null then
     return;
   end if;

@@ -17,7 +17,7 @@ begin
   select coalesce(l.uploads_per_minute, s.uploads_per_minute) as per_minute,
     coalesce(l.upload_bytes_per_day, s.upload_bytes_per_day) as per_day
   into strict v_limits
-  from public.service_settings s left join public.user_limits l on l.user_id = p_user;
+  from public.service_settings s left join public.user_limits l on l.user_id = p_user where s.id;
 
   if v_limits.per_minute is null and v_limits.per_day is null then
     return;

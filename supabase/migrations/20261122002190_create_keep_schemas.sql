@@ -10,7 +10,6 @@ begin
   insert into public.file_schemas (fingerprint, schema)
   select distinct on (f.fingerprint) f.fingerprint, f.schema
   from unnest(p_fingerprints, p_schemas) as f(fingerprint, schema)
-  where not exists (select 1 from public.file_schemas s where s.fingerprint = f.fingerprint)
   order by f.fingerprint
   on conflict (fingerprint) do nothing;
 end $$;

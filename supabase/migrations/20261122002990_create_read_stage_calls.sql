@@ -41,9 +41,9 @@ begin
     cross join lateral jsonb_to_record(c.value) as a(p_user uuid, p_dataset uuid, p_table text, p_period_tag text,
       p_size bigint, p_content_hash text, p_offsets_digest text, p_kind text, p_ttl_seconds integer,
       p_max_put_seconds integer, p_details jsonb, p_idempotency_key text)
-    cross join public.service_settings s
-    left join public.user_limits l on l.user_id = a.p_user
-    left join public.datasets d on d.id = a.p_dataset
-    left join public.uploads u on u.dataset_id = a.p_dataset and u."table" = a.p_table
+    join public.service_settings s on s.id
+    left join public.user_limits l on l.user_id = any (array[a.p_user])
+    left join public.datasets d on d.id = any (array[a.p_dataset])
+    left join public.uploads u on u.dataset_id = any (array[a.p_dataset]) and u."table" = a.p_table
       and u.period_tag = a.p_period_tag and u.content_hash = a.p_content_hash);
 end $$;

@@ -1,13 +1,16 @@
 -- stage_upload for many at once: each call is as it would be alone, and has its answer or its error.
 -- p_calls: [{p_user, p_dataset, …}]. Returns, in that order, {answer} or {error: {code, message, details, hint}}.
 --
--- A handful of statements for all calls, since a statement costs more than the row that it writes. Plans by index
--- alone: they are made while the tables are small, and pooled connections keep them when they have grown.
+-- A handful of statements for all calls, since a statement costs more than the row that it writes. Pooled connections
+-- keep plans that were made while the tables were small, so nothing but an index may find a row: without hash and merge
+-- joins, and joined as "= any (array[…])", which is looked up like "=" but keeps the planner from reading an index
+-- from end to end, since that would bring no order to join by. supabase/tests/upload_plans.sql holds them to it.
 create or replace function sediment.stage_uploads(p_calls jsonb)
 returns jsonb[]
 language plpgsql
 set search_path = ''
 set enable_seqscan = off
+set enable_indexonlyscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan

@@ -7,9 +7,6 @@ create or replace function sediment.lock_commit_calls(p_calls jsonb)
 returns sediment.commit_call[]
 language plpgsql
 set search_path = ''
-set enable_seqscan = off
-set enable_hashjoin = off
-set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -37,8 +34,8 @@ begin
       case when s.failure is not null then s.failure when s.again then '{"busy": true}'::jsonb end
       )::sediment.commit_call order by s.n)
     from staged s
-    cross join public.service_settings d
-    left join public.user_limits m on m.user_id = s.p_user
-    left join public.uploads u on u.dataset_id = s.dataset_id and u."table" = s."table"
+    join public.service_settings d on d.id
+    left join public.user_limits m on m.user_id = any (array[s.p_user])
+    left join public.uploads u on u.dataset_id = any (array[s.dataset_id]) and u."table" = s."table"
       and u.period_tag = s.period_tag and u.content_hash = s.content_hash);
 end $$;

@@ -2,12 +2,18 @@
 -- dataset share a version. p_calls: [{p_stage, p_user, …}]. Returns, in that order, {answer}, {error: {code,
 -- message, details, hint}} or {busy: true} (not done: another call of the group commits the same upload).
 --
+-- A handful of statements for all calls, planned as those of sediment.stage_uploads are.
+--
 -- Locks are taken in the order that all transactions keep: stages, ledger, quotas, schemas, partitions, datasets,
 -- queue; each kind sorted.
 create or replace function sediment.commit_uploads(p_calls jsonb)
 returns jsonb[]
 language plpgsql
 set search_path = ''
+set enable_seqscan = off
+set enable_indexonlyscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
 as $$
 declare
