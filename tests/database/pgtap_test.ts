@@ -26,7 +26,8 @@ Deno.test(
 );
 
 /** The files whose functions call pgmq; the rest has nothing to do with its version. */
-const queueFiles = /^(claim|commit|fail|request|lease|clockwork|dead_letters|messages|schema)/;
+const queueFiles =
+  /^(claim|commit|group|fail|request|lease|clockwork|dead_letters|messages|schema)/;
 
 async function runOld(t: Deno.TestContext, cluster: Cluster, pgmq: string): Promise<void> {
   await runAll(t, await cluster.newDatabase({ pgmq }), queueFiles);

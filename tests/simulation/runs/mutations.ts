@@ -67,12 +67,12 @@ export const mutations: Mutation[] = [
     seed: 97,
     edits: [{
       sqlFunction: "write_commits",
-      find: "where x.object_key = c.object_key and x.state = 'staged';",
-      replace: "where x.object_key = c.object_key;",
+      find: "where x.object_key = any (array[c.object_key]) and x.state = 'staged';",
+      replace: "where x.object_key = any (array[c.object_key]);",
     }, {
       sqlFunction: "lock_commit_calls",
-      find: "when s.state <> 'staged' and u.id is null then",
-      replace: "when s.state = 'stored' and u.id is null then",
+      find: "or s.state <> 'staged',",
+      replace: "or s.state = 'stored',",
     }],
   },
   {
