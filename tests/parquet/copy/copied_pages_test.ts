@@ -8,6 +8,7 @@ import { readColumnIndex, readOffsetIndex } from "../../../shared/parquet/page_i
 import { fileOfLevels } from "../core/level_pages.ts";
 import { mergeBytes, paths } from "../core/merge_bytes.ts";
 import { openDuckDb, rowsOf } from "../duckdb_rows.ts";
+import { fixtureBytes, hasFixtures } from "../fixtures.ts";
 import { mixedRows, rowsOfBytes, writeWithDuckDb } from "../sample_files.ts";
 import { withFooter } from "../with_footer.ts";
 import { copied } from "./copied.ts";
@@ -157,4 +158,30 @@ Deno.test("a chunk with a page that begins inside of a row gets no page index", 
   assert.deepEqual([...await rowsOfBytes(output)], [...await rowsOfBytes(file)]);
   const [{ metaData }] = footerOfBytes(output).metadata.rowGroups[0].columns;
   assert.deepEqual([...metaData!.statistics!.maxValue!], [4, 0, 0, 0]);
+});
+
+Deno.test({
+  name: "BYTE_STREAM_SPLIT of integers, which DuckDB does not read, is written anew and not copied",
+  ignore: !hasFixtures,
+  async fn() {
+    const { output } = await copied(fixtureBytes("byte_stream_split_extended.gzip.parquet"), 0);
+    const path = await Deno.makeTempFile({ suffix: ".parquet" });
+    const { connection, close } = await openDuckDb();
+    try {
+      await Deno.writeFile(path, output);
+      const types = ["int32", "int64", "flba5", "decimal", "float", "double", "float16"];
+      const same = types.map((type) =>
+        `${type}_plain is not distinct from ${type}_byte_stream_split`
+      );
+      const reader = await connection.runAndReadAll(
+        `select count(*)::int, count(*) filter (${same.join(" and ")})::int from '${path}'`,
+      );
+      const [[rows, equal]] = reader.getRows();
+      assert.equal(equal, rows);
+      assert.ok(Number(rows) > 0);
+    } finally {
+      close();
+      await Deno.remove(path);
+    }
+  },
 });
