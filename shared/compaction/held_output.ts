@@ -7,6 +7,9 @@ import { OutputBuffer } from "./output_buffer.ts";
 const wholePutBytes = 1024 * 1024;
 const sliceBytes = 256 * 1024;
 
+/** The content type of every output. */
+export const outputType = "application/vnd.apache.parquet";
+
 /** See the module's head. The planner bounds it, by the target size of files. */
 export class HeldOutput {
   readonly #store: Pick<ObjectStore, "put" | "putStream" | "head">;
@@ -38,9 +41,8 @@ export class HeldOutput {
   /** A key that is taken was taken by our own earlier try: run, token and ordinal are in it. */
   async put(): Promise<{ etag: string }> {
     const bytes = this.#buffer.bytes(), key = this.#key, signal = this.#signal;
-    const contentType = "application/vnd.apache.parquet";
     try {
-      const options = { contentType, upsert: false, signal };
+      const options = { contentType: outputType, upsert: false, signal };
       if (bytes.byteLength <= wholePutBytes) return await this.#store.put(key, bytes, options);
       const size = bytes.byteLength;
       return await this.#store.putStream(key, slicesOf(bytes), { ...options, size });

@@ -2,7 +2,7 @@
 import type { Sink } from "../parquet/merge_plan.ts";
 import type { RangeReader } from "../parquet/range_reader.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
-import { HeldOutput } from "./held_output.ts";
+import { HeldOutput, outputType } from "./held_output.ts";
 import type { StoredInput } from "./object_readers.ts";
 import { StreamedOutput } from "./streamed_output.ts";
 
@@ -40,5 +40,3 @@ export async function openOutput(
     ? new HeldOutput(store, key, expectedBytes, signal)
     : new StreamedOutput(key, upload, inputs);
 }
-
-const outputType = "application/vnd.apache.parquet";

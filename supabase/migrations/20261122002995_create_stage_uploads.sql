@@ -36,8 +36,7 @@ begin
         raise;
       end if;
       get stacked diagnostics v_detail = pg_exception_detail, v_hint = pg_exception_hint;
-      v_calls[v_call.n].outcome := jsonb_build_object('error', jsonb_build_object('code', sqlstate,
-        'message', sqlerrm, 'details', v_detail, 'hint', v_hint));
+      v_calls[v_call.n].outcome := sediment.failure(sqlerrm, substr(sqlstate, 3)::integer, v_detail, v_hint);
     end;
   end loop;
 

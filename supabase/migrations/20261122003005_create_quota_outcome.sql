@@ -20,6 +20,5 @@ exception when others then
   end if;
   delete from public.uploads u where u.id = p.stage;
   get stacked diagnostics v_detail = pg_exception_detail, v_hint = pg_exception_hint;
-  return jsonb_build_object('error', jsonb_build_object('code', sqlstate, 'message', sqlerrm, 'details', v_detail,
-    'hint', v_hint));
+  return sediment.failure(sqlerrm, substr(sqlstate, 3)::integer, v_detail, v_hint);
 end $$;
