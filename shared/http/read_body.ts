@@ -53,7 +53,7 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<Ui
   if (request.body === null) return new Uint8Array(0);
   const reader = request.body.getReader();
   const deadline = Date.now() + deadlineMs;
-  let buffer = new Uint8Array(Math.min(declared ?? 64 * 1024, maxBytes, firstBytes));
+  let buffer = new Uint8Array(0);
   let length = 0;
   while (true) {
     const wait = Math.min(stallMs, deadline - Date.now());
@@ -73,15 +73,22 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<Ui
       });
     }
     if (next.done) break;
-    const chunk = next.value;
+    const chunk = next.value as Uint8Array<ArrayBuffer>;
     if (length + chunk.byteLength > maxBytes) {
       await drain(reader);
       throw tooLong(declared, limits);
     }
+    if (length === 0 && isWhole(chunk, declared)) {
+      // Most bodies come in one piece, which then needs no copy.
+      buffer = chunk;
+      length = chunk.byteLength;
+      continue;
+    }
     if (length + chunk.byteLength > buffer.byteLength) {
-      const larger = new Uint8Array(
-        Math.min(maxBytes, Math.max(buffer.byteLength * 2, length + chunk.byteLength)),
-      );
+      const hint = length === 0
+        ? Math.min(declared ?? 64 * 1024, firstBytes)
+        : buffer.byteLength * 2;
+      const larger = new Uint8Array(Math.min(maxBytes, Math.max(hint, length + chunk.byteLength)));
       larger.set(buffer.subarray(0, length));
       buffer = larger;
     }
@@ -95,6 +102,11 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<Ui
     });
   }
   return buffer.byteLength === length ? buffer : buffer.subarray(0, length);
+}
+
+/** Whether a chunk is all of a body, and keeps hardly more memory than that. */
+function isWhole(chunk: Uint8Array, declared: number | undefined): boolean {
+  return chunk.byteLength === declared && chunk.byteLength * 2 >= chunk.buffer.byteLength;
 }
 
 /** Nothing is decompressed here; in silence its hash or its format would be called wrong. */

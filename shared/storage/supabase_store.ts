@@ -73,10 +73,10 @@ export function createSupabaseStore(options: SupabaseStoreOptions): ObjectStore 
     context: RequestContext,
     method: string,
     url: string,
-    init: { headers?: HeadersInit; body?: BodyInit } = {},
+    init: { headers?: Record<string, string>; body?: BodyInit } = {},
   ): Promise<Response> {
-    const headers = new Headers({ ...authorization });
-    new Headers(init.headers).forEach((value, name) => headers.set(name, value));
+    // Plain names: fetch makes its own Headers of them, and each further one costs as much as the rest of the call.
+    const headers = { ...authorization, ...init.headers };
     const response = await sendRequest(send, context, url, { method, headers, body: init.body });
     if (response.ok) return response;
     throw await errorOf(context, response);

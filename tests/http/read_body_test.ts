@@ -33,6 +33,23 @@ Deno.test("a body within the limit is returned byte for byte", async () => {
   assert.deepEqual([body[0], body[3], body[70_002], body[70_004]], [1, 2, 2, 3]);
 });
 
+Deno.test("a body in one piece is not copied, unless its piece keeps far more memory than it has bytes", async () => {
+  const whole = new Uint8Array(1000).fill(7);
+  const once = (piece: Uint8Array) =>
+    streamed(ReadableStream.from([piece]), { "content-length": String(piece.byteLength) });
+  assert.equal((await readBody(once(whole), { maxBytes: 2000 })).buffer, whole.buffer);
+  const small = await readBody(once(whole.subarray(10, 20)), { maxBytes: 2000 });
+  assert.deepEqual([...small], Array(10).fill(7));
+  assert.notEqual(small.buffer, whole.buffer);
+});
+
+Deno.test("a first piece as long as Content-Length says, with more behind it, is refused", async () => {
+  const request = streamed(chunks(100, 1), { "content-length": "100" });
+  const error = await refused(readBody(request, { maxBytes: 2000 }));
+  assert.equal(error.code, "invalid_request");
+  assert.equal(error.field, "content-length");
+});
+
 Deno.test("a body of exactly the limit is taken and one byte more is 413", async () => {
   const exact = await readBody(streamed(chunks(50, 50)), { maxBytes: 100 });
   assert.equal(exact.byteLength, 100);

@@ -55,9 +55,15 @@ export function createGateway(
   };
 }
 
-/** Deno's own request warns, once and on stderr, when an app asks for its signal, as Hono apps do. */
-function ownRequest({ url, method, headers, body }: Request): Request {
-  return new Request(url, { method, headers, body });
+/**
+ * The request with a signal of its own, which never fires: that of Deno's warns, once and on stderr, when an app asks
+ * for it, as Hono apps do. The request itself and not a copy, whose body would be read chunk by chunk.
+ */
+function ownRequest(request: Request): Request {
+  let signal: AbortSignal | undefined;
+  return Object.defineProperty(request, "signal", {
+    get: () => signal ??= new AbortController().signal,
+  });
 }
 
 function notFound(path: string): Response {

@@ -13,7 +13,7 @@ const hopByHop = [
 ];
 
 /**
- * Passes a request on to a server behind, streaming both bodies.
+ * Passes a request on to a server behind. Bodies are streamed, but for those that are smaller than a stream.
  *
  * @param target full URL there
  * @param authorization replaces what the client sent; undefined removes it
@@ -26,13 +26,15 @@ export async function proxy(
   const headers = forwardedHeaders(request.headers, authorization);
   const hasBody = request.method !== "GET" && request.method !== "HEAD" && request.body !== null;
   let response: Response;
+  let body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>> | null;
   try {
     response = await fetch(target, {
       method: request.method,
       headers,
-      body: hasBody ? request.body : undefined,
+      body: hasBody ? await bodyOf(request) : undefined,
       redirect: "manual",
     });
+    body = await bodyOf(response);
   } catch (error) {
     return Response.json({ message: `the service behind does not answer: ${error}` }, {
       status: 502,
@@ -40,7 +42,15 @@ export async function proxy(
   }
   const answer = new Headers(response.headers);
   for (const name of ["connection", "keep-alive", "transfer-encoding"]) answer.delete(name);
-  return new Response(response.body, { status: response.status, headers: answer });
+  return new Response(body, { status: response.status, headers: answer });
+}
+
+/** The body at once where its length says that it is small: a stream costs more than that. */
+function bodyOf(message: Request | Response) {
+  const declared = message.headers.get("content-length");
+  const small = declared !== null && Number(declared) <= 64 * 1024;
+  // without a body (HEAD, 204) it is no empty one
+  return small && message.body !== null ? message.bytes() : message.body;
 }
 
 /** The client's headers for the service behind: no connection headers, no API key, our Authorization. */
