@@ -1,6 +1,7 @@
 /** The composition of the functions: environment in, ports and helpers out. Only here are adapters named. */
 import { createClient } from "@supabase/supabase-js";
-import { createCatalog } from "../shared/catalog/catalog.ts";
+import { type Catalog, createCatalog } from "../shared/catalog/catalog.ts";
+import { connectCatalog, type ConnectedCatalog } from "../shared/catalog/connect_catalog.ts";
 import { groupUploads } from "../shared/catalog/group_uploads.ts";
 import { type Env, readEnv } from "../shared/env.ts";
 import { SedimentError } from "../shared/errors.ts";
@@ -25,6 +26,7 @@ export function createServices(
   parts: ReplacedPorts = {},
 ): Services {
   const env = readEnv(variables);
+  const { catalog, close } = parts.catalog ? kept(parts.catalog) : openCatalog(env);
   return {
     env,
     auth: createAuthenticator({
@@ -35,13 +37,26 @@ export function createServices(
         new URL(env.SUPABASE_JWKS_URL ?? `${env.SUPABASE_URL}/auth/v1/.well-known/jwks.json`),
     }),
     tokens: createTokenSigner(env.SEDIMENT_TOKEN_KEY ?? deriveTokenKey(env.secretKey)),
-    catalog: parts.catalog ??
-      groupUploads(createCatalog(createClient(env.SUPABASE_URL, env.secretKey, {
-        auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
-      }))),
+    catalog,
     store: parts.store ?? createStore(env),
     now: parts.now ?? (() => new Date()),
+    close,
   };
+}
+
+/** Uploads that come together go together, whichever way the catalog is reached. */
+function openCatalog(env: Env): ConnectedCatalog {
+  const opened = env.SEDIMENT_DATABASE_URL === undefined
+    ? kept(createCatalog(createClient(env.SUPABASE_URL, env.secretKey, {
+      auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+    })))
+    : connectCatalog(env.SEDIMENT_DATABASE_URL);
+  return { ...opened, catalog: groupUploads(opened.catalog) };
+}
+
+/** A catalog that holds no connection of its own. */
+function kept(catalog: Catalog): ConnectedCatalog {
+  return { catalog, close: () => Promise.resolve() };
 }
 
 function createStore(env: Env): ObjectStore {

@@ -12,6 +12,8 @@ import { mergePort } from "./merge_port.ts";
 /** Something that answers requests. */
 export interface App {
   fetch(request: Request): Promise<Response>;
+  /** Closes what is connected. */
+  close(): Promise<void>;
 }
 
 /**
@@ -42,6 +44,7 @@ export function createApp(
       const app = Object.hasOwn(apps, name) ? apps[name] : undefined;
       return await (app ?? nowhere).fetch(request);
     },
+    close: () => services.close(),
   };
 }
 

@@ -15,6 +15,8 @@ export interface Services {
   catalog: Catalog;
   store: ObjectStore;
   now(): Date;
+  /** Closes what is connected. Processes that end need it, isolates don't. */
+  close(): Promise<void>;
 }
 
 /** The bounds of a body that passes through a function. */

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { JSONWebKeySet } from "jose";
 import postgres from "postgres";
+import { swallowDriverWrites } from "../../shared/catalog/driver_errors.ts";
 import { authSchemaSql, createAuth } from "./auth.ts";
 import { loadFunctions, notServed } from "./functions_host.ts";
 import { createGateway } from "./gateway/gateway.ts";
@@ -9,7 +10,6 @@ import { listen } from "./gateway/listen.ts";
 import { createTokens } from "./gateway/tokens.ts";
 import { applyMigrations, beginPush, repositoryMigrations } from "./migrate.ts";
 import { cacheFolder } from "./parts/cache_folder.ts";
-import { swallowDriverWrites } from "./parts/driver_errors.ts";
 import { demandPlatform } from "./parts/platform.ts";
 import { isNewDatabase, startDatabase } from "./postgres/database.ts";
 import { startRest } from "./rest.ts";
@@ -39,6 +39,11 @@ export interface StackOptions {
   migrations?: boolean;
   /** Folder of the migrations. @default supabase/migrations */
   migrationsDir?: string;
+  /**
+   * How the functions reach the catalog: over a connection to PostgreSQL, or through PostgREST, which is what hosted
+   * functions do where SEDIMENT_DATABASE_URL is not set. @default postgres
+   */
+  catalog?: "postgres" | "postgrest";
   /** Added to the environment of the functions. */
   env?: Record<string, string>;
   /** Seconds between runs of the job sediment_tick, in place of its own schedule; may be a fraction. */
@@ -141,13 +146,16 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   });
   stack.defer(() => sql.end({ timeout: 2 }));
 
-  const functionsEnv = {
+  const functionsEnv: Record<string, string> = {
     SUPABASE_URL: front.url,
     SUPABASE_DB_URL: database.url("postgres"),
     SUPABASE_PUBLISHABLE_KEYS: JSON.stringify({ default: keys.publishable }),
     SUPABASE_SECRET_KEYS: JSON.stringify({ default: keys.secret, cron: keys.cron }),
     SUPABASE_JWKS: JSON.stringify(tokens.jwks),
     PUBLIC_URL: front.url,
+    ...(options.catalog === "postgrest" ? {} : {
+      SEDIMENT_DATABASE_URL: `${database.url("postgres")}?role=service_role&statement_timeout=8000`,
+    }),
     ...options.env,
   };
   // The CLI takes a second of another core, PostgREST waits for what it makes; the rest loads meanwhile.

@@ -67,6 +67,7 @@ export function httpWorld(options: HttpWorldOptions = {}) {
     catalog: catalog as unknown as Catalog,
     store,
     now: options.now ?? (() => new Date()),
+    close: () => Promise.resolve(),
   };
   return { services, catalog, store };
 }

@@ -84,6 +84,8 @@ if (import.meta.main) {
     tickSeconds: 0.5,
     cronSeconds: { sediment_sweep: 1, sediment_leases: 1 },
     env: options.env,
+    // The death below is at a request: each catalog call is to be one.
+    catalog: "postgrest",
   });
   const pids = Object.values(stack.pids);
   if (options.death !== undefined) {
