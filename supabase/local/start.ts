@@ -15,6 +15,7 @@ const usage = `deno task start [options]     the embedded Supabase, without Dock
   --no-cron       do not run the pg_cron and pg_net stand-ins
   --no-migrations do not apply supabase/migrations
   --no-functions  do not serve functions/main.ts
+  --catalog WAY   how the functions reach the catalog: postgres (default) or postgrest, as hosted by default
   --help
 
 Ends with Ctrl-C. Environment: POSTGREST_BIN (path of PostgREST), SEDIMENT_CACHE_DIR (where PostgreSQL is unpacked).`;
@@ -31,6 +32,7 @@ function readOptions() {
         cron: { type: "boolean", default: true },
         migrations: { type: "boolean", default: true },
         functions: { type: "boolean", default: true },
+        catalog: { type: "string", default: "postgres" },
         help: { type: "boolean", short: "h", default: false },
       },
       allowNegative: true,
@@ -39,7 +41,11 @@ function readOptions() {
     if (values.port.trim() === "" || !Number.isInteger(port) || port < 0 || port > 65_535) {
       throw new Error(`--port ${values.port} is not a port`);
     }
-    return { ...values, port };
+    const catalog = (["postgres", "postgrest"] as const).find((way) => way === values.catalog);
+    if (catalog === undefined) {
+      throw new Error(`--catalog ${values.catalog} is neither postgres nor postgrest`);
+    }
+    return { ...values, port, catalog };
   } catch (error) {
     console.error(`${(error as Error).message}\n\n${usage}`);
     Deno.exit(2);
@@ -74,6 +80,7 @@ try {
     cron: options.cron,
     migrations: options.migrations,
     functions: options.functions,
+    catalog: options.catalog,
     quiet: false,
   });
   console.log(options.json ? asJson(stack) : asTable(stack));
