@@ -15,12 +15,17 @@ let made = 0;
 
 /** 60 KB that nobody has sent before. */
 export function nextFile(): Uint8Array<ArrayBuffer> {
-  const bytes = template.slice();
-  const view = new DataView(bytes.buffer);
+  return renewed(template, 0);
+}
+
+/** A copy whose values, in the file that begins at an offset, are like no other's. */
+function renewed(bytes: Uint8Array<ArrayBuffer>, fileAt: number): Uint8Array<ArrayBuffer> {
+  const copy = bytes.slice();
+  const view = new DataView(copy.buffer);
   // Inside the first page's values, so that nothing else changes; the column has no bounds to break.
-  view.setUint32(valuesAt + 400, run, true);
-  view.setUint32(valuesAt + 404, ++made, true);
-  return bytes;
+  view.setUint32(fileAt + valuesAt + 400, run, true);
+  view.setUint32(fileAt + valuesAt + 404, ++made, true);
+  return copy;
 }
 
 function indexOf(bytes: Uint8Array, part: Uint8Array): number {
@@ -30,12 +35,14 @@ function indexOf(bytes: Uint8Array, part: Uint8Array): number {
   throw new Error("the template's values are not where they should be");
 }
 
-/** A multipart body made by hand: encoding is the client's work, not what is measured. */
 export const boundary = "sediment-bench";
-const encoder = new TextEncoder();
 
-/** The body of a one-request upload. */
-export function multipart(datasetId: string, file: Uint8Array): Uint8Array<ArrayBuffer> {
+/**
+ * The bodies of a dataset's one-request uploads, each with a file that nobody has sent before. Made once, by hand, and
+ * copied as often as a plain PUT's: encoding is the client's work, not what is measured.
+ */
+export function multipartBodies(datasetId: string): () => Uint8Array<ArrayBuffer> {
+  const encoder = new TextEncoder();
   const metadata = JSON.stringify({ dataset_id: datasetId, table: "bench", period_tag: "0" });
   const head = encoder.encode(
     `--${boundary}\r\ncontent-disposition: form-data; name="metadata"\r\n\r\n${metadata}\r\n` +
@@ -43,9 +50,9 @@ export function multipart(datasetId: string, file: Uint8Array): Uint8Array<Array
       `content-type: application/octet-stream\r\n\r\n`,
   );
   const tail = encoder.encode(`\r\n--${boundary}--\r\n`);
-  const body = new Uint8Array(head.length + file.length + tail.length);
+  const body = new Uint8Array(head.length + template.length + tail.length);
   body.set(head);
-  body.set(file, head.length);
-  body.set(tail, head.length + file.length);
-  return body;
+  body.set(template, head.length);
+  body.set(tail, head.length + template.length);
+  return () => renewed(body, head.length);
 }

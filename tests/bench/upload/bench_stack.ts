@@ -1,0 +1,49 @@
+/** The embedded stack as a process of its own, which is what `deno task bench upload` loads. */
+import { fileURLToPath } from "node:url";
+
+/** How the functions of the stack reach the catalog. */
+export type CatalogWay = "postgres" | "postgrest";
+
+/** Where a stack is, and its process. */
+export interface Address {
+  url: string;
+  publishableKey: string;
+  secretKey: string;
+  pid: number;
+}
+
+const start = fileURLToPath(new URL("../../../supabase/local/start.ts", import.meta.url));
+
+/** Starts a new stack, gives its address to an action and removes it. */
+export async function withStack(
+  catalog: CatalogWay,
+  action: (stack: Address) => Promise<void>,
+): Promise<void> {
+  const stateDir = await Deno.makeTempDir({ prefix: "sediment-bench-" });
+  // PostgreSQL runs as another user when this one is root.
+  await Deno.chmod(stateDir, 0o711);
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "-A", start, "--state", stateDir, "--port", "0", "--json", "--no-cron"],
+      ...["--catalog", catalog],
+    ],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const output = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  try {
+    let text = "";
+    while (!text.includes("\n")) {
+      const { value, done } = await output.read();
+      if (done) throw new Error("the stack did not start");
+      text += value;
+    }
+    await action(JSON.parse(text));
+  } finally {
+    child.kill("SIGINT");
+    await child.status;
+    await output.cancel();
+    await Deno.remove(stateDir, { recursive: true });
+  }
+}
