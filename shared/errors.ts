@@ -52,6 +52,7 @@ export const errorKinds = {
   // readers
   version_gone: { status: 410, title: "That version is no longer kept" },
   version_unknown: { status: 404, title: "That version does not exist" },
+  precondition_failed: { status: 412, title: "The file is not the one that If-Match names" },
   range_not_satisfiable: { status: 416, title: "The range is outside of the file" },
   // runs
   run_not_found: { status: 404, title: "There is no such run" },

@@ -27,6 +27,7 @@ export async function serveContent(
     "content-type": "application/vnd.apache.parquet",
     etag,
   });
+  demandTag(request.headers.get("if-match"), etag);
   if (tagMatches(request.headers.get("if-none-match"), etag)) {
     return new Response(null, { status: 304, headers });
   }
@@ -80,6 +81,16 @@ async function fileOf(services: Services, request: Request, id: string): Promise
     start: file.start_byte,
     length: file.byte_length,
   };
+}
+
+/** RFC 9110 section 13.1.1, whose comparison is strong: W/ matches nothing. */
+function demandTag(header: string | null, etag: string): void {
+  if (header === null || header.trim() === "*") return;
+  if (header.split(",").some((tag) => tag.trim() === etag)) return;
+  throw new SedimentError("precondition_failed", `The file's ETag is ${etag}`, {
+    field: "if-match",
+    expected: etag,
+  });
 }
 
 function tagMatches(header: string | null, etag: string): boolean {

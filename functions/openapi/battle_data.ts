@@ -133,6 +133,7 @@ export const battleDataRoutes: RouteDescription[] = [
     summary: "A data file's bytes, with Range; by a signed URL, or as its owner",
     access: "token",
     headers: {
+      "if-match": "An ETag.",
       "if-none-match": "An ETag.",
       ...(method === "get" ? { range: "bytes=…, one range.", "if-range": "An ETag." } : {}),
     },
@@ -144,6 +145,7 @@ export const battleDataRoutes: RouteDescription[] = [
     problems: [
       "unauthenticated",
       ...reading,
+      "precondition_failed",
       ...(method === "get" ? ["range_not_satisfiable"] as const : []),
     ],
   })),

@@ -240,6 +240,25 @@ Deno.test("a slice is a Parquet file of its own, read by whoever has its URL", a
   assert.equal(beyond.headers.get("access-control-allow-origin"), "*");
 });
 
+Deno.test("If-Match asks for one file: its ETag or * is served, another or a weak one is 412", async () => {
+  const { app, bearer, twoSlices } = await world();
+  const { a } = await twoSlices();
+  const { body } = await send(app, "GET", `/battle-data/latest?dataset_id=${dataset}`, {
+    headers: await bearer(),
+  });
+  const [{ url }] = body.files;
+  const get = (headers: Record<string, string>) => send(app, "GET", url, { headers });
+  const etag = (await get({})).headers.get("etag")!;
+  for (const match of [etag, `"other", ${etag}`, "*"]) {
+    const taken = await get({ "if-match": match, range: "bytes=0-3" });
+    assert.deepEqual([taken.status, taken.bytes], [206, a.slice(0, 4)], match);
+  }
+  for (const match of ['"other"', `W/${etag}`]) {
+    const refused = await get({ "if-match": match, "if-none-match": etag });
+    assert.deepEqual([refused.status, refused.body.code], [412, "precondition_failed"], match);
+  }
+});
+
 Deno.test("a content URL is good for its file only and not for ever", async () => {
   let now = new Date();
   const { app, bearer, twoSlices } = await world({ now: () => now });
