@@ -62,7 +62,7 @@ export async function bundleFunction(name: string, folder: string): Promise<Bund
       name: "node-builtins",
       setup(plugin) {
         const bare =
-          /^(assert|buffer|crypto|events|fs|fs\/promises|http|https|module|net|os|path|process|stream|string_decoder|timers|tls|url|util|worker_threads|zlib)$/;
+          /^(assert|buffer|crypto|events|fs|fs\/promises|http|https|module|net|os|path|perf_hooks|process|stream|string_decoder|timers|tls|url|util|worker_threads|zlib)$/;
         plugin.onResolve(
           { filter: bare },
           (args) => ({ path: `node:${args.path}`, external: true }),
