@@ -46,12 +46,13 @@ export function createServices(
 
 /** Uploads that come together go together, whichever way the catalog is reached. */
 function openCatalog(env: Env): ConnectedCatalog {
-  const opened = env.SEDIMENT_DATABASE_URL === undefined
-    ? kept(createCatalog(createClient(env.SUPABASE_URL, env.secretKey, {
-      auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
-    })))
-    : connectCatalog(env.SEDIMENT_DATABASE_URL);
-  return { ...opened, catalog: groupUploads(opened.catalog) };
+  if (env.SEDIMENT_DATABASE_URL !== undefined) {
+    const { catalog, close } = connectCatalog(env.SEDIMENT_DATABASE_URL);
+    return { catalog: groupUploads(catalog, { mixed: false }), close };
+  }
+  return kept(groupUploads(createCatalog(createClient(env.SUPABASE_URL, env.secretKey, {
+    auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+  }))));
 }
 
 /** A catalog that holds no connection of its own. */

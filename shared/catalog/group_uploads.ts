@@ -28,6 +28,11 @@ export interface GroupOptions {
    * nobody for longer. @default 50
    */
   maxWaitMs?: number;
+  /**
+   * Whether stages and commits share a group. They should where a call's way costs more than its statements; where it
+   * does not, a group of one kind pays for one kind's statements only, and the kinds take turns. @default true
+   */
+  mixed?: boolean;
 }
 
 type Method = "stageUpload" | "commitUpload";
@@ -45,8 +50,8 @@ interface Call {
 
 /** The same catalog, whose uploads are grouped. Each call answers and throws as it does alone. */
 export function groupUploads(catalog: Catalog, options: GroupOptions = {}): Catalog {
-  const { maxCalls = 32, maxFiles = 64, maxWaitMs = 50 } = options;
-  const waiting: Call[] = [];
+  const { maxCalls = 32, maxFiles = 64, maxWaitMs = 50, mixed = true } = options;
+  let waiting: Call[] = [];
   let flying = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -57,24 +62,31 @@ export function groupUploads(catalog: Catalog, options: GroupOptions = {}): Cata
       if (files > maxFiles) return void deliverAlone(call);
       waiting.push(call);
       if (flying === 0) flush();
-      else timer ??= setTimeout(flush, maxWaitMs);
+      else timer ??= setTimeout(flushAll, maxWaitMs);
     });
   }
 
-  /** Sends what waits, in one group or several. */
+  /** Sends a group: from the call that has waited longest on, only calls like that one unless they are mixed. */
   function flush(): void {
+    const group: Call[] = [];
+    let files = 0;
+    let full = false;
+    waiting = waiting.filter((call) => {
+      const fitting = mixed || group.length === 0 || call.method === group[0].method;
+      full ||= fitting && group.length > 0 &&
+        (group.length === maxCalls || files + call.files > maxFiles);
+      if (!fitting || full) return true;
+      files += call.files;
+      group.push(call);
+      return false;
+    });
     clearTimeout(timer);
-    timer = undefined;
-    while (waiting.length > 0) {
-      let files = 0;
-      let count = 0;
-      while (count < waiting.length && count < maxCalls) {
-        files += waiting[count].files;
-        if (count > 0 && files > maxFiles) break;
-        count++;
-      }
-      void fly(waiting.splice(0, count));
-    }
+    timer = waiting.length > 0 ? setTimeout(flushAll, maxWaitMs) : undefined;
+    if (group.length > 0) void fly(group);
+  }
+
+  function flushAll(): void {
+    while (waiting.length > 0) flush();
   }
 
   async function fly(calls: Call[]): Promise<void> {

@@ -196,6 +196,22 @@ Deno.test("a group holds so many calls and data files; a call with more files go
   await Promise.all(calls);
 });
 
+Deno.test("where kinds are not mixed, they take turns by who has waited longest", async () => {
+  const { grouped, sent, release } = recording();
+  const catalog = grouped({ mixed: false, maxCalls: 2 });
+  const calls = [
+    catalog.stageUpload(stageArgs("first")),
+    catalog.commitUpload(commitArgs("a")),
+    catalog.stageUpload(stageArgs("x")),
+    catalog.commitUpload(commitArgs("b")),
+    catalog.commitUpload(commitArgs("c")),
+    catalog.stageUpload(stageArgs("y")),
+  ];
+  await release();
+  assert.deepEqual(sent, ["first", ["a", "b"], ["x", "y"], "c"]);
+  await Promise.all(calls);
+});
+
 Deno.test("a call that was stopped while it waited is not sent", async () => {
   const { grouped, sent, release } = recording();
   const catalog = grouped();
