@@ -78,9 +78,18 @@ export function catalogOver(transport: CatalogTransport): Catalog {
 export function sqlArguments(args: object): Record<string, unknown> {
   const sqlArgs: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(args)) {
-    if (value !== undefined) sqlArgs[`p_${snake(name)}`] = value;
+    if (value !== undefined) sqlArgs[sqlArgument(name)] = value;
   }
   return sqlArgs;
+}
+
+/** Each argument's name is made once: uploads come with a dozen, hundreds of times a second. */
+const argumentNames = new Map<string, string>();
+
+function sqlArgument(name: string): string {
+  let known = argumentNames.get(name);
+  if (known === undefined) argumentNames.set(name, known = `p_${snake(name)}`);
+  return known;
 }
 
 /** The SQL function of a method. */
