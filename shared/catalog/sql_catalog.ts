@@ -1,7 +1,7 @@
 /** The catalog over a PostgreSQL client that the caller has opened: simulation, tests, tools. */
 import type { Sql } from "postgres";
 import { SedimentError } from "../errors.ts";
-import { type CallOptions, type Catalog, catalogOver } from "./catalog_methods.ts";
+import { type Catalog, catalogOver } from "./catalog_methods.ts";
 import { sqlError, type SqlErrorFields } from "./sql_error.ts";
 
 /** The part of a postgres.js client, or of a transaction of one, that is used. */
@@ -12,8 +12,14 @@ export type SqlClient = Pick<Sql, "unsafe">;
  * @throws (from the methods) as createCatalog's
  */
 export function createSqlCatalog(sql: SqlClient): Catalog {
-  return catalogOver((functionName, args, options) =>
-    callFunction(sql, functionName, args, options)
+  return catalogOver((functionName, args, { signal }) =>
+    unlessAborted(functionName, signal, async () => {
+      try {
+        return await queryFunction(sql, functionName, args);
+      } catch (error) {
+        throw sqlError(error as SqlErrorFields, functionName);
+      }
+    })
   );
 }
 
@@ -21,36 +27,49 @@ export function createSqlCatalog(sql: SqlClient): Catalog {
  * Calls one SQL function of the schema public.
  *
  * @param args by the names that the function gives them
+ * @param prepare whether the server keeps the statement, which spares a way there and back at the next call
  * @returns the function's jsonb
- * @throws SedimentError as {@link sqlError} tells; `aborted`
+ * @throws what the driver throws
  */
-export async function callFunction(
+export async function queryFunction(
   sql: SqlClient,
   functionName: string,
   args: Record<string, unknown>,
-  { signal }: CallOptions = {},
+  prepare = true,
 ): Promise<unknown> {
-  if (signal?.aborted) throw new SedimentError("aborted", `${functionName} was stopped`);
   const names = Object.keys(args);
   // names come from our own types; PostgreSQL tells the driver each argument's type
   const list = names.map((name, index) => `${name} => $${index + 1}`).join(", ");
-  const query = sql.unsafe(
+  const [row] = await sql.unsafe(
     `select public.${functionName}(${list}) as answer`,
     // deno-lint-ignore no-explicit-any -- postgres.js types jsonb and array parameters too narrowly
     names.map((name) => args[name]) as any[],
-    { prepare: true },
+    { prepare },
   );
-  const cancel = () => query.cancel();
-  signal?.addEventListener("abort", cancel, { once: true });
+  return row.answer;
+}
+
+/**
+ * Stops waiting when the signal aborts. The server is not asked to cancel: its word for that names a connection and
+ * no query, so it may hit another's; and the driver leaves its failure to nobody.
+ *
+ * @throws SedimentError `aborted`; what the work throws
+ */
+export async function unlessAborted<T>(
+  functionName: string,
+  signal: AbortSignal | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
+  if (signal === undefined) return await work();
+  const stopped = () =>
+    new SedimentError("aborted", `${functionName} was stopped`, { cause: signal.reason });
+  if (signal.aborted) throw stopped();
+  const { promise, reject } = Promise.withResolvers<never>();
+  const stop = () => reject(stopped());
+  signal.addEventListener("abort", stop, { once: true });
   try {
-    const [row] = await query;
-    return row.answer;
-  } catch (error) {
-    if (signal?.aborted) {
-      throw new SedimentError("aborted", `${functionName} was stopped`, { cause: error });
-    }
-    throw sqlError(error as SqlErrorFields, functionName);
+    return await Promise.race([work(), promise]);
   } finally {
-    signal?.removeEventListener("abort", cancel);
+    signal.removeEventListener("abort", stop);
   }
 }

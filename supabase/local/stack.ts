@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { JSONWebKeySet } from "jose";
 import postgres from "postgres";
-import { swallowDriverWrites } from "../../shared/catalog/driver_errors.ts";
+import { swallowDriverWrites } from "./parts/driver_errors.ts";
 import { authSchemaSql, createAuth } from "./auth.ts";
 import { loadFunctions, notServed } from "./functions_host.ts";
 import { createGateway } from "./gateway/gateway.ts";
