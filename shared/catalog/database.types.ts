@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape 27e2cf74a0b43d4d734affc9032f6548c7f935c04d8a764e709fd359b930da26
+// shape 023d31e708e89ffcd6a7b0a94d056ceb1d6168913ee4e4c9913988291c31f651
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -330,19 +330,7 @@ isOneToOne: false
                     "answer"?: Json | null,"content_hash"?: string,"created_at"?: string,"dataset_id"?: string,"id"?: string,"object_key"?: string,"offsets_digest"?: string,"period_tag"?: string,"size"?: number,"table"?: string,"user_id"?: string
                   }
                   Relationships: [
-                    {
-      foreignKeyName: "uploads_dataset_id_fkey"
-      columns: ["dataset_id"]
-isOneToOne: false
-      referencedRelation: "dataset_status"
-      referencedColumns: ["id"]
-    },{
-      foreignKeyName: "uploads_dataset_id_fkey"
-      columns: ["dataset_id"]
-isOneToOne: false
-      referencedRelation: "datasets"
-      referencedColumns: ["id"]
-    }
+                    
                   ]
                 },"user_limits": {
                   Row: {

@@ -2,7 +2,9 @@
 -- content_hash), and whoever sends it again gets the first answer, for ever.
 create table if not exists public.uploads (
   id uuid primary key,
-  dataset_id uuid not null references public.datasets (id),
+  -- no reference: the transaction that acknowledges locks a partition of it, whose reference holds it, and here each
+  -- upload would be checked twice, since its row is written without its answer first
+  dataset_id uuid not null,
   "table" text not null,
   period_tag text not null,
   content_hash text not null,
