@@ -14,9 +14,10 @@ end $$;
 
 -- Moves the version counters and the totals of datasets, one change each, and takes the dataset rows' locks, in
 -- order, which order the commits of a dataset: call it after the partitions' locks and before the queue. Where the
--- clock went backwards committed_at goes on by a microsecond.
-create or replace function sediment.next_versions(p_changes sediment.dataset_change[])
-returns setof public.dataset_versions
+-- clock went backwards committed_at goes on by a microsecond. Returns the versions that came to be.
+create or replace function sediment.next_versions(
+  p_changes sediment.dataset_change[], out versions public.dataset_versions[]
+)
 language plpgsql
 set search_path = ''
 set enable_seqscan = off
@@ -32,7 +33,6 @@ begin
     order by c.dataset_id
     for no key update of d;
   end if;
-  return query
   with moved as (
     update public.datasets d
     set version = d.version + 1,
@@ -49,8 +49,12 @@ begin
     from unnest(p_changes) as c
     where d.id = any (array[c.dataset_id])
     returning d.id, d.version, d.version_committed_at
+  ), kept as (
+    insert into public.dataset_versions (dataset_id, version, committed_at)
+    select m.id, m.version, m.version_committed_at from moved m
+    returning *
   )
-  insert into public.dataset_versions (dataset_id, version, committed_at)
-  select m.id, m.version, m.version_committed_at from moved m
-  returning *;
+  select array_agg(row(k.dataset_id, k.version, k.committed_at)::public.dataset_versions)
+  into strict versions
+  from kept k;
 end $$;

@@ -26,11 +26,15 @@ do $$ begin
 exception when duplicate_object then null;
 end $$;
 
--- A data file that such a call brings.
+-- A data file that such a call brings, with what it has of the call.
 do $$ begin
   create type sediment.commit_file as (
     n integer,
     dataset_id uuid,
+    stage uuid,
+    user_id uuid,
+    object_key text,
+    etag text,
     ordinal integer,
     "table" text,
     period_tag text,
@@ -48,12 +52,18 @@ do $$ begin
 exception when duplicate_object then null;
 end $$;
 
--- A partition whose demand they raise, and the run that will see it.
+-- What they bring to a partition, whose demand they raise, and the run that will see it.
 do $$ begin
-  create type sediment.partition_run as (
+  create type sediment.partition_change as (
     dataset_id uuid,
     "table" text,
     period_tag text,
+    -- its files are those from here to there, from 1, of the list that is sorted by partition
+    first_file integer,
+    last_file integer,
+    bytes bigint,
+    -- the calls that they are of
+    calls integer[],
     run_id uuid
   );
 exception when duplicate_object then null;

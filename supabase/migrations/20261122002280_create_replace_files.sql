@@ -50,10 +50,10 @@ begin
       format('a file between upload %s and %s is not among the inputs', v_in.seq_min, v_in.seq_max));
   end if;
 
-  select * into strict v_version from sediment.next_versions(array[row(p.dataset_id,
+  v_version := (sediment.next_versions(array[row(p.dataset_id,
     case when p_output is null then 0 else 1 end - v_in.files, coalesce(v_out.size, 0) - v_in.bytes,
     coalesce(v_out.row_count, 0) - v_in.rows, coalesce(v_out.uncompressed_bytes, 0) - v_in.uncompressed,
-    coalesce(v_out.etag, ''))::sediment.dataset_change]);
+    coalesce(v_out.etag, ''))::sediment.dataset_change]))[1];
 
   update public.battle_files f set removed_version = v_version.version
   where f.id = any (p_inputs) and f.removed_version is null;

@@ -1,5 +1,6 @@
--- The data files of calls that hold and are not known yet, and what is wrong with them: {n: detail}, null for nothing.
--- The function that inspected the bytes has checked more; this is what the catalog itself relies on.
+-- The data files of calls that hold and are not known yet, sorted by partition, then call and ordinal, and what is
+-- wrong with them: {n: detail}, null for nothing. The function that inspected the bytes has checked more; this is what
+-- the catalog itself relies on.
 -- Materialized before anything is sorted: else each row to be sorted carries the list that it is from.
 create or replace function sediment.read_commit_files(
   p_calls sediment.commit_call[], out files sediment.commit_file[], out wrong jsonb
@@ -10,10 +11,10 @@ set plan_cache_mode = force_generic_plan
 as $$
 begin
   with read as materialized (
-    select c.n, f.ordinal,
-      row(c.n, c.dataset_id, f.ordinal, f."table", f.period_tag, f.start_byte, f.byte_length, f.row_count,
-        f.row_group_count, f.uncompressed_bytes, f.value_count, f.merge_facts, f.schema_fingerprint, f.schema,
-        f.stats)::sediment.commit_file as file,
+    select c.n, c.dataset_id, f.ordinal, f."table", f.period_tag,
+      row(c.n, c.dataset_id, c.stage, c.user_id, c.object_key, c.etag, f.ordinal, f."table", f.period_tag,
+        f.start_byte, f.byte_length, f.row_count, f.row_group_count, f.uncompressed_bytes, f.value_count,
+        f.merge_facts, f.schema_fingerprint, f.schema, f.stats)::sediment.commit_file as file,
       case
         when t.list is null then 'p_files is not an array of 1 to 10000 data files'
         when (f.ordinal >= 0 and f."table" ~ '^[A-Za-z0-9_-]{1,64}$' and f.period_tag ~ '^[A-Za-z0-9_-]{1,64}$'
@@ -33,12 +34,13 @@ begin
       value_count bigint, merge_facts jsonb, schema_fingerprint text, schema jsonb, stats jsonb) on true
     where c.outcome is null and not c.known
   )
-  select array_agg(x.file order by x.n, x.ordinal) filter (where x.ordinal is not null),
-    jsonb_object_agg(x.n, x.detail) filter (where x.detail is not null)
+  select array_agg(x.file order by x.dataset_id, x."table", x.period_tag, x.n, x.ordinal)
+      filter (where x.ordinal is not null),
+    jsonb_object_agg(x.n, x.wrong) filter (where x.wrong is not null)
   into strict files, wrong
   from (
-    select r.n, r.ordinal, r.file, coalesce(r.detail, case when count(*) over (partition by r.n, r.ordinal) > 1
-      then 'two data files have the same ordinal' end) as detail
+    select r.*, coalesce(r.detail, case when count(*) over (partition by r.n, r.ordinal) > 1
+      then 'two data files have the same ordinal' end) as wrong
     from read r
   ) x;
 end $$;

@@ -1,6 +1,7 @@
--- Writes what calls of commit_upload bring, once their identities are in the ledger: schemas, data files, objects staged
--- → stored, versions, debt and demand of the partitions, run rows and queue messages; and the ledger's answers.
--- The uploads of one dataset that are committed together appear in one version. Returns {n: answer}.
+-- Writes what calls of commit_upload bring, once their identities are in the ledger: schemas, data files, objects
+-- staged → stored, versions, debt and demand of the partitions, run rows and queue messages; and the ledger's answers.
+-- The uploads of one dataset that are committed together appear in one version. p_files is as
+-- sediment.read_commit_files sorts it. Returns {n: answer}.
 create or replace function sediment.write_commits(p_calls sediment.commit_call[], p_files sediment.commit_file[])
 returns jsonb
 language plpgsql
@@ -9,36 +10,89 @@ set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_now timestamptz := clock_timestamp();
+  v_parts sediment.partition_change[];
+  v_seqs bigint[]; -- of each file, in the order of p_files
+  v_changes sediment.dataset_change[];
+  v_new_schemas boolean;
+  v_new_parts boolean;
   v_delay integer;
   v_versions public.dataset_versions[];
-  v_files jsonb;
-  v_runs sediment.partition_run[];
   v_answers jsonb;
 begin
-  perform sediment.keep_schemas(array_agg(f.schema_fingerprint), array_agg(f.schema)) from unnest(p_files) as f;
+  -- What is known already is asked for once: schemas and partitions are never deleted.
+  with parts as materialized (
+    select f.dataset_id, f."table", f.period_tag, min(f.ordinality)::integer as first_file,
+      max(f.ordinality)::integer as last_file, sum(f.byte_length)::bigint as bytes, sum(f.row_count) as rows,
+      sum(f.uncompressed_bytes) as uncompressed, array_agg(distinct f.n) as calls,
+      bool_or(k.fingerprint is null) as new_schemas
+    from unnest(p_files) with ordinality as f
+    left join public.file_schemas k on k.fingerprint = any (array[f.schema_fingerprint])
+    group by f.dataset_id, f."table", f.period_tag
+  )
+  select array_agg(row(p.dataset_id, p."table", p.period_tag, p.first_file, p.last_file, p.bytes, p.calls,
+      null)::sediment.partition_change order by p.first_file),
+    bool_or(x.dataset_id is null), bool_or(p.new_schemas),
+    (select array_agg(row(t.dataset_id, t.files, t.bytes, t.rows, t.uncompressed, null)::sediment.dataset_change)
+      from (
+        select d.dataset_id, sum(d.last_file - d.first_file + 1) as files, sum(d.bytes) as bytes, sum(d.rows) as rows,
+          sum(d.uncompressed) as uncompressed
+        from parts d group by d.dataset_id
+      ) t),
+    (select s.realtime_delay_seconds from public.service_settings s where s.id)
+  into strict v_parts, v_new_parts, v_new_schemas, v_changes, v_delay
+  from parts p
+  left join public.partitions x
+    on x.dataset_id = any (array[p.dataset_id]) and x."table" = p."table" and x.period_tag = p.period_tag;
 
-  -- Partitions, sorted by key: made when absent, then locked in a statement of their own.
-  insert into public.partitions (dataset_id, "table", period_tag)
-  select distinct f.dataset_id, f."table", f.period_tag from unnest(p_files) as f
-  -- an insert would wait for whoever updates the row that is there
-  where not exists (select 1 from public.partitions x
-    where x.dataset_id = any (array[f.dataset_id]) and x."table" = f."table" and x.period_tag = f.period_tag)
-  order by 1, 2, 3
-  on conflict (dataset_id, "table", period_tag) do nothing;
+  if v_new_schemas then
+    perform sediment.keep_schemas(array_agg(f.schema_fingerprint), array_agg(f.schema)) from unnest(p_files) as f;
+  end if;
 
-  perform 1 from (select distinct s.dataset_id, s."table", s.period_tag from unnest(p_files) as s) f
-  join public.partitions x
-    on x.dataset_id = any (array[f.dataset_id]) and x."table" = f."table" and x.period_tag = f.period_tag
-  order by f.dataset_id, f."table", f.period_tag
-  for no key update of x;
+  -- Partitions, sorted by key: made when absent, then locked; more than one in a statement before their update,
+  -- as sediment.next_versions locks datasets.
+  if v_new_parts then
+    insert into public.partitions (dataset_id, "table", period_tag)
+    select f.dataset_id, f."table", f.period_tag from unnest(v_parts) as f
+    -- an insert would wait for whoever updates the row that is there
+    where not exists (select 1 from public.partitions x
+      where x.dataset_id = any (array[f.dataset_id]) and x."table" = f."table" and x.period_tag = f.period_tag)
+    order by 1, 2, 3
+    on conflict (dataset_id, "table", period_tag) do nothing;
+  end if;
+  if cardinality(v_parts) > 1 then
+    perform 1 from unnest(v_parts) as f
+    join public.partitions x
+      on x.dataset_id = any (array[f.dataset_id]) and x."table" = f."table" and x.period_tag = f.period_tag
+    order by f.dataset_id, f."table", f.period_tag
+    for no key update of x;
+  end if;
+  with raised as (
+    update public.partitions x
+    set debt_files = x.debt_files + f.last_file - f.first_file + 1, debt_bytes = x.debt_bytes + f.bytes,
+      debt_oldest = coalesce(x.debt_oldest, v_now), demand_seq = x.demand_seq + cardinality(f.calls),
+      last_seq = x.last_seq + f.last_file - f.first_file + 1
+    from unnest(v_parts) as f
+    where x.dataset_id = any (array[f.dataset_id]) and x."table" = f."table" and x.period_tag = f.period_tag
+    returning f.first_file, f.last_file, x.last_seq,
+      row(f.dataset_id, f."table", f.period_tag, f.first_file, f.last_file, f.bytes, f.calls,
+        -- wake_partition would find a message that waits, of this priority or a higher one, and early enough
+        case when x.lease_expires_at is null and x.ready_at <= v_now + make_interval(secs => v_delay)
+          and x.queue in ('realtime', 'manual') then x.run_id end)::sediment.partition_change as part
+  )
+  select array_agg(r.part order by r.first_file),
+    (select array_agg(s.last_seq - s.last_file + g.nth order by g.nth)
+      from raised s cross join lateral generate_series(s.first_file, s.last_file) as g(nth))
+  into strict v_parts, v_seqs
+  from raised r;
 
-  select array_agg(v) into strict v_versions from sediment.next_versions((
-    select array_agg(row(t.dataset_id, t.files, t.bytes, t.rows, t.uncompressed, null)::sediment.dataset_change)
-    from (
-      select f.dataset_id, count(*) as files, sum(f.byte_length) as bytes, sum(f.row_count) as rows,
-        sum(f.uncompressed_bytes) as uncompressed
-      from unnest(p_files) as f group by f.dataset_id
-    ) t)) as v;
+  v_versions := sediment.next_versions(v_changes);
+
+  for i in 1 .. cardinality(v_parts) loop
+    if v_parts[i].run_id is null then
+      v_parts[i].run_id := sediment.wake_partition(v_parts[i].dataset_id, v_parts[i]."table", v_parts[i].period_tag,
+        'realtime', 'upload', v_delay);
+    end if;
+  end loop;
 
   update public.objects x
   set state = 'stored', size = c.object_size, etag = c.etag, expires_at = null, updated_at = v_now
@@ -53,77 +107,31 @@ begin
     insert into public.battle_files (dataset_id, "table", period_tag, upload_id, ordinal, object_key, start_byte,
       byte_length, etag, level, seq_min, seq_max, row_count, row_group_count, uncompressed_bytes,
       value_count, merge_facts, schema_fingerprint, stats, added_version, uploaded_by, uploaded_at)
-    select f.dataset_id, f."table", f.period_tag, c.stage, f.ordinal, c.object_key, f.start_byte,
-      f.byte_length, c.etag, 0, f.seq, f.seq, f.row_count, f.row_group_count, f.uncompressed_bytes,
-      f.value_count, f.merge_facts, f.schema_fingerprint, f.stats, v.version, c.user_id, v_now
-    from (
-      select s.*, x.last_seq
-        + row_number() over (partition by s.dataset_id, s."table", s.period_tag order by s.n, s.ordinal) as seq
-      from unnest(p_files) as s
-      join public.partitions x
-        on x.dataset_id = any (array[s.dataset_id]) and x."table" = s."table" and x.period_tag = s.period_tag
-    ) f
-    join unnest(p_calls) as c on c.n = f.n
-    join unnest(v_versions) as v on v.dataset_id = f.dataset_id
-    order by f.n, f.ordinal
+    select f.dataset_id, f."table", f.period_tag, f.stage, f.ordinal, f.object_key, f.start_byte,
+      f.byte_length, f.etag, 0, v_seqs[f.ordinality], v_seqs[f.ordinality], f.row_count, f.row_group_count,
+      f.uncompressed_bytes, f.value_count, f.merge_facts, f.schema_fingerprint, f.stats,
+      (select v.version from unnest(v_versions) as v where v.dataset_id = f.dataset_id), f.user_id, v_now
+    from unnest(p_files) with ordinality as f
     returning id, upload_id, "table", period_tag, ordinal, row_count
-  )
-  select jsonb_object_agg(t.upload_id, t.files) into strict v_files from (
-    select i.upload_id, jsonb_agg(jsonb_build_object('id', i.id, 'table', i."table", 'period_tag', i.period_tag,
-      'ordinal', i.ordinal, 'row_count', i.row_count) order by i.ordinal) as files
-    from inserted i group by i.upload_id
-  ) t;
-
-  select s.realtime_delay_seconds into strict v_delay from public.service_settings s where s.id;
-  with raised as (
-    update public.partitions x
-    set debt_files = x.debt_files + f.files, debt_bytes = x.debt_bytes + f.bytes,
-      debt_oldest = coalesce(x.debt_oldest, v_now), demand_seq = x.demand_seq + f.uploads,
-      last_seq = x.last_seq + f.files
-    from (
-      select s.dataset_id, s."table", s.period_tag, count(*) as files, sum(s.byte_length)::bigint as bytes,
-        count(distinct s.n) as uploads
-      from unnest(p_files) as s group by s.dataset_id, s."table", s.period_tag
-    ) f
-    where x.dataset_id = any (array[f.dataset_id]) and x."table" = f."table" and x.period_tag = f.period_tag
-    returning x.dataset_id, x."table", x.period_tag,
-      -- wake_partition would find a message that waits, of this priority or a higher one, and early enough
-      case when x.lease_expires_at is null and x.ready_at <= v_now + make_interval(secs => v_delay)
-        and x.queue in ('realtime', 'manual') then x.run_id end as run_id
-  )
-  select array_agg(row(r.dataset_id, r."table", r.period_tag, r.run_id)::sediment.partition_run
-    order by r.dataset_id, r."table", r.period_tag)
-  into strict v_runs from raised r;
-  for i in 1 .. cardinality(v_runs) loop
-    if v_runs[i].run_id is null then
-      v_runs[i].run_id := sediment.wake_partition(v_runs[i].dataset_id, v_runs[i]."table", v_runs[i].period_tag,
-        'realtime', 'upload', v_delay);
-    end if;
-  end loop;
-
-  -- looked up in an object: a join of files and runs by nested loops would grow with the square of a body's slices
-  with run_of as materialized (
-    select jsonb_object_agg(concat_ws('/', r.dataset_id, r."table", r.period_tag), r.run_id) as ids
-    from unnest(v_runs) as r
   ), answered as (
     update public.uploads u
     set answer = jsonb_build_object('key', c.object_key, 'size', c.size, 'uploaded_at', v_now, 'metricId', r.main,
-      'duplicate', false, 'dataset_id', c.dataset_id, 'version', v.version, 'files', v_files -> (c.stage::text),
-      'runs', r.runs)
+      'duplicate', false, 'dataset_id', c.dataset_id, 'version', v.version, 'files', i.files, 'runs', r.runs)
     from unnest(p_calls) as c
     join unnest(v_versions) as v on v.dataset_id = c.dataset_id
-    join lateral (
-      select jsonb_agg(jsonb_build_object('table', x."table", 'period_tag', x.period_tag, 'metricId', x.run_id)
-          order by x."table", x.period_tag) as runs,
+    cross join lateral (
+      select jsonb_agg(jsonb_build_object('id', i.id, 'table', i."table", 'period_tag', i.period_tag,
+        'ordinal', i.ordinal, 'row_count', i.row_count) order by i.ordinal) as files
+      from inserted i where i.upload_id = c.stage
+    ) i
+    cross join lateral (
+      select jsonb_agg(jsonb_build_object('table', p."table", 'period_tag', p.period_tag, 'metricId', p.run_id)
+          order by p.first_file) as runs,
         -- the run of the partition that the upload named, else that of its first
-        (array_agg(x.run_id order by (x."table" = c."table" and x.period_tag = c.period_tag) desc, x."table",
-          x.period_tag))[1] as main
-      from (
-        select distinct f."table", f.period_tag,
-          (select o.ids from run_of o) ->> concat_ws('/', f.dataset_id, f."table", f.period_tag) as run_id
-        from unnest(p_files) as f where f.n = c.n
-      ) x
-    ) r on true
+        (array_agg(p.run_id order by (p."table" = c."table" and p.period_tag = c.period_tag) desc, p.first_file))[1]
+          as main
+      from unnest(v_parts) as p where c.n = any (p.calls)
+    ) r
     where u.id = any (array[c.stage])
     returning c.n, u.answer
   )

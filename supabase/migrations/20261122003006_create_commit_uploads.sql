@@ -19,16 +19,18 @@ as $$
 declare
   v_calls sediment.commit_call[] := sediment.lock_commit_calls(p_calls);
   v_call sediment.commit_call;
+  v_read record;
   v_files sediment.commit_file[];
-  v_wrong jsonb;
   v_entered uuid[];
+  v_limited boolean;
   v_going sediment.commit_call[];
   v_answers jsonb := '{}';
 begin
-  select r.files, r.wrong into strict v_files, v_wrong from sediment.read_commit_files(v_calls) r;
-  if v_wrong is not null then
-    for v_call in select c.* from unnest(v_calls) as c where v_wrong ? c.n::text loop
-      v_calls[v_call.n].outcome := sediment.failure('invalid_request', 400, v_wrong ->> v_call.n::text);
+  v_read := sediment.read_commit_files(v_calls);
+  v_files := v_read.files;
+  if v_read.wrong is not null then
+    for v_call in select c.* from unnest(v_calls) as c where v_read.wrong ? c.n::text loop
+      v_calls[v_call.n].outcome := sediment.failure('invalid_request', 400, v_read.wrong ->> v_call.n::text);
     end loop;
   end if;
 
@@ -44,23 +46,28 @@ begin
     on conflict (dataset_id, "table", period_tag, content_hash) do nothing
     returning id
   )
-  select coalesce(array_agg(e.id), '{}') into strict v_entered from entered e;
+  select coalesce(array_agg(e.id), '{}'), (select bool_or(c.limited) from unnest(v_calls) as c)
+  into strict v_entered, v_limited
+  from entered e;
 
-  -- By user, then as they came: two groups that wait for users' quotas must not wait for each other.
-  for v_call in
-    select c.* from unnest(v_calls) as c
-    where c.outcome is null and (c.limited or c.stage <> all (v_entered)) order by c.user_id, c.n
-  loop
-    v_calls[v_call.n].outcome := case when v_call.stage = any (v_entered)
-      then sediment.quota_outcome(v_call, v_calls) else sediment.first_outcome(v_call) end;
-  end loop;
+  if cardinality(v_entered) = cardinality(v_calls) and not v_limited then
+    -- as mostly: nothing is known, refused or limited
+    v_going := v_calls;
+  else
+    -- By user, then as they came: two groups that wait for users' quotas must not wait for each other.
+    for v_call in
+      select c.* from unnest(v_calls) as c
+      where c.outcome is null and (c.limited or c.stage <> all (v_entered)) order by c.user_id, c.n
+    loop
+      v_calls[v_call.n].outcome := case when v_call.stage = any (v_entered)
+        then sediment.quota_outcome(v_call, v_calls) else sediment.first_outcome(v_call) end;
+    end loop;
+    select array_agg(c) into v_going from unnest(v_calls) as c where c.outcome is null;
+    select array_agg(f order by f.dataset_id, f."table", f.period_tag, f.n, f.ordinal) into v_files
+    from unnest(v_files) as f where f.n in (select c.n from unnest(v_going) as c);
+  end if;
 
-  select array_agg(c) into v_going from unnest(v_calls) as c where c.outcome is null;
   if v_going is not null then
-    if cardinality(v_going) < cardinality(v_calls) then
-      select array_agg(f) into strict v_files from unnest(v_files) as f
-      where f.n in (select c.n from unnest(v_going) as c);
-    end if;
     v_answers := sediment.write_commits(v_going, v_files);
   end if;
 

@@ -113,7 +113,7 @@ Deno.test("an answer that was lost is given again, also to two that ask at once"
 
 Deno.test("without the order of locks two uploads of opposite slices deadlock, with it they don't", async () => {
   const dataset = newDataset();
-  const sorted = `order by f.dataset_id, f."table", f.period_tag\n  for no key update of x;`;
+  const sorted = `order by f.dataset_id, f."table", f.period_tag\n    for no key update of x;`;
   const migration = new URL(
     "../../../supabase/migrations/20261122003004_create_write_commits.sql",
     import.meta.url,

@@ -144,11 +144,11 @@ export const lockOrder: Mutation = {
   seed: 1,
   edits: [{
     sqlFunction: "write_commits",
-    find: "  perform sediment.keep_schemas(",
+    find: "  -- What is known already",
     replace:
       `  perform 1 from public.datasets d where d.id in (select c.dataset_id from unnest(p_calls) as c)
   for no key update;
-  perform sediment.keep_schemas(`,
+  -- What is known already`,
   }],
 };
 
