@@ -31,11 +31,20 @@ export interface ConnectedCatalog {
 /**
  * Nothing is connected, and no driver loaded, before the first call.
  *
- * @param url `postgresql://user:password@host:port/database` of a role that may call the functions: service_role, a
- * member of it (`?role=service_role`), or their owner. The driver's settings go into its query, such as `prepare=false`
- * for a pooler that knows no prepared statements.
+ * @param url `postgresql://user:password@host:port/database` of a role that may call the functions: their owner, or
+ * service_role or who is a member of it. Its query may hold settings of the server (`?role=service_role`,
+ * `statement_timeout=8000`) and of postgres.js (`prepare=false`, `sslmode=require`).
+ *
+ * A pooler in transaction mode (as tested: PgBouncer 1.18) takes no settings of the server in the URL: it refuses them,
+ * or where its ignore_startup_parameters names them they have no effect. The login then is one that may call the
+ * functions by itself, and has its limits by `alter role … set statement_timeout`. Statements need not be kept: where
+ * the pooler gives a call to another server than the one before, the connection goes on without prepared statements;
+ * `prepare=false` says so at once.
+ *
+ * Without sslmode nothing is encrypted. With it, postgres.js 3.4.9 connects on Deno 2.9; on Deno 2.1, whose API hosted
+ * isolates have, it does not, and each call is `catalog_failed` after ten seconds.
  * @throws (from the methods) as createCatalog's; `catalog_failed` where the database is not reached or is silent,
- * `misconfigured` where it refuses the login
+ * `misconfigured` where it refuses the login or a setting
  */
 export function connectCatalog(url: string, options: ConnectOptions = {}): ConnectedCatalog {
   const { maxConnections = 3, idleSeconds = 20, answerSeconds = 30 } = options;

@@ -35,7 +35,7 @@ export interface ConnectionOptions {
 /** Nothing is connected before the first call. */
 export function openConnection({ url, answerSeconds, onOver }: ConnectionOptions): Connection {
   let over = false;
-  let prepares = true;
+  const plan = { prepare: true };
   let socket: Socket | undefined;
   let giveUp: ((reason: SedimentError) => void) | undefined;
   const loading = load();
@@ -94,25 +94,14 @@ export function openConnection({ url, answerSeconds, onOver }: ConnectionOptions
       }, answerSeconds * 1000);
     });
     try {
-      return await Promise.race([query(functionName, args), givenUp]);
+      const query = loading.then((sql) => queryFunction(sql, functionName, args, plan));
+      return await Promise.race([query, givenUp]);
     } catch (error) {
       if (!isOfCall(error)) finish();
       throw connectionError(error, functionName);
     } finally {
       clearTimeout(timer);
       timer = giveUp = undefined;
-    }
-  }
-
-  async function query(functionName: string, args: Record<string, unknown>): Promise<unknown> {
-    const sql = await loading;
-    try {
-      return await queryFunction(sql, functionName, args, prepares);
-    } catch (error) {
-      // "prepared statement does not exist": a pooler gave the call to another server than the one before.
-      if ((error as ServerError).code !== "26000" || !prepares) throw error;
-      prepares = false;
-      return await queryFunction(sql, functionName, args, false);
     }
   }
 
@@ -197,8 +186,8 @@ function connectionError(error: unknown, functionName: string): SedimentError {
   if (error instanceof SedimentError) return error;
   const { code = "", message = "", severity, severity_local } = error as ServerError;
   const refused = (severity ?? severity_local) === "FATAL" && (
-    // The login, its database, a setting of the URL. A pooler's 08P01 may be anything, this among it.
-    /^(0A|22|28|3D|42)/.test(code) || /unsupported startup parameter/.test(message)
+    // The login, its database, a setting of the URL. PgBouncer's 08P01 may be anything, these among it.
+    /^(0A|22|28|3D|42)/.test(code) || /startup parameter|authentication failed/.test(message)
   );
   if (!refused) return sqlError(error as SqlErrorFields, functionName);
   const said = `${functionName}: the database refuses the connection: ${message} (${code})`;

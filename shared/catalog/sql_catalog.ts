@@ -27,7 +27,8 @@ export function createSqlCatalog(sql: SqlClient): Catalog {
  * Calls one SQL function of the schema public.
  *
  * @param args by the names that the function gives them
- * @param prepare whether the server keeps the statement, which spares a way there and back at the next call
+ * @param plan whether the server keeps the statement, which spares a way there and back at the next call; set to
+ * false where one was lost, as behind a pooler that gives each transaction to another server
  * @returns the function's jsonb
  * @throws what the driver throws
  */
@@ -35,17 +36,27 @@ export async function queryFunction(
   sql: SqlClient,
   functionName: string,
   args: Record<string, unknown>,
-  prepare = true,
+  plan = { prepare: true },
 ): Promise<unknown> {
   const names = Object.keys(args);
   // names come from our own types; PostgreSQL tells the driver each argument's type
   const list = names.map((name, index) => `${name} => $${index + 1}`).join(", ");
-  const [row] = await sql.unsafe(
+  const query = sql.unsafe(
     `select public.${functionName}(${list}) as answer`,
     // deno-lint-ignore no-explicit-any -- postgres.js types jsonb and array parameters too narrowly
     names.map((name) => args[name]) as any[],
-    { prepare },
+    { prepare: plan.prepare },
   );
+  // postgres.js 3.4.9 makes such a call again by itself, but with arguments that are text already, so that a jsonb
+  // becomes a string, and tells the first error in place of the second.
+  Object.defineProperty(query, "retried", {
+    get: () => undefined,
+    set() {
+      plan.prepare = false;
+      Object.assign(query, { parameters: undefined, options: { prepare: false } });
+    },
+  });
+  const [row] = await query;
   return row.answer;
 }
 

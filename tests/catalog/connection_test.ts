@@ -77,6 +77,7 @@ Deno.test("what a server or a pooler refuses for good is misconfigured, and else
     ["42704", "unrecognized configuration parameter", "misconfigured"],
     ["22023", "invalid value for parameter", "misconfigured"],
     ["08P01", "unsupported startup parameter: role", "misconfigured"],
+    ["08P01", "SASL authentication failed", "misconfigured"],
     ["08P01", "query_wait_timeout", "catalog_failed"],
     ["53300", "too many connections", "catalog_failed"],
     ["57P03", "the database system is starting up", "catalog_failed"],
