@@ -33,6 +33,8 @@ Deno.test("every bad input is its own 4xx, and nothing is stored or queued", asy
   const maxBody = 256 * 1024;
   await using stack = await startStack({
     cron: false,
+    // the way that hosted functions go by default
+    catalog: "postgrest",
     env: { SEDIMENT_MAX_BODY_BYTES: String(maxBody), SEDIMENT_BODY_STALL_MS: "300" },
   });
   await using traces = openTraces(stack);

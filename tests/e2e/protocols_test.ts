@@ -94,9 +94,15 @@ async function latest(stack: Stack, user: TestUser, dataset: string): Promise<Ma
   return body.files;
 }
 
-Deno.test("the protocols beside the plain ones, over HTTP", async (t) => {
+for (const catalog of ["postgres", "postgrest"] as const) {
+  Deno.test(`the protocols beside the plain ones, over HTTP and ${catalog}`, (t) =>
+    protocols(t, catalog));
+}
+
+async function protocols(t: Deno.TestContext, catalog: "postgres" | "postgrest"): Promise<void> {
   await using stack = await startStack({
     tickSeconds: 0.5,
+    catalog,
     env: { SEDIMENT_MAX_BODY_BYTES: "262144" },
   });
   await using traces = openTraces(stack);
@@ -455,4 +461,4 @@ Deno.test("the protocols beside the plain ones, over HTTP", async (t) => {
     duckdb.closeSync();
     await Deno.remove(folder, { recursive: true });
   }
-});
+}

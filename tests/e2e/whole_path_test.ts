@@ -29,8 +29,13 @@ async function manifestOf(user: TestUser, datasetId: string): Promise<File[]> {
   return files;
 }
 
-Deno.test("uploads are compacted when cron wakes the compactor, and DuckDB reads the same rows", async (t) => {
-  await using stack = await startStack({ tickSeconds: 0.5 });
+for (const catalog of ["postgres", "postgrest"] as const) {
+  Deno.test(`uploads are compacted when cron wakes the compactor, and DuckDB reads the same rows, over ${catalog}`, (t) =>
+    wholePath(t, catalog));
+}
+
+async function wholePath(t: Deno.TestContext, catalog: "postgres" | "postgrest"): Promise<void> {
+  await using stack = await startStack({ tickSeconds: 0.5, catalog });
   const folder = await Deno.makeTempDir({ prefix: "sediment-e2e-" });
   const duckdb = await openDuckdb();
   try {
@@ -124,7 +129,7 @@ Deno.test("uploads are compacted when cron wakes the compactor, and DuckDB reads
     duckdb.closeSync();
     await Deno.remove(folder, { recursive: true });
   }
-});
+}
 
 async function metadataOf(datasetId: string, fragment: Fragment) {
   const bytes = await Deno.readFile(fragment.path);
