@@ -32,6 +32,8 @@ export interface Cluster extends AsyncDisposable {
    * @param options.migrated whether the migrations are applied @default true
    */
   newDatabase(options?: { pgmq?: string; migrated?: boolean }): Promise<TestDatabase>;
+  /** Stops the server; the function that is given starts it again, on its port. */
+  stop(): Promise<() => Promise<void>>;
 }
 
 /** Starts a cluster in a temporary folder; disposing stops it and removes the folder. */
@@ -60,13 +62,16 @@ export async function startCluster(major: 15 | 17 = 17): Promise<Cluster> {
     password = crypto.randomUUID();
     await initCluster({ dataDir, password, tree, as });
   }
-  const server = await startPostgres({
-    dataDir,
-    logFile: join(home, "postgres.log"),
-    tree,
-    as,
-    watchdog,
-  });
+  const start = (preferredPort?: number) =>
+    startPostgres({
+      dataDir,
+      logFile: join(home, "postgres.log"),
+      tree,
+      as,
+      watchdog,
+      preferredPort,
+    });
+  let server = await start();
   stack.defer(() => server.stop());
   const url = (login: string, database: string) =>
     `postgresql://${login}:${password}@127.0.0.1:${server.port}/${database}`;
@@ -105,6 +110,12 @@ export async function startCluster(major: 15 | 17 = 17): Promise<Cluster> {
         await copyDatabase("migrated", name);
       }
       return { url: url("postgres", name), adminUrl: url(superuser, name) };
+    },
+    async stop() {
+      await server.stop();
+      return async () => {
+        server = await start(server.port);
+      };
     },
     [Symbol.asyncDispose]: () => moved.disposeAsync(),
   };
