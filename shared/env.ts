@@ -50,7 +50,8 @@ const envSchema = z.object({
   SUPABASE_JWKS_URL: httpUrl.optional(),
   /**
    * The catalog over a connection to PostgreSQL in place of PostgREST: an upload waits a third less. Of a role that
-   * may call the functions. Each isolate connects, so hosted it is the pooler's URL.
+   * may call the functions. Each isolate connects, so hosted it is the pooler's URL; what that may hold, and that
+   * Deno 2.1 does not encrypt it: shared/catalog/connect_catalog.ts.
    */
   SEDIMENT_DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: "a postgresql URL" })
     .optional(),
