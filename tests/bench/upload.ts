@@ -1,11 +1,11 @@
 /**
  * `deno task bench upload [--catalog postgres,postgrest] [--uploads N] [--tables N] [--soak N] [--json]`: one-request
  * uploads of 60 KB a second, beside a plain PUT of the same bytes to the Storage endpoint of the same stack, at several
- * concurrencies, in turns; all of it over both ways from the functions to the catalog. Where the time goes comes from
- * the answers' Server-Timing, and the CPU of each process of the stack from /proc. The stack is a process of its own;
- * client and stack share the cores. `--soak N` makes N uploads more, 16 at once, and prints the stack's memory after
- * each tenth of them. The function's own CPU for 12 tables in one body is measured over `--tables N` uploads, in this
- * process: upload/twelve_tables.ts says what is in it.
+ * concurrencies, in turns; medians over the turns. All of it over both ways from the functions to the catalog. Where
+ * the time goes comes from the answers' Server-Timing, and the CPU of each process of the stack from /proc. The stack
+ * is a process of its own; client and stack share the cores. `--soak N` makes N uploads more, 16 at once, and prints
+ * the stack's memory after each tenth of them. The function's own CPU for 12 tables in one body is measured over
+ * `--tables N` uploads, in this process: upload/twelve_tables.ts says what is in it.
  */
 import { parseArgs } from "node:util";
 import { signUp } from "../support/client.ts";
@@ -18,8 +18,8 @@ import { twelveTables } from "./upload/twelve_tables.ts";
 const { values } = parseArgs({
   args: Deno.args,
   options: {
-    /** Uploads a case. */
-    uploads: { type: "string", default: "1600" },
+    /** Uploads a case; a quarter of them where one goes after the other. */
+    uploads: { type: "string", default: "4800" },
     concurrency: { type: "string", default: "1,16,64" },
     /** The functions' ways to the catalog, each with a stack of its own. */
     catalog: { type: "string", default: "postgres,postgrest" },
@@ -34,6 +34,8 @@ const uploads = Number(values.uploads);
 const tables = Number(values.tables);
 const soak = Number(values.soak);
 const onLinux = Deno.build.os === "linux";
+/** Uploads and PUTs take turns, so that a busy machine is busy for both. */
+const rounds = 16;
 const catalogs = values.catalog.split(",") as CatalogWay[];
 const heading =
   "   catalog  at once   uploads/s      PUT/s   ratio    p50 ms    p99 ms   MB   where the time goes (ms)";
@@ -111,24 +113,26 @@ async function measure(stack: Address, catalog: CatalogWay): Promise<void> {
   await load(800, 16, put);
   for (const concurrency of concurrencies) {
     for (const name of Object.keys(spent)) delete spent[name];
-    const total: Total = { uploads: 0, puts: 0, each: [], uploadCpu: {}, putCpu: {} };
-    const cpuOf = async (sums: Record<string, number>, work: () => Promise<void>) => {
+    const total: Total = { rounds: [], each: [], uploadCpu: {}, putCpu: {} };
+    const cpuOf = async (sums: Record<string, number>, work: () => Promise<number>) => {
       const before = onLinux ? await cpuOfTree(stack.pid) : {};
-      await work();
+      const ms = await work();
       const spent = spentEach(before, onLinux ? await cpuOfTree(stack.pid) : {}, 1);
-      for (const [name, ms] of Object.entries(spent)) sums[name] = (sums[name] ?? 0) + ms;
+      for (const [name, cpu] of Object.entries(spent)) sums[name] = (sums[name] ?? 0) + cpu;
+      return ms;
     };
-    // In turns, so that a busy machine is busy for both.
-    const rounds = 4;
+    const calls = Math.ceil((concurrency === 1 ? uploads / 4 : uploads) / rounds);
     for (let round = 0; round < rounds; round++) {
-      await cpuOf(total.uploadCpu, async () => {
-        const ours = await load(uploads / rounds, concurrency, upload);
-        total.uploads += ours.ms;
+      const ms = await cpuOf(total.uploadCpu, async () => {
+        const ours = await load(calls, concurrency, upload);
         total.each.push(...ours.each);
+        return ours.ms;
       });
-      await cpuOf(total.putCpu, async () => {
-        total.puts += (await load(uploads / rounds, concurrency, put)).ms;
-      });
+      const puts = await cpuOf(
+        total.putCpu,
+        async () => (await load(calls, concurrency, put)).ms,
+      );
+      total.rounds.push({ calls, uploads: ms, puts });
     }
     console.log(
       await caseLine({ stack, catalog, concurrency, total, spent, json: values.json }),

@@ -17,11 +17,13 @@ export async function stackMegabytes({ pid }: Address): Promise<[number | null, 
   ];
 }
 
-/** Sums of one case: wall milliseconds, those of each upload, CPU milliseconds by program. */
+/** What was measured of one case. */
 export interface Total {
-  uploads: number;
-  puts: number;
+  /** Wall milliseconds of the rounds, each so many uploads and then as many PUTs. */
+  rounds: { calls: number; uploads: number; puts: number }[];
+  /** Wall milliseconds of each upload. */
   each: number[];
+  /** CPU milliseconds by program, sums. */
   uploadCpu: Record<string, number>;
   putCpu: Record<string, number>;
 }
@@ -41,7 +43,8 @@ export async function caseLine(
   const sorted = total.each.sort((a, b) => a - b);
   const at = (share: number) =>
     sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
-  const perSecond = (ms: number) => sorted.length / ms * 1000;
+  const perSecond = (kind: "uploads" | "puts") =>
+    median(total.rounds.map((round) => round.calls / round[kind] * 1000));
   const means = Object.fromEntries(
     Object.entries(spent).map(([name, ms]) => [name, Number((ms / sorted.length).toFixed(2))]),
   );
@@ -49,9 +52,10 @@ export async function caseLine(
   const line = {
     catalog,
     concurrency,
-    uploads_per_s: Number(perSecond(total.uploads).toFixed(1)),
-    put_per_s: Number(perSecond(total.puts).toFixed(1)),
-    ratio: Number((total.puts / total.uploads).toFixed(3)),
+    // Medians of the rounds: a machine that is faster for a second is so for both halves of one.
+    uploads_per_s: Number(perSecond("uploads").toFixed(1)),
+    put_per_s: Number(perSecond("puts").toFixed(1)),
+    ratio: Number(median(total.rounds.map(({ uploads, puts }) => puts / uploads)).toFixed(3)),
     p50_ms: Number(at(0.5).toFixed(2)),
     p99_ms: Number(at(0.99).toFixed(2)),
     ms_of: means,
@@ -71,4 +75,11 @@ export async function caseLine(
     text(means) + `\n${cell("", 21)}CPU ms an upload: ${text(line.cpu_ms_of)};` +
     ` a PUT: ${text(line.put_cpu_ms_of)}`
   );
+}
+
+function median(values: number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return (sorted[Math.floor((sorted.length - 1) / 2)] +
+    sorted[Math.ceil((sorted.length - 1) / 2)]) /
+    2;
 }
