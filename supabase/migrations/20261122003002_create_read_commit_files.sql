@@ -36,7 +36,8 @@ begin
   )
   select array_agg(x.file order by x.dataset_id, x."table", x.period_tag, x.n, x.ordinal)
       filter (where x.ordinal is not null),
-    jsonb_object_agg(x.n, x.wrong) filter (where x.wrong is not null)
+    -- of a call's the last one stays: the first data file that is wrong
+    jsonb_object_agg(x.n, x.wrong order by x.n, x.ordinal desc nulls first) filter (where x.wrong is not null)
   into strict files, wrong
   from (
     select r.*, coalesce(r.detail, case when count(*) over (partition by r.n, r.ordinal) > 1

@@ -87,13 +87,6 @@ begin
 
   v_versions := sediment.next_versions(v_changes);
 
-  for i in 1 .. cardinality(v_parts) loop
-    if v_parts[i].run_id is null then
-      v_parts[i].run_id := sediment.wake_partition(v_parts[i].dataset_id, v_parts[i]."table", v_parts[i].period_tag,
-        'realtime', 'upload', v_delay);
-    end if;
-  end loop;
-
   update public.objects x
   set state = 'stored', size = c.object_size, etag = c.etag, expires_at = null, updated_at = v_now
   from unnest(p_calls) as c
@@ -102,6 +95,13 @@ begin
   from public.objects x
   where x.stage_id = any (array(select c.stage from unnest(p_calls) as c)) and x.stage_id is not null
     and x.kind = 'incoming';
+
+  for i in 1 .. cardinality(v_parts) loop
+    if v_parts[i].run_id is null then
+      v_parts[i].run_id := sediment.wake_partition(v_parts[i].dataset_id, v_parts[i]."table", v_parts[i].period_tag,
+        'realtime', 'upload', v_delay);
+    end if;
+  end loop;
 
   with inserted as (
     insert into public.battle_files (dataset_id, "table", period_tag, upload_id, ordinal, object_key, start_byte,

@@ -1,6 +1,6 @@
 begin;
 \ir helpers/fixtures.sql
-select plan(42);
+select plan(43);
 set local role service_role;
 
 -- one body, three slices, two tables
@@ -61,6 +61,7 @@ select throws_ok($$select tests.commit_stage((select s from st4), 1, 'other', '[
 select throws_ok($$select tests.commit_stage((select s from st4), 1, 'bad', '[]', 99)$$, 'SD422', 'size_mismatch', 'another size is refused');
 select throws_ok($$select tests.commit_stage((select s from st4), 1, 'bad', '[]')$$, 'SD400', 'invalid_request', 'an upload without data files is refused');
 select throws_ok($$select tests.commit_stage((select s from st4), 1, 'bad', jsonb_build_array(tests.file('port', '0', 1, 50, 51)))$$, 'SD400', 'invalid_request', 'a slice past the end is refused');
+select matches(group_upload_calls('[]', jsonb_build_array(jsonb_build_object('p_stage', s ->> 'stage_id', 'p_user', tests.u(1), 'p_size', 100, 'p_content_hash', tests.hash('bad'), 'p_files', jsonb_build_array(tests.file('z', '0', 1, 60, 51, 1), tests.file('y', '0', 1, 50, 51, 0), tests.file('a', '0', 1, 70, 51, 2))))) #>> '{commits,0,error,details}', '^data file 0 ', 'of several wrong slices the first one is named') from st4;
 select is((select count(*) from uploads where content_hash = tests.hash('bad')), 0::bigint, 'a refused commit leaves nothing in the ledger');
 update objects set state = 'deleting', delete_after = now() where stage_id = (select (s ->> 'stage_id')::uuid from st4);
 select throws_ok($$select tests.commit_stage((select s from st4), 1, 'bad', jsonb_build_array(tests.file('port', '0', 1)))$$, 'SD410', 'stage_expired', 'a swept stage has expired');
