@@ -34,14 +34,24 @@ export async function proxy(
       body: hasBody ? await bodyOf(request) : undefined,
       redirect: "manual",
     });
-    body = await bodyOf(response);
   } catch (error) {
     return Response.json({ message: `the service behind does not answer: ${error}` }, {
       status: 502,
     });
   }
+  try {
+    body = await bodyOf(response);
+  } catch (error) {
+    return Response.json({ message: `the service behind broke its answer off: ${error}` }, {
+      status: 502,
+    });
+  }
   const answer = new Headers(response.headers);
   for (const name of ["connection", "keep-alive", "transfer-encoding"]) answer.delete(name);
+  // fetch has decoded the body: it has neither this coding any more nor this length
+  if (answer.has("content-encoding")) {
+    for (const name of ["content-encoding", "content-length"]) answer.delete(name);
+  }
   return new Response(body, { status: response.status, headers: answer });
 }
 
