@@ -30,13 +30,15 @@ export interface Total {
 
 /** One case as a line: JSON, or of the table. */
 export async function caseLine(
-  { stack, catalog, concurrency, total, spent, json }: {
+  { stack, catalog, concurrency, total, spent, read, json }: {
     stack: Address;
     catalog: CatalogWay;
     concurrency: number;
     total: Total;
-    /** Milliseconds by name, of all uploads, from their Server-Timing. */
+    /** Milliseconds by name, from the Server-Timing of the answers that were read. */
     spent: Record<string, number>;
+    /** How many were. */
+    read: number;
     json: boolean;
   },
 ): Promise<string> {
@@ -46,7 +48,7 @@ export async function caseLine(
   const perSecond = (kind: "uploads" | "puts") =>
     median(total.rounds.map((round) => round.calls / round[kind] * 1000));
   const means = Object.fromEntries(
-    Object.entries(spent).map(([name, ms]) => [name, Number((ms / sorted.length).toFixed(2))]),
+    Object.entries(spent).map(([name, ms]) => [name, Number((ms / read).toFixed(2))]),
   );
   const [rss] = await stackMegabytes(stack);
   const line = {
