@@ -1,8 +1,8 @@
 /** The catalog over PostgREST, by supabase-js. */
 import type { SupabaseClient } from "@supabase/supabase-js";
-import { SedimentError } from "../errors.ts";
 import { type Catalog, catalogOver } from "./catalog_methods.ts";
 import { sqlError } from "./sql_error.ts";
+import { unlessAborted } from "./unless_aborted.ts";
 
 export type { CallOptions, Catalog, CatalogArgs } from "./catalog_methods.ts";
 
@@ -15,16 +15,12 @@ export type RpcClient = Pick<SupabaseClient, "rpc">;
  * came; misconfigured when the function isn't there or this key may not call it
  */
 export function createCatalog(client: RpcClient): Catalog {
-  return catalogOver(async (functionName, args, { signal }) => {
-    if (signal?.aborted) throw abortedCall(functionName, signal);
-    const call = client.rpc(functionName, args);
-    const { data, error } = await (signal ? call.abortSignal(signal) : call);
-    if (signal?.aborted) throw abortedCall(functionName, signal);
-    if (error) throw sqlError(error, functionName);
-    return data;
-  });
-}
-
-function abortedCall(functionName: string, signal: AbortSignal): SedimentError {
-  return new SedimentError("aborted", `${functionName} was stopped`, { cause: signal.reason });
+  return catalogOver((functionName, args, { signal }) =>
+    unlessAborted(functionName, signal, async () => {
+      const call = client.rpc(functionName, args);
+      const { data, error } = await (signal ? call.abortSignal(signal) : call);
+      if (error) throw sqlError(error, functionName);
+      return data;
+    })
+  );
 }

@@ -6,7 +6,7 @@
 import { type Catalog, catalogOver } from "./catalog_methods.ts";
 import { openConnection } from "./connection.ts";
 import { shareConnections } from "./connections.ts";
-import { unlessAborted } from "./sql_catalog.ts";
+import { unlessAborted } from "./unless_aborted.ts";
 
 /** Bounds of a {@link connectCatalog}. */
 export interface ConnectOptions {

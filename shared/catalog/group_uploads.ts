@@ -3,7 +3,6 @@
  * wait for it and then go together, as one `group_upload_calls`. A lone upload pays nothing for it; of many at
  * once, most share the HTTP request, the transaction and the locks of their dataset.
  */
-import { SedimentError } from "../errors.ts";
 import {
   type CallOptions,
   type Catalog,
@@ -13,6 +12,7 @@ import {
   sqlArguments,
 } from "./catalog_methods.ts";
 import { sqlError } from "./sql_error.ts";
+import { abortedCall } from "./unless_aborted.ts";
 
 /** How calls are grouped. */
 export interface GroupOptions {
@@ -160,10 +160,8 @@ function settle(call: Call, outcome: Outcome): boolean {
   return true;
 }
 
-function rejectAborted({ method, options, reject }: Call): boolean {
-  if (!options.signal?.aborted) return false;
-  reject(
-    new SedimentError("aborted", `${snake(method)} was stopped`, { cause: options.signal.reason }),
-  );
+function rejectAborted({ method, options: { signal }, reject }: Call): boolean {
+  if (!signal?.aborted) return false;
+  reject(abortedCall(snake(method), signal));
   return true;
 }

@@ -1,8 +1,8 @@
 /** The catalog over a PostgreSQL client that the caller has opened: simulation, tests, tools. */
 import type { Sql } from "postgres";
-import { SedimentError } from "../errors.ts";
 import { type Catalog, catalogOver } from "./catalog_methods.ts";
 import { sqlError, type SqlErrorFields } from "./sql_error.ts";
+import { unlessAborted } from "./unless_aborted.ts";
 
 /** The part of a postgres.js client, or of a transaction of one, that is used. */
 export type SqlClient = Pick<Sql, "unsafe">;
@@ -58,29 +58,4 @@ export async function queryFunction(
   });
   const [row] = await query;
   return row.answer;
-}
-
-/**
- * Stops waiting when the signal aborts. The server is not asked to cancel: its word for that names a connection and
- * no query, so it may hit another's; and the driver leaves its failure to nobody.
- *
- * @throws SedimentError `aborted`; what the work throws
- */
-export async function unlessAborted<T>(
-  functionName: string,
-  signal: AbortSignal | undefined,
-  work: () => Promise<T>,
-): Promise<T> {
-  if (signal === undefined) return await work();
-  const stopped = () =>
-    new SedimentError("aborted", `${functionName} was stopped`, { cause: signal.reason });
-  if (signal.aborted) throw stopped();
-  const { promise, reject } = Promise.withResolvers<never>();
-  const stop = () => reject(stopped());
-  signal.addEventListener("abort", stop, { once: true });
-  try {
-    return await Promise.race([work(), promise]);
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
 }
