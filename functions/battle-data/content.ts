@@ -27,8 +27,15 @@ export async function serveContent(
     "content-type": "application/vnd.apache.parquet",
     etag,
   });
-  demandTag(request.headers.get("if-match"), etag);
-  if (tagMatches(request.headers.get("if-none-match"), etag)) {
+  const ifMatch = request.headers.get("if-match");
+  if (ifMatch !== null && !listsTag(ifMatch, etag, "strong")) {
+    throw new SedimentError("precondition_failed", `The file's ETag is ${etag}`, {
+      field: "if-match",
+      expected: etag,
+    });
+  }
+  const ifNoneMatch = request.headers.get("if-none-match");
+  if (ifNoneMatch !== null && listsTag(ifNoneMatch, etag, "weak")) {
     return new Response(null, { status: 304, headers });
   }
   const ifRange = request.headers.get("if-range");
@@ -83,18 +90,9 @@ async function fileOf(services: Services, request: Request, id: string): Promise
   };
 }
 
-/** RFC 9110 section 13.1.1, whose comparison is strong: W/ matches nothing. */
-function demandTag(header: string | null, etag: string): void {
-  if (header === null || header.trim() === "*") return;
-  if (header.split(",").some((tag) => tag.trim() === etag)) return;
-  throw new SedimentError("precondition_failed", `The file's ETag is ${etag}`, {
-    field: "if-match",
-    expected: etag,
-  });
-}
-
-function tagMatches(header: string | null, etag: string): boolean {
-  if (header === null) return false;
-  return header.trim() === "*" ||
-    header.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag);
+/** Whether a list of ETags has one, or is `*`; where the comparison is weak W/ does not matter (RFC 9110 section 8.8.3.2). */
+function listsTag(header: string, etag: string, comparison: "strong" | "weak"): boolean {
+  if (header.trim() === "*") return true;
+  const tags = header.split(",").map((tag) => tag.trim());
+  return tags.includes(etag) || comparison === "weak" && tags.includes(`W/${etag}`);
 }
