@@ -2,7 +2,6 @@
 import { join } from "node:path";
 import type { JSONWebKeySet } from "jose";
 import postgres from "postgres";
-import { swallowDriverWrites } from "./parts/driver_errors.ts";
 import { authSchemaSql, createAuth } from "./auth.ts";
 import { loadFunctions, notServed } from "./functions_host.ts";
 import { createGateway } from "./gateway/gateway.ts";
@@ -10,6 +9,7 @@ import { listen } from "./gateway/listen.ts";
 import { createTokens } from "./gateway/tokens.ts";
 import { applyMigrations, beginPush, repositoryMigrations } from "./migrate.ts";
 import { cacheFolder } from "./parts/cache_folder.ts";
+import { swallowDriverWrites } from "./parts/driver_errors.ts";
 import { demandPlatform } from "./parts/platform.ts";
 import { isNewDatabase, startDatabase } from "./postgres/database.ts";
 import { startRest } from "./rest.ts";

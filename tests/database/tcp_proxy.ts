@@ -15,8 +15,6 @@ export interface TcpProxy extends AsyncDisposable {
   taken: number;
   /** Connections whose client has not closed them. */
   open: number;
-  /** Closes what is open, on both sides. */
-  cut(): void;
 }
 
 /** Forwards to a port of 127.0.0.1. */
@@ -74,10 +72,9 @@ export function startTcpProxy(target: number): TcpProxy {
     mode: "forward",
     taken: 0,
     open: 0,
-    cut: () => sockets.forEach(close),
     async [Symbol.asyncDispose]() {
       listener.close();
-      proxy.cut();
+      sockets.forEach(close);
       await accepting;
       await Promise.all(pairs);
     },
@@ -87,9 +84,8 @@ export function startTcpProxy(target: number): TcpProxy {
 }
 
 /** The same URL by way of a proxy. */
-export function through(proxy: { port: number }, url: string, query = ""): string {
+export function through(proxy: { port: number }, url: string): string {
   const changed = new URL(url);
   changed.port = String(proxy.port);
-  if (query) changed.search = query;
   return changed.href;
 }

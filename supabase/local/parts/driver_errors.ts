@@ -1,7 +1,7 @@
 /**
  * postgres.js 3.4.9 writes in a setImmediate, so a write to a connection whose server was killed throws where
  * nobody can catch it, and Deno ends. The query itself is rejected by the driver as well; this keeps the
- * process alive. Counted, so that each user can take it and give it back.
+ * process alive to say which part has ended. Counted, so that each stack can take it and give it back.
  */
 let users = 0;
 
