@@ -22,6 +22,10 @@ import { startWatchdog } from "./state/watchdog.ts";
 import { mountStorage } from "./storage_host.ts";
 import { seedVault } from "./vault_secrets.ts";
 
+/** How the functions may reach the catalog. */
+export const catalogWays = ["postgres", "postgrest"] as const;
+export type CatalogWay = typeof catalogWays[number];
+
 export interface StackOptions {
   /** Where everything is kept. @default a temporary folder, removed at stop() */
   stateDir?: string;
@@ -43,7 +47,7 @@ export interface StackOptions {
    * How the functions reach the catalog: over a connection to PostgreSQL, or through PostgREST, which is what hosted
    * functions do where SEDIMENT_DATABASE_URL is not set. @default postgres
    */
-  catalog?: "postgres" | "postgrest";
+  catalog?: CatalogWay;
   /** Added to the environment of the functions. */
   env?: Record<string, string>;
   /** Seconds between runs of the job sediment_tick, in place of its own schedule; may be a fraction. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { SedimentError } from "../../shared/errors.ts";
 import { repositoryRoot } from "./parts/npm_packages.ts";
 import { asJson, asTable } from "./start_report.ts";
-import { type Stack, startStack } from "./stack.ts";
+import { catalogWays, type Stack, startStack } from "./stack.ts";
 
 const usage = `deno task start [options]     the embedded Supabase, without Docker
 
@@ -41,9 +41,9 @@ function readOptions() {
     if (values.port.trim() === "" || !Number.isInteger(port) || port < 0 || port > 65_535) {
       throw new Error(`--port ${values.port} is not a port`);
     }
-    const catalog = (["postgres", "postgrest"] as const).find((way) => way === values.catalog);
+    const catalog = catalogWays.find((way) => way === values.catalog);
     if (catalog === undefined) {
-      throw new Error(`--catalog ${values.catalog} is neither postgres nor postgrest`);
+      throw new Error(`--catalog ${values.catalog} is neither ${catalogWays.join(" nor ")}`);
     }
     return { ...values, port, catalog };
   } catch (error) {

@@ -2,6 +2,7 @@
  * Prints what converting a typical file of 5,000 rows × 22 columns costs: CPU milliseconds of its thread, cold (the first
  * conversion) and warm (the median of 40), by codec. `deno run -A tests/avro/cpu_per_mb.ts`
  */
+import { median } from "../bench/median.ts";
 import { avroToParquet } from "../../shared/avro/avro_to_parquet.ts";
 import { readAvroBlocks } from "../../shared/avro/blocks.ts";
 import { readAvroHeader } from "../../shared/avro/header.ts";
@@ -64,10 +65,6 @@ function cpuMs(): number {
   } catch {
     return performance.now();
   }
-}
-
-function median(times: number[]): number {
-  return times.sort((a, b) => a - b)[times.length >> 1];
 }
 
 async function measure(codec: Codec): Promise<void> {

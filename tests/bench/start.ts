@@ -5,6 +5,7 @@
  */
 import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
+import { median } from "./median.ts";
 import { memoryOfTree, type ProcessMemory } from "./process_memory.ts";
 
 const { values } = parseArgs({
@@ -118,11 +119,6 @@ function byName(list: ProcessMemory[]) {
     rss: round(sum(group.map((process) => process.rss)) / 1e6),
     pss: round(sum(group.map((process) => process.pss)) / 1e6),
   })).sort((a, b) => b.pss - a.pss);
-}
-
-function median(list: number[]): number {
-  const sorted = [...list].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)];
 }
 
 function sum(list: number[]): number {

@@ -8,9 +8,10 @@
  * `--tables N` uploads, in this process: upload/twelve_tables.ts says what is in it.
  */
 import { parseArgs } from "node:util";
+import type { CatalogWay } from "../../supabase/local/stack.ts";
 import { signUp } from "../support/client.ts";
 import { cpuOfTree, spentEach } from "./process_cpu.ts";
-import { type Address, type CatalogWay, withStack } from "./upload/bench_stack.ts";
+import { type Address, withStack } from "./upload/bench_stack.ts";
 import { boundary, fileBytes, multipartBodies, nextFile } from "./upload/bodies.ts";
 import { caseLine, stackMegabytes, type Total } from "./upload/report.ts";
 import { twelveTables } from "./upload/twelve_tables.ts";

@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
-import { type Connection, openConnection } from "../../shared/catalog/connection.ts";
+import { openConnection } from "../../shared/catalog/connection.ts";
 import type { SedimentError } from "../../shared/errors.ts";
+import { thrownBy } from "../support/thrown_by.ts";
 
 /** A server that answers the login, or lets everybody in and answers the first call, with last words, then goes. */
 function startServer(at: "login" | "call", lastWords: Uint8Array<ArrayBuffer>) {
@@ -43,17 +44,10 @@ function message(type: string, body: string): Uint8Array<ArrayBuffer> {
 const errorOf = (severity: string, code: string, text: string) =>
   message("E", `S${severity}\0V${severity}\0C${code}\0M${text}\0\0`);
 
-async function thrownBy(connection: Connection): Promise<SedimentError> {
-  return await connection.call("tick", {}).then(
-    () => assert.fail("it succeeded"),
-    (thrown) => thrown,
-  );
-}
-
 async function failureAt(url: string): Promise<SedimentError> {
   let over = 0;
   const connection = openConnection({ url, answerSeconds: 5, onOver: () => over++ });
-  const thrown = await thrownBy(connection);
+  const thrown = await thrownBy(connection.call("tick", {}));
   assert.equal(over, 1);
   assert.ok(connection.over);
   await connection.end();
@@ -92,7 +86,7 @@ Deno.test("what a server or a pooler refuses for good is misconfigured, and else
 Deno.test("what is said of a URL that can't be used does not quote its password", async () => {
   const url = "postgresql://user:%E0%A4%A@127.0.0.1:1/database";
   const connection = openConnection({ url, answerSeconds: 5, onOver: () => {} });
-  const error = await thrownBy(connection);
+  const error = await thrownBy(connection.call("tick", {}));
   assert.equal(error.code, "misconfigured");
   assert.ok(!error.message.includes("%E0"), error.message);
 });

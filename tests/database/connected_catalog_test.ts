@@ -5,9 +5,9 @@ import {
   type ConnectedCatalog,
   type ConnectOptions,
 } from "../../shared/catalog/connect_catalog.ts";
-import type { SedimentError } from "../../shared/errors.ts";
 import { freePort } from "../../supabase/local/parts/free_port.ts";
 import { eventually } from "../support/stack.ts";
+import { thrownBy } from "../support/thrown_by.ts";
 import { startCluster } from "./cluster.ts";
 import { startTcpProxy, through } from "./tcp_proxy.ts";
 
@@ -19,11 +19,7 @@ function connect(url: string, options: ConnectOptions = {}): ConnectedCatalog & 
   return { ...connected, [Symbol.asyncDispose]: () => connected.close() };
 }
 
-const failure = async (work: Promise<unknown>) => {
-  const thrown = await work.then(() => assert.fail("it succeeded"), (thrown) => thrown);
-  return thrown as SedimentError;
-};
-const codeOf = async (work: Promise<unknown>) => (await failure(work)).code;
+const codeOf = async (work: Promise<unknown>) => (await thrownBy(work)).code;
 
 /** Makes calls of uploads wait on the server until `release`. */
 async function blockUploads(admin: Sql): Promise<{ release(): Promise<void> }> {
@@ -66,11 +62,11 @@ Deno.test("a catalog over connections of its own", async (t) => {
             current_user || ' of ' || session_user || ', ' || current_setting('statement_timeout');
         end $$`);
       await using connected = connect(`${url}?role=service_role&statement_timeout=1234`);
-      const { message } = await failure(connected.catalog.catalogHealth({}));
+      const { message } = await thrownBy(connected.catalog.catalogHealth({}));
       assert.equal(message, "service_role of postgres, 1234ms");
       const hole = await blockUploads(admin);
       try {
-        const late = await failure(connected.catalog.stageUpload(stageOf("late")));
+        const late = await thrownBy(connected.catalog.stageUpload(stageOf("late")));
         assert.equal(late.code, "catalog_failed");
         assert.match(late.message, /57014/);
       } finally {
@@ -192,7 +188,7 @@ Deno.test("a catalog over connections of its own", async (t) => {
       await using connected = connect(url);
       for (let n = 0; n < 5; n++) {
         const hole = await blockUploads(admin);
-        const call = failure(connected.catalog.stageUpload(stageOf(`killed${n}`)));
+        const call = thrownBy(connected.catalog.stageUpload(stageOf(`killed${n}`)));
         await waiters(admin, 1);
         await terminate(admin);
         assert.equal((await call).code, "catalog_failed");
@@ -231,7 +227,7 @@ Deno.test("a catalog over connections of its own", async (t) => {
         await using connected = connect(through(proxy, url), { answerSeconds: 1 });
         await connected.catalog.findObjects({ keys: [] });
         proxy.mode = "silent";
-        const silent = await failure(connected.catalog.findObjects({ keys: ["a"] }));
+        const silent = await thrownBy(connected.catalog.findObjects({ keys: ["a"] }));
         assert.equal(silent.code, "catalog_failed");
         assert.match(silent.message, /no answer in 1 s/);
         assert.equal(await codeOf(connected.catalog.findObjects({ keys: [] })), "catalog_failed");
@@ -244,7 +240,7 @@ Deno.test("a catalog over connections of its own", async (t) => {
     await t.step("one silent connection fails no call on another", async () => {
       await using connected = connect(url, { answerSeconds: 2 });
       const hole = await blockUploads(admin);
-      const slow = failure(connected.catalog.stageUpload(stageOf("unanswered")));
+      const slow = thrownBy(connected.catalog.stageUpload(stageOf("unanswered")));
       await waiters(admin, 1);
       let others = 0;
       let ended = false;
@@ -296,7 +292,7 @@ Deno.test("a catalog over connections of its own", async (t) => {
         const refused = through({ port: freePort() }, url);
         await using connected = connect(refused, { answerSeconds: 2 });
         for (let n = 0; n < 12; n++) {
-          const { message } = await failure(connected.catalog.findObjects({ keys: [] }));
+          const { message } = await thrownBy(connected.catalog.findObjects({ keys: [] }));
           assert.doesNotMatch(message, /no answer/, `call ${n + 1}`);
         }
       },
@@ -314,9 +310,9 @@ Deno.test("a catalog over connections of its own", async (t) => {
       const hole = await blockUploads(admin);
       const stop = new AbortController();
       const { signal } = stop;
-      const running = failure(connected.catalog.stageUpload(stageOf("stopped"), { signal }));
+      const running = thrownBy(connected.catalog.stageUpload(stageOf("stopped"), { signal }));
       await waiters(admin, 1);
-      const queued = failure(connected.catalog.stageUpload(stageOf("queued"), { signal }));
+      const queued = thrownBy(connected.catalog.stageUpload(stageOf("queued"), { signal }));
       const innocent = connected.catalog.stageUpload(stageOf("innocent"));
       stop.abort();
       assert.equal((await running).code, "aborted");
@@ -333,7 +329,7 @@ Deno.test("a catalog over connections of its own", async (t) => {
       await connected.catalog.findObjects({ keys: [] });
       proxy.mode = "silent";
       const stop = new AbortController();
-      const call = failure(connected.catalog.findObjects({ keys: [] }, stop));
+      const call = thrownBy(connected.catalog.findObjects({ keys: [] }, stop));
       await new Promise((resolve) => setTimeout(resolve, 50));
       await proxy[Symbol.asyncDispose]();
       stop.abort();
@@ -346,7 +342,7 @@ Deno.test("a catalog over connections of its own", async (t) => {
       await connected.catalog.findObjects({ keys: [] });
       const hole = await blockUploads(admin);
       const calls = ["closed", "behind"].map((name) =>
-        failure(connected.catalog.stageUpload(stageOf(name)))
+        thrownBy(connected.catalog.stageUpload(stageOf(name)))
       );
       await waiters(admin, 1);
       await Promise.all([connected.close(), connected.close()]);
@@ -374,7 +370,7 @@ Deno.test("a catalog over connections of its own", async (t) => {
         await using proxy = startTcpProxy(port);
         proxy.mode = "silent";
         const connected = connectCatalog(through(proxy, url));
-        const call = failure(connected.catalog.tick({}));
+        const call = thrownBy(connected.catalog.tick({}));
         await connected.close();
         assert.equal((await call).code, "catalog_failed");
       },

@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import { fileURLToPath } from "node:url";
 import { connectCatalog } from "../../shared/catalog/connect_catalog.ts";
 import { groupUploads } from "../../shared/catalog/group_uploads.ts";
-import type { SedimentError } from "../../shared/errors.ts";
+import { thrownBy } from "../support/thrown_by.ts";
 import { startCluster, type TestDatabase, withClient } from "./cluster.ts";
 import { compact, upload } from "./concurrency/worker.ts";
 import { hasPgbouncer, startPgbouncer } from "./pgbouncer.ts";
@@ -39,10 +39,7 @@ Deno.test({ name: "over a pooler in transaction mode", ignore: !present }, async
         ));
       const told = async (url: string) => {
         const { catalog, close } = connectCatalog(url);
-        const thrown: SedimentError = await catalog.catalogHealth({}).then(
-          () => assert.fail("it succeeded"),
-          (thrown) => thrown,
-        );
+        const thrown = await thrownBy(catalog.catalogHealth({}));
         await close();
         return `${thrown.code} ${thrown.message}`;
       };

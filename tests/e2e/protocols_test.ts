@@ -3,7 +3,12 @@ import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import avro from "avsc";
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { type Stack, startStack } from "../../supabase/local/stack.ts";
+import {
+  type CatalogWay,
+  catalogWays,
+  type Stack,
+  startStack,
+} from "../../supabase/local/stack.ts";
 import { call, sha256, signUp, type TestUser, until, uploadForm } from "../support/client.ts";
 import { literal, multisetDifference, openDuckdb, readParquet, rows } from "../support/duckdb.ts";
 import { openTraces } from "../support/traces.ts";
@@ -94,12 +99,12 @@ async function latest(stack: Stack, user: TestUser, dataset: string): Promise<Ma
   return body.files;
 }
 
-for (const catalog of ["postgres", "postgrest"] as const) {
+for (const catalog of catalogWays) {
   Deno.test(`the protocols beside the plain ones, over HTTP and ${catalog}`, (t) =>
     protocols(t, catalog));
 }
 
-async function protocols(t: Deno.TestContext, catalog: "postgres" | "postgrest"): Promise<void> {
+async function protocols(t: Deno.TestContext, catalog: CatalogWay): Promise<void> {
   await using stack = await startStack({
     tickSeconds: 0.5,
     catalog,

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { join } from "node:path";
-import { startStack } from "../../supabase/local/stack.ts";
+import { type CatalogWay, catalogWays, startStack } from "../../supabase/local/stack.ts";
 import { call, sha256, signUp, type TestUser, until, uploadForm } from "../support/client.ts";
 import { multisetDifference, openDuckdb, openUrls, readParquet } from "../support/duckdb.ts";
 import { type Fragment, makeFragments } from "../support/fragments.ts";
@@ -29,12 +29,12 @@ async function manifestOf(user: TestUser, datasetId: string): Promise<File[]> {
   return files;
 }
 
-for (const catalog of ["postgres", "postgrest"] as const) {
+for (const catalog of catalogWays) {
   Deno.test(`uploads are compacted when cron wakes the compactor, and DuckDB reads the same rows, over ${catalog}`, (t) =>
     wholePath(t, catalog));
 }
 
-async function wholePath(t: Deno.TestContext, catalog: "postgres" | "postgrest"): Promise<void> {
+async function wholePath(t: Deno.TestContext, catalog: CatalogWay): Promise<void> {
   await using stack = await startStack({ tickSeconds: 0.5, catalog });
   const folder = await Deno.makeTempDir({ prefix: "sediment-e2e-" });
   const duckdb = await openDuckdb();

@@ -2,7 +2,7 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import process from "node:process";
 import { literal, rows } from "../../support/duckdb.ts";
-import { median } from "./measure.ts";
+import { median } from "../median.ts";
 
 /**
  * Count and sum of the rows' hashes: equal for equal multisets. Floats are hashed by their text, since DuckDB's

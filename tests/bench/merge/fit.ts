@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { costFactors } from "../../../shared/compaction/cost_factors.ts";
 import { type Equation, fit, predicted } from "./fit_costs.ts";
-import { median } from "./measure.ts";
+import { median } from "../median.ts";
 import { makePoints, type Point } from "./points.ts";
 import { inProcess, listOf } from "./process.ts";
 

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { listFiles, writeFiles } from "./data.ts";
-import { median } from "./measure.ts";
+import { median } from "../median.ts";
 import { inProcess, listOf } from "./process.ts";
 import { makeShape } from "./shapes.ts";
 

@@ -35,9 +35,3 @@ function peakMb(): number {
     return Deno.memoryUsage().rss / 1e6;
   }
 }
-
-/** The middle of some numbers. */
-export function median(numbers: number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)];
-}

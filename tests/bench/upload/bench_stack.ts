@@ -1,8 +1,6 @@
 /** The embedded stack as a process of its own, which is what `deno task bench upload` loads. */
 import { fileURLToPath } from "node:url";
-
-/** How the functions of the stack reach the catalog. */
-export type CatalogWay = "postgres" | "postgrest";
+import type { CatalogWay } from "../../../supabase/local/stack.ts";
 
 /** Where a stack is, and its process. */
 export interface Address {

@@ -1,7 +1,9 @@
 /** What `deno task bench upload` prints of a case. */
+import { median } from "../median.ts";
 import { spentEach } from "../process_cpu.ts";
 import { memoryOfTree } from "../process_memory.ts";
-import type { Address, CatalogWay } from "./bench_stack.ts";
+import type { CatalogWay } from "../../../supabase/local/stack.ts";
+import type { Address } from "./bench_stack.ts";
 
 const onLinux = Deno.build.os === "linux";
 
@@ -77,11 +79,4 @@ export async function caseLine(
     text(means) + `\n${cell("", 21)}CPU ms an upload: ${text(line.cpu_ms_of)};` +
     ` a PUT: ${text(line.put_cpu_ms_of)}`
   );
-}
-
-function median(values: number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return (sorted[Math.floor((sorted.length - 1) / 2)] +
-    sorted[Math.ceil((sorted.length - 1) / 2)]) /
-    2;
 }
