@@ -1,7 +1,7 @@
 /** The merge as the compactor uses it: its wasm modules come from the store where there is no checkout. */
-import type { Merge } from "../shared/compaction/ports.ts";
-import { merge } from "../shared/parquet/merge.ts";
-import { wasmLoader, wasmModules } from "../shared/storage/wasm_modules.ts";
+import type { Merge } from "../shared/compaction/run/ports.ts";
+import { merge } from "../shared/parquet/merge/merge.ts";
+import { wasmLoader, wasmModules } from "../shared/wasm/wasm_modules.ts";
 import type { Services } from "./services.ts";
 
 /** The merge core over the services' store. */

@@ -1,9 +1,9 @@
 /** The ports of the upload use-cases, for the functions that take files. */
 import { avroToParquet } from "../shared/avro/avro_to_parquet.ts";
-import { checkValues } from "../shared/parquet/check_values.ts";
+import { checkValues } from "../shared/parquet/inspect/check_values.ts";
 import { createServerTiming, type ServerTiming } from "../shared/http/server_timing.ts";
-import { inspectParquet, inspectParquetBytes } from "../shared/parquet/inspect.ts";
-import { wasmLoader, wasmModules } from "../shared/storage/wasm_modules.ts";
+import { inspectParquet, inspectParquetBytes } from "../shared/parquet/inspect/inspect.ts";
+import { wasmLoader, wasmModules } from "../shared/wasm/wasm_modules.ts";
 import type { CompletePorts } from "../shared/uploads/complete_upload.ts";
 import type { UploadPorts } from "../shared/uploads/ports.ts";
 import type { Services } from "./services.ts";

@@ -4,7 +4,7 @@ import { asSedimentError } from "../../shared/errors.ts";
 import { actingUser } from "../../shared/http/authenticate.ts";
 import { validate } from "../../shared/http/validate.ts";
 import { assetKeySchema } from "../../shared/uploads/asset_request.ts";
-import { cursorSchema, hashSchema } from "../../shared/uploads/names.ts";
+import { cursorSchema, hashSchema } from "../../shared/catalog/names.ts";
 import { clientUrl, type Services } from "../services.ts";
 
 /** The query of `keys`. */

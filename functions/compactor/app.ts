@@ -1,8 +1,8 @@
 /** One worker's turn, woken by the tick. */
-import { systemClock } from "../../shared/compaction/clock.ts";
-import type { CompactionPorts } from "../../shared/compaction/ports.ts";
-import { takeTurn, type TurnReport } from "../../shared/compaction/turn.ts";
-import { vacuum } from "../../shared/compaction/vacuum.ts";
+import { systemClock } from "../../shared/compaction/run/clock.ts";
+import type { CompactionPorts } from "../../shared/compaction/run/ports.ts";
+import { takeTurn, type TurnReport } from "../../shared/compaction/run/turn.ts";
+import { vacuum } from "../../shared/compaction/upkeep/vacuum.ts";
 import { createHttpApp, type HttpApp, refuseOtherMethods } from "../../shared/http/http_app.ts";
 import { requestIdOf } from "../../shared/http/request_id.ts";
 import type { Services } from "../services.ts";
@@ -15,7 +15,7 @@ interface EdgeRuntime {
 /**
  * The app of `compactor`.
  *
- * @param merge `shared/parquet/merge.ts`; tests give what stands in for it
+ * @param merge `shared/parquet/merge/merge.ts`; tests give what stands in for it
  */
 export function createCompactorApp(services: Services, merge: CompactionPorts["merge"]): HttpApp {
   const app = createHttpApp("compactor");

@@ -5,7 +5,7 @@ import {
   repetition,
   type SchemaElement,
   type TimeUnit,
-} from "../parquet/metadata.ts";
+} from "../parquet/format/metadata.ts";
 import { decimalBytes } from "./columns/decimal.ts";
 import { unionMembers } from "./columns/union_members.ts";
 import type { AvroRecord, AvroType, LogicalType } from "./schema.ts";

@@ -1,6 +1,6 @@
 /** What clients and services may ask of compaction. */
 import * as z from "zod";
-import { cursorSchema, datasetIdSchema, nameSchema } from "../uploads/names.ts";
+import { cursorSchema, datasetIdSchema, nameSchema } from "../catalog/names.ts";
 
 /** The priorities of the queue. */
 export const prioritySchema = z.enum(

@@ -1,6 +1,6 @@
 /** The manifest: the data files of a version, with addresses at which they can be read. */
 import * as z from "zod";
-import { cursorSchema, datasetIdSchema, nameSchema } from "../uploads/names.ts";
+import { cursorSchema, datasetIdSchema, nameSchema } from "../catalog/names.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { fileList, type ListedFile, listedFile } from "../catalog/read_results.ts";

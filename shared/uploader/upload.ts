@@ -1,15 +1,15 @@
 /** One upload: checked, saved, and tried at once where nothing speaks against it. */
 import { SedimentError } from "../errors.ts";
-import type { SendProgress } from "./attempt.ts";
-import { checkHeaders } from "./check_headers.ts";
-import type { ByteSource } from "./pending_medium.ts";
-import type { PendingItem } from "./pending_record.ts";
-import type { PendingStore, Saved } from "./pending_store.ts";
-import type { RetryService } from "./retry_service.ts";
-import type { SignedInUser } from "./signed_in_user.ts";
-import { untilAborted } from "./source_chunks.ts";
+import type { SendProgress } from "./send/attempt.ts";
+import { checkHeaders } from "./send/check_headers.ts";
+import type { ByteSource } from "./pending/pending_medium.ts";
+import type { PendingItem } from "./pending/pending_record.ts";
+import type { PendingStore, Saved } from "./pending/pending_store.ts";
+import type { RetryService } from "./retry/retry_service.ts";
+import type { SignedInUser } from "./session/signed_in_user.ts";
+import { untilAborted } from "./pending/media/source_chunks.ts";
 import { checkMeta, type UploadMetaInput } from "./upload_meta.ts";
-import type { Reason, StoredAnswer } from "./verdict.ts";
+import type { Reason, StoredAnswer } from "./send/verdict.ts";
 
 /** Options of one upload. */
 export interface UploadOptions {

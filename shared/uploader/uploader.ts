@@ -15,22 +15,22 @@
  * ```
  */
 import { SedimentError } from "../errors.ts";
-import type { ResumableSender } from "./attempt.ts";
-import type { BatchReport } from "./batch_report.ts";
+import type { ResumableSender } from "./send/attempt.ts";
+import type { BatchReport } from "./retry/batch_report.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import type { Fetch } from "./exchange.ts";
+import type { Fetch } from "./send/exchange.ts";
 import { createSay, type Log, silentLog } from "./log.ts";
-import type { ByteSource, PendingMedium } from "./pending_medium.ts";
-import type { PendingItem } from "./pending_record.ts";
-import { PendingStore } from "./pending_store.ts";
-import { noteNameOf } from "./park_note.ts";
-import { RetryService } from "./retry_service.ts";
-import { sendItem } from "./send_item.ts";
-import type { Session } from "./session.ts";
-import { SignedInUser } from "./signed_in_user.ts";
-import { checkSettings } from "./check_settings.ts";
-import type { UploaderSettingsInput } from "./settings.ts";
-import { startTriggers } from "./triggers.ts";
+import type { ByteSource, PendingMedium } from "./pending/pending_medium.ts";
+import type { PendingItem } from "./pending/pending_record.ts";
+import { PendingStore } from "./pending/pending_store.ts";
+import { noteNameOf } from "./retry/park_note.ts";
+import { RetryService } from "./retry/retry_service.ts";
+import { sendItem } from "./send/send_item.ts";
+import type { Session } from "./session/session.ts";
+import { SignedInUser } from "./session/signed_in_user.ts";
+import { checkSettings } from "./settings/check_settings.ts";
+import type { UploaderSettingsInput } from "./settings/settings.ts";
+import { startTriggers } from "./retry/triggers.ts";
 import {
   createUpload,
   type RoomMade,

@@ -1,6 +1,6 @@
 /** What a client says of an asset: files beside the data, kept under keys of the client's choosing. */
 import * as z from "zod";
-import { byteCountSchema, hashSchema } from "./names.ts";
+import { byteCountSchema, hashSchema } from "../catalog/names.ts";
 
 /** Control, format (direction, joiners), surrogate, private and unassigned characters; line separators. */
 const hidden = /[\p{C}\p{Zl}\p{Zp}]/u;

@@ -1,7 +1,7 @@
 /** Opens every slice of a body before anything is stored: what is not whole and readable is refused. */
 import { SedimentError } from "../errors.ts";
 import type { UploadedFile } from "../catalog/upload_results.ts";
-import type { ParquetFacts } from "../parquet/inspect.ts";
+import type { ParquetFacts } from "../parquet/inspect/inspect.ts";
 import { atSlice, checkNames, checkRows, dataFile } from "./data_file.ts";
 import type { UploadPorts } from "./ports.ts";
 import type { UploadRequest } from "./upload_request.ts";

@@ -2,9 +2,9 @@
 import { createHash } from "node:crypto";
 import { asSedimentError, SedimentError } from "../errors.ts";
 import type { UploadedFile } from "../catalog/upload_results.ts";
-import type { ParquetFacts } from "../parquet/inspect.ts";
-import type { RangeReader } from "../parquet/range_reader.ts";
-import { storedReader } from "../storage/stored_reader.ts";
+import type { ParquetFacts } from "../parquet/inspect/inspect.ts";
+import type { RangeReader } from "../parquet/format/range_reader.ts";
+import { storedReader } from "./stored_reader.ts";
 import { atSlice, checkNames, checkRows, dataFile } from "./data_file.ts";
 import type { UploadAnswer, UploadPorts } from "./ports.ts";
 import type { StagedUpload, StageOutcome } from "./stage_upload.ts";

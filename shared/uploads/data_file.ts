@@ -1,7 +1,7 @@
 /** A checked slice as the catalog takes it, and what is said of one that fails. */
 import type { UploadedFile } from "../catalog/upload_results.ts";
 import { type ErrorCode, SedimentError } from "../errors.ts";
-import type { ParquetFacts } from "../parquet/inspect.ts";
+import type { ParquetFacts } from "../parquet/inspect/inspect.ts";
 import type { Slice } from "./table_offsets.ts";
 import type { UploadRequest } from "./upload_request.ts";
 

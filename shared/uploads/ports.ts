@@ -1,6 +1,6 @@
 /** What the upload use-cases need from outside; adapters and fakes are given by whoever composes them. */
 import type { Catalog } from "../catalog/catalog.ts";
-import type { ParquetFacts } from "../parquet/inspect.ts";
+import type { ParquetFacts } from "../parquet/inspect/inspect.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
 
 export type { UploadAnswer } from "../catalog/upload_results.ts";

@@ -1,7 +1,7 @@
 /** The `table_offsets` of a concatenated body: which bytes belong to which table. */
 import * as z from "zod";
 import { SedimentError } from "../errors.ts";
-import { nameSchema } from "./names.ts";
+import { nameSchema } from "../catalog/names.ts";
 
 /** One table's bytes within a body. */
 export interface Slice {

@@ -1,7 +1,7 @@
 /** What a client says of an upload before it sends the bytes: step 1's JSON and multipart's `metadata`. */
 import * as z from "zod";
 import { SedimentError } from "../errors.ts";
-import { byteCountSchema, datasetIdSchema, hashSchema, nameSchema } from "./names.ts";
+import { byteCountSchema, datasetIdSchema, hashSchema, nameSchema } from "../catalog/names.ts";
 import { type Slice, slicesOf, tableOffsetsSchema } from "./table_offsets.ts";
 
 const formatSchema = z.enum(["parquet", "avro"], '"parquet" or "avro"');

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { createServices } from "../../functions/create_services.ts";
 import { asSedimentError } from "../../shared/errors.ts";
 import type { ObjectStore } from "../../shared/storage/object_store.ts";
-import { readWasmModule, wasmKey, wasmModules } from "../../shared/storage/wasm_modules.ts";
+import { readWasmModule, wasmKey, wasmModules } from "../../shared/wasm/wasm_modules.ts";
 
 /**
  * Puts each module that the store hasn't got.

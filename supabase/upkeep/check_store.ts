@@ -4,7 +4,7 @@
  */
 import { parseArgs } from "node:util";
 import { createServices } from "../../functions/create_services.ts";
-import { checkStore } from "../../shared/compaction/check_store.ts";
+import { checkStore } from "../../shared/compaction/upkeep/check_store.ts";
 import { asSedimentError } from "../../shared/errors.ts";
 
 const { values } = parseArgs({

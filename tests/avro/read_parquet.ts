@@ -14,7 +14,7 @@ import {
   DuckDBUUIDValue,
 } from "@duckdb/node-api";
 import { avroToParquet, type AvroToParquetOptions } from "../../shared/avro/avro_to_parquet.ts";
-import { inspectParquetBytes } from "../../shared/parquet/inspect.ts";
+import { inspectParquetBytes } from "../../shared/parquet/inspect/inspect.ts";
 import { literal, openDuckdb, rows } from "../support/duckdb.ts";
 
 /** What a file turned into, as DuckDB reads it. */

@@ -6,7 +6,7 @@
  *
  * Instead of the table: --memory prints the peak by the size of the input, up to 1.25 GB; --growth what ten times
  * the fragments and ten times the rows cost; --fit measures and writes the planner's coefficients
- * (shared/compaction/cost_coefficients.ts); --turn the same merges with inputs that come over HTTP and an output that is
+ * (shared/compaction/plan/cost_coefficients.ts); --turn the same merges with inputs that come over HTTP and an output that is
  * held and put, beside what the planner expects. --peers lets others that run in an isolate merge shape A in the same
  * turns.
  */

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
-import { type CheckPorts, checkStore } from "../../shared/compaction/check_store.ts";
-import { wasmKey, wasmModules } from "../../shared/storage/wasm_modules.ts";
+import { type CheckPorts, checkStore } from "../../shared/compaction/upkeep/check_store.ts";
+import { wasmKey, wasmModules } from "../../shared/wasm/wasm_modules.ts";
 import { createMemoryStore } from "../../shared/storage/memory_store.ts";
 
 interface Said {

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { HeldOutput } from "../../shared/compaction/held_output.ts";
+import { HeldOutput } from "../../shared/compaction/run/output/held_output.ts";
 import { createMemoryStore } from "../../shared/storage/memory_store.ts";
 
 const { signal } = new AbortController();

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
-import { maxDedupeRows, mergeOrderOf } from "../../shared/compaction/merge_order.ts";
-import { mergeSettings } from "../../shared/parquet/pages/merge_settings.ts";
+import { maxDedupeRows, mergeOrderOf } from "../../shared/compaction/plan/merge_order.ts";
+import { mergeSettings } from "../../shared/parquet/merge/pages/merge_settings.ts";
 
 Deno.test("a table without keys keeps the order of its uploads", () => {
   assert.equal(mergeOrderOf({ sort_keys: [], dedupe_keys: [] }), undefined);

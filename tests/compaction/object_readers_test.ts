@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { openReaders } from "../../shared/compaction/object_readers.ts";
+import { openReaders } from "../../shared/compaction/run/output/object_readers.ts";
 import { SedimentError } from "../../shared/errors.ts";
 import { createMemoryStore } from "../../shared/storage/memory_store.ts";
 

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { OutputBuffer } from "../../shared/compaction/output_buffer.ts";
+import { OutputBuffer } from "../../shared/compaction/run/output/output_buffer.ts";
 
 Deno.test("an output is what was written, whether it was guessed too small or too large", async () => {
   for (const expected of [0, 10, 1_000_000]) {

@@ -1,5 +1,5 @@
 /** What the tests of the planner plan: small files, uploaded a minute before their clock. */
-import type { PlanFile, PlanSettings } from "../../shared/compaction/data_file.ts";
+import type { PlanFile, PlanSettings } from "../../shared/compaction/plan/data_file.ts";
 
 const MiB = 1024 * 1024;
 

@@ -1,9 +1,9 @@
 import { strict as assert } from "node:assert";
-import type { PlanFile } from "../../shared/compaction/data_file.ts";
-import { planCompaction } from "../../shared/compaction/plan.ts";
-import type { UniteSchemas } from "../../shared/compaction/schema_groups.ts";
-import { uniteSchemas } from "../../shared/compaction/unite_schemas.ts";
-import type { SchemaJson } from "../../shared/parquet/schema_json.ts";
+import type { PlanFile } from "../../shared/compaction/plan/data_file.ts";
+import { planCompaction } from "../../shared/compaction/plan/plan.ts";
+import type { UniteSchemas } from "../../shared/compaction/plan/schema_groups.ts";
+import { uniteSchemas } from "../../shared/compaction/plan/unite_schemas.ts";
+import type { SchemaJson } from "../../shared/parquet/format/schema_json.ts";
 import { file, now, settings } from "./plan_file.ts";
 
 const MiB = 1024 * 1024;

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import fc from "../support/fast_check.ts";
-import type { PlanFile, PlanSettings } from "../../shared/compaction/data_file.ts";
-import { planCompaction } from "../../shared/compaction/plan.ts";
+import type { PlanFile, PlanSettings } from "../../shared/compaction/plan/data_file.ts";
+import { planCompaction } from "../../shared/compaction/plan/plan.ts";
 import { file, now, settings } from "./plan_file.ts";
 
 const MiB = 1024 * 1024;

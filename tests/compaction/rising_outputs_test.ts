@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { risingParts } from "../../shared/compaction/rising_outputs.ts";
+import { risingParts } from "../../shared/compaction/plan/rising_outputs.ts";
 import { file, settings } from "./plan_file.ts";
 
 const MB = 1_000_000;

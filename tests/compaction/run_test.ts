@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
-import { callCatalog } from "../../shared/compaction/call_catalog.ts";
-import { Lease } from "../../shared/compaction/lease.ts";
+import { callCatalog } from "../../shared/compaction/run/call_catalog.ts";
+import { Lease } from "../../shared/compaction/run/lease.ts";
 import { SedimentError } from "../../shared/errors.ts";
 import { allRows, fragments, lineMerge, world } from "./turn_world.ts";
 

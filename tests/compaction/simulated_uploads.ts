@@ -1,6 +1,6 @@
 /** Uploads to one partition through the planner alone: what is merged when, and how often each byte is written. */
-import type { PlanFile, PlanSettings } from "../../shared/compaction/data_file.ts";
-import { planCompaction } from "../../shared/compaction/plan.ts";
+import type { PlanFile, PlanSettings } from "../../shared/compaction/plan/data_file.ts";
+import { planCompaction } from "../../shared/compaction/plan/plan.ts";
 
 /** The defaults of `service_settings`. */
 export const defaultSettings: PlanSettings = {

@@ -3,10 +3,10 @@ import { strict as assert } from "node:assert";
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 
-import { mergeInputs } from "../../shared/compaction/merge_inputs.ts";
-import type { Claim, InputFile } from "../../shared/compaction/ports.ts";
-import { merge } from "../../shared/parquet/merge.ts";
-import { inspectParquetBytes } from "../../shared/parquet/inspect.ts";
+import { mergeInputs } from "../../shared/compaction/run/output/merge_inputs.ts";
+import type { Claim, InputFile } from "../../shared/compaction/run/ports.ts";
+import { merge } from "../../shared/parquet/merge/merge.ts";
+import { inspectParquetBytes } from "../../shared/parquet/inspect/inspect.ts";
 import { createS3Store } from "../../shared/storage/s3_store.ts";
 import { createS3Double, type S3Double } from "../storage/s3_double.ts";
 import { literal, openDuckdb, scalar } from "../support/duckdb.ts";

@@ -1,6 +1,6 @@
 /** Runs on a store that takes objects piece by piece: the output is there whole when it is committed, or not at all. */
 import { strict as assert } from "node:assert";
-import type { Merge } from "../../shared/compaction/ports.ts";
+import type { Merge } from "../../shared/compaction/run/ports.ts";
 import { SedimentError } from "../../shared/errors.ts";
 import type { MemoryStoreOptions, StoreCall } from "../../shared/storage/memory_store.ts";
 import { allRows, failing, fragments, lineMerge, world } from "./turn_world.ts";

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import type { Merge } from "../../shared/compaction/ports.ts";
+import type { Merge } from "../../shared/compaction/run/ports.ts";
 import { SedimentError } from "../../shared/errors.ts";
 import { allRows, failing, fragments, lineMerge, world } from "./turn_world.ts";
 

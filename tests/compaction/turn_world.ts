@@ -1,7 +1,7 @@
 /** A worker's turn in memory: a fake catalog, a store, a merge of lines, a clock that waits no time. */
-import type { Clock } from "../../shared/compaction/clock.ts";
-import type { CompactionPorts, Merge } from "../../shared/compaction/ports.ts";
-import { takeTurn, type TurnOptions } from "../../shared/compaction/turn.ts";
+import type { Clock } from "../../shared/compaction/run/clock.ts";
+import type { CompactionPorts, Merge } from "../../shared/compaction/run/ports.ts";
+import { takeTurn, type TurnOptions } from "../../shared/compaction/run/turn.ts";
 import { SedimentError } from "../../shared/errors.ts";
 import { createMemoryStore, type MemoryStoreOptions } from "../../shared/storage/memory_store.ts";
 import { createFakeCatalog, type FakeCatalogOptions } from "../support/fake_catalog.ts";

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { vacuum, type VacuumPorts } from "../../shared/compaction/vacuum.ts";
+import { vacuum, type VacuumPorts } from "../../shared/compaction/upkeep/vacuum.ts";
 import { SedimentError } from "../../shared/errors.ts";
 import { createMemoryStore } from "../../shared/storage/memory_store.ts";
 

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
-import type { PlanSettings } from "../../shared/compaction/data_file.ts";
-import { tierOf, tierRatio } from "../../shared/compaction/tiers.ts";
+import type { PlanSettings } from "../../shared/compaction/plan/data_file.ts";
+import { tierOf, tierRatio } from "../../shared/compaction/plan/tiers.ts";
 import fc from "../support/fast_check.ts";
 import {
   type Amplification,

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { SedimentError } from "../../shared/errors.ts";
 import { createMemoryStore } from "../../shared/storage/memory_store.ts";
-import { wasmKey, wasmLoader, wasmModules } from "../../shared/storage/wasm_modules.ts";
+import { wasmKey, wasmLoader, wasmModules } from "../../shared/wasm/wasm_modules.ts";
 import { deployWasm } from "../../supabase/deploy/wasm.ts";
 
 Deno.test("deploy:wasm puts every module once, under its pinned hash", async () => {

@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { join } from "node:path";
 import postgres from "postgres";
 import { createCatalog } from "../../shared/catalog/catalog.ts";
-import { checkStore } from "../../shared/compaction/check_store.ts";
+import { checkStore } from "../../shared/compaction/upkeep/check_store.ts";
 import { createSupabaseStore } from "../../shared/storage/supabase_store.ts";
 import { startStack } from "../../supabase/local/stack.ts";
 import { call, sha256, signUp, until, uploadForm } from "../support/client.ts";

@@ -1,11 +1,11 @@
 import { strict as assert } from "node:assert";
 import { crc32 } from "node:zlib";
 import { SedimentError } from "../../shared/errors.ts";
-import { chunkExtent } from "../../shared/parquet/check_chunks.ts";
-import { checkValues } from "../../shared/parquet/check_values.ts";
-import { inspectParquetBytes } from "../../shared/parquet/inspect.ts";
-import { readPageHeader, writePageHeader } from "../../shared/parquet/page_header.ts";
-import { ThriftWriter } from "../../shared/parquet/thrift/thrift_writer.ts";
+import { chunkExtent } from "../../shared/parquet/inspect/check_chunks.ts";
+import { checkValues } from "../../shared/parquet/inspect/check_values.ts";
+import { inspectParquetBytes } from "../../shared/parquet/inspect/inspect.ts";
+import { readPageHeader, writePageHeader } from "../../shared/parquet/format/page_header.ts";
+import { ThriftWriter } from "../../shared/parquet/format/thrift/thrift_writer.ts";
 import { tinyParquet } from "../support/tiny_parquet.ts";
 import { mergeBytes } from "./core/merge_bytes.ts";
 import { writeWithDuckDb } from "./sample_files.ts";

@@ -1,16 +1,16 @@
 import { strict as assert } from "node:assert";
 import fc from "../support/fast_check.ts";
 import { SedimentError } from "../../shared/errors.ts";
-import { readFileMetadata } from "../../shared/parquet/file_metadata.ts";
-import { footerBytes, footerOfBytes, readFooter } from "../../shared/parquet/footer.ts";
-import { defaultLimits, limitsWith } from "../../shared/parquet/limits.ts";
+import { readFileMetadata } from "../../shared/parquet/format/file_metadata.ts";
+import { footerBytes, footerOfBytes, readFooter } from "../../shared/parquet/format/footer.ts";
+import { defaultLimits, limitsWith } from "../../shared/parquet/format/limits.ts";
 import {
   encoding,
   type FileMetaData,
   type LogicalType,
   type SchemaElement,
-} from "../../shared/parquet/metadata.ts";
-import { bytesReader } from "../../shared/parquet/range_reader.ts";
+} from "../../shared/parquet/format/metadata.ts";
+import { bytesReader } from "../../shared/parquet/format/range_reader.ts";
 import { fixtureBytes, fixtureNames, hasFixtures } from "./fixtures.ts";
 import { writeWithDuckDb } from "./sample_files.ts";
 

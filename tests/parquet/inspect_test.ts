@@ -1,12 +1,17 @@
 import { strict as assert } from "node:assert";
 import fc from "../support/fast_check.ts";
 import { SedimentError } from "../../shared/errors.ts";
-import { footerBytes, footerOfBytes } from "../../shared/parquet/footer.ts";
-import { inspectParquet, inspectParquetBytes } from "../../shared/parquet/inspect.ts";
-import { codec, encoding, type FileMetaData, pageType } from "../../shared/parquet/metadata.ts";
-import { type PageHeader, writePageHeader } from "../../shared/parquet/page_header.ts";
-import { bytesReader } from "../../shared/parquet/range_reader.ts";
-import { ThriftWriter } from "../../shared/parquet/thrift/thrift_writer.ts";
+import { footerBytes, footerOfBytes } from "../../shared/parquet/format/footer.ts";
+import { inspectParquet, inspectParquetBytes } from "../../shared/parquet/inspect/inspect.ts";
+import {
+  codec,
+  encoding,
+  type FileMetaData,
+  pageType,
+} from "../../shared/parquet/format/metadata.ts";
+import { type PageHeader, writePageHeader } from "../../shared/parquet/format/page_header.ts";
+import { bytesReader } from "../../shared/parquet/format/range_reader.ts";
+import { ThriftWriter } from "../../shared/parquet/format/thrift/thrift_writer.ts";
 import { fixtureBytes, fixtureNames, hasFixtures } from "./fixtures.ts";
 import { mixedRows, writeWithDuckDb } from "./sample_files.ts";
 import { withFooter } from "./with_footer.ts";

@@ -1,4 +1,4 @@
-import type { Sink } from "../../shared/parquet/merge_plan.ts";
+import type { Sink } from "../../shared/parquet/merge/merge_plan.ts";
 
 /** A sink that keeps what is written; it copies, since writers may reuse their bytes. */
 export class MemorySink implements Sink {

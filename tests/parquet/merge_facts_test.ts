@@ -1,11 +1,11 @@
 import { strict as assert } from "node:assert";
-import { footerOfBytes } from "../../shared/parquet/footer.ts";
-import { inspectParquet, inspectParquetBytes } from "../../shared/parquet/inspect.ts";
-import { encoding } from "../../shared/parquet/metadata.ts";
-import { mergeFacts } from "../../shared/parquet/merge_facts.ts";
-import { heaviestPages } from "../../shared/parquet/page_weights.ts";
-import { bytesReader } from "../../shared/parquet/range_reader.ts";
-import { schemaTree } from "../../shared/parquet/schema.ts";
+import { footerOfBytes } from "../../shared/parquet/format/footer.ts";
+import { inspectParquet, inspectParquetBytes } from "../../shared/parquet/inspect/inspect.ts";
+import { encoding } from "../../shared/parquet/format/metadata.ts";
+import { mergeFacts } from "../../shared/parquet/inspect/merge_facts.ts";
+import { heaviestPages } from "../../shared/parquet/inspect/page_weights.ts";
+import { bytesReader } from "../../shared/parquet/format/range_reader.ts";
+import { schemaTree } from "../../shared/parquet/format/schema.ts";
 import { withFooter } from "./with_footer.ts";
 import { writeWithDuckDb } from "./sample_files.ts";
 

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
-import { inspectParquetBytes } from "../../shared/parquet/inspect.ts";
-import { merge } from "../../shared/parquet/merge.ts";
-import { bytesReader } from "../../shared/parquet/range_reader.ts";
+import { inspectParquetBytes } from "../../shared/parquet/inspect/inspect.ts";
+import { merge } from "../../shared/parquet/merge/merge.ts";
+import { bytesReader } from "../../shared/parquet/format/range_reader.ts";
 import { doubled, openDuckDb, rowsOf } from "./duckdb_rows.ts";
 import { fixtureBytes, fixtureNames, fixturePath, hasFixtures } from "./fixtures.ts";
 import { MemorySink } from "./memory_sink.ts";

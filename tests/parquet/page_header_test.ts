@@ -1,19 +1,19 @@
 import { strict as assert } from "node:assert";
 import fc from "../support/fast_check.ts";
 import { SedimentError } from "../../shared/errors.ts";
-import { encoding, pageType } from "../../shared/parquet/metadata.ts";
+import { encoding, pageType } from "../../shared/parquet/format/metadata.ts";
 import {
   type PageHeader,
   readPageHeader,
   writePageHeader,
-} from "../../shared/parquet/page_header.ts";
+} from "../../shared/parquet/format/page_header.ts";
 import {
   readColumnIndex,
   readOffsetIndex,
   writeColumnIndex,
   writeOffsetIndex,
-} from "../../shared/parquet/page_index.ts";
-import { ThriftWriter } from "../../shared/parquet/thrift/thrift_writer.ts";
+} from "../../shared/parquet/format/page_index.ts";
+import { ThriftWriter } from "../../shared/parquet/format/thrift/thrift_writer.ts";
 
 const int = fc.nat({ max: 2 ** 31 - 1 });
 const known = fc.constantFrom<number>(...Object.values(encoding));

@@ -1,16 +1,20 @@
 import { strict as assert } from "node:assert";
 import { SedimentError } from "../../shared/errors.ts";
-import { footerOfBytes } from "../../shared/parquet/footer.ts";
+import { footerOfBytes } from "../../shared/parquet/format/footer.ts";
 import {
   convertedType,
   type LogicalType,
   physicalType,
   repetition,
   type SchemaElement,
-} from "../../shared/parquet/metadata.ts";
-import { schemaTree } from "../../shared/parquet/schema.ts";
-import { schemaJson } from "../../shared/parquet/schema_json.ts";
-import { schemaFingerprint, schemaText, shapeText } from "../../shared/parquet/schema_text.ts";
+} from "../../shared/parquet/format/metadata.ts";
+import { schemaTree } from "../../shared/parquet/format/schema.ts";
+import { schemaJson } from "../../shared/parquet/format/schema_json.ts";
+import {
+  schemaFingerprint,
+  schemaText,
+  shapeText,
+} from "../../shared/parquet/format/schema_text.ts";
 import { mixedRows, writeWithDuckDb } from "./sample_files.ts";
 
 const { REQUIRED, OPTIONAL, REPEATED } = repetition;

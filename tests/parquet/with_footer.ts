@@ -1,5 +1,5 @@
-import { footerBytes, footerOfBytes } from "../../shared/parquet/footer.ts";
-import type { FileMetaData } from "../../shared/parquet/metadata.ts";
+import { footerBytes, footerOfBytes } from "../../shared/parquet/format/footer.ts";
+import type { FileMetaData } from "../../shared/parquet/format/metadata.ts";
 
 /** The file with its footer changed in place by `change`. */
 export function withFooter(

@@ -1,8 +1,8 @@
 import { strict as assert } from "node:assert";
 import { mkdir, readdir, readFile, unlink, writeFile } from "node:fs/promises";
-import { FolderLocks } from "../../shared/uploader/folder_lock.ts";
-import { nodeFileSystem } from "../../shared/uploader/node_file_system.ts";
-import { isOwnerAlive, newOwner } from "../../shared/uploader/owner.ts";
+import { FolderLocks } from "../../shared/uploader/pending/media/folder_lock.ts";
+import { nodeFileSystem } from "../../shared/uploader/pending/media/node_file_system.ts";
+import { isOwnerAlive, newOwner } from "../../shared/uploader/pending/media/owner.ts";
 import { systemClock } from "../../shared/uploader/clock.ts";
 import { withFolder } from "./support/setup.ts";
 

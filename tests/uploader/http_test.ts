@@ -1,8 +1,8 @@
 import { strict as assert } from "node:assert";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
-import { diskMedium } from "../../shared/uploader/disk_medium.ts";
-import { tokenSession } from "../../shared/uploader/session.ts";
+import { diskMedium } from "../../shared/uploader/pending/media/disk_medium.ts";
+import { tokenSession } from "../../shared/uploader/session/session.ts";
 import { createUploader } from "../../shared/uploader/uploader.ts";
 import type { Fault } from "./support/fake_service.ts";
 import { startHttpService } from "./support/http_service.ts";

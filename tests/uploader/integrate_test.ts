@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { readdir } from "node:fs/promises";
 import { systemClock } from "../../shared/uploader/clock.ts";
-import { diskMedium } from "../../shared/uploader/disk_medium.ts";
+import { diskMedium } from "../../shared/uploader/pending/media/disk_medium.ts";
 import { integrate, type Job } from "../../shared/uploader/integrate.ts";
 import type { LogEvent } from "../../shared/uploader/log.ts";
 import { withFolder } from "./support/setup.ts";

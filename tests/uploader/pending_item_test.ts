@@ -1,12 +1,17 @@
 import { strict as assert } from "node:assert";
 import fc from "../support/fast_check.ts";
-import { applyEvent, claimed, claimOverrun, newItem } from "../../shared/uploader/pending_item.ts";
+import {
+  applyEvent,
+  claimed,
+  claimOverrun,
+  newItem,
+} from "../../shared/uploader/pending/pending_item.ts";
 import {
   ms,
   type PendingItem,
   readRecord,
   writeRecord,
-} from "../../shared/uploader/pending_record.ts";
+} from "../../shared/uploader/pending/pending_record.ts";
 import { type ItemEvent, itemEvents, itemTransitions } from "../../shared/uploader/transitions.ts";
 import { checkMeta } from "../../shared/uploader/upload_meta.ts";
 import { fragment } from "./support/setup.ts";

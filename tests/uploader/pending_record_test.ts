@@ -1,8 +1,8 @@
 import { strict as assert } from "node:assert";
-import { checkHeaders } from "../../shared/uploader/check_headers.ts";
+import { checkHeaders } from "../../shared/uploader/send/check_headers.ts";
 import fc from "../support/fast_check.ts";
-import { newItem } from "../../shared/uploader/pending_item.ts";
-import { iso, readRecord, writeRecord } from "../../shared/uploader/pending_record.ts";
+import { newItem } from "../../shared/uploader/pending/pending_item.ts";
+import { iso, readRecord, writeRecord } from "../../shared/uploader/pending/pending_record.ts";
 import { checkMeta } from "../../shared/uploader/upload_meta.ts";
 import { fragment } from "./support/setup.ts";
 

@@ -1,10 +1,10 @@
 import { strict as assert } from "node:assert";
 import fc from "../support/fast_check.ts";
-import { claimed, newItem } from "../../shared/uploader/pending_item.ts";
-import { iso, type PendingItem } from "../../shared/uploader/pending_record.ts";
-import { authWaitMs, type BatchFacts, planBatch } from "../../shared/uploader/plan_batch.ts";
-import { credentialOf } from "../../shared/uploader/session.ts";
-import { checkSettings } from "../../shared/uploader/check_settings.ts";
+import { claimed, newItem } from "../../shared/uploader/pending/pending_item.ts";
+import { iso, type PendingItem } from "../../shared/uploader/pending/pending_record.ts";
+import { authWaitMs, type BatchFacts, planBatch } from "../../shared/uploader/retry/plan_batch.ts";
+import { credentialOf } from "../../shared/uploader/session/session.ts";
+import { checkSettings } from "../../shared/uploader/settings/check_settings.ts";
 import { checkMeta } from "../../shared/uploader/upload_meta.ts";
 import { fragment } from "./support/setup.ts";
 

@@ -4,10 +4,10 @@ import {
   type SessionEvent,
   type SupabaseAuth,
   supabaseSession,
-} from "../../shared/uploader/session.ts";
-import { startTriggers } from "../../shared/uploader/triggers.ts";
+} from "../../shared/uploader/session/session.ts";
+import { startTriggers } from "../../shared/uploader/retry/triggers.ts";
 import { systemClock } from "../../shared/uploader/clock.ts";
-import { emptyReport, type Trigger } from "../../shared/uploader/batch_report.ts";
+import { emptyReport, type Trigger } from "../../shared/uploader/retry/batch_report.ts";
 
 function fakeAuth(session: { access_token: string } | null, error: { name: string } | null = null) {
   let callback: Parameters<SupabaseAuth["onAuthStateChange"]>[0] = () => {};

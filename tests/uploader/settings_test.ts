@@ -1,7 +1,10 @@
 import { strict as assert } from "node:assert";
 import { SedimentError } from "../../shared/errors.ts";
-import { checkSettings } from "../../shared/uploader/check_settings.ts";
-import { loadSettings, type SettingsSources } from "../../shared/uploader/load_settings.ts";
+import { checkSettings } from "../../shared/uploader/settings/check_settings.ts";
+import {
+  loadSettings,
+  type SettingsSources,
+} from "../../shared/uploader/settings/load_settings.ts";
 
 function refusal(sources: SettingsSources): SedimentError {
   try {

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { SedimentError } from "../../shared/errors.ts";
-import { diskMedium } from "../../shared/uploader/disk_medium.ts";
-import { credentialOf, type Session } from "../../shared/uploader/session.ts";
+import { diskMedium } from "../../shared/uploader/pending/media/disk_medium.ts";
+import { credentialOf, type Session } from "../../shared/uploader/session/session.ts";
 import { createUploader } from "../../shared/uploader/uploader.ts";
 import { FakeService } from "./support/fake_service.ts";
 import { bytesOf, fragment, tokenOf, withFolder, withUploader } from "./support/setup.ts";

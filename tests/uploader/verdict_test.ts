@@ -5,7 +5,7 @@ import {
   judgeAnswer,
   judgeFailure,
   storedAnswerOf,
-} from "../../shared/uploader/verdict.ts";
+} from "../../shared/uploader/send/verdict.ts";
 
 function answer(status: number, code?: string, more: Partial<Answer> = {}): Answer {
   return { status, json: code ? { code } : null, text: "", retryAfterMs: null, ...more };

@@ -1,6 +1,6 @@
 import type { LeafColumn } from "../columns/leaf_columns.ts";
-import { encoding, pageType } from "../../parquet/metadata.ts";
-import { ThriftWriter } from "../../parquet/thrift/thrift_writer.ts";
+import { encoding, pageType } from "../../parquet/format/metadata.ts";
+import { ThriftWriter } from "../../parquet/format/thrift/thrift_writer.ts";
 import { type ColumnValues, columnValues } from "./column_values.ts";
 import { bitWidth, hybridRunBound, writeBits, writeHybridRun } from "./hybrid_runs.ts";
 

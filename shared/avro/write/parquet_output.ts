@@ -1,8 +1,8 @@
 import { Kernels } from "../../parquet/kernels/kernels.ts";
-import { codec, type SchemaElement } from "../../parquet/metadata.ts";
-import { OutputColumn } from "../../parquet/pages/output_column.ts";
-import { valueWidth } from "../../parquet/pages/value_order.ts";
-import { schemaTree } from "../../parquet/schema.ts";
+import { codec, type SchemaElement } from "../../parquet/format/metadata.ts";
+import { OutputColumn } from "../../parquet/merge/pages/output_column.ts";
+import { valueWidth } from "../../parquet/format/value_order.ts";
+import { schemaTree } from "../../parquet/format/schema.ts";
 import { PageStore } from "../../parquet/write/page_store.ts";
 import { ParquetFile } from "../../parquet/write/parquet_file.ts";
 import { writeRowGroup } from "../../parquet/write/row_group_writer.ts";

@@ -2,7 +2,7 @@ import { gunzipSync } from "node:zlib";
 import { unbrotli } from "../../compression/brotli.ts";
 import { gunzip } from "../../compression/gzip.ts";
 import { hostLimits } from "../../compression/host_limits.ts";
-import { codec } from "../metadata.ts";
+import { codec } from "../format/metadata.ts";
 import type { Zstd } from "./zstd.ts";
 
 /** How a page was decompressed, as the kernels take it; assembly/host.ts. */

@@ -1,5 +1,5 @@
 import type { SedimentError } from "../../errors.ts";
-import { parquetError, type ParquetErrorCode, type ParquetPlace } from "../parquet_error.ts";
+import { parquetError, type ParquetErrorCode, type ParquetPlace } from "../format/parquet_error.ts";
 
 type Say = (a: number, b: number) => string;
 

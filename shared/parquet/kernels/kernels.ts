@@ -1,6 +1,6 @@
 import { crc32 } from "node:zlib";
 import type { SedimentError } from "../../errors.ts";
-import type { ParquetPlace } from "../parquet_error.ts";
+import type { ParquetPlace } from "../format/parquet_error.ts";
 import { hostInflate } from "./codecs.ts";
 import { kernelError } from "./kernel_error.ts";
 import { kernelsBase64 } from "./kernels.generated.ts";

@@ -1,5 +1,5 @@
 import type { SedimentError } from "../../errors.ts";
-import { parquetError, type ParquetPlace } from "../parquet_error.ts";
+import { parquetError, type ParquetPlace } from "../format/parquet_error.ts";
 
 /**
  * Whether an error is one that no input should be able to cause: a trap of wasm, a stack that is used up, a view

@@ -1,10 +1,8 @@
+import { zstdWasmSha256 } from "../../wasm/wasm_modules.ts";
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { SedimentError } from "../../errors.ts";
-import { withMemoryLimit } from "../decode/wasm_memory_limit.ts";
-
-/** Hex SHA-256 of zstd.wasm of @bokuweb/zstd-wasm 0.0.27, wherever it is loaded from. */
-export const zstdWasmSha256 = "80260eee5795ee8072bb5821e203730c74dca3909938f5ac1128da67f96223df";
+import { withMemoryLimit } from "../../wasm/wasm_memory_limit.ts";
 
 /** Memory that the instance may take, in bytes: two contexts and the largest page twice. */
 const maximumMemory = 96 * 1024 * 1024;

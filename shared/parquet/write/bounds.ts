@@ -1,4 +1,4 @@
-import { valueOrders } from "../pages/value_order.ts";
+import { valueOrders } from "../format/value_order.ts";
 
 /** Bounds of a page's or chunk's values, PLAIN without lengths; exact where nothing was cut. */
 export interface Bounds {

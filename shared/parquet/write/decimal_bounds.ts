@@ -1,5 +1,5 @@
-import { physicalType } from "../metadata.ts";
-import type { SchemaNode } from "../schema.ts";
+import { physicalType } from "../format/metadata.ts";
+import type { SchemaNode } from "../format/schema.ts";
 import type { Bounds } from "./bounds.ts";
 
 /**

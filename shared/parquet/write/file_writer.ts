@@ -1,5 +1,5 @@
-import type { RangeReader } from "../range_reader.ts";
-import type { ThriftWriter } from "../thrift/thrift_writer.ts";
+import type { RangeReader } from "../format/range_reader.ts";
+import type { ThriftWriter } from "../format/thrift/thrift_writer.ts";
 
 /** Takes a file's bytes in order; opening, closing and giving up are the caller's. */
 export interface ByteSink {

@@ -3,8 +3,8 @@ import {
   type OffsetIndex,
   writeColumnIndex,
   writeOffsetIndex,
-} from "../page_index.ts";
-import { ThriftWriter } from "../thrift/thrift_writer.ts";
+} from "../format/page_index.ts";
+import { ThriftWriter } from "../format/thrift/thrift_writer.ts";
 
 /**
  * The page indexes of a row group as bytes, to be written behind the row groups: as objects those of a large

@@ -1,8 +1,8 @@
 import { crc32 } from "node:zlib";
-import { pageType } from "../metadata.ts";
-import { ThriftWriter } from "../thrift/thrift_writer.ts";
+import { pageType } from "../format/metadata.ts";
+import { ThriftWriter } from "../format/thrift/thrift_writer.ts";
 import type { PageStore } from "./page_store.ts";
-import { encoding } from "../metadata.ts";
+import { encoding } from "../format/metadata.ts";
 
 const writer = new ThriftWriter(256);
 

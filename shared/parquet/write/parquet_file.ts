@@ -1,5 +1,10 @@
-import { footerBytes } from "../footer.ts";
-import { type FileMetaData, type KeyValue, type SchemaElement, typeOrder } from "../metadata.ts";
+import { footerBytes } from "../format/footer.ts";
+import {
+  type FileMetaData,
+  type KeyValue,
+  type SchemaElement,
+  typeOrder,
+} from "../format/metadata.ts";
 import { type ByteSink, FileWriter } from "./file_writer.ts";
 import type { WrittenGroup } from "./row_group_writer.ts";
 

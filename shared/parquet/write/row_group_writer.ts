@@ -1,4 +1,4 @@
-import { blankChunk } from "../blank_chunk.ts";
+import { blankChunk } from "../format/blank_chunk.ts";
 import {
   type ColumnChunk,
   encoding,
@@ -7,11 +7,11 @@ import {
   type RowGroup,
   type SortingColumn,
   type Statistics,
-} from "../metadata.ts";
-import type { ColumnIndex, OffsetIndex } from "../page_index.ts";
-import type { FinishedPage, OutputColumn } from "../pages/output_column.ts";
+} from "../format/metadata.ts";
+import type { ColumnIndex, OffsetIndex } from "../format/page_index.ts";
 import { boundaryOrder, type Bounds, joinBounds } from "./bounds.ts";
 import type { FileWriter } from "./file_writer.ts";
+import type { FinishedColumn, FinishedPage } from "./finished_column.ts";
 import { GroupIndexes } from "./group_indexes.ts";
 
 /** A row group as it was written. */
@@ -25,13 +25,13 @@ export interface WrittenGroup {
  * @param before makes a column's pages, when they are made one column at a time
  * @param after is called when a column's pages were written
  */
-export async function writeRowGroup(
+export async function writeRowGroup<Column extends FinishedColumn>(
   file: FileWriter,
-  columns: readonly OutputColumn[],
+  columns: readonly Column[],
   rows: number,
   ordinal: number,
   sortingColumns?: SortingColumn[],
-  before?: (column: OutputColumn) => void,
+  before?: (column: Column) => void,
   after?: () => void,
 ): Promise<WrittenGroup> {
   const start = file.offset;
@@ -62,7 +62,7 @@ export async function writeRowGroup(
 
 async function writeChunk(
   file: FileWriter,
-  column: OutputColumn,
+  column: FinishedColumn,
   indexes: GroupIndexes,
 ): Promise<ColumnChunk> {
   const start = file.offset;

@@ -1,5 +1,5 @@
-import type { SchemaElement } from "../metadata.ts";
-import type { SchemaTree } from "../schema.ts";
+import type { SchemaElement } from "../format/metadata.ts";
+import type { SchemaTree } from "../format/schema.ts";
 
 /** The flat schema of a footer, depth first. */
 export function elementsOf(tree: SchemaTree): SchemaElement[] {

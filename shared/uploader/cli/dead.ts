@@ -1,8 +1,8 @@
 /** `sediment dead`: what was refused for good or has expired. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { about } from "../pending_item.ts";
-import type { PendingItem } from "../pending_record.ts";
+import { about } from "../pending/pending_item.ts";
+import type { PendingItem } from "../pending/pending_record.ts";
 import type { Uploader } from "../uploader.ts";
 import { openUploader } from "./open.ts";
 import { type Command, type Input, UsageError } from "./options.ts";

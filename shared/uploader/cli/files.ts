@@ -3,7 +3,7 @@ import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { SedimentError } from "../../errors.ts";
-import { Gate } from "../gate.ts";
+import { Gate } from "../retry/gate.ts";
 import { namePattern } from "../upload_meta.ts";
 import { type DataFile, listFiles } from "./api.ts";
 import { openProject } from "./open.ts";

@@ -2,10 +2,10 @@
 import { readFile } from "node:fs/promises";
 import process from "node:process";
 import { SedimentError } from "../../errors.ts";
-import { diskMedium } from "../disk_medium.ts";
-import { loadSettings } from "../load_settings.ts";
+import { diskMedium } from "../pending/media/disk_medium.ts";
+import { loadSettings } from "../settings/load_settings.ts";
 import { jsonLog, type LogEvent } from "../log.ts";
-import type { UploaderSettings, UploaderSettingsInput } from "../settings.ts";
+import type { UploaderSettings, UploaderSettingsInput } from "../settings/settings.ts";
 import { createUploader, type Uploader } from "../uploader.ts";
 import type { Input } from "./options.ts";
 import { plainWarnings } from "./plain_warnings.ts";
@@ -85,7 +85,7 @@ export async function openUploader(
     session: fileSession(project.url),
     settings,
     // Loaded when a body is that large: it is a fifth of the start-up time.
-    resumable: async (...send) => (await import("../send_tus.ts")).sendResumably(...send),
+    resumable: async (...send) => (await import("../send/send_tus.ts")).sendResumably(...send),
     log: (event) => {
       options.onEvent?.(event);
       if (input.is("verbose")) verbose(event);

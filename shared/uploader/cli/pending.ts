@@ -1,6 +1,6 @@
 /** `sediment pending` and `sediment retry`. */
-import { about } from "../pending_item.ts";
-import type { PendingItem } from "../pending_record.ts";
+import { about } from "../pending/pending_item.ts";
+import type { PendingItem } from "../pending/pending_record.ts";
 import { onInterrupt } from "./on_interrupt.ts";
 import { openUploader } from "./open.ts";
 import type { Command } from "./options.ts";

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import process from "node:process";
 import * as z from "zod";
 import { SedimentError } from "../../errors.ts";
-import { credentialOf, type Session } from "../session.ts";
+import { credentialOf, type Session } from "../session/session.ts";
 
 const savedSession = z.object({
   url: z.url(),

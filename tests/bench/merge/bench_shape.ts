@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { mergeCost } from "../../../shared/compaction/merge_cost.ts";
+import { mergeCost } from "../../../shared/compaction/plan/merge_cost.ts";
 import { openDuckdb } from "../../support/duckdb.ts";
 import { fingerprint, scanRatio } from "./compare.ts";
 import { median } from "../median.ts";

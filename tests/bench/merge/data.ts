@@ -1,7 +1,7 @@
 /** The bench's inputs: fragments.sql written as snappy Parquet by parquet-wasm, one folder a shape. */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { join } from "node:path";
-import { WasmPool } from "../../../shared/parquet/decode/wasm_pool.ts";
+import { WasmPool } from "../../../shared/parquet/merge/decode/wasm_pool.ts";
 import { literal, openDuckdb } from "../../support/duckdb.ts";
 import { fragmentQuery } from "../../support/fragments.ts";
 

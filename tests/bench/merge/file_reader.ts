@@ -1,4 +1,4 @@
-import type { RangeReader } from "../../../shared/parquet/range_reader.ts";
+import type { RangeReader } from "../../../shared/parquet/format/range_reader.ts";
 
 /** Buffers that were given back, to be read into again. */
 const free: Uint8Array[] = [];

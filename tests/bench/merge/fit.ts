@@ -1,11 +1,11 @@
 import { join } from "node:path";
-import { costFactors } from "../../../shared/compaction/cost_factors.ts";
+import { costFactors } from "../../../shared/compaction/plan/cost_factors.ts";
 import { type Equation, fit, predicted } from "./fit_costs.ts";
 import { median } from "../median.ts";
 import { makePoints, type Point } from "./points.ts";
 import { inProcess, listOf } from "./process.ts";
 
-const target = new URL("../../../shared/compaction/cost_coefficients.ts", import.meta.url);
+const target = new URL("../../../shared/compaction/plan/cost_coefficients.ts", import.meta.url);
 
 /** A point with what each of its runs took. */
 interface Measured extends Point {

@@ -1,6 +1,6 @@
 /** What a process of the bench is to merge. */
 import type { HostLimits } from "../../../shared/compression/host_limits.ts";
-import type { MergePlan } from "../../../shared/parquet/merge_plan.ts";
+import type { MergePlan } from "../../../shared/parquet/merge/merge_plan.ts";
 
 /** Argument of a merging process, as JSON. */
 export interface Job {

@@ -1,7 +1,7 @@
 /** One merge by us in a process of its own; prints its cost as JSON. Argument: a Job as JSON, none for no merge. */
 import { assumeHostLimits } from "../../../shared/compression/host_limits.ts";
-import { merge } from "../../../shared/parquet/merge.ts";
-import type { RangeReader } from "../../../shared/parquet/range_reader.ts";
+import { merge } from "../../../shared/parquet/merge/merge.ts";
+import type { RangeReader } from "../../../shared/parquet/format/range_reader.ts";
 import { fileReader } from "./file_reader.ts";
 import { type Job, listedFiles } from "./job.ts";
 import { measured } from "./measure.ts";

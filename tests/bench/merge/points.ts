@@ -1,9 +1,9 @@
 /** Merges of many kinds and sizes whose CPU and peak memory are measured, for the planner's cost model to be fitted to. */
 import { join } from "node:path";
-import { inspectParquet } from "../../../shared/parquet/inspect.ts";
-import type { PlanFile, PlanSettings } from "../../../shared/compaction/data_file.ts";
-import { type MergeWork, OutputWork } from "../../../shared/compaction/merge_work.ts";
-import type { SchemaJson } from "../../../shared/parquet/schema_json.ts";
+import { inspectParquet } from "../../../shared/parquet/inspect/inspect.ts";
+import type { PlanFile, PlanSettings } from "../../../shared/compaction/plan/data_file.ts";
+import { type MergeWork, OutputWork } from "../../../shared/compaction/plan/merge_work.ts";
+import type { SchemaJson } from "../../../shared/parquet/format/schema_json.ts";
 import type { HostLimits } from "../../../shared/compression/host_limits.ts";
 import { type FileSet, listFiles, writeFiles } from "./data.ts";
 import { fileReader } from "./file_reader.ts";

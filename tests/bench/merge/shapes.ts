@@ -1,10 +1,10 @@
 /** The bench's shapes: which files, how they are merged, and what DuckDB does for the same. */
 import { join } from "node:path";
-import { inspectParquet } from "../../../shared/parquet/inspect.ts";
-import { merge } from "../../../shared/parquet/merge.ts";
-import type { MergePlan } from "../../../shared/parquet/merge_plan.ts";
-import { schemaJson } from "../../../shared/parquet/schema_json.ts";
-import { unionSchema } from "../../../shared/parquet/union/union_schema.ts";
+import { inspectParquet } from "../../../shared/parquet/inspect/inspect.ts";
+import { merge } from "../../../shared/parquet/merge/merge.ts";
+import type { MergePlan } from "../../../shared/parquet/merge/merge_plan.ts";
+import { schemaJson } from "../../../shared/parquet/format/schema_json.ts";
+import { unionSchema } from "../../../shared/parquet/merge/union/union_schema.ts";
 import { literal } from "../../support/duckdb.ts";
 import { listFiles, writeFiles } from "./data.ts";
 import { fileReader } from "./file_reader.ts";

@@ -1,6 +1,6 @@
 import { join, relative } from "node:path";
-import { outputCost } from "../../../shared/compaction/merge_cost.ts";
-import type { MergePlan } from "../../../shared/parquet/merge_plan.ts";
+import { outputCost } from "../../../shared/compaction/plan/merge_cost.ts";
+import type { MergePlan } from "../../../shared/parquet/merge/merge_plan.ts";
 import { makePoints } from "./points.ts";
 import { inProcess } from "./process.ts";
 

@@ -2,9 +2,9 @@
  * One output of a turn in a process of its own: inputs fetched from a store, the output held and put. Prints its cost as
  * JSON. Argument: a {@link TurnJob} as JSON, in a file.
  */
-import { mergeInputs } from "../../../shared/compaction/merge_inputs.ts";
-import type { Claim, CompactionPorts, InputFile } from "../../../shared/compaction/ports.ts";
-import { merge } from "../../../shared/parquet/merge.ts";
+import { mergeInputs } from "../../../shared/compaction/run/output/merge_inputs.ts";
+import type { Claim, CompactionPorts, InputFile } from "../../../shared/compaction/run/ports.ts";
+import { merge } from "../../../shared/parquet/merge/merge.ts";
 import { createSupabaseStore } from "../../../shared/storage/supabase_store.ts";
 import { measured } from "./measure.ts";
 import type { TurnJob } from "./turn_cost.ts";

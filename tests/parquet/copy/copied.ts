@@ -1,7 +1,7 @@
-import { footerOfBytes } from "../../../shared/parquet/footer.ts";
-import type { MergeResult } from "../../../shared/parquet/merge_plan.ts";
-import { mergePages } from "../../../shared/parquet/page_merge.ts";
-import { bytesReader } from "../../../shared/parquet/range_reader.ts";
+import { footerOfBytes } from "../../../shared/parquet/format/footer.ts";
+import type { MergeResult } from "../../../shared/parquet/merge/merge_plan.ts";
+import { mergePages } from "../../../shared/parquet/merge/page_merge.ts";
+import { bytesReader } from "../../../shared/parquet/format/range_reader.ts";
 import { paths } from "../core/merge_bytes.ts";
 import { MemorySink } from "../memory_sink.ts";
 

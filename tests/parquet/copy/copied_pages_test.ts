@@ -1,10 +1,10 @@
 /** What the footer says of row groups that were copied out of uploads: their values say it, not the upload's footer. */
 import { strict as assert } from "node:assert";
 import { readParquet, writeParquet } from "parquet-wasm/node";
-import { chunkExtent } from "../../../shared/parquet/check_chunks.ts";
-import { footerOfBytes } from "../../../shared/parquet/footer.ts";
-import type { FileMetaData } from "../../../shared/parquet/metadata.ts";
-import { readColumnIndex, readOffsetIndex } from "../../../shared/parquet/page_index.ts";
+import { chunkExtent } from "../../../shared/parquet/inspect/check_chunks.ts";
+import { footerOfBytes } from "../../../shared/parquet/format/footer.ts";
+import type { FileMetaData } from "../../../shared/parquet/format/metadata.ts";
+import { readColumnIndex, readOffsetIndex } from "../../../shared/parquet/format/page_index.ts";
 import { fileOfLevels } from "../core/level_pages.ts";
 import { mergeBytes, paths } from "../core/merge_bytes.ts";
 import { openDuckDb, rowsOf } from "../duckdb_rows.ts";

@@ -1,11 +1,11 @@
 /** Row groups that the sink moves by itself. */
 import { strict as assert } from "node:assert";
 import { Buffer } from "node:buffer";
-import { moveChunks } from "../../../shared/parquet/copy/move_chunks.ts";
-import { footerOfBytes } from "../../../shared/parquet/footer.ts";
-import type { Sink } from "../../../shared/parquet/merge_plan.ts";
-import { mergePages } from "../../../shared/parquet/page_merge.ts";
-import { bytesReader, type RangeReader } from "../../../shared/parquet/range_reader.ts";
+import { moveChunks } from "../../../shared/parquet/merge/copy/move_chunks.ts";
+import { footerOfBytes } from "../../../shared/parquet/format/footer.ts";
+import type { Sink } from "../../../shared/parquet/merge/merge_plan.ts";
+import { mergePages } from "../../../shared/parquet/merge/page_merge.ts";
+import { bytesReader, type RangeReader } from "../../../shared/parquet/format/range_reader.ts";
 import { FileWriter } from "../../../shared/parquet/write/file_writer.ts";
 import { mergeBytes, paths } from "../core/merge_bytes.ts";
 import { MemorySink } from "../memory_sink.ts";

@@ -4,11 +4,11 @@ import { strict as assert } from "node:assert";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { hostLimits } from "../../../shared/compression/host_limits.ts";
 import { SedimentError } from "../../../shared/errors.ts";
-import { checkValues } from "../../../shared/parquet/check_values.ts";
-import { normalizer } from "../../../shared/parquet/decode/normalize.ts";
-import { inspectParquetBytes } from "../../../shared/parquet/inspect.ts";
+import { checkValues } from "../../../shared/parquet/inspect/check_values.ts";
+import { normalizer } from "../../../shared/parquet/merge/decode/normalize.ts";
+import { inspectParquetBytes } from "../../../shared/parquet/inspect/inspect.ts";
 import { hostInflate, inflated } from "../../../shared/parquet/kernels/codecs.ts";
-import { codec as codecs } from "../../../shared/parquet/metadata.ts";
+import { codec as codecs } from "../../../shared/parquet/format/metadata.ts";
 import { mergeBytes } from "./merge_bytes.ts";
 import { peakAbove } from "../fuzz/peak_memory.ts";
 

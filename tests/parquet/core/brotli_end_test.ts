@@ -4,8 +4,8 @@ import { strict as assert } from "node:assert";
 import { brotliCompressSync } from "node:zlib";
 import { hostLimits } from "../../../shared/compression/host_limits.ts";
 import { SedimentError } from "../../../shared/errors.ts";
-import { checkValues } from "../../../shared/parquet/check_values.ts";
-import { inspectParquetBytes } from "../../../shared/parquet/inspect.ts";
+import { checkValues } from "../../../shared/parquet/inspect/check_values.ts";
+import { inspectParquetBytes } from "../../../shared/parquet/inspect/inspect.ts";
 import { rowsOfBytes } from "../sample_files.ts";
 import { mergeBytes, paths } from "./merge_bytes.ts";
 

@@ -1,12 +1,16 @@
 /** Checks what a footer and the page indexes say of an output against its pages, byte by byte. */
 import { strict as assert } from "node:assert";
 import { crc32 } from "node:zlib";
-import { chunkExtent } from "../../../shared/parquet/check_chunks.ts";
-import { footerOfBytes } from "../../../shared/parquet/footer.ts";
-import { type ColumnChunk, pageType, type RowGroup } from "../../../shared/parquet/metadata.ts";
-import { readPageHeader } from "../../../shared/parquet/page_header.ts";
-import { readColumnIndex, readOffsetIndex } from "../../../shared/parquet/page_index.ts";
-import { schemaTree } from "../../../shared/parquet/schema.ts";
+import { chunkExtent } from "../../../shared/parquet/inspect/check_chunks.ts";
+import { footerOfBytes } from "../../../shared/parquet/format/footer.ts";
+import {
+  type ColumnChunk,
+  pageType,
+  type RowGroup,
+} from "../../../shared/parquet/format/metadata.ts";
+import { readPageHeader } from "../../../shared/parquet/format/page_header.ts";
+import { readColumnIndex, readOffsetIndex } from "../../../shared/parquet/format/page_index.ts";
+import { schemaTree } from "../../../shared/parquet/format/schema.ts";
 
 /** Throws an assertion error where the file contradicts itself. */
 export function checkOutput(file: Uint8Array): void {

@@ -4,9 +4,9 @@
  */
 import { strict as assert } from "node:assert";
 import { SedimentError } from "../../../shared/errors.ts";
-import { chunkExtent } from "../../../shared/parquet/check_chunks.ts";
-import { checkValues } from "../../../shared/parquet/check_values.ts";
-import { inspectParquetBytes } from "../../../shared/parquet/inspect.ts";
+import { chunkExtent } from "../../../shared/parquet/inspect/check_chunks.ts";
+import { checkValues } from "../../../shared/parquet/inspect/check_values.ts";
+import { inspectParquetBytes } from "../../../shared/parquet/inspect/inspect.ts";
 import { rowsOfBytes, writeWithDuckDb } from "../sample_files.ts";
 import { mergeBytes, paths } from "./merge_bytes.ts";
 

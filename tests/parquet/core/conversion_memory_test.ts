@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { planByName } from "../../../shared/parquet/union/plan_by_name.ts";
+import { planByName } from "../../../shared/parquet/merge/union/plan_by_name.ts";
 import { rowsOfBytes, writeWithDuckDb } from "../sample_files.ts";
 import { mergeBytes } from "./merge_bytes.ts";
 

@@ -1,8 +1,8 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import fc from "../../support/fast_check.ts";
 import { strict as assert } from "node:assert";
-import { WasmPool } from "../../../shared/parquet/decode/wasm_pool.ts";
-import { inspectParquetBytes } from "../../../shared/parquet/inspect.ts";
+import { WasmPool } from "../../../shared/parquet/merge/decode/wasm_pool.ts";
+import { inspectParquetBytes } from "../../../shared/parquet/inspect/inspect.ts";
 import { openDuckDb, rowsOf } from "../duckdb_rows.ts";
 import { checkOutput } from "./check_output.ts";
 import { mergeBytes, type PathName, paths } from "./merge_bytes.ts";

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { inspectParquetBytes } from "../../../shared/parquet/inspect.ts";
+import { inspectParquetBytes } from "../../../shared/parquet/inspect/inspect.ts";
 import { doubled, openDuckDb, rowsOf } from "../duckdb_rows.ts";
 import { fixtureBytes, fixtureNames, fixturePath, hasFixtures } from "../fixtures.ts";
 import { mergeBytes, type PathName, paths } from "./merge_bytes.ts";

@@ -1,9 +1,9 @@
 /** Files that are too large to be held back, and how their rows become row groups. */
 import { strict as assert } from "node:assert";
 import { assumeHostLimits } from "../../../shared/compression/host_limits.ts";
-import { normalizer } from "../../../shared/parquet/decode/normalize.ts";
-import { footerOfBytes } from "../../../shared/parquet/footer.ts";
-import { groupBytes } from "../../../shared/parquet/pages/large_group.ts";
+import { normalizer } from "../../../shared/parquet/merge/decode/normalize.ts";
+import { footerOfBytes } from "../../../shared/parquet/format/footer.ts";
+import { groupBytes } from "../../../shared/parquet/merge/pages/large_group.ts";
 import { mixedRows, rowsOfBytes, writeWithDuckDb } from "../sample_files.ts";
 import { mergeBytes } from "./merge_bytes.ts";
 

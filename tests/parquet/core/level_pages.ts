@@ -1,7 +1,7 @@
-import { joinGroups } from "../../../shared/parquet/decode/joined_file.ts";
-import { footerOfBytes } from "../../../shared/parquet/footer.ts";
-import { readPageHeader, writePageHeader } from "../../../shared/parquet/page_header.ts";
-import { ThriftWriter } from "../../../shared/parquet/thrift/thrift_writer.ts";
+import { joinGroups } from "../../../shared/parquet/merge/decode/joined_file.ts";
+import { footerOfBytes } from "../../../shared/parquet/format/footer.ts";
+import { readPageHeader, writePageHeader } from "../../../shared/parquet/format/page_header.ts";
+import { ThriftWriter } from "../../../shared/parquet/format/thrift/thrift_writer.ts";
 import { writeWithDuckDb } from "../sample_files.ts";
 
 /** What a V1 page of lists of 32-bit integers holds. */

@@ -1,9 +1,9 @@
 /** Merging files in memory by the page merge, and the same rows by DuckDB. */
 import { hostLimits } from "../../../shared/compression/host_limits.ts";
-import { normalizer } from "../../../shared/parquet/decode/normalize.ts";
-import type { MergeOrder, MergeResult } from "../../../shared/parquet/merge_plan.ts";
-import { mergePages, type PageMergeOptions } from "../../../shared/parquet/page_merge.ts";
-import { bytesReader } from "../../../shared/parquet/range_reader.ts";
+import { normalizer } from "../../../shared/parquet/merge/decode/normalize.ts";
+import type { MergeOrder, MergeResult } from "../../../shared/parquet/merge/merge_plan.ts";
+import { mergePages, type PageMergeOptions } from "../../../shared/parquet/merge/page_merge.ts";
+import { bytesReader } from "../../../shared/parquet/format/range_reader.ts";
 import { MemorySink } from "../memory_sink.ts";
 
 /** Where node:zlib has no limit the kernels know no brotli; elsewhere nothing may need the decoder. */

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { SedimentError } from "../../../shared/errors.ts";
-import { inspectParquetBytes } from "../../../shared/parquet/inspect.ts";
+import { inspectParquetBytes } from "../../../shared/parquet/inspect/inspect.ts";
 import { fixtureBytes, fixtureNames, hasFixtures } from "../fixtures.ts";
 import { checkOutput } from "./check_output.ts";
 import { mergeBytes, type PathName, paths } from "./merge_bytes.ts";

@@ -1,17 +1,17 @@
 /** Pages of nothing but nulls: nothing of their values is used, and readers look at it all the same. */
 import { strict as assert } from "node:assert";
-import { checkValues } from "../../../shared/parquet/check_values.ts";
-import { chunkExtent } from "../../../shared/parquet/check_chunks.ts";
-import { joinGroups } from "../../../shared/parquet/decode/joined_file.ts";
-import { footerOfBytes } from "../../../shared/parquet/footer.ts";
-import { inspectParquetBytes } from "../../../shared/parquet/inspect.ts";
-import { encoding } from "../../../shared/parquet/metadata.ts";
+import { checkValues } from "../../../shared/parquet/inspect/check_values.ts";
+import { chunkExtent } from "../../../shared/parquet/inspect/check_chunks.ts";
+import { joinGroups } from "../../../shared/parquet/merge/decode/joined_file.ts";
+import { footerOfBytes } from "../../../shared/parquet/format/footer.ts";
+import { inspectParquetBytes } from "../../../shared/parquet/inspect/inspect.ts";
+import { encoding } from "../../../shared/parquet/format/metadata.ts";
 import {
   type PageHeader,
   readPageHeader,
   writePageHeader,
-} from "../../../shared/parquet/page_header.ts";
-import { ThriftWriter } from "../../../shared/parquet/thrift/thrift_writer.ts";
+} from "../../../shared/parquet/format/page_header.ts";
+import { ThriftWriter } from "../../../shared/parquet/format/thrift/thrift_writer.ts";
 import { rowsOfBytes, writeWithDuckDb } from "../sample_files.ts";
 import { mergeBytes, paths } from "./merge_bytes.ts";
 

@@ -1,9 +1,9 @@
 import { strict as assert } from "node:assert";
 import { SedimentError } from "../../../shared/errors.ts";
-import { footerOfBytes } from "../../../shared/parquet/footer.ts";
-import { readOffsetIndex } from "../../../shared/parquet/page_index.ts";
-import { mergePages } from "../../../shared/parquet/page_merge.ts";
-import { bytesReader, type RangeReader } from "../../../shared/parquet/range_reader.ts";
+import { footerOfBytes } from "../../../shared/parquet/format/footer.ts";
+import { readOffsetIndex } from "../../../shared/parquet/format/page_index.ts";
+import { mergePages } from "../../../shared/parquet/merge/page_merge.ts";
+import { bytesReader, type RangeReader } from "../../../shared/parquet/format/range_reader.ts";
 import { openDuckDb, rowsOf } from "../duckdb_rows.ts";
 import { checkOutput } from "./check_output.ts";
 import { mergeBytes } from "./merge_bytes.ts";

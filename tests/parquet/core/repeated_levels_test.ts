@@ -1,8 +1,8 @@
 /** Levels that no nesting of lists gives: readers make different rows of them, or none. */
 import { strict as assert } from "node:assert";
 import { SedimentError } from "../../../shared/errors.ts";
-import { checkValues } from "../../../shared/parquet/check_values.ts";
-import { inspectParquetBytes } from "../../../shared/parquet/inspect.ts";
+import { checkValues } from "../../../shared/parquet/inspect/check_values.ts";
+import { inspectParquetBytes } from "../../../shared/parquet/inspect/inspect.ts";
 import { rowsOfBytes, writeWithDuckDb } from "../sample_files.ts";
 import { fileOfLevels, type LevelPage } from "./level_pages.ts";
 import { mergeBytes, paths } from "./merge_bytes.ts";

@@ -1,12 +1,12 @@
 /** Pages that end before their values do by the letter of Encodings.md, and that readers differ on. */
 import { strict as assert } from "node:assert";
-import { checkValues } from "../../../shared/parquet/check_values.ts";
-import { joinGroups } from "../../../shared/parquet/decode/joined_file.ts";
-import { footerOfBytes } from "../../../shared/parquet/footer.ts";
-import { inspectParquetBytes } from "../../../shared/parquet/inspect.ts";
-import { encoding } from "../../../shared/parquet/metadata.ts";
-import { readPageHeader, writePageHeader } from "../../../shared/parquet/page_header.ts";
-import { ThriftWriter } from "../../../shared/parquet/thrift/thrift_writer.ts";
+import { checkValues } from "../../../shared/parquet/inspect/check_values.ts";
+import { joinGroups } from "../../../shared/parquet/merge/decode/joined_file.ts";
+import { footerOfBytes } from "../../../shared/parquet/format/footer.ts";
+import { inspectParquetBytes } from "../../../shared/parquet/inspect/inspect.ts";
+import { encoding } from "../../../shared/parquet/format/metadata.ts";
+import { readPageHeader, writePageHeader } from "../../../shared/parquet/format/page_header.ts";
+import { ThriftWriter } from "../../../shared/parquet/format/thrift/thrift_writer.ts";
 import { rowsOfBytes, writeWithDuckDb } from "../sample_files.ts";
 import { mergeBytes, paths } from "./merge_bytes.ts";
 

@@ -1,10 +1,10 @@
 import { strict as assert } from "node:assert";
 import { join } from "node:path";
-import { footerOfBytes } from "../../../shared/parquet/footer.ts";
-import { inspectParquetBytes } from "../../../shared/parquet/inspect.ts";
-import type { MergeSettings } from "../../../shared/parquet/pages/merge_settings.ts";
-import { planByName } from "../../../shared/parquet/union/plan_by_name.ts";
-import { unionSchema } from "../../../shared/parquet/union/union_schema.ts";
+import { footerOfBytes } from "../../../shared/parquet/format/footer.ts";
+import { inspectParquetBytes } from "../../../shared/parquet/inspect/inspect.ts";
+import type { MergeSettings } from "../../../shared/parquet/merge/pages/merge_settings.ts";
+import { planByName } from "../../../shared/parquet/merge/union/plan_by_name.ts";
+import { unionSchema } from "../../../shared/parquet/merge/union/union_schema.ts";
 import { canonical, openDuckDb } from "../duckdb_rows.ts";
 import { checkOutput } from "./check_output.ts";
 import { mergeBytes, paths } from "./merge_bytes.ts";

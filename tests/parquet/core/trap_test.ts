@@ -1,7 +1,7 @@
 /** A trap of the kernels, which no file should be able to cause: it costs that file alone. */
 import { strict as assert } from "node:assert";
-import { checkValues } from "../../../shared/parquet/check_values.ts";
-import { inspectParquetBytes } from "../../../shared/parquet/inspect.ts";
+import { checkValues } from "../../../shared/parquet/inspect/check_values.ts";
+import { inspectParquetBytes } from "../../../shared/parquet/inspect/inspect.ts";
 import { mergeBytes, paths } from "./merge_bytes.ts";
 import { rowsOfBytes, writeWithDuckDb } from "../sample_files.ts";
 

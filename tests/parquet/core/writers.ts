@@ -14,7 +14,7 @@ import { parquetWriteBuffer, type SchemaElement } from "hyparquet-writer";
 import { join } from "node:path";
 import polars from "nodejs-polars";
 import { gzipSync } from "node:zlib";
-import type { WasmPool } from "../../../shared/parquet/decode/wasm_pool.ts";
+import type { WasmPool } from "../../../shared/parquet/merge/decode/wasm_pool.ts";
 import fc from "../../support/fast_check.ts";
 import { type RandomTable, selectOf } from "./random_tables.ts";
 

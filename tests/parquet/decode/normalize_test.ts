@@ -1,13 +1,13 @@
 import { strict as assert } from "node:assert";
 import { assumeHostLimits } from "../../../shared/compression/host_limits.ts";
 import { SedimentError } from "../../../shared/errors.ts";
-import { chunkExtent } from "../../../shared/parquet/check_chunks.ts";
-import { joinGroups } from "../../../shared/parquet/decode/joined_file.ts";
-import { normalizer } from "../../../shared/parquet/decode/normalize.ts";
-import { footerOfBytes } from "../../../shared/parquet/footer.ts";
-import { inspectParquetBytes } from "../../../shared/parquet/inspect.ts";
-import { codec } from "../../../shared/parquet/metadata.ts";
-import { bytesReader } from "../../../shared/parquet/range_reader.ts";
+import { chunkExtent } from "../../../shared/parquet/inspect/check_chunks.ts";
+import { joinGroups } from "../../../shared/parquet/merge/decode/joined_file.ts";
+import { normalizer } from "../../../shared/parquet/merge/decode/normalize.ts";
+import { footerOfBytes } from "../../../shared/parquet/format/footer.ts";
+import { inspectParquetBytes } from "../../../shared/parquet/inspect/inspect.ts";
+import { codec } from "../../../shared/parquet/format/metadata.ts";
+import { bytesReader } from "../../../shared/parquet/format/range_reader.ts";
 import { fixtureBytes, fixtureNames } from "../fixtures.ts";
 import { mixedRows, rowsOfBytes, writeWithDuckDb } from "../sample_files.ts";
 

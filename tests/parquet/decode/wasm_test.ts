@@ -1,10 +1,13 @@
 import { strict as assert } from "node:assert";
 import { SedimentError } from "../../../shared/errors.ts";
-import { footerOfBytes } from "../../../shared/parquet/footer.ts";
-import { ParquetWasm, type RewriteOptions } from "../../../shared/parquet/decode/wasm_instance.ts";
-import { withMemoryLimit } from "../../../shared/parquet/decode/wasm_memory_limit.ts";
-import { parquetWasmModule } from "../../../shared/parquet/decode/wasm_module.ts";
-import { WasmPool } from "../../../shared/parquet/decode/wasm_pool.ts";
+import { footerOfBytes } from "../../../shared/parquet/format/footer.ts";
+import {
+  ParquetWasm,
+  type RewriteOptions,
+} from "../../../shared/parquet/merge/decode/wasm_instance.ts";
+import { withMemoryLimit } from "../../../shared/wasm/wasm_memory_limit.ts";
+import { parquetWasmModule } from "../../../shared/parquet/merge/decode/wasm_module.ts";
+import { WasmPool } from "../../../shared/parquet/merge/decode/wasm_pool.ts";
 import { writeWithDuckDb } from "../sample_files.ts";
 
 const options: RewriteOptions = {
@@ -68,7 +71,7 @@ Deno.test("memory has a maximum, past which a call fails and the process goes on
 Deno.test("bytes that aren't the pinned wasm are refused", async () => {
   // a module that was compiled before is kept, so this asks a fresh copy of the code
   const { parquetWasmModule: fresh } = await import(
-    `../../../shared/parquet/decode/wasm_module.ts?fresh=${crypto.randomUUID()}`
+    `../../../shared/parquet/merge/decode/wasm_module.ts?fresh=${crypto.randomUUID()}`
   );
   await assert.rejects(fresh(() => Promise.resolve(new Uint8Array(100))), /SHA-256/);
 });

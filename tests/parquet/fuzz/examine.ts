@@ -1,10 +1,10 @@
 import { SedimentError } from "../../../shared/errors.ts";
-import { checkValues } from "../../../shared/parquet/check_values.ts";
-import { normalizer } from "../../../shared/parquet/decode/normalize.ts";
-import { footerOfBytes } from "../../../shared/parquet/footer.ts";
-import { inspectParquetBytes } from "../../../shared/parquet/inspect.ts";
-import { merge } from "../../../shared/parquet/merge.ts";
-import { bytesReader } from "../../../shared/parquet/range_reader.ts";
+import { checkValues } from "../../../shared/parquet/inspect/check_values.ts";
+import { normalizer } from "../../../shared/parquet/merge/decode/normalize.ts";
+import { footerOfBytes } from "../../../shared/parquet/format/footer.ts";
+import { inspectParquetBytes } from "../../../shared/parquet/inspect/inspect.ts";
+import { merge } from "../../../shared/parquet/merge/merge.ts";
+import { bytesReader } from "../../../shared/parquet/format/range_reader.ts";
 import { MemorySink } from "../memory_sink.ts";
 import type { Oracle, Reading, Rows } from "./oracle.ts";
 import { zstdDiffers } from "./zstd_differs.ts";

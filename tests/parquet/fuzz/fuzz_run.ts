@@ -1,6 +1,6 @@
-import { ParquetWasm } from "../../../shared/parquet/decode/wasm_instance.ts";
-import { parquetWasmModule } from "../../../shared/parquet/decode/wasm_module.ts";
-import { inspectParquetBytes } from "../../../shared/parquet/inspect.ts";
+import { ParquetWasm } from "../../../shared/parquet/merge/decode/wasm_instance.ts";
+import { parquetWasmModule } from "../../../shared/parquet/merge/decode/wasm_module.ts";
+import { inspectParquetBytes } from "../../../shared/parquet/inspect/inspect.ts";
 import { fixtureBytes, fixtureNames } from "../fixtures.ts";
 import { mixedRows, writeWithDuckDb } from "../sample_files.ts";
 import { type PathName, paths } from "../core/merge_bytes.ts";

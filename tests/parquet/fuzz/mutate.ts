@@ -1,13 +1,13 @@
-import { chunkExtent } from "../../../shared/parquet/check_chunks.ts";
-import { joinGroups, type LoadedGroup } from "../../../shared/parquet/decode/joined_file.ts";
-import { footerBytes, footerOfBytes } from "../../../shared/parquet/footer.ts";
-import type { FileMetaData } from "../../../shared/parquet/metadata.ts";
+import { chunkExtent } from "../../../shared/parquet/inspect/check_chunks.ts";
+import { joinGroups, type LoadedGroup } from "../../../shared/parquet/merge/decode/joined_file.ts";
+import { footerBytes, footerOfBytes } from "../../../shared/parquet/format/footer.ts";
+import type { FileMetaData } from "../../../shared/parquet/format/metadata.ts";
 import {
   type PageHeader,
   readPageHeader,
   writePageHeader,
-} from "../../../shared/parquet/page_header.ts";
-import { ThriftWriter } from "../../../shared/parquet/thrift/thrift_writer.ts";
+} from "../../../shared/parquet/format/page_header.ts";
+import { ThriftWriter } from "../../../shared/parquet/format/thrift/thrift_writer.ts";
 import type { Random } from "./random.ts";
 
 /** A changed file, and in words what was changed. */

@@ -1,10 +1,10 @@
 import * as zlib from "node:zlib";
 import { Buffer } from "node:buffer";
-import { chunkExtent } from "../../../shared/parquet/check_chunks.ts";
-import { footerOfBytes } from "../../../shared/parquet/footer.ts";
+import { chunkExtent } from "../../../shared/parquet/inspect/check_chunks.ts";
+import { footerOfBytes } from "../../../shared/parquet/format/footer.ts";
 import { Zstd } from "../../../shared/parquet/kernels/zstd.ts";
-import { codec } from "../../../shared/parquet/metadata.ts";
-import { readPageHeader } from "../../../shared/parquet/page_header.ts";
+import { codec } from "../../../shared/parquet/format/metadata.ts";
+import { readPageHeader } from "../../../shared/parquet/format/page_header.ts";
 
 /**
  * Whether a page of the file is a zstd frame that node:zlib's libzstd and our build of it decompress to different

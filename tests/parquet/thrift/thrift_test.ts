@@ -1,9 +1,9 @@
 import { strict as assert } from "node:assert";
 import fc from "../../support/fast_check.ts";
 import { SedimentError } from "../../../shared/errors.ts";
-import { ThriftReader } from "../../../shared/parquet/thrift/thrift_reader.ts";
-import { ThriftWriter } from "../../../shared/parquet/thrift/thrift_writer.ts";
-import { wire } from "../../../shared/parquet/thrift/wire.ts";
+import { ThriftReader } from "../../../shared/parquet/format/thrift/thrift_reader.ts";
+import { ThriftWriter } from "../../../shared/parquet/format/thrift/thrift_writer.ts";
+import { wire } from "../../../shared/parquet/format/thrift/wire.ts";
 
 Deno.test("every number that is a safe integer comes back as it was written", () => {
   fc.assert(fc.property(fc.maxSafeInteger(), (value) => {

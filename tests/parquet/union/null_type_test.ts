@@ -1,9 +1,9 @@
 /** Columns of the null type (Arrow null, logical UNKNOWN) beside columns of others. */
 import { strict as assert } from "node:assert";
-import { inspectParquetBytes } from "../../../shared/parquet/inspect.ts";
-import { schemaText } from "../../../shared/parquet/schema_text.ts";
-import { planByName } from "../../../shared/parquet/union/plan_by_name.ts";
-import { unionSchema } from "../../../shared/parquet/union/union_schema.ts";
+import { inspectParquetBytes } from "../../../shared/parquet/inspect/inspect.ts";
+import { schemaText } from "../../../shared/parquet/format/schema_text.ts";
+import { planByName } from "../../../shared/parquet/merge/union/plan_by_name.ts";
+import { unionSchema } from "../../../shared/parquet/merge/union/union_schema.ts";
 import { mergeBytes, paths } from "../core/merge_bytes.ts";
 import { rowsOfBytes, writeWithDuckDb } from "../sample_files.ts";
 import { withFooter } from "../with_footer.ts";

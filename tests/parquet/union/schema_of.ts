@@ -1,6 +1,6 @@
-import type { SchemaTree } from "../../../shared/parquet/schema.ts";
-import type { SchemaJson } from "../../../shared/parquet/schema_json.ts";
-import { schemaFromJson } from "../../../shared/parquet/union/schema_from_json.ts";
+import type { SchemaTree } from "../../../shared/parquet/format/schema.ts";
+import type { SchemaJson } from "../../../shared/parquet/format/schema_json.ts";
+import { schemaFromJson } from "../../../shared/parquet/merge/union/schema_from_json.ts";
 
 /** Physical types of logical ones, where the text does not say. */
 const storage: Record<string, string> = {

@@ -1,9 +1,9 @@
-import { footerOfBytes } from "../../../shared/parquet/footer.ts";
-import { merge } from "../../../shared/parquet/merge.ts";
-import { bytesReader } from "../../../shared/parquet/range_reader.ts";
-import { type SchemaTree, schemaTree } from "../../../shared/parquet/schema.ts";
-import { schemaJson } from "../../../shared/parquet/schema_json.ts";
-import { unionSchema } from "../../../shared/parquet/union/union_schema.ts";
+import { footerOfBytes } from "../../../shared/parquet/format/footer.ts";
+import { merge } from "../../../shared/parquet/merge/merge.ts";
+import { bytesReader } from "../../../shared/parquet/format/range_reader.ts";
+import { type SchemaTree, schemaTree } from "../../../shared/parquet/format/schema.ts";
+import { schemaJson } from "../../../shared/parquet/format/schema_json.ts";
+import { unionSchema } from "../../../shared/parquet/merge/union/union_schema.ts";
 import { openDuckDb, rowsOf } from "../duckdb_rows.ts";
 import { MemorySink } from "../memory_sink.ts";
 

@@ -1,9 +1,9 @@
 import { strict as assert } from "node:assert";
 import fc from "../../support/fast_check.ts";
 import { parquetWriteBuffer, type SchemaElement } from "hyparquet-writer";
-import { inspectParquetBytes } from "../../../shared/parquet/inspect.ts";
-import { convertedType } from "../../../shared/parquet/metadata.ts";
-import { schemaText } from "../../../shared/parquet/schema_text.ts";
+import { inspectParquetBytes } from "../../../shared/parquet/inspect/inspect.ts";
+import { convertedType } from "../../../shared/parquet/format/metadata.ts";
+import { schemaText } from "../../../shared/parquet/format/schema_text.ts";
 import { writeWithDuckDb } from "../sample_files.ts";
 import { withFooter } from "../with_footer.ts";
 import { randomColumns, randomQuery, type RandomType, variantOf } from "./random_tables.ts";

@@ -1,11 +1,11 @@
 import { strict as assert } from "node:assert";
 import { SedimentError } from "../../../shared/errors.ts";
-import type { SchemaTree } from "../../../shared/parquet/schema.ts";
-import { schemaJson } from "../../../shared/parquet/schema_json.ts";
-import { schemaText } from "../../../shared/parquet/schema_text.ts";
-import { planByName } from "../../../shared/parquet/union/plan_by_name.ts";
-import { schemaFromJson } from "../../../shared/parquet/union/schema_from_json.ts";
-import { compatibleGroups, unionSchema } from "../../../shared/parquet/union/union_schema.ts";
+import type { SchemaTree } from "../../../shared/parquet/format/schema.ts";
+import { schemaJson } from "../../../shared/parquet/format/schema_json.ts";
+import { schemaText } from "../../../shared/parquet/format/schema_text.ts";
+import { planByName } from "../../../shared/parquet/merge/union/plan_by_name.ts";
+import { schemaFromJson } from "../../../shared/parquet/merge/union/schema_from_json.ts";
+import { compatibleGroups, unionSchema } from "../../../shared/parquet/merge/union/union_schema.ts";
 import { schemaOf } from "./schema_of.ts";
 
 const textOfUnion = (...schemas: string[]) => schemaText(unionSchema(schemas.map(schemaOf)));

@@ -1,9 +1,9 @@
 /** The runs that levels and indices are written in; DuckDB reads others more slowly. */
 import { strict as assert } from "node:assert";
-import { footerOfBytes } from "../../../shared/parquet/footer.ts";
-import { codec, encoding, pageType } from "../../../shared/parquet/metadata.ts";
-import { readPageHeader } from "../../../shared/parquet/page_header.ts";
-import { schemaTree } from "../../../shared/parquet/schema.ts";
+import { footerOfBytes } from "../../../shared/parquet/format/footer.ts";
+import { codec, encoding, pageType } from "../../../shared/parquet/format/metadata.ts";
+import { readPageHeader } from "../../../shared/parquet/format/page_header.ts";
+import { schemaTree } from "../../../shared/parquet/format/schema.ts";
 import { mergeBytes } from "../core/merge_bytes.ts";
 import { writeWithDuckDb } from "../sample_files.ts";
 

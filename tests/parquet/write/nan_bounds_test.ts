@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
-import { footerOfBytes } from "../../../shared/parquet/footer.ts";
-import { inspectParquetBytes } from "../../../shared/parquet/inspect.ts";
-import { readColumnIndex } from "../../../shared/parquet/page_index.ts";
+import { footerOfBytes } from "../../../shared/parquet/format/footer.ts";
+import { inspectParquetBytes } from "../../../shared/parquet/inspect/inspect.ts";
+import { readColumnIndex } from "../../../shared/parquet/format/page_index.ts";
 import { mergeBytes } from "../core/merge_bytes.ts";
 import { openDuckDb, rowsOf } from "../duckdb_rows.ts";
 import { writeWithDuckDb } from "../sample_files.ts";

@@ -2,8 +2,8 @@
 import { createHash } from "node:crypto";
 import type { Catalog } from "../../../shared/catalog/catalog.ts";
 import type { InputFile } from "../../../shared/catalog/run_results.ts";
-import { takeTurn } from "../../../shared/compaction/turn.ts";
-import { vacuum } from "../../../shared/compaction/vacuum.ts";
+import { takeTurn } from "../../../shared/compaction/run/turn.ts";
+import { vacuum } from "../../../shared/compaction/upkeep/vacuum.ts";
 import { SedimentError } from "../../../shared/errors.ts";
 import type { UploadPorts } from "../../../shared/uploads/ports.ts";
 import { receiveUpload, uploadAtOnce } from "../../../shared/uploads/receive_upload.ts";

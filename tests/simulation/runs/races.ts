@@ -7,14 +7,14 @@
 import postgres from "postgres";
 import type { Catalog } from "../../../shared/catalog/catalog.ts";
 import { createSqlCatalog } from "../../../shared/catalog/sql_catalog.ts";
-import type { Clock } from "../../../shared/compaction/clock.ts";
+import type { Clock } from "../../../shared/compaction/run/clock.ts";
 import { SedimentError } from "../../../shared/errors.ts";
 import { clockwork, people, uploader, worker } from "./actors.ts";
 import { checkAlways } from "./check.ts";
 import type { SimulatedDatabase } from "./database.ts";
 import { calm } from "./faults.ts";
 import { makeOwners, type SeedReport } from "./seed.ts";
-import { takeTurn } from "../../../shared/compaction/turn.ts";
+import { takeTurn } from "../../../shared/compaction/run/turn.ts";
 import { keepApart, mergeRows } from "./rows.ts";
 import { World } from "./world.ts";
 

@@ -2,12 +2,12 @@
  * The data of the simulation: a "file" is JSON of row ids under a schema name, so that a merge is cheap and
  * every row can be told from every other. The planner, the turn, the catalog and the store see ordinary files.
  */
-import type { Merge } from "../../../shared/compaction/ports.ts";
-import type { UniteSchemas } from "../../../shared/compaction/schema_groups.ts";
+import type { Merge } from "../../../shared/compaction/run/ports.ts";
+import type { UniteSchemas } from "../../../shared/compaction/plan/schema_groups.ts";
 import { SedimentError } from "../../../shared/errors.ts";
-import type { ParquetFacts } from "../../../shared/parquet/inspect.ts";
-import type { MergePlan, MergeResult, Sink } from "../../../shared/parquet/merge_plan.ts";
-import type { RangeReader } from "../../../shared/parquet/range_reader.ts";
+import type { ParquetFacts } from "../../../shared/parquet/inspect/inspect.ts";
+import type { MergePlan, MergeResult, Sink } from "../../../shared/parquet/merge/merge_plan.ts";
+import type { RangeReader } from "../../../shared/parquet/format/range_reader.ts";
 
 /** A file of the simulation. */
 export interface RowFile {

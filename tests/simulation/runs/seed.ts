@@ -5,8 +5,8 @@ import type { SimulatedDatabase } from "./database.ts";
 import { calm, temper } from "./faults.ts";
 import { Random } from "./random.ts";
 import type { TraceLine } from "./scheduler.ts";
-import { vacuum } from "../../../shared/compaction/vacuum.ts";
-import { takeTurn } from "../../../shared/compaction/turn.ts";
+import { vacuum } from "../../../shared/compaction/upkeep/vacuum.ts";
+import { takeTurn } from "../../../shared/compaction/run/turn.ts";
 import { keepApart, latest, mergeRows } from "./rows.ts";
 import { World } from "./world.ts";
 

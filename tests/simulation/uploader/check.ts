@@ -1,5 +1,5 @@
 /** What must hold when the world has come to rest. */
-import type { PendingItem } from "../../../shared/uploader/pending_record.ts";
+import type { PendingItem } from "../../../shared/uploader/pending/pending_record.ts";
 import { identityOfItem, type World } from "./world.ts";
 
 /** Requests that one attempt can make: two, and two more after a stage that was gone. */

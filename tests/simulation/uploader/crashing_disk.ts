@@ -2,7 +2,7 @@
  * A disk with the promises of a real one and no more: bytes are safe after `sync`, names after
  * `syncFolder`, a rename is whole or not at all. A power cut keeps any subset of the rest.
  */
-import type { EntryKind } from "../../../shared/uploader/file_system.ts";
+import type { EntryKind } from "../../../shared/uploader/pending/media/file_system.ts";
 import type { VirtualTime } from "./virtual_time.ts";
 
 interface Inode {

@@ -4,8 +4,8 @@
  */
 import { createHash } from "node:crypto";
 import type { Clock } from "../../../shared/uploader/clock.ts";
-import type { Fetch } from "../../../shared/uploader/exchange.ts";
-import type { FileSystem } from "../../../shared/uploader/file_system.ts";
+import type { Fetch } from "../../../shared/uploader/send/exchange.ts";
+import type { FileSystem } from "../../../shared/uploader/pending/media/file_system.ts";
 import type { FakeService } from "../../uploader/support/fake_service.ts";
 import { type CrashingDisk, systemError } from "./crashing_disk.ts";
 import type { VirtualTime } from "./virtual_time.ts";

@@ -2,7 +2,7 @@
  * Guards taken out, one at a time: a simulation that doesn't notice has a hole. Tests and
  * `--break NAME` use them.
  */
-import type { PendingMedium } from "../../../shared/uploader/pending_medium.ts";
+import type { PendingMedium } from "../../../shared/uploader/pending/pending_medium.ts";
 
 /** What can be taken out. */
 export const sabotages = {

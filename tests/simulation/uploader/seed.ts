@@ -1,8 +1,8 @@
 /** One seed: a rough time, then a calm one, then the account. */
-import { openFolderMedium } from "../../../shared/uploader/folder_medium.ts";
+import { openFolderMedium } from "../../../shared/uploader/pending/media/folder_medium.ts";
 import { silentLog } from "../../../shared/uploader/log.ts";
-import type { PendingItem } from "../../../shared/uploader/pending_record.ts";
-import { tokenSession } from "../../../shared/uploader/session.ts";
+import type { PendingItem } from "../../../shared/uploader/pending/pending_record.ts";
+import { tokenSession } from "../../../shared/uploader/session/session.ts";
 import { createUploader } from "../../../shared/uploader/uploader.ts";
 import { violations } from "./check.ts";
 import { SimulatedProcess } from "./process.ts";

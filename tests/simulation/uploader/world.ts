@@ -1,11 +1,15 @@
 /** The world of one seed: a disk, a service, a session, processes that upload, die and come back. */
 import { SedimentError } from "../../../shared/errors.ts";
-import { openFolderMedium } from "../../../shared/uploader/folder_medium.ts";
+import { openFolderMedium } from "../../../shared/uploader/pending/media/folder_medium.ts";
 import type { LogEvent } from "../../../shared/uploader/log.ts";
-import type { PendingMedium } from "../../../shared/uploader/pending_medium.ts";
-import { credentialOf, type Session, type SessionEvent } from "../../../shared/uploader/session.ts";
-import type { UploaderSettingsInput } from "../../../shared/uploader/settings.ts";
-import type { PendingItem } from "../../../shared/uploader/pending_record.ts";
+import type { PendingMedium } from "../../../shared/uploader/pending/pending_medium.ts";
+import {
+  credentialOf,
+  type Session,
+  type SessionEvent,
+} from "../../../shared/uploader/session/session.ts";
+import type { UploaderSettingsInput } from "../../../shared/uploader/settings/settings.ts";
+import type { PendingItem } from "../../../shared/uploader/pending/pending_record.ts";
 import { createUploader, type Uploader } from "../../../shared/uploader/uploader.ts";
 import type { UploadMetaInput } from "../../../shared/uploader/upload_meta.ts";
 import {

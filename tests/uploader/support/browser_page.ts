@@ -1,12 +1,12 @@
 /** What browser_test.ts runs inside Chromium: the uploader on IndexedDB, reachable as `window.uploads`. */
-import { checkSettings } from "../../../shared/uploader/check_settings.ts";
+import { checkSettings } from "../../../shared/uploader/settings/check_settings.ts";
 import { systemClock } from "../../../shared/uploader/clock.ts";
-import { indexedDbMedium } from "../../../shared/uploader/indexeddb_medium.ts";
+import { indexedDbMedium } from "../../../shared/uploader/pending/media/indexeddb_medium.ts";
 import { createSay, type LogEvent } from "../../../shared/uploader/log.ts";
 import type { ItemEvent } from "../../../shared/uploader/transitions.ts";
-import { PendingStore } from "../../../shared/uploader/pending_store.ts";
-import { tokenSession } from "../../../shared/uploader/session.ts";
-import type { UploaderSettingsInput } from "../../../shared/uploader/settings.ts";
+import { PendingStore } from "../../../shared/uploader/pending/pending_store.ts";
+import { tokenSession } from "../../../shared/uploader/session/session.ts";
+import type { UploaderSettingsInput } from "../../../shared/uploader/settings/settings.ts";
 import { checkMeta, type UploadMetaInput } from "../../../shared/uploader/upload_meta.ts";
 import { createUploader, type Uploader } from "../../../shared/uploader/uploader.ts";
 

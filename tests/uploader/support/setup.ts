@@ -4,11 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Clock } from "../../../shared/uploader/clock.ts";
 import { systemClock } from "../../../shared/uploader/clock.ts";
-import { diskMedium } from "../../../shared/uploader/disk_medium.ts";
+import { diskMedium } from "../../../shared/uploader/pending/media/disk_medium.ts";
 import type { LogEvent, LogName } from "../../../shared/uploader/log.ts";
-import type { PendingMedium } from "../../../shared/uploader/pending_medium.ts";
-import { type Session, type SessionEvent, tokenSession } from "../../../shared/uploader/session.ts";
-import type { UploaderSettingsInput } from "../../../shared/uploader/settings.ts";
+import type { PendingMedium } from "../../../shared/uploader/pending/pending_medium.ts";
+import {
+  type Session,
+  type SessionEvent,
+  tokenSession,
+} from "../../../shared/uploader/session/session.ts";
+import type { UploaderSettingsInput } from "../../../shared/uploader/settings/settings.ts";
 import { createUploader, type Uploader } from "../../../shared/uploader/uploader.ts";
 import type { UploadMetaInput } from "../../../shared/uploader/upload_meta.ts";
 import { FakeService, type FakeServiceOptions } from "./fake_service.ts";

@@ -1,11 +1,11 @@
 /** Outputs of the merge for other readers: each with the query by which DuckDB finds the same rows in the inputs. */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { join } from "node:path";
-import { inspectParquetBytes } from "../../../../shared/parquet/inspect.ts";
-import { merge } from "../../../../shared/parquet/merge.ts";
-import { bytesReader } from "../../../../shared/parquet/range_reader.ts";
-import { schemaJson } from "../../../../shared/parquet/schema_json.ts";
-import { unionSchema } from "../../../../shared/parquet/union/union_schema.ts";
+import { inspectParquetBytes } from "../../../../shared/parquet/inspect/inspect.ts";
+import { merge } from "../../../../shared/parquet/merge/merge.ts";
+import { bytesReader } from "../../../../shared/parquet/format/range_reader.ts";
+import { schemaJson } from "../../../../shared/parquet/format/schema_json.ts";
+import { unionSchema } from "../../../../shared/parquet/merge/union/union_schema.ts";
 import { MemorySink } from "../../memory_sink.ts";
 import { mixedRows } from "../../sample_files.ts";
 import { mergeBytes, type PathName, paths } from "../merge_bytes.ts";

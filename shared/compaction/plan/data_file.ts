@@ -1,0 +1,69 @@
+/** The data files of a partition as the planner sees them. */
+import type { MergeFacts } from "../../parquet/inspect/merge_facts.ts";
+import { tierOf, tierRatio } from "./tiers.ts";
+
+/** What the planner needs to know of a data file; the shape of `claim_compaction`'s files. */
+export interface PlanFile {
+  id: number;
+  byte_length: number;
+  level: number;
+  /** First and last upload that is in the file. */
+  seq_min: number;
+  seq_max: number;
+  row_count: number;
+  row_group_count: number;
+  uncompressed_bytes: number;
+  /** Values of all column chunks, nulls and the entries of lists counted; null when it was not kept. */
+  value_count?: number | null;
+  /** What decides how its chunks are merged; null where there is nothing to tell, or nothing was kept. */
+  merge_facts?: MergeFacts | null;
+  schema_fingerprint: string;
+  /** `active`, or `quarantined`: listed to readers, never merged. */
+  state: string;
+  uploaded_at: string;
+}
+
+/** The table's settings that matter here. */
+export interface PlanSettings {
+  target_file_bytes: number;
+  healthy_row_group_bytes: number;
+  /** @default 8 MiB */
+  target_row_group_bytes?: number;
+  min_inputs: number;
+  max_age_seconds: number;
+  /** Codec of outputs. @default snappy */
+  codec?: string;
+  sort_keys?: string[];
+  /** Columns of which the last writer wins; where there are any, only neighbours in upload order are merged. */
+  dedupe_keys?: string[];
+}
+
+/** Whether the last writer of a key wins. */
+export function dedupes(settings: PlanSettings): boolean {
+  return (settings.dedupe_keys?.length ?? 0) > 0;
+}
+
+/** Whether outputs are not in upload order as they come. */
+export function sorts(settings: PlanSettings): boolean {
+  return dedupes(settings) || (settings.sort_keys?.length ?? 0) > 0;
+}
+
+/** Whether a file has reached the size at which it stays as it is. */
+export function isFullGrown(file: PlanFile, settings: PlanSettings): boolean {
+  return tierOf(file.byte_length, settings.target_file_bytes, tierRatio(settings.min_inputs)) ===
+    null;
+}
+
+/**
+ * Whether a file as uploaded has row groups too small to scan well. Ours (level above 0) never count: rewriting them
+ * again would give the same.
+ */
+export function isFragmented(file: PlanFile, settings: PlanSettings): boolean {
+  return file.level === 0 && file.row_group_count > 1 &&
+    file.uncompressed_bytes / file.row_group_count < settings.healthy_row_group_bytes;
+}
+
+/** The order of an output's rows. */
+export function byUploadOrder(a: PlanFile, b: PlanFile): number {
+  return a.seq_min - b.seq_min || a.id - b.id;
+}

@@ -1,0 +1,120 @@
+/** What merging data files takes, path by path, for the cost model and the plan's words. */
+import { MiB } from "../../parquet/format/healthy_group.ts";
+import type { ChunkSums, HostCodec } from "../../parquet/inspect/merge_facts.ts";
+import { chunksOf, type MergePath, type PathContext, pathOf } from "./chunk_paths.ts";
+import { type PlanFile, sorts } from "./data_file.ts";
+
+/** Chunks added up. */
+export interface PathWork {
+  chunks: number;
+  /** Nulls and the entries of lists counted. */
+  values: number;
+  /** Bytes as stored. */
+  bytes: number;
+  /** Bytes of all pages before compression. */
+  plainBytes: number;
+}
+
+/** What one output takes. */
+export interface MergeWork {
+  files: number;
+  /** Bytes of all inputs as stored. */
+  bytes: number;
+  /** Columns of the output. */
+  leaves: number;
+  paths: Record<MergePath, PathWork>;
+  /** Bytes that pages of other codecs than the kernels' unpack to, where they are unpacked. */
+  unpacked: Record<HostCodec, number>;
+  /** Rows are sorted, or of equal keys the last is looked for. */
+  sorts: boolean;
+  /** Pages are written in zstd. */
+  writesZstd: boolean;
+  /** Whether the host unpacks gzip itself, with a bound. */
+  hostGzip: boolean;
+  /** Compressed bytes that the open row group may come to before it is written. */
+  openBytes: number;
+  /** What the heaviest page takes that is looked at on its way ({@link PageWeights}). */
+  checkedPage: number;
+  /** The same of one that is joined, and of those of all columns of a row group, whose room is kept. */
+  joinedPage: number;
+  joinedPages: number;
+  /** Of the files that are decoded: bytes as stored of the largest, and of a chunk before compression. */
+  decodedFile: number;
+  decodedChunk: number;
+}
+
+/** Row groups of up to these bytes that are not copied wait as a whole (`mergeGroupBytes` of the merge). */
+const wholeGroupBytes = 20 * MiB;
+
+/** The merge's own target when the settings say none. */
+const defaultGroupBytes = 8 * MiB;
+
+const nothing = (): PathWork => ({ chunks: 0, values: 0, bytes: 0, plainBytes: 0 });
+
+/** The work of one output while files are added to it. */
+export class OutputWork {
+  readonly #context: PathContext;
+  readonly #leavesOf: (fingerprint: string) => number;
+  readonly work: MergeWork;
+
+  constructor(context: PathContext, leavesOf: (fingerprint: string) => number) {
+    this.#context = context;
+    this.#leavesOf = leavesOf;
+    const { settings, host } = context;
+    this.work = {
+      files: 0,
+      bytes: 0,
+      leaves: 0,
+      paths: { copy: nothing(), check: nothing(), pages: nothing(), decode: nothing() },
+      unpacked: { gzip: 0, brotli: 0, zstd: 0 },
+      sorts: sorts(settings),
+      writesZstd: settings.codec === "zstd",
+      hostGzip: host.gzip,
+      openBytes: settings.target_row_group_bytes ?? defaultGroupBytes,
+      checkedPage: 0,
+      joinedPage: 0,
+      joinedPages: 0,
+      decodedFile: 0,
+      decodedChunk: 0,
+    };
+  }
+
+  /** Adds a file. */
+  add(file: PlanFile): this {
+    const { work } = this;
+    const leaves = this.#leavesOf(file.schema_fingerprint);
+    work.files++;
+    work.bytes += file.byte_length;
+    work.leaves = Math.max(work.leaves, leaves);
+    for (const sums of chunksOf(file, leaves)) this.#addChunks(file, sums);
+    return this;
+  }
+
+  #addChunks(file: PlanFile, sums: ChunkSums): void {
+    const { work } = this;
+    const path = pathOf(sums, file, this.#context);
+    const sum = work.paths[path];
+    sum.chunks += sums.chunks;
+    sum.values += sums.values;
+    sum.bytes += sums.bytes;
+    sum.plainBytes += sums.plain_bytes;
+    if (path === "copy") return;
+    if (path === "decode") {
+      work.decodedFile = Math.max(work.decodedFile, file.byte_length);
+      work.decodedChunk = Math.max(work.decodedChunk, sums.largest_chunk);
+      return;
+    }
+    if (sums.codec !== undefined) work.unpacked[sums.codec] += sums.plain_bytes;
+    const { page = 0, pages = 0, largest_group = file.uncompressed_bytes } = file.merge_facts ?? {};
+    if (path === "check") {
+      work.checkedPage = Math.max(work.checkedPage, page);
+      return;
+    }
+    work.joinedPage = Math.max(work.joinedPage, page);
+    work.joinedPages = Math.max(work.joinedPages, pages);
+    if (work.sorts || !sums.healthy) return;
+    // of the largest row group the compressed bytes, by how well all of its kind do
+    const largest = largest_group * sums.bytes / Math.max(1, sums.plain_bytes);
+    work.openBytes = Math.max(work.openBytes, Math.min(wholeGroupBytes, largest));
+  }
+}

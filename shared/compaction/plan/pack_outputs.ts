@@ -1,0 +1,114 @@
+/** Cuts files into outputs by bytes and by what a turn can do. */
+import type { HostLimits } from "../../compression/host_limits.ts";
+import { dedupes, type PlanFile, type PlanSettings } from "./data_file.ts";
+import { type MergeCost, outputCost } from "./merge_cost.ts";
+import { type MergeWork, OutputWork } from "./merge_work.ts";
+import type { SchemaGroup } from "./schema_groups.ts";
+import { type Burden, burdenOf } from "./too_much.ts";
+
+/** Bounds of one output beside its target size. */
+export interface OutputLimits {
+  /** Most inputs: each costs a fetch and an entry in memory. @default 1000 */
+  maxInputs: number;
+  /** Most uncompressed bytes that one merge takes in. @default 256 MiB; when deduping 46 MiB: all rows wait in memory */
+  maxUncompressedBytes: number;
+  /** Most rows; equal keys are found only among rows that are sorted at once. @default 250,000 when deduping */
+  maxRows: number;
+}
+
+/**
+ * What a turn may cost. Edge isolates are killed at 2 s of CPU and 256 MB; what the prediction may be off by, and what
+ * a turn does beside merging, is left to them.
+ */
+export const turnBudget: MergeCost = { cpuMs: 1_000, memoryMb: 200 };
+
+/** What packing goes by, of one partition. */
+export interface PackRules {
+  settings: PlanSettings;
+  limits: OutputLimits;
+  budget: MergeCost;
+  /** What the host that merges can decompress. */
+  host: HostLimits;
+  /** Whether the store takes outputs piece by piece. */
+  streams: boolean;
+  leavesOf: (fingerprint: string) => number;
+}
+
+/** Packs the files of one partition. */
+export class OutputPacker {
+  readonly #rules: PackRules;
+
+  constructor(rules: PackRules) {
+    this.#rules = rules;
+  }
+
+  /**
+   * What merging files into one output takes.
+   *
+   * @param group of the files' schemas, where they have a union
+   */
+  workOf(files: readonly PlanFile[], group?: SchemaGroup): MergeWork {
+    const output = this.#emptyOutput(group);
+    for (const file of files) output.add(file);
+    return output.work;
+  }
+
+  /** What an output costs. */
+  costOf(work: MergeWork): MergeCost {
+    return outputCost(work, this.#rules.streams);
+  }
+
+  /** What is too much in a file for any output, even one of it alone; undefined for most. */
+  burdenOf(file: PlanFile, group?: SchemaGroup): Burden | undefined {
+    const { settings, limits } = this.#rules;
+    const work = this.workOf([file], group);
+    const burden = burdenOf(file, work, settings);
+    if (burden !== undefined) return burden;
+    const cost = this.costOf(work);
+    const unseen = dedupes(settings) &&
+      (file.row_count > limits.maxRows || file.uncompressed_bytes > limits.maxUncompressedBytes);
+    return this.#isOver(cost) || unseen ? { kind: "work", cost } : undefined;
+  }
+
+  /**
+   * Cuts files, in order, into outputs: one is closed when it is full grown, when the next file would take it a
+   * quarter past the target, or past a limit or the budget. Some may be of a single file, which is no merge.
+   */
+  pack<F extends PlanFile>(files: readonly F[], group?: SchemaGroup): F[][] {
+    const { target_file_bytes: targetBytes } = this.#rules.settings;
+    const { maxInputs, maxUncompressedBytes, maxRows } = this.#rules.limits;
+    const bins: F[][] = [];
+    let bin: F[] = [];
+    let output = this.#emptyOutput(group);
+    let bytes = 0, uncompressed = 0, rows = 0;
+    for (const file of files) {
+      output.add(file);
+      const full = bytes >= targetBytes * 0.75 || bytes + file.byte_length > targetBytes * 1.25 ||
+        bin.length >= maxInputs || uncompressed + file.uncompressed_bytes > maxUncompressedBytes ||
+        rows + file.row_count > maxRows || this.#isOver(this.costOf(output.work));
+      if (full && bin.length > 0) {
+        bins.push(bin);
+        bin = [];
+        output = this.#emptyOutput(group).add(file);
+        bytes = uncompressed = rows = 0;
+      }
+      bin.push(file);
+      bytes += file.byte_length;
+      uncompressed += file.uncompressed_bytes;
+      rows += file.row_count;
+    }
+    if (bin.length > 0) bins.push(bin);
+    return bins;
+  }
+
+  #emptyOutput(group?: SchemaGroup): OutputWork {
+    const { settings, host, leavesOf } = this.#rules;
+    const keepsSchema = (fingerprint: string) => group?.asUnion?.has(fingerprint) ?? true;
+    return new OutputWork({ settings, host, keepsSchema }, leavesOf);
+  }
+
+  #isOver({ cpuMs, memoryMb }: MergeCost): boolean {
+    const { budget } = this.#rules;
+    return cpuMs > budget.cpuMs || memoryMb > budget.memoryMb;
+  }
+}

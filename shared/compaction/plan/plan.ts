@@ -1,0 +1,206 @@
+/**
+ * What a run does with the files of its partition: a pure function whose decision is kept with the run, in
+ * words, also when it decides to do nothing.
+ */
+import { MiB } from "../../parquet/format/healthy_group.ts";
+import type { HostLimits } from "../../compression/host_limits.ts";
+import type { SchemaJson } from "../../parquet/format/schema_json.ts";
+import { type Choice, chooseFiles, nextDue } from "./choose_files.ts";
+import {
+  byUploadOrder,
+  dedupes,
+  isFragmented,
+  isFullGrown,
+  type PlanFile,
+  type PlanSettings,
+} from "./data_file.ts";
+import { bytesText, cutText, decisionText, filesText } from "./decision_text.ts";
+import { leafCounter } from "./leaf_counter.ts";
+import type { MergeCost } from "./merge_cost.ts";
+import { maxDedupeRows } from "./merge_order.ts";
+import type { MergeWork } from "./merge_work.ts";
+import { type OutputLimits, OutputPacker, turnBudget } from "./pack_outputs.ts";
+import { risingParts } from "./rising_outputs.ts";
+import { groupSchemas, type SchemaGroup, type UniteSchemas } from "./schema_groups.ts";
+import { type Burden, burdensText } from "./too_much.ts";
+import { neighbours, stretches } from "./upload_neighbours.ts";
+
+/** What the planner is asked. */
+export interface PlanRequest<F extends PlanFile> {
+  files: F[];
+  settings: PlanSettings;
+  /** Schemas by fingerprint, as far as they are known. @default none */
+  schemas?: Readonly<Record<string, SchemaJson>>;
+  /** Which schemas have a union. @default none has one: only files of one fingerprint meet */
+  unite?: UniteSchemas;
+  /** Manual priority: merges below `min_inputs` too. */
+  forced: boolean;
+  now: Date;
+  limits?: Partial<OutputLimits>;
+  /** What one output may cost: a turn makes one at least. @default turnBudget */
+  budget?: MergeCost;
+  /** What the host that merges can decompress: what it can't is decoded. @default all */
+  host?: HostLimits;
+  /** Whether the store takes outputs piece by piece. @default false: they are held in memory until they are put */
+  streams?: boolean;
+}
+
+/** One file to be written. */
+export interface PlannedOutput<F extends PlanFile> {
+  /** In output order, which is upload order. */
+  inputs: F[];
+  /** Bytes of the inputs as stored. */
+  bytes: number;
+  expectedRows: number;
+  /** What to write it in, when its inputs are of more than one schema. */
+  schema?: SchemaJson;
+  /** How its inputs' column chunks are taken. */
+  paths: MergeWork["paths"];
+  /** What the merge is expected to cost. */
+  cost: MergeCost;
+  /** Why these files, in words. */
+  reason: string;
+}
+
+/** The answer. */
+export interface Plan<F extends PlanFile> {
+  outputs: PlannedOutput<F>[];
+  /** Everything that was decided and why, in words. */
+  decision: string;
+  /** When a file that was left alone becomes old enough to be merged, or null. */
+  nextDueAt: Date | null;
+}
+
+const defaultLimits: OutputLimits = {
+  maxInputs: 1000,
+  maxUncompressedBytes: 256 * MiB,
+  maxRows: Infinity,
+};
+
+/** Of a merge that dedupes all rows wait in memory at once. */
+const dedupeLimits = { maxUncompressedBytes: 46 * MiB, maxRows: maxDedupeRows };
+
+/**
+ * Plans one partition. Files whose schemas have no union never meet in an output; in a table that dedupes neither
+ * do files with another between them, be it in quarantine, of such a schema or full grown: a row in it may be
+ * older than one input's and newer than the other's. A file that costs more than a turn may is left alone.
+ */
+export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Plan<F> {
+  const { files, settings, forced, now } = request;
+  const deduping = dedupes(settings);
+  const limits = { ...defaultLimits, ...(deduping && dedupeLimits), ...request.limits };
+  const packer = new OutputPacker({
+    settings,
+    limits,
+    budget: request.budget ?? turnBudget,
+    host: request.host ?? { gzip: true, brotli: true },
+    streams: request.streams ?? false,
+    leavesOf: leafCounter(request.schemas),
+  });
+  const sound = files.filter((file) => file.state === "active").sort(byUploadOrder);
+  const tooMuch = new Map<F, Burden>();
+  // its schema's group, when that is known: what has to become another schema can't be copied
+  const weigh = (file: F, group?: SchemaGroup) => {
+    if (isFullGrown(file, settings) && !isFragmented(file, settings)) return;
+    const burden = packer.burdenOf(file, group);
+    if (burden !== undefined) tooMuch.set(file, burden);
+  };
+  sound.forEach((file) => weigh(file));
+  const outputs: PlannedOutput<F>[] = [];
+  const notes: string[] = [];
+  let nextDueAt: Date | null = null;
+
+  const schemas = new Set(sound.map((file) => file.schema_fingerprint)).size;
+  const schemaGroups = schemaGroupsOf(sound.filter((file) => !tooMuch.has(file)), request);
+  for (const file of sound) {
+    const group = schemaGroups.get(file.schema_fingerprint);
+    if (group?.schema !== undefined && !tooMuch.has(file)) weigh(file, group);
+  }
+  const active = sound.filter((file) => !tooMuch.has(file));
+  const groupOf = (file: F): SchemaGroup | string =>
+    schemaGroups.get(file.schema_fingerprint) ?? file.schema_fingerprint;
+  const groups = deduping
+    ? neighbours(files, settings, groupOf, (file) => file.state !== "active" || tooMuch.has(file))
+    : [...Map.groupBy(active, groupOf).values()];
+  for (const group of groups) {
+    for (const file of group) {
+      if (!isFragmented(file, settings) || !isFullGrown(file, settings)) continue;
+      const size = bytesText(Math.round(file.uncompressed_bytes / file.row_group_count));
+      const reason = `its ${file.row_group_count} row groups are of ${size}`;
+      outputs.push(output([file], packer, reason));
+    }
+    const small = group.filter((file) => !isFullGrown(file, settings));
+    const schemaGroup = small.length > 0
+      ? schemaGroups.get(small[0].schema_fingerprint)
+      : undefined;
+    const choice = chooseFiles(small, settings, forced, now);
+    const cut = (deduping ? stretches(small, choice.files) : [choice.files])
+      .flatMap((chosen) => packer.pack(chosen, schemaGroup));
+    const packed = cut.length === 1 || forced
+      ? cut.filter((inputs) => inputs.length > 1)
+      : cut.flatMap((inputs) => risingParts(inputs, settings));
+    outputs.push(...packed.map((inputs) => output(inputs, packer, choice.reason, schemaGroup)));
+    const taken = new Set(packed.flat());
+    const left = small.filter((file) => !taken.has(file));
+    if (left.length > 0) notes.push(noteOn(left, choice, settings));
+    const due = nextDue(left, settings, now);
+    if (due !== null && (nextDueAt === null || due < nextDueAt)) nextDueAt = due;
+  }
+
+  const grown = active.filter((file) =>
+    isFullGrown(file, settings) && !isFragmented(file, settings)
+  );
+  if (grown.length > 0) notes.push(`${filesText(grown.length)} full grown`);
+  notes.push(...burdensText(tooMuch));
+  const quarantined = files.length - sound.length;
+  if (quarantined > 0) notes.push(`${filesText(quarantined)} in quarantine`);
+  const decision = decisionText({ outputs, files: files.length, schemas, notes, nextDueAt });
+  return { outputs, decision: decision + refusalText(schemaGroups), nextDueAt };
+}
+
+/** The group of each schema that a file to be merged has, full grown ones left aside: their columns would be added. */
+function schemaGroupsOf<F extends PlanFile>(
+  active: F[],
+  { settings, schemas, unite }: PlanRequest<F>,
+): Map<string, SchemaGroup> {
+  if (schemas === undefined || unite === undefined) return new Map();
+  const small = active.filter((file) => !isFullGrown(file, settings));
+  const fingerprints = [...new Set(small.map((file) => file.schema_fingerprint))];
+  const groups = groupSchemas(fingerprints, schemas, settings.dedupe_keys ?? [], unite);
+  return new Map(
+    groups.flatMap((group) => group.fingerprints.map((fingerprint) => [fingerprint, group])),
+  );
+}
+
+function output<F extends PlanFile>(
+  inputs: F[],
+  packer: OutputPacker,
+  reason: string,
+  group?: SchemaGroup,
+): PlannedOutput<F> {
+  const work = packer.workOf(inputs, group);
+  const schemas = new Set(inputs.map((file) => file.schema_fingerprint)).size;
+  return {
+    inputs,
+    bytes: inputs.reduce((sum, file) => sum + file.byte_length, 0),
+    expectedRows: inputs.reduce((sum, file) => sum + file.row_count, 0),
+    ...(schemas > 1 && { schema: group?.schema }),
+    paths: work.paths,
+    cost: packer.costOf(work),
+    reason: schemas > 1 ? `${reason}, ${schemas} schemas united` : reason,
+  };
+}
+
+function noteOn(left: PlanFile[], choice: Choice<PlanFile>, settings: PlanSettings): string {
+  if (choice.files.length > 1) return `${filesText(left.length)} that fit in no output with others`;
+  if (left.length === 1) return "1 file with nothing to merge it with";
+  return `${filesText(left.length)}, no size tier with min_inputs ${settings.min_inputs}`;
+}
+
+/** Why some schemas stay apart, as a further sentence. */
+function refusalText(groups: ReadonlyMap<string, SchemaGroup>): string {
+  const apart = new Set(groups.values());
+  const refusal = [...apart].find((group) => group.refusal !== undefined)?.refusal;
+  if (refusal === undefined) return "";
+  return ` ${apart.size} groups of schemas stay apart: ${cutText(refusal, 300)}.`;
+}

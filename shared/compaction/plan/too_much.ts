@@ -1,0 +1,94 @@
+/** Files that a merge can't take apart within its memory, and what their owner is told. */
+import { MiB } from "../../parquet/format/healthy_group.ts";
+import { type PlanFile, type PlanSettings, sorts } from "./data_file.ts";
+import { bytesText, filesText } from "./decision_text.ts";
+import { type MergeCost, mergeCost } from "./merge_cost.ts";
+import type { MergeWork } from "./merge_work.ts";
+
+/** What is too much in a file. */
+export type Burden =
+  /** All of it, for one turn. */
+  | { kind: "work"; cost: MergeCost }
+  /** A row group that must be in memory whole, or a page of it, by what it takes there. */
+  | { kind: "group" | "page" | "decode"; bytes: number };
+
+/** A row group that is larger before compression can't wait in memory whole, as it must to be sorted. */
+const sortedGroupBytes = 46 * MiB;
+
+/**
+ * Where nothing is known of the pages, a writer may have made a single one of each column, so that they must be in
+ * memory together: row groups that are larger before compression are then not taken apart.
+ */
+const unknownPagesBytes = 64 * MiB;
+
+/**
+ * What a merge may take in memory for large pages, MB: the core's own bound, half of an isolate. What is read of a
+ * page must be there whole, packed, unpacked and as values that wait; only from its end on pages are cut of it.
+ */
+const mergeMb = 128;
+
+/** Pages that take less together are not what makes a merge large. */
+const lightPages = 8 * MiB;
+
+/** The decoder holds a chunk three times; the merge has these limits too and rejects what is over them. */
+const decodedBytes = { file: 96 * MiB, chunk: 32 * MiB, written: 40 * MiB };
+
+/** See the module's head. @param work of the file alone */
+export function burdenOf(
+  file: PlanFile,
+  work: MergeWork,
+  settings: PlanSettings,
+): Burden | undefined {
+  const { paths, decodedFile, decodedChunk } = work;
+  const mean = file.uncompressed_bytes / Math.max(1, file.row_group_count);
+  const group = file.merge_facts?.largest_group ?? mean;
+  if (sorts(settings) && group > sortedGroupBytes) return { kind: "group", bytes: group };
+  const page = Math.max(work.checkedPage, work.joinedPage, work.joinedPages);
+  if (page > lightPages && mergeCost(work).memoryMb > mergeMb) {
+    return { kind: "page", bytes: page };
+  }
+  if (!file.merge_facts && paths.copy.chunks === 0 && group > unknownPagesBytes) {
+    return { kind: "group", bytes: group };
+  }
+  const decoded = paths.decode.plainBytes;
+  if (
+    decodedChunk > decodedBytes.chunk || decodedFile > decodedBytes.written ||
+    (decoded > 0 && file.uncompressed_bytes > decodedBytes.file)
+  ) {
+    return { kind: "decode", bytes: Math.max(decoded, file.uncompressed_bytes) };
+  }
+  return undefined;
+}
+
+/** The files that are left alone for what is too much in them, kind by kind; each names its worst. */
+export function burdensText(burdens: ReadonlyMap<PlanFile, Burden>): string[] {
+  const kinds = Map.groupBy(burdens, ([, { kind }]) => kind);
+  return [...kinds.values()].map((all) => {
+    const worst = all.reduce((one, other) => weightOf(other[1]) > weightOf(one[1]) ? other : one);
+    return `${filesText(all.length)} ${burdenText(...worst)}`;
+  });
+}
+
+function weightOf(burden: Burden): number {
+  return burden.kind === "work" ? burden.cost.cpuMs : burden.bytes;
+}
+
+function burdenText(file: PlanFile, burden: Burden): string {
+  const name = `file ${file.id}`;
+  switch (burden.kind) {
+    case "work": {
+      const { cpuMs, memoryMb } = burden.cost;
+      return `of more work than one turn can do (${name}: ${file.row_count} rows, ` +
+        `about ${Math.ceil(cpuMs)} ms of CPU and ${Math.ceil(memoryMb)} MB)`;
+    }
+    case "group":
+      return `with row groups too large to be taken apart in memory (${name}: ` +
+        `${bytesText(burden.bytes)} in one)`;
+    case "page":
+      return `with pages too large to be taken apart in memory, readable as they are (${name}: ` +
+        `${bytesText(burden.bytes)} at once; writers that cut pages at 1 MiB avoid it)`;
+    case "decode":
+      return `too large for what their pages need: to be decoded and encoded again (${name}: ` +
+        `${bytesText(burden.bytes)})`;
+  }
+}

@@ -1,0 +1,97 @@
+/** An output that goes into the store while it is made. */
+import { asSedimentError, SedimentError } from "../../../errors.ts";
+import type { RangeReader } from "../../../parquet/format/range_reader.ts";
+import type { ObjectUpload } from "../../../storage/object_store.ts";
+import type { StoredInput } from "./object_readers.ts";
+
+/** "PAR1": the first row group lies behind it. */
+const magicBytes = 4;
+
+/**
+ * See the module's head. What an earlier merge wrote can be copied inside the store: then no page's CRC is looked at,
+ * and in its stead the object's ETag says that the bytes are those of which the commit told. An object that has another
+ * one, as after a bucket was moved, is read and checked.
+ */
+export class StreamedOutput {
+  readonly #key: string;
+  readonly #upload: ObjectUpload;
+  readonly #inputs: ReadonlyMap<RangeReader, StoredInput>;
+  /** The file's first bytes, while they are all that was written: a file that is copied begins with the same. */
+  #magic: Uint8Array | undefined;
+  byteLength = 0;
+
+  constructor(
+    key: string,
+    upload: ObjectUpload,
+    inputs: ReadonlyMap<RangeReader, StoredInput>,
+  ) {
+    this.#key = key;
+    this.#upload = upload;
+    this.#inputs = inputs;
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    if (this.byteLength === 0 && chunk.byteLength === magicBytes) this.#magic = chunk.slice();
+    else {
+      await this.#sendMagic();
+      await this.#taken(this.#upload.write(chunk));
+    }
+    this.byteLength += chunk.byteLength;
+  }
+
+  async copy(reader: RangeReader, start: number, length: number): Promise<boolean> {
+    const input = this.#inputs.get(reader);
+    if (!input?.etag) return false;
+    const before = this.#magic !== undefined && start === magicBytes ? magicBytes : 0;
+    if (before === 0) await this.#sendMagic();
+    const { object_key: key, etag, start_byte } = input;
+    const from = start_byte + start - before;
+    const range = { key, etag, start: from, length: length + before };
+    if (!await this.#taken(this.#upload.copyFrom(range))) return false;
+    this.#magic = undefined;
+    this.byteLength += length;
+    return true;
+  }
+
+  async put(): Promise<{ etag: string }> {
+    try {
+      await this.#sendMagic();
+      return await this.#upload.finish();
+    } catch (thrown) {
+      const error = asSedimentError(thrown);
+      if (error.code !== "already_stored") throw error;
+      throw new SedimentError("store_failed", `${this.#key} holds what this worker did not put`, {
+        expected: "a key that nobody else writes to",
+        cause: error,
+      });
+    }
+  }
+
+  async discard(): Promise<void> {
+    await this.#upload.abort();
+  }
+
+  async #sendMagic(): Promise<void> {
+    const magic = this.#magic;
+    if (magic === undefined) return;
+    this.#magic = undefined;
+    await this.#taken(this.#upload.write(magic));
+  }
+
+  /** The merge lays what is wrong with bytes to an input; that the store refuses the output is no input's fault. */
+  async #taken<T>(done: Promise<T>): Promise<T> {
+    try {
+      return await done;
+    } catch (thrown) {
+      const error = asSedimentError(thrown);
+      if (error.retryable || error.status >= 500) throw error;
+      throw new SedimentError(
+        "misconfigured",
+        `The store does not take the output: ${error.message}`,
+        {
+          cause: error,
+        },
+      );
+    }
+  }
+}

@@ -1,0 +1,88 @@
+/** The plan of a claimed partition, and what the catalog is told of it. */
+import { hostLimits } from "../../compression/host_limits.ts";
+import type { SchemaJson } from "../../parquet/format/schema_json.ts";
+import { callCatalog } from "./call_catalog.ts";
+import type { MergeCost } from "../plan/merge_cost.ts";
+import { type Plan, planCompaction, type PlannedOutput } from "../plan/plan.ts";
+import type { Claim, CompactionPorts, InputFile } from "./ports.ts";
+import { uniteSchemas } from "../plan/unite_schemas.ts";
+
+/** Files that a plan looks at: beyond, the oldest of them are waited for. */
+const maxFiles = 20_000;
+
+/** A plan, and whether the partition has files that it has not looked at. */
+export interface ClaimPlan {
+  plan: Plan<InputFile>;
+  unseen: boolean;
+}
+
+/**
+ * Plans over the files of the claim, which are the oldest of the partition; newer pages are asked for only while
+ * the older ones give nothing to do.
+ *
+ * @param budget what one output may be expected to cost
+ * @throws SedimentError as `list_fragments` does
+ */
+export async function planClaim(
+  ports: CompactionPorts,
+  claim: Claim,
+  budget: MergeCost,
+  signal: AbortSignal,
+): Promise<ClaimPlan> {
+  // an attempt that ended without a word may have been killed for its CPU: the next one takes on half as much
+  const cpuMs = budget.cpuMs / 2 ** (Math.max(1, claim.attempt) - 1);
+  const files = [...claim.files];
+  const schemas = { ...claim.schemas } as Record<string, SchemaJson>;
+  let cursor = claim.more ? claim.cursor : null;
+  while (true) {
+    const plan = planCompaction<InputFile>({
+      files,
+      settings: claim.settings,
+      schemas,
+      unite: ports.unite ?? uniteSchemas,
+      forced: claim.forced,
+      budget: { ...budget, cpuMs },
+      host: hostLimits(),
+      streams: ports.store.startUpload !== undefined,
+      now: ports.clock.now(),
+    });
+    if (plan.outputs.length > 0 || cursor === null || files.length >= maxFiles) {
+      return { plan, unseen: cursor !== null };
+    }
+    const from = { run: claim.run_id, token: claim.token, cursor };
+    const page = await callCatalog(signal, (options) => ports.catalog.listFragments(from, options));
+    files.push(...page.files);
+    Object.assign(schemas, page.schemas);
+    cursor = page.more ? page.cursor : null;
+  }
+}
+
+/** How far a plan is done: what the status shows. Of this plan, not of those of runs or turns before. */
+export function progressOf(plan: Plan<InputFile>, done: number) {
+  const planned = sum(plan.outputs);
+  const behind = sum(plan.outputs.slice(0, done));
+  return {
+    outputs_planned: plan.outputs.length,
+    outputs_done: done,
+    files_planned: planned.files,
+    files_done: behind.files,
+    bytes_planned: planned.bytes,
+    bytes_done: behind.bytes,
+  };
+}
+
+/** The debt that is left when `done` outputs of a plan are behind. */
+export function debtOf(plan: Plan<InputFile>, done: number) {
+  const left = plan.outputs.slice(done);
+  const files = left.flatMap(({ inputs }) => inputs);
+  const oldest = files.map((file) => file.uploaded_at).sort()[0] ?? null;
+  const bytes = files.reduce((total, file) => total + file.byte_length, 0);
+  return { files: files.length, bytes, oldest };
+}
+
+function sum(outputs: PlannedOutput<InputFile>[]) {
+  return {
+    files: outputs.reduce((files, { inputs }) => files + inputs.length, 0),
+    bytes: outputs.reduce((bytes, output) => bytes + output.bytes, 0),
+  };
+}

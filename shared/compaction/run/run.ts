@@ -1,0 +1,240 @@
+/** One run: plan a claimed partition, then write and commit its outputs one by one. */
+import { asSedimentError, SedimentError } from "../../errors.ts";
+import type { OutputFile } from "../../catalog/run_results.ts";
+import type { MergeResult } from "../../parquet/merge/merge_plan.ts";
+import { callCatalog } from "./call_catalog.ts";
+import { checkClaim } from "./check_claim.ts";
+import { dedupes } from "../plan/data_file.ts";
+import { giveUp } from "./give_up.ts";
+import { Lease } from "./lease.ts";
+import { hasGap, mergeInputs } from "./output/merge_inputs.ts";
+import { outputRow } from "./output_row.ts";
+import type { Plan } from "../plan/plan.ts";
+import { debtOf, planClaim, progressOf } from "./plan_claim.ts";
+import type { Claim, CompactionPorts, InputFile, RunCatalog } from "./ports.ts";
+import type { RunOptions } from "./run_options.ts";
+import { emptyReport, type RunReport } from "./run_report.ts";
+import { runStep, StepError, type StepName } from "./steps.ts";
+
+/** Works on one claim. Never throws: what went wrong is told to the catalog and is in the report. */
+export async function runClaim(
+  ports: CompactionPorts,
+  claim: Claim,
+  options: RunOptions,
+): Promise<RunReport> {
+  const report = emptyReport(claim);
+  using lease = new Lease(options.signal, claim.lease_seconds, options.claimedAt);
+  try {
+    await new Run(ports, claim, options, lease, report).work();
+  } catch (thrown) {
+    const step = thrown instanceof StepError ? thrown.step : "validate-dataset";
+    const error = thrown instanceof StepError ? thrown.error : asSedimentError(thrown);
+    await giveUp(ports, claim, report, step, error);
+  }
+  return report;
+}
+
+class Run {
+  private ordinal: number;
+  /** Whether the partition has files that this run has not looked at. */
+  private unseen = false;
+  /** Whether a quarantine left a file alone that the plan had company for: to be planned again. */
+  private outdated = false;
+  private readonly stepsMs: Partial<Record<StepName, number>> = {};
+
+  constructor(
+    private readonly ports: CompactionPorts,
+    private readonly claim: Claim,
+    private readonly options: RunOptions,
+    private readonly lease: Lease,
+    private readonly report: RunReport,
+  ) {
+    this.ordinal = claim.outputs_committed;
+  }
+
+  async work(): Promise<void> {
+    const { claim } = this;
+    await this.step("validate-dataset", () => Promise.try(() => checkClaim(claim)));
+    const { plan, unseen } = await this.step(
+      "list-fragments",
+      () => planClaim(this.ports, claim, this.options.budget, this.lease.signal),
+    );
+    this.unseen = unseen;
+    this.report.decision = plan.decision;
+    if (plan.outputs.length > 0) await this.tellProgress("list-fragments", plan, 0);
+    let done = 0;
+    while (
+      done < plan.outputs.length && (done === 0 || this.options.mayGoOn(plan.outputs[done].cost))
+    ) {
+      const before = this.ordinal;
+      if (done > 0) await this.tellProgress("update-metadata", plan, done);
+      if (await this.writeOutput(plan, done++)) return;
+      // A commit extends the lease; an output that came to nothing did not.
+      if (this.ordinal === before) await this.renew();
+    }
+    await this.close(plan, done);
+  }
+
+  /** Shows where the run is, and with the first call what it is going to do. */
+  private async tellProgress(
+    step: StepName,
+    plan: Plan<InputFile>,
+    done: number,
+  ): Promise<void> {
+    await this.call(step, "recordStep", {
+      step: "merge",
+      ...(done === 0 && { result: { decision: plan.decision } }),
+      progress: progressOf(plan, done),
+    });
+  }
+
+  /** Writes and commits one output; true when that commit ended the run. */
+  private async writeOutput(plan: Plan<InputFile>, index: number): Promise<boolean> {
+    const planned = plan.outputs[index]!;
+    const key = await this.stage(planned.bytes);
+    const { result, output } = await this.step(
+      "merge",
+      () => mergeInputs(this.ports, this.claim, planned, key, this.lease.signal),
+    );
+    try {
+      this.options.spend(planned.bytes, planned.cost);
+      await this.quarantine(result);
+      // What is left after a quarantine may be a single file, which is no merge.
+      if (result.merged.length < (planned.inputs.length === 1 ? 1 : 2)) {
+        this.outdated ||= result.merged.length > 0;
+        return false;
+      }
+      if (dedupes(this.claim.settings) && hasGap(planned.inputs, result)) {
+        throw new SedimentError(
+          "inputs_changed",
+          "A bad file lay between the inputs: to be planned again",
+        );
+      }
+      const { etag } = await this.step("merge", () => output.put());
+      const row = outputRow(result, { object_key: key, size: output.byteLength, etag });
+      return await this.commitOutput(plan, index, result, row);
+    } finally {
+      await output.discard();
+    }
+  }
+
+  /** The key of the run's next output: the catalog knows it before there is a byte. */
+  private async stage(expectedBytes: number): Promise<string> {
+    const { object_key } = await this.call("update-metadata", "stageOutput", {
+      n: this.ordinal,
+      expectedBytes,
+    });
+    if (object_key !== null) return object_key;
+    throw new SedimentError("internal", `Commit ${this.ordinal} of the run was made before`);
+  }
+
+  /** Commits an output that was put; true when that ended the run. */
+  private async commitOutput(
+    plan: Plan<InputFile>,
+    index: number,
+    { merged, rowCount }: MergeResult,
+    row: OutputFile,
+  ): Promise<boolean> {
+    const { report } = this;
+    const done = index + 1;
+    const last = done === plan.outputs.length || !this.options.mayGoOn(plan.outputs[done].cost);
+    const answer = await this.commit(plan, done, last, merged.map(Number), row);
+    report.outcome = "merged";
+    report.outputs++;
+    report.files_merged += merged.length;
+    report.rows += rowCount;
+    report.bytes_in += plan.outputs[index].bytes;
+    report.bytes_out += row.size;
+    if (last) report.requeued = answer.requeued === true;
+    return last;
+  }
+
+  private async quarantine(result: MergeResult): Promise<void> {
+    for (const { id, error } of result.rejected) {
+      await this.call("update-metadata", "quarantineFile", {
+        file: Number(id),
+        code: error.code,
+        reason: error.message,
+      });
+      this.report.quarantined++;
+    }
+  }
+
+  private async renew(): Promise<void> {
+    const since = performance.now();
+    const seconds = this.options.leaseSeconds;
+    const { lease_seconds } = await this.call("update-metadata", "renewLease", { seconds });
+    this.lease.extend(lease_seconds, since);
+  }
+
+  /** Ends the run without an output of its own. */
+  private async close(plan: Plan<InputFile>, done: number): Promise<void> {
+    const answer = await this.commit(plan, done, true, [], null);
+    this.report.requeued = answer.requeued === true;
+  }
+
+  /** The run's next commit, and with it what the catalog keeps of the decision. */
+  private async commit(
+    plan: Plan<InputFile>,
+    done: number,
+    last: boolean,
+    inputs: number[],
+    output: OutputFile | null,
+  ) {
+    const wrote = this.report.outputs > 0 || output !== null;
+    const debt = debtOf(plan, done);
+    const since = performance.now();
+    const answer = await this.call("update-metadata", "commitCompaction", {
+      n: this.ordinal,
+      inputs,
+      output,
+      last,
+      result: {
+        decision: plan.decision,
+        debt,
+        // The turn ends before the work does: the next worker goes on with it at once.
+        more: debt.files > 0 || (this.unseen && wrote) || this.outdated,
+        next_due_at: plan.nextDueAt?.toISOString() ?? null,
+        steps_ms: this.stepsMs,
+        ...(plan.outputs.length > 0 && { progress: progressOf(plan, done) }),
+      },
+    });
+    this.ordinal++;
+    // A replay says what was left of the lease when the commit was made: no more than there is since this call.
+    if (answer.lease_seconds !== null) this.lease.extend(answer.lease_seconds, since);
+    return answer;
+  }
+
+  /** A step that is one call of the catalog under the claim's token. */
+  private call<M extends TokenCall>(
+    step: StepName,
+    method: M,
+    args: Omit<Parameters<RunCatalog[M]>[0], "run" | "token">,
+  ): Promise<Awaited<ReturnType<RunCatalog[M]>>> {
+    const { catalog } = this.ports;
+    const full = { run: this.claim.run_id, token: this.claim.token, ...args };
+    const made = (options: { signal: AbortSignal }) =>
+      (catalog[method] as (args: unknown, options: unknown) => ReturnType<RunCatalog[M]>)(
+        full,
+        options,
+      ) as Promise<Awaited<ReturnType<RunCatalog[M]>>>;
+    return this.step(step, () => callCatalog(this.lease.signal, made));
+  }
+
+  private async step<T>(name: StepName, action: () => Promise<T>): Promise<T> {
+    const begun = this.ports.clock.now().getTime();
+    try {
+      return await runStep(name, this.ports.clock, this.lease.signal, action);
+    } finally {
+      this.stepsMs[name] = (this.stepsMs[name] ?? 0) + this.ports.clock.now().getTime() - begun;
+    }
+  }
+}
+
+/** Calls that carry a token. */
+type TokenCall =
+  | "recordStep"
+  | "stageOutput"
+  | "commitCompaction"
+  | "renewLease"
+  | "quarantineFile";

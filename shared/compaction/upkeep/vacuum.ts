@@ -1,0 +1,139 @@
+/**
+ * Deletes from the store what no kept version shows, as the catalog says, and tells the catalog. Where objects are
+ * written in parts it also gives up the uploads of workers that died: no bucket has to have a lifecycle rule for them.
+ */
+import type { Catalog } from "../../catalog/catalog.ts";
+import type { VacuumPlan } from "../../catalog/upkeep_results.ts";
+import type { ObjectStore } from "../../storage/object_store.ts";
+import { asSedimentError } from "../../errors.ts";
+import { callCatalog } from "../run/call_catalog.ts";
+import type { Clock } from "../run/clock.ts";
+
+/** Ports of a vacuum. */
+export interface VacuumPorts {
+  catalog: Pick<Catalog, "planVacuum" | "commitVacuum">;
+  store: Pick<ObjectStore, "deleteMany" | "abandonUploads">;
+  clock: Pick<Clock, "now">;
+}
+
+/** Bounds of a vacuum. */
+export interface VacuumOptions {
+  /** No further slice is begun after this many seconds. */
+  seconds: number;
+  /** Only says what it would do, and why. @default false */
+  dryRun?: boolean;
+  signal?: AbortSignal;
+}
+
+/** What a vacuum did; in a dry run nothing. */
+export interface VacuumReport {
+  dry_run: boolean;
+  /** Rows of data files that no kept version shows any more. */
+  files_dropped: number;
+  objects_deleted: number;
+  bytes_deleted: number;
+  /** Unfinished uploads of dead workers that were given up. */
+  uploads_abandoned: number;
+  /** Why they were not all looked at; the next vacuum does. */
+  uploads_error?: string;
+  /** Whether there is more to do. */
+  more: boolean;
+  /** Of a dry run: what a vacuum would begin with, each object with the reason; `more` says that this is not all. */
+  would?: Pick<VacuumPlan, "versions" | "files_dropped" | "delete"> & { bytes: number };
+}
+
+/** Keys handed out at a time. */
+const sliceSize = 500;
+
+/** Where runs write their outputs (`stage_output`). */
+const outputPrefix = "battle_compacted/";
+
+/** Milliseconds after which an upload has no worker any more: put deadlines are three hours after the claim. */
+const uploadMs = 24 * 3600 * 1000;
+
+/** Milliseconds for an answer of the catalog, which gives plan_vacuum up after 60 s. */
+const answerMs = 75_000;
+
+/** Keys that a dry run lists. */
+const listed = 5000;
+
+/**
+ * Vacuums slice by slice. A key is deleted before the catalog hears of it; when the answer gets lost it is
+ * handed out and deleted again, which is no error.
+ *
+ * @throws SedimentError `store_failed`, `catalog_failed`, `aborted`; what was deleted stays told
+ */
+export async function vacuum(ports: VacuumPorts, options: VacuumOptions): Promise<VacuumReport> {
+  const { dryRun = false, signal = new AbortController().signal } = options;
+  if (dryRun) return await planOnly(ports, signal);
+  const end = ports.clock.now().getTime() + options.seconds * 1000;
+  const report: VacuumReport = {
+    dry_run: false,
+    files_dropped: 0,
+    objects_deleted: 0,
+    bytes_deleted: 0,
+    uploads_abandoned: 0,
+    more: false,
+  };
+  do {
+    const plan = await callCatalog(
+      signal,
+      (stop) => ports.catalog.planVacuum({ limit: sliceSize }, stop),
+      answerMs,
+    );
+    const keys = plan.delete.map(({ object_key }) => object_key);
+    if (keys.length > 0) {
+      await ports.store.deleteMany(keys, { signal });
+      await callCatalog(signal, (stop) => ports.catalog.commitVacuum({ keys }, stop), answerMs);
+    }
+    report.files_dropped += plan.files_dropped;
+    report.objects_deleted += keys.length;
+    report.bytes_deleted += bytesOf(plan);
+    report.more = plan.more;
+  } while (report.more && ports.clock.now().getTime() < end);
+  await abandonUploads(ports, report, signal);
+  return report;
+}
+
+/** A store that refuses the listing must not keep the catalog's own keys from being deleted: it is only told. */
+async function abandonUploads(
+  { store, clock }: Pick<VacuumPorts, "store" | "clock">,
+  report: VacuumReport,
+  signal: AbortSignal,
+): Promise<void> {
+  const before = new Date(clock.now().getTime() - uploadMs);
+  try {
+    report.uploads_abandoned = await store.abandonUploads?.(outputPrefix, before, { signal }) ?? 0;
+  } catch (thrown) {
+    report.uploads_error = asSedimentError(thrown).message;
+  }
+}
+
+async function planOnly(
+  { catalog }: Pick<VacuumPorts, "catalog">,
+  signal: AbortSignal,
+): Promise<VacuumReport> {
+  const plan = await callCatalog(
+    signal,
+    (stop) => catalog.planVacuum({ limit: listed, dryRun: true }, stop),
+    answerMs,
+  );
+  return {
+    dry_run: true,
+    files_dropped: 0,
+    objects_deleted: 0,
+    bytes_deleted: 0,
+    uploads_abandoned: 0,
+    more: plan.more,
+    would: {
+      versions: plan.versions,
+      files_dropped: plan.files_dropped,
+      delete: plan.delete,
+      bytes: bytesOf(plan),
+    },
+  };
+}
+
+function bytesOf(plan: VacuumPlan): number {
+  return plan.delete.reduce((sum, { size }) => sum + (size ?? 0), 0);
+}

@@ -1,0 +1,223 @@
+import type { ParquetLimits } from "../format/limits.ts";
+import {
+  codec,
+  type ColumnChunk,
+  type ColumnMetaData,
+  encoding,
+  type FileMetaData,
+  type RowGroup,
+} from "../format/metadata.ts";
+import { parquetError } from "../format/parquet_error.ts";
+import { isInside } from "../format/range_reader.ts";
+import type { SchemaNode, SchemaTree } from "../format/schema.ts";
+
+/** Pages lie behind the leading magic. */
+const firstByte = 4;
+
+/** A column chunk's bytes: dictionary page and data pages, from the file's start. */
+export interface ChunkExtent {
+  start: number;
+  length: number;
+}
+
+/**
+ * Where a chunk begins and how long it is. Writers put 0 for "no dictionary", and some point data_page_offset
+ * at the dictionary page, so the lower of the two offsets counts.
+ */
+export function chunkExtent(meta: ColumnMetaData): ChunkExtent {
+  const dictionary = meta.dictionaryPageOffset;
+  const start = dictionary !== undefined && dictionary > 0 && dictionary < meta.dataPageOffset
+    ? dictionary
+    : meta.dataPageOffset;
+  return { start, length: meta.totalCompressedSize };
+}
+
+/** Readers refuse a file that lists another, whether its pages use it or not. */
+const knownEncodings = new Set<number>(Object.values(encoding));
+
+/** What a footer's row groups add up to. */
+export interface FooterTotals {
+  /** Rows of the row groups; they win over the footer's own count. */
+  rowCount: number;
+  /** Row groups that have rows. */
+  rowGroupCount: number;
+  compressedBytes: number;
+  uncompressedBytes: number;
+  /** Of all chunks, nulls and the entries of lists counted. */
+  valueCount: number;
+}
+
+/**
+ * Checks that a footer can be true of a file: every chunk has the schema's column, lies inside [4, footer) and
+ * overlaps no other, counts add up, and nothing is encrypted or elsewhere. Nothing but the footer is read.
+ * Throws `invalid_parquet` or `unsupported_parquet` naming row group and column.
+ * @param pagesEnd offset of the footer
+ */
+export function checkFooter(
+  metadata: FileMetaData,
+  tree: SchemaTree,
+  pagesEnd: number,
+  limits: Readonly<ParquetLimits>,
+): FooterTotals {
+  if (metadata.encrypted) {
+    throw parquetError("unsupported_parquet", "the file names an encryption algorithm", {}, {
+      expected: "a Parquet file without encryption",
+    });
+  }
+  const totals: FooterTotals = {
+    rowCount: 0,
+    rowGroupCount: 0,
+    compressedBytes: 0,
+    uncompressedBytes: 0,
+    valueCount: 0,
+  };
+  const extents: ChunkExtent[] = [];
+  metadata.rowGroups.forEach((group, rowGroup) => {
+    checkGroup(group, rowGroup, tree, limits);
+    totals.rowCount += group.numRows;
+    if (group.numRows > 0) totals.rowGroupCount++;
+    group.columns.forEach((chunk, index) => {
+      const leaf = tree.leaves[index];
+      const meta = checkChunk(chunk, leaf, group, rowGroup, pagesEnd);
+      totals.compressedBytes += meta.totalCompressedSize;
+      // old DuckDB wrote 0 here
+      totals.uncompressedBytes += Math.max(meta.totalUncompressedSize, meta.totalCompressedSize);
+      totals.valueCount += meta.numValues;
+      if (group.numRows > 0) extents.push(chunkExtent(meta));
+    });
+  });
+  if (totals.valueCount > limits.fileValues) {
+    throw parquetError(
+      "unsupported_parquet",
+      `the chunks declare ${totals.valueCount} values, over the ${limits.fileValues} allowed in one file`,
+    );
+  }
+  if (!Number.isSafeInteger(totals.rowCount) || !Number.isSafeInteger(totals.uncompressedBytes)) {
+    throw parquetError("invalid_parquet", "the sizes of the row groups add up to more than 2^53");
+  }
+  checkDisjoint(extents);
+  return totals;
+}
+
+function checkGroup(
+  group: RowGroup,
+  rowGroup: number,
+  tree: SchemaTree,
+  limits: Readonly<ParquetLimits>,
+): void {
+  if (group.columns.length !== tree.leaves.length) {
+    throw parquetError(
+      "invalid_parquet",
+      `there are ${group.columns.length} column chunks, and the schema has ${tree.leaves.length} columns`,
+      { rowGroup },
+    );
+  }
+  if (group.numRows > limits.rowGroupRows) {
+    throw parquetError(
+      "unsupported_parquet",
+      `the row group declares ${group.numRows} rows, over the ${limits.rowGroupRows} allowed`,
+      { rowGroup },
+    );
+  }
+}
+
+function checkChunk(
+  chunk: ColumnChunk,
+  leaf: SchemaNode,
+  group: RowGroup,
+  rowGroup: number,
+  pagesEnd: number,
+): ColumnMetaData {
+  const place = { rowGroup, column: leaf.path };
+  if (chunk.encrypted) {
+    throw parquetError("unsupported_parquet", "the column is encrypted", place);
+  }
+  if (chunk.filePath !== undefined && chunk.filePath !== "") {
+    throw parquetError("unsupported_parquet", "the column's data lies in another file", place);
+  }
+  const meta = chunk.metaData;
+  if (meta === undefined) {
+    throw parquetError("invalid_parquet", "the column chunk has no metadata", place);
+  }
+  if (meta.type !== leaf.element.type || !samePath(meta.path, leaf.path)) {
+    throw parquetError(
+      "invalid_parquet",
+      `the chunk is of column ${meta.path.join(".").slice(0, 120)}, physical type ${meta.type}`,
+      place,
+      { expected: `the schema's column, physical type ${leaf.element.type}` },
+    );
+  }
+  if (meta.codec > codec.LZ4_RAW || meta.codec === codec.LZO) {
+    throw parquetError("unsupported_parquet", `the codec ${meta.codec} is not supported`, place);
+  }
+  const unknown = meta.encodings.find((one) => !knownEncodings.has(one));
+  if (unknown !== undefined) {
+    throw parquetError("unsupported_parquet", `the encoding ${unknown} is not supported`, place);
+  }
+  const countsFit = leaf.repetitionLevel === 0
+    ? meta.numValues === group.numRows
+    : meta.numValues >= group.numRows && (group.numRows > 0 || meta.numValues === 0);
+  if (!countsFit) {
+    throw parquetError(
+      "invalid_parquet",
+      `the chunk declares ${meta.numValues} values, and the row group ${group.numRows} rows`,
+      place,
+    );
+  }
+  if (group.numRows > 0) checkRanges(chunk, meta, pagesEnd, place);
+  return meta;
+}
+
+function checkRanges(
+  chunk: ColumnChunk,
+  meta: ColumnMetaData,
+  pagesEnd: number,
+  place: { rowGroup: number; column: readonly string[] },
+): void {
+  const check = (what: string, start: number | undefined, length: number) => {
+    if (start === undefined) return;
+    if (start < firstByte || !isInside(start, length, pagesEnd)) {
+      throw parquetError(
+        "invalid_parquet",
+        `${what} takes ${length} bytes at ${start}, outside of [${firstByte}, ${pagesEnd})`,
+        place,
+      );
+    }
+  };
+  const { start, length } = chunkExtent(meta);
+  check("the chunk", start, length);
+  if (meta.dataPageOffset >= start + length) {
+    throw parquetError(
+      "invalid_parquet",
+      `the first data page at ${meta.dataPageOffset} lies outside of the chunk's ${length} bytes at ${start}`,
+      place,
+    );
+  }
+  check("the offset index", chunk.offsetIndexOffset, chunk.offsetIndexLength ?? 0);
+  check("the column index", chunk.columnIndexOffset, chunk.columnIndexLength ?? 0);
+  check("the Bloom filter", meta.bloomFilterOffset, meta.bloomFilterLength ?? 0);
+}
+
+function samePath(one: readonly string[], other: readonly string[]): boolean {
+  if (one.length !== other.length) return false;
+  for (let i = 0; i < one.length; i++) if (one[i] !== other[i]) return false;
+  return true;
+}
+
+/** Bytes that two chunks share would let a small file claim a large one's rows. */
+function checkDisjoint(extents: ChunkExtent[]): void {
+  let sorted = true;
+  for (let i = 1; i < extents.length && sorted; i++) {
+    sorted = extents[i - 1].start <= extents[i].start;
+  }
+  if (!sorted) extents.sort((a, b) => a.start - b.start);
+  for (let i = 1; i < extents.length; i++) {
+    const before = extents[i - 1];
+    if (before.start + before.length > extents[i].start) {
+      throw parquetError(
+        "invalid_parquet",
+        `the column chunks at ${before.start} and ${extents[i].start} overlap`,
+      );
+    }
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * The deep check of an upload: every page is decompressed and decoded once, and nothing is kept. The footer and
+ * the page headers of a broken file may well be whole (pages carry no CRC unless the writer added one).
+ */
+import { MiB } from "../format/healthy_group.ts";
+import { chunkExtent } from "./check_chunks.ts";
+import type { ParquetFacts } from "./inspect.ts";
+import { kernelErrors } from "../kernels/kernel_error.ts";
+import { isTrap, trapped } from "../kernels/trap.ts";
+import { type KernelLimits, Kernels } from "../kernels/kernels.ts";
+import { Zstd, type ZstdLoader } from "../kernels/zstd.ts";
+import { codec } from "../format/metadata.ts";
+import { LeafLevels } from "../kernels/leaf_levels.ts";
+import { holdsText, valueWidth } from "../format/value_order.ts";
+import { atPlace } from "../format/parquet_error.ts";
+
+const limits: KernelLimits = { memoryBytes: 112 * MiB, pageBytes: 64 * MiB, pageValues: 16 * MiB };
+
+/** Wasm memory never shrinks: an instance that has grown past this is dropped, bytes. */
+const retireBytes = 24 * MiB;
+
+/** Kept from file to file: making one costs more than checking a small file. */
+let kept: Kernels | undefined;
+
+/** Opened once, when a file first needs it. */
+let zstd: Promise<Zstd> | undefined;
+
+/** How {@link checkValues} finds what it needs. */
+export interface CheckValuesOptions {
+  /** Where zstd.wasm comes from. @default node_modules of the checkout */
+  zstd?: ZstdLoader;
+}
+
+/**
+ * Decodes every page of a file that `inspectParquetBytes` has taken.
+ *
+ * @param bytes the whole file
+ * @param facts what inspectParquetBytes found
+ * @returns false when something could not be checked: a codec or an encoding that the kernels do not know. On
+ * Deno 2.1 brotli is one (kernels/codecs.ts): of its pages only the headers are checked, until a merge decodes them.
+ * @throws SedimentError `invalid_parquet`, `page_too_large`, naming row group, column and page
+ */
+export async function checkValues(
+  bytes: Uint8Array,
+  facts: Pick<ParquetFacts, "footer" | "tree">,
+  options: CheckValuesOptions = {},
+): Promise<boolean> {
+  const { rowGroups } = facts.footer.metadata;
+  const usesZstd = rowGroups.some(({ columns }) =>
+    columns.some(({ metaData }) => metaData?.codec === codec.ZSTD)
+  );
+  const unpacker = usesZstd ? await openZstd(options.zstd) : undefined;
+  if (usesZstd && unpacker === undefined) return false;
+  const kernels = kept ?? new Kernels(limits);
+  kept = undefined;
+  if (unpacker !== undefined) kernels.useZstd(unpacker);
+  const checked = stoppedByTraps(() => checkWith(kernels, bytes, facts));
+  // After an error the instance is dropped: nothing of a hostile file outlives it.
+  if (kernels.memoryBytes <= retireBytes) kept = kernels;
+  return checked;
+}
+
+async function openZstd(loader: ZstdLoader | undefined): Promise<Zstd | undefined> {
+  zstd ??= Zstd.open(loader);
+  try {
+    return await zstd;
+  } catch {
+    // Where it can't be had, the merge finds out what this check can't.
+    zstd = undefined;
+    return undefined;
+  }
+}
+
+/** What `check` gives; a trap of the kernels says that the file can't be taken. */
+function stoppedByTraps(check: () => boolean): boolean {
+  try {
+    return check();
+  } catch (error) {
+    if (!isTrap(error)) throw error;
+    zstd = undefined; // it may be what trapped
+    throw trapped(error);
+  }
+}
+
+function checkLevels(levels: LeafLevels, rowGroup: number): void {
+  try {
+    levels.check();
+  } catch (error) {
+    throw atPlace(error, { rowGroup });
+  }
+}
+
+function checkWith(
+  kernels: Kernels,
+  bytes: Uint8Array,
+  { footer, tree }: Pick<ParquetFacts, "footer" | "tree">,
+): boolean {
+  const { wasm } = kernels;
+  const scratch = wasm.newColumn(6, 0, 0, 0, 0);
+  if (scratch === 0) throw kernels.error({});
+  const levels = new LeafLevels(kernels, tree);
+  let all = true;
+  try {
+    wasm.startGroup(scratch, 1);
+    for (const [rowGroup, { columns, numRows }] of footer.metadata.rowGroups.entries()) {
+      for (const [index, { metaData }] of columns.entries()) {
+        const leaf = tree.leaves[index]!;
+        const { start, length } = chunkExtent(metaData!);
+        if (numRows === 0 && length === 0) continue;
+        wasm.requireText(scratch, holdsText(leaf) ? 1 : 0);
+        wasm.openChunk(
+          metaData!.type,
+          valueWidth(leaf),
+          leaf.definitionLevel,
+          leaf.repetitionLevel,
+          metaData!.codec,
+          metaData!.numValues,
+          numRows,
+          0,
+          0,
+          0,
+          // decoded though a CRC is right: anybody can write a right CRC of broken bytes
+          1,
+          levels.entry(index),
+        );
+        const at = kernels.input(bytes.subarray(start, start + length));
+        const taken = wasm.appendPages(scratch, at, length, 1, 0);
+        if (taken >= 0 && wasm.closeChunk() !== 0) continue;
+        const code = wasm.getErrorCode();
+        const unknown = code === kernelErrors.unknownEncoding || code === kernelErrors.unknownCodec;
+        if (!unknown) {
+          throw kernels.error({ rowGroup, column: leaf.path, page: wasm.getPagesRead() });
+        }
+        all = false;
+      }
+      // chunks of groups without rows need not be there
+      if (numRows > 0) checkLevels(levels, rowGroup);
+    }
+    levels.free();
+  } finally {
+    wasm.freeColumn(scratch);
+  }
+  return all;
+}

@@ -1,0 +1,92 @@
+import { checkFooter, type FooterTotals } from "./check_chunks.ts";
+import { checkPages } from "./check_pages.ts";
+import { type FileStatistics, fileStatistics } from "./file_statistics.ts";
+import { type MergeFacts, mergeFacts } from "./merge_facts.ts";
+import type { PageWeights } from "./page_weights.ts";
+import { type Footer, footerOfBytes, readFooter } from "../format/footer.ts";
+import { limitsWith, type ParquetLimits } from "../format/limits.ts";
+import { parquetError } from "../format/parquet_error.ts";
+import type { RangeReader } from "../format/range_reader.ts";
+import { type SchemaTree, schemaTree } from "../format/schema.ts";
+import { type SchemaJson, schemaJson } from "../format/schema_json.ts";
+import { schemaFingerprint } from "../format/schema_text.ts";
+
+/** What a file is, for the catalog, the planner and the merge. All of it follows from the footer. */
+export interface ParquetFacts {
+  /** Rows of all row groups. */
+  rowCount: number;
+  /** Values of all column chunks, nulls and the entries of lists counted. */
+  valueCount: number;
+  /** Row groups that have rows. */
+  rowGroupCount: number;
+  /** Of all column chunks, page headers counted. */
+  uncompressedBytes: number;
+  compressedBytes: number;
+  /** SHA-256 in hex of names, types, nullability and nesting; see `schemaFingerprint`. */
+  schemaFingerprint: string;
+  schema: SchemaJson;
+  /** Bounds of top-level columns as the writer gave them; hints, not facts. */
+  stats: FileStatistics;
+  /** What decides how a merge takes the file, where there is something to tell. */
+  mergeFacts: MergeFacts | null;
+  createdBy: string | undefined;
+  footer: Footer;
+  /** The footer's schema as a tree. */
+  tree: SchemaTree;
+}
+
+/**
+ * Answers "what is this Parquet?" for a file in memory: the footer, the schema, the row groups and every page
+ * header are checked before anything is allocated by what they declare; nothing is decompressed. Throws
+ * `not_parquet`, `invalid_parquet`, `unsupported_parquet` or `page_too_large`, naming row group, column, page.
+ */
+export function inspectParquetBytes(
+  bytes: Uint8Array,
+  limits?: Partial<ParquetLimits>,
+): ParquetFacts {
+  const all = limitsWith(limits);
+  if (bytes.length === 0) throw parquetError("not_parquet", "there are no bytes");
+  const footer = footerOfBytes(bytes, all);
+  const tree = schemaTree(footer.metadata.schema, all);
+  const totals = checkFooter(footer.metadata, tree, footer.start, all);
+  const weights = checkPages(bytes, footer.metadata, tree, all);
+  return facts(footer, tree, totals, weights);
+}
+
+/**
+ * The same by range reads, one or two: what the footer says is checked, pages are not read (a merge checks
+ * them as it goes).
+ */
+export async function inspectParquet(
+  source: RangeReader,
+  limits?: Partial<ParquetLimits>,
+  signal?: AbortSignal,
+): Promise<ParquetFacts> {
+  const all = limitsWith(limits);
+  if (source.size === 0) throw parquetError("not_parquet", "there are no bytes");
+  const footer = await readFooter(source, all, signal);
+  const tree = schemaTree(footer.metadata.schema, all);
+  return facts(footer, tree, checkFooter(footer.metadata, tree, footer.start, all));
+}
+
+function facts(
+  footer: Footer,
+  tree: SchemaTree,
+  totals: FooterTotals,
+  weights?: PageWeights,
+): ParquetFacts {
+  return {
+    rowCount: totals.rowCount,
+    valueCount: totals.valueCount,
+    rowGroupCount: totals.rowGroupCount,
+    uncompressedBytes: totals.uncompressedBytes,
+    compressedBytes: totals.compressedBytes,
+    schemaFingerprint: schemaFingerprint(tree),
+    schema: schemaJson(tree),
+    stats: fileStatistics(footer.metadata, tree),
+    mergeFacts: mergeFacts(footer.metadata, tree, weights),
+    createdBy: footer.metadata.createdBy?.slice(0, 200),
+    footer,
+    tree,
+  };
+}

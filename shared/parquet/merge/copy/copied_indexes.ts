@@ -1,0 +1,84 @@
+/** The page indexes of a copied row group of ours: fetched, checked against the chunks, and moved with them. */
+import { SedimentError } from "../../../errors.ts";
+import { chunkExtent } from "../../inspect/check_chunks.ts";
+import type { ColumnChunk } from "../../format/metadata.ts";
+import {
+  type ColumnIndex,
+  type OffsetIndex,
+  readColumnIndex,
+  readOffsetIndex,
+} from "../../format/page_index.ts";
+import type { RangeReader } from "../../format/range_reader.ts";
+import { type FetchedBytes, readRanges } from "./read_ranges.ts";
+
+/**
+ * The chunk's page indexes; none when they don't fit the chunk or each other: they help readers, and a file whose
+ * pages are sound is not refused for them.
+ */
+export function movedIndexes(
+  chunk: ColumnChunk,
+  rows: number,
+  moved: number,
+  bytesAt: FetchedBytes,
+): { columnIndex: ColumnIndex | undefined; offsetIndex: OffsetIndex | undefined } {
+  const { offsetIndexOffset, offsetIndexLength, columnIndexOffset, columnIndexLength } = chunk;
+  if (offsetIndexOffset === undefined || !offsetIndexLength) {
+    return { columnIndex: undefined, offsetIndex: undefined };
+  }
+  const offsetIndex = readable(() =>
+    readOffsetIndex(bytesAt(offsetIndexOffset, offsetIndexLength))
+  );
+  if (offsetIndex === undefined || !fitsChunk(offsetIndex, chunk, rows)) {
+    return { columnIndex: undefined, offsetIndex: undefined };
+  }
+  for (const page of offsetIndex.pages) page.offset += moved;
+  if (columnIndexOffset === undefined || !columnIndexLength) {
+    return { columnIndex: undefined, offsetIndex };
+  }
+  const columnIndex = readable(() =>
+    readColumnIndex(bytesAt(columnIndexOffset, columnIndexLength))
+  );
+  if (columnIndex?.nullPages.length !== offsetIndex.pages.length) {
+    return { columnIndex: undefined, offsetIndex };
+  }
+  return { columnIndex, offsetIndex };
+}
+
+/** What `read` gives, undefined when the bytes are broken. */
+function readable<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof SedimentError) return undefined;
+    throw error;
+  }
+}
+
+/** Whether an index's pages lie one behind the other in the chunk, from row 0 on and none of them empty. */
+function fitsChunk(index: OffsetIndex, chunk: ColumnChunk, rows: number): boolean {
+  const { start, length } = chunkExtent(chunk.metaData!);
+  let end = start, row = -1;
+  for (const page of index.pages) {
+    if (page.offset < end || page.firstRowIndex <= row || page.firstRowIndex >= rows) return false;
+    if (row === -1 && page.firstRowIndex !== 0) return false;
+    end = page.offset + page.compressedPageSize;
+    row = page.firstRowIndex;
+  }
+  return row >= 0 && end <= start + length;
+}
+
+/** Bytes that nobody needs between the page indexes of a row group, read to save requests. */
+const largestIndexGap = 512 * 1024;
+
+/** Fetches the page indexes of a row group: by one read when they lie together, as they do, else one by one. */
+export function readIndexes(
+  reader: RangeReader,
+  chunks: readonly ColumnChunk[],
+  signal?: AbortSignal,
+): Promise<FetchedBytes> {
+  const ranges = chunks.flatMap((chunk) => [
+    { start: chunk.offsetIndexOffset, length: chunk.offsetIndexLength },
+    { start: chunk.columnIndexOffset, length: chunk.columnIndexLength },
+  ]).flatMap(({ start, length }) => start === undefined || !length ? [] : [{ start, length }]);
+  return readRanges(reader, ranges, largestIndexGap, signal);
+}

@@ -1,0 +1,70 @@
+import type { SedimentError } from "../../errors.ts";
+import type { FileStatistics } from "../inspect/file_statistics.ts";
+import type { RangeReader } from "../format/range_reader.ts";
+import type { MergeFacts } from "../inspect/merge_facts.ts";
+import type { SchemaJson } from "../format/schema_json.ts";
+import type { MergeTarget } from "../format/merge_target.ts";
+
+/** What one output file is made of and how it is to be written. */
+export interface MergePlan {
+  /**
+   * In the order of the output's rows. `level` is the data file's level in the catalog: uploads have 0, what a merge
+   * wrote more, and is trusted further (see `copyGroup`).
+   */
+  inputs: { id: string; level: number }[];
+  target: MergeTarget;
+  /**
+   * The output's schema, as the catalog keeps schemas: the union of the inputs' (`unionSchema`).
+   * @default the schema of the first input that can be read
+   */
+  schema?: SchemaJson;
+  /** Rows of all inputs as the catalog has them. */
+  expectedRows: number;
+  /** Sorts the rows, and keeps of equal keys the last only. @default the order of the inputs */
+  order?: MergeOrder;
+}
+
+/** How the rows of an output are ordered. Keys are flat columns of the output. */
+export interface MergeOrder {
+  /** Sort keys, the first one first; nulls come last, rows of equal keys keep the order of the inputs. */
+  sort: { path: readonly string[]; descending?: boolean }[];
+  /**
+   * Of rows whose values in these columns are equal, bit for bit, only the last one in the order of the inputs is
+   * kept. All rows must fit into one sort range then.
+   */
+  dedupe?: (readonly string[])[];
+}
+
+/** Takes the output's bytes in file order; the caller opens, closes and aborts what is behind it. */
+export interface Sink {
+  /** Resolves when more may be written. The bytes may be reused afterwards. */
+  write(chunk: Uint8Array): Promise<void>;
+  /**
+   * Appends a range of an input that nobody looks at on its way, as a store can that moves bytes by itself; false when
+   * it can't, and nothing was appended. Asked only for what an earlier merge wrote. The sink answers for it that the
+   * bytes are those that the catalog means.
+   */
+  copy?(input: RangeReader, start: number, length: number): Promise<boolean>;
+}
+
+/** What a merge made. */
+export interface MergeResult {
+  rowCount: number;
+  rowGroupCount: number;
+  /** Bytes written to the sink; 0 when every input was rejected, and then there is no output. */
+  byteLength: number;
+  uncompressedBytes: number;
+  /** Values of all column chunks, nulls and the entries of lists counted. */
+  valueCount: number;
+  schemaFingerprint: string;
+  schema: SchemaJson;
+  stats: FileStatistics;
+  /** What decides how the next merge takes the output. */
+  mergeFacts: MergeFacts | null;
+  /** Rows that `order.dedupe` left out. */
+  droppedRows?: number;
+  /** Ids of the inputs whose rows are in the output, all of their rows (but for `droppedRows`). */
+  merged: string[];
+  /** Inputs that were left out whole, with the reason. */
+  rejected: { id: string; error: SedimentError }[];
+}

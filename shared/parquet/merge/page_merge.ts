@@ -1,0 +1,133 @@
+import { SedimentError } from "../../errors.ts";
+import { fileStatistics } from "../inspect/file_statistics.ts";
+import type { KernelLimits } from "../kernels/kernels.ts";
+import { mergeFacts } from "../inspect/merge_facts.ts";
+import type { MergePlan, MergeResult, Sink } from "./merge_plan.ts";
+import { type MergeSettings, mergeSettings } from "./pages/merge_settings.ts";
+import { PageMerge } from "./pages/merge_run.ts";
+import { ReadAhead } from "./pages/read_ahead.ts";
+import { rejection } from "./pages/recovery.ts";
+import type { RunOptions } from "./pages/run_options.ts";
+import { isTrap } from "../kernels/trap.ts";
+import { type RangeReader, throwIfAborted } from "../format/range_reader.ts";
+import type { SchemaTree } from "../format/schema.ts";
+import { schemaJson } from "../format/schema_json.ts";
+import { schemaFingerprint } from "../format/schema_text.ts";
+
+/** How a page merge runs; the order of its rows is the plan's. */
+export interface PageMergeOptions extends Omit<RunOptions, "order"> {
+  /** Replaces some of the sizes by which the merge goes. */
+  settings?: Partial<MergeSettings>;
+  /** Replaces some of the kernels' limits. */
+  kernels?: Partial<KernelLimits>;
+}
+
+/**
+ * Merges files page by page into one, in the plan's order: healthy row groups are copied as bytes, the pages of
+ * others are joined without building values. An input that is broken, or can't fill the output's schema, is
+ * rejected whole and the rest is merged; bytes of a large one that were written by then stay in the output
+ * unreferenced. Memory is bounded by `settings`, whatever the input.
+ *
+ * Throws `merge_rows_differ` when no input was rejected and the rows aren't `plan.expectedRows`, `aborted`, and
+ * whatever a reader or the sink throws that isn't the input's fault. When every input was rejected,
+ * `byteLength` is 0, and what the sink got is no file.
+ */
+export async function mergePages(
+  plan: MergePlan,
+  readers: Map<string, RangeReader>,
+  sink: Sink,
+  options: PageMergeOptions = {},
+): Promise<MergeResult> {
+  const { signal, limits } = options;
+  const settings = mergeSettings(plan.target, {
+    ...(limits?.pageBytes !== undefined && { pageBytes: limits.pageBytes }),
+    ...(limits?.pageValues !== undefined && { pageValues: limits.pageValues }),
+    ...options.kernels,
+  }, options.settings);
+  const run = new PageMerge(sink, settings, { ...options, order: plan.order });
+  const missing = plan.inputs.find(({ id }) => !readers.has(id));
+  if (missing !== undefined) {
+    throw new SedimentError("internal", `there is no reader for ${missing.id}`);
+  }
+  const ours = new Set(plan.inputs.filter(({ level }) => level > 0).map(({ id }) => id));
+  const merged: string[] = [];
+  const rejected: MergeResult["rejected"] = [];
+  const inputs = new ReadAhead(plan.inputs, readers, settings, signal);
+  for (let next = inputs.next(); next !== undefined; next = inputs.next()) {
+    const input = await next;
+    inputs.taken(input);
+    throwIfAborted(signal);
+    try {
+      if (!run.addKnown(input)) await run.add(input, ours.has(input.id));
+      else if (run.isFull) await run.flush();
+      merged.push(input.id);
+    } catch (error) {
+      if (isTrap(error)) await run.recover();
+      rejected.push({ id: input.id, error: rejection(error, input.id) });
+    }
+    if (input.bytes !== undefined) input.reader.release?.(input.bytes);
+  }
+  return await finish(plan, run, merged, rejected);
+}
+
+async function finish(
+  plan: MergePlan,
+  run: PageMerge,
+  merged: string[],
+  rejected: MergeResult["rejected"],
+): Promise<MergeResult> {
+  const tree = run.schema;
+  if (tree === undefined || merged.length === 0) return nothing(tree, rejected);
+  const metadata = await run.finish();
+  rejected.push(...run.leftOut);
+  const out = new Set(run.leftOut.map(({ id }) => id));
+  const kept = merged.filter((id) => !out.has(id));
+  if (kept.length === 0) return nothing(tree, rejected);
+  const rows = metadata.rowGroups.reduce((sum, group) => sum + group.numRows, 0);
+  const read = rows + run.droppedRows;
+  if (read !== run.rowsRead || (rejected.length === 0 && read !== plan.expectedRows)) {
+    throw new SedimentError(
+      "merge_rows_differ",
+      `the output has ${rows} rows and ${run.droppedRows} were left out, its inputs ${run.rowsRead}, and the plan expects ` +
+        `${plan.expectedRows}`,
+    );
+  }
+  return {
+    rowCount: rows,
+    rowGroupCount: metadata.rowGroups.length,
+    byteLength: run.byteLength,
+    uncompressedBytes: metadata.rowGroups.reduce((sum, group) => sum + group.totalByteSize, 0),
+    valueCount: metadata.rowGroups.reduce(
+      (sum, { columns }) =>
+        columns.reduce((values, { metaData }) => values + metaData!.numValues, sum),
+      0,
+    ),
+    schemaFingerprint: schemaFingerprint(tree),
+    schema: schemaJson(tree),
+    stats: fileStatistics(metadata, tree),
+    mergeFacts: mergeFacts(metadata, tree),
+    ...(plan.order?.dedupe !== undefined && { droppedRows: run.droppedRows }),
+    merged: kept,
+    rejected,
+  };
+}
+
+/** The result of a merge that took no input. */
+function nothing(
+  tree: SchemaTree | undefined,
+  rejected: MergeResult["rejected"],
+): MergeResult {
+  return {
+    rowCount: 0,
+    rowGroupCount: 0,
+    byteLength: 0,
+    uncompressedBytes: 0,
+    valueCount: 0,
+    schemaFingerprint: tree === undefined ? "" : schemaFingerprint(tree),
+    schema: tree === undefined ? { name: "" } : schemaJson(tree),
+    stats: {},
+    mergeFacts: null,
+    merged: [],
+    rejected,
+  };
+}

@@ -1,0 +1,48 @@
+import { Kernels } from "../../kernels/kernels.ts";
+import type { Zstd } from "../../kernels/zstd.ts";
+import type { MergeOrder } from "../merge_plan.ts";
+import type { FileMetaData } from "../../format/metadata.ts";
+import type { SchemaTree } from "../../format/schema.ts";
+import { GroupBuilder } from "./group_builder.ts";
+import { fillTable } from "./group_table.ts";
+import { KnownFooters } from "./known_footers.ts";
+import type { Layout } from "./known_layout.ts";
+import type { MergeSettings } from "./merge_settings.ts";
+import { rowOrder } from "./row_order.ts";
+import { appendGroups } from "./small_file.ts";
+
+/** What a trap makes unusable: kernels, the columns of the open row group, and the footers they remember. */
+export interface Instance {
+  kernels: Kernels;
+  builder: GroupBuilder;
+  known: KnownFooters;
+}
+
+/** Makes kernels, and columns for the output's schema. */
+export function openInstance(
+  settings: MergeSettings,
+  schema: SchemaTree,
+  order: MergeOrder | undefined,
+  zstd: Zstd | undefined,
+): Instance {
+  const kernels = new Kernels(settings.kernels, zstd);
+  const { codec, pageRows, pageBytes } = settings;
+  const pages = { codec, zstd, pageRows, pageBytes };
+  const rows = order && rowOrder(order, schema);
+  const builder = new GroupBuilder(kernels, schema, settings, pages, rows);
+  return { kernels, builder, known: new KnownFooters(kernels) };
+}
+
+/** Appends a small file, all or nothing, to be committed then; gives whether its layout was remembered. */
+export function appendWhole(
+  { kernels, builder, known }: Instance,
+  layout: Layout,
+  metadata: FileMetaData,
+  bytes: Uint8Array,
+): boolean {
+  const groups = metadata.rowGroups.filter((group) => group.numRows > 0);
+  const table = fillTable(kernels, groups);
+  const file = kernels.input(bytes);
+  appendGroups(kernels, builder, layout, groups.length, table, file);
+  return known.remember(file, bytes.length, layout, metadata.keyValues);
+}

@@ -1,0 +1,245 @@
+import { SedimentError } from "../../../errors.ts";
+import { checkFooter } from "../../inspect/check_chunks.ts";
+import { footerOfBytes, readFooter } from "../../format/footer.ts";
+import { isTrap } from "../../kernels/trap.ts";
+import { commonKeyValues } from "../../format/key_values.ts";
+import { limitsWith, type ParquetLimits } from "../../format/limits.ts";
+import { codec, type FileMetaData, type KeyValue } from "../../format/metadata.ts";
+import type { RangeReader } from "../../format/range_reader.ts";
+import { type SchemaTree, schemaTree } from "../../format/schema.ts";
+import type { ByteSink } from "../../write/file_writer.ts";
+import { ParquetFile } from "../../write/parquet_file.ts";
+import { elementsOf } from "../../write/schema_elements.ts";
+import { freeLayout, type Layout, makeLayout } from "./known_layout.ts";
+import { addLargeFile } from "./large_file.ts";
+import { appendWhole, type Instance } from "./merge_instance.ts";
+import type { MergeSettings } from "./merge_settings.ts";
+import { lacksMemory, OpenGroup } from "./open_group.ts";
+import type { ReadInput } from "./read_ahead.ts";
+import { StartedAnew, type Taking } from "./recovery.ts";
+import type { RunOptions } from "./run_options.ts";
+import { appendGroups, isSmall, isSmallScan, scanHasZstd } from "./small_file.ts";
+import { type PlanSource, sameSchema } from "./source_plan.ts";
+
+/** A merge under way: inputs are added one after the other, each whole or not at all. */
+export class PageMerge {
+  readonly #file: ParquetFile;
+  readonly #settings: MergeSettings;
+  readonly #options: RunOptions;
+  readonly #limits: Readonly<ParquetLimits>;
+  readonly #open: OpenGroup;
+  #schema: SchemaTree | undefined;
+  #planSource: PlanSource | undefined;
+  readonly #keyValues = new Set<KeyValue[] | undefined>();
+
+  constructor(sink: ByteSink, settings: MergeSettings, options: RunOptions) {
+    this.#file = new ParquetFile(sink);
+    this.#settings = settings;
+    this.#options = options;
+    this.#limits = limitsWith(options.limits);
+    this.#schema = options.schema;
+    this.#open = new OpenGroup(this.#file, settings, options, this.#addAnyhow.bind(this));
+  }
+
+  /** The output's schema; undefined while no input could be read. */
+  get schema(): SchemaTree | undefined {
+    return this.#schema;
+  }
+
+  /** Bytes written. */
+  get byteLength(): number {
+    return this.#file.writer.offset;
+  }
+
+  /** Rows of the inputs that were taken. */
+  get rowsRead(): number {
+    return this.#open.rowsRead;
+  }
+
+  /** Inputs that were taken, and left out when there was no memory to write their rows, alone or with others. */
+  get leftOut(): readonly { id: string; error: SedimentError }[] {
+    return this.#open.leftOut;
+  }
+
+  /** Rows that deduplication left out. */
+  get droppedRows(): number {
+    return this.#open.droppedRows;
+  }
+
+  /** Whether the open row group has its size, or more than there is memory for. */
+  get isFull(): boolean {
+    return this.#open.isFull;
+  }
+
+  /**
+   * Takes an input whole, or throws what is wrong with it and leaves it out.
+   * @param trusted whether it is an output of an earlier merge, whose pages need not be decoded to be copied
+   */
+  async add(input: ReadInput, trusted = false): Promise<void> {
+    if (input.error !== undefined) throw input.error;
+    const { id, reader, bytes } = input;
+    await this.#addAnyhow({ id, reader, trusted, from: 0, rows: 0 }, bytes);
+  }
+
+  /** Adds an input, decoded before when the kernels don't know its pages. */
+  async #addAnyhow(taking: Taking, bytes: Uint8Array | undefined): Promise<void> {
+    try {
+      await this.#addWithRoom(taking, taking.reader, bytes);
+    } catch (error) {
+      const { normalize } = this.#options;
+      const unknown = error instanceof SedimentError && error.code === "unsupported_parquet" &&
+        this.#open.instance?.builder.lastIsUnknown === true;
+      if (!unknown || normalize === undefined) throw error;
+      const reader = await normalize(taking.id, taking.reader, error);
+      // one that was small still is, and shares a row group with its neighbours
+      const decoded = bytes === undefined ? undefined : await reader.read(0, reader.size);
+      await this.#addWithRoom({ ...taking, trusted: false }, reader, decoded);
+    }
+  }
+
+  /** Adds an input; when memory is over for what others have waiting there, that is written first. */
+  async #addWithRoom(
+    taking: Taking,
+    reader: RangeReader,
+    bytes: Uint8Array | undefined,
+  ): Promise<void> {
+    let tries = 0;
+    while (true) {
+      try {
+        return await this.#add(taking, reader, bytes);
+      } catch (error) {
+        if (error instanceof StartedAnew) continue;
+        const builder = this.#open.instance?.builder;
+        if (builder === undefined || !lacksMemory(error, builder)) throw error;
+        if (this.#open.isEmpty) {
+          // what others left behind in the kernels' memory may be in the way
+          this.#open.startAnew();
+          if (++tries > 1) throw error;
+          continue;
+        }
+        if (this.#open.dedupes) throw this.#open.tooManyToCompare(error);
+        await this.#open.flushFull();
+      }
+    }
+  }
+
+  /** @param reader what is read: the input, or what it was decoded to */
+  async #add(taking: Taking, reader: RangeReader, bytes: Uint8Array | undefined): Promise<void> {
+    const { signal } = this.#options;
+    const footer = bytes === undefined
+      ? await readFooter(reader, this.#limits, signal)
+      : footerOfBytes(bytes, this.#limits);
+    const { metadata } = footer;
+    const tree = schemaTree(metadata.schema, this.#limits);
+    const totals = checkFooter(metadata, tree, footer.start, this.#limits);
+    this.#schema ??= tree;
+    this.#planSource ??= (this.#options.planSource ?? sameSchema)(this.#schema);
+    const plan = this.#planSource(tree);
+    const usesZstd = metadata.rowGroups.some((group) =>
+      group.columns.some((chunk) => chunk.metaData!.codec === codec.ZSTD)
+    );
+    const instance = await this.#open.open(this.#schema, usesZstd);
+    const { kernels, builder } = instance;
+    const taken = { ...taking, rows: totals.rowCount };
+    const layout = makeLayout(kernels, tree, plan, builder.columns);
+    let kept = false;
+    try {
+      if (bytes !== undefined && isSmall(metadata, totals.uncompressedBytes, this.#settings)) {
+        kept = appendWhole(instance, layout, metadata, bytes);
+        this.#open.wait(taken);
+        this.#open.commit(builder);
+      } else await this.#addLarge(instance, layout, metadata, reader, taken);
+      if (!kept) freeLayout(kernels, layout);
+    } catch (error) {
+      if (!isTrap(error)) freeLayout(kernels, layout); // else the kernels are given up
+      throw error;
+    }
+    this.#open.rowsRead += totals.rowCount;
+    this.#keyValues.add(metadata.keyValues);
+    if (this.isFull) await this.#open.flushFull();
+  }
+
+  /**
+   * Takes a small file whose footer is like one that was parsed before; false when it isn't: {@link add} it then.
+   * To be asked after whether the row group {@link isFull}.
+   */
+  addKnown(input: ReadInput): boolean {
+    const { bytes } = input;
+    const { instance } = this.#open;
+    if (bytes === undefined || instance === undefined || instance.known.isEmpty) return false;
+    const { kernels, builder } = instance;
+    const { wasm } = kernels;
+    const file = kernels.input(bytes);
+    const known = instance.known.find(file, bytes.length);
+    if (
+      known === undefined || !isSmallScan(kernels, this.#settings, this.#limits.fileValues) ||
+      (scanHasZstd(kernels) && !this.#open.knowsZstd)
+    ) return false;
+    const groups = wasm.scanGroups(), table = wasm.scanTable(), rows = wasm.scanRows();
+    try {
+      appendGroups(kernels, builder, known.layout, groups, table, file);
+    } catch (error) {
+      // what the kernels don't know goes the long way, by which it may be decoded
+      // or gets room first
+      if (builder.lastIsUnknown && this.#options.normalize !== undefined) return false;
+      if (builder.lastIsMemory) return false;
+      throw error;
+    }
+    instance.known.use(known);
+    this.#open.wait({ id: input.id, reader: input.reader, trusted: false, from: 0, rows });
+    this.#open.commit(builder);
+    this.#open.rowsRead += rows;
+    this.#keyValues.add(known.keyValues);
+    return true;
+  }
+
+  async #addLarge(
+    { kernels, builder }: Instance,
+    layout: Layout,
+    metadata: FileMetaData,
+    reader: RangeReader,
+    taking: Taking,
+  ): Promise<void> {
+    const { trusted, from } = taking;
+    const stillThere = async (step: Promise<void>) => {
+      await step;
+      if (this.#open.instance?.builder !== builder) throw new StartedAnew();
+    };
+    const written = await addLargeFile({
+      kernels,
+      builder,
+      file: this.#file,
+      settings: this.#settings,
+      ordered: this.#options.order !== undefined,
+      dedupes: this.#open.dedupes,
+      flush: () => stillThere(this.#open.flush()),
+      flushFull: () => stillThere(this.#open.flushFull()),
+      commit: () => this.#open.commit(builder),
+      signal: this.#options.signal,
+    }, { layout, metadata, reader, trusted, from });
+    if (written !== undefined) this.#open.wait({ ...taking, from: written });
+  }
+
+  /** Writes the open row group. */
+  async flush(): Promise<void> {
+    await this.#open.flushFull();
+  }
+
+  /**
+   * After a trap of the kernels: what their memory holds may be anything, so a new instance reads the inputs again
+   * whose rows wait in it. To be called when {@link add} threw; what it was adding is left out.
+   */
+  async recover(): Promise<void> {
+    await this.#open.recover();
+  }
+
+  /** Writes what waits, the page indexes and the footer. */
+  async finish(): Promise<FileMetaData> {
+    await this.#open.finish();
+    return await this.#file.finish(
+      elementsOf(this.#schema!),
+      this.#schema!.leaves.length,
+      commonKeyValues([...this.#keyValues]),
+    );
+  }
+}

@@ -1,0 +1,32 @@
+import type { SedimentError } from "../../../errors.ts";
+import type { ZstdLoader } from "../../kernels/zstd.ts";
+import type { ParquetLimits } from "../../format/limits.ts";
+import type { MergeOrder } from "../merge_plan.ts";
+import type { RangeReader } from "../../format/range_reader.ts";
+import type { SchemaTree } from "../../format/schema.ts";
+import type { PlanSource } from "./source_plan.ts";
+
+/** Gives an input in a form that the kernels know; `error` says what they didn't. */
+export type Normalize = (
+  id: string,
+  reader: RangeReader,
+  error: SedimentError,
+) => Promise<RangeReader>;
+
+/** What a run needs of the merge's options. */
+export interface RunOptions {
+  /** Replaces some of the default limits on inputs. */
+  limits?: Partial<ParquetLimits>;
+  /** Stops the merge; it then throws `aborted`, and the sink holds a part of a file. */
+  signal?: AbortSignal;
+  /** Where zstd.wasm comes from. @default node_modules of the checkout */
+  zstd?: ZstdLoader;
+  /** The output's schema. @default the first readable input's */
+  schema?: SchemaTree;
+  /** How files of other schemas fill the output's. @default only files of the output's schema are taken */
+  planSource?: (output: SchemaTree) => PlanSource;
+  /** Gives an input again in a form that the kernels know (PLAIN, uncompressed), when they don't know it. */
+  normalize?: Normalize;
+  /** How the rows are sorted and deduplicated; of the plan. */
+  order?: MergeOrder;
+}

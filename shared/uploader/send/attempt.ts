@@ -1,0 +1,83 @@
+/** What one attempt is made with, and what its requests carry. */
+import type { Clock } from "../clock.ts";
+import type { ExchangeTools, Fetch } from "./exchange.ts";
+import type { PendingItem, StartedUpload } from "../pending/pending_record.ts";
+import type { StoredBytes } from "../pending/pending_medium.ts";
+import type { UploaderSettings } from "../settings/settings.ts";
+import type { Verdict } from "./verdict.ts";
+
+/** How far an attempt is. Bytes count where they can be counted (resumable uploads); else at the end. */
+export interface SendProgress {
+  sent: number;
+  total: number;
+}
+
+/** Sends large bodies resumably; see send_tus.ts. */
+export type ResumableSender = (
+  item: PendingItem,
+  bytes: StoredBytes,
+  attempt: Attempt,
+) => Promise<Verdict>;
+
+/** What one attempt is made with. */
+export interface Attempt {
+  fetch: Fetch;
+  clock: Clock;
+  settings: UploaderSettings["upload"];
+  /** The user's access token. */
+  token: string;
+  /** `apikey` for Supabase's gateway. */
+  publishableKey?: string;
+  signal: AbortSignal;
+  onProgress?: (progress: SendProgress) => void;
+  /** Told of a direct upload before its bytes leave, to be written down: a crash then resumes it. */
+  onBegun?: (upload: StartedUpload) => Promise<void>;
+  resumable?: ResumableSender;
+}
+
+/** The tools of an attempt's exchanges. */
+export function exchangeTools(attempt: Attempt): ExchangeTools {
+  const { timeout_seconds, slowest_bytes_per_second } = attempt.settings;
+  return {
+    fetch: attempt.fetch,
+    clock: attempt.clock,
+    signal: attempt.signal,
+    timeoutMs: (bytes) => (timeout_seconds + bytes / slowest_bytes_per_second) * 1000,
+  };
+}
+
+/** How long a claim may hold an item: every request of an attempt at its slowest, twice over. */
+export function holdMs(size: number, settings: UploaderSettings["upload"]): number {
+  const body = size / settings.slowest_bytes_per_second;
+  return 1000 * (2 * (2 * settings.timeout_seconds + body) + 30);
+}
+
+/**
+ * Headers of a request: the item's own, and credentials only where they belong. A signed URL of another
+ * origin (the store) gets none.
+ */
+export function headersFor(
+  url: string,
+  item: PendingItem,
+  attempt: Attempt,
+  more: Record<string, string>,
+): Record<string, string> {
+  const headers: Record<string, string> = { ...item.headers, ...more };
+  if (new URL(url).origin === new URL(item.target_url).origin) {
+    headers.authorization = `Bearer ${attempt.token}`;
+    if (attempt.publishableKey) headers.apikey = attempt.publishableKey;
+  }
+  return headers;
+}
+
+/** The fields of the first request (DESIGN section 4). */
+export function fieldsOf(item: PendingItem): Record<string, unknown> {
+  const { context } = item;
+  const common = { file_size: item.size, content_hash: item.content_hash };
+  if (context.kind === "asset") {
+    const { key, relative_path, file_name, content_type } = context;
+    return { key, relative_path, file_name, content_type, ...common };
+  }
+  const { dataset_id, table, period_tag, table_offsets, format } = context;
+  return { dataset_id, table, period_tag, ...common, table_offsets, format };
+}

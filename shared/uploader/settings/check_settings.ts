@@ -1,0 +1,53 @@
+/** Settings given in code, checked. Apart from load_settings.ts, so that browsers need no TOML parser. */
+import type * as z from "zod";
+import { SedimentError } from "../../errors.ts";
+import { type UploaderSettings, uploaderSettings } from "./settings.ts";
+
+/**
+ * Settings checked, with their defaults.
+ *
+ * @param nameOf what a `section.key` is called where it was set
+ * @throws `invalid_config`
+ */
+export function checkSettings(
+  input: unknown,
+  nameOf: (path: string) => string = (path) => path,
+): UploaderSettings {
+  const parsed = uploaderSettings.safeParse(input);
+  if (parsed.success) return parsed.data;
+  throw invalid(parsed.error.issues[0], input, nameOf);
+}
+
+function invalid(
+  issue: z.core.$ZodIssue,
+  input: unknown,
+  nameOf: (path: string) => string,
+): SedimentError {
+  if (issue.code === "unrecognized_keys") {
+    const section = issue.path.join(".");
+    const key = [section, issue.keys[0]].filter(Boolean).join(".");
+    const shape = uploaderSettings.shape[section as "retry"]?.unwrap?.() as
+      | z.ZodObject
+      | undefined;
+    const known = Object.keys(shape?.shape ?? uploaderSettings.shape).join(", ");
+    const value = JSON.stringify(at(input, [...issue.path, issue.keys[0]]));
+    return new SedimentError("invalid_config", `${nameOf(key)} (= ${value}) is not a setting`, {
+      field: key,
+      expected: `one of ${known}`,
+    });
+  }
+  const path = issue.path.join(".");
+  const value = JSON.stringify(at(input, issue.path)) ?? "missing";
+  const expected = issue.message.replace(/^.*?expected /, "").replace(/^Invalid option: /, "");
+  return new SedimentError("invalid_config", `${nameOf(path)} is ${value}; expected ${expected}`, {
+    field: path,
+    expected,
+  });
+}
+
+function at(input: unknown, path: PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (value, key) => (value as Record<PropertyKey, unknown>)?.[key],
+    input,
+  );
+}
