@@ -1,7 +1,7 @@
 /**
  * The catalog as TypeScript sees it: one method a SQL function, under the same name and with the same
  * arguments (`p_period_tag` is `periodTag`), and nothing else. What each does, answers and raises is said at
- * the head of its migration, supabase/migrations/…_create_<name>.sql.
+ * the head of its source, supabase/schemas/…/<name>.sql.
  */
 import type * as z from "zod";
 import { SedimentError } from "../errors.ts";

@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { sqlError } from "../../shared/catalog/sql_error.ts";
 import { errorKinds } from "../../shared/errors.ts";
+import { schemaFiles } from "../../supabase/migrate/schema_files.ts";
 
 Deno.test("an error that a SQL function raised keeps its code, detail and expectation", () => {
   const error = sqlError({
@@ -64,11 +65,9 @@ Deno.test("a word that is no code of ours is not taken for one", () => {
   assert.equal(sqlError({ code: "SD400", message: "toString" }, "tick").code, "catalog_failed");
 });
 
-Deno.test("every code that the migrations raise is in shared/errors.ts with the same status", async () => {
-  const folder = new URL("../../supabase/migrations/", import.meta.url);
+Deno.test("every code that the SQL functions raise is in shared/errors.ts with the same status", async () => {
   let raised = 0;
-  for await (const { name } of Deno.readDir(folder)) {
-    const text = await Deno.readTextFile(new URL(name, folder));
+  for (const { name, text } of await schemaFiles()) {
     for (const [, code, status] of text.matchAll(/sediment\.fail\('(\w+)',\s*(\d{3})/g)) {
       raised++;
       const kind = errorKinds[code as keyof typeof errorKinds];

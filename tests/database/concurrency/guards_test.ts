@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { migrationFiles, repositoryMigrations } from "../../../supabase/local/migrate.ts";
+import { schemaSource } from "../../../supabase/migrate/schema_files.ts";
 import { startCluster, withClient } from "../cluster.ts";
 import { openMeeting } from "./meeting.ts";
 import { barriers, operations } from "./operations.ts";
@@ -64,12 +64,10 @@ const mutants: Mutant[] = [
 
 Deno.test("each rule of the locks is missed at some meeting when it is taken out", async (t) => {
   await using cluster = await startCluster(17);
-  const files = await migrationFiles(repositoryMigrations);
   for (const { rule, sqlFunction, find, replace, behind, pair, shows } of mutants) {
     await t.step(rule, async () => {
-      const file = files.find((name) => name.endsWith(`_create_${sqlFunction}.sql`));
-      const text = await Deno.readTextFile(`${repositoryMigrations}/${file}`);
-      assert.ok(text.includes(find), `${file} has no «${find}»`);
+      const text = await schemaSource(sqlFunction);
+      assert.ok(text.includes(find), `${sqlFunction} has no «${find}»`);
       const { url } = await cluster.newDatabase();
       await using meeting = await openMeeting(url);
       const meet = async () => {

@@ -3,6 +3,7 @@ import postgres, { type Sql } from "postgres";
 import { fileURLToPath } from "node:url";
 import { createSqlCatalog } from "../../../shared/catalog/sql_catalog.ts";
 import type { SedimentError } from "../../../shared/errors.ts";
+import { schemaSource } from "../../../supabase/migrate/schema_files.ts";
 import { type Cluster, startCluster } from "../cluster.ts";
 import { compact, stageOutput, upload } from "./worker.ts";
 
@@ -114,11 +115,7 @@ Deno.test("an answer that was lost is given again, also to two that ask at once"
 Deno.test("without the order of locks two uploads of opposite slices deadlock, with it they don't", async () => {
   const dataset = newDataset();
   const sorted = `order by f.dataset_id, f."table", f.period_tag\n    for no key update of x;`;
-  const migration = new URL(
-    "../../../supabase/migrations/20261122003004_create_write_commits.sql",
-    import.meta.url,
-  );
-  const text = await Deno.readTextFile(migration);
+  const text = await schemaSource("write_commits");
   assert.ok(text.includes(sorted));
   const mutant = text.replace(
     sorted,

@@ -2,14 +2,11 @@
  * The guards, each taken out by an edit of the SQL that holds it. With a guard missing the simulation must find
  * a violation; a guard that isn't missed is a hole in the simulation.
  */
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { schemaSource } from "../../../supabase/migrate/schema_files.ts";
 
-const migrations = fileURLToPath(new URL("../../../supabase/migrations/", import.meta.url));
-
-/** One edit of a migration: the first text becomes the second. */
+/** One edit of a function's source: the first text becomes the second. */
 interface Edit {
-  /** The function's name: its migration is `…_create_<name>.sql`. */
+  /** The function's name, which its file bears. */
   sqlFunction: string;
   find: string;
   replace: string;
@@ -155,12 +152,12 @@ export const lockOrder: Mutation = {
 /**
  * The SQL that takes a guard out.
  *
- * @throws when an edit's text is not in its migration: the guard was rewritten, and so must the edit be
+ * @throws when an edit's text is not in its function: the guard was rewritten, and so must the edit be
  */
 export async function mutationSql(mutation: Mutation): Promise<string> {
   const sources = new Map<string, string>();
   for (const { sqlFunction, find, replace } of mutation.edits ?? []) {
-    const source = sources.get(sqlFunction) ?? await migrationOf(sqlFunction);
+    const source = sources.get(sqlFunction) ?? await schemaSource(sqlFunction);
     if (!source.includes(find)) {
       throw new Error(`${mutation.guard}: ${sqlFunction} has no «${find}»`);
     }
@@ -172,14 +169,5 @@ export async function mutationSql(mutation: Mutation): Promise<string> {
 /** The SQL that puts a guard back that an edit took out; what {@link Mutation.sql} did stays done. */
 export async function originalSql(mutation: Mutation): Promise<string> {
   const names = new Set((mutation.edits ?? []).map(({ sqlFunction }) => sqlFunction));
-  return (await Promise.all([...names].map(migrationOf))).join("\n");
-}
-
-async function migrationOf(sqlFunction: string): Promise<string> {
-  for await (const { name } of Deno.readDir(migrations)) {
-    if (name.endsWith(`_create_${sqlFunction}.sql`)) {
-      return await Deno.readTextFile(join(migrations, name));
-    }
-  }
-  throw new Error(`no migration creates ${sqlFunction}`);
+  return (await Promise.all([...names].map(schemaSource))).join("\n");
 }
