@@ -1,50 +1,90 @@
 import { strict as assert } from "node:assert";
-import type { Sql } from "postgres";
 import { migrationFiles, repositoryMigrations } from "../../supabase/local/migrate.ts";
+import { compareDatabases } from "../../supabase/migrate/compare.ts";
+import { unreviewed } from "../../supabase/migrate/draft.ts";
+import { readFacts } from "../../supabase/migrate/facts.ts";
+import { landedFaults, landedOnMain, readLanded, sha256 } from "../../supabase/migrate/landed.ts";
+import { runFile, runMigrations, runSchemas } from "../../supabase/migrate/run_files.ts";
 import { schemaFiles } from "../../supabase/migrate/schema_files.ts";
-import { missingDebianPostgres } from "./debian_postgres.ts";
 import { startCluster, withClient } from "./cluster.ts";
-import { applySchemas } from "./migrations.ts";
+import { missingDebianPostgres } from "./debian_postgres.ts";
 
-Deno.test("the migrations make what the schemas say", async () => {
+Deno.test("the migrations make what the schemas say, and nothing else", async () => {
   await using cluster = await startCluster(17);
-  const [migrated, declared] = [
-    await cluster.newDatabase(),
-    await cluster.newDatabase({ migrated: false }),
-  ];
-  await withClient(declared.url, applySchemas);
-  assert.deepEqual(
-    await withClient(migrated.url, everything),
-    await withClient(declared.url, everything),
+  const migrated = await cluster.newDatabase();
+  const declared = await cluster.newDatabase({ migrated: false });
+  await withClient(declared.url, runSchemas);
+  for (const [from, to] of [[migrated, declared], [declared, migrated]]) {
+    const { actions, facts } = await compareDatabases(from.url, to.url);
+    assert.deepEqual(
+      { actions: actions.map(({ sql }) => sql), facts },
+      { actions: [], facts: [] },
+      "`deno task migration NAME` drafts what is missing",
+    );
+  }
+});
+
+Deno.test("running every schema file on what the migrations made changes nothing", async () => {
+  await using cluster = await startCluster(17);
+  const [before, after] = [await cluster.newDatabase(), await cluster.newDatabase()];
+  for (const { url } of [before, after]) {
+    await withClient(url, async (sql) => {
+      await sql`update service_settings set max_workers = 7`;
+      await sql`update storage.buckets set file_size_limit = 5 where id = 'sediment'`;
+      await sql`select pgmq.send('compaction_manual', '{"kept": true}'::jsonb)`;
+    });
+  }
+  await withClient(after.url, runSchemas);
+  assert.deepEqual(await compareDatabases(before.url, after.url), { actions: [], facts: [] });
+  const [{ messages }] = await withClient(
+    after.url,
+    (sql) => sql`select count(*)::int as messages from pgmq.q_compaction_manual`,
   );
+  assert.equal(messages, 1);
 });
 
-Deno.test("applying every schema file to what the migrations made changes nothing", async () => {
-  await using cluster = await startCluster(17);
-  const { url } = await cluster.newDatabase();
-  await withClient(url, async (sql) => {
-    await sql`update service_settings set max_workers = 7`;
-    await sql`update storage.buckets set file_size_limit = 5 where id = 'sediment'`;
-    await sql`select pgmq.send('compaction_manual', '{"kept": true}'::jsonb)`;
-    const before = await everything(sql);
-    await applySchemas(sql);
-    assert.deepEqual(await everything(sql), before);
-    const [kept] = await sql`
-      select (select max_workers from service_settings) as workers,
-        (select file_size_limit from storage.buckets where id = 'sediment')::int as bucket,
-        (select count(*) from pgmq.q_compaction_manual)::int as messages`;
-    assert.deepEqual({ ...kept }, { workers: 7, bucket: 5, messages: 1 }, "what was set stays");
-  });
-});
-
-Deno.test("migrations are numbered one after another, and begin with what they are for", async () => {
+Deno.test("a migration has a number of its own, says what it brings, and gives up on a lock that it can't have", async () => {
   const files = await migrationFiles(repositoryMigrations);
   const versions = files.map((file) => file.split("_", 1)[0]);
   assert.equal(new Set(versions).size, files.length);
   for (const file of files) {
-    assert.match(file, /^\d{14}_[a-z]+(_[a-z]+)+\.sql$/);
+    assert.match(file, /^\d{14}_[a-z][a-z0-9]*(_[a-z0-9]+)+\.sql$/);
     const text = await Deno.readTextFile(`${repositoryMigrations}/${file}`);
-    assert.ok(text.startsWith("--"), file);
+    assert.ok(text.startsWith("--") && !text.startsWith(unreviewed), file);
+    const [first, ...others] = text.replace(/^--.*$/gm, "").split(";").map((part) => part.trim());
+    if (/\bconcurrently\b/i.test(first)) {
+      assert.deepEqual(others, [""], `${file}: nothing beside what no transaction allows`);
+    } else assert.match(first, /^set local lock_timeout = '\d+s'$/, file);
+  }
+});
+
+Deno.test("no migration that has landed was changed, and what has not landed comes after it", async () => {
+  const listed = await readLanded();
+  assert.ok(listed.size >= 2);
+  assert.deepEqual(await landedFaults(listed), []);
+  assert.deepEqual(await landedFaults(await landedOnMain(listed)), []);
+});
+
+Deno.test("an edit of what has landed, its loss, and a migration before it are faults", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const write = (file: string, text: string) => Deno.writeTextFile(`${folder}/${file}`, text);
+    await write("20260101000000_a_b.sql", "select 1;");
+    await write("20260102000000_a_b.sql", "select 2;");
+    const landed = new Map(
+      [["20260102000000_a_b.sql", "select 2;"], ["20260103000000_a_b.sql", "select 3;"]]
+        .map(([file, text]) => [file, sha256(text)]),
+    );
+    await write("20260104000000_a_b.sql", "select 4;");
+    const faults = await landedFaults(landed, folder);
+    assert.deepEqual(faults.map((fault) => fault.replace(/ .*/, "")), [
+      "20260103000000_a_b.sql",
+      "20260101000000_a_b.sql",
+    ]);
+    await write("20260102000000_a_b.sql", "select 2 ;");
+    assert.match((await landedFaults(landed, folder))[0], /^20260102.* was changed/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
 });
 
@@ -56,25 +96,59 @@ for (const major of [15, 17] as const) {
     ignore: missing !== undefined,
     async fn() {
       await using cluster = await startCluster(major);
-      const { url } = await cluster.newDatabase({ migrated: false });
-      await withClient(url, async (sql) => {
+      const [usual, emptied] = [
+        await cluster.newDatabase(),
+        await cluster.newDatabase({ migrated: false }),
+      ];
+      await withClient(emptied.url, async (sql) => {
         const [{ is_superuser }] = await sql`show is_superuser`;
         assert.equal(is_superuser, "off");
         for (const file of await migrationFiles(repositoryMigrations)) {
           const text = await Deno.readTextFile(`${repositoryMigrations}/${file}`);
-          await sql.begin(async (tx) => {
-            await tx`set local search_path = ''`;
-            await tx.unsafe(text).simple().catch((cause) => {
-              throw new Error(`${file}: ${cause.message}`, { cause });
-            });
-          });
+          await sql`set search_path = ''`;
+          if (/\bconcurrently\b/i.test(text)) await runFile(sql, file, text);
+          else await runFile(sql, file, `begin;\n${text}\ncommit;`);
         }
-        const [{ jobs }] = await sql`select count(*)::int as jobs from cron.job`;
-        assert.ok(jobs > 0, "the last file of the first release has run");
       });
+      assert.deepEqual(
+        await withClient(emptied.url, readFacts),
+        await withClient(usual.url, readFacts),
+      );
     },
   });
 }
+
+Deno.test("where a project grants everybody whatever is new, the migrations leave the same rights", async () => {
+  await using cluster = await startCluster(17);
+  const [usual, generous] = [
+    await cluster.newDatabase(),
+    await cluster.newDatabase({ migrated: false }),
+  ];
+  await withClient(generous.url, async (sql) => {
+    for (const kind of ["tables", "functions"]) {
+      await sql.unsafe(`alter default privileges in schema public
+        grant all on ${kind} to anon, authenticated, service_role`);
+    }
+    await runMigrations(sql);
+  });
+  const rights = (url: string) =>
+    withClient(url, async (sql) => [
+      ...await sql`
+        select c.oid::regclass::text as name, r.role, p.privilege
+        from pg_class c,
+          (values ('anon'), ('authenticated'), ('service_role')) as r(role),
+          (values ('select'), ('insert'), ('update'), ('delete'), ('truncate')) as p(privilege)
+        where c.relnamespace in ('public'::regnamespace, 'sediment'::regnamespace) and c.relkind in ('r', 'v')
+          and has_table_privilege(r.role, c.oid, p.privilege)
+        union all
+        select f.oid::regprocedure::text, r.role, 'execute'
+        from pg_proc f, (values ('anon'), ('authenticated'), ('service_role')) as r(role)
+        where f.pronamespace in ('public'::regnamespace, 'sediment'::regnamespace)
+          and has_function_privilege(r.role, f.oid, 'execute')
+        order by 1, 2, 3`,
+    ]);
+  assert.deepEqual(await rights(generous.url), await rights(usual.url));
+});
 
 Deno.test("a schema file holds one function, whose name it bears, and begins with what it is for", async () => {
   const files = await schemaFiles();
@@ -88,26 +162,3 @@ Deno.test("a schema file holds one function, whose name it bears, and begins wit
     assert.ok(text.startsWith("--"), path);
   }
 });
-
-/** Every object of the catalog, as text. */
-async function everything(sql: Sql): Promise<unknown> {
-  const rows = await sql`
-    select 'function' as kind, p.oid::regprocedure::text as name, md5(pg_get_functiondef(p.oid) || coalesce(p.proacl::text, '')) as what
-    from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname in ('public', 'sediment')
-    union all
-    select 'relation', c.oid::regclass::text, concat_ws(' ', c.relkind, c.relacl::text, c.relrowsecurity, c.reloptions::text)
-    from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname in ('public', 'sediment', 'pgmq')
-    union all
-    select 'column', concat_ws('.', table_schema, table_name, column_name), concat_ws(' ', data_type, is_nullable, column_default)
-    from information_schema.columns where table_schema in ('public', 'sediment')
-    union all
-    select 'constraint', conrelid::regclass || ' ' || conname, pg_get_constraintdef(oid) from pg_constraint where connamespace = 'public'::regnamespace
-    union all
-    select 'policy', tablename || ' ' || policyname, concat_ws(' ', cmd, roles::text, qual, with_check) from pg_policies where schemaname = 'public'
-    union all
-    select 'job', jobname, schedule || ' ' || command from cron.job
-    union all
-    select 'queue', queue_name, '' from pgmq.meta
-    order by 1, 2, 3`;
-  return rows.map((row) => ({ ...row }));
-}

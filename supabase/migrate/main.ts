@@ -1,0 +1,143 @@
+/**
+ * `deno task migration NAME`: drafts the migration that brings a database of supabase/migrations to what
+ * supabase/schemas says. A person reviews, completes and commits it.
+ */
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { migrationFiles, repositoryMigrations } from "../local/migrate.ts";
+import { startScratchCluster, withClient } from "../local/postgres/scratch_cluster.ts";
+import { compareDatabases, type Difference } from "./compare.ts";
+import { type Draft, draftMigrations } from "./draft.ts";
+import {
+  type Landed,
+  landedFaults,
+  landedOnMain,
+  readLanded,
+  sha256,
+  writeLanded,
+} from "./landed.ts";
+import { runFile, runMigrations, runSchemas } from "./run_files.ts";
+
+const usage = `deno task migration NAME [--again]
+  drafts supabase/migrations/<time>_NAME.sql from the difference between the migrations' database and the schemas'
+  --again  in place of the migrations that have not landed: after a rebase, or when the schemas have changed again
+deno task migration --land
+  writes down that every migration has landed: nobody may change them from now on. At a release.`;
+
+if (import.meta.main) {
+  const { values, positionals } = parseArgs({
+    args: Deno.args,
+    allowPositionals: true,
+    options: { again: { type: "boolean" }, land: { type: "boolean" } },
+  });
+  const listed = await readLanded();
+  const landed = new Map([...await landedOnMain(listed), ...listed]);
+  const faults = (await landedFaults(landed)).filter((fault) =>
+    !(values.again && fault.includes("comes before"))
+  );
+  if (faults.length > 0) stop(faults.join("\n"));
+  if (values.land) await land();
+  else if (positionals.length !== 1) stop(usage);
+  else await draft(positionals[0], { again: values.again ?? false, landed });
+}
+
+async function land(): Promise<void> {
+  const landed: Landed = new Map();
+  for (const file of await migrationFiles(repositoryMigrations)) {
+    landed.set(file, sha256(await Deno.readTextFile(join(repositoryMigrations, file))));
+  }
+  await writeLanded(landed);
+  console.log(`${landed.size} migrations have landed`);
+}
+
+async function draft(
+  name: string,
+  { again, landed }: { again: boolean; landed: Landed },
+): Promise<void> {
+  if (!/^[a-z][a-z0-9]*(_[a-z0-9]+)+$/.test(name)) {
+    stop(`${name}: a verb and what it does it to, in lower case, joined by _`);
+  }
+  const own = (await migrationFiles(repositoryMigrations)).filter((file) => !landed.has(file));
+  const replaced = again ? own : [];
+  if (again) {
+    for (const file of replaced) await Deno.remove(join(repositoryMigrations, file));
+  } else if (own.some((file) => file.endsWith(`_${name}.sql`))) {
+    stop(`${name} is there and has not landed: edit it, or draft it anew with --again`);
+  }
+
+  await using cluster = await startScratchCluster();
+  const url = (database: string) => cluster.url("postgres", database);
+  for (const database of ["migrated", "declared"]) await cluster.copyDatabase("postgres", database);
+  await Promise.all([
+    withClient(url("migrated"), (sql) => runMigrations(sql)),
+    withClient(url("declared"), runSchemas),
+  ]);
+  const difference = await compareDatabases(url("migrated"), url("declared"));
+  const drafts = draftMigrations(name, difference);
+
+  await cluster.copyDatabase("migrated", "drafted");
+  let failure = "";
+  try {
+    await withClient(url("drafted"), async (sql) => {
+      for (const { name, text } of drafts) await runFile(sql, name, text);
+    });
+  } catch (error) {
+    failure = `The draft fails: ${(error as Error).message}`;
+  }
+  const written = await write(drafts);
+  // What --land has not written down yet has landed all the same.
+  await writeLanded(landed);
+
+  for (const file of replaced) {
+    console.log(`${file} is gone: what was written into it by hand must go into the new one`);
+  }
+  for (const file of written) console.log(`drafted supabase/migrations/${file}`);
+  for (const warning of warnings(difference)) console.log(`look at it: ${warning}`);
+  if (failure) stop(failure);
+  const rest = await compareDatabases(url("drafted"), url("declared"));
+  const left = [
+    ...rest.actions.map(({ sql }) => sql),
+    ...rest.facts.map(({ kind, name, is, should }) =>
+      `${kind} of ${name}: is ${is ?? "not there"}, should be ${should ?? "not there"}`
+    ),
+  ];
+  if (left.length > 0) stop(`It does not get there; left for you:\n${left.join("\n")}`);
+  console.log(
+    written.length === 0
+      ? "the migrations make what the schemas say: nothing to do"
+      : "with it the migrations make what the schemas say",
+  );
+}
+
+/** Gives each draft its time: now, but after all that is there. */
+async function write(drafts: Draft[]): Promise<string[]> {
+  const last = (await migrationFiles(repositoryMigrations)).at(-1)?.slice(0, 14) ?? "";
+  const written: string[] = [];
+  let time = Date.now();
+  const stamp = () => new Date(time).toISOString().replace(/\D/g, "").slice(0, 14);
+  for (const { name, text } of drafts) {
+    while (stamp() <= (written.at(-1)?.slice(0, 14) ?? last)) time += 1000;
+    const file = `${stamp()}_${name}.sql`;
+    await Deno.writeTextFile(join(repositoryMigrations, file), text);
+    written.push(file);
+  }
+  return written;
+}
+
+/** What a release of functions may trip over, and what costs data or a long lock. */
+function warnings({ actions }: Difference): string[] {
+  return actions.flatMap(({ sql, verb, dataLoss, rewriteRisk }) => {
+    const line = sql.split("\n", 1)[0];
+    if (dataLoss === "destructive") return [`loses data: ${line}`];
+    if (rewriteRisk && verb === "alter") return [`may rewrite a table under its lock: ${line}`];
+    if (verb === "drop" && /^DROP \S+ "public"\./.test(line)) {
+      return [`the functions of the last release may still call it: ${line}`];
+    }
+    return [];
+  });
+}
+
+function stop(message: string): never {
+  console.error(message);
+  Deno.exit(1);
+}
