@@ -11,13 +11,49 @@ create table if not exists public.table_settings (
   max_age_seconds integer check (max_age_seconds >= 0),
   codec text check (codec in ('snappy', 'zstd')),
   sort_keys text[],
-  -- last writer wins on these columns; such a table merges only files adjacent in upload order
   dedupe_keys text[],
-  -- a version shows all tables of the dataset together: the longest retention among them counts for all
   retention_seconds integer check (retention_seconds >= 0),
   updated_at timestamptz not null default now(),
   primary key (dataset_id, "table")
 );
+
+comment on column public.table_settings.dataset_id is
+  'The dataset. Unit: none. Default: none.';
+comment on column public.table_settings."table" is
+  'The table, or * for those tables of the dataset that have no row. Unit: none. Default: none.';
+comment on column public.table_settings.target_file_bytes is
+  'Size that compacted files of the table grow to; null takes that of the dataset''s row *, else of '
+  'service_settings. Unit: bytes. Default: null.';
+comment on column public.table_settings.target_row_group_bytes is
+  'Size at which a row group of an output is closed; null takes that of the dataset''s row *, else of '
+  'service_settings. Unit: bytes before compression. Default: null.';
+comment on column public.table_settings.healthy_row_group_bytes is
+  'A file whose row groups are on average smaller than this is fragmented, and they are merged; null takes that of '
+  'the dataset''s row *, else of service_settings. Unit: bytes before compression. Default: null.';
+comment on column public.table_settings.target_page_bytes is
+  'Size at which a data page of an output is closed; null takes that of the dataset''s row *, else of '
+  'service_settings. Unit: bytes before compression. Default: null.';
+comment on column public.table_settings.min_inputs is
+  'How many files of about one size a partition must have before they are merged; null takes that of the dataset''s '
+  'row *, else of service_settings. Unit: files. Default: null.';
+comment on column public.table_settings.max_age_seconds is
+  'How long a fragment waits for company before it is merged with what there is; null takes that of the dataset''s '
+  'row *, else of service_settings. Unit: seconds. Default: null.';
+comment on column public.table_settings.codec is
+  'Compression of outputs; null takes that of the dataset''s row *, else of service_settings. Unit: none; snappy or '
+  'zstd. Default: null.';
+comment on column public.table_settings.sort_keys is
+  'Columns by which the rows of an output are sorted, the first before the second; a name with " desc" behind it '
+  'sorts from high to low. Null or none: upload order. Unit: column names. Default: null.';
+comment on column public.table_settings.dedupe_keys is
+  'Columns that name a row: of rows that agree in them the last uploaded stays. Such a table merges only files '
+  'adjacent in upload order. Null or none: every row stays. Unit: column names. Default: null.';
+comment on column public.table_settings.retention_seconds is
+  'How long a version stays readable after the next one; null takes that of the dataset''s row *, else of '
+  'service_settings. A version shows all tables of the dataset together: the longest among them counts for all. '
+  'Unit: seconds. Default: null.';
+comment on column public.table_settings.updated_at is
+  'When somebody last said that this row was changed; nothing depends on it. Unit: none. Default: now().';
 
 -- Limits of one user. Null: the default of service_settings; where that is null too, no limit.
 create table if not exists public.user_limits (
@@ -30,6 +66,29 @@ create table if not exists public.user_limits (
   asset_extensions text[],
   updated_at timestamptz not null default now()
 );
+
+comment on column public.user_limits.user_id is
+  'The user. Unit: none. Default: none.';
+comment on column public.user_limits.uploads_per_minute is
+  'Uploads a minute; over it an upload is refused with rate_limited. Null takes that of service_settings. Unit: '
+  'uploads. Default: null.';
+comment on column public.user_limits.upload_bytes_per_day is
+  'Uploaded bytes a UTC day; over it an upload is refused with quota_exceeded. Null takes that of '
+  'service_settings. Unit: bytes. Default: null.';
+comment on column public.user_limits.stored_bytes_max is
+  'Bytes, files and assets together, that may be stored; over it an upload is refused with quota_exceeded. Null '
+  'takes that of service_settings. Unit: bytes. Default: null.';
+comment on column public.user_limits.datasets_max is
+  'Datasets that the user may have; over it an upload to a new one is refused with quota_exceeded. Null takes that '
+  'of service_settings. Unit: datasets. Default: null.';
+comment on column public.user_limits.asset_bytes_max is
+  'Size of one asset; over it the asset is refused with body_too_large. Null takes that of service_settings. Unit: '
+  'bytes. Default: null.';
+comment on column public.user_limits.asset_extensions is
+  'Extensions that an asset''s key and file name may end in, in lower case. Null takes those of service_settings. '
+  'Unit: none. Default: null.';
+comment on column public.user_limits.updated_at is
+  'When somebody last said that this row was changed; nothing depends on it. Unit: none. Default: now().';
 
 -- What a user with a rate limit has used of the current windows.
 create table if not exists public.user_usage (

@@ -1,4 +1,5 @@
--- One row: every number that a deployment may want to change. Limits that are null are not enforced.
+-- One row: every number that a deployment may want to change. What each column does is its comment, which the
+-- documentation and the console show: its effect, its unit, its default, in this form.
 create table if not exists public.service_settings (
   id boolean primary key default true check (id),
 
@@ -14,12 +15,10 @@ create table if not exists public.service_settings (
   -- runs and the queue
   realtime_delay_seconds integer not null default 3 check (realtime_delay_seconds >= 0),
   lease_seconds integer not null default 300 check (lease_seconds > 0),
-  -- hard limit of a run, counted while workers hold its partition, over all of its claims
   max_run_seconds integer not null default 3600 check (max_run_seconds > 0),
   max_attempts integer not null default 3 check (max_attempts > 0),
   backoff_base_seconds integer not null default 5 check (backoff_base_seconds > 0),
   backoff_cap_seconds integer not null default 300 check (backoff_cap_seconds > 0),
-  -- a run that found nothing to do is not asked again sooner than this
   idle_recheck_seconds integer not null default 300 check (idle_recheck_seconds > 0),
   max_workers integer not null default 4 check (max_workers between 0 and 64),
   max_datasets_per_run integer not null default 50 check (max_datasets_per_run > 0),
@@ -28,17 +27,10 @@ create table if not exists public.service_settings (
 
   -- what is kept, and for how long
   retention_seconds integer not null default 604800 check (retention_seconds >= 0),
-  -- how often vacuum looks at one dataset
   vacuum_interval_seconds integer not null default 600 check (vacuum_interval_seconds >= 0),
-  -- longest life of a signed download URL: objects outlive the last reader that may hold one
   signed_url_seconds integer not null default 3600 check (signed_url_seconds >= 0),
-  -- longest time after which bytes can still be PUT to a planned key (hosted upload URLs: 2 hours)
   max_put_seconds integer not null default 7200 check (max_put_seconds >= 0),
-
-  -- how long pgmq's archive keeps messages that are done
   archive_seconds integer not null default 2592000 check (archive_seconds >= 0),
-  -- how long ended runs with their commits, closed dead letters, alerts and the keys of deleted objects are kept;
-  -- the ledger of uploads is kept for ever
   history_seconds integer not null default 7776000 check (history_seconds >= 3600),
 
   -- limits of a user without a row in user_limits
@@ -52,7 +44,7 @@ create table if not exists public.service_settings (
     'wav', 'webm', 'webp', 'yaml', 'yml', 'zip'
   ],
 
-  -- alerts: [{"kind": "slack"|"pagerduty"|"plain", "url": "https://…", "routing_key": "…"}]
+  -- alerts
   alert_window_seconds integer not null default 3600 check (alert_window_seconds > 0),
   alert_max_attempts integer not null default 8 check (alert_max_attempts > 0),
   alert_webhooks jsonb not null default '[]' check (jsonb_typeof(alert_webhooks) = 'array'),
@@ -62,5 +54,96 @@ create table if not exists public.service_settings (
 );
 
 comment on table public.service_settings is 'One row of settings of this deployment.';
+
+comment on column public.service_settings.id is
+  'Always true: there is one row. Unit: none. Default: true.';
+comment on column public.service_settings.target_file_bytes is
+  'Size that compacted files grow to; one of at least this size is not merged again for its size. Larger files '
+  'mean fewer for readers to open, and more bytes held back by a merge. Unit: bytes. Default: 33554432 (32 MiB).';
+comment on column public.service_settings.target_row_group_bytes is
+  'Size at which a row group of an output is closed. Larger ones compress and scan better, and take more memory to '
+  'write. Unit: bytes before compression. Default: 8388608 (8 MiB).';
+comment on column public.service_settings.healthy_row_group_bytes is
+  'A file whose row groups are on average smaller than this is fragmented: its row groups are merged; those of a '
+  'healthy file are copied as they are. Unit: bytes before compression. Default: 2097152 (2 MiB).';
+comment on column public.service_settings.target_page_bytes is
+  'Size at which a data page of an output is closed. Smaller pages let readers skip more; each has a header. Unit: '
+  'bytes before compression. Default: 1048576 (1 MiB).';
+comment on column public.service_settings.min_inputs is
+  'How many files of about one size a partition must have before they are merged. Fewer means fewer small files '
+  'and more rewriting. Unit: files. Default: 4.';
+comment on column public.service_settings.max_age_seconds is
+  'How long a fragment waits for company: after that it is merged with what there is. Unit: seconds. Default: 3600 '
+  '(1 h).';
+comment on column public.service_settings.codec is
+  'Compression of outputs. Unit: none; snappy or zstd. Default: zstd.';
+comment on column public.service_settings.realtime_delay_seconds is
+  'How long the message of an upload stays hidden, so that a burst of uploads becomes one run. Unit: seconds. '
+  'Default: 3.';
+comment on column public.service_settings.lease_seconds is
+  'How long a worker that goes silent holds its partition; a live one renews. Unit: seconds. Default: 300 (5 min).';
+comment on column public.service_settings.max_run_seconds is
+  'How long workers may hold the partition for one run, over all of its claims; what is left goes to a follow-up. '
+  'Unit: seconds. Default: 3600 (1 h).';
+comment on column public.service_settings.max_attempts is
+  'How many claims of a run may fail, one after another, before it is a dead letter; a committed output starts the '
+  'count again. Unit: attempts. Default: 3.';
+comment on column public.service_settings.backoff_base_seconds is
+  'Longest wait after the first failed attempt; it doubles with each, and the wait is a random part of it. Unit: '
+  'seconds. Default: 5.';
+comment on column public.service_settings.backoff_cap_seconds is
+  'What the wait after failed attempts does not grow past. Unit: seconds. Default: 300 (5 min).';
+comment on column public.service_settings.idle_recheck_seconds is
+  'A run that found nothing to do is not asked again sooner than this. Unit: seconds. Default: 300 (5 min).';
+comment on column public.service_settings.max_workers is
+  'How many workers the clockwork wakes at once; 0 stops compaction, and uploads go on. Unit: workers. Default: 4.';
+comment on column public.service_settings.max_datasets_per_run is
+  'How many datasets the nightly trigger takes, those whose debt is oldest first. Unit: datasets. Default: 50.';
+comment on column public.service_settings.schedule_concurrency is
+  'How many datasets of the nightly trigger start at the same time. Unit: datasets. Default: 5.';
+comment on column public.service_settings.schedule_delay_ms is
+  'Pause between the groups of datasets that the nightly trigger starts. Unit: milliseconds. Default: 1000.';
+comment on column public.service_settings.retention_seconds is
+  'How long a version of a dataset stays readable after the next one, and the files that only it shows stay '
+  'stored. Unit: seconds. Default: 604800 (7 days).';
+comment on column public.service_settings.vacuum_interval_seconds is
+  'How long vacuum leaves a dataset alone after it has looked at it. Unit: seconds. Default: 600 (10 min).';
+comment on column public.service_settings.signed_url_seconds is
+  'Longest life of a signed download URL, at least SEDIMENT_SIGNED_URL_SECONDS of the functions: objects outlive the '
+  'last reader that may hold one. Unit: seconds. Default: 3600 (1 h).';
+comment on column public.service_settings.max_put_seconds is
+  'How long after a run has lost its partition bytes can still arrive at the keys that it planned; their deletion '
+  'is repeated after it. Unit: seconds. Default: 7200 (2 h, the life of hosted upload URLs).';
+comment on column public.service_settings.archive_seconds is
+  'How long the queues'' archive keeps messages that are done. Unit: seconds. Default: 2592000 (30 days).';
+comment on column public.service_settings.history_seconds is
+  'How long ended runs with their commits, closed dead letters, alerts and the keys of deleted objects are kept; '
+  'the ledger of uploads is kept for ever. Unit: seconds, at least 3600. Default: 7776000 (90 days).';
+comment on column public.service_settings.uploads_per_minute is
+  'Uploads a minute of a user without a limit of their own; null: no limit. Unit: uploads. Default: null.';
+comment on column public.service_settings.upload_bytes_per_day is
+  'Uploaded bytes a UTC day of a user without a limit of their own; null: no limit. Unit: bytes. Default: null.';
+comment on column public.service_settings.stored_bytes_max is
+  'Bytes, files and assets together, that a user without a limit of their own may have stored; null: no limit. '
+  'Unit: bytes. Default: null.';
+comment on column public.service_settings.datasets_max is
+  'Datasets of a user without a limit of their own; null: no limit. Unit: datasets. Default: null.';
+comment on column public.service_settings.asset_bytes_max is
+  'Size of one asset of a user without a limit of their own. Unit: bytes. Default: 26214400 (25 MiB).';
+comment on column public.service_settings.asset_extensions is
+  'Extensions that an asset''s key and file name may end in, in lower case, of a user without a list of their own. '
+  'Unit: none. Default: avif, csv, gif, jpeg, jpg, json, md, mp3, mp4, ogg, pdf, png, svg, toml, txt, wav, webm, '
+  'webp, yaml, yml, zip.';
+comment on column public.service_settings.alert_window_seconds is
+  'Dead letters of one class of error within a window are one alert. Unit: seconds. Default: 3600 (1 h).';
+comment on column public.service_settings.alert_max_attempts is
+  'How often an alert is sent before it counts as failed. Unit: attempts. Default: 8.';
+comment on column public.service_settings.alert_webhooks is
+  'Where alerts go: [{"kind": "slack"|"pagerduty"|"plain", "url": "https://…", "routing_key": "…"}]. Unit: none. '
+  'Default: [].';
+comment on column public.service_settings.alert_private_addresses is
+  'Whether webhooks may lie at addresses of a private network. Unit: none. Default: false.';
+comment on column public.service_settings.updated_at is
+  'When somebody last said that this row was changed; nothing depends on it. Unit: none. Default: now().';
 
 insert into public.service_settings (id) values (true) on conflict (id) do nothing;
