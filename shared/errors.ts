@@ -98,6 +98,7 @@ export const errorKinds = {
   // the embedded stack (supabase/local); never an HTTP answer
   port_taken: { status: 500, title: "The port is taken" },
   state_in_use: { status: 500, title: "Another stack runs on this state folder" },
+  state_outdated: { status: 500, title: "The state folder was made by other migrations" },
   part_missing: { status: 500, title: "A part of the embedded Supabase is not installed" },
   part_failed: { status: 500, title: "A part of the embedded Supabase did not start" },
   misconfigured: { status: 500, title: "The service is not configured" },

@@ -26,10 +26,12 @@ export async function applyMigrations(
   },
 ): Promise<string[]> {
   const applied = await appliedVersions(sql);
-  const pending = (await migrationFiles(migrationsDir))
-    .filter((file) => !applied.has(versionOf(file)));
+  const files = await migrationFiles(migrationsDir);
+  const pending = files.filter((file) => !applied.has(versionOf(file)));
   if (pending.length === 0) return [];
-  const push = await spawnPush({ migrationsDir, stateDir, databaseUrl });
+  const ours = new Set(files.map(versionOf));
+  const others = [...applied].filter((version) => !ours.has(version));
+  const push = await spawnPush({ migrationsDir, stateDir, databaseUrl, others });
   const { success, stdout, stderr } = await push.output();
   if (!success) {
     const said = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).trim()).join("\n");
@@ -98,12 +100,17 @@ export async function migrationFiles(folder: string): Promise<string[]> {
   return names.sort();
 }
 
-/** In a workdir of its own: the CLI writes into supabase/.temp, and into its home, whoever runs it. */
+/**
+ * In a workdir of its own: the CLI writes into supabase/.temp, and into its home, whoever runs it.
+ *
+ * @param others versions of other apps that the database has: the CLI pushes nothing where it lacks a file of one
+ */
 async function spawnPush(
-  { migrationsDir, stateDir, databaseUrl }: {
+  { migrationsDir, stateDir, databaseUrl, others = [] }: {
     migrationsDir: string;
     stateDir: string;
     databaseUrl: string;
+    others?: string[];
   },
 ): Promise<Deno.ChildProcess> {
   const workdir = join(stateDir, "cli");
@@ -113,6 +120,9 @@ async function spawnPush(
   await Deno.writeTextFile(join(workdir, "supabase", "config.toml"), 'project_id = "local"\n');
   for (const file of await migrationFiles(migrationsDir)) {
     await Deno.copyFile(join(migrationsDir, file), join(target, file));
+  }
+  for (const version of others) {
+    await Deno.writeTextFile(join(target, `${version}_of_another_app.sql`), "");
   }
   return new Deno.Command(await findSupabaseCli(), {
     args: [

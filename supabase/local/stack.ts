@@ -7,6 +7,7 @@ import { loadFunctions, notServed } from "./functions_host.ts";
 import { createGateway } from "./gateway/gateway.ts";
 import { listen } from "./gateway/listen.ts";
 import { createTokens } from "./gateway/tokens.ts";
+import { checkHistory } from "./history/check_history.ts";
 import { applyMigrations, beginPush, repositoryMigrations } from "./migrate.ts";
 import { cacheFolder } from "./parts/cache_folder.ts";
 import { swallowDriverWrites } from "./parts/driver_errors.ts";
@@ -89,7 +90,8 @@ export interface Stack extends AsyncDisposable {
 /**
  * Starts the embedded Supabase.
  *
- * @throws port_taken | state_in_use | part_missing | part_failed, each with what to do; nothing is left behind
+ * @throws port_taken | state_in_use | state_outdated | part_missing | part_failed, each with what to do; nothing is
+ * left behind
  */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const begun = performance.now();
@@ -167,6 +169,9 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     const databaseUrl = database.url("postgres");
     const applied = [...database.migrated, ...await early?.done ?? []];
     if (migrationsDir) {
+      if (await checkHistory(sql, migrationsDir)) {
+        say("the state folder was made before the history of migrations began anew: adopted");
+      }
       applied.push(...await applyMigrations({ migrationsDir, stateDir, databaseUrl, sql }));
     }
     mark("migrations");
