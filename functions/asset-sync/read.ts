@@ -1,25 +1,14 @@
 /** What assets a user has: `GET /asset-sync/keys`, `/check-hash` and `/url`. */
-import * as z from "zod";
 import { asSedimentError } from "../../shared/errors.ts";
 import { actingUser } from "../../shared/http/authenticate.ts";
-import { validate } from "../../shared/http/validate.ts";
-import { assetKeySchema } from "../../shared/uploads/asset_request.ts";
-import { cursorSchema, hashSchema } from "../../shared/catalog/names.ts";
+import { validate } from "../../shared/protocol/validate.ts";
+import {
+  assetHashQuerySchema,
+  assetListQuerySchema,
+  assetUrlQuerySchema,
+} from "../../shared/protocol/asset.ts";
+import { queryOf } from "../../shared/http/query_of.ts";
 import { clientUrl, type Services } from "../services.ts";
-
-/** The query of `keys`. */
-export const assetListQuerySchema = z.object({
-  prefix: z.string().regex(/^[^\0]{0,1024}$/, "at most 1024 characters, no NUL").optional(),
-  limit: z.string().regex(/^\d{1,4}$/, "1 to 1000").transform(Number)
-    .refine((limit) => limit >= 1 && limit <= 1000, "1 to 1000").default(1000),
-  cursor: cursorSchema.optional(),
-});
-
-/** The query of `check-hash`. */
-export const assetHashQuerySchema = z.object({ key: assetKeySchema, content_hash: hashSchema });
-
-/** The query of `url`. */
-export const assetUrlQuerySchema = z.object({ key: assetKeySchema });
 
 const uncached = { headers: { "cache-control": "no-store" } };
 
@@ -69,8 +58,4 @@ export async function serveUrl(services: Services, request: Request): Promise<Re
     url: clientUrl(services, request, url),
     url_expires_at: new Date(services.now().getTime() + seconds * 1000).toISOString(),
   }, uncached);
-}
-
-function queryOf(request: Request): Record<string, string> {
-  return Object.fromEntries(new URL(request.url).searchParams);
 }

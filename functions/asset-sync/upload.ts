@@ -3,7 +3,8 @@ import { SedimentError } from "../../shared/errors.ts";
 import { actingUser } from "../../shared/http/authenticate.ts";
 import { readBody } from "../../shared/http/read_body.ts";
 import { readJson } from "../../shared/http/read_json.ts";
-import { assetFieldsSchema, assetRequestOf } from "../../shared/uploads/asset_request.ts";
+import { assetFieldsSchema } from "../../shared/protocol/asset.ts";
+import { assetRequestOf } from "../../shared/uploads/asset_request.ts";
 import {
   packAsset,
   packedAssetSchema,

@@ -1,7 +1,7 @@
 /** `POST /battle-data/upload/:stage/complete`: the end of a direct upload. */
 import { SedimentError } from "../../shared/errors.ts";
 import { actingUser } from "../../shared/http/authenticate.ts";
-import { stageIdSchema } from "../../shared/catalog/names.ts";
+import { stageIdSchema } from "../../shared/protocol/upload.ts";
 import { completeUpload } from "../../shared/uploads/complete_upload.ts";
 import { stageDetailsSchema, unpackCut } from "../../shared/uploads/stage_upload.ts";
 import type { Services } from "../services.ts";

@@ -1,8 +1,10 @@
 /** `GET /battle-data/chunks` and `GET /battle-data/latest`. */
 import { readingUser } from "../../shared/http/authenticate.ts";
-import { validate } from "../../shared/http/validate.ts";
+import { validate } from "../../shared/protocol/validate.ts";
 import { packContent } from "../../shared/readers/file_content.ts";
-import { manifestQuerySchema, readManifest, type Signing } from "../../shared/readers/manifest.ts";
+import { queryOf } from "../../shared/http/query_of.ts";
+import { manifestQuerySchema } from "../../shared/protocol/manifest.ts";
+import { readManifest, type Signing } from "../../shared/readers/manifest.ts";
 import { baseUrl, clientUrl, type Services } from "../services.ts";
 
 /** A page of the manifest; `signed` is what holds when the query does not say. */
@@ -12,10 +14,7 @@ export async function serveManifest(
   defaults: { signed: boolean },
 ): Promise<Response> {
   const caller = await services.auth.userOrService(request);
-  const query = validate(
-    manifestQuerySchema,
-    Object.fromEntries(new URL(request.url).searchParams),
-  );
+  const query = validate(manifestQuerySchema, queryOf(request));
   const signed = query.signed === undefined
     ? defaults.signed
     : query.signed === "1" || query.signed === "true";

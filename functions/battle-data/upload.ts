@@ -6,7 +6,7 @@ import { readBody } from "../../shared/http/read_body.ts";
 import { parseJson, readJson } from "../../shared/http/read_json.ts";
 import { isMultipart, readMultipart } from "../../shared/http/read_multipart.ts";
 import { createServerTiming, type ServerTiming } from "../../shared/http/server_timing.ts";
-import { validate } from "../../shared/http/validate.ts";
+import { validate } from "../../shared/protocol/validate.ts";
 import { sha256 } from "../../shared/uploads/digests.ts";
 import type { UploadAnswer } from "../../shared/uploads/ports.ts";
 import { receiveUpload, uploadAtOnce } from "../../shared/uploads/receive_upload.ts";
@@ -16,12 +16,9 @@ import {
   stageUpload,
   unpackStage,
 } from "../../shared/uploads/stage_upload.ts";
-import {
-  multipartFieldsSchema,
-  uploadFieldsSchema,
-  type UploadRequest,
-  uploadRequestOf,
-} from "../../shared/uploads/upload_request.ts";
+import { multipartFieldsSchema, uploadFieldsSchema } from "../../shared/protocol/upload.ts";
+import { withRunIds } from "../../shared/protocol/run_ids.ts";
+import { type UploadRequest, uploadRequestOf } from "../../shared/uploads/upload_request.ts";
 import { baseUrl, bodyLimits, clientUrl, type Services } from "../services.ts";
 import { uploadPorts } from "../upload_ports.ts";
 import { refuseOtherUser, stageToken } from "../upload_token.ts";
@@ -51,7 +48,7 @@ async function planUpload(services: Services, request: Request): Promise<Respons
     uploadUrl: `${baseUrl(services, request)}/battle-data/upload/${staged.stageId}?token=${token}`,
     expiresAt: expiresAt.toISOString(),
     duplicate: staged.duplicate,
-    ...(firstAnswer === null ? {} : { stored: firstAnswer }),
+    ...(firstAnswer === null ? {} : { stored: withRunIds(firstAnswer) }),
   });
 }
 
@@ -85,7 +82,7 @@ async function planDirect(
     expiresAt: new Date(Math.min(expiresAt.getTime(), completeUntil.getTime())).toISOString(),
     completeUrl: `${baseUrl(services, request)}/battle-data/upload/${staged.stageId}/complete`,
     duplicate: staged.duplicate,
-    ...(firstAnswer === null ? {} : { stored: firstAnswer }),
+    ...(firstAnswer === null ? {} : { stored: withRunIds(firstAnswer) }),
   });
 }
 
@@ -148,5 +145,5 @@ async function takeMultipart(services: Services, request: Request): Promise<Resp
 /** The 200 of a stored upload. */
 export function uploadAnswer(stored: UploadAnswer, timing?: ServerTiming): Response {
   const headers = timing === undefined ? undefined : { "server-timing": timing.toString() };
-  return Response.json({ ok: true, ...stored }, { headers });
+  return Response.json({ ok: true, ...withRunIds(stored) }, { headers });
 }

@@ -1,17 +1,15 @@
 /** `GET /compaction/dlq-status` and `POST /compaction/dlq/redrive`. A user reaches only his own runs. */
-import { deadLetterQuerySchema, redriveSchema } from "../../shared/compaction/requests.ts";
+import { deadLetterQuerySchema, redriveSchema } from "../../shared/protocol/compaction.ts";
 import { readingUser } from "../../shared/http/authenticate.ts";
 import { readJson } from "../../shared/http/read_json.ts";
-import { validate } from "../../shared/http/validate.ts";
+import { validate } from "../../shared/protocol/validate.ts";
+import { queryOf } from "../../shared/http/query_of.ts";
 import { bodyLimits, type Services } from "../services.ts";
 
 /** How many runs were given up, and which, the latest first. */
 export async function serveDeadLetters(services: Services, request: Request): Promise<Response> {
   const caller = await services.auth.userOrService(request);
-  const query = validate(
-    deadLetterQuerySchema,
-    Object.fromEntries(new URL(request.url).searchParams),
-  );
+  const query = validate(deadLetterQuerySchema, queryOf(request));
   const letters = await services.catalog.listDeadLetters({
     user: readingUser(caller),
     dataset: query.dataset_id ?? null,

@@ -3,9 +3,10 @@ import {
   compactionRequestSchema,
   retryQuarantinedSchema,
   sanitizeRequestSchema,
-} from "../../shared/compaction/requests.ts";
+} from "../../shared/protocol/compaction.ts";
 import { actingUser, type Caller, readingUser } from "../../shared/http/authenticate.ts";
 import { readJson } from "../../shared/http/read_json.ts";
+import { withRunId } from "../../shared/protocol/run_ids.ts";
 import { bodyLimits, type Services } from "../services.ts";
 
 /** Accepts a request for a dataset, a table of it or one partition. */
@@ -14,9 +15,9 @@ export async function acceptRequest(services: Services, request: Request): Promi
   const fields = await readJson(request, compactionRequestSchema, bodyLimits(services.env));
   return await ask(services, {
     user: owner(caller, fields.user_id),
-    dataset: fields.datasetId,
+    dataset: fields.dataset_id,
     table: fields.table ?? null,
-    periodTag: fields.periodTag ?? null,
+    periodTag: fields.period_tag ?? null,
     // Whoever asks in person does not want to hear of min_inputs.
     priority: caller.kind === "user" ? "manual" : fields.priority ?? "realtime",
   });
@@ -28,7 +29,7 @@ export async function sanitizeState(services: Services, request: Request): Promi
   const fields = await readJson(request, sanitizeRequestSchema, bodyLimits(services.env));
   return await ask(services, {
     user: owner(caller, fields.user_id),
-    dataset: fields.datasetId,
+    dataset: fields.dataset_id,
     table: null,
     periodTag: null,
     priority: "manual",
@@ -52,10 +53,14 @@ export async function retryQuarantined(services: Services, request: Request): Pr
   const fields = await readJson(request, retryQuarantinedSchema, bodyLimits(services.env));
   const retried = await services.catalog.retryQuarantined({
     user: owner(caller, fields.user_id),
-    dataset: fields.datasetId,
+    dataset: fields.dataset_id,
     files: fields.files ?? null,
   });
-  return Response.json({ status: "accepted", ...retried }, { status: 202 });
+  return Response.json({
+    status: "accepted",
+    ...retried,
+    requested: retried.requested.map(withRunId),
+  }, { status: 202 });
 }
 
 /** Whose dataset it has to be; null when a service asks for nobody in particular. */
@@ -74,5 +79,7 @@ async function ask(
       ? "Nothing is in debt"
       : `Compaction of ${asked.partitions} partition${asked.partitions === 1 ? "" : "s"} is queued`,
     ...asked,
+    run_id: asked.instanceId,
+    requested: asked.requested.map(withRunId),
   }, { status: 202 });
 }

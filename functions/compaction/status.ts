@@ -1,5 +1,5 @@
 /** `GET /compaction` (health) and `GET /compaction/status/:instanceId`. */
-import { runIdSchema } from "../../shared/compaction/requests.ts";
+import { runIdSchema } from "../../shared/protocol/compaction.ts";
 import { SedimentError } from "../../shared/errors.ts";
 import { readingUser } from "../../shared/http/authenticate.ts";
 import type { Services } from "../services.ts";
@@ -34,5 +34,7 @@ export async function serveStatus(
     });
   }
   const status = await services.catalog.runStatus({ user: readingUser(caller), run: id.data });
-  return Response.json(status, { headers: { "cache-control": "no-store" } });
+  return Response.json({ ...status, run_id: status.instanceId }, {
+    headers: { "cache-control": "no-store" },
+  });
 }

@@ -1,12 +1,14 @@
 /** `POST /compaction/upload`: a fragment as a form of few fields. */
-import { compactionUploadSchema } from "../../shared/compaction/requests.ts";
+import { formUploadSchema } from "../../shared/protocol/upload.ts";
+import { withRunIds } from "../../shared/protocol/run_ids.ts";
 import { actingUser } from "../../shared/http/authenticate.ts";
 import { idempotencyKeyOf } from "../../shared/http/idempotency_key.ts";
 import { readMultipart } from "../../shared/http/read_multipart.ts";
-import { validate } from "../../shared/http/validate.ts";
+import { validate } from "../../shared/protocol/validate.ts";
 import { sha256 } from "../../shared/uploads/digests.ts";
 import { uploadAtOnce } from "../../shared/uploads/receive_upload.ts";
-import { noPeriod, uploadRequestOf } from "../../shared/uploads/upload_request.ts";
+import { uploadRequestOf } from "../../shared/uploads/upload_request.ts";
+import { olderSpellings } from "../../shared/protocol/spellings.ts";
 import { bodyLimits, type Services } from "../services.ts";
 import { uploadPorts } from "../upload_ports.ts";
 
@@ -15,17 +17,15 @@ export async function takeFragment(services: Services, request: Request): Promis
   const { env } = services;
   const caller = await services.auth.userOrService(request);
   const form = await readMultipart(request, bodyLimits(env));
-  const fields = validate(compactionUploadSchema, {
-    datasetId: await form.text("datasetId"),
-    tableId: await form.text("tableId"),
-    periodTag: await form.text("periodTag") || undefined,
-  });
+  const names = [...Object.keys(formUploadSchema.shape), ...Object.keys(olderSpellings)];
+  const given: Record<string, string | undefined> = {};
+  // An empty field is one that a form left blank.
+  for (const name of names) given[name] = await form.text(name) || undefined;
+  const fields = validate(formUploadSchema, given);
   const file = await form.bytes("file");
   const bodyHash = sha256(file);
   const upload = uploadRequestOf({
-    dataset_id: fields.datasetId,
-    table: fields.tableId,
-    period_tag: fields.periodTag ?? noPeriod,
+    ...fields,
     file_size: file.byteLength,
     content_hash: bodyHash,
   });
@@ -41,5 +41,5 @@ export async function takeFragment(services: Services, request: Request): Promis
     },
     request.signal,
   );
-  return Response.json({ ok: true, instanceId: stored.metricId, ...stored });
+  return Response.json({ ok: true, instanceId: stored.metricId, ...withRunIds(stored) });
 }

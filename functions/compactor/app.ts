@@ -5,6 +5,9 @@ import { takeTurn, type TurnReport } from "../../shared/compaction/run/turn.ts";
 import { vacuum } from "../../shared/compaction/upkeep/vacuum.ts";
 import { createHttpApp, type HttpApp, refuseOtherMethods } from "../../shared/http/http_app.ts";
 import { requestIdOf } from "../../shared/http/request_id.ts";
+import { queryOf } from "../../shared/http/query_of.ts";
+import { vacuumQuerySchema } from "../../shared/protocol/compaction.ts";
+import { validate } from "../../shared/protocol/validate.ts";
 import type { Services } from "../services.ts";
 
 /** What edge-runtime adds to Deno. */
@@ -47,15 +50,15 @@ export function createCompactorApp(services: Services, merge: CompactionPorts["m
   app.post("/vacuum", async (c) => {
     await services.auth.service(c.req.raw);
     const { env, catalog, store } = services;
-    const dryRun = new URL(c.req.url).searchParams.get("dry_run");
+    const { dry_run: dryRun } = validate(vacuumQuerySchema, queryOf(c.req.raw));
     const work = () =>
       vacuum({ catalog, store, clock: systemClock }, {
         seconds: env.SEDIMENT_TURN_SECONDS,
-        dryRun: dryRun !== null && !["0", "false"].includes(dryRun),
+        dryRun: dryRun !== undefined && !["0", "false"].includes(dryRun),
         signal: stopping.signal,
       });
     // Whoever asks what it would do wants to hear it.
-    return dryRun === null ? await answer(c.req.raw, work) : c.json(await work());
+    return dryRun === undefined ? await answer(c.req.raw, work) : c.json(await work());
   });
   refuseOtherMethods(app, "/", ["POST"]);
   refuseOtherMethods(app, "/vacuum", ["POST"]);

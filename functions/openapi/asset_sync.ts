@@ -1,15 +1,18 @@
 /** The routes of asset-sync, described. */
-import * as z from "zod";
-import { asset, assetList, committedAsset } from "../../shared/catalog/asset_results.ts";
 import type { RouteDescription } from "../../shared/http/openapi.ts";
-import { assetFieldsSchema } from "../../shared/uploads/asset_request.ts";
 import {
+  assetPageSchema,
+  checkedHashSchema,
+  plannedAssetSchema,
+  signedAssetSchema,
+  storedAssetSchema,
+} from "../../shared/protocol/answers.ts";
+import {
+  assetFieldsSchema,
   assetHashQuerySchema,
   assetListQuerySchema,
   assetUrlQuerySchema,
-} from "../asset-sync/read.ts";
-
-const stored = committedAsset.omit({ object_key: true }).extend({ ok: z.literal(true) });
+} from "../../shared/protocol/asset.ts";
 
 export const assetSyncRoutes: RouteDescription[] = [
   {
@@ -22,11 +25,7 @@ export const assetSyncRoutes: RouteDescription[] = [
     answers: {
       200: {
         description: "Planned.",
-        schema: z.object({
-          uploadUrl: z.url(),
-          expiresAt: z.iso.datetime(),
-          replaces: z.boolean(),
-        }),
+        schema: plannedAssetSchema,
       },
     },
     problems: [
@@ -45,7 +44,7 @@ export const assetSyncRoutes: RouteDescription[] = [
     summary: "Step 2: the raw bytes, to the uploadUrl of step 1",
     access: "token",
     body: { "application/octet-stream": "The file that step 1 described." },
-    answers: { 200: { description: "Stored.", schema: stored } },
+    answers: { 200: { description: "Stored.", schema: storedAssetSchema } },
     problems: [
       "forbidden",
       "stage_expired",
@@ -63,7 +62,7 @@ export const assetSyncRoutes: RouteDescription[] = [
     access: "user",
     query: assetListQuerySchema,
     answers: {
-      200: { description: "A page.", schema: assetList.extend({ keys: z.array(z.string()) }) },
+      200: { description: "A page.", schema: assetPageSchema },
     },
     problems: ["invalid_request", "invalid_cursor"],
   },
@@ -77,12 +76,7 @@ export const assetSyncRoutes: RouteDescription[] = [
     answers: {
       200: {
         description: "Whether.",
-        schema: z.object({
-          key: z.string(),
-          exists: z.boolean(),
-          matches: z.boolean(),
-          content_hash: z.string().nullable(),
-        }),
+        schema: checkedHashSchema,
       },
     },
     problems: ["invalid_request", "invalid_name"],
@@ -97,10 +91,7 @@ export const assetSyncRoutes: RouteDescription[] = [
     answers: {
       200: {
         description: "The asset.",
-        schema: asset.omit({ object_key: true }).extend({
-          url: z.url(),
-          url_expires_at: z.iso.datetime(),
-        }),
+        schema: signedAssetSchema,
       },
     },
     problems: ["invalid_request", "invalid_name", "not_found"],

@@ -1,25 +1,14 @@
 /** The routes of battle-data, described. */
 import * as z from "zod";
-import { uploadAnswer } from "../../shared/catalog/upload_results.ts";
-import type { RouteDescription } from "../../shared/http/openapi.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
-import { manifestQuerySchema, manifestSchema } from "../../shared/readers/manifest.ts";
-import { multipartFieldsSchema, uploadFieldsSchema } from "../../shared/uploads/upload_request.ts";
-
-const stored = uploadAnswer.extend({ ok: z.literal(true) });
-
-const planned = z.object({
-  uploadUrl: z.url().describe(
-    "Takes the raw bytes by POST or PUT, once or again with the same bytes.",
-  ),
-  expiresAt: z.iso.datetime(),
-  duplicate: z.boolean().describe("Whether these bytes were acknowledged before."),
-  stored: uploadAnswer.optional().describe("The first answer, when they were."),
-  completeUrl: z.url().optional().describe(
-    "With direct=1: POST here when the bytes are in the store.",
-  ),
-  method: z.literal("PUT").optional(),
-});
+import type { RouteDescription } from "../../shared/http/openapi.ts";
+import {
+  manifestSchema,
+  plannedUploadSchema,
+  storedUploadSchema,
+} from "../../shared/protocol/answers.ts";
+import { manifestQuerySchema } from "../../shared/protocol/manifest.ts";
+import { multipartFieldsSchema, uploadFieldsSchema } from "../../shared/protocol/upload.ts";
 
 const limits: ErrorCode[] = ["rate_limited", "quota_exceeded"];
 const planning: ErrorCode[] = [
@@ -70,11 +59,16 @@ export const battleDataRoutes: RouteDescription[] = [
     body: {
       "application/json": uploadFieldsSchema,
       "multipart/form-data": z.object({
-        metadata: multipartFieldsSchema.describe("As JSON text."),
+        metadata: multipartFieldsSchema,
         file: z.string().describe("The file's bytes."),
       }),
     },
-    answers: { 200: { description: "Planned, or stored.", schema: z.union([planned, stored]) } },
+    answers: {
+      200: {
+        description: "Planned, or stored.",
+        schema: z.union([plannedUploadSchema, storedUploadSchema]),
+      },
+    },
     problems: [...planning, "invalid_multipart", ...bytes],
   },
   ...(["post", "put"] as const).map((method): RouteDescription => ({
@@ -84,7 +78,7 @@ export const battleDataRoutes: RouteDescription[] = [
     summary: "Step 2: the raw bytes, to the uploadUrl of step 1",
     access: "token",
     body: { "application/octet-stream": "The body that step 1 described." },
-    answers: { 200: { description: "Stored.", schema: stored } },
+    answers: { 200: { description: "Stored.", schema: storedUploadSchema } },
     problems: [
       "forbidden",
       "stage_expired",
@@ -103,7 +97,7 @@ export const battleDataRoutes: RouteDescription[] = [
       "Size, hash, footers and row counts are checked; pages are not decoded, as those of other uploads are: one " +
       "that can't be read is found by the merge, which puts its file in quarantine.",
     access: "user",
-    answers: { 200: { description: "Stored.", schema: stored } },
+    answers: { 200: { description: "Stored.", schema: storedUploadSchema } },
     problems: ["not_found", "stage_expired", "upload_conflict", "quota_exceeded", ...bytes],
   },
   {

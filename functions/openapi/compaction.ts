@@ -1,20 +1,24 @@
 /** The routes of compaction, compactor and dead-letter, described. */
 import * as z from "zod";
-import { deadLetters, redriven, retried } from "../../shared/catalog/dead_letter_results.ts";
-import { requested, runStatus } from "../../shared/catalog/run_results.ts";
-import { uploadAnswer } from "../../shared/catalog/upload_results.ts";
-import { scheduled } from "../../shared/catalog/upkeep_results.ts";
+import type { RouteDescription } from "../../shared/http/openapi.ts";
+import {
+  acceptedSchema,
+  deadLettersSchema,
+  redrivenSchema,
+  retriedSchema,
+  runStatusSchema,
+  scheduledSchema,
+  storedFormSchema,
+} from "../../shared/protocol/answers.ts";
 import {
   compactionRequestSchema,
-  compactionUploadSchema,
   deadLetterQuerySchema,
   redriveSchema,
   retryQuarantinedSchema,
   sanitizeRequestSchema,
-} from "../../shared/compaction/requests.ts";
-import type { RouteDescription } from "../../shared/http/openapi.ts";
-
-const accepted = requested.extend({ status: z.literal("accepted"), message: z.string() });
+  vacuumQuerySchema,
+} from "../../shared/protocol/compaction.ts";
+import { formUploadSchema } from "../../shared/protocol/upload.ts";
 
 export const compactionRoutes: RouteDescription[] = [
   {
@@ -24,7 +28,7 @@ export const compactionRoutes: RouteDescription[] = [
     summary: "Ask for compaction of a dataset, a table of it or one partition",
     access: "user",
     body: { "application/json": compactionRequestSchema },
-    answers: { 202: { description: "Queued.", schema: accepted } },
+    answers: { 202: { description: "Queued.", schema: acceptedSchema } },
     problems: ["invalid_request", "invalid_name", "invalid_json", "dataset_forbidden", "not_found"],
   },
   {
@@ -43,7 +47,7 @@ export const compactionRoutes: RouteDescription[] = [
     summary: "The owner's trigger for all that is in debt",
     access: "user",
     body: { "application/json": sanitizeRequestSchema },
-    answers: { 202: { description: "Queued.", schema: accepted } },
+    answers: { 202: { description: "Queued.", schema: acceptedSchema } },
     problems: ["invalid_request", "invalid_json", "dataset_forbidden", "not_found"],
   },
   {
@@ -53,7 +57,7 @@ export const compactionRoutes: RouteDescription[] = [
     summary: "The nightly trigger: the datasets whose debt is oldest",
     access: "service",
     answers: {
-      202: { description: "Queued.", schema: scheduled.extend({ status: z.literal("accepted") }) },
+      202: { description: "Queued.", schema: scheduledSchema },
     },
   },
   {
@@ -64,7 +68,7 @@ export const compactionRoutes: RouteDescription[] = [
     access: "user",
     body: { "application/json": retryQuarantinedSchema },
     answers: {
-      202: { description: "Queued.", schema: retried.extend({ status: z.literal("accepted") }) },
+      202: { description: "Queued.", schema: retriedSchema },
     },
     problems: ["invalid_request", "invalid_json", "dataset_forbidden", "not_found"],
   },
@@ -76,14 +80,15 @@ export const compactionRoutes: RouteDescription[] = [
     access: "user",
     headers: { "idempotency-key": "Names this upload; another upload under it is refused." },
     body: {
-      "multipart/form-data": compactionUploadSchema.extend({
+      "multipart/form-data": z.object({
+        ...formUploadSchema.shape,
         file: z.string().describe("The Parquet file's bytes."),
       }),
     },
     answers: {
       200: {
         description: "Stored.",
-        schema: uploadAnswer.extend({ ok: z.literal(true), instanceId: z.string() }),
+        schema: storedFormSchema,
       },
     },
     problems: [
@@ -107,7 +112,7 @@ export const compactionRoutes: RouteDescription[] = [
     operationId: "runStatus",
     summary: "Where a run is",
     access: "user",
-    answers: { 200: { description: "The run.", schema: runStatus } },
+    answers: { 200: { description: "The run.", schema: runStatusSchema } },
     problems: ["run_not_found"],
   },
   {
@@ -117,7 +122,7 @@ export const compactionRoutes: RouteDescription[] = [
     summary: "Runs that were given up, the latest first",
     access: "user",
     query: deadLetterQuerySchema,
-    answers: { 200: { description: "Dead letters.", schema: deadLetters } },
+    answers: { 200: { description: "Dead letters.", schema: deadLettersSchema } },
     problems: ["invalid_request", "invalid_cursor"],
   },
   {
@@ -128,7 +133,7 @@ export const compactionRoutes: RouteDescription[] = [
     access: "user",
     body: { "application/json": redriveSchema },
     answers: {
-      202: { description: "Queued.", schema: redriven.extend({ status: z.literal("accepted") }) },
+      202: { description: "Queued.", schema: redrivenSchema },
     },
     problems: ["invalid_request", "invalid_json"],
   },
@@ -147,7 +152,7 @@ export const compactionRoutes: RouteDescription[] = [
     operationId: "vacuum",
     summary: "Delete what no kept version shows; cron calls it",
     access: "service",
-    query: z.object({ dry_run: z.string().optional() }),
+    query: vacuumQuerySchema,
     answers: { 200: { description: "What was deleted; with dry_run, what would be, and why." } },
     problems: ["catalog_failed", "store_failed"],
   },

@@ -1,6 +1,7 @@
 /** An OpenAPI 3.1 document made of route descriptions and their zod schemas. */
-import * as z from "zod";
+import * as z from "zod/v4/core";
 import { type ErrorCode, errorKinds } from "../errors.ts";
+import { olderSpellings } from "../protocol/spellings.ts";
 
 /** Who may call a route. */
 export type RouteAccess = "user" | "service" | "token" | "anyone";
@@ -15,13 +16,13 @@ export interface RouteDescription {
   description?: string;
   access: RouteAccess;
   /** Query parameters, an object schema. */
-  query?: z.ZodType;
+  query?: z.$ZodType;
   /** Request headers beside the credentials, by name. */
   headers?: Record<string, string>;
   /** Bodies by media type; a string is the description of raw bytes. */
-  body?: Record<string, z.ZodType | string>;
+  body?: Record<string, z.$ZodType | string>;
   /** Answers by status; a media type other than JSON is raw bytes. */
-  answers: Record<number, { description: string; schema?: z.ZodType; mediaType?: string }>;
+  answers: Record<number, { description: string; schema?: z.$ZodType; mediaType?: string }>;
   /** Problems beside those that every route of its access, and every route with a body, can give. */
   problems?: ErrorCode[];
 }
@@ -136,7 +137,7 @@ function operation(route: RouteDescription): Record<string, unknown> {
   };
 }
 
-function queryParameters(query: z.ZodType | undefined): Record<string, unknown>[] {
+function queryParameters(query: z.$ZodType | undefined): Record<string, unknown>[] {
   if (query === undefined) return [];
   const { properties = {}, required = [] } = json(query, "input") as {
     properties?: Record<string, unknown>;
@@ -195,7 +196,26 @@ function problemSchema(): Record<string, unknown> {
   };
 }
 
-function json(schema: z.ZodType, io: "input" | "output"): Record<string, unknown> {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: "any" });
+function json(schema: z.$ZodType, io: "input" | "output"): Record<string, unknown> {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, {
+    io,
+    unrepresentable: "any",
+    override: ({ jsonSchema }) => {
+      if (io === "input") addOlderSpellings(jsonSchema);
+    },
+  });
   return rest;
+}
+
+function addOlderSpellings({ properties }: z.JSONSchema.BaseSchema): void {
+  if (properties === undefined) return;
+  for (const [older, name] of Object.entries(olderSpellings)) {
+    const property = properties[name];
+    if (typeof property !== "object") continue;
+    properties[older] = {
+      ...property,
+      deprecated: true,
+      description: `Older spelling of \`${name}\`.`,
+    };
+  }
 }

@@ -1,8 +1,8 @@
 /** JSON bodies: bounded, UTF-8, an object, checked by a schema. */
-import type * as z from "zod";
+import type * as z from "zod/v4/core";
 import { SedimentError } from "../errors.ts";
 import { type BodyLimits, readBody } from "./read_body.ts";
-import { validate } from "./validate.ts";
+import { validate } from "../protocol/validate.ts";
 
 /** A JSON body is never larger than this; files travel as raw bytes or as multipart. */
 export const maxJsonBytes = 1024 * 1024;
@@ -14,7 +14,7 @@ export const maxJsonBytes = 1024 * 1024;
  */
 export async function readJson<T>(
   request: Request,
-  schema: z.ZodType<T>,
+  schema: z.$ZodType<T>,
   limits: Partial<BodyLimits> = {},
 ): Promise<T> {
   const bytes = await readBody(request, { ...limits, maxBytes: maxJsonBytes });

@@ -1,46 +1,9 @@
 /** The manifest: the data files of a version, with addresses at which they can be read. */
-import * as z from "zod";
-import { cursorSchema, datasetIdSchema, nameSchema } from "../catalog/names.ts";
+import type { Manifest } from "../protocol/answers.ts";
+import type { ManifestQuery } from "../protocol/manifest.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
 import type { Catalog } from "../catalog/catalog.ts";
-import { fileList, type ListedFile, listedFile } from "../catalog/read_results.ts";
-
-const wholeNumber = (expected: string) =>
-  z.union([z.int(expected), z.string().regex(/^\d{1,15}$/, expected).transform(Number)], expected);
-
-/** The query of a manifest. */
-export const manifestQuerySchema = z.object({
-  dataset_id: datasetIdSchema,
-  table: nameSchema.optional(),
-  period_tag: nameSchema.optional(),
-  kc_period_tag: nameSchema.optional(),
-  /** First period tag, inclusive. */
-  from: nameSchema.optional(),
-  /** Last period tag, inclusive. */
-  to: nameSchema.optional(),
-  /** A kept version; the newest when absent. */
-  version: wholeNumber("a version number").optional(),
-  limit: wholeNumber("1 to 1000").refine((n) => n >= 1 && n <= 1000, "1 to 1000").default(100),
-  cursor: cursorSchema.optional(),
-  /** `1`: each file with a signed URL. */
-  signed: z.enum(["0", "1", "false", "true"], "0 or 1").optional(),
-}, "query parameters");
-
-/** One file for readers. */
-const readableFileSchema = listedFile.omit({
-  object_key: true,
-  start_byte: true,
-  byte_length: true,
-})
-  .extend({
-    /** Where it can be read until `url_expires_at`; a slice is served as a file of its own. */
-    url: z.string().optional(),
-    url_expires_at: z.string().optional(),
-  });
-
-/** A page of a manifest; `next_cursor` goes on at the same version, null: that was all. */
-export const manifestSchema = fileList.extend({ files: z.array(readableFileSchema) });
-export type Manifest = z.output<typeof manifestSchema>;
+import type { ListedFile } from "../catalog/read_results.ts";
 
 /** How files become addresses. */
 export interface Signing {
@@ -61,14 +24,14 @@ export interface Signing {
 export async function readManifest(
   catalog: Pick<Catalog, "listFiles">,
   userId: string | null,
-  query: z.infer<typeof manifestQuerySchema>,
+  query: ManifestQuery,
   signing?: Signing,
 ): Promise<Manifest> {
   const page = await catalog.listFiles({
     user: userId,
     dataset: query.dataset_id,
     table: query.table ?? null,
-    periodTag: query.period_tag ?? query.kc_period_tag ?? null,
+    periodTag: query.period_tag ?? null,
     from: query.from ?? null,
     to: query.to ?? null,
     version: query.version ?? null,

@@ -1,81 +1,94 @@
 /** What an upload is, beside its bytes: a fragment of one or many tables, or an asset. */
-import * as z from "zod";
+import * as z from "zod/mini";
 import { SedimentError } from "../errors.ts";
+import { assetFileNameSchema, assetPathSchema } from "../protocol/asset.ts";
+import { nameSchema, uuidSchema } from "../protocol/fields.ts";
+import { noPeriod } from "../protocol/names.ts";
+import { sliceFault } from "../protocol/slices.ts";
+import { formatSchema, offsetListSchema } from "../protocol/upload.ts";
+import { validate } from "../protocol/validate.ts";
 import { sha256 } from "./sha256.ts";
 
-/** Names of tables and period tags, as the service has them (DESIGN section 4). */
-export const namePattern = /^[A-Za-z0-9_-]{1,64}$/;
-const name = z.string().regex(namePattern, `expected ${namePattern.source}`);
-
-const tableOffset = z.strictObject({
-  table_name: name,
-  start_byte: z.int().min(0),
-  byte_length: z.int().min(1),
-  format: z.enum(["parquet", "avro"]),
-  num_rows: z.int().min(0).optional(),
-});
-
-/** One table inside a body that concatenates several. */
-export type TableOffset = z.infer<typeof tableOffset>;
+const label = (most: number) =>
+  z.string("a string").check(z.maxLength(most, `at most ${most} characters`));
 
 const fragmentMeta = z.strictObject({
   kind: z.literal("fragment"),
-  dataset_id: z.guid("expected a UUID"),
-  table: name,
-  period_tag: name.default("0"),
-  format: z.enum(["parquet", "avro"]).optional(),
+  dataset_id: uuidSchema,
+  table: nameSchema,
+  period_tag: z._default(nameSchema, noPeriod),
+  format: z.optional(formatSchema),
   /** The tables of a concatenated body; left out when the body is one table. */
-  table_offsets: z.array(tableOffset).min(1).optional(),
+  table_offsets: z.optional(offsetListSchema),
   /** Where the bytes came from, for people; takes no part in the identity. */
-  file_name: z.string().max(1024).optional(),
+  file_name: z.optional(label(1024)),
 });
 
 const assetMeta = z.strictObject({
   kind: z.literal("asset"),
-  key: z.string().min(1).max(512),
-  relative_path: z.string().max(1024),
-  file_name: z.string().max(255),
-  content_type: z.string().max(255).optional(),
+  key: assetPathSchema,
+  relative_path: assetPathSchema,
+  file_name: assetFileNameSchema,
+  content_type: z.optional(label(255)),
 });
 
-/** zod schema of {@link UploadMeta}. */
-export const uploadMeta = z.discriminatedUnion("kind", [fragmentMeta, assetMeta]);
-/** What callers give; names are checked, `period_tag` defaults to "0". */
-export type UploadMetaInput = z.input<typeof uploadMeta>;
-/** Checked meta. */
-export type UploadMeta = z.infer<typeof uploadMeta>;
+const newMeta = z.discriminatedUnion("kind", [fragmentMeta, assetMeta], '"fragment" or "asset"');
 
 /**
- * Checks meta and writes paths one way: separators of Windows become `/`, names of macOS (decomposed
- * Unicode) become composed, so that one file has one identity whatever machine named it.
+ * The shape of {@link UploadMeta} in records. It has no rules of the names: whatever an earlier version took is kept,
+ * and the service says what it thinks of it.
+ */
+export const uploadMeta = z.discriminatedUnion("kind", [
+  z.extend(fragmentMeta, {
+    dataset_id: z.string(),
+    table: z.string(),
+    period_tag: z._default(z.string(), noPeriod),
+    table_offsets: z.optional(z.array(z.strictObject({
+      table_name: z.string(),
+      start_byte: z.number(),
+      byte_length: z.number(),
+      format: z._default(formatSchema, "parquet"),
+      num_rows: z.optional(z.number()),
+    }))),
+  }),
+  z.extend(assetMeta, { key: z.string(), relative_path: z.string(), file_name: z.string() }),
+]);
+/** What callers give; names are checked, `period_tag` defaults to "0". */
+export type UploadMetaInput = z.input<typeof newMeta>;
+/** Checked meta. */
+export type UploadMeta = z.output<typeof newMeta>;
+/** One table inside a body that concatenates several. */
+export type TableOffset = z.output<typeof offsetListSchema>[number];
+
+/**
+ * Checks meta by the rules of the service (shared/protocol), and writes paths one way: separators of Windows become
+ * `/`, names of macOS (decomposed Unicode) become composed, so that one file has one identity whatever machine named it.
  *
- * @throws `invalid_request` that names the field, its value and what was expected
+ * @throws `invalid_request`, `invalid_name` or `invalid_offsets`, with the field, its value and what was expected
  */
 export function checkMeta(input: UploadMetaInput): UploadMeta {
-  const parsed = uploadMeta.safeParse(input);
-  if (!parsed.success) throw invalid(parsed.error, input);
-  const meta = parsed.data;
-  if (meta.kind === "fragment") {
-    return meta.file_name === undefined
-      ? meta
-      : { ...meta, file_name: plainPath(meta.file_name).split("/").at(-1) };
+  const meta = validate(newMeta, withPlainPaths(input));
+  const fault = meta.kind === "fragment" && meta.table_offsets
+    ? sliceFault(meta.table_offsets)
+    : null;
+  if (fault !== null) {
+    const { field, detail, expected } = fault;
+    throw new SedimentError("invalid_offsets", detail, { field, expected });
   }
-  const key = plainPath(meta.key), relative_path = plainPath(meta.relative_path);
-  for (const [field, value] of [["key", key], ["relative_path", relative_path]]) {
-    const bad = value.startsWith("/") || /^[A-Za-z]:/.test(value) || value.includes("\0") ||
-      value.split("/").some((part) => part === ".." || part === "." || part === "");
-    if (bad) {
-      throw new SedimentError("invalid_request", `${field} is ${JSON.stringify(value)}`, {
-        field,
-        expected: "a relative path without '.', '..' and empty parts",
-      });
-    }
+  return meta;
+}
+
+function withPlainPaths(input: UploadMetaInput): unknown {
+  const plain: Record<string, unknown> = { ...input };
+  for (const field of ["key", "relative_path", "file_name"]) {
+    if (typeof plain[field] === "string") plain[field] = plainPath(plain[field]);
   }
-  return { ...meta, key, relative_path, file_name: plainPath(meta.file_name).split("/").at(-1)! };
+  if (typeof plain.file_name === "string") plain.file_name = plain.file_name.split("/").at(-1);
+  return plain;
 }
 
 /**
- * The one identity of a pending item (DESIGN section 9): target, dataset, table, period, offsets and
+ * The one identity of a pending item: target, dataset, table, period, offsets and
  * hash; for assets key and hash. 32 hex digits, and the item's file name: two items of one identity
  * can't exist, whatever crashes, because the file system itself refuses the second.
  */
@@ -104,16 +117,4 @@ function offsetText(offset: TableOffset): string {
 
 function plainPath(path: string): string {
   return path.replaceAll("\\", "/").normalize("NFC");
-}
-
-function invalid(error: z.ZodError, input: unknown): SedimentError {
-  const issue = error.issues[0];
-  const field = issue.path.join(".") || "meta";
-  let value: unknown = input;
-  for (const part of issue.path) value = (value as Record<PropertyKey, unknown>)?.[part];
-  const seen = JSON.stringify(value)?.slice(0, 200) ?? "missing";
-  return new SedimentError("invalid_request", `${field} is ${seen}: ${issue.message}`, {
-    field,
-    expected: issue.message,
-  });
 }

@@ -2,7 +2,7 @@
 import type { UploadedFile } from "../catalog/upload_results.ts";
 import { type ErrorCode, SedimentError } from "../errors.ts";
 import type { ParquetFacts } from "../parquet/inspect/inspect.ts";
-import type { Slice } from "./table_offsets.ts";
+import type { Slice } from "./slices.ts";
 import type { UploadRequest } from "./upload_request.ts";
 
 /** The data file of slice number `ordinal`, at its place in the object. */

@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { offsetsDigest } from "./digests.ts";
 import type { UploadAnswer, UploadPorts } from "./ports.ts";
-import type { Slice } from "./table_offsets.ts";
+import type { Slice } from "./slices.ts";
 import type { UploadRequest } from "./upload_request.ts";
 
 /** A planned upload, complete enough that receiving its bytes needs no look-up. */

@@ -25,12 +25,28 @@ Deno.test("a redrive whose filter is written wrong redrives nothing", async () =
   const { app, asked } = recorded("redriveDeadLetters", { redriven: [], skipped: [], more: false });
   const redrive = async (json: unknown) =>
     (await send(app, "POST", "/compaction/dlq/redrive", { headers: await user(), json })).status;
-  for (const json of [{ datasetId: dataset }, { error: "internal" }, { id: [1] }, { ids: [] }]) {
+  for (const json of [{ dataset }, { error: "internal" }, { id: [1] }, { ids: [] }]) {
     assert.equal(await redrive(json), 400, JSON.stringify(json));
   }
   assert.equal(asked.length, 0);
   assert.equal(await redrive({ dataset_id: dataset, error_code: "internal" }), 202);
   assert.deepEqual(asked[0].filter, { dataset_id: dataset, error_code: "internal" });
+  assert.equal(await redrive({ datasetId: dataset }), 202);
+  assert.deepEqual(asked[1].filter, { dataset_id: dataset });
+});
+
+Deno.test("a request whose scope is written wrong asks for nothing", async () => {
+  const { app, asked } = recorded("requestCompaction", {});
+  const requests: [string, Record<string, unknown>][] = [
+    ["/compaction", { datasetId: dataset, tabel: "battles" }],
+    ["/compaction", { datasetId: dataset, table: "battles", period: "2024-11-25" }],
+    ["/compaction/sanitize-state", { datasetId: dataset, table: "battles" }],
+  ];
+  for (const [path, json] of requests) {
+    const answer = await send(app, "POST", path, { headers: await user(), json });
+    assert.equal(answer.status, 400, JSON.stringify(json));
+  }
+  assert.equal(asked.length, 0);
 });
 
 Deno.test("an owner retries files in quarantine, as the user of the token", async () => {
@@ -121,6 +137,7 @@ Deno.test("a vacuum's dry run over HTTP lists what it would do; dry_run=false is
     reason: "old",
   });
   assert.equal(store.objects.size, 1);
+  assert.equal((await vacuum("?dryrun=1")).code, "invalid_request");
   assert.equal((await vacuum("?dry_run=false")).objects_deleted, 1);
   assert.equal(store.objects.size, 0);
   assert.deepEqual(dry, [true, false]);

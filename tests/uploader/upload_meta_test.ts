@@ -51,16 +51,16 @@ Deno.test("paths that leave their folder are refused, with the field", () => {
 
 Deno.test("a wrong name says the field, the value and what was expected", () => {
   const error = refusal(fragment("battle data"));
-  assert.equal(error.code, "invalid_request");
+  assert.equal(error.code, "invalid_name");
   assert.equal(error.field, "table");
   assert.match(error.message, /"battle data"/);
-  assert.match(error.expected!, /A-Za-z0-9_-/);
+  assert.match(error.expected!, /A-Z a-z 0-9 _ -/);
   assert.equal(refusal(fragment("t", { dataset_id: "nope" })).field, "dataset_id");
-  assert.equal(refusal(fragment("t", { colour: "red" })).field, "meta");
+  assert.equal(refusal(fragment("t", { colour: "red" })).field, "colour");
   const overlap = [{ table_name: "a", start_byte: -1, byte_length: 1, format: "parquet" }];
   assert.equal(
     refusal(fragment("t", { table_offsets: overlap })).field,
-    "table_offsets.0.start_byte",
+    "table_offsets[0].start_byte",
   );
 });
 

@@ -1,9 +1,10 @@
 import { strict as assert } from "node:assert";
 import fc from "../support/fast_check.ts";
 import { SedimentError } from "../../shared/errors.ts";
-import { validate } from "../../shared/http/validate.ts";
-import { maxSlices } from "../../shared/uploads/table_offsets.ts";
-import { uploadFieldsSchema, uploadRequestOf } from "../../shared/uploads/upload_request.ts";
+import { validate } from "../../shared/protocol/validate.ts";
+import { maxSlices } from "../../shared/protocol/slices.ts";
+import { uploadFieldsSchema } from "../../shared/protocol/upload.ts";
+import { uploadRequestOf } from "../../shared/uploads/upload_request.ts";
 
 const good = {
   dataset_id: "7E57D004-2B97-4E7A-B45F-5387367791CD",

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { SedimentError } from "../../errors.ts";
 import { Gate } from "../retry/gate.ts";
-import { namePattern } from "../upload_meta.ts";
+import { namePattern } from "../../protocol/names.ts";
 import { type DataFile, listFiles } from "./api.ts";
 import { openProject } from "./open.ts";
 import { type Command, type Input, type Option, UsageError } from "./options.ts";

@@ -1,7 +1,7 @@
 /** Which files a `push` means, and to which table and period each belongs. */
 import { lstat, readdir, stat } from "node:fs/promises";
 import { basename, extname, join, relative, resolve, sep } from "node:path";
-import { namePattern } from "../upload_meta.ts";
+import { namePattern } from "../../protocol/names.ts";
 import { UsageError } from "./options.ts";
 
 /** A file to push. */

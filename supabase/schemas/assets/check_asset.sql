@@ -13,14 +13,10 @@ declare
   v_extension text;
 begin
   foreach v_path in array array[p_key, p_relative_path, p_file_name] loop
-    if v_path is null or length(v_path) not between 1 and 1024
-      or v_path ~ '(^|/)\.{0,2}(/|$)' -- '', '.' and '..' as a segment: also a leading or doubled slash
-      or v_path ~ '[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\\]'
-      or v_path is not nfc normalized
-    then
+    if sediment.is_asset_path(v_path) is not true then
       perform sediment.fail('invalid_name', 400,
-        'a key, path or file name is empty, leaves its folder or hides characters',
-        'segments other than . and .., no control or direction characters, NFC');
+        'a key, path or file name is empty, too long, leaves its folder or hides characters',
+        'at most 1024 bytes in NFC, segments other than . and .., no drive letter, no control or direction characters');
     end if;
   end loop;
   if p_file_name ~ '/' then

@@ -1,15 +1,13 @@
-/** zod at the edge: what does not fit becomes a SedimentError that names the field and what was expected. */
-import type * as z from "zod";
+/** What comes from outside, checked: what does not fit becomes a SedimentError that names the field and what was expected. */
+import * as z from "zod/v4/core";
 import { type ErrorCode, SedimentError } from "../errors.ts";
+import { respell } from "./spellings.ts";
 
 /** Fields whose faults have a code of their own; everything else is `invalid_request`. */
 const codeOfField: Record<string, ErrorCode> = {
   table: "invalid_name",
   table_name: "invalid_name",
-  tableId: "invalid_name",
   period_tag: "invalid_name",
-  kc_period_tag: "invalid_name",
-  periodTag: "invalid_name",
   key: "invalid_name",
   relative_path: "invalid_name",
   file_name: "invalid_name",
@@ -18,26 +16,38 @@ const codeOfField: Record<string, ErrorCode> = {
 };
 
 /**
- * Checks a value from outside.
+ * Checks a request: its fields may be spelled the older way.
  *
  * @returns the schema's output
  * @throws SedimentError of the first fault: the code of its outermost known field, `field` as a path such as
- *   `table_offsets[2].start_byte`, `expected` in words
+ *   `table_offsets[2].start_byte` in the sender's spelling, `expected` in words
  */
-export function validate<T>(schema: z.ZodType<T>, value: unknown): T {
-  const result = schema.safeParse(value);
+export function validate<T>(schema: z.$ZodType<T>, request: unknown): T {
+  const { value, sent } = respell(request);
+  const result = z.safeParse(schema, value);
   if (result.success) return result.data;
   const issue = result.error.issues[0]!;
-  const path = issue.path.length === 0 && issue.code === "unrecognized_keys"
-    ? [issue.keys[0]!]
-    : issue.path;
-  const field = pathText(path);
-  const code = codeOfField[String(path[0] ?? "")] ?? "invalid_request";
+  const unknown = issue.code === "unrecognized_keys";
+  const path = unknown ? [...issue.path, issue.keys[0]!] : issue.path;
+  const outermost = String(path[0] ?? "");
+  const code = Object.hasOwn(codeOfField, outermost) ? codeOfField[outermost]! : "invalid_request";
+  const [first, ...rest] = path;
+  const field = first === undefined
+    ? ""
+    : pathText([typeof first === "string" ? sent.get(first) ?? first : first, ...rest]);
   const where = field === "" ? "The body" : `\`${field}\``;
   throw new SedimentError(code, `${where} is ${shown(valueAt(value, path))}`, {
     field: field === "" ? "body" : field,
-    expected: issue.message,
+    expected: unknown ? knownFields(schema) : issue.message,
   });
+}
+
+/** What is said of a field that the schema does not have. */
+function knownFields(schema: z.$ZodType): string {
+  const { def } = schema._zod;
+  return def.type === "object"
+    ? `only ${Object.keys((def as z.$ZodObjectDef).shape).join(", ")}`
+    : "no other fields";
 }
 
 function pathText(path: PropertyKey[]): string {
@@ -55,7 +65,7 @@ function pathText(path: PropertyKey[]): string {
 function valueAt(value: unknown, path: PropertyKey[]): unknown {
   let at = value;
   for (const part of path) {
-    if (typeof at !== "object" || at === null) return undefined;
+    if (typeof at !== "object" || at === null || !Object.hasOwn(at, part)) return undefined;
     at = (at as Record<PropertyKey, unknown>)[part];
   }
   return at;

@@ -1,0 +1,112 @@
+/**
+ * What the routes answer. In zod as the catalog's results are, of which most answers are made: no client parses answers
+ * by these schemas, it takes their types.
+ */
+import * as z from "zod";
+import { asset, assetList, committedAsset } from "../catalog/asset_results.ts";
+import { deadLetters, redriven, retried } from "../catalog/dead_letter_results.ts";
+import { fileList, listedFile } from "../catalog/read_results.ts";
+import { requested, runStatus } from "../catalog/run_results.ts";
+import { scheduled } from "../catalog/upkeep_results.ts";
+import { uploadAnswer } from "../catalog/upload_results.ts";
+
+/** A run's id is `run_id`; `metricId` and `instanceId` stay where clients of the documents read them. */
+const runId = z.string();
+const partitionRun = uploadAnswer.shape.runs.element.extend({ run_id: runId });
+
+/** A stored upload. */
+export const storedUploadSchema = uploadAnswer.extend({
+  ok: z.literal(true),
+  run_id: runId,
+  runs: z.array(partitionRun),
+});
+
+/** A planned upload: step 1 of two. */
+export const plannedUploadSchema = z.object({
+  uploadUrl: z.url().describe(
+    "Takes the raw bytes by POST or PUT, once or again with the same bytes.",
+  ),
+  expiresAt: z.iso.datetime(),
+  duplicate: z.boolean().describe("Whether these bytes were acknowledged before."),
+  stored: storedUploadSchema.omit({ ok: true }).optional().describe(
+    "The first answer, when they were.",
+  ),
+  completeUrl: z.url().optional().describe(
+    "With direct=1: POST here when the bytes are in the store.",
+  ),
+  method: z.literal("PUT").optional(),
+});
+
+/** A file stored by `POST /compaction/upload`. */
+export const storedFormSchema = storedUploadSchema.extend({ instanceId: z.string() });
+
+/** A planned asset. */
+export const plannedAssetSchema = z.object({
+  uploadUrl: z.url(),
+  expiresAt: z.iso.datetime(),
+  replaces: z.boolean(),
+});
+
+/** A stored asset. */
+export const storedAssetSchema = committedAsset.omit({ object_key: true })
+  .extend({ ok: z.literal(true) });
+
+/** A page of assets. */
+export const assetPageSchema = assetList.extend({ keys: z.array(z.string()) });
+
+/** What `GET /asset-sync/check-hash` found. */
+export const checkedHashSchema = z.object({
+  key: z.string(),
+  exists: z.boolean(),
+  matches: z.boolean(),
+  content_hash: z.string().nullable(),
+});
+
+/** An asset with an address. */
+export const signedAssetSchema = asset.omit({ object_key: true }).extend({
+  url: z.url(),
+  url_expires_at: z.iso.datetime(),
+});
+
+/** One file for readers. */
+export const manifestFileSchema = listedFile.omit({
+  object_key: true,
+  start_byte: true,
+  byte_length: true,
+})
+  .extend({
+    /** Where it can be read until `url_expires_at`; a slice is served as a file of its own. */
+    url: z.string().optional(),
+    url_expires_at: z.string().optional(),
+  });
+export type ManifestFile = z.output<typeof manifestFileSchema>;
+
+/** A page of a manifest; `next_cursor` goes on at the same version, null: that was all. */
+export const manifestSchema = fileList.extend({ files: z.array(manifestFileSchema) });
+export type Manifest = z.output<typeof manifestSchema>;
+
+/** Compaction that was asked for. */
+export const acceptedSchema = requested.extend({
+  status: z.literal("accepted"),
+  message: z.string(),
+  run_id: runId,
+  requested: z.array(partitionRun),
+});
+
+/** Files that are out of quarantine. */
+export const retriedSchema = retried.extend({
+  status: z.literal("accepted"),
+  requested: z.array(partitionRun),
+});
+
+/** Where a run is. */
+export const runStatusSchema = runStatus.extend({ run_id: runId });
+
+/** What the nightly trigger took. */
+export const scheduledSchema = scheduled.extend({ status: z.literal("accepted") });
+
+/** Partitions that got another run. */
+export const redrivenSchema = redriven.extend({ status: z.literal("accepted") });
+
+/** Dead letters. */
+export const deadLettersSchema = deadLetters;

@@ -1,0 +1,23 @@
+/** The words that name data: tables, period tags, ids, hashes. Predicates without a library, for every side. */
+
+/** A table's name or a period tag; both become folders of an object key, hence the narrow alphabet. */
+export const namePattern = /^[A-Za-z0-9_-]{1,64}$/;
+
+/** What is said of a name that is none. */
+export const nameText = "1 to 64 of A-Z a-z 0-9 _ -";
+
+/** Whether a text can name a table or a period. */
+export function isName(text: string): boolean {
+  return namePattern.test(text);
+}
+
+/** The period tag of data that has none. */
+export const noPeriod = "0";
+
+/** SHA-256 in hexadecimal, in either case; it is kept in lower case. */
+export const hashPattern = /^[0-9a-fA-F]{64}$/;
+
+/** The formats of files that are taken. */
+export const formats = ["parquet", "avro"] as const;
+/** See {@link formats}. */
+export type Format = (typeof formats)[number];
