@@ -20,6 +20,6 @@ export function uploadPorts(
     inspect: (bytes) => inspectParquetBytes(bytes),
     checkValues: (bytes, facts) => checkValues(bytes, facts, { zstd }),
     inspectRanges: (reader, signal) => inspectParquet(reader, undefined, signal),
-    convertAvro: async (bytes) => (await avroToParquet(bytes)).parquet,
+    convertAvro: async (bytes) => (await avroToParquet(bytes, { zstd })).parquet,
   };
 }

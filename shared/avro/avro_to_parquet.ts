@@ -1,4 +1,6 @@
 import { SedimentError } from "../errors.ts";
+import { Zstd } from "../compression/zstd.ts";
+import type { WasmLoader } from "../wasm/pinned_module.ts";
 import { avroError } from "./avro_error.ts";
 import { readAvroBlocks } from "./blocks.ts";
 import { readAvroHeader } from "./header.ts";
@@ -12,6 +14,8 @@ export interface AvroToParquetOptions {
   limits?: Partial<AvroLimits>;
   /** Ends the conversion with `aborted`, between blocks. */
   signal?: AbortSignal;
+  /** Where zstd.wasm comes from, when codec zstandard needs it; without it node_modules. */
+  zstd?: WasmLoader;
 }
 
 /** How long the conversion keeps the event loop to itself, but for the block that it is in. */
@@ -43,6 +47,7 @@ export async function avroToParquet(
 ): Promise<ConvertedAvro> {
   const limits = avroLimitsWith(options.limits);
   const header = readAvroHeader(bytes, limits);
+  const zstd = header.codec === "zstandard" ? await Zstd.open(options.zstd) : undefined;
   const rows = new RowReader(header.schema, limits);
   const output = new ParquetOutput(parquetSchema(header.schema));
   let rowCount = 0;
@@ -56,7 +61,7 @@ export async function avroToParquet(
     rows.clear();
   };
   let resumed = performance.now();
-  for (const block of readAvroBlocks(bytes, { limits, signal: options.signal, header })) {
+  for (const block of readAvroBlocks(bytes, { limits, signal: options.signal, header, zstd })) {
     rows.open(block);
     while (!rows.read()) await writeRows();
     if (performance.now() - resumed < turnMs) continue;

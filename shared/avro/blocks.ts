@@ -1,6 +1,7 @@
 import { SedimentError } from "../errors.ts";
 import { at, invalid } from "./avro_error.ts";
 import { decompress } from "./codec/decompress.ts";
+import type { Zstd } from "../compression/zstd.ts";
 import { Cursor } from "./cursor.ts";
 import { type AvroHeader, readAvroHeader } from "./header.ts";
 import { type AvroLimits, avroLimitsWith } from "./limits.ts";
@@ -24,6 +25,8 @@ export interface ReadAvroOptions {
   signal?: AbortSignal;
   /** The header, where the caller has read it. */
   header?: AvroHeader;
+  /** Needed where the codec is zstandard. */
+  zstd?: Zstd;
 }
 
 /**
@@ -49,13 +52,13 @@ export function* readAvroBlocks(
     }
     const offset = cursor.position;
     const room = Math.min(limits.blockBytes, limits.decodedBytes - decoded);
-    const block = at({ block: index }, () => readBlock(cursor, header, room));
+    const block = at({ block: index }, () => readBlock(cursor, header, room, options.zstd));
     decoded += block.data.length;
     yield { index, offset, ...block };
   }
 }
 
-function readBlock(cursor: Cursor, header: AvroHeader, room: number) {
+function readBlock(cursor: Cursor, header: AvroHeader, room: number, zstd?: Zstd) {
   const count = cursor.readCount();
   if (count < 0) throw invalid(`the block declares ${count} objects`);
   const stored = cursor.take(cursor.readLength());
@@ -64,7 +67,9 @@ function readBlock(cursor: Cursor, header: AvroHeader, room: number) {
     throw invalid("the sync marker after the block is not the header's");
   }
   // some writers end with a block of nothing, which no codec was asked to compress
-  const data = count === 0 && stored.length === 0 ? stored : decompress(header.codec, stored, room);
+  const data = count === 0 && stored.length === 0
+    ? stored
+    : decompress(header.codec, stored, room, zstd);
   if (count * header.schema.minBytes > data.length) {
     throw invalid(`${count} objects do not fit the block's ${data.length} bytes`);
   }

@@ -7,15 +7,10 @@ import { readFile } from "node:fs/promises";
 import { asSedimentError, SedimentError } from "../errors.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
 
-/** Hex SHA-256 of zstd.wasm of @bokuweb/zstd-wasm 0.0.27, wherever it is loaded from. */
-export const zstdWasmSha256 = "80260eee5795ee8072bb5821e203730c74dca3909938f5ac1128da67f96223df";
-
-/** Hex SHA-256 of parquet_wasm_bg.wasm of parquet-wasm 0.8.0, wherever it is loaded from. */
-export const parquetWasmSha256 = "7636a31df453d8c73aacbed5ae9fd262a71136258f420fa0d97016b8da9e8aa1";
-
 /** A module: where it is in node_modules, and what it hashes to. */
 export interface WasmModuleFile {
   name: string;
+  /** In hex; the code relies on the names that are minified in these very bytes. */
   sha256: string;
   /** Path below node_modules. */
   path: string;
@@ -23,14 +18,16 @@ export interface WasmModuleFile {
 
 /** Every module of which the functions may need the bytes. */
 export const wasmModules = {
+  /** Of parquet-wasm 0.8.0. */
   parquet: {
     name: "parquet_wasm_bg",
-    sha256: parquetWasmSha256,
+    sha256: "7636a31df453d8c73aacbed5ae9fd262a71136258f420fa0d97016b8da9e8aa1",
     path: "parquet-wasm/esm/parquet_wasm_bg.wasm",
   },
+  /** Of @bokuweb/zstd-wasm 0.0.27. */
   zstd: {
     name: "zstd",
-    sha256: zstdWasmSha256,
+    sha256: "80260eee5795ee8072bb5821e203730c74dca3909938f5ac1128da67f96223df",
     path: "@bokuweb/zstd-wasm/dist/esm/zstd.wasm",
   },
 } as const satisfies Record<string, WasmModuleFile>;

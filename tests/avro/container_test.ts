@@ -2,6 +2,7 @@ import { strict as assert } from "node:assert";
 import { avroToParquet } from "../../shared/avro/avro_to_parquet.ts";
 import { readAvroBlocks } from "../../shared/avro/blocks.ts";
 import { isAvro, readAvroHeader } from "../../shared/avro/header.ts";
+import { Zstd } from "../../shared/compression/zstd.ts";
 import {
   avroFile,
   codecs,
@@ -18,10 +19,11 @@ import {
 import { thrown } from "./thrown.ts";
 
 const schema = record({ a: "int" });
+const zstd = await Zstd.open();
 const magic = [0x4f, 0x62, 0x6a, 1];
 
 function blocks(bytes: Uint8Array, limits = {}) {
-  return [...readAvroBlocks(bytes, { limits })];
+  return [...readAvroBlocks(bytes, { limits, zstd })];
 }
 
 Deno.test("blocks are given one at a time with their place, count and bytes, under every codec", () => {

@@ -5,6 +5,7 @@
 import { median } from "../bench/median.ts";
 import { avroToParquet } from "../../shared/avro/avro_to_parquet.ts";
 import { readAvroBlocks } from "../../shared/avro/blocks.ts";
+import { Zstd } from "../../shared/compression/zstd.ts";
 import { readAvroHeader } from "../../shared/avro/header.ts";
 import { avroLimitsWith } from "../../shared/avro/limits.ts";
 import { RowReader } from "../../shared/avro/row_reader.ts";
@@ -67,10 +68,12 @@ function cpuMs(): number {
   }
 }
 
+const zstd = await Zstd.open();
+
 async function measure(codec: Codec): Promise<void> {
   const file = avroFile(schema, Array.from({ length: 5_000 }, (_, n) => row(n)), codec, 500);
   let decoded = 0;
-  for (const block of readAvroBlocks(file)) decoded += block.data.length;
+  for (const block of readAvroBlocks(file, { zstd })) decoded += block.data.length;
   const decode: number[] = [], whole: number[] = [];
   let parquetBytes = 0;
   for (let n = 0; n < 41; n++) {
@@ -80,7 +83,7 @@ async function measure(codec: Codec): Promise<void> {
     start = cpuMs();
     const header = readAvroHeader(file);
     const rows = new RowReader(header.schema, avroLimitsWith());
-    for (const block of readAvroBlocks(file, { header })) {
+    for (const block of readAvroBlocks(file, { header, zstd })) {
       rows.open(block);
       rows.read();
     }

@@ -3,6 +3,7 @@ import { CompressionFault, tooLarge } from "../../compression/compression_fault.
 import { inflate } from "../../compression/inflate.ts";
 import { invalid, unsupported } from "../avro_error.ts";
 import type { AvroCodec } from "../header.ts";
+import type { Zstd } from "../../compression/zstd.ts";
 import { decompressSnappy } from "./snappy.ts";
 import { decompressZstandard } from "./zstandard.ts";
 
@@ -14,18 +15,29 @@ const mostInflation = 1032;
  * compressed bytes declare.
  *
  * @param room most bytes of output
+ * @param zstd what codec zstandard is done by
  * @throws AvroFault invalid_avro for broken bytes, unsupported_avro for more than `room` of them
  */
-export function decompress(codec: AvroCodec, stored: Uint8Array, room: number): Uint8Array {
+export function decompress(
+  codec: AvroCodec,
+  stored: Uint8Array,
+  room: number,
+  zstd?: Zstd,
+): Uint8Array {
   try {
-    return decompressBy(codec, stored, room);
+    return decompressBy(codec, stored, room, zstd);
   } catch (thrown) {
     if (!(thrown instanceof CompressionFault)) throw thrown;
     throw thrown.kind === "broken" ? invalid(thrown.message) : unsupported(thrown.message);
   }
 }
 
-function decompressBy(codec: AvroCodec, stored: Uint8Array, room: number): Uint8Array {
+function decompressBy(
+  codec: AvroCodec,
+  stored: Uint8Array,
+  room: number,
+  zstd: Zstd | undefined,
+): Uint8Array {
   switch (codec) {
     case "null":
       if (stored.length > room) throw tooLarge(room);
@@ -35,7 +47,8 @@ function decompressBy(codec: AvroCodec, stored: Uint8Array, room: number): Uint8
     case "snappy":
       return decompressSnappy(stored, room);
     case "zstandard":
-      return decompressZstandard(stored, room);
+      if (zstd === undefined) throw new TypeError("zstandard needs an instance of zstd");
+      return decompressZstandard(zstd, stored, room);
   }
 }
 

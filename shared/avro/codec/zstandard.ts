@@ -1,105 +1,72 @@
-/**
- * Zstandard (RFC 8878) with a bound on its output. Ours, because `@bokuweb/zstd-wasm` reads its wasm from
- * disk, where a bundled function has none; takes memory for whatever size a frame declares; and needs the
- * size of frames that do not declare one, which are what Avro's Java library writes.
- */
-import { invalid, unsupported } from "../avro_error.ts";
-import { tooLarge } from "../../compression/compression_fault.ts";
-import { Output } from "../../compression/output.ts";
-import type { HuffmanTree } from "./zstd/huffman_tree.ts";
-import { maxBlockBytes, readLiterals } from "./zstd/literals.ts";
-import { runSequences, type SequenceState } from "./zstd/sequences.ts";
-import { xxhash64Low } from "./zstd/xxhash64.ts";
+/** Blocks of Avro's codec `zstandard`: zstd frames, which Avro's Java library writes without their size. */
+import { broken, tooLarge } from "../../compression/compression_fault.ts";
+import type { Zstd } from "../../compression/zstd.ts";
 
 const frameMagic = 0xfd2fb528;
 const skippableMagic = 0x184d2a50;
 
+/** RFC 8878, 3.1.1.2.4: no block gives more. */
+const maxBlockBytes = 128 * 1024;
+
 /** The frames of a block, one after another. @param room most bytes of output */
-export function decompressZstandard(stored: Uint8Array, room: number): Uint8Array {
-  const output = new Output(Math.min(stored.length * 4, 1 << 20), room);
+export function decompressZstandard(zstd: Zstd, stored: Uint8Array, room: number): Uint8Array {
+  const most = mostBytes(stored, room);
+  return most === 0 && stored.length === 0
+    ? new Uint8Array()
+    : zstd.decompressWithin(stored, Math.min(most, room), room);
+}
+
+/**
+ * The most bytes that frames can give, by the sizes that they declare or by the number of their blocks, so that no
+ * memory is taken for what is not there.
+ *
+ * @throws CompressionFault too_large where a frame declares more than `room`
+ */
+function mostBytes(stored: Uint8Array, room: number): number {
   const view = new DataView(stored.buffer, stored.byteOffset, stored.byteLength);
-  let at = 0;
-  while (at < stored.length) {
-    if (at + 8 > stored.length) throw tooShort();
-    const magic = view.getUint32(at, true);
-    if (magic === frameMagic) at = readFrame(stored, view, at + 4, output, room);
-    else if (((magic & 0xfffffff0) >>> 0) === skippableMagic) {
-      at += 8 + view.getUint32(at + 4, true);
-      if (at > stored.length) throw tooShort();
-    } else throw invalid("zstandard: the data does not begin as a frame");
+  let at = 0, most = 0;
+  try {
+    while (at < stored.length) {
+      const magic = view.getUint32(at, true);
+      if (magic === frameMagic) {
+        const frame = readFrame(view, at + 4);
+        if (frame.declared !== undefined && frame.declared > room - most) throw tooLarge(room);
+        const possible = frame.blocks * maxBlockBytes;
+        if (frame.declared !== undefined && frame.declared > possible) {
+          throw broken("zstandard: a frame declares more than its blocks can hold");
+        }
+        most += frame.declared ?? possible;
+        at = frame.end;
+      } else if (((magic & 0xfffffff0) >>> 0) === skippableMagic) {
+        at += 8 + view.getUint32(at + 4, true);
+      } else throw broken("zstandard: the data does not begin as a frame");
+    }
+  } catch (thrown) {
+    if (!(thrown instanceof RangeError)) throw thrown;
+    at = Infinity;
   }
-  return output.done();
+  if (at > stored.length) throw broken("zstandard: the data ends too soon");
+  return most;
 }
 
-/** Reads a frame after its magic number; gives the position after it. */
-function readFrame(
-  stored: Uint8Array,
-  view: DataView,
-  from: number,
-  output: Output,
-  room: number,
-): number {
-  const header = readFrameHeader(stored, view, from);
-  const start = output.length;
-  if (header.size !== undefined && header.size > room - start) throw tooLarge(room);
-  let tree: HuffmanTree | undefined;
-  const state: SequenceState = { recent: [1, 4, 8] };
-  let at = header.end;
-  for (let last = false; !last;) {
-    if (at + 3 > stored.length) throw tooShort();
-    const word = stored[at] | (stored[at + 1] << 8) | (stored[at + 2] << 16);
-    at += 3;
-    last = (word & 1) === 1;
-    const type = (word >>> 1) & 3;
-    const size = word >>> 3;
-    if (size > maxBlockBytes || type === 3) throw invalid("zstandard: a block's header is broken");
-    const end = at + (type === 1 ? 1 : size);
-    if (end > stored.length) throw tooShort();
-    const blockStart = output.length;
-    if (type === 0) output.append(stored.subarray(at, end));
-    else if (type === 1) output.fill(stored[at], size);
-    else {
-      const literals = readLiterals(stored, at, end, tree);
-      tree = literals.tree;
-      runSequences(stored, literals.end, end, literals.bytes, state, output, start);
-    }
-    if (output.length - blockStart > maxBlockBytes) {
-      throw invalid("zstandard: a block is too large");
-    }
-    at = end;
-  }
-  if (header.size !== undefined && header.size !== output.length - start) {
-    throw invalid("zstandard: a frame has another size than it declares");
-  }
-  if (!header.checksum) return at;
-  if (at + 4 > stored.length) throw tooShort();
-  if (xxhash64Low(output.bytes.subarray(start, output.length)) !== view.getUint32(at, true)) {
-    throw invalid("zstandard: the checksum of a frame differs");
-  }
-  return at + 4;
-}
-
-/** RFC 8878, 3.1.1.1. */
-function readFrameHeader(stored: Uint8Array, view: DataView, from: number) {
-  const descriptor = stored[from];
+/** Walks over a frame after its magic number (RFC 8878, 3.1.1). */
+function readFrame(view: DataView, from: number) {
+  const descriptor = view.getUint8(from);
   const single = (descriptor & 0x20) !== 0;
-  if ((descriptor & 8) !== 0) throw invalid("zstandard: a reserved bit of the frame is set");
-  let at = from + (single ? 1 : 2); // the window's size is not needed: the output is the window
-  const dictionaryBytes = [0, 1, 2, 4][descriptor & 3];
+  let at = from + (single ? 1 : 2) + [0, 1, 2, 4][descriptor & 3];
   const sizeBytes = [single ? 1 : 0, 2, 4, 8][descriptor >>> 6];
-  if (at + dictionaryBytes + sizeBytes > stored.length) throw tooShort();
-  for (let n = 0; n < dictionaryBytes; n++) {
-    if (stored[at + n] !== 0) throw unsupported("zstandard: a frame needs a dictionary");
+  let declared: number | undefined;
+  if (sizeBytes === 1) declared = view.getUint8(at);
+  else if (sizeBytes === 2) declared = view.getUint16(at, true) + 256;
+  else if (sizeBytes === 4) declared = view.getUint32(at, true);
+  else if (sizeBytes === 8) declared = Number(view.getBigUint64(at, true));
+  at += sizeBytes;
+  let blocks = 0;
+  for (let last = false; !last; blocks++) {
+    const word = view.getUint16(at, true) | view.getUint8(at + 2) << 16;
+    last = (word & 1) === 1;
+    const repeats = (word >>> 1 & 3) === 1;
+    at += 3 + (repeats ? 1 : word >>> 3);
   }
-  at += dictionaryBytes;
-  let size: number | undefined;
-  if (sizeBytes === 1) size = stored[at];
-  else if (sizeBytes === 2) size = view.getUint16(at, true) + 256;
-  else if (sizeBytes === 4) size = view.getUint32(at, true);
-  else if (sizeBytes === 8) size = Number(view.getBigUint64(at, true));
-  return { size, checksum: (descriptor & 4) !== 0, end: at + sizeBytes };
-}
-
-function tooShort() {
-  return invalid("zstandard: the data ends too soon");
+  return { declared, blocks, end: at + ((descriptor & 4) === 0 ? 0 : 4) };
 }

@@ -8,7 +8,8 @@ import type { ParquetFacts } from "./inspect.ts";
 import { kernelErrors } from "../kernels/kernel_error.ts";
 import { isTrap, trapped } from "../kernels/trap.ts";
 import { type KernelLimits, Kernels } from "../kernels/kernels.ts";
-import { Zstd, type ZstdLoader } from "../kernels/zstd.ts";
+import { Zstd } from "../../compression/zstd.ts";
+import type { WasmLoader } from "../../wasm/pinned_module.ts";
 import { codec } from "../format/metadata.ts";
 import { LeafLevels } from "../kernels/leaf_levels.ts";
 import { holdsText, valueWidth } from "../format/value_order.ts";
@@ -28,7 +29,7 @@ let zstd: Promise<Zstd> | undefined;
 /** How {@link checkValues} finds what it needs. */
 export interface CheckValuesOptions {
   /** Where zstd.wasm comes from. @default node_modules of the checkout */
-  zstd?: ZstdLoader;
+  zstd?: WasmLoader;
 }
 
 /**
@@ -60,7 +61,7 @@ export async function checkValues(
   return checked;
 }
 
-async function openZstd(loader: ZstdLoader | undefined): Promise<Zstd | undefined> {
+async function openZstd(loader: WasmLoader | undefined): Promise<Zstd | undefined> {
   zstd ??= Zstd.open(loader);
   try {
     return await zstd;

@@ -3,7 +3,7 @@ import { unbrotli } from "../../compression/brotli.ts";
 import { gunzip } from "../../compression/gzip.ts";
 import { hostLimits } from "../../compression/host_limits.ts";
 import { codec } from "../format/metadata.ts";
-import type { Zstd } from "./zstd.ts";
+import type { Zstd } from "../../compression/zstd.ts";
 
 /** How a page was decompressed, as the kernels take it; assembly/host.ts. */
 export const inflated = { broken: 0, done: 1, unknown: 2 } as const;

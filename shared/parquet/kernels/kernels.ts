@@ -4,7 +4,7 @@ import type { ParquetPlace } from "../format/parquet_error.ts";
 import { hostInflate } from "./codecs.ts";
 import { kernelError } from "./kernel_error.ts";
 import { kernelsBase64 } from "./kernels.generated.ts";
-import type { Zstd } from "./zstd.ts";
+import type { Zstd } from "../../compression/zstd.ts";
 
 /** The wasm exports; addresses and sizes are bytes. See the sources in assembly/. */
 export interface KernelExports {

@@ -1,6 +1,5 @@
 import { normalizer } from "./decode/normalize.ts";
-import type { WasmLoader } from "./decode/wasm_module.ts";
-import type { ZstdLoader } from "../kernels/zstd.ts";
+import type { WasmLoader } from "../../wasm/pinned_module.ts";
 import type { ParquetLimits } from "../format/limits.ts";
 import type { MergePlan, MergeResult, Sink } from "./merge_plan.ts";
 import { mergePages } from "./page_merge.ts";
@@ -17,7 +16,7 @@ export interface MergeOptions {
   /** Where parquet_wasm_bg.wasm comes from, when the decode path is taken. @default node_modules of the checkout */
   wasm?: WasmLoader;
   /** Where zstd.wasm comes from, when zstd is read or written. @default node_modules of the checkout */
-  zstd?: ZstdLoader;
+  zstd?: WasmLoader;
 }
 
 /**

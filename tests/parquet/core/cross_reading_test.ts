@@ -6,7 +6,7 @@ import { strict as assert } from "node:assert";
 import { join } from "node:path";
 import polars from "nodejs-polars";
 import { readParquet, Table, writeParquet } from "parquet-wasm/node";
-import { Zstd } from "../../../shared/parquet/kernels/zstd.ts";
+import { Zstd } from "../../../shared/compression/zstd.ts";
 import { canonical, openDuckDb } from "../duckdb_rows.ts";
 import { asHyparquet, textOf } from "./cross_reading/hyparquet_values.ts";
 import { type MergedFile, mergedFiles } from "./cross_reading/merged_files.ts";

@@ -6,7 +6,7 @@ import {
   type RewriteOptions,
 } from "../../../shared/parquet/merge/decode/wasm_instance.ts";
 import { withMemoryLimit } from "../../../shared/wasm/wasm_memory_limit.ts";
-import { parquetWasmModule } from "../../../shared/parquet/merge/decode/wasm_module.ts";
+import { parquetWasmModule } from "../../../shared/parquet/merge/decode/parquet_wasm.ts";
 import { WasmPool } from "../../../shared/parquet/merge/decode/wasm_pool.ts";
 import { writeWithDuckDb } from "../sample_files.ts";
 
@@ -71,7 +71,7 @@ Deno.test("memory has a maximum, past which a call fails and the process goes on
 Deno.test("bytes that aren't the pinned wasm are refused", async () => {
   // a module that was compiled before is kept, so this asks a fresh copy of the code
   const { parquetWasmModule: fresh } = await import(
-    `../../../shared/parquet/merge/decode/wasm_module.ts?fresh=${crypto.randomUUID()}`
+    `../../../shared/parquet/merge/decode/parquet_wasm.ts?fresh=${crypto.randomUUID()}`
   );
   await assert.rejects(fresh(() => Promise.resolve(new Uint8Array(100))), /SHA-256/);
 });

@@ -1,5 +1,5 @@
 import { ParquetWasm } from "../../../shared/parquet/merge/decode/wasm_instance.ts";
-import { parquetWasmModule } from "../../../shared/parquet/merge/decode/wasm_module.ts";
+import { parquetWasmModule } from "../../../shared/parquet/merge/decode/parquet_wasm.ts";
 import { inspectParquetBytes } from "../../../shared/parquet/inspect/inspect.ts";
 import { fixtureBytes, fixtureNames } from "../fixtures.ts";
 import { mixedRows, writeWithDuckDb } from "../sample_files.ts";

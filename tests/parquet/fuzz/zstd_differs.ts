@@ -2,7 +2,7 @@ import * as zlib from "node:zlib";
 import { Buffer } from "node:buffer";
 import { chunkExtent } from "../../../shared/parquet/inspect/check_chunks.ts";
 import { footerOfBytes } from "../../../shared/parquet/format/footer.ts";
-import { Zstd } from "../../../shared/parquet/kernels/zstd.ts";
+import { Zstd } from "../../../shared/compression/zstd.ts";
 import { codec } from "../../../shared/parquet/format/metadata.ts";
 import { readPageHeader } from "../../../shared/parquet/format/page_header.ts";
 

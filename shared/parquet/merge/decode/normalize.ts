@@ -8,7 +8,7 @@ import { leafTree } from "./leaf_tree.ts";
 import { joinGroups, type LoadedGroup } from "./joined_file.ts";
 import { rewriteGroups } from "./rewrite_groups.ts";
 import type { RewriteOptions } from "./wasm_instance.ts";
-import type { WasmLoader } from "./wasm_module.ts";
+import type { WasmLoader } from "../../../wasm/pinned_module.ts";
 import { WasmPool } from "./wasm_pool.ts";
 
 /** How inputs are normalised. */

@@ -1,5 +1,6 @@
 import { ParquetWasm, type RewriteOptions } from "./wasm_instance.ts";
-import { parquetWasmModule, type WasmLoader } from "./wasm_module.ts";
+import type { WasmLoader } from "../../../wasm/pinned_module.ts";
+import { parquetWasmModule } from "./parquet_wasm.ts";
 
 /** An instance whose memory has grown past this is not used again, in bytes. */
 const retireAt = 96 * 1024 * 1024;

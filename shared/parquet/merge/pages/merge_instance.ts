@@ -1,5 +1,5 @@
 import { Kernels } from "../../kernels/kernels.ts";
-import type { Zstd } from "../../kernels/zstd.ts";
+import type { Zstd } from "../../../compression/zstd.ts";
 import type { MergeOrder } from "../merge_plan.ts";
 import type { FileMetaData } from "../../format/metadata.ts";
 import type { SchemaTree } from "../../format/schema.ts";

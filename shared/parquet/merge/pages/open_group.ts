@@ -1,6 +1,6 @@
 import { SedimentError } from "../../../errors.ts";
 import { isTrap } from "../../kernels/trap.ts";
-import { Zstd } from "../../kernels/zstd.ts";
+import { Zstd } from "../../../compression/zstd.ts";
 import { codec } from "../../format/metadata.ts";
 import type { SchemaTree } from "../../format/schema.ts";
 import type { ParquetFile } from "../../write/parquet_file.ts";

@@ -1,6 +1,6 @@
 import { SedimentError } from "../../../errors.ts";
 import { columnModes, type Kernels } from "../../kernels/kernels.ts";
-import type { Zstd } from "../../kernels/zstd.ts";
+import type { Zstd } from "../../../compression/zstd.ts";
 import { codec, encoding, pageType } from "../../format/metadata.ts";
 import type { SchemaNode } from "../../format/schema.ts";
 import { readBounds } from "../../write/bounds.ts";

@@ -1,5 +1,5 @@
 import type { SedimentError } from "../../../errors.ts";
-import type { ZstdLoader } from "../../kernels/zstd.ts";
+import type { WasmLoader } from "../../../wasm/pinned_module.ts";
 import type { ParquetLimits } from "../../format/limits.ts";
 import type { MergeOrder } from "../merge_plan.ts";
 import type { RangeReader } from "../../format/range_reader.ts";
@@ -20,7 +20,7 @@ export interface RunOptions {
   /** Stops the merge; it then throws `aborted`, and the sink holds a part of a file. */
   signal?: AbortSignal;
   /** Where zstd.wasm comes from. @default node_modules of the checkout */
-  zstd?: ZstdLoader;
+  zstd?: WasmLoader;
   /** The output's schema. @default the first readable input's */
   schema?: SchemaTree;
   /** How files of other schemas fill the output's. @default only files of the output's schema are taken */

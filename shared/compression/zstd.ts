@@ -1,8 +1,8 @@
-import { zstdWasmSha256 } from "../../wasm/wasm_modules.ts";
-import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { SedimentError } from "../../errors.ts";
-import { withMemoryLimit } from "../../wasm/wasm_memory_limit.ts";
+/** zstd (RFC 8878) in wasm: of pages, and of Avro blocks. */
+import { SedimentError } from "../errors.ts";
+import { pinnedModule, type WasmLoader } from "../wasm/pinned_module.ts";
+import { wasmModules } from "../wasm/wasm_modules.ts";
+import { broken, tooLarge } from "./compression_fault.ts";
 
 /** Memory that the instance may take, in bytes: two contexts and the largest page twice. */
 const maximumMemory = 96 * 1024 * 1024;
@@ -47,10 +47,10 @@ interface Exports {
   t(pointer: number): void;
 }
 
-/** Gives the bytes of zstd.wasm. */
-export type ZstdLoader = () => Promise<Uint8Array>;
+const zstdModule = pinnedModule(wasmModules.zstd, maximumMemory);
 
-let compiled: Promise<WebAssembly.Module> | undefined;
+/** Codes of zstd's errors, which it gives as negative lengths (zstd_errors.h). */
+const errors = { checksumWrong: 22, dictionaryWrong: 32, targetTooSmall: 70 };
 
 /**
  * zstd in an instance of its own. The npm package's JavaScript makes contexts and buffers anew for each call
@@ -92,12 +92,8 @@ export class Zstd {
    * the pinned one.
    * @param load where the bytes come from; without it node_modules of the checkout
    */
-  static async open(load: ZstdLoader = loadFromNodeModules): Promise<Zstd> {
-    compiled ??= compile(load).catch((error) => {
-      compiled = undefined;
-      throw error;
-    });
-    return new Zstd(await compiled);
+  static async open(load?: WasmLoader): Promise<Zstd> {
+    return new Zstd(await zstdModule(load));
   }
 
   /** Bytes of memory that the instance holds. */
@@ -107,22 +103,45 @@ export class Zstd {
 
   /** Decompresses to exactly `target.length` bytes; false when the bytes are broken. */
   decompress(source: Uint8Array, target: Uint8Array): boolean {
-    const { f, q } = this.#exports;
     if (!this.#reserve(source.length, target.length)) return false;
+    // an error code is a negative number, which no length equals
+    if (this.#decompress(source, target.length) !== target.length) return false;
+    target.set(new Uint8Array(this.#exports.f.buffer, this.#target.at, target.length));
+    return true;
+  }
+
+  /**
+   * Decompresses frames to as many bytes as they hold.
+   * @param capacity most bytes that are given memory; @param room the limit that a fault names
+   * @throws CompressionFault
+   */
+  decompressWithin(source: Uint8Array, capacity: number, room: number): Uint8Array {
+    if (!this.#reserve(source.length, capacity)) throw tooLarge(room);
+    const length = this.#decompress(source, capacity);
+    if (length >= 0) return new Uint8Array(this.#exports.f.buffer, this.#target.at, length).slice();
+    if (length === -errors.targetTooSmall) throw tooLarge(room);
+    throw broken(
+      length === -errors.checksumWrong
+        ? "zstandard: the checksum of a frame differs"
+        : length === -errors.dictionaryWrong
+        ? "zstandard: a frame needs a dictionary"
+        : `zstandard: the data is broken (zstd's error ${-length})`,
+    );
+  }
+
+  /** Bytes that were written to the target, or the error's code below zero. */
+  #decompress(source: Uint8Array, capacity: number): number {
+    const { f, q } = this.#exports;
     new Uint8Array(f.buffer).set(source, this.#source.at);
-    const length = q(
+    return q(
       this.#decompressor,
       this.#target.at,
-      target.length,
+      capacity,
       this.#source.at,
       source.length,
       0,
       0,
-    );
-    // an error code is a negative number, which no length equals
-    if (length >>> 0 !== target.length) return false;
-    target.set(new Uint8Array(f.buffer, this.#target.at, target.length));
-    return true;
+    ) | 0;
   }
 
   /**
@@ -162,31 +181,5 @@ export class Zstd {
       }
     }
     return true;
-  }
-}
-
-async function compile(load: ZstdLoader): Promise<WebAssembly.Module> {
-  const bytes = await load();
-  const digest = createHash("sha256").update(bytes).digest("hex");
-  if (digest !== zstdWasmSha256) {
-    throw new SedimentError("misconfigured", `the bytes of zstd.wasm have the SHA-256 ${digest}`, {
-      expected: zstdWasmSha256,
-    });
-  }
-  return new WebAssembly.Module(withMemoryLimit(bytes, maximumMemory) as BufferSource);
-}
-
-async function loadFromNodeModules(): Promise<Uint8Array> {
-  const place = new URL(
-    "../../../node_modules/@bokuweb/zstd-wasm/dist/common/zstd.wasm",
-    import.meta.url,
-  );
-  try {
-    return await readFile(place);
-  } catch (cause) {
-    throw new SedimentError("misconfigured", "zstd.wasm is not in node_modules", {
-      expected: "node_modules beside deno.json, or a loader that fetches the bytes",
-      cause,
-    });
   }
 }
