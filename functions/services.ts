@@ -2,7 +2,12 @@
 import type { Catalog } from "../shared/catalog/catalog.ts";
 import type { Env } from "../shared/env.ts";
 import type { Authenticator } from "../shared/http/authenticate.ts";
-import { publicBase, publishUrl } from "../shared/http/public_url.ts";
+import {
+  moveStorageUrl,
+  publicBase,
+  type PublicUrlSettings,
+  storageBase,
+} from "../shared/http/public_url.ts";
 import type { BodyLimits } from "../shared/http/read_body.ts";
 import type { TokenSigner } from "../shared/http/signed_token.ts";
 import type { ObjectStore } from "../shared/storage/object_store.ts";
@@ -29,14 +34,23 @@ export function bodyLimits(env: Env): BodyLimits {
 }
 
 /** The URL below which clients find the functions. */
-export function baseUrl(services: Services, request: Request): string {
-  return publicBase(request, {
-    publicUrl: services.env.PUBLIC_URL,
-    trustForwarded: services.env.SEDIMENT_TRUST_FORWARDED ?? "EdgeRuntime" in globalThis,
-  });
+export function baseUrl({ env }: Services, request: Request): string {
+  return publicBase(request, publicUrlSettings(env));
 }
 
-/** A store's URL as clients can reach it. */
-export function clientUrl(services: Services, request: Request, url: string): string {
-  return publishUrl(url, services.env.SUPABASE_URL, baseUrl(services, request));
+/** A store's URL as clients can reach it. A presigned one of S3 stays: its host is part of what is signed. */
+export function clientUrl({ env }: Services, request: Request, url: string): string {
+  if (env.SEDIMENT_STORE !== "supabase") return url;
+  return moveStorageUrl(url, env.SUPABASE_URL, storageBase(request, publicUrlSettings(env)));
+}
+
+function publicUrlSettings(env: Env): PublicUrlSettings {
+  return {
+    publicUrl: env.PUBLIC_URL,
+    supabasePublicUrl: env.SUPABASE_PUBLIC_URL,
+    supabaseUrl: env.SUPABASE_URL,
+    storagePublicUrl: env.SEDIMENT_STORAGE_PUBLIC_URL,
+    edge: "EdgeRuntime" in globalThis,
+    trustForwarded: env.SEDIMENT_TRUST_FORWARDED,
+  };
 }

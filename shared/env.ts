@@ -23,7 +23,8 @@ const namedKeys = z.string().transform((text, context) => {
 const jwkSet = z.string().transform((text, context) => {
   try {
     const parsed = JSON.parse(text);
-    const keys = z.array(z.looseObject({ kty: z.string() })).min(1);
+    // An empty set is what a project without signing keys has: services work, users are told.
+    const keys = z.array(z.looseObject({ kty: z.string() }));
     return { keys: keys.parse(Array.isArray(parsed) ? parsed : parsed.keys) };
   } catch {
     context.addIssue({ code: "custom", message: "a JSON Web Key Set" });
@@ -57,6 +58,10 @@ const envSchema = z.object({
     .optional(),
   /** Where clients reach the functions, e.g. `https://ref.supabase.co` or `https://x.deno.dev/api`. */
   PUBLIC_URL: httpUrl.optional(),
+  /** The project as clients see it; a self-hosted stack sets it. Functions and Storage are below it. */
+  SUPABASE_PUBLIC_URL: httpUrl.optional(),
+  /** Where clients reach Storage when that is not the project's URL, with or without `/storage/v1`. */
+  SEDIMENT_STORAGE_PUBLIC_URL: httpUrl.optional(),
   /** Whether `X-Forwarded-*` is believed. Set it only behind a gateway that overwrites them. */
   SEDIMENT_TRUST_FORWARDED: flag.optional(),
   SEDIMENT_BUCKET: z.string().min(1).default("sediment"),

@@ -47,12 +47,27 @@ export function createAuthenticator(settings: AuthSettings): Authenticator {
   };
 
   const known = createTokenMemory();
+  const publishable = new Set(Object.values(settings.publishableKeys));
+  const noSigningKeys = !(settings.jwks instanceof URL) && settings.jwks.keys.length === 0;
 
   async function verify(request: Request): Promise<Caller> {
-    const token = extractCredentials(request).token ?? "";
-    const remembered = known.get(token);
-    if (remembered !== undefined) return { kind: "user", userId: remembered };
-    const { data, error } = await verifyAuth(request, { auth: ["user", "secret:*"], env });
+    const { token, apikey } = extractCredentials(request);
+    // A key that may be secret goes first, whatever token is beside it.
+    if (apikey === null || publishable.has(apikey)) {
+      const remembered = known.get(token ?? "");
+      if (remembered !== undefined) return { kind: "user", userId: remembered };
+    }
+    // The secret before the user: platforms add an Authorization of their own beside a service's key, and a token
+    // that can't be verified ends the search.
+    const { data, error } = await verifyAuth(request, { auth: ["secret:*", "user"], env });
+    if (error !== null && noSigningKeys && token !== null && !token.startsWith("sb_")) {
+      throw new SedimentError("unauthenticated", "No signing key of users' tokens is known here", {
+        field: "authorization",
+        expected: "a secret key in `apikey`, or SUPABASE_JWKS to hold the project's keys",
+        extra: { reason: "no_signing_keys" },
+        cause: error,
+      });
+    }
     if (error !== null) throw refusal(error);
     if (data.authMode === "user") {
       const userId = data.userClaims?.id ?? "";
@@ -62,7 +77,7 @@ export function createAuthenticator(settings: AuthSettings): Authenticator {
           expected: "a Supabase user's access token",
         });
       }
-      known.set(token, userId, data.jwtClaims?.exp);
+      known.set(token ?? "", userId, data.jwtClaims?.exp);
       return { kind: "user", userId };
     }
     const named = request.headers.get(onBehalfHeader);

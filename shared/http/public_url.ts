@@ -1,40 +1,97 @@
-/** The address under which a client reached us, for the URLs that we hand out. */
+/**
+ * The addresses under which clients reach the functions and Storage, for the URLs that we hand out. Each has a base of
+ * its own, since on Deno Deploy they are two hosts.
+ */
+import { isPrivateAddress } from "../alerts/private_address.ts";
 
-/** What {@link publicBase} needs of the environment. */
+/** What the bases follow from; each absent setting leaves the answer to the next one. */
 export interface PublicUrlSettings {
   /** `PUBLIC_URL`: an origin, to which `/functions/v1` is added, or an origin with the path of the functions. */
   publicUrl?: string;
-  /** Whether `X-Forwarded-*` comes from a gateway that overwrites it. */
-  trustForwarded: boolean;
+  /** `SUPABASE_PUBLIC_URL`: the project as clients see it; a self-hosted stack sets it. */
+  supabasePublicUrl?: string;
+  /** `SUPABASE_URL`: the project as the functions see it, which inside Docker is a name that no client knows. */
+  supabaseUrl?: string;
+  /** `SEDIMENT_STORAGE_PUBLIC_URL`: an origin, to which `/storage/v1` is added, or an origin with Storage's path. */
+  storagePublicUrl?: string;
+  /** Whether this is an isolate of edge-runtime, where the functions are at SUPABASE_URL too. @default false */
+  edge?: boolean;
+  /**
+   * Whether `X-Forwarded-*` comes from a gateway that overwrites it.
+   * @default in an edge isolate whose SUPABASE_URL is not public: hosted ones see `edge-runtime.supabase.com` there
+   */
+  trustForwarded?: boolean;
 }
 
-/**
- * The URL below which `/battle-data` and the other functions are, without a slash at its end. Never from
- * SUPABASE_URL: inside the local Docker stack that is a host name no client can reach.
- */
+const functionsPath = "/functions/v1";
+const storagePath = "/storage/v1";
+
+/** The URL below which `/battle-data` and the other functions are, without a slash at its end. */
 export function publicBase(request: Request, settings: PublicUrlSettings): string {
-  if (settings.publicUrl !== undefined) {
-    const url = new URL(settings.publicUrl);
-    return url.origin + (url.pathname === "/" ? "/functions/v1" : url.pathname.replace(/\/+$/, ""));
+  const { publicUrl, supabasePublicUrl, supabaseUrl, edge = false } = settings;
+  if (publicUrl !== undefined) return withPath(publicUrl, functionsPath);
+  if (supabasePublicUrl !== undefined) return trimmed(supabasePublicUrl) + functionsPath;
+  const isPublic = supabaseUrl !== undefined && isPublicHttps(supabaseUrl);
+  if (edge && isPublic) return trimmed(supabaseUrl) + functionsPath;
+  if (settings.trustForwarded ?? edge) {
+    const forwarded = forwardedOrigin(request);
+    // The platform's gateway strips /functions/v1 before a function sees the request.
+    if (forwarded !== null) return forwarded + functionsPath;
   }
   const url = new URL(request.url);
-  const prefix = url.pathname.startsWith("/functions/v1/") ? "/functions/v1" : "";
-  if (!settings.trustForwarded) return url.origin + prefix;
-  const header = (name: string) => request.headers.get(name)?.split(",")[0]?.trim() || undefined;
-  const proto = header("x-forwarded-proto") === "http" ? "http" : "https";
-  let host = header("x-forwarded-host") ?? url.host;
-  const port = header("x-forwarded-port");
-  if (!/^[A-Za-z0-9.-]+(:\d+)?$|^\[[0-9a-fA-F:]+\](:\d+)?$/.test(host)) host = url.host;
-  if (port !== undefined && /^\d+$/.test(port) && !/:\d+$/.test(host)) {
-    const usual = proto === "https" ? "443" : "80";
-    if (port !== usual) host = `${host}:${port}`;
-  }
-  // The platform's gateway strips /functions/v1 before a function sees the request.
-  return `${proto}://${host}/functions/v1`;
+  return url.origin + (url.pathname.startsWith(`${functionsPath}/`) ? functionsPath : "");
 }
 
-/** A URL of a store moved to the origin that clients can reach. */
-export function publishUrl(url: string, insideUrl: string, base: string): string {
-  const inside = new URL(insideUrl).origin;
-  return url.startsWith(`${inside}/`) ? new URL(base).origin + url.slice(inside.length) : url;
+/** The URL of the Storage API as clients reach it, with its `/storage/v1`, without a slash at its end. */
+export function storageBase(request: Request, settings: PublicUrlSettings): string {
+  const { storagePublicUrl, supabasePublicUrl, supabaseUrl } = settings;
+  if (storagePublicUrl !== undefined) return withPath(storagePublicUrl, storagePath);
+  if (supabasePublicUrl !== undefined) return trimmed(supabasePublicUrl) + storagePath;
+  if (supabaseUrl !== undefined && isPublicHttps(supabaseUrl)) {
+    return trimmed(supabaseUrl) + storagePath;
+  }
+  return new URL(publicBase(request, settings)).origin + storagePath;
+}
+
+/** A signed URL of the Storage API moved from where we reach it to where clients do; another URL stays as it is. */
+export function moveStorageUrl(url: string, supabaseUrl: string, base: string): string {
+  const inside = trimmed(supabaseUrl) + storagePath;
+  return url.startsWith(`${inside}/`) ? base + url.slice(inside.length) : url;
+}
+
+/** Whether a URL is https and its host may be known to the whole internet. */
+export function isPublicHttps(text: string): boolean {
+  const { protocol, hostname } = new URL(text);
+  if (protocol !== "https:") return false;
+  if (hostname.startsWith("[")) return !isPrivateAddress(hostname.slice(1, -1));
+  if (/^[\d.]+$/.test(hostname)) return !isPrivateAddress(hostname);
+  // A name without a dot is one of a container network; the others are reserved (RFC 6761, RFC 6762, ICANN 2024).
+  return /\.[a-z][a-z0-9-]*\.?$/i.test(hostname) &&
+    !/\.(localhost|local|internal|test|invalid|home\.arpa)\.?$/i.test(hostname);
+}
+
+/** What a gateway says of the client's own URL, or null where it says nothing. */
+function forwardedOrigin(request: Request): string | null {
+  const header = (name: string) => request.headers.get(name)?.split(",")[0]?.trim() || undefined;
+  const named = header("x-forwarded-host");
+  const proto = header("x-forwarded-proto");
+  const port = header("x-forwarded-port");
+  if (named === undefined && proto === undefined) return null;
+  const scheme = proto === "http" ? "http" : "https";
+  const own = new URL(request.url).host;
+  const isHost = /^[A-Za-z0-9.-]+(:\d+)?$|^\[[0-9a-fA-F:]+\](:\d+)?$/;
+  const host = named !== undefined && isHost.test(named) ? named : own;
+  const usual = scheme === "https" ? "443" : "80";
+  const added = port !== undefined && /^\d+$/.test(port) && port !== usual && !/:\d+$/.test(host);
+  return `${scheme}://${host}${added ? `:${port}` : ""}`;
+}
+
+/** A setting that is an origin, or an origin with a path that takes the place of the usual one. */
+function withPath(setting: string, usual: string): string {
+  const url = new URL(setting);
+  return url.origin + (url.pathname === "/" ? usual : trimmed(url.pathname));
+}
+
+function trimmed(url: string): string {
+  return url.replace(/\/+$/, "");
 }
