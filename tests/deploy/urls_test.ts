@@ -3,7 +3,6 @@
  * like an isolate, behind gateways that are reachable only by the names that clients know.
  */
 import { strict as assert } from "node:assert";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Bundle, bundleFunction } from "../../supabase/deploy/bundle.ts";
 import { type Stack, startStack } from "../../supabase/local/stack.ts";
