@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type ChildProcess, logTail, spawnLogged } from "./parts/child_process.ts";
 import { freePort } from "./parts/free_port.ts";
 import { findPostgrest } from "./parts/postgrest.ts";
+import { postgrestMajor, versionSettings } from "./parts/postgrest_version.ts";
 import { stackError } from "./parts/stack_error.ts";
 import type { Watchdog } from "./state/watchdog.ts";
 
@@ -28,6 +29,7 @@ export async function startRest(
   },
 ): Promise<RestServer> {
   const program = await findPostgrest({ cacheDir });
+  const own = versionSettings(await postgrestMajor(program));
   const logFile = join(stateDir, "postgrest.log");
   const configFile = join(stateDir, "postgrest.conf");
   for (let tries = 0;; tries++) {
@@ -45,12 +47,11 @@ export async function startRest(
         "db-pool": 10,
         "db-max-rows": 1000,
         "jwt-secret": jwtSecret,
-        // The gateway makes the same few tokens again and again (seconds; 14 has its own cache).
-        "jwt-cache-max-lifetime": 600,
         "server-host": "127.0.0.1",
         "server-port": port,
         "admin-server-port": adminPort,
         "log-level": "error",
+        ...own.config,
       }).map(([name, value]) => `${name} = ${JSON.stringify(value)}\n`).join(""),
       { mode: 0o600 },
     );
@@ -58,8 +59,7 @@ export async function startRest(
       name: "postgrest",
       program,
       args: [configFile], // the path also tells the next start whose process this is
-      // The 12s are built for many cores; one core's worth of PostgREST is more than enough beside a database.
-      env: { GHCRTS: "-N1 -A16m" },
+      env: own.env,
       logFile,
       signal: "TERM",
       watchdog,
