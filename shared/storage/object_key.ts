@@ -21,3 +21,11 @@ export function encodeObjectKey(key: string): string {
     )
   ).join("/");
 }
+
+/**
+ * The key as the path of a signed URL. Storage compares what decodeURI makes of the path with what it signed, so the
+ * marks that decodeURI leaves encoded must come as they are; a question mark can't.
+ */
+export function encodeSignedKey(key: string): string {
+  return encodeURI(key).replaceAll("?", "%3F");
+}

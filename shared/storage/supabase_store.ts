@@ -12,7 +12,7 @@ import {
   sliceOf,
   watchStream,
 } from "./http_call.ts";
-import { assertObjectKey, encodeObjectKey } from "./object_key.ts";
+import { assertObjectKey, encodeObjectKey, encodeSignedKey } from "./object_key.ts";
 import type { ListedObject, ObjectInfo, ObjectStore, PutOptions } from "./object_store.ts";
 
 /** Where a store is and who may use it. */
@@ -42,6 +42,12 @@ interface ObjectFacts {
   etag: string | null;
   content_type: string | null;
   last_modified: string;
+}
+
+/** One answer of the route that signs many. */
+interface SignedRow {
+  signedURL: string | null;
+  error?: string | null;
 }
 
 interface ListPage {
@@ -143,10 +149,21 @@ export function createSupabaseStore(options: SupabaseStoreOptions): ObjectStore 
     async getRange(key, start, length, { signal } = {}) {
       if (length === 0) return new Uint8Array();
       const context = { action: "read a range of", key, signal };
-      const response = await call(context, "GET", objectUrl("object/authenticated", key), {
-        headers: { range: `bytes=${start}-${start + length - 1}` },
-      });
-      return await sliceOf(context, response, start, length);
+      const url = objectUrl("object/authenticated", key);
+      const headers = { ...authorization, range: `bytes=${start}-${start + length - 1}` };
+      const response = await sendRequest(send, context, url, { method: "GET", headers });
+      if (response.ok) return await sliceOf(context, response, start, length);
+      const refusal = await errorOf(context, response);
+      // On its S3 backend Storage answers 500 to what S3 answers 416; only the object's size tells it from a fault.
+      const size = response.status === 500 && (await store.head(key, { signal }))?.size;
+      if (typeof size === "number" && size <= start) {
+        throw new SedimentError(
+          "range_not_satisfiable",
+          `${key} has ${size} bytes; asked from ${start}`,
+          { cause: refusal },
+        );
+      }
+      throw refusal;
     },
 
     async head(key, { signal } = {}) {
@@ -188,7 +205,7 @@ export function createSupabaseStore(options: SupabaseStoreOptions): ObjectStore 
       });
       const page = await readJson<ListPage>(context, response);
       return {
-        objects: page.objects.map(listedObject),
+        objects: page.objects.map((row) => listedObject(row, prefix)),
         cursor: page.hasNext ? page.nextCursor : undefined,
       };
     },
@@ -207,18 +224,30 @@ export function createSupabaseStore(options: SupabaseStoreOptions): ObjectStore 
 
     async signDownload(key, expiresInSeconds, { signal } = {}) {
       const context = { action: "sign a download of", key, signal };
-      const response = await callJson(context, "POST", objectUrl("object/sign", key), {
+      assertObjectKey(key);
+      // By the route for many: it takes the key in the body, and not decoded from a path, which Storage does in part.
+      const response = await callJson(context, "POST", `${base}/object/sign/${bucket}`, {
         expiresIn: expiresInSeconds,
+        paths: [key],
       });
-      const { signedURL } = await readJson<{ signedURL: string }>(context, response);
-      return new URL(base + signedURL).href;
+      const [row] = await readJson<SignedRow[]>(context, response);
+      const [, token] = /\?token=([^?&]+)$/.exec(row?.signedURL ?? "") ?? [];
+      if (token === undefined) {
+        throw new SedimentError(
+          "object_missing",
+          `Could not ${context.action} ${key}: ${row?.error ?? "no URL came"}`,
+        );
+      }
+      return new URL(`${base}/object/sign/${bucket}/${encodeSignedKey(key)}?token=${token}`).href;
     },
 
     async signUpload(key, { signal } = {}) {
       const context = { action: "sign an upload of", key, signal };
-      const response = await callJson(context, "POST", objectUrl("object/upload/sign", key), {});
-      const { url, token } = await readJson<{ url: string; token: string }>(context, response);
-      return { url: new URL(base + url).href, expiresAt: tokenExpiry(token) };
+      assertObjectKey(key);
+      const url = `${base}/object/upload/sign/${bucket}/${encodeSignedKey(key)}`;
+      const response = await callJson(context, "POST", url, {});
+      const signed = await readJson<{ url: string; token: string }>(context, response);
+      return { url: new URL(base + signed.url).href, expiresAt: tokenExpiry(signed.token) };
     },
   };
   return store;
@@ -252,9 +281,12 @@ function bearer(key: string): Record<string, string> {
   return key.startsWith("sb_") ? {} : { authorization: `Bearer ${key}` };
 }
 
-function listedObject(row: ListedRow): ListedObject {
+/** The whole key is in `name`, in `key` or, by version, in neither: what follows the prefix then is. */
+function listedObject(row: ListedRow, prefix: string): ListedObject {
+  const { name, key = "" } = row;
+  const longer = key.length > name.length ? key : name;
   return {
-    key: row.key ?? row.name,
+    key: longer.startsWith(prefix) ? longer : prefix + longer,
     size: row.metadata?.size ?? 0,
     etag: unquoted(row.metadata?.eTag),
     contentType: row.metadata?.mimetype,

@@ -123,3 +123,29 @@ Deno.test("only objects that are never written again may be kept by caches", asy
     assert.equal(requests[0].headers.get("x-upsert"), String(upsert));
   }
 });
+
+Deno.test("a 500 to a range is the end of the object only where the object ends before it", async () => {
+  const failure = refusal("500", "Internal", "Internal Server Error", 500);
+  const info = () => Response.json({ size: 10, etag: '"e"', content_type: null, last_modified: 0 });
+  const reading = (start: number) => {
+    const answers = [failure, info];
+    return answering(() => answers.shift()!()).store.getRange("k", start, 5);
+  };
+  const beyond = await throwsCode("range_not_satisfiable", reading(10));
+  assert.match(beyond.message, /10 bytes/);
+  await throwsCode("store_failed", reading(9));
+});
+
+Deno.test("a listed key is whole, whichever of the row's names has it, or none", async () => {
+  const row = { updated_at: "2026-01-01T00:00:00Z", metadata: null };
+  const rows = [
+    { ...row, name: "p/a/b", key: "a/b" },
+    { ...row, name: "b", key: "p/a/b" },
+    { ...row, name: "p/a/b" },
+    { ...row, name: "a/b" },
+    { ...row, name: "a/b", key: "a/b" },
+  ];
+  const page = answering(() => Response.json({ hasNext: false, objects: rows }));
+  const { objects } = await page.store.list("p/");
+  assert.deepEqual(objects.map((object) => object.key), rows.map(() => "p/a/b"));
+});

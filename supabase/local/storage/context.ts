@@ -24,6 +24,8 @@ export interface Parts {
   maxObjectBytes: number;
   /** Seconds that a signed upload URL lives. */
   signedUploadSeconds: number;
+  /** Whose faults are shown. */
+  backend: "s3" | "file";
   /** Base URL of the API as clients see it, without a slash at the end. */
   publicUrl: () => string;
   /** The caller, or null when the request carries no valid key or token. */
@@ -50,6 +52,19 @@ export function addressOf(c: Context, prefix: string): { bucket: string; key: st
   const path = new URL(c.req.url).pathname;
   const [bucket, ...key] = path.slice(path.indexOf(prefix + "/") + prefix.length + 1).split("/");
   return { bucket: decode(bucket), key: decode(key.join("/")) };
+}
+
+/**
+ * Bucket and key as a signing route signs them. The real API decodes them with decodeURI, which leaves what
+ * encodeURIComponent made of `+ @ $ & , : ; = ?`: such a URL opens nothing, so a client must send them as they are.
+ */
+export function pathToSign(c: Context, prefix: string): string {
+  const path = new URL(c.req.url).pathname;
+  try {
+    return decodeURI(path.slice(path.indexOf(prefix + "/") + prefix.length + 1));
+  } catch {
+    throw new StorageApiError("InvalidKey", `Invalid key: ${path}`);
+  }
 }
 
 /** The JSON body of a request, or `InvalidRequest`. */

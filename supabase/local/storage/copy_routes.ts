@@ -28,9 +28,10 @@ async function readAddresses(c: Context, parts: Parts, operation: Operation) {
     owner: caller.sub,
   };
   assertValidKey(from.key);
-  assertValidKey(to.key);
   const row = await parts.objects.table.find(scope, from);
+  // Where there is nothing to move, it does not matter where to.
   if (!row) throw new StorageApiError("NoSuchKey");
+  assertValidKey(to.key);
   await requireBucket(parts.buckets, to.bucket);
   return { scope, body, from, to, row };
 }

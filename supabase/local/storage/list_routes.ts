@@ -39,18 +39,21 @@ async function listV2(c: Context, parts: Parts): Promise<Response> {
   if (column !== "name" || descending) {
     throw new StorageApiError("InvalidRequest", "The stand-in lists v2 by name, ascending, only");
   }
+  const prefix = typeof body.prefix === "string" ? body.prefix : "";
   const rows = await parts.objects.table.list(scope, c.req.param("bucket")!, {
-    prefix: typeof body.prefix === "string" ? body.prefix : "",
+    prefix,
     after: decodeCursor(body.cursor),
     limit: limit + 1,
     folded: body.with_delimiter === true,
   });
   const page = rows.slice(0, limit);
+  // As in the real API: `name` is the key as a whole, `key` what follows the prefix.
+  const below = (name: string) => name.slice(prefix.length);
   const hasNext = rows.length > limit;
   return c.json({
     hasNext,
-    folders: page.filter((row) => row.id === null).map(({ name }) => ({ key: name, name })),
-    objects: page.filter((row) => row.id !== null).map((row) => ({ key: row.name, ...row })),
+    folders: page.filter((row) => row.id === null).map(({ name }) => ({ key: below(name), name })),
+    objects: page.filter((row) => row.id !== null).map((row) => ({ key: below(row.name), ...row })),
     nextCursor: hasNext ? encodeCursor(page[page.length - 1].name) : undefined,
   });
 }

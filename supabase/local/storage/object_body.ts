@@ -2,6 +2,7 @@
 import type { Context } from "hono";
 
 import { parseByteRange } from "./byte_range.ts";
+import type { Parts } from "./context.ts";
 import { StorageApiError } from "./errors.ts";
 import type { ObjectRow } from "./object_table.ts";
 import type { OpenObject } from "./stored_objects.ts";
@@ -12,8 +13,14 @@ const wholeReadLimit = 256 * 1024;
 /**
  * Answers with an object: Range, If-None-Match, `?download=NAME`. Closes its file.
  * @param expires for signed URLs: sent instead of Cache-Control
+ * @throws InternalError for a range past the end, where the backend is S3
  */
-export async function sendObject(c: Context, open: OpenObject, expires?: Date): Promise<Response> {
+export async function sendObject(
+  c: Context,
+  { backend }: Pick<Parts, "backend">,
+  open: OpenObject,
+  expires?: Date,
+): Promise<Response> {
   const { row, file, size } = open;
   const headers = objectHeaders(row, expires, new URL(c.req.url).searchParams.get("download"));
   const range = parseByteRange(c.req.header("range"), size);
@@ -30,6 +37,7 @@ export async function sendObject(c: Context, open: OpenObject, expires?: Date): 
   }
   if (range === "unsatisfiable") {
     file.close();
+    if (backend === "s3") throw new StorageApiError("InternalError");
     const refused = new StorageApiError("InvalidRange").toResponse();
     refused.headers.set("content-range", `bytes */${size}`);
     return refused;

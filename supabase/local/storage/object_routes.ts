@@ -114,7 +114,7 @@ async function download(
   const scope = await readingScope(parts, c.req.raw, address, reader, operation as Operation);
   const open = await parts.objects.open(scope, address);
   if (!open) throw new StorageApiError("NoSuchKey");
-  return await sendObject(c, open);
+  return await sendObject(c, parts, open);
 }
 
 async function deleteOne(c: Context, parts: Parts): Promise<Response> {

@@ -40,6 +40,11 @@ export interface StorageStandInOptions {
   maxObjectBytes?: number;
   /** Seconds that a signed upload URL lives. @default 7200, as hosted */
   signedUploadSeconds?: number;
+  /**
+   * What the real API would keep its bytes in: past the end of an object S3's refusal is its 500, that of files 416.
+   * @default s3, as hosted
+   */
+  backend?: "s3" | "file";
 }
 
 /** A stand-in that serves; `fetch` takes paths with or without `/storage/v1` before them. */
@@ -70,6 +75,7 @@ export async function openStorageStandIn(options: StorageStandInOptions): Promis
     signer: new TokenSigner(options.signingSecret),
     maxObjectBytes: options.maxObjectBytes ?? 50 * 1024 * 1024,
     signedUploadSeconds: options.signedUploadSeconds ?? 7200,
+    backend: options.backend ?? "s3",
     publicUrl: () => {
       const url = options.publicUrl;
       return (typeof url === "function" ? url() : url).replace(/\/+$/, "");

@@ -5,7 +5,7 @@
 import type { Context, Hono } from "hono";
 
 import { requireBucket } from "./buckets.ts";
-import { addressOf, jsonBody, type Parts, requireCaller } from "./context.ts";
+import { addressOf, jsonBody, type Parts, pathToSign, requireCaller } from "./context.ts";
 import { StorageApiError } from "./errors.ts";
 import { assertValidKey, isValidKey } from "./keys.ts";
 import { sendObject } from "./object_body.ts";
@@ -31,7 +31,8 @@ async function signOne(c: Context, parts: Parts): Promise<Response> {
     key,
   });
   if (!row) throw new StorageApiError("NoSuchKey");
-  return c.json({ signedURL: await signDownload(parts, `${bucket}/${key}`, expiresIn) });
+  const path = pathToSign(c, "/object/sign");
+  return c.json({ signedURL: await signDownload(parts, path, expiresIn) });
 }
 
 async function signMany(c: Context, parts: Parts): Promise<Response> {
@@ -69,7 +70,7 @@ async function downloadSigned(c: Context, parts: Parts): Promise<Response> {
   const scope = serviceScope("storage.object.get_signed");
   const open = await parts.objects.open(scope, { bucket, key });
   if (!open) throw new StorageApiError("NoSuchKey");
-  return await sendObject(c, open, new Date(grant.exp * 1000));
+  return await sendObject(c, parts, open, new Date(grant.exp * 1000));
 }
 
 async function signUpload(c: Context, parts: Parts): Promise<Response> {
@@ -82,7 +83,7 @@ async function signUpload(c: Context, parts: Parts): Promise<Response> {
     ...{ bucket, key, upsert },
     owner: caller.sub,
   });
-  const url = `${bucket}/${key}`;
+  const url = pathToSign(c, "/object/upload/sign");
   const token = await parts.signer.sign(
     { url, scope: "upload", upsert, owner: caller.sub },
     parts.signedUploadSeconds,
