@@ -2,11 +2,15 @@
 import { avroToParquet } from "../shared/avro/avro_to_parquet.ts";
 import { checkValues } from "../shared/parquet/inspect/check_values.ts";
 import { createServerTiming, type ServerTiming } from "../shared/http/server_timing.ts";
-import { inspectParquet, inspectParquetBytes } from "../shared/parquet/inspect/inspect.ts";
+import { inspectInTurns, inspectParquet } from "../shared/parquet/inspect/inspect.ts";
 import { wasmLoader, wasmModules } from "../shared/wasm/wasm_modules.ts";
+import { createCheckTurns } from "../shared/uploads/check_turns.ts";
 import type { CompletePorts } from "../shared/uploads/complete_upload.ts";
 import type { UploadPorts } from "../shared/uploads/ports.ts";
 import type { Services } from "./services.ts";
+
+/** The CPU that checks share is the isolate's. */
+const turns = createCheckTurns();
 
 /** The services as the upload use-cases want them; `timing` is told how long the calls take. */
 export function uploadPorts(
@@ -17,8 +21,9 @@ export function uploadPorts(
   return {
     catalog: timing.measured(catalog, { stageUpload: "stage", commitUpload: "commit" }),
     store: timing.measured(store, { put: "put" }),
-    inspect: (bytes) => inspectParquetBytes(bytes),
-    checkValues: (bytes, facts) => checkValues(bytes, facts, { zstd }),
+    inspect: inspectInTurns,
+    checkValues: (bytes, facts, pause) => checkValues(bytes, facts, { zstd, pause }),
+    turns,
     inspectRanges: (reader, signal) => inspectParquet(reader, undefined, signal),
     convertAvro: async (bytes) => (await avroToParquet(bytes, { zstd })).parquet,
   };

@@ -39,6 +39,7 @@ export const errorKinds = {
   invalid_parquet: { status: 422, title: "The Parquet file is broken" },
   unsupported_parquet: { status: 422, title: "The Parquet file uses a feature that is refused" },
   page_too_large: { status: 422, title: "A page is over the configured limit" },
+  check_too_costly: { status: 422, title: "Checking the file would cost more than a request may" },
   not_avro: { status: 422, title: "The bytes are not an Avro Object Container File" },
   invalid_avro: { status: 422, title: "The Avro file is broken" },
   unsupported_avro: { status: 422, title: "The Avro file uses a feature that is refused" },

@@ -28,6 +28,7 @@ const bytes: ErrorCode[] = [
   "invalid_parquet",
   "unsupported_parquet",
   "page_too_large",
+  "check_too_costly",
   "not_avro",
   "invalid_avro",
   "unsupported_avro",

@@ -100,6 +100,7 @@ export const compactionRoutes: RouteDescription[] = [
       "invalid_parquet",
       "unsupported_parquet",
       "page_too_large",
+      "check_too_costly",
       "dataset_forbidden",
       "upload_conflict",
       "rate_limited",

@@ -2,7 +2,9 @@
 import { SedimentError } from "../errors.ts";
 import type { UploadedFile } from "../catalog/upload_results.ts";
 import type { ParquetFacts } from "../parquet/inspect/inspect.ts";
+import { CheckAccount } from "./check_price.ts";
 import { atSlice, checkNames, checkRows, dataFile } from "./data_file.ts";
+import type { Pause } from "../parquet/inspect/pause.ts";
 import type { UploadPorts } from "./ports.ts";
 import type { UploadRequest } from "./upload_request.ts";
 
@@ -13,18 +15,41 @@ export interface CheckedBody {
   files: UploadedFile[];
 }
 
+type CheckPorts = Pick<
+  UploadPorts,
+  "inspect" | "checkValues" | "convertAvro" | "turns" | "budget"
+>;
+
 /**
- * Checks each slice: its format, its footer, its pages, its row count against `num_rows`.
+ * Checks each slice: its format, its footer, its pages, its row count against `num_rows`. What its pages cost to
+ * decode is known from their headers first.
  *
  * @param body the whole body; slices lie inside it
- * @throws SedimentError `not_parquet`, `invalid_parquet`, `unsupported_parquet`, `page_too_large`, the Avro
- *   codes, `row_count_mismatch`; for a slice of a concatenated body with the slice's place as `field`
+ * @param user whose turns a long check takes
+ * @throws SedimentError `not_parquet`, `invalid_parquet`, `unsupported_parquet`, `page_too_large`,
+ *   `check_too_costly`, the Avro codes, `row_count_mismatch`; for a slice of a concatenated body with the slice's
+ *   place as `field`
  */
 export async function checkSlices(
-  ports: Pick<UploadPorts, "inspect" | "checkValues" | "convertAvro">,
+  ports: CheckPorts,
   request: UploadRequest,
   body: Uint8Array,
+  user: string,
 ): Promise<CheckedBody> {
+  const check = (pause: Pause) => checkEach(ports, request, body, pause);
+  return await (ports.turns === undefined ? check(() => undefined) : ports.turns.take(user, check));
+}
+
+/** Bytes of a footer that are parsed in a millisecond, at least; as many of Avro are converted. */
+const footerBytesPerMs = 8_000, avroBytesPerMs = 50_000;
+
+async function checkEach(
+  ports: CheckPorts,
+  request: UploadRequest,
+  body: Uint8Array,
+  pause: Pause,
+): Promise<CheckedBody> {
+  const account = new CheckAccount(ports.budget);
   const converted: Uint8Array[] = [];
   const files: UploadedFile[] = [];
   const anyAvro = request.slices.some((slice) => slice.format === "avro");
@@ -35,10 +60,17 @@ export async function checkSlices(
     let start = slice.start;
     let facts: ParquetFacts;
     try {
+      const first = slice.format === "avro"
+        ? slice.length / avroBytesPerMs
+        : declaredFooter(bytes) / footerBytesPerMs;
+      const waiting = pause(first);
+      if (waiting !== undefined) await waiting;
       if (slice.format === "avro") bytes = await toParquet(ports, bytes);
-      facts = ports.inspect(bytes);
+      facts = await ports.inspect(bytes, pause);
       checkNames(facts);
-      await ports.checkValues?.(bytes, facts);
+      const beforeValues = pause(account.add(facts));
+      if (beforeValues !== undefined) await beforeValues;
+      await ports.checkValues?.(bytes, facts, pause);
     } catch (thrown) {
       throw atSlice(thrown, field);
     }
@@ -52,6 +84,13 @@ export async function checkSlices(
     files.push(dataFile(request, ordinal, start, bytes.byteLength, facts));
   }
   return { bytes: anyAvro ? concatenate(converted, written) : body, files };
+}
+
+/** The length of the footer as the file's last 8 bytes have it, at most the file's own. */
+function declaredFooter(bytes: Uint8Array): number {
+  const { length, buffer, byteOffset } = bytes;
+  if (length < 8) return 0;
+  return Math.min(length, new DataView(buffer, byteOffset, length).getUint32(length - 8, true));
 }
 
 async function toParquet(ports: Pick<UploadPorts, "convertAvro">, bytes: Uint8Array) {

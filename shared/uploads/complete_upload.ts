@@ -3,14 +3,16 @@ import { createHash } from "node:crypto";
 import { asSedimentError, SedimentError } from "../errors.ts";
 import type { UploadedFile } from "../catalog/upload_results.ts";
 import type { ParquetFacts } from "../parquet/inspect/inspect.ts";
+import type { Pause } from "../parquet/inspect/pause.ts";
 import type { RangeReader } from "../parquet/format/range_reader.ts";
+import { CheckAccount } from "./check_price.ts";
 import { storedReader } from "./stored_reader.ts";
 import { atSlice, checkNames, checkRows, dataFile } from "./data_file.ts";
 import type { UploadAnswer, UploadPorts } from "./ports.ts";
 import type { StagedUpload, StageOutcome } from "./stage_upload.ts";
 
 /** Ports of {@link completeUpload}. */
-export interface CompletePorts extends Pick<UploadPorts, "catalog" | "store"> {
+export interface CompletePorts extends Pick<UploadPorts, "catalog" | "store" | "turns" | "budget"> {
   /** What a Parquet file is, by range reads. */
   inspectRanges(reader: RangeReader, signal?: AbortSignal): Promise<ParquetFacts>;
 }
@@ -26,7 +28,7 @@ const pieceBytes = 1024 * 1024;
  *
  * @param stage where the client put the bytes, and the first answer that the ledger holds for them
  * @throws SedimentError `not_found` when nothing is there yet, `size_mismatch`, `hash_mismatch`, the Parquet
- *   codes, `row_count_mismatch`, `unsupported_avro`, `stage_expired`, `store_failed`, `catalog_failed`
+ *   codes, `check_too_costly`, `row_count_mismatch`, `unsupported_avro`, `stage_expired`, `store_failed`, `catalog_failed`
  */
 export async function completeUpload(
   ports: CompletePorts,
@@ -56,7 +58,8 @@ export async function completeUpload(
   try {
     if (copy.size !== request.size) throw sizeMismatch(copy.size, request.size);
     await checkHash(ports, staged, signal);
-    files = await checkFooters(ports, staged, signal);
+    const check = (pause: Pause) => checkFooters(ports, staged, pause, signal);
+    files = await (ports.turns?.take(staged.userId, check) ?? check(() => undefined));
   } catch (thrown) {
     throw await givenUp(ports, staged, thrown);
   }
@@ -101,9 +104,11 @@ async function checkHash(
 async function checkFooters(
   ports: CompletePorts,
   { objectKey, request }: StagedUpload,
+  pause: Pause,
   signal?: AbortSignal,
 ): Promise<UploadedFile[]> {
   const files: UploadedFile[] = [];
+  const account = new CheckAccount(ports.budget);
   for (const [ordinal, slice] of request.slices.entries()) {
     const field = request.concatenated ? `table_offsets[${ordinal}]` : "file";
     const reader = storedReader(ports.store, objectKey, slice.start, slice.length);
@@ -111,6 +116,8 @@ async function checkFooters(
     try {
       facts = await ports.inspectRanges(reader, signal);
       checkNames(facts);
+      const waiting = pause(account.add(facts));
+      if (waiting !== undefined) await waiting;
     } catch (thrown) {
       throw atSlice(thrown, field);
     }

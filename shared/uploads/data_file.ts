@@ -63,6 +63,7 @@ const fileCodes = new Set<ErrorCode>([
   "invalid_parquet",
   "unsupported_parquet",
   "page_too_large",
+  "check_too_costly",
   "schema_incompatible",
   "not_avro",
   "invalid_avro",

@@ -20,9 +20,21 @@ export async function receiveUpload(
   signal?: AbortSignal,
 ): Promise<UploadAnswer> {
   checkBody(staged.request, body);
+  return await checkAndStore(ports, staged, body, signal);
+}
+
+async function checkAndStore(
+  ports: UploadPorts,
+  staged: StagedUpload,
+  body: Uint8Array,
+  signal?: AbortSignal,
+): Promise<UploadAnswer> {
   let checked: CheckedBody;
   try {
-    checked = await checkSlices(ports, staged.request, body);
+    // Bytes that were acknowledged were checked; their hash says that these are the same.
+    checked = staged.duplicate
+      ? { bytes: body, files: [] }
+      : await checkSlices(ports, staged.request, body, staged.userId);
   } catch (thrown) {
     // These are the bytes that were promised and they will never do: the planned key is given up. When
     // even that fails, the sweep does it later.
@@ -34,8 +46,8 @@ export async function receiveUpload(
 }
 
 /**
- * Takes description and bytes together: they are checked before anything is planned, so that a bad file
- * leaves no trace.
+ * Takes description and bytes together. The catalog is asked first, since its limits are to bound the work that comes
+ * then; of a bad file nothing is left but a key that was given up.
  *
  * @param options `bodyHash`: the SHA-256 of the body, where the caller has computed it
  */
@@ -48,9 +60,8 @@ export async function uploadAtOnce(
   signal?: AbortSignal,
 ): Promise<UploadAnswer> {
   checkBody(request, body, options.bodyHash);
-  const checked = await checkSlices(ports, request, body);
   const { staged } = await stageUpload(ports, userId, request, options);
-  return await storeAndCommit(ports, staged, checked, signal);
+  return await checkAndStore(ports, staged, body, signal);
 }
 
 async function storeAndCommit(

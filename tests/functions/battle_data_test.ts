@@ -91,7 +91,7 @@ Deno.test("an uploadUrl of 128 slices with the longest names still fits through 
 });
 
 Deno.test("credentials: who is taken and what is said of who is not", async () => {
-  const { app, describe } = await world();
+  const { app, describe, plan } = await world();
   const stranger = await generateKeyPair("ES256");
   const bytes = tinyParquet([1]);
   const status = async (headers: Record<string, string>) => {
@@ -115,6 +115,10 @@ Deno.test("credentials: who is taken and what is said of who is not", async () =
   assert.deepEqual(await status({ apikey: secretKey, "x-sediment-user": alice }), [200, "taken"]);
   assert.deepEqual(await status({ apikey: cronKey, "x-sediment-user": alice }), [200, "taken"]);
   assert.deepEqual(await status({ apikey: secretKey }), [400, "invalid_request"]);
+  // who plans does not own: bytes do
+  assert.deepEqual(await status(bearer(await tokenOf(bob))), [200, "taken"]);
+  const planned = await plan(bytes);
+  assert.equal((await send(app, "PUT", planned.body.uploadUrl, { body: bytes })).status, 200);
   assert.deepEqual(
     await status({ ...bearer(await tokenOf(bob)), "x-sediment-user": alice }),
     [403, "dataset_forbidden"],

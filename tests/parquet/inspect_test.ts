@@ -95,7 +95,7 @@ for (const name of fixtureNames()) {
         const { page, pages } = facts.mergeFacts;
         Object.assign(byRanges.mergeFacts, { page, pages });
       }
-      assert.deepEqual(byRanges, facts);
+      assert.deepEqual({ ...byRanges, decode: facts.decode }, facts);
       assert.match(facts.schemaFingerprint, /^[0-9a-f]{64}$/);
       assert.ok(JSON.stringify(facts.stats).length < 12_000);
     },

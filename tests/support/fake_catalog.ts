@@ -177,7 +177,6 @@ export function createFakeCatalog(options: FakeCatalogOptions = {}) {
     stageUpload(i) {
       const owner = state.owners.get(i.dataset);
       if (owner !== undefined && owner !== i.user) fail("dataset_forbidden", "another user's");
-      state.owners.set(i.dataset, i.user);
       const known = state.ledger.get([i.dataset, i.table, i.periodTag, i.contentHash].join());
       if (known !== undefined && known.offsetsDigest !== i.offsetsDigest) {
         fail("upload_conflict", "other offsets");
@@ -206,6 +205,9 @@ export function createFakeCatalog(options: FakeCatalogOptions = {}) {
         return { ...known.answer, duplicate: true };
       }
       if (stage.state !== "staged") fail("stage_expired", i.stage);
+      const owner = state.owners.get(stage.dataset);
+      if (owner !== undefined && owner !== stage.user) fail("dataset_forbidden", "another user's");
+      state.owners.set(stage.dataset, stage.user);
       stage.state = "stored";
       state.version++;
       const uploadedAt = now().toISOString();

@@ -28,6 +28,7 @@ function inspect(bytes: Uint8Array) {
     schemaFingerprint: "p",
     schema: { name: "" },
     stats: {},
+    footer: { metadata: { rowGroups: [] } },
   };
 }
 
@@ -69,12 +70,24 @@ Deno.test("an upload is one put and two catalog calls", async () => {
   assert.equal(answer.files[0].row_count, 3);
 });
 
-Deno.test("bad bytes sent at once leave no trace: nothing staged, stored or queued", async () => {
+Deno.test("a body that is not what was announced is refused before anything is planned", async () => {
+  const good = utf8("Pabc");
+  const cases: [string, Uint8Array][] = [
+    ["empty_file", new Uint8Array(0)],
+    ["size_mismatch", utf8("Pabcd")],
+    ["hash_mismatch", utf8("Pabd")],
+  ];
+  for (const [code, body] of cases) {
+    const { catalog, ports } = world();
+    const upload = uploadAtOnce(ports, user, requestOf(good), body, { ttlSeconds: 120 });
+    assert.equal(await codeOf(upload), code);
+    assert.equal(catalog.state.calls.length, 0, code);
+  }
+});
+
+Deno.test("a bad file sent at once leaves a key that was given up, and no dataset", async () => {
   const good = utf8("Pabc");
   const cases: [string, Uint8Array, UploadRequest][] = [
-    ["empty_file", new Uint8Array(0), requestOf(good)],
-    ["size_mismatch", utf8("Pabcd"), requestOf(good)],
-    ["hash_mismatch", utf8("Pabd"), requestOf(good)],
     ["not_parquet", utf8("Qabc"), requestOf(utf8("Qabc"))],
     [
       "row_count_mismatch",
@@ -85,9 +98,39 @@ Deno.test("bad bytes sent at once leave no trace: nothing staged, stored or queu
   for (const [code, body, request] of cases) {
     const { catalog, store, ports } = world();
     assert.equal(await codeOf(uploadAtOnce(ports, user, request, body, { ttlSeconds: 120 })), code);
-    assert.equal(catalog.state.calls.length, 0, code);
+    assert.deepEqual([...catalog.state.stages.values()].map(({ state }) => state), ["deleting"]);
+    assert.equal(catalog.state.owners.size, 0, code);
     assert.equal(store.objects.size, 0, code);
   }
+});
+
+Deno.test("a limit is asked for before a byte is looked at", async () => {
+  const { ports } = world({
+    catalog: {
+      before: () => {
+        throw new SedimentError("rate_limited", "over 1 upload a minute");
+      },
+    },
+  });
+  let looks = 0;
+  const watched = { ...ports, inspect: (bytes: Uint8Array) => (looks++, inspect(bytes)) };
+  const body = utf8("Pabc");
+  const upload = uploadAtOnce(watched as unknown as UploadPorts, user, requestOf(body), body, {
+    ttlSeconds: 120,
+  });
+  assert.equal(await codeOf(upload), "rate_limited");
+  assert.equal(looks, 0);
+});
+
+Deno.test("bytes that were acknowledged are not looked at again", async () => {
+  const { ports } = world();
+  const body = utf8("Pabc");
+  const first = await uploadAtOnce(ports, user, requestOf(body), body, { ttlSeconds: 120 });
+  const blind = { ...ports, inspect: () => assert.fail("looked at") };
+  const again = await uploadAtOnce(blind as unknown as UploadPorts, user, requestOf(body), body, {
+    ttlSeconds: 120,
+  });
+  assert.deepEqual(again, { ...first, duplicate: true });
 });
 
 Deno.test("in two requests a damaged body can be sent again, one that can never do gives up its key", async () => {

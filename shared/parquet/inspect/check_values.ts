@@ -14,6 +14,7 @@ import { codec } from "../format/metadata.ts";
 import { LeafLevels } from "../kernels/leaf_levels.ts";
 import { holdsText, valueWidth } from "../format/value_order.ts";
 import { atPlace } from "../format/parquet_error.ts";
+import type { Pause } from "./pause.ts";
 
 const limits: KernelLimits = { memoryBytes: 112 * MiB, pageBytes: 64 * MiB, pageValues: 16 * MiB };
 
@@ -30,6 +31,8 @@ let zstd: Promise<Zstd> | undefined;
 export interface CheckValuesOptions {
   /** Where zstd.wasm comes from. @default node_modules of the checkout */
   zstd?: WasmLoader;
+  /** Asked after each page. @default none: all at once */
+  pause?: Pause;
 }
 
 /**
@@ -55,7 +58,7 @@ export async function checkValues(
   const kernels = kept ?? new Kernels(limits);
   kept = undefined;
   if (unpacker !== undefined) kernels.useZstd(unpacker);
-  const checked = stoppedByTraps(() => checkWith(kernels, bytes, facts));
+  const checked = await stoppedByTraps(() => checkWith(kernels, bytes, facts, options.pause));
   // After an error the instance is dropped: nothing of a hostile file outlives it.
   if (kernels.memoryBytes <= retireBytes) kept = kernels;
   return checked;
@@ -73,9 +76,9 @@ async function openZstd(loader: WasmLoader | undefined): Promise<Zstd | undefine
 }
 
 /** What `check` gives; a trap of the kernels says that the file can't be taken. */
-function stoppedByTraps(check: () => boolean): boolean {
+async function stoppedByTraps(check: () => Promise<boolean>): Promise<boolean> {
   try {
-    return check();
+    return await check();
   } catch (error) {
     if (!isTrap(error)) throw error;
     zstd = undefined; // it may be what trapped
@@ -91,11 +94,12 @@ function checkLevels(levels: LeafLevels, rowGroup: number): void {
   }
 }
 
-function checkWith(
+async function checkWith(
   kernels: Kernels,
   bytes: Uint8Array,
   { footer, tree }: Pick<ParquetFacts, "footer" | "tree">,
-): boolean {
+  pause: Pause | undefined,
+): Promise<boolean> {
   const { wasm } = kernels;
   const scratch = wasm.newColumn(6, 0, 0, 0, 0);
   if (scratch === 0) throw kernels.error({});
@@ -124,9 +128,17 @@ function checkWith(
           1,
           levels.entry(index),
         );
-        const at = kernels.input(bytes.subarray(start, start + length));
-        const taken = wasm.appendPages(scratch, at, length, 1, 0);
-        if (taken >= 0 && wasm.closeChunk() !== 0) continue;
+        let at = kernels.input(bytes.subarray(start, start + length));
+        let left = length, taken = 0;
+        // page by page: each may be a hundred thousand times what it is here
+        do {
+          taken = wasm.appendPages(scratch, at, left, 1, 1);
+          at += taken;
+          left -= taken;
+          const waiting = pause?.();
+          if (waiting !== undefined) await waiting;
+        } while (taken > 0);
+        if (taken === 0 && wasm.closeChunk() !== 0) continue;
         const code = wasm.getErrorCode();
         const unknown = code === kernelErrors.unknownEncoding || code === kernelErrors.unknownCodec;
         if (!unknown) {

@@ -1,8 +1,9 @@
 import { checkFooter, type FooterTotals } from "./check_chunks.ts";
-import { checkPages } from "./check_pages.ts";
+import { type WalkedPages, walkPages } from "./check_pages.ts";
+import type { DecodeTotals } from "./decode_totals.ts";
+import type { Pause } from "./pause.ts";
 import { type FileStatistics, fileStatistics } from "./file_statistics.ts";
 import { type MergeFacts, mergeFacts } from "./merge_facts.ts";
-import type { PageWeights } from "./page_weights.ts";
 import { type Footer, footerOfBytes, readFooter } from "../format/footer.ts";
 import { limitsWith, type ParquetLimits } from "../format/limits.ts";
 import { parquetError } from "../format/parquet_error.ts";
@@ -29,6 +30,8 @@ export interface ParquetFacts {
   stats: FileStatistics;
   /** What decides how a merge takes the file, where there is something to tell. */
   mergeFacts: MergeFacts | null;
+  /** What decoding all pages takes; undefined where their headers were not read. */
+  decode: DecodeTotals | undefined;
   createdBy: string | undefined;
   footer: Footer;
   /** The footer's schema as a tree. */
@@ -44,13 +47,35 @@ export function inspectParquetBytes(
   bytes: Uint8Array,
   limits?: Partial<ParquetLimits>,
 ): ParquetFacts {
+  const inspection = inspectStepwise(bytes, limits);
+  for (let step = inspection.next();; step = inspection.next()) if (step.done) return step.value;
+}
+
+/** The same with others going on meanwhile, where a file takes long. The bytes must stay as they are. */
+export async function inspectInTurns(
+  bytes: Uint8Array,
+  pause: Pause,
+  limits?: Partial<ParquetLimits>,
+): Promise<ParquetFacts> {
+  const inspection = inspectStepwise(bytes, limits);
+  for (let step = inspection.next();; step = inspection.next()) {
+    if (step.done) return step.value;
+    const waiting = pause();
+    if (waiting !== undefined) await waiting;
+  }
+}
+
+function* inspectStepwise(
+  bytes: Uint8Array,
+  limits?: Partial<ParquetLimits>,
+): Generator<undefined, ParquetFacts> {
   const all = limitsWith(limits);
   if (bytes.length === 0) throw parquetError("not_parquet", "there are no bytes");
   const footer = footerOfBytes(bytes, all);
   const tree = schemaTree(footer.metadata.schema, all);
   const totals = checkFooter(footer.metadata, tree, footer.start, all);
-  const weights = checkPages(bytes, footer.metadata, tree, all);
-  return facts(footer, tree, totals, weights);
+  yield;
+  return facts(footer, tree, totals, yield* walkPages(bytes, footer.metadata, tree, all));
 }
 
 /**
@@ -73,7 +98,7 @@ function facts(
   footer: Footer,
   tree: SchemaTree,
   totals: FooterTotals,
-  weights?: PageWeights,
+  walked?: WalkedPages,
 ): ParquetFacts {
   return {
     rowCount: totals.rowCount,
@@ -84,7 +109,8 @@ function facts(
     schemaFingerprint: schemaFingerprint(tree),
     schema: schemaJson(tree),
     stats: fileStatistics(footer.metadata, tree),
-    mergeFacts: mergeFacts(footer.metadata, tree, weights),
+    mergeFacts: mergeFacts(footer.metadata, tree, walked?.weights),
+    decode: walked?.totals,
     createdBy: footer.metadata.createdBy?.slice(0, 200),
     footer,
     tree,

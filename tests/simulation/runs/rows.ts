@@ -54,6 +54,7 @@ function facts(file: RowFile, bytes: number) {
     schemaFingerprint: file.schema,
     schema: { name: file.schema },
     stats: {},
+    footer: { metadata: { rowGroups: [] } },
   };
 }
 

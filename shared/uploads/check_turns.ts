@@ -1,0 +1,80 @@
+/**
+ * Long checks go one at a time, user by user, a few milliseconds on and twice as long off, so that what one user sends
+ * keeps nobody waiting. A check is long once it has worked for longer than the checks of ordinary uploads do.
+ */
+import type { Pause } from "../parquet/inspect/pause.ts";
+
+/** How the time is cut, ms. */
+export interface TurnTimes {
+  /** What a check may work before it is a long one. @default 20 */
+  freeMs?: number;
+  /** What a long check works at a stretch, as far as its steps are that short. @default 4 */
+  workMs?: number;
+  /** Off time as a multiple of the time on. @default 2 */
+  restRatio?: number;
+}
+
+/** Checks of one isolate. */
+export interface CheckTurns {
+  /** Runs a check; it asks `pause` between its steps. */
+  take<T>(user: string, check: (pause: Pause) => Promise<T>): Promise<T>;
+}
+
+/** No check waits by itself: `pause` does. */
+export function createCheckTurns(times: TurnTimes = {}): CheckTurns {
+  const { freeMs = 20, workMs = 4, restRatio = 2 } = times;
+  /** The users that wait, the one first that is next; each with those of his checks that wait. */
+  const waiting = new Map<string, (() => void)[]>();
+  let busy = false;
+
+  function acquire(user: string): Promise<void> {
+    if (!busy) {
+      busy = true;
+      return Promise.resolve();
+    }
+    return new Promise((resolve) => {
+      const own = waiting.get(user);
+      if (own === undefined) waiting.set(user, [resolve]);
+      else own.push(resolve);
+    });
+  }
+
+  function release(): void {
+    const next = waiting.entries().next();
+    if (next.done) {
+      busy = false;
+      return;
+    }
+    const [user, checks] = next.value;
+    waiting.delete(user);
+    const go = checks.shift()!;
+    if (checks.length > 0) waiting.set(user, checks); // behind the others
+    go();
+  }
+
+  return {
+    async take(user, check) {
+      let resumed = performance.now();
+      let holding = false;
+      const begin = async () => {
+        await acquire(user);
+        holding = true;
+        resumed = performance.now();
+      };
+      const rest = async (ms: number) => {
+        await new Promise((resume) => setTimeout(resume, ms));
+        resumed = performance.now();
+      };
+      const pause: Pause = (aheadMs = 0) => {
+        const on = performance.now() - resumed;
+        if (!holding) return on + aheadMs > freeMs ? begin() : undefined;
+        return on > workMs ? rest(on * restRatio) : undefined;
+      };
+      try {
+        return await check(pause);
+      } finally {
+        if (holding) release();
+      }
+    },
+  };
+}
