@@ -6,6 +6,7 @@ import { groupUploads } from "../shared/catalog/group_uploads.ts";
 import { type Env, readEnv } from "../shared/env.ts";
 import { SedimentError } from "../shared/errors.ts";
 import { createAuthenticator } from "../shared/http/authenticate.ts";
+import { issuersOf } from "../shared/http/user_claims.ts";
 import { createTokenSigner, deriveTokenKey } from "../shared/http/signed_token.ts";
 import type { ObjectStore } from "../shared/storage/object_store.ts";
 import { createS3Store } from "../shared/storage/s3_store.ts";
@@ -35,6 +36,8 @@ export function createServices(
       publishableKeys: env.publishableKeys,
       jwks: env.SUPABASE_JWKS ??
         new URL(env.SUPABASE_JWKS_URL ?? `${env.SUPABASE_URL}/auth/v1/.well-known/jwks.json`),
+      issuers: issuersOf(env.SUPABASE_URL, env.SEDIMENT_JWT_ISSUERS),
+      actingKeys: env.SEDIMENT_ACTING_KEYS,
     }),
     tokens: createTokenSigner(env.SEDIMENT_TOKEN_KEY ?? deriveTokenKey(env.secretKey)),
     catalog,

@@ -1,6 +1,7 @@
 /** The tokens of uploadUrls. */
 import type * as z from "zod";
 import { SedimentError } from "../shared/errors.ts";
+import { bearerToken } from "../shared/http/authenticate.ts";
 import type { TokenPurpose } from "../shared/http/signed_token.ts";
 import type { Services } from "./services.ts";
 
@@ -30,8 +31,7 @@ export function stageToken<T extends [string, ...unknown[]]>(
  * token must not send another user's; its signature needs no look, since it can only refuse.
  */
 export function refuseOtherUser(request: Request, userId: string): void {
-  const authorization = request.headers.get("authorization") ?? "";
-  const [, payload] = /^Bearer [^.\s]+\.([^.\s]+)\./i.exec(authorization) ?? [];
+  const [, payload] = bearerToken(request.headers)?.split(".") ?? [];
   if (payload === undefined) return;
   let subject: unknown;
   try {

@@ -36,6 +36,10 @@ const flag = z.enum(["0", "1", "true", "false"]).transform((word) =>
   word === "1" || word === "true"
 );
 
+const nameList = z.string().transform((text) =>
+  text.split(",").map((name) => name.trim()).filter((name) => name !== "")
+);
+
 const httpUrl = z.url({ protocol: /^https?$/, error: "an http or https URL" });
 
 /** Every variable that Sediment reads, with its default and its meaning. */
@@ -49,6 +53,16 @@ const envSchema = z.object({
   /** Inline key set; without it the keys are fetched from Auth's well-known address. */
   SUPABASE_JWKS: jwkSet.optional(),
   SUPABASE_JWKS_URL: httpUrl.optional(),
+  /**
+   * Further issuers of users' tokens, separated by commas, where Auth calls itself by another name than
+   * SUPABASE_URL/auth/v1: a custom domain's. Of a SUPABASE_URL without TLS, which is a local stack's, any origin will do.
+   */
+  SEDIMENT_JWT_ISSUERS: nameList.optional(),
+  /**
+   * Names of the secret keys whose holders may read and act for users, separated by commas. The others, such as
+   * cron's, open the routes of services and nothing of a user's.
+   */
+  SEDIMENT_ACTING_KEYS: nameList.default(["default"]),
   /**
    * The catalog over a connection to PostgreSQL in place of PostgREST: an upload waits a third less. Of a role that
    * may call the functions. Each isolate connects, so hosted it is the pooler's URL; what that may hold, and that

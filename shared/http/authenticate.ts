@@ -1,14 +1,16 @@
 /** Who calls: a user by JWT, or a service by secret key. @supabase/server does the verifying. */
-import { extractCredentials, verifyAuth } from "@supabase/server/core";
+import { verifyCredentials } from "@supabase/server/core";
 import * as z from "zod";
 import { SedimentError } from "../errors.ts";
+import { requestIdOf } from "./request_id.ts";
 import { createTokenMemory } from "./token_memory.ts";
+import { checkClaims, type Issuers } from "./user_claims.ts";
 
 /** A caller whose credentials were verified. */
 export type Caller =
   | { kind: "user"; userId: string }
   /** Holds a secret key; `onBehalfOf` is the user that it named in `x-sediment-user`, if any. */
-  | { kind: "service"; keyName: string; onBehalfOf: string | null };
+  | { kind: "service"; keyName: string; onBehalfOf: string | null; requestId: string };
 
 /** Header in which a service names the user for whom it acts. */
 export const onBehalfHeader = "x-sediment-user";
@@ -20,14 +22,31 @@ export interface AuthSettings {
   publishableKeys: Record<string, string>;
   /** The public keys of user JWTs, or where to fetch them. */
   jwks: { keys: Record<string, unknown>[] } | URL;
+  issuers: Issuers;
+  /** Names of the secret keys whose holders may read and act for users; those of others open service routes only. */
+  actingKeys: readonly string[];
+  /** Where it is told that a service reached for a user's data. @default the console */
+  log?(line: ServiceAct): void;
+}
+
+/** A line of the log: a service that reads or acts for a user, or reads for nobody in particular. */
+export interface ServiceAct {
+  level: "info";
+  event: "service_acts";
+  key: string;
+  user: string | null;
+  method: string;
+  path: string;
+  request_id: string;
 }
 
 /** Verifies the credentials of requests. */
 export interface Authenticator {
   /**
-   * A user by JWT, or a service by its secret key.
+   * A user by JWT, or a service by a secret key that may act for users, which is logged.
    *
-   * @throws SedimentError `unauthenticated`, `invalid_request` for a bad `x-sediment-user`, `misconfigured`
+   * @throws SedimentError `unauthenticated`, `forbidden` for a key that opens service routes only, `invalid_request` for
+   *   a bad `x-sediment-user`, `misconfigured`
    */
   userOrService(request: Request): Promise<Caller>;
   /** A service only; `unauthenticated` without credentials, `forbidden` for a user. */
@@ -51,7 +70,8 @@ export function createAuthenticator(settings: AuthSettings): Authenticator {
   const noSigningKeys = !(settings.jwks instanceof URL) && settings.jwks.keys.length === 0;
 
   async function verify(request: Request): Promise<Caller> {
-    const { token, apikey } = extractCredentials(request);
+    const token = bearerToken(request.headers);
+    const apikey = request.headers.get("apikey");
     // A key that may be secret goes first, whatever token is beside it.
     if (apikey === null || publishable.has(apikey)) {
       const remembered = known.get(token ?? "");
@@ -59,7 +79,10 @@ export function createAuthenticator(settings: AuthSettings): Authenticator {
     }
     // The secret before the user: platforms add an Authorization of their own beside a service's key, and a token
     // that can't be verified ends the search.
-    const { data, error } = await verifyAuth(request, { auth: ["secret:*", "user"], env });
+    const { data, error } = await verifyCredentials({ token, apikey }, {
+      auth: ["secret:*", "user"],
+      env,
+    });
     if (error !== null && noSigningKeys && token !== null && !token.startsWith("sb_")) {
       throw new SedimentError("unauthenticated", "No signing key of users' tokens is known here", {
         field: "authorization",
@@ -77,6 +100,7 @@ export function createAuthenticator(settings: AuthSettings): Authenticator {
           expected: "a Supabase user's access token",
         });
       }
+      checkClaims(data.jwtClaims ?? {}, settings.issuers);
       known.set(token ?? "", userId, data.jwtClaims?.exp);
       return { kind: "user", userId };
     }
@@ -91,11 +115,32 @@ export function createAuthenticator(settings: AuthSettings): Authenticator {
       kind: "service",
       keyName: data.keyName ?? "default",
       onBehalfOf: named?.toLowerCase() ?? null,
+      requestId: requestIdOf(request.headers),
     };
   }
 
   return {
-    userOrService: verify,
+    async userOrService(request) {
+      const caller = await verify(request);
+      if (caller.kind === "user") return caller;
+      const { keyName, onBehalfOf } = caller;
+      if (!settings.actingKeys.includes(keyName)) {
+        throw new SedimentError("forbidden", `The key "${keyName}" opens service routes only`, {
+          field: "apikey",
+          expected: "a key that may act for users: SEDIMENT_ACTING_KEYS names them",
+        });
+      }
+      (settings.log ?? logToConsole)({
+        level: "info",
+        event: "service_acts",
+        key: keyName,
+        user: onBehalfOf,
+        method: request.method,
+        path: new URL(request.url).pathname,
+        request_id: caller.requestId,
+      });
+      return caller;
+    },
     async service(request) {
       const caller = await verify(request);
       if (caller.kind !== "service") {
@@ -107,6 +152,15 @@ export function createAuthenticator(settings: AuthSettings): Authenticator {
       return caller;
     },
   };
+}
+
+/** The token of `Authorization: Bearer …`, whose scheme is written in any case (RFC 9110 section 11.1). */
+export function bearerToken(headers: Headers): string | null {
+  return /^bearer +(\S+)\s*$/i.exec(headers.get("authorization") ?? "")?.[1] ?? null;
+}
+
+function logToConsole(line: object): void {
+  console.info(JSON.stringify(line));
 }
 
 /**
@@ -126,6 +180,11 @@ export function actingUser(caller: Caller, field?: string): string {
     return caller.userId;
   }
   const userId = field?.toLowerCase() ?? caller.onBehalfOf;
+  if (field !== undefined) {
+    // the header's user is logged already; the body was not read then
+    const { keyName: key, requestId: request_id } = caller;
+    logToConsole({ level: "info", event: "service_acts", key, user: userId, request_id });
+  }
   if (userId === null) {
     throw new SedimentError("invalid_request", "A service has to say for whom it acts", {
       field: onBehalfHeader,

@@ -113,7 +113,8 @@ Deno.test("credentials: who is taken and what is said of who is not", async () =
   assert.deepEqual(await status({ apikey: publishableKey }), refused);
   assert.deepEqual(await status({ apikey: `${secretKey}x` }), refused);
   assert.deepEqual(await status({ apikey: secretKey, "x-sediment-user": alice }), [200, "taken"]);
-  assert.deepEqual(await status({ apikey: cronKey, "x-sediment-user": alice }), [200, "taken"]);
+  const cronOnly = [403, "forbidden"];
+  assert.deepEqual(await status({ apikey: cronKey, "x-sediment-user": alice }), cronOnly);
   assert.deepEqual(await status({ apikey: secretKey }), [400, "invalid_request"]);
   // who plans does not own: bytes do
   assert.deepEqual(await status(bearer(await tokenOf(bob))), [200, "taken"]);

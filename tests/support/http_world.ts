@@ -2,7 +2,8 @@
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import type { Catalog } from "../../shared/catalog/catalog.ts";
 import { readEnv } from "../../shared/env.ts";
-import { createAuthenticator } from "../../shared/http/authenticate.ts";
+import { createAuthenticator, type ServiceAct } from "../../shared/http/authenticate.ts";
+import { issuersOf } from "../../shared/http/user_claims.ts";
 import { createTokenSigner, deriveTokenKey } from "../../shared/http/signed_token.ts";
 import { createMemoryStore, type MemoryStoreOptions } from "../../shared/storage/memory_store.ts";
 import type { Services } from "../../functions/services.ts";
@@ -23,15 +24,25 @@ const jwks = {
 /** An access token as Supabase Auth signs them. */
 export async function tokenOf(
   userId: string,
-  some: { expiresInSeconds?: number; key?: CryptoKey; kid?: string } = {},
+  some: {
+    expiresInSeconds?: number;
+    key?: CryptoKey;
+    kid?: string;
+    /** Replaces claims; undefined takes one out. */
+    claims?: Record<string, unknown>;
+  } = {},
 ): Promise<string> {
   const now = Math.floor(Date.now() / 1000);
-  return await new SignJWT({ role: "authenticated" })
+  return await new SignJWT({
+    role: "authenticated",
+    sub: userId,
+    aud: "authenticated",
+    iss: "https://project.example/auth/v1",
+    iat: now - 10,
+    exp: now + (some.expiresInSeconds ?? 3600),
+    ...some.claims,
+  })
     .setProtectedHeader({ alg: "ES256", kid: some.kid ?? "k1" })
-    .setSubject(userId)
-    .setAudience("authenticated")
-    .setIssuedAt(now - 10)
-    .setExpirationTime(now + (some.expiresInSeconds ?? 3600))
     .sign(some.key ?? keys.privateKey);
 }
 
@@ -41,6 +52,8 @@ export interface HttpWorldOptions {
   catalog?: FakeCatalogOptions;
   store?: MemoryStoreOptions;
   now?: () => Date;
+  /** Where it is told that a service acts. @default nowhere */
+  log?: (line: ServiceAct) => void;
 }
 
 /** Fakes, and services that use them. */
@@ -62,6 +75,9 @@ export function httpWorld(options: HttpWorldOptions = {}) {
       secretKeys: env.secretKeys,
       publishableKeys: env.publishableKeys,
       jwks: env.SUPABASE_JWKS!,
+      issuers: issuersOf("https://project.example"),
+      actingKeys: env.SEDIMENT_ACTING_KEYS,
+      log: options.log ?? (() => {}),
     }),
     tokens: createTokenSigner(deriveTokenKey(env.secretKey)),
     catalog: catalog as unknown as Catalog,
