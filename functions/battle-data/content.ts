@@ -25,6 +25,8 @@ export async function serveContent(
     "accept-ranges": "bytes",
     "cache-control": "private, max-age=3600, immutable",
     "content-type": "application/vnd.apache.parquet",
+    // an address without a token answers by who asks
+    vary: "authorization, apikey, x-sediment-user",
     etag,
   });
   const ifMatch = request.headers.get("if-match");

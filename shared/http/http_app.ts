@@ -42,6 +42,8 @@ export function createHttpApp(name: string): HttpApp {
       c.res = new Response(c.res.body, c.res);
       c.res.headers.set(requestIdHeader, requestId);
     }
+    // a body is what its type says, whatever somebody has put into it
+    c.res.headers.set("x-content-type-options", "nosniff");
     addCors(c.res.headers);
   });
 

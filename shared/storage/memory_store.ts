@@ -172,8 +172,7 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
 
     copy(from, to, call) {
       return during({ method: "copy", key: from, keys: [to] }, call, () => {
-        const source = find(from);
-        store(to, source.bytes, { contentType: source.contentType });
+        store(to, find(from).bytes, {});
       });
     },
 

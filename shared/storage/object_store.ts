@@ -120,7 +120,10 @@ export interface ObjectStore {
     prefix: string,
     options?: CallOptions & { cursor?: string; limit?: number },
   ): Promise<{ objects: ListedObject[]; cursor?: string }>;
-  /** Server-side copy to a key that is free; `object_missing`, `already_stored`. */
+  /**
+   * Server-side copy to a key that is free, as application/octet-stream whatever its source was put as: some were put
+   * by clients. `object_missing`, `already_stored`.
+   */
   copy(from: string, to: string, options?: CallOptions): Promise<void>;
   /** A URL that anybody may GET, with Range, until it expires; at most seven days, which is S3's bound. */
   signDownload(key: string, expiresInSeconds: number, options?: CallOptions): Promise<string>;

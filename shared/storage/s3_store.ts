@@ -175,7 +175,11 @@ export function createS3Store(options: S3StoreOptions): ObjectStore {
       await refuseExisting(to, signal);
       const source = `/${encodeURIComponent(options.bucket)}/${encodeObjectKey(from)}`;
       await client.sendForXml({ action: "copy", key: from, signal }, "PUT", to, {
-        headers: { "x-amz-copy-source": source },
+        headers: {
+          "x-amz-copy-source": source,
+          "x-amz-metadata-directive": "REPLACE",
+          "content-type": "application/octet-stream",
+        },
       });
     },
 

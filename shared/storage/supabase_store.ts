@@ -218,6 +218,11 @@ export function createSupabaseStore(options: SupabaseStoreOptions): ObjectStore 
         bucketId: options.bucket,
         sourceKey: from,
         destinationKey: to,
+        copyMetadata: false,
+        metadata: {
+          mimetype: "application/octet-stream",
+          cacheControl: "max-age=31536000, immutable",
+        },
       });
       await response.body?.cancel();
     },

@@ -238,6 +238,9 @@ Deno.test("a slice is a Parquet file of its own, read by whoever has its URL", a
   }
   const head = await send(app, "HEAD", body.files[1].url);
   assert.equal(head.headers.get("content-length"), String(b.length));
+  assert.match(head.headers.get("cache-control")!, /^private\b/);
+  assert.match(head.headers.get("vary")!, /authorization/);
+  assert.equal(head.headers.get("x-content-type-options"), "nosniff");
   assert.equal(head.bytes.length, 0);
   // A Range is for GET only (RFC 9110 section 14.2).
   const part = await send(app, "HEAD", body.files[1].url, { headers: { range: "bytes=0-3" } });

@@ -216,3 +216,27 @@ Deno.test("a form's field is no longer than a JSON body, and its parts are few, 
     assert.deepEqual([few.code, few.field], ["invalid_multipart", "file"]);
   }
 });
+
+Deno.test("a field named like what every object has is refused as any other", async () => {
+  const app = createHttpApp("strict");
+  app.post("/", async (c) => c.json(await readJson(c.req.raw, z.strictObject({ n: z.int("n") }))));
+  for (const name of ["constructor", "toString", "__proto__", "hasOwnProperty", "other"]) {
+    const body = `{"n":1,"${name}":1}`;
+    const response = await app.fetch(
+      new Request("http://localhost/strict", { method: "POST", body }),
+    );
+    const problem = await response.json();
+    assert.deepEqual([response.status, problem.code], [400, "invalid_request"], name);
+    assert.equal(problem.field, name);
+  }
+});
+
+Deno.test("whatever is answered, nobody is to guess another type than it says", async () => {
+  for (const path of ["/sample/hello", "/sample/broken", "/sample/limited", "/sample/nowhere"]) {
+    const { result } = await silently(() => call(path));
+    assert.equal(result.headers.get("x-content-type-options"), "nosniff", path);
+    await result.body?.cancel();
+  }
+  const preflight = await call("/sample/hello", { method: "OPTIONS" });
+  assert.equal(preflight.headers.get("x-content-type-options"), "nosniff");
+});

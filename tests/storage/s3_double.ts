@@ -155,7 +155,10 @@ function respond(double: S3Double, { method, key, query, headers, body }: SeenRe
 
   if (method === "PUT") {
     if (taken()) return s3Error(412, "PreconditionFailed");
-    const stored = source ?? { bytes: body, etag: md5(body), type, at: new Date(), mark };
+    const replaces = headers.get("x-amz-metadata-directive") === "REPLACE";
+    const stored = source
+      ? { ...source, ...(replaces && { type }) }
+      : { bytes: body, etag: md5(body), type, at: new Date(), mark };
     objects.set(key, stored);
     if (source) return xml(`<CopyObjectResult><ETag>"${stored.etag}"</ETag></CopyObjectResult>`);
     return new Response(null, { headers: { etag: `"${stored.etag}"` } });

@@ -65,15 +65,18 @@ export function objectChecks(check: Check): void {
     assert.deepEqual(paged, sorted);
   });
 
-  check("a copy is another object with the same bytes", async ({ store, key }) => {
-    const bytes = noise(300_000);
-    await store.put(key("from"), bytes, { contentType: "application/x-test" });
-    await store.copy(key("from"), key("deep/to"));
-    await store.deleteMany([key("from")]);
-    assertSameBytes(await store.get(key("deep/to")), bytes);
-    assert.equal((await store.head(key("deep/to")))?.contentType, "application/x-test");
-    await store.put(key("from"), text("other"));
-    await throwsCode("already_stored", () => store.copy(key("from"), key("deep/to")));
-    assertSameBytes(await store.get(key("deep/to")), bytes);
-  });
+  check(
+    "a copy is another object with the same bytes, whose type is no client's",
+    async ({ store, key }) => {
+      const bytes = noise(300_000);
+      await store.put(key("from"), bytes, { contentType: "text/html" });
+      await store.copy(key("from"), key("deep/to"));
+      await store.deleteMany([key("from")]);
+      assertSameBytes(await store.get(key("deep/to")), bytes);
+      assert.equal((await store.head(key("deep/to")))?.contentType, "application/octet-stream");
+      await store.put(key("from"), text("other"));
+      await throwsCode("already_stored", () => store.copy(key("from"), key("deep/to")));
+      assertSameBytes(await store.get(key("deep/to")), bytes);
+    },
+  );
 }
