@@ -3,7 +3,9 @@
  * has two HTTP hops. Calls of uploads are grouped one group at a time, so a process needs one connection for them;
  * the others are for what comes beside.
  */
-import { type Catalog, catalogOver } from "./catalog_methods.ts";
+import { SedimentError } from "../errors.ts";
+import { type Catalog, catalogOver, type CatalogTransport } from "./catalog_methods.ts";
+import { fairCalls } from "./fair_calls.ts";
 import { openConnection } from "./connection.ts";
 import { shareConnections } from "./connections.ts";
 import { unlessAborted } from "./unless_aborted.ts";
@@ -16,9 +18,11 @@ export interface ConnectOptions {
   idleSeconds?: number;
   /**
    * Seconds that a call waits for its answer before its connection is given up, and before that for a connection
-   * when all are in use. @default 30
+   * when all are in use. The server is told to stop then, and to stop by itself after as long. @default 30
    */
   answerSeconds?: number;
+  /** The same of what a user asks, as PostgREST has it on hosted projects. @default 8 */
+  userSeconds?: number;
 }
 
 /** A catalog and its connections. */
@@ -47,22 +51,50 @@ export interface ConnectedCatalog {
  * `misconfigured` where it refuses the login or a setting
  */
 export function connectCatalog(url: string, options: ConnectOptions = {}): ConnectedCatalog {
-  const { maxConnections = 3, idleSeconds = 20, answerSeconds = 30 } = options;
+  const { maxConnections = 3, idleSeconds = 20, answerSeconds = 30, userSeconds = 8 } = options;
+  /** Undefined once a pooler has refused it: then the login's own limit holds. */
+  let statementSeconds: number | undefined = answerSeconds;
   const connections = shareConnections({
-    open: (onOver) => openConnection({ url, answerSeconds, onOver }),
+    open: (onOver) => openConnection({ url, answerSeconds, statementSeconds, onOver }),
     max: maxConnections,
     idleSeconds,
     waitSeconds: answerSeconds,
   });
 
-  const catalog = catalogOver((functionName, args, { signal }) =>
-    unlessAborted(functionName, signal, () =>
+  const transport: CatalogTransport = (functionName, args, { signal }) => {
+    const seconds = isUsers(functionName, args) ? Math.min(userSeconds, answerSeconds) : undefined;
+    const call = () =>
       connections.use(async (connection) => {
         signal?.throwIfAborted(); // while it waited: nobody would see the answer
-        return await connection.call(functionName, args);
-      }))
-  );
+        return await connection.call(functionName, args, seconds);
+      });
+    return unlessAborted(functionName, signal, async () => {
+      try {
+        return await call();
+      } catch (error) {
+        if (statementSeconds === undefined || !refusesTimeout(error)) throw error;
+        statementSeconds = undefined;
+        return await call(); // it had not come past the login
+      }
+    });
+  };
+  // one connection is left for what is not one user's: the groups of uploads
+  const total = Math.max(1, maxConnections - 1);
+  const catalog = catalogOver(fairCalls(transport, { total, perUser: Math.ceil(total / 2) }));
 
   let closing: Promise<void> | undefined;
   return { catalog, close: () => closing ??= connections.close(2) };
+}
+
+/** Functions that work for longer where a user asks for much: their heads say so. */
+const longOnes = new Set(["redrive_dead_letters", "retry_quarantined", "request_compaction"]);
+
+function isUsers(functionName: string, args: Record<string, unknown>): boolean {
+  return typeof args.p_user === "string" && !longOnes.has(functionName);
+}
+
+/** PgBouncer refuses the settings that it does not know, before the server sees the login. */
+function refusesTimeout(error: unknown): boolean {
+  return error instanceof SedimentError &&
+    /startup parameter:? *"?statement_timeout/.test(error.message);
 }

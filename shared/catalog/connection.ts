@@ -7,7 +7,7 @@ import { Socket } from "node:net";
 import type { Options, PostgresType, Sql } from "postgres";
 import { SedimentError } from "../errors.ts";
 import { loadDriver } from "./load_driver.ts";
-import { queryFunction } from "./sql_catalog.ts";
+import { type CallPlan, queryFunction } from "./sql_catalog.ts";
 import { sqlError, type SqlErrorFields } from "./sql_error.ts";
 
 /** A connection; `over` once and for ever. */
@@ -16,9 +16,10 @@ export interface Connection {
   /**
    * Calls a function. The one call at a time is the caller's to see to.
    *
+   * @param seconds that its answer may take. @default answerSeconds
    * @throws SedimentError as {@link sqlError}; `misconfigured` where the server refuses the login or the URL's settings
    */
-  call(functionName: string, args: Record<string, unknown>): Promise<unknown>;
+  call(functionName: string, args: Record<string, unknown>, seconds?: number): Promise<unknown>;
   /** Ends it: after a word to the server when no call is on its way, else at once. */
   end(): Promise<void>;
 }
@@ -28,15 +29,23 @@ export interface ConnectionOptions {
   url: string;
   /** Seconds that an answer may take, connecting included. */
   answerSeconds: number;
+  /**
+   * Seconds after which the server ends a statement by itself, whatever became of us. A function's own
+   * `set statement_timeout` begins too late for that: the statement that calls it is on its way. @default the server's
+   */
+  statementSeconds?: number;
   /** It is over, and by no `end()`. */
   onOver(): void;
 }
 
 /** Nothing is connected before the first call. */
-export function openConnection({ url, answerSeconds, onOver }: ConnectionOptions): Connection {
+export function openConnection(
+  { url, answerSeconds, statementSeconds, onOver }: ConnectionOptions,
+): Connection {
   let over = false;
-  const plan = { prepare: true };
+  const plan: CallPlan = { prepare: true };
   let socket: Socket | undefined;
+  let server: DriverAddress | undefined;
   let giveUp: ((reason: SedimentError) => void) | undefined;
   const loading = load();
   loading.catch(() => {}); // the call says it
@@ -52,7 +61,10 @@ export function openConnection({ url, answerSeconds, onOver }: ConnectionOptions
       // A query for the types of arrays is spared: the functions take few, and give none.
       fetch_types: false,
       types: arrayTypes,
-      connection: { application_name: "sediment" },
+      connection: {
+        application_name: "sediment",
+        ...(statementSeconds !== undefined && { statement_timeout: statementSeconds * 1000 }),
+      },
       onnotice: () => {},
       onclose: finish,
       socket: (address: DriverAddress) => {
@@ -61,6 +73,7 @@ export function openConnection({ url, answerSeconds, onOver }: ConnectionOptions
           throw hungUp();
         }
         socket = new Socket();
+        server = address;
         return connected(socket, address, Math.min(connectSeconds, answerSeconds));
       },
     };
@@ -80,7 +93,11 @@ export function openConnection({ url, answerSeconds, onOver }: ConnectionOptions
     onOver();
   }
 
-  async function call(functionName: string, args: Record<string, unknown>): Promise<unknown> {
+  async function call(
+    functionName: string,
+    args: Record<string, unknown>,
+    seconds = answerSeconds,
+  ): Promise<unknown> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const givenUp = new Promise<never>((_, reject) => {
       giveUp = (reason) => {
@@ -89,9 +106,10 @@ export function openConnection({ url, answerSeconds, onOver }: ConnectionOptions
       };
       timer = setTimeout(() => {
         if (timer === undefined) return; // cleared too late to stop, as Deno 2.1 does
-        const detail = `${functionName}: no answer in ${answerSeconds} s`;
+        const detail = `${functionName}: no answer in ${seconds} s`;
+        if (server !== undefined) askToStop(server, plan.query?.state);
         giveUp?.(new SedimentError("catalog_failed", detail));
-      }, answerSeconds * 1000);
+      }, seconds * 1000);
     });
     try {
       const query = loading.then((sql) => queryFunction(sql, functionName, args, plan));
@@ -101,7 +119,7 @@ export function openConnection({ url, answerSeconds, onOver }: ConnectionOptions
       throw connectionError(error, functionName);
     } finally {
       clearTimeout(timer);
-      timer = giveUp = undefined;
+      timer = giveUp = plan.query = undefined;
     }
   }
 
@@ -153,6 +171,29 @@ function connected(
   });
 }
 
+/** What the server gave a connection to be known by, when its statement is to be stopped. */
+export interface BackendKey {
+  pid: number | null;
+  secret: number | null;
+}
+
+/**
+ * Asks the server to stop what a connection does, on a socket of its own; whether it does is not told
+ * (https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS). For a connection that
+ * is given up: the word names it and no statement.
+ */
+function askToStop({ host: [host], port: [port], path }: DriverAddress, key?: BackendKey): void {
+  if (!key?.pid || key.secret === null) return;
+  const request = new DataView(new ArrayBuffer(16));
+  [16, 80877102, key.pid, key.secret].forEach((word, n) => request.setInt32(n * 4, word));
+  const socket = new Socket();
+  socket.setTimeout(connectSeconds * 1000, () => socket.destroy());
+  socket.on("error", () => {});
+  const send = () => socket.end(new Uint8Array(request.buffer));
+  if (path) socket.connect(path, send);
+  else socket.connect(port, host, send);
+}
+
 function hungUp(): Error {
   return Object.assign(new Error("the server hung up"), { code: "CONNECTION_CLOSED" });
 }
@@ -175,10 +216,13 @@ function arrayLiteral(values: readonly unknown[]): string {
 
 type ServerError = SqlErrorFields & { severity?: string; severity_local?: string };
 
-/** What the server said of the call alone leaves the connection as it was. */
+/**
+ * What the function itself raised leaves the connection as it was: it came before the one row of the answer. All else
+ * ends it. A timeout may come behind that row, and the driver then gives what it has read of it to the next call.
+ */
 function isOfCall(error: unknown): boolean {
-  const { severity, severity_local } = error as ServerError;
-  return (severity ?? severity_local) === "ERROR";
+  const { code = "", severity, severity_local } = error as ServerError;
+  return (severity ?? severity_local) === "ERROR" && /^(SD|22|23|40|42|55|P0)/.test(code);
 }
 
 /** A login that is refused, for what no retry mends, is not the caller's doing. */

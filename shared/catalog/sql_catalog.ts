@@ -23,12 +23,21 @@ export function createSqlCatalog(sql: SqlClient): Catalog {
   );
 }
 
+/** How a function is called, and what is known of the call meanwhile. */
+export interface CallPlan {
+  /**
+   * Whether the server keeps the statement, which spares a way there and back at the next call; set to false where one
+   * was lost, as behind a pooler that gives each transaction to another server.
+   */
+  prepare: boolean;
+  /** The driver's query: once it is sent, its `state` says who works on it. */
+  query?: { state?: { pid: number | null; secret: number | null } };
+}
+
 /**
  * Calls one SQL function of the schema public.
  *
  * @param args by the names that the function gives them
- * @param plan whether the server keeps the statement, which spares a way there and back at the next call; set to
- * false where one was lost, as behind a pooler that gives each transaction to another server
  * @returns the function's jsonb
  * @throws what the driver throws
  */
@@ -36,7 +45,7 @@ export async function queryFunction(
   sql: SqlClient,
   functionName: string,
   args: Record<string, unknown>,
-  plan = { prepare: true },
+  plan: CallPlan = { prepare: true },
 ): Promise<unknown> {
   const names = Object.keys(args);
   // names come from our own types; PostgreSQL tells the driver each argument's type
@@ -47,6 +56,7 @@ export async function queryFunction(
     names.map((name) => args[name]) as any[],
     { prepare: plan.prepare },
   );
+  plan.query = query as unknown as CallPlan["query"];
   // postgres.js 3.4.9 makes such a call again by itself, but with arguments that are text already, so that a jsonb
   // becomes a string, and tells the first error in place of the second.
   Object.defineProperty(query, "retried", {

@@ -2,6 +2,7 @@
  * Long checks go one at a time, user by user, a few milliseconds on and twice as long off, so that what one user sends
  * keeps nobody waiting. A check is long once it has worked for longer than the checks of ordinary uploads do.
  */
+import { createFairTurns } from "../fair_turns.ts";
 import type { Pause } from "../parquet/inspect/pause.ts";
 
 /** How the time is cut, ms. */
@@ -23,42 +24,14 @@ export interface CheckTurns {
 /** No check waits by itself: `pause` does. */
 export function createCheckTurns(times: TurnTimes = {}): CheckTurns {
   const { freeMs = 20, workMs = 4, restRatio = 2 } = times;
-  /** The users that wait, the one first that is next; each with those of his checks that wait. */
-  const waiting = new Map<string, (() => void)[]>();
-  let busy = false;
-
-  function acquire(user: string): Promise<void> {
-    if (!busy) {
-      busy = true;
-      return Promise.resolve();
-    }
-    return new Promise((resolve) => {
-      const own = waiting.get(user);
-      if (own === undefined) waiting.set(user, [resolve]);
-      else own.push(resolve);
-    });
-  }
-
-  function release(): void {
-    const next = waiting.entries().next();
-    if (next.done) {
-      busy = false;
-      return;
-    }
-    const [user, checks] = next.value;
-    waiting.delete(user);
-    const go = checks.shift()!;
-    if (checks.length > 0) waiting.set(user, checks); // behind the others
-    go();
-  }
+  const turns = createFairTurns({ total: 1 });
 
   return {
     async take(user, check) {
       let resumed = performance.now();
-      let holding = false;
+      let release: (() => void) | undefined;
       const begin = async () => {
-        await acquire(user);
-        holding = true;
+        release = await turns.take(user);
         resumed = performance.now();
       };
       const rest = async (ms: number) => {
@@ -67,13 +40,13 @@ export function createCheckTurns(times: TurnTimes = {}): CheckTurns {
       };
       const pause: Pause = (aheadMs = 0) => {
         const on = performance.now() - resumed;
-        if (!holding) return on + aheadMs > freeMs ? begin() : undefined;
+        if (release === undefined) return on + aheadMs > freeMs ? begin() : undefined;
         return on > workMs ? rest(on * restRatio) : undefined;
       };
       try {
         return await check(pause);
       } finally {
-        if (holding) release();
+        release?.();
       }
     },
   };

@@ -98,3 +98,26 @@ Deno.test("the driver finds the globals that it wants, also where Deno does not 
   const { Buffer, process, setImmediate, clearImmediate } = globalThis as Record<string, unknown>;
   for (const found of [Buffer, process, setImmediate, clearImmediate]) assert.ok(found);
 });
+
+Deno.test("a connection goes on after what the function raised, and after nothing else", async () => {
+  const told: [code: string, over: boolean][] = [
+    ["SD404", false],
+    ["22P02", false],
+    ["23505", false],
+    ["55P03", false],
+    ["57014", true],
+    ["53200", true],
+    ["XX000", true],
+    ["26000", true],
+  ];
+  for (const [code, over] of told) {
+    await using server = startServer(
+      "call",
+      new Uint8Array([...errorOf("ERROR", code, "not_found"), ...message("Z", "I")]),
+    );
+    const connection = openConnection({ url: server.url, answerSeconds: 5, onOver: () => {} });
+    await thrownBy(connection.call("tick", {}));
+    assert.equal(connection.over, over, code);
+    await connection.end();
+  }
+});

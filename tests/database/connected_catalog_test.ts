@@ -5,6 +5,7 @@ import {
   type ConnectedCatalog,
   type ConnectOptions,
 } from "../../shared/catalog/connect_catalog.ts";
+import { sqlArguments } from "../../shared/catalog/catalog_methods.ts";
 import { freePort } from "../../supabase/local/parts/free_port.ts";
 import { eventually } from "../support/stack.ts";
 import { thrownBy } from "../support/thrown_by.ts";
@@ -107,14 +108,55 @@ Deno.test("a catalog over connections of its own", async (t) => {
       await using proxy = startTcpProxy(port);
       await using connected = connect(through(proxy, url), { maxConnections: 2 });
       const hole = await blockUploads(admin);
-      const calls = Array.from(
-        { length: 9 },
-        (_, n) => connected.catalog.stageUpload(stageOf(`first${n}`)),
-      );
+      const calls = Array.from({ length: 9 }, (_, n) =>
+        connected.catalog.groupUploadCalls({
+          stages: [sqlArguments(stageOf(`first${n}`))],
+          commits: [],
+        }));
       await waiters(admin, 2);
       await hole.release();
       await Promise.all(calls);
       assert.equal(proxy.taken, 2);
+    });
+
+    await t.step("users' calls leave a connection for uploads, and one to each other", async () => {
+      await using connected = connect(url);
+      const hole = await blockUploads(admin);
+      const calls = ["m1", "m2", "m3", "m4"].map((name) =>
+        connected.catalog.stageUpload(stageOf(name))
+      );
+      await waiters(admin, 1);
+      const another = crypto.randomUUID();
+      calls.push(
+        connected.catalog.stageUpload({ ...stageOf("a1"), user: another, dataset: another }),
+      );
+      await waiters(admin, 2);
+      await connected.catalog.findObjects({ keys: [] });
+      await hole.release();
+      await Promise.all(calls);
+    });
+
+    await t.step("a user's call that takes too long is stopped on the server too", async () => {
+      await using connected = connect(url, { userSeconds: 0.5 });
+      const hole = await blockUploads(admin);
+      const late = await thrownBy(connected.catalog.stageUpload(stageOf("too late")));
+      assert.equal(late.code, "catalog_failed");
+      assert.match(late.message, /no answer in 0.5 s/);
+      await waiters(admin, 0);
+      await hole.release();
+      await connected.catalog.stageUpload(stageOf("too late"));
+    });
+
+    await t.step("of a statement that nobody waits for the server itself has enough", async () => {
+      await admin.unsafe(`
+        create or replace function public.catalog_health() returns jsonb language plpgsql as $$
+        begin
+          raise exception using errcode = 'SD400', message = 'invalid_request',
+            detail = current_setting('statement_timeout');
+        end $$`);
+      await using connected = connect(url, { answerSeconds: 7 });
+      const { message } = await thrownBy(connected.catalog.catalogHealth({}));
+      assert.equal(message, "7s");
     });
 
     await t.step("a call that waits on the server holds up only its own connection", async () => {
