@@ -7,6 +7,7 @@ import { type Env, readEnv } from "../shared/env.ts";
 import { SedimentError } from "../shared/errors.ts";
 import { createAuthenticator } from "../shared/http/authenticate.ts";
 import { issuersOf } from "../shared/http/user_claims.ts";
+import { createRateLimit } from "../shared/http/rate_limit.ts";
 import { createTokenSigner, deriveTokenKey } from "../shared/http/signed_token.ts";
 import type { ObjectStore } from "../shared/storage/object_store.ts";
 import { createS3Store } from "../shared/storage/s3_store.ts";
@@ -38,6 +39,7 @@ export function createServices(
         new URL(env.SUPABASE_JWKS_URL ?? `${env.SUPABASE_URL}/auth/v1/.well-known/jwks.json`),
       issuers: issuersOf(env.SUPABASE_URL, env.SEDIMENT_JWT_ISSUERS),
       actingKeys: env.SEDIMENT_ACTING_KEYS,
+      reads: createRateLimit({ name: "reads", perMinute: env.SEDIMENT_READS_PER_MINUTE }),
     }),
     tokens: createTokenSigner(env.SEDIMENT_TOKEN_KEY ?? deriveTokenKey(env.secretKey)),
     catalog,

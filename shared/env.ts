@@ -91,6 +91,8 @@ const envSchema = z.object({
   SEDIMENT_MAX_BODY_BYTES: count(8 * MiB, "a number of bytes"),
   /** Largest file that `direct=1` takes, bytes; hosted free plan and the CLI cap objects at 50 MiB. */
   SEDIMENT_MAX_DIRECT_BYTES: count(50 * MiB, "a number of bytes"),
+  /** GET and HEAD requests of one user in a minute, counted by each isolate for itself. */
+  SEDIMENT_READS_PER_MINUTE: count(3_000, "a number of requests"),
   /** Longest silence of a body that is being read, milliseconds. */
   SEDIMENT_BODY_STALL_MS: count(10_000, "a number of milliseconds"),
   /** Longest time that a body may take as a whole, milliseconds. */

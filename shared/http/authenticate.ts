@@ -2,6 +2,7 @@
 import { verifyCredentials } from "@supabase/server/core";
 import * as z from "zod";
 import { SedimentError } from "../errors.ts";
+import type { RateLimit } from "./rate_limit.ts";
 import { requestIdOf } from "./request_id.ts";
 import { createTokenMemory } from "./token_memory.ts";
 import { checkClaims, type Issuers } from "./user_claims.ts";
@@ -25,6 +26,8 @@ export interface AuthSettings {
   issuers: Issuers;
   /** Names of the secret keys whose holders may read and act for users; those of others open service routes only. */
   actingKeys: readonly string[];
+  /** How often a user may read. @default without end */
+  reads?: RateLimit;
   /** Where it is told that a service reached for a user's data. @default the console */
   log?(line: ServiceAct): void;
 }
@@ -46,7 +49,7 @@ export interface Authenticator {
    * A user by JWT, or a service by a secret key that may act for users, which is logged.
    *
    * @throws SedimentError `unauthenticated`, `forbidden` for a key that opens service routes only, `invalid_request` for
-   *   a bad `x-sediment-user`, `misconfigured`
+   *   a bad `x-sediment-user`, `rate_limited` for a user who reads too often, `misconfigured`
    */
   userOrService(request: Request): Promise<Caller>;
   /** A service only; `unauthenticated` without credentials, `forbidden` for a user. */
@@ -122,7 +125,10 @@ export function createAuthenticator(settings: AuthSettings): Authenticator {
   return {
     async userOrService(request) {
       const caller = await verify(request);
-      if (caller.kind === "user") return caller;
+      if (caller.kind === "user") {
+        if (isRead(request)) await settings.reads?.spend(caller.userId);
+        return caller;
+      }
       const { keyName, onBehalfOf } = caller;
       if (!settings.actingKeys.includes(keyName)) {
         throw new SedimentError("forbidden", `The key "${keyName}" opens service routes only`, {
@@ -157,6 +163,10 @@ export function createAuthenticator(settings: AuthSettings): Authenticator {
 /** The token of `Authorization: Bearer …`, whose scheme is written in any case (RFC 9110 section 11.1). */
 export function bearerToken(headers: Headers): string | null {
   return /^bearer +(\S+)\s*$/i.exec(headers.get("authorization") ?? "")?.[1] ?? null;
+}
+
+function isRead({ method }: Request): boolean {
+  return method === "GET" || method === "HEAD";
 }
 
 function logToConsole(line: object): void {
