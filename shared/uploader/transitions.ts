@@ -13,8 +13,9 @@ export const itemEvents = [
   "save", // upload() was called with this identity
   "claim", // a sender takes it: the attempt is spent and written down before any byte leaves
   "stored", // 200 with the service's answer, or 409 already_stored
-  "failed", // network, 408, 425, 429, 5xx, an answer that isn't the service's
+  "failed", // network, 408, 425, 5xx, an answer that isn't the service's
   "exhausted", // as failed, and it was the last attempt
+  "limited", // 429: a limit of the user's, no fault of the item's
   "unreachable", // nothing was sent: no route, no name, connection refused
   "refused", // 401 or 403
   "rejected", // any other 4xx
@@ -33,9 +34,10 @@ export interface ItemCell {
   to: ItemState;
   /**
    * `spend`: attempt_count + 1. `refund`: attempt_count − 1. `backoff`: next_attempt_at by the backoff.
+   * `hold`: refund, and next_attempt_at by Retry-After, from when on its time to live counts anew.
    * `reset`: attempts, error and age start anew. `duplicate`: nothing is written, the caller is told.
    */
-  does?: "spend" | "refund" | "backoff" | "reset" | "duplicate";
+  does?: "spend" | "refund" | "backoff" | "hold" | "reset" | "duplicate";
 }
 
 const stay = (to: ItemState): ItemCell => ({ to });
@@ -48,6 +50,7 @@ export const itemTransitions: Record<ItemState, Record<ItemEvent, ItemCell | nul
     stored: stay("gone"), // another process sent the same identity
     failed: stay("waiting"), // a late word of a lost claim
     exhausted: stay("dead"),
+    limited: stay("waiting"),
     unreachable: stay("waiting"),
     refused: stay("parked"),
     rejected: stay("dead"),
@@ -64,6 +67,7 @@ export const itemTransitions: Record<ItemState, Record<ItemEvent, ItemCell | nul
     stored: stay("gone"),
     failed: { to: "waiting", does: "backoff" },
     exhausted: stay("dead"),
+    limited: { to: "waiting", does: "hold" },
     unreachable: { to: "waiting", does: "refund" },
     refused: { to: "parked", does: "refund" },
     rejected: stay("dead"),
@@ -80,6 +84,7 @@ export const itemTransitions: Record<ItemState, Record<ItemEvent, ItemCell | nul
     stored: stay("gone"),
     failed: stay("parked"),
     exhausted: stay("dead"),
+    limited: stay("parked"),
     unreachable: stay("parked"),
     refused: stay("parked"),
     rejected: stay("dead"),
@@ -96,6 +101,7 @@ export const itemTransitions: Record<ItemState, Record<ItemEvent, ItemCell | nul
     stored: stay("gone"),
     failed: stay("dead"),
     exhausted: stay("dead"),
+    limited: stay("dead"),
     unreachable: stay("dead"),
     refused: stay("dead"),
     rejected: stay("dead"),
@@ -112,6 +118,7 @@ export const itemTransitions: Record<ItemState, Record<ItemEvent, ItemCell | nul
     stored: stay("gone"),
     failed: stay("expired"),
     exhausted: stay("expired"),
+    limited: stay("expired"),
     unreachable: stay("expired"),
     refused: stay("expired"),
     rejected: stay("dead"),
@@ -128,6 +135,7 @@ export const itemTransitions: Record<ItemState, Record<ItemEvent, ItemCell | nul
     stored: stay("gone"),
     failed: stay("gone"), // dropped while it was under way
     exhausted: stay("gone"),
+    limited: stay("gone"),
     unreachable: stay("gone"),
     refused: stay("gone"),
     rejected: stay("gone"),

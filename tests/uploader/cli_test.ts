@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { findFiles } from "../../shared/uploader/cli/find_files.ts";
 import { UsageError } from "../../shared/uploader/cli/options.ts";
@@ -271,25 +271,74 @@ Deno.test("a folder's layout says table and period; litter is passed by, links a
   });
 });
 
-Deno.test("a server whose names lead out of the folder is not followed by pull", async () => {
+/** A server that lists these files, whatever is asked. */
+async function withListing(
+  files: (origin: string) => Record<string, unknown>[],
+  use: (folder: string, env: Record<string, string>) => Promise<void>,
+): Promise<void> {
   await withFolder(async (folder) => {
-    const file = { id: 1, table: "../..", period_tag: "0", size: 4, url: "" };
     const server = Deno.serve(
       { port: 0, hostname: "127.0.0.1", onListen() {} },
       (request): Response => {
         if (request.url.includes("/content")) return new Response("evil");
-        return Response.json({ version: 1, files: [{ ...file, url: `${origin}/content` }] });
+        return Response.json({ version: 1, files: files(origin) });
       },
     );
     const origin: string = `http://127.0.0.1:${server.addr.port}`;
     try {
-      const env = { SEDIMENT_TOKEN: "t", SEDIMENT_URL: origin, SEDIMENT_KEY: "k" };
-      const args = ["pull", "--dataset", datasetId, "--out", "a/b/c"];
-      const { code, err } = await sediment(folder, args, env);
-      assert.deepEqual([code, /unexpected_answer/.test(err)], [1, true], err);
-      await assert.rejects(readFile(join(folder, "a", "0", "1.parquet")));
+      await use(folder, { SEDIMENT_TOKEN: "t", SEDIMENT_URL: origin, SEDIMENT_KEY: "k" });
     } finally {
       await server.shutdown();
     }
+  });
+}
+
+const listed = {
+  id: 1,
+  table: "t",
+  period_tag: "0",
+  size: 4,
+  level: 0,
+  state: "active",
+  row_count: 1,
+  row_group_count: 1,
+  uploaded_at: "2026-01-01T00:00:00Z",
+};
+
+Deno.test("whatever a server calls its files, pull writes nothing outside of the folder", async () => {
+  for (
+    const odd of [
+      { table: "../.." },
+      { period_tag: ".." },
+      { id: "../../../escaped" },
+      { id: "a/b" },
+      { id: "" },
+      { id: { toString: "x" } },
+      { url: "file:///etc/passwd" },
+    ]
+  ) {
+    const files = (origin: string) => [{ ...listed, url: `${origin}/content`, ...odd }];
+    await withListing(files, async (folder, env) => {
+      await mkdir(join(folder, "a", "b", "work"), { recursive: true });
+      const args = ["pull", "--dataset", datasetId, "--out", "out"];
+      const { code, err } = await sediment(join(folder, "a", "b", "work"), args, env);
+      assert.deepEqual([code, /unexpected_answer/.test(err)], [1, true], JSON.stringify(odd) + err);
+      assert.deepEqual(await readdir(folder), ["a"]);
+      assert.deepEqual(await readdir(join(folder, "a", "b")), ["work"]);
+    });
+  }
+});
+
+Deno.test("what a server answers moves no cursor and sets no title", async () => {
+  const escape = "\u001b]0;title\u0007\u001b[2Jx\u009b31m\u202e";
+  const files = () => [{ ...listed, table: escape, state: `act${escape}ive` }];
+  await withListing(files, async (folder, env) => {
+    const { out } = await sediment(folder, ["ls", "--dataset", datasetId], env);
+    // deno-lint-ignore no-control-regex
+    assert.doesNotMatch(out, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
+    const pulled = await sediment(folder, ["pull", "--dataset", datasetId], env);
+    // deno-lint-ignore no-control-regex
+    assert.doesNotMatch(pulled.err, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
+    assert.equal(pulled.code, 1);
   });
 });

@@ -65,6 +65,7 @@ Deno.test("no event but a person's leads out of dead, and every state but gone c
 Deno.test("an attempt is given back only where none was made or the caller ended it", () => {
   const refunds = itemEvents.filter((event) => itemTransitions.sending[event]?.does === "refund");
   assert.deepEqual(refunds, ["unreachable", "refused", "stopped"]);
+  assert.equal(itemTransitions.sending.limited?.does, "hold");
 });
 
 Deno.test("while parked, nothing but a person starts a batch without a look at the session", () => {

@@ -1,4 +1,6 @@
 import { strict as assert } from "node:assert";
+import type { PendingItem } from "../../shared/uploader/pending/pending_record.ts";
+import { type Attempt, headersFor } from "../../shared/uploader/send/attempt.ts";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { SedimentError } from "../../shared/errors.ts";
 import type { UploadProgress } from "../../shared/uploader/upload.ts";
@@ -311,4 +313,20 @@ Deno.test("an unreadable record is dead and can't be re-queued, since nobody kno
     await uploader.stop();
     assert.deepEqual(await readdir(folder), [".sediment"]);
   });
+});
+
+Deno.test("a caller's headers go to the service that they were set for, not to the store", () => {
+  const item = {
+    target_url: "https://api.example/functions/v1/battle-data/upload",
+    headers: { "x-app": "1", "x-tenant-secret": "s" },
+  } as unknown as PendingItem;
+  const attempt = { token: "t", publishableKey: "k" } as Attempt;
+  const more = { "content-type": "application/json" };
+  const here = headersFor("https://api.example/else", item, attempt, more);
+  assert.deepEqual(here, { ...item.headers, ...more, authorization: "Bearer t", apikey: "k" });
+  for (
+    const url of ["https://store.example/put", "http://api.example/", "https://api.example:8/"]
+  ) {
+    assert.deepEqual(headersFor(url, item, attempt, more), more, url);
+  }
 });

@@ -87,3 +87,37 @@ Deno.test("items expire also while nobody can be asked who is signed in", async 
     assert.equal((await uploader.dead())[0].state, "expired");
   });
 });
+
+Deno.test("a quota that is full for days costs an item neither attempts nor its life", async () => {
+  await withUploader({}, async ({ uploader, service, clock }) => {
+    service.fault = () => ({
+      answer: 429,
+      code: "quota_exceeded",
+      headers: { "retry-after": "3600" },
+    });
+    await uploader.upload(bytesOf(1), fragment());
+    for (let hour = 0; hour < 100; hour++) {
+      clock.skip(3601);
+      await uploader.retry();
+    }
+    const [item] = await uploader.pending();
+    assert.deepEqual([item.state, item.attempt_count], ["waiting", 0]);
+    assert.equal(item.last_error?.code, "quota_exceeded");
+    assert.ok(service.requests.length >= 100);
+    service.fault = undefined;
+    clock.skip(3601);
+    assert.equal((await uploader.retry()).stored, 1);
+  });
+});
+
+Deno.test("once nothing limits it any more an item lives as long as any other", async () => {
+  await withUploader({}, async ({ uploader, service, clock }) => {
+    service.fault = () => ({ answer: 429, headers: { "retry-after": "3600" } });
+    await uploader.upload(bytesOf(1), fragment());
+    service.fault = () => "refuse_connection";
+    clock.skip(3600 + 86_300);
+    assert.equal((await uploader.retry()).expired, 0);
+    clock.skip(200);
+    assert.equal((await uploader.retry()).expired, 1);
+  });
+});

@@ -1,5 +1,6 @@
 /** Reading calls to the service, with its problems as errors. */
 import { isErrorCode, SedimentError } from "../../errors.ts";
+import { plainValue } from "../plain_text.ts";
 import type { Project } from "./open.ts";
 import { fileSession } from "./session_file.ts";
 
@@ -35,7 +36,7 @@ export async function getJson(
       cause: error,
     });
   }
-  const answer = await response.json().catch(() => null);
+  const answer = plainValue(await response.json().catch(() => null));
   if (response.ok && answer !== null) return answer;
   const detail = answer?.detail ?? `HTTP ${response.status}`;
   const code = isErrorCode(answer?.code) ? answer.code : "unexpected_answer";

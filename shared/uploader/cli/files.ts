@@ -114,9 +114,16 @@ after a while; until then anyone who has the line can read.`,
 
 async function download(file: DataFile, out: string): Promise<string> {
   // The names are the server's: none of them may lead out of the folder.
-  if (![file.table, file.period_tag].every((name) => namePattern.test(name))) {
-    throw new SedimentError("unexpected_answer", `file ${file.id} is of ${file.table}`, {
-      expected: `names of ${namePattern.source}`,
+  if (![file.table, file.period_tag, file.id].every(isName)) {
+    const { id, table, period_tag } = file;
+    const told = JSON.stringify({ id, table, period_tag });
+    throw new SedimentError("unexpected_answer", `a file is listed as ${told}`, {
+      expected: `an id and names of ${namePattern.source}`,
+    });
+  }
+  if (!/^https?:/.test(file.url ?? "")) {
+    throw new SedimentError("unexpected_answer", `file ${file.id} is at ${file.url}`, {
+      expected: "an http or https URL",
     });
   }
   const folder = join(out, file.table, file.period_tag);
@@ -138,6 +145,10 @@ async function download(file: DataFile, out: string): Promise<string> {
   await writeFile(`${path}.part`, content);
   await rename(`${path}.part`, path);
   return path;
+}
+
+function isName(value: unknown): boolean {
+  return (typeof value === "string" || typeof value === "number") && namePattern.test(`${value}`);
 }
 
 function queryOf(input: Input): Record<string, string | undefined> {

@@ -7,6 +7,7 @@ import { ls, pull } from "./files.ts";
 import { login, logout, whoami } from "./login.ts";
 import { type Command, helpOf, parse, UsageError } from "./options.ts";
 import { pending, retry } from "./pending.ts";
+import { plainText } from "../plain_text.ts";
 import { push } from "./push.ts";
 import { status } from "./status.ts";
 
@@ -62,8 +63,8 @@ export async function main(args: string[]): Promise<number> {
       const { code, message, field, expected } = error;
       console.error(JSON.stringify({ error: { code, message, field, expected } }));
     } else {
-      console.error(`${error.code}: ${error.message}`);
-      if (error.expected) console.error(`  expected: ${error.expected}`);
+      console.error(plainText(`${error.code}: ${error.message}`));
+      if (error.expected) console.error(plainText(`  expected: ${error.expected}`));
       if (!(thrown instanceof SedimentError) && thrown instanceof Error) {
         console.error(thrown.stack);
       }

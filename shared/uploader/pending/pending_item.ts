@@ -134,6 +134,11 @@ export function applyEvent(
     next.auth_failures = item.auth_failures + 1;
   }
   if (cell.does === "refund") next.attempt_count = Math.max(0, item.attempt_count - 1);
+  if (cell.does === "hold") {
+    next.attempt_count = Math.max(0, item.attempt_count - 1);
+    const wait = facts.retryAfterMs ?? context.intervalSeconds * 1000;
+    next.next_attempt_at = next.requeued_at = iso(now + wait);
+  }
   if (cell.does === "backoff") {
     const wait = backoffMs(context, context.intervalSeconds * 1000, next.attempt_count);
     next.next_attempt_at = iso(now + Math.max(wait, facts.retryAfterMs ?? 0));

@@ -53,8 +53,8 @@ export function holdMs(size: number, settings: UploaderSettings["upload"]): numb
 }
 
 /**
- * Headers of a request: the item's own, and credentials only where they belong. A signed URL of another
- * origin (the store) gets none.
+ * Headers of a request: the item's own, and credentials, only to the origin that they were set for. A signed URL of
+ * another one (the store) gets neither.
  */
 export function headersFor(
   url: string,
@@ -62,8 +62,9 @@ export function headersFor(
   attempt: Attempt,
   more: Record<string, string>,
 ): Record<string, string> {
-  const headers: Record<string, string> = { ...item.headers, ...more };
+  const headers: Record<string, string> = { ...more };
   if (new URL(url).origin === new URL(item.target_url).origin) {
+    Object.assign(headers, item.headers, more);
     headers.authorization = `Bearer ${attempt.token}`;
     if (attempt.publishableKey) headers.apikey = attempt.publishableKey;
   }

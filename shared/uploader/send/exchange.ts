@@ -1,6 +1,7 @@
 /** One HTTP exchange: time limit, bounded answer, and a verdict instead of an exception. */
 import { retryAfterMs } from "../backoff.ts";
 import { type Clock, deadline } from "../clock.ts";
+import { plainText, plainValue } from "../plain_text.ts";
 import { type Answer, judgeFailure, type Verdict } from "./verdict.ts";
 
 /** The part of `fetch` that is used. */
@@ -41,8 +42,8 @@ export async function exchange(
     return {
       answer: {
         status: response.status,
-        json: isObject ? json as Record<string, unknown> : null,
-        text: text.slice(0, 500),
+        json: isObject ? plainValue(json as Record<string, unknown>) : null,
+        text: plainText(text.slice(0, 500)),
         retryAfterMs: retryAfterMs(
           response.headers.get("retry-after"),
           tools.clock.now(),

@@ -71,7 +71,7 @@ export async function tryItem(
   }
   const { reason } = verdict;
   const spent = item.attempt_count >= settings.retry.max_attempts;
-  const exhausted = verdict.kind === "retry" && spent;
+  const exhausted = verdict.kind === "retry" && !verdict.limited && spent;
   const eventFacts: EventFacts = {
     nonce,
     error: exhausted
@@ -147,7 +147,7 @@ async function judge(
 function eventOf(verdict: Verdict | { kind: "corrupt" }, exhausted: boolean): ItemEvent {
   switch (verdict.kind) {
     case "retry":
-      return exhausted ? "exhausted" : "failed";
+      return exhausted ? "exhausted" : verdict.limited ? "limited" : "failed";
     case "restart": // sendItem has turned it into a retry
       return "failed";
     default:

@@ -16,8 +16,14 @@ export interface StoredAnswer {
 export type Verdict =
   /** The service has it. `answer` is null after a 409, which carries none. */
   | { kind: "stored"; answer: StoredAnswer | null; duplicate: boolean }
-  /** It may go well another time; an attempt is spent. */
-  | { kind: "retry"; reason: Reason; retryAfterMs?: number; upload?: StartedUpload | null }
+  /** It may go well another time; an attempt is spent, unless it was a limit of the user's that said no. */
+  | {
+    kind: "retry";
+    reason: Reason;
+    retryAfterMs?: number;
+    upload?: StartedUpload | null;
+    limited?: true;
+  }
   /** Not a byte has left: the network is down, or the server is. No attempt is spent. */
   | { kind: "unreachable"; reason: Reason }
   /** 401 or 403. `wide`: the session is at fault, so everything else would be refused too. */
@@ -82,6 +88,7 @@ export function judgeAnswer(answer: Answer): Verdict {
     ? "retryable" in errorKinds[code]
     : status === 407 || status === 408 || status === 425 || status === 429;
   if (status >= 400 && status < 500 && !mayPass) return { kind: "rejected", reason };
+  if (status === 429) return { kind: "retry", reason, retryAfterMs, limited: true };
   if (status >= 400) return { kind: "retry", reason, retryAfterMs };
   // 2xx of somebody else, 3xx, and a browser's opaque redirect (0)
   const message = `HTTP ${status} that is not the service's answer: ${answer.text.slice(0, 200)}`;
