@@ -57,7 +57,12 @@ const logicalType: fc.Arbitrary<LogicalType> = fc.oneof(
     crs: absent(name),
     algorithm: absent(fc.nat({ max: 4 })),
   }),
-  fc.record({ kind: fc.constant("OTHER" as const), id: fc.integer({ min: 19, max: 200 }) }),
+  fc.record({
+    kind: fc.constant("OTHER" as const),
+    id: fc.integer({ min: 19, max: 200 }),
+    // a struct of no fields, and one of an i32
+    member: fc.constantFrom("00", "150a00"),
+  }),
 );
 
 const element: fc.Arbitrary<SchemaElement> = fc.record({

@@ -38,26 +38,25 @@ export function readColumnChunk(reader: ThriftReader): ColumnChunk {
     seen = reader.note(seen);
     switch (reader.fieldId) {
       case 1:
-        chunk.filePath = reader.string(type);
+        if (reader.is(type, wire.binary)) chunk.filePath = reader.string();
         break;
       case 2:
         chunk.fileOffset = reader.int64(type);
         break;
       case 3:
-        reader.expect(type, wire.struct);
-        chunk.metaData = readColumnMetaData(reader);
+        if (reader.is(type, wire.struct)) chunk.metaData = readColumnMetaData(reader);
         break;
       case 4:
-        chunk.offsetIndexOffset = reader.int64(type);
+        if (reader.is(type, wire.i64)) chunk.offsetIndexOffset = reader.i64();
         break;
       case 5:
-        chunk.offsetIndexLength = reader.int32(type);
+        if (reader.is(type, wire.i32)) chunk.offsetIndexLength = reader.i32();
         break;
       case 6:
-        chunk.columnIndexOffset = reader.int64(type);
+        if (reader.is(type, wire.i64)) chunk.columnIndexOffset = reader.i64();
         break;
       case 7:
-        chunk.columnIndexLength = reader.int32(type);
+        if (reader.is(type, wire.i32)) chunk.columnIndexLength = reader.i32();
         break;
       case 8:
       case 9:
@@ -126,39 +125,38 @@ function readColumnMetaData(reader: ThriftReader): ColumnMetaData {
         meta.totalCompressedSize = reader.int64(type);
         break;
       case 8:
-        meta.keyValues = readKeyValues(reader, type, maxShortList);
+        if (reader.is(type, wire.list)) meta.keyValues = readKeyValues(reader, type, maxShortList);
         break;
       case 9:
         meta.dataPageOffset = reader.int64(type);
         break;
       case 10:
-        meta.indexPageOffset = reader.int64(type);
+        if (reader.is(type, wire.i64)) meta.indexPageOffset = reader.i64();
         break;
       case 11:
-        meta.dictionaryPageOffset = reader.int64(type);
+        if (reader.is(type, wire.i64)) meta.dictionaryPageOffset = reader.i64();
         break;
       case 12:
-        reader.expect(type, wire.struct);
-        meta.statistics = readStatistics(reader);
+        if (reader.is(type, wire.struct)) meta.statistics = readStatistics(reader);
         break;
       case 13:
-        meta.encodingStats = readEncodingStats(reader, type);
+        if (reader.is(type, wire.list)) meta.encodingStats = readEncodingStats(reader, type);
         break;
       case 14:
-        meta.bloomFilterOffset = reader.int64(type);
+        if (reader.is(type, wire.i64)) meta.bloomFilterOffset = reader.i64();
         break;
       case 15:
-        meta.bloomFilterLength = reader.int32(type);
+        if (reader.is(type, wire.i32)) meta.bloomFilterLength = reader.i32();
         break;
       case 16:
-        reader.expect(type, wire.struct);
-        meta.sizeStatistics = readSizeStatistics(reader);
+        if (reader.is(type, wire.struct)) meta.sizeStatistics = readSizeStatistics(reader);
         break;
       case 17: {
         const start = reader.position;
-        reader.expect(type, wire.struct);
         reader.skip(type);
-        meta.geospatialStatistics = reader.bytes.subarray(start, reader.position);
+        if (type === wire.struct) {
+          meta.geospatialStatistics = reader.bytes.subarray(start, reader.position);
+        }
         break;
       }
       default:

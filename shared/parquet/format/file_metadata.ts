@@ -49,13 +49,17 @@ export function readFileMetadata(
         metadata.rowGroups = readRowGroups(reader, type, limits);
         break;
       case 5:
-        metadata.keyValues = readKeyValues(reader, type, limits.keyValues);
+        if (reader.is(type, wire.list)) {
+          metadata.keyValues = readKeyValues(reader, type, limits.keyValues);
+        }
         break;
       case 6:
-        metadata.createdBy = reader.string(type);
+        if (reader.is(type, wire.binary)) metadata.createdBy = reader.string();
         break;
       case 7:
-        metadata.columnOrders = readColumnOrders(reader, type, limits);
+        if (reader.is(type, wire.list)) {
+          metadata.columnOrders = readColumnOrders(reader, type, limits);
+        }
         break;
       case 8:
         metadata.encrypted = true;
@@ -112,8 +116,7 @@ function readColumnOrders(
     let order = 0;
     const outer = reader.enterStruct();
     for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
-      order = reader.fieldId;
-      reader.expect(type, wire.struct);
+      if (type === wire.struct) order = Math.max(0, reader.fieldId);
       reader.skip(type);
     }
     reader.leaveStruct(outer);

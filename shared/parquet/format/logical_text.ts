@@ -10,7 +10,7 @@ export type Logical = LogicalType | { kind: "INTERVAL" };
  * outer group is for the schema tree to see.
  */
 export function logicalOf(element: SchemaElement): Logical | undefined {
-  if (element.logicalType !== undefined) return element.logicalType;
+  if (element.logicalType !== undefined && !saysNothing(element)) return element.logicalType;
   switch (element.convertedType) {
     case undefined:
       return undefined;
@@ -54,6 +54,12 @@ export function logicalOf(element: SchemaElement): Logical | undefined {
   );
 }
 
+/** parquet-java 1.10 to 1.12 wrote UNKNOWN beside the converted types that have no logical one. */
+function saysNothing({ logicalType, convertedType: converted }: SchemaElement): boolean {
+  return logicalType?.kind === "UNKNOWN" &&
+    (converted === convertedType.INTERVAL || converted === convertedType.MAP_KEY_VALUE);
+}
+
 /** A logical type as one word with parameters: `DECIMAL(10,2)`, `TIMESTAMP(MICROS,UTC)`, `INTEGER(8,SIGNED)`. */
 export function logicalText(logical: Logical): string {
   switch (logical.kind) {
@@ -71,7 +77,7 @@ export function logicalText(logical: Logical): string {
     case "GEOGRAPHY":
       return `GEOGRAPHY(${JSON.stringify(logical.crs ?? "")},${logical.algorithm ?? ""})`;
     case "OTHER":
-      return `OTHER(${logical.id})`;
+      return `OTHER(${logical.id},${logical.member})`;
     default:
       return logical.kind;
   }
@@ -93,7 +99,7 @@ export function checkLeafType(element: SchemaElement, logical: Logical | undefin
   }
   if (logical === undefined || fits(logical, type, element.typeLength ?? 0)) return;
   throw parquetError(
-    logical.kind === "OTHER" ? "unsupported_parquet" : "invalid_parquet",
+    "invalid_parquet",
     `column ${printable(element.name)} is annotated ${
       logicalText(logical)
     }, which its physical type ${type} ` +
@@ -128,11 +134,11 @@ function fits(logical: Logical, type: number, length: number): boolean {
     case "INTERVAL":
       return type === physicalType.FIXED_LEN_BYTE_ARRAY && length === 12;
     case "UNKNOWN":
+    case "OTHER":
       return true;
     case "LIST":
     case "MAP":
     case "VARIANT":
-    case "OTHER":
       return false;
   }
 }

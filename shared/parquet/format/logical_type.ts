@@ -50,11 +50,33 @@ export function readLogicalType(reader: ThriftReader): LogicalType {
     if (result !== undefined) {
       throw parquetError("invalid_parquet", "a logical type is two at once");
     }
+    const start = reader.position;
     result = readMember(reader, reader.fieldId);
+    if (result.kind === "OTHER") result.member = toHex(reader.bytes, start, reader.position);
   }
   reader.leaveStruct(outer);
   if (result === undefined) throw parquetError("invalid_parquet", "a logical type is empty");
   return result;
+}
+
+/** Bytes of a member that is not known, at most: such that are known take 40. */
+const largestMember = 256;
+
+/** The member of a union, fields and stop, which is kept as it is. */
+function toHex(bytes: Uint8Array, start: number, end: number): string {
+  if (end - start > largestMember) {
+    throw parquetError(
+      "unsupported_parquet",
+      `a logical type that is not known takes ${end - start} bytes`,
+    );
+  }
+  let hex = "";
+  for (let i = start; i < end; i++) hex += bytes[i].toString(16).padStart(2, "0");
+  return hex;
+}
+
+function fromHex(hex: string): Uint8Array {
+  return Uint8Array.from(hex.match(/../g) ?? ["00"], (byte) => parseInt(byte, 16));
 }
 
 function readMember(reader: ThriftReader, id: number): LogicalType {
@@ -95,7 +117,7 @@ function readMember(reader: ThriftReader, id: number): LogicalType {
   if (id === 16) return { kind: "VARIANT", version };
   if (id === 17) return { kind: "GEOMETRY", crs };
   if (id === 18) return { kind: "GEOGRAPHY", crs, algorithm };
-  return plainKinds[id] ?? { kind: "OTHER", id };
+  return plainKinds[id] ?? { kind: "OTHER", id, member: "" };
 }
 
 function readTimeUnit(reader: ThriftReader, type: number): TimeUnit {
@@ -117,7 +139,12 @@ function readTimeUnit(reader: ThriftReader, type: number): TimeUnit {
 /** Writes the union as field `id` of the open struct. */
 export function writeLogicalType(writer: ThriftWriter, id: number, logical: LogicalType): void {
   writer.begin(id);
-  writer.begin(logical.kind === "OTHER" ? logical.id : unionIds[logical.kind]);
+  if (logical.kind === "OTHER") {
+    writer.rawStruct(logical.id, fromHex(logical.member));
+    writer.end();
+    return;
+  }
+  writer.begin(unionIds[logical.kind]);
   switch (logical.kind) {
     case "DECIMAL":
       writer.i32(1, logical.scale);

@@ -130,8 +130,8 @@ export type LogicalType =
   | { kind: "VARIANT"; version?: number }
   | { kind: "GEOMETRY"; crs?: string }
   | { kind: "GEOGRAPHY"; crs?: string; algorithm?: number }
-  /** A member of the union that this code does not know, by its field id. */
-  | { kind: "OTHER"; id: number };
+  /** A member of the union that this code does not know, by its field id, with the member's bytes in hex. */
+  | { kind: "OTHER"; id: number; member: string };
 
 /** One element of the flat schema, in depth-first order. */
 export interface SchemaElement {

@@ -21,9 +21,9 @@ export interface PageHeader {
   encoding: number;
   definitionLevelEncoding: number;
   repetitionLevelEncoding: number;
-  /** V2 only. */
+  /** V2 only, as its writer has it: parquet-java puts -1 where it keeps no statistics. The levels tell. */
   numNulls: number;
-  /** V2 only. */
+  /** V2 only, as its writer has it: Arrow 8 to 10 put the values of a list there. The levels tell. */
   numRows: number;
   /** V2 only, bytes. */
   definitionLevelsLength: number;
@@ -87,7 +87,7 @@ export function readPageHeader(
         header.compressedSize = reader.int32(type);
         break;
       case 4:
-        header.crc = reader.int32(type) >>> 0;
+        if (reader.is(type, wire.i32)) header.crc = reader.i32() >>> 0;
         break;
       case 5:
         inner = pageType.DATA_PAGE;
@@ -161,7 +161,7 @@ function readDictionaryPage(reader: ThriftReader, structType: number, header: Pa
         header.encoding = reader.enumeration(type, knownNumbers.encoding);
         break;
       case 3:
-        header.isSorted = reader.boolean(type);
+        header.isSorted = reader.optionalBoolean(type) ?? false;
         break;
       default:
         reader.skip(type);
@@ -197,7 +197,7 @@ function readDataPageV2(reader: ThriftReader, structType: number, header: PageHe
         header.repetitionLevelsLength = reader.int32(type);
         break;
       case 7:
-        header.isCompressed = reader.boolean(type);
+        header.isCompressed = reader.optionalBoolean(type) ?? true;
         break;
       default:
         reader.skip(type);
@@ -205,11 +205,8 @@ function readDataPageV2(reader: ThriftReader, structType: number, header: PageHe
   }
   reader.leaveStruct(outer);
   requireFields(seen, dataPageV2Fields, "the page header");
-  if (
-    header.numNulls < 0 || header.numRows < 0 || header.definitionLevelsLength < 0 ||
-    header.repetitionLevelsLength < 0
-  ) {
-    throw parquetError("invalid_parquet", "the V2 page header has a negative count or length");
+  if (header.definitionLevelsLength < 0 || header.repetitionLevelsLength < 0) {
+    throw parquetError("invalid_parquet", "the V2 page header has a negative length");
   }
 }
 

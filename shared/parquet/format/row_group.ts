@@ -41,16 +41,16 @@ export function readRowGroup(reader: ThriftReader, maxChunks: number): RowGroup 
         group.numRows = reader.int64(type);
         break;
       case 4:
-        group.sortingColumns = readSortingColumns(reader, type);
+        if (reader.is(type, wire.list)) group.sortingColumns = readSortingColumns(reader, type);
         break;
       case 5:
-        group.fileOffset = reader.int64(type);
+        if (reader.is(type, wire.i64)) group.fileOffset = reader.i64();
         break;
       case 6:
-        group.totalCompressedSize = reader.int64(type);
+        if (reader.is(type, wire.i64)) group.totalCompressedSize = reader.i64();
         break;
       case 7:
-        group.ordinal = reader.int16(type);
+        if (reader.is(type, wire.i16)) group.ordinal = reader.int16(type);
         break;
       default:
         reader.skip(type);

@@ -13,8 +13,8 @@ export type Role = "leaf" | "struct" | "list" | "map" | "variant";
 /** An element of the schema in its tree. */
 export interface SchemaNode {
   /**
-   * As in the file, but for what would be unsound to write: its repetition is always set (0 at the root), the root
-   * has no annotation, and the converted type says what the logical one says.
+   * As in the file, but for what would be unsound to write: its repetition is always set (0 at the root), and the root
+   * has neither type nor annotation.
    */
   element: SchemaElement;
   name: string;
@@ -68,7 +68,8 @@ export function schemaTree(
     const element = elements[next++];
     const node = newNode(element, parent, leaves.length);
     const childCount = element.numChildren ?? 0;
-    if (element.type === undefined) {
+    // some writers give the root a type
+    if (element.type === undefined || (parent === undefined && childCount > 0)) {
       if (childCount <= 0 || childCount > elements.length - next) {
         throw parquetError(
           "invalid_parquet",
@@ -123,7 +124,7 @@ function newNode(
   const logical = parent === undefined ? undefined : logicalOf(element);
   checkAnnotations(element, logical);
   return {
-    element: normalised(element, kind, logical, parent === undefined),
+    element: normalised(element, kind, parent === undefined),
     name: element.name,
     path: parent === undefined ? [] : [...parent.path, element.name],
     parent,
@@ -132,7 +133,7 @@ function newNode(
     definitionLevel: (parent?.definitionLevel ?? 0) + (kind === repetition.REQUIRED ? 0 : 1),
     repetitionLevel: (parent?.repetitionLevel ?? 0) + (kind === repetition.REPEATED ? 1 : 0),
     logical,
-    role: element.type === undefined ? "struct" : "leaf",
+    role: element.type === undefined || parent === undefined ? "struct" : "leaf",
     repeated: undefined,
     listElement: undefined,
     firstLeaf,
@@ -163,9 +164,9 @@ function checkNames(group: SchemaNode): void {
 /** A group is a struct, or one of the annotated kinds. */
 function checkGroupType(node: SchemaNode): void {
   const kind = node.logical?.kind;
-  if (kind === undefined || kind === "LIST" || kind === "MAP" || kind === "VARIANT") return;
+  if (kind === undefined || ["LIST", "MAP", "VARIANT", "OTHER"].includes(kind)) return;
   throw parquetError(
-    kind === "OTHER" ? "unsupported_parquet" : "invalid_parquet",
+    "invalid_parquet",
     `group ${printable(node.name)} of the schema is annotated ${logicalText(node.logical!)}`,
   );
 }

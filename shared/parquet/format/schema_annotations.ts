@@ -13,24 +13,12 @@ export function checkRoot(root: SchemaElement): void {
   throw parquetError("invalid_parquet", "the root of the schema is annotated as a list or map");
 }
 
-/**
- * The element as it may be written: a root without annotations, and a converted type that says the same as the
- * logical one (readers that know only one of them must not differ).
- */
-export function normalised(
-  element: SchemaElement,
-  kind: number,
-  logical: Logical | undefined,
-  isRoot: boolean,
-): SchemaElement {
+/** The element as it may be written: a root without type and annotations, and always a repetition. */
+export function normalised(element: SchemaElement, kind: number, isRoot: boolean): SchemaElement {
   if (isRoot) {
     return { ...blankElement(element.name), repetition: kind, numChildren: element.numChildren };
   }
-  const converted = element.convertedType;
-  if (logical === undefined || agrees(converted, logical)) {
-    return element.repetition === kind ? element : { ...element, repetition: kind };
-  }
-  return { ...element, repetition: kind, convertedType: convertedTypeOf(logical) };
+  return element.repetition === kind ? element : { ...element, repetition: kind };
 }
 
 /** Whether a converted type stands for the logical type, or for the same time in another zone. */
@@ -51,6 +39,11 @@ const texts: readonly (string | number)[] = [
   convertedType.JSON,
 ];
 
+/** Whether both annotations are of a text, of whatever kind: it stays as its writer has it. */
+function areTexts(converted: number | undefined, logical: Logical): boolean {
+  return converted !== undefined && texts.includes(logical.kind) && texts.includes(converted);
+}
+
 /**
  * Throws when the two annotations of an element mean different things: the logical one should win by the format,
  * DuckDB takes the other, so whichever is written would be wrong for somebody. Kinds of text are all text.
@@ -61,7 +54,7 @@ export function checkAnnotations(element: SchemaElement, logical: Logical | unde
   const scaled = logical.kind !== "DECIMAL" ||
     ((element.scale ?? 0) === logical.scale && element.precision === logical.precision);
   if (scaled && agrees(converted, logical)) return;
-  if (texts.includes(logical.kind) && texts.includes(converted)) return;
+  if (areTexts(converted, logical)) return;
   throw parquetError(
     "invalid_parquet",
     `element ${printable(element.name)} of the schema is annotated as ${

@@ -48,35 +48,38 @@ export function readSchemaElement(
     seen = reader.note(seen);
     switch (reader.fieldId) {
       case 1:
-        element.type = reader.enumeration(type, knownNumbers.physicalType);
+        if (reader.is(type, wire.i32)) element.type = reader.enumElement(knownNumbers.physicalType);
         break;
       case 2:
-        element.typeLength = reader.int32(type);
+        if (reader.is(type, wire.i32)) element.typeLength = reader.i32();
         break;
       case 3:
-        element.repetition = reader.enumeration(type, knownNumbers.repetition);
+        if (reader.is(type, wire.i32)) {
+          element.repetition = reader.enumElement(knownNumbers.repetition);
+        }
         break;
       case 4:
         element.name = reader.string(type, limits.nameBytes);
         break;
       case 5:
-        element.numChildren = reader.int32(type);
+        if (reader.is(type, wire.i32)) element.numChildren = reader.i32();
         break;
       case 6:
-        element.convertedType = reader.enumeration(type, knownNumbers.convertedType);
+        if (reader.is(type, wire.i32)) {
+          element.convertedType = reader.enumElement(knownNumbers.convertedType);
+        }
         break;
       case 7:
-        element.scale = reader.int32(type);
+        if (reader.is(type, wire.i32)) element.scale = reader.i32();
         break;
       case 8:
-        element.precision = reader.int32(type);
+        if (reader.is(type, wire.i32)) element.precision = reader.i32();
         break;
       case 9:
-        element.fieldId = reader.int32(type);
+        if (reader.is(type, wire.i32)) element.fieldId = reader.i32();
         break;
       case 10:
-        reader.expect(type, wire.struct);
-        element.logicalType = readLogicalType(reader);
+        if (reader.is(type, wire.struct)) element.logicalType = readLogicalType(reader);
         break;
       default:
         reader.skip(type);

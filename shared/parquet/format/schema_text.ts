@@ -1,10 +1,26 @@
 import { createHash } from "node:crypto";
 import { logicalText } from "./logical_text.ts";
+import { isReadOtherwise } from "./reader_shape.ts";
+import { spellingOf } from "./spelling.ts";
 import { enumName, physicalType, repetition, type SchemaElement } from "./metadata.ts";
 import type { SchemaNode, SchemaTree } from "./schema.ts";
 
-/** The normalised type of a leaf: the logical type where it says all, else the physical type with it. */
-export function leafType(node: SchemaNode): string {
+/** What makes the type of a leaf. */
+interface LeafParts {
+  element: Pick<SchemaElement, "type" | "typeLength" | "convertedType" | "logicalType">;
+  logical: SchemaNode["logical"];
+}
+
+/**
+ * The normalised type of a leaf: the logical type where it says all, else the physical type with it; and how it is
+ * spelled, where a reader's answer depends on that (spelling.ts).
+ */
+export function leafType(node: LeafParts): string {
+  const spelling = spellingOf(node.element, node.logical);
+  return spelling === "" ? plainType(node) : `${plainType(node)}~${spelling}`;
+}
+
+function plainType(node: LeafParts): string {
   const { element, logical } = node;
   const physical = physicalText(element);
   if (logical === undefined) return physical;
@@ -15,6 +31,7 @@ export function leafType(node: SchemaNode): string {
       if (logical.signed && logical.bitWidth === 64) return "INT64";
       return logicalText(logical);
     case "UNKNOWN":
+    case "OTHER":
     case "DECIMAL":
       // stored in several ways, which do not mix without a conversion
       return `${logicalText(logical)}:${physical}`;
@@ -24,7 +41,7 @@ export function leafType(node: SchemaNode): string {
 }
 
 /** A physical type by its name in the format, with its length where it has one. */
-export function physicalText(element: SchemaElement): string {
+export function physicalText(element: Pick<SchemaElement, "type" | "typeLength">): string {
   const name = enumName(physicalType, element.type!);
   return element.type === physicalType.FIXED_LEN_BYTE_ARRAY
     ? `${name}(${element.typeLength})`
@@ -50,6 +67,15 @@ function valueText(node: SchemaNode): string {
 }
 
 function typeText(node: SchemaNode): string {
+  return shapeOf(node) + ownLayout(node);
+}
+
+/** The layout of a node that may stand under its own spelling only (reader_shape.ts), else "". */
+export function ownLayout(node: SchemaNode): string {
+  return isReadOtherwise(node) ? `~${childrenLayout(node)}` : "";
+}
+
+function shapeOf(node: SchemaNode): string {
   switch (node.role) {
     case "leaf":
       return leafType(node);
@@ -67,9 +93,12 @@ function typeText(node: SchemaNode): string {
   return `${annotation}{${node.children.map(fieldText).join(",")}}`;
 }
 
-/** SHA-256 of {@link schemaText} in hex: equal for files whose rows can stand in one table unchanged. */
-export function schemaFingerprint(tree: SchemaTree): string {
-  return createHash("sha256").update(schemaText(tree)).digest("hex");
+/**
+ * SHA-256 of {@link schemaText} in hex: equal for files whose rows can stand in one table unchanged.
+ * @param reading what of the file's keys changes how its values are read (`readingText`)
+ */
+export function schemaFingerprint(tree: SchemaTree, reading = ""): string {
+  return createHash("sha256").update(schemaText(tree) + reading).digest("hex");
 }
 
 /**
@@ -77,13 +106,21 @@ export function schemaFingerprint(tree: SchemaTree): string {
  * the same layout have the same levels and encodings of values, so that pages of one can stand in the other.
  */
 export function layoutText(tree: SchemaTree): string {
-  const layout = (node: SchemaNode): string =>
-    JSON.stringify(node.name) + "!?*"[node.repetition] +
-    (node.logical === undefined ? "" : logicalText(node.logical)) +
+  return tree.root.children.map(nodeLayout).join(",");
+}
+
+function nodeLayout(node: SchemaNode): string {
+  return JSON.stringify(node.name) + "!?*"[node.repetition] + childrenLayout(node);
+}
+
+/** The layout of a node's type: its annotations, and all that is below. */
+function childrenLayout(node: SchemaNode): string {
+  const spelling = spellingOf(node.element, node.logical);
+  return (node.logical === undefined ? "" : logicalText(node.logical)) +
+    (spelling === "" ? "" : `~${spelling}`) +
     (node.role === "leaf"
       ? `:${physicalText(node.element)}`
-      : `{${node.children.map(layout).join(",")}}`);
-  return tree.root.children.map(layout).join(",");
+      : `{${node.children.map(nodeLayout).join(",")}}`);
 }
 
 /**

@@ -19,28 +19,28 @@ export function readStatistics(reader: ThriftReader): Statistics {
   for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
     switch (reader.fieldId) {
       case 1:
-        statistics.max = reader.binary(type);
+        if (reader.is(type, wire.binary)) statistics.max = reader.binary();
         break;
       case 2:
-        statistics.min = reader.binary(type);
+        if (reader.is(type, wire.binary)) statistics.min = reader.binary();
         break;
       case 3:
-        statistics.nullCount = reader.int64(type);
+        if (reader.is(type, wire.i64)) statistics.nullCount = reader.i64();
         break;
       case 4:
-        statistics.distinctCount = reader.int64(type);
+        if (reader.is(type, wire.i64)) statistics.distinctCount = reader.i64();
         break;
       case 5:
-        statistics.maxValue = reader.binary(type);
+        if (reader.is(type, wire.binary)) statistics.maxValue = reader.binary();
         break;
       case 6:
-        statistics.minValue = reader.binary(type);
+        if (reader.is(type, wire.binary)) statistics.minValue = reader.binary();
         break;
       case 7:
-        statistics.isMaxExact = reader.boolean(type);
+        statistics.isMaxExact = reader.optionalBoolean(type);
         break;
       case 8:
-        statistics.isMinExact = reader.boolean(type);
+        statistics.isMinExact = reader.optionalBoolean(type);
         break;
       default:
         reader.skip(type);
@@ -90,13 +90,17 @@ export function readSizeStatistics(reader: ThriftReader): SizeStatistics {
   for (let type = reader.nextField(); type !== 0; type = reader.nextField()) {
     switch (reader.fieldId) {
       case 1:
-        sizes.unencodedByteArrayDataBytes = reader.int64(type);
+        if (reader.is(type, wire.i64)) sizes.unencodedByteArrayDataBytes = reader.i64();
         break;
       case 2:
-        sizes.repetitionLevelHistogram = readLongs(reader, type, 1024);
+        if (reader.is(type, wire.list)) {
+          sizes.repetitionLevelHistogram = readLongs(reader, type, 1024);
+        }
         break;
       case 3:
-        sizes.definitionLevelHistogram = readLongs(reader, type, 1024);
+        if (reader.is(type, wire.list)) {
+          sizes.definitionLevelHistogram = readLongs(reader, type, 1024);
+        }
         break;
       default:
         reader.skip(type);

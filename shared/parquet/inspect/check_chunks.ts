@@ -72,13 +72,14 @@ export function checkFooter(
     valueCount: 0,
   };
   const extents: ChunkExtent[] = [];
+  const byPosition = isOurs(metadata);
   metadata.rowGroups.forEach((group, rowGroup) => {
     checkGroup(group, rowGroup, tree, limits);
     totals.rowCount += group.numRows;
     if (group.numRows > 0) totals.rowGroupCount++;
     group.columns.forEach((chunk, index) => {
       const leaf = tree.leaves[index];
-      const meta = checkChunk(chunk, leaf, group, rowGroup, pagesEnd);
+      const meta = checkChunk(chunk, leaf, group, rowGroup, pagesEnd, byPosition);
       totals.compressedBytes += meta.totalCompressedSize;
       // old DuckDB wrote 0 here
       totals.uncompressedBytes += Math.max(meta.totalUncompressedSize, meta.totalCompressedSize);
@@ -127,6 +128,7 @@ function checkChunk(
   group: RowGroup,
   rowGroup: number,
   pagesEnd: number,
+  byPosition: boolean,
 ): ColumnMetaData {
   const place = { rowGroup, column: leaf.path };
   if (chunk.encrypted) {
@@ -139,7 +141,8 @@ function checkChunk(
   if (meta === undefined) {
     throw parquetError("invalid_parquet", "the column chunk has no metadata", place);
   }
-  if (meta.type !== leaf.element.type || !samePath(meta.path, leaf.path)) {
+  const samePlace = byPosition || samePath(meta.path, leaf.path);
+  if (meta.type !== leaf.element.type || !samePlace) {
     throw parquetError(
       "invalid_parquet",
       `the chunk is of column ${meta.path.join(".").slice(0, 120)}, physical type ${meta.type}`,
@@ -164,28 +167,24 @@ function checkChunk(
       place,
     );
   }
-  if (group.numRows > 0) checkRanges(chunk, meta, pagesEnd, place);
+  if (group.numRows > 0) checkExtent(meta, pagesEnd, place);
   return meta;
 }
 
-function checkRanges(
-  chunk: ColumnChunk,
+/** Page indexes and Bloom filters are not looked at: nothing relies on them, and a copy leaves out what isn't there. */
+function checkExtent(
   meta: ColumnMetaData,
   pagesEnd: number,
   place: { rowGroup: number; column: readonly string[] },
 ): void {
-  const check = (what: string, start: number | undefined, length: number) => {
-    if (start === undefined) return;
-    if (start < firstByte || !isInside(start, length, pagesEnd)) {
-      throw parquetError(
-        "invalid_parquet",
-        `${what} takes ${length} bytes at ${start}, outside of [${firstByte}, ${pagesEnd})`,
-        place,
-      );
-    }
-  };
   const { start, length } = chunkExtent(meta);
-  check("the chunk", start, length);
+  if (start < firstByte || !isInside(start, length, pagesEnd)) {
+    throw parquetError(
+      "invalid_parquet",
+      `the chunk takes ${length} bytes at ${start}, outside of [${firstByte}, ${pagesEnd})`,
+      place,
+    );
+  }
   if (meta.dataPageOffset >= start + length) {
     throw parquetError(
       "invalid_parquet",
@@ -193,9 +192,14 @@ function checkRanges(
       place,
     );
   }
-  check("the offset index", chunk.offsetIndexOffset, chunk.offsetIndexLength ?? 0);
-  check("the column index", chunk.columnIndexOffset, chunk.columnIndexLength ?? 0);
-  check("the Bloom filter", meta.bloomFilterOffset, meta.bloomFilterLength ?? 0);
+}
+
+/**
+ * Whether we wrote a file. Versions before 0.2 copied the paths of uploads along with their chunks, so that the inner
+ * names of a list could differ from the schema's: of those a column is known by its place, as DuckDB and arrow-rs do.
+ */
+function isOurs({ createdBy }: FileMetaData): boolean {
+  return createdBy?.startsWith("sediment version 0.1.") ?? false;
 }
 
 function samePath(one: readonly string[], other: readonly string[]): boolean {

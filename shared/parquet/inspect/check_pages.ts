@@ -260,17 +260,6 @@ function checkV2(header: PageHeader, leaf: SchemaNode): void {
         `(${header.uncompressedSize} decompressed)`,
     );
   }
-  const flat = leaf.repetitionLevel === 0;
-  if (
-    header.numNulls > header.numValues || header.numRows > header.numValues ||
-    (flat && header.numRows !== header.numValues) ||
-    (leaf.definitionLevel === 0 && header.numNulls > 0)
-  ) {
-    throw parquetError(
-      "invalid_parquet",
-      `the page declares ${header.numValues} values, ${header.numNulls} nulls, ${header.numRows} rows`,
-    );
-  }
   if (leaf.definitionLevel === 0) {
     checkRequiredValues(header, leaf, header.uncompressedSize - levels);
   }

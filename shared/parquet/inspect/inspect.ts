@@ -4,6 +4,7 @@ import type { DecodeTotals } from "./decode_totals.ts";
 import type { Pause } from "./pause.ts";
 import { type FileStatistics, fileStatistics } from "./file_statistics.ts";
 import { type MergeFacts, mergeFacts } from "./merge_facts.ts";
+import { readingText } from "../merge/key_values/key_value_union.ts";
 import { type Footer, footerOfBytes, readFooter } from "../format/footer.ts";
 import { limitsWith, type ParquetLimits } from "../format/limits.ts";
 import { parquetError } from "../format/parquet_error.ts";
@@ -100,14 +101,16 @@ function facts(
   totals: FooterTotals,
   walked?: WalkedPages,
 ): ParquetFacts {
+  const { keyValues } = footer.metadata;
+  const reading = readingText({ keyValues, tree, rowCount: totals.rowCount });
   return {
     rowCount: totals.rowCount,
     valueCount: totals.valueCount,
     rowGroupCount: totals.rowGroupCount,
     uncompressedBytes: totals.uncompressedBytes,
     compressedBytes: totals.compressedBytes,
-    schemaFingerprint: schemaFingerprint(tree),
-    schema: schemaJson(tree),
+    schemaFingerprint: schemaFingerprint(tree, reading),
+    schema: schemaJson(tree, reading),
     stats: fileStatistics(footer.metadata, tree),
     mergeFacts: mergeFacts(footer.metadata, tree, walked?.weights),
     decode: walked?.totals,

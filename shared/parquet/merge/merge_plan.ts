@@ -66,5 +66,16 @@ export interface MergeResult {
   /** Ids of the inputs whose rows are in the output, all of their rows (but for `droppedRows`). */
   merged: string[];
   /** Inputs that were left out whole, with the reason. */
-  rejected: { id: string; error: SedimentError }[];
+  rejected: Rejection[];
+}
+
+/** An input that was left out. */
+export interface Rejection {
+  id: string;
+  error: SedimentError;
+  /**
+   * Set where nothing is wrong with the file: it has no place beside the others (its schema or its keys differ from
+   * theirs), or is more than there is memory for. It may make another output, or stays as it is.
+   */
+  apart?: true;
 }

@@ -6,8 +6,10 @@ import type { MergePlan, MergeResult, Sink } from "./merge_plan.ts";
 import { type MergeSettings, mergeSettings } from "./pages/merge_settings.ts";
 import { PageMerge } from "./pages/merge_run.ts";
 import { ReadAhead } from "./pages/read_ahead.ts";
+import { alone } from "./pages/open_group.ts";
 import { rejection } from "./pages/recovery.ts";
 import type { RunOptions } from "./pages/run_options.ts";
+import { readingText } from "./key_values/key_value_union.ts";
 import { isTrap } from "../kernels/trap.ts";
 import { type RangeReader, throwIfAborted } from "../format/range_reader.ts";
 import type { SchemaTree } from "../format/schema.ts";
@@ -24,12 +26,13 @@ export interface PageMergeOptions extends Omit<RunOptions, "order"> {
 
 /**
  * Merges files page by page into one, in the plan's order: healthy row groups are copied as bytes, the pages of
- * others are joined without building values. An input that is broken, or can't fill the output's schema, is
- * rejected whole and the rest is merged; bytes of a large one that were written by then stay in the output
+ * others are joined without building values. An input that is broken is rejected whole, and one that can't fill the
+ * output's schema or is to be read otherwise is set apart, and the rest is merged; bytes of a large one that were written by then stay in the output
  * unreferenced. Memory is bounded by `settings`, whatever the input.
  *
- * Throws `merge_rows_differ` when no input was rejected and the rows aren't `plan.expectedRows`, `aborted`, and
- * whatever a reader or the sink throws that isn't the input's fault. When every input was rejected,
+ * Throws `merge_rows_differ` when no input was rejected and the rows aren't `plan.expectedRows`, `output_refused` when
+ * the output's footer would not pass the checks of an upload, `aborted`, and whatever a reader or the sink throws that
+ * isn't the input's fault. When every input was rejected,
  * `byteLength` is 0, and what the sink got is no file.
  */
 export async function mergePages(
@@ -63,7 +66,8 @@ export async function mergePages(
       merged.push(input.id);
     } catch (error) {
       if (isTrap(error)) await run.recover();
-      rejected.push({ id: input.id, error: rejection(error, input.id) });
+      const left = rejection(error, input.id);
+      rejected.push(run.lacksMemory(error) ? alone(left) : left);
     }
     if (input.bytes !== undefined) input.reader.release?.(input.bytes);
   }
@@ -92,6 +96,7 @@ async function finish(
         `${plan.expectedRows}`,
     );
   }
+  const reading = readingText({ keyValues: metadata.keyValues, tree, rowCount: rows });
   return {
     rowCount: rows,
     rowGroupCount: metadata.rowGroups.length,
@@ -102,8 +107,8 @@ async function finish(
         columns.reduce((values, { metaData }) => values + metaData!.numValues, sum),
       0,
     ),
-    schemaFingerprint: schemaFingerprint(tree),
-    schema: schemaJson(tree),
+    schemaFingerprint: schemaFingerprint(tree, reading),
+    schema: schemaJson(tree, reading),
     stats: fileStatistics(metadata, tree),
     mergeFacts: mergeFacts(metadata, tree),
     ...(plan.order?.dedupe !== undefined && { droppedRows: run.droppedRows }),

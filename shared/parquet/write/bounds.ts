@@ -16,11 +16,18 @@ const keptBytes = 128;
 
 /**
  * The bounds that the kernels left at `at`: [found][min length][max length][NaN count][min][max]. A zero of a
- * float is widened to both signs (parquet.thrift, ColumnOrder). Undefined where values have no bound: one of
- * them can't be cut, or is NaN. parquet.thrift would have NaN left out of bounds, and DuckDB then prunes what
+ * float is widened to both signs (parquet.thrift, ColumnOrder), and is not exact then. Undefined where values have no
+ * bound: one of them can't be cut, or is NaN. parquet.thrift would have NaN left out of bounds, and DuckDB then prunes what
  * `= 'nan'` or `> 5` should find, as it orders NaN above all numbers; leaving both bounds out is allowed.
+ *
+ * @param isText whether bounds must be UTF-8, as the values are (parquet.thrift, ColumnIndex: a valid value of the type)
  */
-export function readBounds(memory: Uint8Array, at: number, order: number): Bounds | undefined {
+export function readBounds(
+  memory: Uint8Array,
+  at: number,
+  order: number,
+  isText: boolean,
+): Bounds | undefined {
   const words = new DataView(memory.buffer, at, 16);
   if (words.getUint32(0, true) === 0 || words.getUint32(12, true) > 0) return undefined;
   const minLength = words.getUint32(4, true);
@@ -33,21 +40,28 @@ export function readBounds(memory: Uint8Array, at: number, order: number): Bound
   let minExact = true, maxExact = true;
   if (order === valueOrders.bytes) {
     if (minLength > boundBytes) {
-      min = min.slice(0, boundBytes);
+      min = min.slice(0, isText ? wholeCharacters(min, boundBytes) : boundBytes);
       minExact = false;
     }
     if (maxLength > boundBytes) {
-      const cut = roundUp(max.subarray(0, boundBytes));
+      const cut = isText
+        ? roundTextUp(max.subarray(0, wholeCharacters(max, boundBytes)))
+        : roundUp(max.subarray(0, boundBytes));
       if (cut === undefined) return undefined;
       max = cut;
       maxExact = false;
     }
   } else if (minLength > keptBytes || maxLength > keptBytes) {
     return undefined; // a decimal that long can't be cut
-  } else if (isZeroOf(order, min)) {
-    min[min.length - 1] |= 128;
   }
-  if (isZeroOf(order, max)) max[max.length - 1] &= 127;
+  if (isZeroOf(order, min) && min[min.length - 1] === 0) {
+    min[min.length - 1] = 128;
+    minExact = false;
+  }
+  if (isZeroOf(order, max) && max[max.length - 1] === 128) {
+    max[max.length - 1] = 0;
+    maxExact = false;
+  }
   return { min, max, minExact, maxExact };
 }
 
@@ -59,18 +73,40 @@ function isZeroOf(order: number, bytes: Uint8Array): boolean {
   return (bytes[bytes.length - 1] & 127) === 0;
 }
 
-/**
- * Bytes above all that begin with `prefix`: the last ASCII byte is raised to another ASCII byte, so that text
- * stays text; where there is none, the last byte below 255.
- */
+/** Bytes above all that begin with `prefix`: the last byte below 255 is raised. */
 function roundUp(prefix: Uint8Array): Uint8Array | undefined {
-  for (const limit of [126, 255]) {
-    for (let i = prefix.length - 1; i >= 0; i--) {
-      if (prefix[i] >= limit) continue;
-      const raised = prefix.slice(0, i + 1);
-      raised[i]++;
-      return raised;
-    }
+  for (let i = prefix.length - 1; i >= 0; i--) {
+    if (prefix[i] === 255) continue;
+    const raised = prefix.slice(0, i + 1);
+    raised[i]++;
+    return raised;
+  }
+  return undefined;
+}
+
+/** How many of the first `most` bytes of a UTF-8 text are whole characters. */
+function wholeCharacters(text: Uint8Array, most: number): number {
+  let end = Math.min(most, text.length);
+  while (end > 0 && end < text.length && (text[end] & 0xc0) === 0x80) end--;
+  return end;
+}
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true }), encoder = new TextEncoder();
+
+/** The last character of Unicode, and those that UTF-16 keeps for itself. */
+const lastCharacter = 0x10ffff, firstSurrogate = 0xd800, behindSurrogates = 0xe000;
+
+/**
+ * A text above all that begin with `prefix`, whose last character is raised to the next one; UTF-8 is ordered as its
+ * characters are. Undefined where all are the last of Unicode.
+ */
+function roundTextUp(prefix: Uint8Array): Uint8Array | undefined {
+  const characters = [...decoder.decode(prefix)];
+  for (let i = characters.length - 1; i >= 0; i--) {
+    const code = characters[i].codePointAt(0)!;
+    if (code === lastCharacter) continue;
+    const next = code + 1 === firstSurrogate ? behindSurrogates : code + 1;
+    return encoder.encode(characters.slice(0, i).join("") + String.fromCodePoint(next));
   }
   return undefined;
 }

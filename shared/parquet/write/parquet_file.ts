@@ -1,4 +1,9 @@
-import { footerBytes } from "../format/footer.ts";
+import { SedimentError } from "../../errors.ts";
+import { readFileMetadata } from "../format/file_metadata.ts";
+import { footerBytes, footerLength } from "../format/footer.ts";
+import { defaultLimits, type ParquetLimits } from "../format/limits.ts";
+import { schemaTree } from "../format/schema.ts";
+import { checkFooter } from "../inspect/check_chunks.ts";
 import {
   type FileMetaData,
   type KeyValue,
@@ -9,7 +14,30 @@ import { type ByteSink, FileWriter } from "./file_writer.ts";
 import type { WrittenGroup } from "./row_group_writer.ts";
 
 /** In the form that parquet-mr's version parser reads. */
-export const createdBy = "sediment version 0.1.0 (build page-merge)";
+export const createdBy = "sediment version 0.2.0 (build page-merge)";
+
+/** What is asked of inputs is asked of what we write: a file that we would not read again is not one to commit. */
+function checkOwnFooter(
+  footer: Uint8Array,
+  pagesEnd: number,
+  limits: Readonly<ParquetLimits>,
+): void {
+  try {
+    const fileSize = pagesEnd + footer.length;
+    const length = footerLength(footer.subarray(footer.length - 8), fileSize, limits);
+    const metadata = readFileMetadata(footer.subarray(0, length), limits);
+    checkFooter(metadata, schemaTree(metadata.schema, limits), pagesEnd, limits);
+  } catch (cause) {
+    if (!(cause instanceof SedimentError)) throw cause;
+    throw new SedimentError(
+      "output_refused",
+      `The output's own footer is refused: ${cause.message}`,
+      {
+        cause,
+      },
+    );
+  }
+}
 
 const magic = new TextEncoder().encode("PAR1");
 
@@ -51,11 +79,15 @@ export class ParquetFile {
     this.#groups.length = count;
   }
 
-  /** Writes page indexes (all column indexes, then all offset indexes) and the footer. */
+  /**
+   * Writes page indexes (all column indexes, then all offset indexes) and the footer. Throws `output_refused` when the
+   * footer is not one that we would take of others.
+   */
   async finish(
     schema: readonly SchemaElement[],
     leafCount: number,
     keyValues: KeyValue[] | undefined,
+    limits: Readonly<ParquetLimits> = defaultLimits,
   ): Promise<FileMetaData> {
     await this.begin();
     for (const { group, indexes } of this.#groups) {
@@ -88,7 +120,9 @@ export class ParquetFile {
       columnOrders: new Array(leafCount).fill(typeOrder),
       encrypted: false,
     };
-    await this.writer.write(footerBytes(metadata));
+    const footer = footerBytes(metadata);
+    checkOwnFooter(footer, this.writer.offset, limits);
+    await this.writer.write(footer);
     await this.writer.flush();
     return metadata;
   }

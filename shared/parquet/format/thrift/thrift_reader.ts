@@ -48,7 +48,8 @@ export class ThriftReader extends ThriftCursor {
     const delta = byte >> 4;
     if (delta !== 0) this.fieldId += delta;
     else this.fieldId = this.i32();
-    if (this.fieldId < 0 || this.fieldId > 0x7fff) {
+    // parquet-format's extensions stand in field 32767, whose id on the wire (FF FF 01) is no i16 of Thrift's
+    if (this.fieldId < -0x8000 || this.fieldId > 0x7fff) {
       throw brokenMetadata(`the metadata holds a field of the id ${this.fieldId}`);
     }
     if (type === 0 || type > wire.uuid) {
@@ -188,11 +189,28 @@ export class ThriftReader extends ThriftCursor {
   }
 
   /**
+   * Whether an optional field has the wire type that the format gives it. One of another type is passed over, as the
+   * code does that Thrift generates: to that the field isn't there.
+   */
+  is(type: number, expected: number): boolean {
+    if (type === expected) return true;
+    this.skip(type);
+    return false;
+  }
+
+  /** The same of a boolean, whose type is its value; undefined where it is none. */
+  optionalBoolean(type: number): boolean | undefined {
+    if (type === wire.true || type === wire.false) return type === wire.true;
+    this.skip(type);
+    return undefined;
+  }
+
+  /**
    * Notes a field of the open struct: adds its bit to `seen`. A field that is there twice is refused.
    * @returns the new `seen`
    */
   note(seen: number): number {
-    if (this.fieldId > 31) return seen;
+    if (this.fieldId < 0 || this.fieldId > 31) return seen;
     const bit = 1 << this.fieldId;
     if (seen & bit) throw brokenMetadata(`field ${this.fieldId} of the metadata is there twice`);
     return seen | bit;

@@ -9,7 +9,6 @@ import {
   ROWS_DIFFER,
   TOO_MANY_VALUES,
   UNKNOWN_ENCODING,
-  V2_DIFFERS,
   VALUES_DIFFER,
 } from "./errors";
 import { countMax, countZero, decodeBitPackedLevels, decodeLevels } from "./hybrid";
@@ -156,10 +155,9 @@ export function readDataPage(c: Column, body: usize, size: u32): bool {
       for (let i: u32 = 0; i < n; i++) store<u8>(dst + i, load<u8>(chunk.defMap + load<u8>(dst + i)));
     }
   } else if (c.maxDef > 0) memory.fill(c.defs + base, <u8> c.maxDef, n);
-  if (v2) {
-    if (<u32> page.numRows != rows || <u32> page.numNulls != n - present) {
-      return <bool> fail(V2_DIFFERS, rows, n - present);
-    }
+  // the levels tell; such a header is not passed on to readers that believe it
+  if (v2 && chunk.copied && (<u32> page.numRows != rows || <u32> page.numNulls != n - present)) {
+    return <bool> fail(NOT_COPIED);
   }
   if (<i64> rows > chunk.rowsLeft) return <bool> fail(ROWS_DIFFER, rows, chunk.rowsLeft);
 

@@ -296,6 +296,13 @@ function scanChunk(out: usize, leaf: usize): void {
   if (!hasMeta) bad = true;
 }
 
+/** The wire type of a number that is looked at; 0 of other fields. */
+@inline
+function known(id: u32): u32 {
+  if (id == 1 || id == 4) return 5;
+  return (id >= 5 && id <= 7) || id == 9 || id == 11 ? 6 : 0;
+}
+
 function scanMeta(out: usize, leaf: usize): void {
   let id: u32 = 0;
   let seen: u32 = 0;
@@ -320,7 +327,12 @@ function scanMeta(out: usize, leaf: usize): void {
         return;
       }
       at += length;
-    } else if (type == 5 || type == 6) {
+    } else if (known(id) != 0) {
+      // one of another type is TypeScript's to judge
+      if (type != known(id)) {
+        bad = true;
+        return;
+      }
       const n = zigzag();
       if (id == 1) {
         if (n != <i64> load<u32>(leaf)) bad = true;

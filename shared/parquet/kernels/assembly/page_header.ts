@@ -172,7 +172,8 @@ export function parsePageHeader(p: usize, stop: usize): u32 {
     if (head >> 4 == 0) id = <u32> int();
     else id += head >> 4;
     const type = head & 15;
-    if ((type != 5 && id >= 1 && id <= 4) || (type != 12 && (id == 5 || id == 7 || id == 8))) return 0;
+    // the CRC is optional: of another type it is passed over, as if it weren't there
+    if ((type != 5 && id >= 1 && id <= 3) || (type != 12 && (id == 5 || id == 7 || id == 8))) return 0;
     if (type == 5 && id <= 4) {
       const v = int();
       if (id == 1) pageType = v;
@@ -199,9 +200,6 @@ export function parsePageHeader(p: usize, stop: usize): u32 {
   // readers refuse a number that is no encoding, also of levels that the column doesn't have
   if (pageType == DATA_PAGE && !(isEncoding(defEncoding) && isEncoding(repEncoding))) return 0;
   if (needs != 0 && numValues < 0) return 0;
-  if (
-    pageType == DATA_PAGE_V2 &&
-    (numNulls < 0 || numNulls > numValues || numRows < 0 || defLength < 0 || repLength < 0)
-  ) return 0;
+  if (pageType == DATA_PAGE_V2 && (defLength < 0 || repLength < 0)) return 0;
   return <u32> (at - p);
 }

@@ -1,7 +1,7 @@
 import { SedimentError } from "../../../errors.ts";
 import type { Kernels } from "../../kernels/kernels.ts";
 import { type ColumnMetaData, physicalType, type RowGroup } from "../../format/metadata.ts";
-import type { RangeReader } from "../../format/range_reader.ts";
+import { isInside, type RangeReader } from "../../format/range_reader.ts";
 import { ThriftReader } from "../../format/thrift/thrift_reader.ts";
 import { type FetchedBytes, readRanges } from "./read_ranges.ts";
 
@@ -21,6 +21,7 @@ const blockBytes = 32;
 export class BloomFilters {
   readonly #kernels: Kernels;
   readonly #columns: RowGroup["columns"];
+  readonly #fileSize: number;
   readonly #bytesAt: FetchedBytes | undefined;
   /** The filter that is looked at, with its header, and the address of its bits. */
   #watched: Uint8Array | undefined;
@@ -29,28 +30,28 @@ export class BloomFilters {
   private constructor(
     kernels: Kernels,
     columns: RowGroup["columns"],
+    fileSize: number,
     bytesAt: FetchedBytes | undefined,
   ) {
     this.#kernels = kernels;
     this.#columns = columns;
+    this.#fileSize = fileSize;
     this.#bytesAt = bytesAt;
   }
 
-  /** Fetches the filters of a row group, whose ranges `checkFooter` has found inside of the file. */
+  /** Fetches the filters of a row group; such as are said to lie outside of the file are none. */
   static async read(
     kernels: Kernels,
     reader: RangeReader,
     { columns }: RowGroup,
     signal?: AbortSignal,
   ): Promise<BloomFilters> {
-    const ranges = columns.flatMap(({ metaData }) => rangeOf(metaData!) ?? []);
+    const ranges = columns.flatMap(({ metaData }) => rangeOf(metaData!, reader.size) ?? []);
     const bytes = ranges.reduce((sum, { length }) => sum + length, 0);
-    if (bytes === 0 || bytes > mostBytes) return new BloomFilters(kernels, columns, undefined);
-    return new BloomFilters(
-      kernels,
-      columns,
-      await readRanges(reader, ranges, largestGap, signal),
-    );
+    const bytesAt = bytes === 0 || bytes > mostBytes
+      ? undefined
+      : await readRanges(reader, ranges, largestGap, signal);
+    return new BloomFilters(kernels, columns, reader.size, bytesAt);
   }
 
   /** Has the kernels look up the values of a column's chunk as it is decoded. */
@@ -84,18 +85,20 @@ export class BloomFilters {
 
   #bytesOf(column: number): Uint8Array | undefined {
     const meta = this.#columns[column].metaData!;
-    const range = rangeOf(meta);
+    const range = rangeOf(meta, this.#fileSize);
     if (range === undefined || this.#bytesAt === undefined) return undefined;
     if (meta.type === physicalType.BOOLEAN) return undefined; // BloomFilter.md has none of them
     return this.#bytesAt(range.start, range.length);
   }
 }
 
-/** Where a chunk's filter is said to lie; undefined where there is none, or it has no length. */
+/** Where a chunk's filter lies; undefined where there is none, it has no length, or isn't in the file. */
 function rangeOf(
   { bloomFilterOffset: start, bloomFilterLength: length }: ColumnMetaData,
+  fileSize: number,
 ): { start: number; length: number } | undefined {
-  return start === undefined || !length ? undefined : { start, length };
+  if (start === undefined || !length || !isInside(start, length, fileSize)) return undefined;
+  return { start, length };
 }
 
 /** A filter's bits behind its header (parquet.thrift BloomFilterHeader); undefined where it isn't one that is known. */

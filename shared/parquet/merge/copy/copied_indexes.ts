@@ -8,7 +8,7 @@ import {
   readColumnIndex,
   readOffsetIndex,
 } from "../../format/page_index.ts";
-import type { RangeReader } from "../../format/range_reader.ts";
+import { isInside, type RangeReader } from "../../format/range_reader.ts";
 import { type FetchedBytes, readRanges } from "./read_ranges.ts";
 
 /**
@@ -19,30 +19,35 @@ export function movedIndexes(
   chunk: ColumnChunk,
   rows: number,
   moved: number,
+  fileSize: number,
   bytesAt: FetchedBytes,
 ): { columnIndex: ColumnIndex | undefined; offsetIndex: OffsetIndex | undefined } {
-  const { offsetIndexOffset, offsetIndexLength, columnIndexOffset, columnIndexLength } = chunk;
-  if (offsetIndexOffset === undefined || !offsetIndexLength) {
-    return { columnIndex: undefined, offsetIndex: undefined };
-  }
-  const offsetIndex = readable(() =>
-    readOffsetIndex(bytesAt(offsetIndexOffset, offsetIndexLength))
-  );
+  const offsets = offsetRange(chunk, fileSize);
+  if (offsets === undefined) return { columnIndex: undefined, offsetIndex: undefined };
+  const offsetIndex = readable(() => readOffsetIndex(bytesAt(offsets.start, offsets.length)));
   if (offsetIndex === undefined || !fitsChunk(offsetIndex, chunk, rows)) {
     return { columnIndex: undefined, offsetIndex: undefined };
   }
   for (const page of offsetIndex.pages) page.offset += moved;
-  if (columnIndexOffset === undefined || !columnIndexLength) {
-    return { columnIndex: undefined, offsetIndex };
-  }
-  const columnIndex = readable(() =>
-    readColumnIndex(bytesAt(columnIndexOffset, columnIndexLength))
-  );
+  const columns = columnRange(chunk, fileSize);
+  if (columns === undefined) return { columnIndex: undefined, offsetIndex };
+  const columnIndex = readable(() => readColumnIndex(bytesAt(columns.start, columns.length)));
   if (columnIndex?.nullPages.length !== offsetIndex.pages.length) {
     return { columnIndex: undefined, offsetIndex };
   }
   return { columnIndex, offsetIndex };
 }
+
+/** Where a chunk's index lies; undefined where there is none, or it isn't in the file. */
+function range(start: number | undefined, length: number | undefined, fileSize: number) {
+  if (start === undefined || !length || !isInside(start, length, fileSize)) return undefined;
+  return { start, length };
+}
+
+const offsetRange = (chunk: ColumnChunk, fileSize: number) =>
+  range(chunk.offsetIndexOffset, chunk.offsetIndexLength, fileSize);
+const columnRange = (chunk: ColumnChunk, fileSize: number) =>
+  range(chunk.columnIndexOffset, chunk.columnIndexLength, fileSize);
 
 /** What `read` gives, undefined when the bytes are broken. */
 function readable<T>(read: () => T): T | undefined {
@@ -77,8 +82,8 @@ export function readIndexes(
   signal?: AbortSignal,
 ): Promise<FetchedBytes> {
   const ranges = chunks.flatMap((chunk) => [
-    { start: chunk.offsetIndexOffset, length: chunk.offsetIndexLength },
-    { start: chunk.columnIndexOffset, length: chunk.columnIndexLength },
-  ]).flatMap(({ start, length }) => start === undefined || !length ? [] : [{ start, length }]);
+    offsetRange(chunk, reader.size) ?? [],
+    columnRange(chunk, reader.size) ?? [],
+  ]).flat();
   return readRanges(reader, ranges, largestIndexGap, signal);
 }

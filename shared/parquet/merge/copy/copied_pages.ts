@@ -7,7 +7,7 @@ import {
   type Statistics,
 } from "../../format/metadata.ts";
 import type { ColumnIndex, OffsetIndex, PageLocation } from "../../format/page_index.ts";
-import { valueOrder, valueWidth } from "../../format/value_order.ts";
+import { holdsText, valueOrder, valueWidth } from "../../format/value_order.ts";
 import type { SchemaNode } from "../../format/schema.ts";
 import { type Bounds, joinBounds, readBounds } from "../../write/bounds.ts";
 import { withinPrecision } from "../../write/decimal_bounds.ts";
@@ -77,7 +77,7 @@ export class CopiedPages {
     const values = wasm.columnCount(this.#column), rows = wasm.columnRows(this.#column);
     const nulls = values - wasm.columnPresent(this.#column);
     const bounds = this.#order === 0 || nulls === values ? undefined : withinPrecision(
-      readBounds(this.#kernels.view, wasm.statsPtr(), this.#order),
+      readBounds(this.#kernels.view, wasm.statsPtr(), this.#order, holdsText(this.#leaf)),
       this.#leaf,
     );
     this.#dataOffset ??= offset;
@@ -110,14 +110,19 @@ export class CopiedPages {
     };
   }
 
-  /** The chunk's metadata in the output. @param meta what the upload says of it, and the pages bear out */
+  /**
+   * The chunk's metadata in the output.
+   * @param meta what the upload says of it, and the pages bear out
+   * @param path of the output's leaf: the upload's may name the inner groups of a list otherwise
+   */
   metadata(
-    { type, path, codec, numValues, totalCompressedSize, keyValues }: ColumnMetaData,
+    { type, codec, numValues, totalCompressedSize, keyValues }: ColumnMetaData,
+    path: readonly string[],
   ): ColumnMetaData {
     return {
       type,
       encodings: [...this.#encodings].sort((a, b) => a - b),
-      path,
+      path: [...path],
       codec,
       numValues,
       totalUncompressedSize: this.#uncompressedBytes,

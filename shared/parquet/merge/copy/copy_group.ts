@@ -5,7 +5,7 @@ import { readChunks } from "../pages/chunk_stream.ts";
 import type { LeafLevels } from "../../kernels/leaf_levels.ts";
 import { PageFeeder } from "../pages/page_feeder.ts";
 import { holdsText, valueWidth } from "../../format/value_order.ts";
-import type { RangeReader } from "../../format/range_reader.ts";
+import { isInside, type RangeReader } from "../../format/range_reader.ts";
 import type { SchemaTree } from "../../format/schema.ts";
 import { GroupIndexes } from "../../write/group_indexes.ts";
 import type { ParquetFile } from "../../write/parquet_file.ts";
@@ -19,6 +19,8 @@ export interface CopySource {
   reader: RangeReader;
   metadata: FileMetaData;
   tree: SchemaTree;
+  /** The output's schema, of the same columns in the same places. */
+  output: SchemaTree;
   /** What the tree's leaves share. */
   levels: LeafLevels;
   rowGroup: number;
@@ -52,7 +54,7 @@ export async function copyGroup(
   const totalCompressedSize = file.writer.offset - fileOffset;
   const { columns, indexes, totalByteSize, sortingColumns } = trusted
     ? await movedColumns(source, copied, file, signal)
-    : await describedColumns(group, copied, file);
+    : await describedColumns(group, copied, source.output, file);
   file.add({
     group: {
       columns,
@@ -145,6 +147,7 @@ type DescribedColumns = Pick<RowGroup, "columns" | "totalByteSize" | "sortingCol
 async function describedColumns(
   group: RowGroup,
   copied: readonly CopiedChunk[],
+  output: SchemaTree,
   file: ParquetFile,
 ): Promise<DescribedColumns> {
   const indexes = new GroupIndexes();
@@ -155,7 +158,7 @@ async function describedColumns(
     indexes.add(columnIndex, offsetIndex);
     totalByteSize += pages!.uncompressedBytes;
     columns.push(chunkOf({
-      ...pages!.metadata(group.columns[i].metaData!),
+      ...pages!.metadata(group.columns[i].metaData!, output.leaves[i].path),
       bloomFilterOffset: filter && file.writer.offset,
       bloomFilterLength: filter?.length,
     }));
@@ -166,7 +169,7 @@ async function describedColumns(
 
 /** What the footer of a file of ours says, moved, with page indexes and Bloom filters. */
 async function movedColumns(
-  { reader, metadata, rowGroup }: CopySource,
+  { reader, metadata, output, rowGroup }: CopySource,
   copied: readonly CopiedChunk[],
   file: ParquetFile,
   signal?: AbortSignal,
@@ -178,10 +181,17 @@ async function movedColumns(
   for (const [i, chunk] of group.columns.entries()) {
     const meta = chunk.metaData!;
     const moved = copied[i].start - chunkExtent(meta).start;
-    const { columnIndex, offsetIndex } = movedIndexes(chunk, group.numRows, moved, bytesAt);
+    const { columnIndex, offsetIndex } = movedIndexes(
+      chunk,
+      group.numRows,
+      moved,
+      reader.size,
+      bytesAt,
+    );
     indexes.add(columnIndex, offsetIndex);
     columns.push(chunkOf({
       ...meta,
+      path: [...output.leaves[i].path],
       dataPageOffset: meta.dataPageOffset + moved,
       dictionaryPageOffset: meta.dictionaryPageOffset && meta.dictionaryPageOffset + moved,
       ...await movedBloomFilter(meta, reader, file, signal),
@@ -198,7 +208,10 @@ async function movedBloomFilter(
   file: ParquetFile,
   signal?: AbortSignal,
 ): Promise<Pick<ColumnMetaData, "bloomFilterOffset" | "bloomFilterLength">> {
-  if (bloomFilterOffset === undefined || bloomFilterLength === undefined) {
+  if (
+    bloomFilterOffset === undefined || bloomFilterLength === undefined ||
+    !isInside(bloomFilterOffset, bloomFilterLength, reader.size)
+  ) {
     return { bloomFilterOffset: undefined, bloomFilterLength: undefined };
   }
   const bytes = await reader.read(bloomFilterOffset, bloomFilterLength, signal);

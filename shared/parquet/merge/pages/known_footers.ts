@@ -1,5 +1,4 @@
 import type { Kernels } from "../../kernels/kernels.ts";
-import type { KeyValue } from "../../format/metadata.ts";
 import type { SchemaTree } from "../../format/schema.ts";
 import { ThriftWriter } from "../../format/thrift/thrift_writer.ts";
 import { wire } from "../../format/thrift/wire.ts";
@@ -14,7 +13,6 @@ const largestKnown = 256 * 1024;
 /** A footer that was parsed before: small files with the same bytes of schema are only scanned. */
 export interface KnownFooter {
   layout: Layout;
-  keyValues: KeyValue[] | undefined;
   /** Address of the schema's bytes; the key-values' and the paths stand behind it in the same block. */
   schema: number;
   schemaBytes: number;
@@ -67,7 +65,6 @@ export class KnownFooters {
     file: number,
     size: number,
     layout: Layout,
-    keyValues: KeyValue[] | undefined,
   ): boolean {
     const kernels = this.#kernels;
     const { wasm } = kernels;
@@ -94,7 +91,6 @@ export class KnownFooters {
     kernels.view.copyWithin(keyValuesAt, valuesAt, valuesAt + keyValuesBytes);
     this.#known.unshift({
       layout,
-      keyValues,
       schema: path,
       schemaBytes,
       keyValuesAt,

@@ -5,6 +5,7 @@ import type { Kernels } from "../../kernels/kernels.ts";
 import type { FileMetaData } from "../../format/metadata.ts";
 import { atPlace } from "../../format/parquet_error.ts";
 import { type RangeReader, throwIfAborted } from "../../format/range_reader.ts";
+import type { SchemaTree } from "../../format/schema.ts";
 import type { ParquetFile } from "../../write/parquet_file.ts";
 import type { GroupBuilder } from "./group_builder.ts";
 import type { Layout } from "./known_layout.ts";
@@ -28,6 +29,8 @@ export interface LargeFile {
 export interface LargeFileTarget {
   kernels: Kernels;
   builder: GroupBuilder;
+  /** The output's schema. */
+  output: SchemaTree;
   file: ParquetFile;
   settings: MergeSettings;
   /** Whether row groups are sorted, and whether rows with equal keys are left out, which no row group bounds. */
@@ -90,7 +93,7 @@ export async function addLargeFile(
 
 /** Appends a row group, copied when it can be; gives whether it is written. */
 async function addGroup(
-  { kernels, builder, file, settings, ordered, flush, signal }: LargeFileTarget,
+  { kernels, builder, output, file, settings, ordered, flush, signal }: LargeFileTarget,
   { layout, metadata, reader, trusted }: LargeFile,
   rowGroup: number,
 ): Promise<boolean> {
@@ -100,7 +103,7 @@ async function addGroup(
   if (!ordered && layout.plan.identical && bytes >= healthyBytes) {
     await flush();
     const { tree, levels } = layout;
-    const source = { reader, metadata, tree, levels, rowGroup, trusted };
+    const source = { reader, metadata, tree, output, levels, rowGroup, trusted };
     try {
       await copyGroup(source, file, kernels, windowBytes, signal);
       return true;

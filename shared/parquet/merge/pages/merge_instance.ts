@@ -44,5 +44,5 @@ export function appendWhole(
   const table = fillTable(kernels, groups);
   const file = kernels.input(bytes);
   appendGroups(kernels, builder, layout, groups.length, table, file);
-  return known.remember(file, bytes.length, layout, metadata.keyValues);
+  return known.remember(file, bytes.length, layout);
 }

@@ -2,9 +2,8 @@ import { SedimentError } from "../../../errors.ts";
 import { checkFooter } from "../../inspect/check_chunks.ts";
 import { footerOfBytes, readFooter } from "../../format/footer.ts";
 import { isTrap } from "../../kernels/trap.ts";
-import { commonKeyValues } from "../../format/key_values.ts";
 import { limitsWith, type ParquetLimits } from "../../format/limits.ts";
-import { codec, type FileMetaData, type KeyValue } from "../../format/metadata.ts";
+import { codec, type FileMetaData } from "../../format/metadata.ts";
 import type { RangeReader } from "../../format/range_reader.ts";
 import { type SchemaTree, schemaTree } from "../../format/schema.ts";
 import type { ByteSink } from "../../write/file_writer.ts";
@@ -19,7 +18,11 @@ import type { ReadInput } from "./read_ahead.ts";
 import { StartedAnew, type Taking } from "./recovery.ts";
 import type { RunOptions } from "./run_options.ts";
 import { appendGroups, isSmall, isSmallScan, scanHasZstd } from "./small_file.ts";
-import { type PlanSource, sameSchema } from "./source_plan.ts";
+import { type KeyedFile, KeyValueUnion } from "../key_values/key_value_union.ts";
+import type { Rejection } from "../merge_plan.ts";
+import { OutputSpelling } from "../union/respell.ts";
+import { SetApart } from "./set_apart.ts";
+import { type PlanSource, sameSchema, type SourcePlan } from "./source_plan.ts";
 
 /** A merge under way: inputs are added one after the other, each whole or not at all. */
 export class PageMerge {
@@ -30,7 +33,9 @@ export class PageMerge {
   readonly #open: OpenGroup;
   #schema: SchemaTree | undefined;
   #planSource: PlanSource | undefined;
-  readonly #keyValues = new Set<KeyValue[] | undefined>();
+  /** Of a schema that was given: the inputs decide how its columns are spelled. */
+  #spelling: OutputSpelling | undefined;
+  #keyValues = KeyValueUnion.none;
 
   constructor(sink: ByteSink, settings: MergeSettings, options: RunOptions) {
     this.#file = new ParquetFile(sink);
@@ -38,6 +43,7 @@ export class PageMerge {
     this.#options = options;
     this.#limits = limitsWith(options.limits);
     this.#schema = options.schema;
+    this.#spelling = options.schema && new OutputSpelling(options.schema);
     this.#open = new OpenGroup(this.#file, settings, options, this.#addAnyhow.bind(this));
   }
 
@@ -57,8 +63,13 @@ export class PageMerge {
   }
 
   /** Inputs that were taken, and left out when there was no memory to write their rows, alone or with others. */
-  get leftOut(): readonly { id: string; error: SedimentError }[] {
+  get leftOut(): readonly Rejection[] {
     return this.#open.leftOut;
+  }
+
+  /** Whether an error says that there is no memory for an input alone, which says nothing against it. */
+  lacksMemory(error: unknown): boolean {
+    return lacksMemory(error, this.#open.instance?.builder);
   }
 
   /** Rows that deduplication left out. */
@@ -72,7 +83,7 @@ export class PageMerge {
   }
 
   /**
-   * Takes an input whole, or throws what is wrong with it and leaves it out.
+   * Takes an input whole, or throws what is wrong with it, or {@link SetApart}, and leaves it out.
    * @param trusted whether it is an output of an earlier merge, whose pages need not be decoded to be copied
    */
   async add(input: ReadInput, trusted = false): Promise<void> {
@@ -132,15 +143,14 @@ export class PageMerge {
     const { metadata } = footer;
     const tree = schemaTree(metadata.schema, this.#limits);
     const totals = checkFooter(metadata, tree, footer.start, this.#limits);
-    this.#schema ??= tree;
-    this.#planSource ??= (this.#options.planSource ?? sameSchema)(this.#schema);
-    const plan = this.#planSource(tree);
+    const rowCount = totals.rowCount;
+    const { plan, keyValues } = this.#placeOf({ keyValues: metadata.keyValues, tree, rowCount });
     const usesZstd = metadata.rowGroups.some((group) =>
       group.columns.some((chunk) => chunk.metaData!.codec === codec.ZSTD)
     );
-    const instance = await this.#open.open(this.#schema, usesZstd);
+    const instance = await this.#open.open(this.#schema!, usesZstd);
     const { kernels, builder } = instance;
-    const taken = { ...taking, rows: totals.rowCount };
+    const taken = { ...taking, rows: rowCount };
     const layout = makeLayout(kernels, tree, plan, builder.columns);
     let kept = false;
     try {
@@ -154,8 +164,8 @@ export class PageMerge {
       if (!isTrap(error)) freeLayout(kernels, layout); // else the kernels are given up
       throw error;
     }
-    this.#open.rowsRead += totals.rowCount;
-    this.#keyValues.add(metadata.keyValues);
+    this.#open.rowsRead += rowCount;
+    this.#keyValues = keyValues;
     if (this.isFull) await this.#open.flushFull();
   }
 
@@ -189,8 +199,23 @@ export class PageMerge {
     this.#open.wait({ id: input.id, reader: input.reader, trusted: false, from: 0, rows });
     this.#open.commit(builder);
     this.#open.rowsRead += rows;
-    this.#keyValues.add(known.keyValues);
     return true;
+  }
+
+  /** How a file fills the output, and the output's keys with its own. Throws {@link SetApart} when it has no place there. */
+  #placeOf(file: KeyedFile): { plan: SourcePlan; keyValues: KeyValueUnion } {
+    const planSource = this.#options.planSource ?? sameSchema;
+    this.#schema ??= file.tree;
+    if (this.#spelling?.settle(file.tree)) {
+      this.#schema = this.#spelling.tree;
+      this.#planSource = undefined;
+    }
+    this.#planSource ??= planSource(this.#schema);
+    try {
+      return { plan: this.#planSource(file.tree), keyValues: this.#keyValues.with(file) };
+    } catch (error) {
+      throw error instanceof SedimentError ? new SetApart(error) : error;
+    }
   }
 
   async #addLarge(
@@ -208,6 +233,7 @@ export class PageMerge {
     const written = await addLargeFile({
       kernels,
       builder,
+      output: this.#schema!,
       file: this.#file,
       settings: this.#settings,
       ordered: this.#options.order !== undefined,
@@ -239,7 +265,8 @@ export class PageMerge {
     return await this.#file.finish(
       elementsOf(this.#schema!),
       this.#schema!.leaves.length,
-      commonKeyValues([...this.#keyValues]),
+      this.#keyValues.pairs(),
+      this.#limits,
     );
   }
 }

@@ -7,6 +7,7 @@ import type { ParquetFile } from "../../write/parquet_file.ts";
 import type { GroupBuilder } from "./group_builder.ts";
 import { type Instance, openInstance } from "./merge_instance.ts";
 import type { MergeSettings } from "./merge_settings.ts";
+import type { Rejection } from "../merge_plan.ts";
 import { addAgain, rejection, type Taking } from "./recovery.ts";
 import type { RunOptions } from "./run_options.ts";
 
@@ -37,7 +38,7 @@ export class OpenGroup {
   /** Rows of the inputs that were taken. */
   rowsRead = 0;
   /** Inputs that were taken, and left out when there was no memory to write their rows, alone or with others. */
-  readonly leftOut: { id: string; error: SedimentError }[] = [];
+  readonly leftOut: Rejection[] = [];
 
   /** @param add takes an input again whose rows waited */
   constructor(file: ParquetFile, settings: MergeSettings, options: RunOptions, add: Add) {
@@ -140,12 +141,12 @@ export class OpenGroup {
           await this.#addAgain([taking]);
           await this.flush();
         } catch (error) {
-          const reason = rejection(error, taking.id);
+          const left = rejection(error, taking.id);
           // row groups of others stand behind those that it has in the file
           if (taking.from > 0) throw this.#noMemory(error);
           if (isTrap(error)) this.#zstd = undefined;
           this.#file.dropGroups(groups);
-          this.leftOut.push({ id: taking.id, error: reason });
+          this.leftOut.push(lacksMemory(error, this.#instance?.builder) ? alone(left) : left);
           rowsRead -= taking.rows;
         }
       }
@@ -207,6 +208,12 @@ export class OpenGroup {
 }
 
 /** Whether an error says that there was no memory, and nothing else against the input. */
-export function lacksMemory(error: unknown, builder: GroupBuilder): boolean {
-  return error instanceof SedimentError && error.code === "page_too_large" && builder.lastIsMemory;
+export function lacksMemory(error: unknown, builder: GroupBuilder | undefined): boolean {
+  return error instanceof SedimentError && error.code === "page_too_large" &&
+    builder?.lastIsMemory === true;
+}
+
+/** Of a file that is sound, and more than there is memory for even alone. */
+export function alone(rejection: Rejection): Rejection {
+  return { ...rejection, apart: true };
 }

@@ -40,6 +40,7 @@ export class OutputColumn implements FinishedColumn {
   /** Address of the kernels' column. */
   readonly address: number;
   readonly order: number;
+  readonly #isText: boolean;
   readonly #kernels: Kernels;
   readonly #settings: PageSettings;
   readonly #store: PageStore;
@@ -64,6 +65,7 @@ export class OutputColumn implements FinishedColumn {
     this.leaf = leaf;
     this.#settings = settings;
     this.order = valueOrder(leaf);
+    this.#isText = holdsText(leaf);
     this.address = this.#newColumn();
   }
 
@@ -149,7 +151,7 @@ export class OutputColumn implements FinishedColumn {
       this.order,
     );
     if (address === 0) throw this.#kernels.error({ column: leaf.path });
-    this.#kernels.wasm.requireText(address, holdsText(leaf) ? 1 : 0);
+    this.#kernels.wasm.requireText(address, this.#isText ? 1 : 0);
     return address;
   }
 
@@ -180,7 +182,7 @@ export class OutputColumn implements FinishedColumn {
     const present = wasm.getPagePresent();
     const indexed = wasm.columnMode(column) === columnModes.dictionary;
     const bounds = present === 0 ? undefined : withinPrecision(
-      readBounds(this.#kernels.view, wasm.statsPtr(), this.order),
+      readBounds(this.#kernels.view, wasm.statsPtr(), this.order, this.#isText),
       this.leaf,
     );
     const valueEncoding = indexed ? encoding.RLE_DICTIONARY : encoding.PLAIN;

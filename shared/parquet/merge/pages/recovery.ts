@@ -5,6 +5,8 @@
 import { asSedimentError, type SedimentError } from "../../../errors.ts";
 import { isTrap, trapped } from "../../kernels/trap.ts";
 import { atPlace } from "../../format/parquet_error.ts";
+import type { Rejection } from "../merge_plan.ts";
+import { SetApart } from "./set_apart.ts";
 import type { RangeReader } from "../../format/range_reader.ts";
 
 /** An input that is added, or whose rows wait in the open row group. */
@@ -42,9 +44,10 @@ export async function addAgain(
   }
 }
 
-/** The reason for which an input is left out; throws what is not the input's fault. */
-export function rejection(error: unknown, id: string): SedimentError {
-  const known = isTrap(error) ? trapped(error) : asSedimentError(error);
+/** An input that is left out, as the merge's result has it; throws what is not the input's fault. */
+export function rejection(error: unknown, id: string): Rejection {
+  const apart = error instanceof SetApart;
+  const known = isTrap(error) ? trapped(error) : asSedimentError(apart ? error.error : error);
   if (known.retryable || known.status >= 500) throw known;
-  return atPlace(known, { file: id }) as SedimentError;
+  return { id, error: atPlace(known, { file: id }) as SedimentError, ...(apart && { apart }) };
 }

@@ -1,6 +1,8 @@
 import { SedimentError } from "../../../errors.ts";
 import type { MergeOrder } from "../merge_plan.ts";
 import type { SchemaTree } from "../../format/schema.ts";
+import { leafType } from "../../format/schema_text.ts";
+import { valueOrder, valueOrders } from "../../format/value_order.ts";
 import type { RowOrder } from "./row_sorter.ts";
 
 /** Keys by name → by index of the output's leaves. Throws `misconfigured` for a key that can't be one. */
@@ -18,9 +20,26 @@ export function rowOrder(order: MergeOrder, schema: SchemaTree): RowOrder {
     }
     return index;
   };
+  const sortable = (path: readonly string[]): number => {
+    const index = leafOf(path);
+    const leaf = schema.leaves[index];
+    if (valueOrder(leaf) === valueOrders.none && leaf.logical?.kind !== "UNKNOWN") {
+      throw new SedimentError(
+        "misconfigured",
+        `the sort key ${path.join(".")} has the type ${
+          leafType(leaf)
+        }, whose values the format gives no order`,
+        {
+          field: path.join("."),
+          expected: "a column whose type has an order, such as a timestamp that is no INT96",
+        },
+      );
+    }
+    return index;
+  };
   return {
     sort: order.sort.map(({ path, descending }) => ({
-      leaf: leafOf(path),
+      leaf: sortable(path),
       descending: descending ?? false,
     })),
     dedupe: (order.dedupe ?? []).map(leafOf),

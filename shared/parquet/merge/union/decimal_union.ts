@@ -2,7 +2,8 @@
  * Decimals of any scale and storage, and integers beside them, in one column: the whole digits and the fraction of
  * both, as DuckDB's union has it. Values are multiplied by powers of ten and sign-extended, never rounded.
  */
-import { convertedType, type LogicalType, physicalType } from "../../format/metadata.ts";
+import { type LogicalType, physicalType } from "../../format/metadata.ts";
+import { spelled } from "../../format/spelling.ts";
 import { conversions } from "../pages/source_plan.ts";
 import { type Integer, integerOf, type LeafElement, type LeafKind } from "./leaf_kind.ts";
 
@@ -53,10 +54,9 @@ export function unionDecimal(a: LeafKind, b: LeafKind): LeafKind | undefined {
     element: {
       type: storage.type,
       typeLength: storage.typeLength,
-      convertedType: convertedType.DECIMAL,
       scale,
       precision,
-      logicalType,
+      ...spelled(logicalType, ""),
     },
     logical: logicalType,
   };

@@ -1,6 +1,7 @@
 import { repetition } from "../../format/metadata.ts";
 import type { SchemaNode } from "../../format/schema.ts";
-import { leafType } from "../../format/schema_text.ts";
+import { leafType, ownLayout } from "../../format/schema_text.ts";
+import { spellingOf } from "../../format/spelling.ts";
 
 /**
  * A node of the schema as a reader sees it: a field that may be null, of a struct, list, map or leaf. The inner
@@ -72,7 +73,7 @@ export function viewText(view: FieldView): string {
   ).join(",");
   const suffix = view.nullable ? "?" : "!";
   if (view.kind === "leaf") return leafType(view.node) + suffix;
-  return `${view.kind}<${inner}>${suffix}`;
+  return `${view.kind}<${inner}>${ownLayout(view.node)}${suffix}`;
 }
 
 /** Whether two nodes are spelled alike all the way down, annotations, names and storage. */
@@ -81,6 +82,7 @@ export function sameSpelling(one: SchemaNode, other: SchemaNode): boolean {
   return a.name === b.name && a.type === b.type && a.typeLength === b.typeLength &&
     a.repetition === b.repetition && a.fieldId === b.fieldId &&
     JSON.stringify(one.logical) === JSON.stringify(other.logical) &&
+    spellingOf(a, one.logical) === spellingOf(b, other.logical) &&
     one.children.length === other.children.length &&
     one.children.every((child, i) => sameSpelling(child, other.children[i]));
 }

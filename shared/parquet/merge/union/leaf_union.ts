@@ -12,6 +12,7 @@ import {
 import { conversions } from "../pages/source_plan.ts";
 import type { SchemaNode } from "../../format/schema.ts";
 import { leafType } from "../../format/schema_text.ts";
+import { spellingOf } from "../../format/spelling.ts";
 import { decimalConversion, unionDecimal } from "./decimal_union.ts";
 import { type Integer, integerOf, type LeafElement, type LeafKind, leafKind } from "./leaf_kind.ts";
 
@@ -27,9 +28,14 @@ export function unionLeaf(
   const [ka, kb] = [a.logical?.kind, b.logical?.kind];
   if (kb === "UNKNOWN") return a;
   if (ka === "UNKNOWN") return b;
-  if (ka === "DECIMAL" || kb === "DECIMAL") return unionDecimal(a, b);
+  // a reader that knows one of the annotations answers something else for each
+  const spelling = spellingOf(a.element, a.logical);
+  if (spelling !== spellingOf(b.element, b.logical)) return undefined;
   if (typeText(a) === typeText(b)) return a;
   if (ka === kb && (ka === "TIMESTAMP" || ka === "TIME")) return unionTime(a, b);
+  // a reader that doesn't know the type sees the numbers behind it, which may change from here on
+  if (spelling !== "") return undefined;
+  if (ka === "DECIMAL" || kb === "DECIMAL") return unionDecimal(a, b);
   if (ka === "STRING" && isSpecialText(kb)) return a;
   if (kb === "STRING" && isSpecialText(ka)) return b;
   const [ia, ib] = [integerOf(a), integerOf(b)];
@@ -78,7 +84,7 @@ export function leafConversion(
 
 /** Normalised type; decimals with their storage aside. */
 function typeText(kind: LeafKind): string {
-  return leafType({ element: kind.element, logical: kind.logical } as SchemaNode);
+  return leafType(kind);
 }
 
 function isPlain(kind: LeafKind, type: number): boolean {

@@ -7,7 +7,7 @@ import {
 } from "../pages/source_plan.ts";
 import { parquetError } from "../../format/parquet_error.ts";
 import type { SchemaTree } from "../../format/schema.ts";
-import { leafType, schemaText } from "../../format/schema_text.ts";
+import { leafType, ownLayout, schemaText } from "../../format/schema_text.ts";
 import { type FieldView, fieldView, isNull, repeats, viewText } from "./field_view.ts";
 import { leafKind } from "./leaf_kind.ts";
 import { leafConversion } from "./leaf_union.ts";
@@ -58,7 +58,10 @@ export function planByName(output: SchemaTree): PlanSource {
     ): void {
       if (from === undefined) return missing(out, ancestor, path);
       if (isNull(from) && out.kind !== "leaf") return nulls(out, from, depth, path);
-      if (from.kind !== out.kind || (from.nullable && !out.nullable)) {
+      if (
+        from.kind !== out.kind || (from.nullable && !out.nullable) ||
+        ownLayout(from.node) !== ownLayout(out.node)
+      ) {
         throw incompatible(out, from, path);
       }
       let { definition, repetition } = depth;

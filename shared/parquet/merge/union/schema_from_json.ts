@@ -1,4 +1,5 @@
-import { convertedTypeOf, type Logical } from "../../format/logical_text.ts";
+import type { Logical } from "../../format/logical_text.ts";
+import { spelled } from "../../format/spelling.ts";
 import {
   physicalType,
   repetition,
@@ -37,11 +38,12 @@ function collect(json: SchemaJson, elements: SchemaElement[], isRoot: boolean): 
     repetition: isRoot ? undefined : repetitions[json.repetition ?? "required"],
     name: json.name,
     numChildren: json.children?.length,
-    convertedType: logical === undefined ? undefined : convertedTypeOf(logical),
+    convertedType: undefined,
     scale: isDecimal ? logical.scale : undefined,
     precision: isDecimal ? logical.precision : undefined,
     fieldId: json.field_id,
-    logicalType: logical === undefined || logical.kind === "INTERVAL" ? undefined : logical,
+    logicalType: undefined,
+    ...(logical !== undefined && spelled(logical, json.spelling ?? "")),
   });
   for (const child of json.children ?? []) collect(child, elements, false);
 }
@@ -70,6 +72,8 @@ export function logicalFromText(text: string): Logical {
       return { kind, unit: parts[0] as TimeUnit, utc: parts[1] === "UTC" };
     case "INTEGER":
       return { kind, bitWidth: Number(parts[0]), signed: parts[1] === "SIGNED" };
+    case "OTHER":
+      return { kind, id: Number(parts[0]), member: parts[1] ?? "" };
     case "VARIANT":
       return { kind, version: inner === "" ? undefined : Number(inner) };
     case "GEOMETRY":

@@ -4,6 +4,7 @@ import { convertedType, repetition, type SchemaElement } from "../../format/meta
 import { parquetError } from "../../format/parquet_error.ts";
 import { type SchemaNode, type SchemaTree, schemaTree } from "../../format/schema.ts";
 import { blankElement } from "../../format/schema_element.ts";
+import { ownLayout } from "../../format/schema_text.ts";
 import { type FieldView, fieldView, isNull, sameSpelling, viewText } from "./field_view.ts";
 import { type LeafElement, type LeafKind, leafKind } from "./leaf_kind.ts";
 import { unionLeaf } from "./leaf_union.ts";
@@ -126,6 +127,7 @@ function unionField(
   };
   const clash = views.find((view) => view.kind !== first.kind);
   if (clash !== undefined) throw incompatible(first, clash, path);
+  checkLayouts(views, field.nullable, path);
   switch (first.kind) {
     case "leaf":
       field.leaf = leafKind(first.node);
@@ -153,6 +155,21 @@ function unionField(
     }
   }
   return field;
+}
+
+/** What DuckDB nests otherwise can't be written in the usual layout, as it would be where the files differ. */
+function checkLayouts(views: FieldView[], nullable: boolean, path: readonly string[]): void {
+  const [first] = views;
+  const layout = ownLayout(first.node);
+  const other = views.find((view) => ownLayout(view.node) !== layout);
+  if (other !== undefined) throw incompatible(first, other, path);
+  if (layout !== "" && nullable && first.node.repetition === repetition.REPEATED) {
+    throw parquetError(
+      "schema_incompatible",
+      "a repeated group of one field is missing in one file, and is no list that can be null",
+      { column: path },
+    );
+  }
 }
 
 function incompatible(one: FieldView, other: FieldView, path: readonly string[]) {

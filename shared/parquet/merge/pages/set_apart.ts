@@ -1,0 +1,12 @@
+import type { SedimentError } from "../../../errors.ts";
+
+/**
+ * Thrown of an input that is sound and has no place in this output: its schema, or the keys by which its values are
+ * read, are not those of the inputs before it. It can be merged with its like, into another output.
+ */
+export class SetApart extends Error {
+  override readonly name = "SetApart";
+  constructor(readonly error: SedimentError) {
+    super(error.message, { cause: error });
+  }
+}
