@@ -215,21 +215,29 @@ async function rowsOfBytesDigest(...files: Uint8Array[]): Promise<string[]> {
 }
 
 Deno.test("metadata about the schema is kept when all agree on it, without what is of one file", async () => {
-  const file = await writeWithDuckDb("select 1 as a");
+  const file = await writeWithDuckDb("select 1 as a, 'x'::blob as g");
   const withKeys = (pairs: Record<string, string>) =>
     withFooter(file, (metadata) => {
       metadata.keyValues = Object.entries(pairs).map(([key, value]) => ({ key, value }));
     });
   const pandas = (stop: number) =>
     JSON.stringify({ index_columns: [{ kind: "range", start: 0, stop, step: 1 }], columns: [] });
-  const geo = (bbox: number[]) => JSON.stringify({ version: "1.1.0", columns: { g: { bbox } } });
+  const geo = (bbox: number[]) =>
+    JSON.stringify({ version: "1.1.0", primary_column: "g", columns: { g: { bbox } } });
   const { output } = await mergeFiles([
-    withKeys({ pandas: pandas(5), geo: geo([1, 2]), "avro.schema": "{1}", job: "7" }),
-    withKeys({ pandas: pandas(9), geo: geo([3, 4]), "avro.schema": "{2}", job: "7" }),
+    withKeys({ pandas: pandas(5), geo: geo([1, 2, 3, 4]), "avro.schema": "{1}", job: "7" }),
+    withKeys({ pandas: pandas(9), geo: geo([0, 2, 5, 3]), "avro.schema": "{2}", job: "7" }),
   ], 2);
   assert.deepEqual(footerOfBytes(output).metadata.keyValues, [
     { key: "pandas", value: JSON.stringify({ index_columns: [], columns: [] }) },
-    { key: "geo", value: JSON.stringify({ version: "1.1.0", columns: { g: {} } }) },
+    {
+      key: "geo",
+      value: JSON.stringify({
+        version: "1.1.0",
+        primary_column: "g",
+        columns: { g: { geometry_types: [], bbox: [0, 2, 5, 4] } },
+      }),
+    },
   ]);
 });
 

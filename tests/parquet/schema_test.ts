@@ -62,19 +62,54 @@ Deno.test("lists of two and three levels, by any names of their groups, have one
     );
   const two = textOf(
     root(1),
-    element("a", { numChildren: 1, logicalType: list }),
+    element("a", { numChildren: 1, convertedType: convertedType.LIST, logicalType: list }),
     element("array", { type: INT32, repetition: REPEATED }),
   );
   assert.equal(two, '"a":list<INT32!>?');
   assert.equal(three("list", "element"), two);
   assert.equal(three("bag", "array_element"), two);
   assert.notEqual(three("list", "element", OPTIONAL), two);
-  // one that the rules read as a list of structs of one field
-  assert.equal(three("array", "element"), '"a":list<{"element":INT32!}!>?');
-  assert.equal(three("a_tuple", "element"), '"a":list<{"element":INT32!}!>?');
+  // one that the rules read as a list of structs of one field, and DuckDB as a list of numbers
+  for (const name of ["array", "a_tuple"]) {
+    assert.equal(
+      three(name, "element"),
+      `"a":list<{"element":INT32!}~{"element"!:INT32}!>~LIST{"${name}"*{"element"!:INT32}}?`,
+    );
+  }
 });
 
-Deno.test("a map annotated the old way is the map that the new annotation says", () => {
+Deno.test("a list or map that DuckDB takes for a struct has a type of its own", () => {
+  const entries = (outer: Partial<SchemaElement>, children: number) =>
+    textOf(
+      root(1),
+      element("x", { numChildren: 1, ...outer }),
+      element("g", { numChildren: children, repetition: REPEATED }),
+      ...["k", "v"].slice(0, children).map((name) => element(name, { type: INT32 })),
+    );
+  const { LIST, MAP, MAP_KEY_VALUE } = convertedType;
+  const map: LogicalType = { kind: "MAP" };
+  const lists = [{ convertedType: LIST }, { convertedType: LIST, logicalType: list }];
+  assert.deepEqual(lists.map((outer) => entries(outer, 1)), [
+    '"x":list<INT32?>?',
+    '"x":list<INT32?>?',
+  ]);
+  assert.equal(
+    entries({ logicalType: list }, 1),
+    '"x":list<INT32?>~LIST~logical{"g"*{"k"?:INT32}}?',
+  );
+  const maps = [{ convertedType: MAP }, { convertedType: MAP, logicalType: map }];
+  assert.deepEqual(maps.map((outer) => entries(outer, 2)), [
+    '"x":map<INT32?,INT32?>?',
+    '"x":map<INT32?,INT32?>?',
+  ]);
+  const others = [{ logicalType: map }, { convertedType: MAP_KEY_VALUE }];
+  assert.deepEqual(others.map((outer) => entries(outer, 2)), [
+    '"x":map<INT32?,INT32?>~MAP~logical{"g"*{"k"?:INT32,"v"?:INT32}}?',
+    '"x":map<INT32?,INT32?>~MAP~MAP_KEY_VALUE{"g"*{"k"?:INT32,"v"?:INT32}}?',
+  ]);
+});
+
+Deno.test("a map of both annotations is the map of the old one", () => {
   const map = (outer: Partial<SchemaElement>) =>
     textOf(
       root(1),
@@ -83,23 +118,33 @@ Deno.test("a map annotated the old way is the map that the new annotation says",
       element("k", { type: BYTE_ARRAY, repetition: REQUIRED, convertedType: convertedType.UTF8 }),
       element("v", { type: INT32 }),
     );
-  assert.equal(map({ logicalType: { kind: "MAP" } }), '"m":map<STRING!,INT32?>?');
-  assert.equal(
-    map({ convertedType: convertedType.MAP_KEY_VALUE }),
-    map({ convertedType: convertedType.MAP }),
-  );
-  assert.equal(map({ convertedType: convertedType.MAP }), map({ logicalType: { kind: "MAP" } }));
+  const both = { convertedType: convertedType.MAP, logicalType: { kind: "MAP" as const } };
+  assert.equal(map(both), '"m":map<STRING!,INT32?>?');
+  assert.equal(map({ convertedType: convertedType.MAP }), map(both));
 });
 
-Deno.test("a converted type is the logical type that it stands for, and the logical type wins", () => {
+Deno.test("a converted type is the logical type that it stands for, unless a reader answers otherwise", () => {
   const leaf = (some: Partial<SchemaElement>) => textOf(root(1), element("a", some));
   const utc: LogicalType = { kind: "TIMESTAMP", utc: true, unit: "MICROS" };
   const local: LogicalType = { kind: "TIMESTAMP", utc: false, unit: "MICROS" };
   const micros = convertedType.TIMESTAMP_MICROS;
+  assert.equal(leaf({ type: INT64, logicalType: utc }), '"a":TIMESTAMP(MICROS,UTC)?');
   assert.equal(
-    leaf({ type: INT64, convertedType: micros }),
+    leaf({ type: INT64, convertedType: micros, logicalType: utc }),
     leaf({ type: INT64, logicalType: utc }),
   );
+  // which DuckDB takes for a local time
+  assert.equal(
+    leaf({ type: INT64, convertedType: micros }),
+    '"a":TIMESTAMP(MICROS,UTC)~converted?',
+  );
+  const text: LogicalType = { kind: "STRING" };
+  assert.equal(
+    leaf({ type: BYTE_ARRAY, convertedType: convertedType.UTF8 }),
+    leaf({ type: BYTE_ARRAY, convertedType: convertedType.UTF8, logicalType: text }),
+  );
+  // which DuckDB takes for bytes
+  assert.equal(leaf({ type: BYTE_ARRAY, logicalType: text }), '"a":STRING~logical?');
   assert.equal(
     leaf({ type: INT64, convertedType: micros, logicalType: local }),
     '"a":TIMESTAMP(MICROS,LOCAL)?',
@@ -203,10 +248,6 @@ Deno.test("what is no tree, or no type, is refused with its code", () => {
     ]],
     ["unsupported_parquet", [root(1), element("a", { type: INT32, convertedType: 77 })]],
     ["unsupported_parquet", [
-      root(1),
-      element("a", { type: INT32, logicalType: { kind: "OTHER", id: 99, member: "00" } }),
-    ]],
-    ["unsupported_parquet", [
       root(2),
       element("a", { type: INT32 }),
       element("A", { type: INT32 }),
@@ -252,7 +293,8 @@ Deno.test("annotations that contradict each other are refused, and kinds of text
   const json = schemaTree(
     leaf({ type: BYTE_ARRAY, convertedType: convertedType.UTF8, logicalType: { kind: "JSON" } }),
   );
-  assert.equal(json.leaves[0].element.convertedType, convertedType.JSON);
+  // it stays, since DuckDB goes by it
+  assert.equal(json.leaves[0].element.convertedType, convertedType.UTF8);
   const local = schemaTree(leaf({
     type: INT64,
     convertedType: convertedType.TIMESTAMP_MICROS,

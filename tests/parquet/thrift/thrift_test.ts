@@ -57,9 +57,16 @@ Deno.test("a field of another width than the format gives it is refused, and so 
   assert.throws(() => read([0x15, 1], (r, type) => r.enumeration(type, colours)), /colour -1 /);
 });
 
-Deno.test("a field id beyond 16 bits or below 0 is refused", () => {
+Deno.test("a field id beyond 16 bits is refused, and the one of parquet-format's extensions is passed over", () => {
   assert.throws(() => new ThriftReader(new Uint8Array([0x05, 0x80, 0x80, 4, 0])).nextField());
-  assert.throws(() => new ThriftReader(new Uint8Array([0x05, 1, 0])).nextField(), /id -1/);
+  // BinaryProtocolExtensions.md: binary, id 32767 as FF FF 01; and an i32 of field 1 behind it
+  const bytes = new Uint8Array([0x08, 0xff, 0xff, 0x01, 2, 7, 7, 0x05, 2, 10, 0]);
+  const reader = new ThriftReader(bytes);
+  const type = reader.nextField();
+  assert.equal(reader.note(0), 0, "it is none of the fields that are known");
+  reader.skip(type);
+  assert.equal(reader.int32(reader.nextField()), 5);
+  assert.equal(reader.fieldId, 1);
 });
 
 Deno.test("strings survive, whether they were seen before or not", () => {

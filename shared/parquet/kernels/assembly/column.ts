@@ -62,6 +62,13 @@ export class Column {
   keptEntryCount: u32;
   /** 1 where byte arrays must be UTF-8. */
   text: u32;
+  /**
+   * How many of the pending entries, the last ones, are nulls that begin a row each and are only counted: a column that
+   * a file lacks takes no memory for its rows. `defs` and `reps` hold the entries before them.
+   */
+  tail: u32;
+  /** Their definition level. */
+  tailDef: u32;
 }
 
 export function newColumn(
@@ -125,6 +132,7 @@ export function releasePending(ptr: usize): void {
   c.rows = 0;
   c.present = 0;
   c.valueBytes = 0;
+  c.tail = 0;
 }
 
 /** Marks what a rollback goes back to. */
@@ -146,6 +154,7 @@ export function startGroup(ptr: usize, plain: bool): void {
   c.rows = 0;
   c.present = 0;
   c.valueBytes = 0;
+  c.tail = 0;
   c.entryBytes = 0;
   c.entryCount = 0;
   if (c.table != 0) memory.fill(c.table, 0, (<usize> c.tableMask + 1) << 3);

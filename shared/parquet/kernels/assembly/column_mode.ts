@@ -55,7 +55,9 @@ export function restartGroup(column: usize, plain: bool): bool {
   const present = c.present;
   const values = c.values;
   const bytes = c.valueBytes;
+  const tail = c.tail;
   startGroup(column, plain);
+  c.tail = tail;
   c.count = count;
   c.rows = rows;
   if (c.mode == PLAIN) {
@@ -77,6 +79,8 @@ export function restartGroup(column: usize, plain: bool): bool {
 /** Goes back to the checkpoint: what was appended since is forgotten, the dictionary's entries too. */
 export function rollback(column: usize): void {
   const c = changetype<Column>(column);
+  const stored = c.count - c.tail;
+  c.tail = c.keptCount > stored ? c.keptCount - stored : 0;
   c.count = c.keptCount;
   c.rows = c.keptRows;
   c.present = c.keptPresent;

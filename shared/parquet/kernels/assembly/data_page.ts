@@ -20,6 +20,7 @@ import * as page from "./page_header";
 import { maxPageValues } from "./page_limits";
 import { readNoValues, readValues } from "./page_values";
 import { digestLevels, levelsNest } from "./siblings";
+import { writeTail } from "./tail";
 import { startBounds } from "./watched_bounds";
 
 /** Scratch for a page's decompressed bytes, kept from page to page. */
@@ -98,6 +99,7 @@ export function readDataPage(c: Column, body: usize, size: u32): bool {
     startBounds(c);
   }
 
+  if (!writeTail(c)) return false;
   // levels: repetition first
   const base = c.count;
   let rows = n;

@@ -2,6 +2,7 @@
 import { BYTE_ARRAY, Column, PLAIN } from "./column";
 import { reserve } from "./memory";
 import { permutation } from "./sort";
+import { writeTail } from "./tail";
 
 /** For the column that is being permuted: where each row's levels, values and value bytes begin. */
 let levelStarts: usize = 0;
@@ -11,6 +12,7 @@ let byteStarts: usize = 0;
 /** Prepares {@link gatherRows} for a column. */
 export function startGather(column: usize): bool {
   const c = changetype<Column>(column);
+  if (!writeTail(c)) return false;
   const rows = c.rows;
   let grown = reserve(valueStarts, 0, (rows << 2) + 16);
   if (grown == 0) return false;

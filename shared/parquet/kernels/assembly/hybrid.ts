@@ -344,6 +344,14 @@ export function encodeLevels(src: usize, n: u32, width: u32, dst: usize): usize 
   return op;
 }
 
+/** A run of `n` levels behind what was encoded, none for 0; gives where the output ends. */
+export function encodeRun(level: u32, n: u32, op: usize): usize {
+  if (n == 0) return op;
+  op = putVarint(op, n << 1);
+  store<u8>(op, level);
+  return op + 1;
+}
+
 @inline
 function equalEight(p: usize): bool {
   const first = load<u64>(p);

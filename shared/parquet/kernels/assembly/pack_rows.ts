@@ -9,6 +9,7 @@ import { decodeIndices, decodeLevels } from "./hybrid";
 import { free, reserve } from "./memory";
 import { encodePage } from "./page";
 import { snappyDecode } from "./snappy";
+import { writeTail } from "./tail";
 
 /** Scratch for indices that become values, and for what was compressed. */
 let indexBuffer: usize = 0;
@@ -23,6 +24,7 @@ export function packRows(column: usize): bool {
 /** Room for levels and values that are to be unpacked, so that nothing is copied meanwhile. */
 export function reserveRows(column: usize, levels: u32, present: u32, bytes: u32): bool {
   const c = changetype<Column>(column);
+  if (!writeTail(c)) return false;
   if (c.maxDef > 0) {
     const defs = reserve(c.defs, c.count, c.count + levels + 8);
     if (defs == 0) return false;

@@ -1,10 +1,11 @@
 /** Makes pages from a column's pending part: levels, values, bounds; then drops what the page took. */
-import { BOOLEAN, Column, PLAIN } from "./column";
-import { encodeIndices, encodeLevels, hybridBound } from "./hybrid";
+import { BOOLEAN, Column, OPEN, PLAIN } from "./column";
+import { encodeIndices, encodeLevels, encodeRun, hybridBound } from "./hybrid";
 import { reserve } from "./memory";
 import { clearStats, findBounds } from "./order";
 import { bytesOf, countLevel, levelsOf } from "./pending";
 import { snappyBound, snappyEncode } from "./snappy";
+import { writeSome } from "./tail";
 
 // what the page holds that was made last
 let rawPtr: usize = 0;
@@ -52,11 +53,18 @@ export function makePage(column: usize, rows: u32): bool {
 /** Makes a page's body, with the bounds of its values where `bounds` says so. */
 export function encodePage(c: Column, rows: u32, bounds: bool): bool {
   const levels = levelsOf(c, rows);
-  const present = rows >= c.rows ? c.present : c.maxDef == 0 ? levels : countLevel(c.defs, levels, c.maxDef);
+  // only counted nulls are written as one run, behind whole runs of 32
+  let stored = min<u32>(levels, c.count - c.tail);
+  const fill = min<u32>(levels - stored, (32 - (stored & 31)) & 31);
+  if (!writeSome(c, fill)) return false;
+  stored += fill;
+  const nulls = levels - stored;
+  const present = rows >= c.rows ? c.present : c.maxDef == 0 ? levels : countLevel(c.defs, stored, c.maxDef);
   pageRows = min<u32>(rows, c.rows);
   pageLevels = levels;
   pagePresent = present;
-  const plain = c.mode == PLAIN;
+  // a page of nulls needs no choice of a dictionary or PLAIN
+  const plain = c.mode == PLAIN || (c.mode == OPEN && present == 0);
   pageValueBytes = plain ? bytesOf(c, present) : 0;
   const indexWidth = plain || c.entryCount < 2 ? 0 : widthOf(c.entryCount - 1);
   let need: u32 = 64;
@@ -74,12 +82,12 @@ export function encodePage(c: Column, rows: u32, bounds: bool): bool {
   rawBuffer = grown;
   let op = grown;
   if (c.maxRep > 0) {
-    const end = encodeLevels(c.reps, levels, widthOf(c.maxRep), op + 4);
+    const end = encodeRun(0, nulls, encodeLevels(c.reps, stored, widthOf(c.maxRep), op + 4));
     store<u32>(op, <u32> (end - op - 4));
     op = end;
   }
   if (c.maxDef > 0) {
-    const end = encodeLevels(c.defs, levels, widthOf(c.maxDef), op + 4);
+    const end = encodeRun(c.tailDef, nulls, encodeLevels(c.defs, stored, widthOf(c.maxDef), op + 4));
     store<u32>(op, <u32> (end - op - 4));
     op = end;
   }
@@ -138,11 +146,13 @@ export function packSnappy(): u32 {
 /** Drops what the last page took from the pending part, and moves the rest to the front. */
 export function dropPage(column: usize): void {
   const c = changetype<Column>(column);
-  const levels = c.count - pageLevels;
-  if (levels > 0) {
-    if (c.maxDef > 0) memory.copy(c.defs, c.defs + pageLevels, levels);
-    if (c.maxRep > 0) memory.copy(c.reps, c.reps + pageLevels, levels);
+  const stored = c.count - c.tail;
+  const taken = min<u32>(pageLevels, stored);
+  if (stored > taken) {
+    if (c.maxDef > 0) memory.copy(c.defs, c.defs + taken, stored - taken);
+    if (c.maxRep > 0) memory.copy(c.reps, c.reps + taken, stored - taken);
   }
+  c.tail -= pageLevels - taken;
   const present = c.present - pagePresent;
   if (c.mode == PLAIN) {
     const bytes = c.valueBytes - pageValueBytes;
@@ -151,7 +161,7 @@ export function dropPage(column: usize): void {
   } else if (present > 0) {
     memory.copy(c.indices, c.indices + (<usize> pagePresent << 2), <usize> present << 2);
   }
-  c.count = levels;
+  c.count -= pageLevels;
   c.rows -= pageRows;
   c.present = present;
 }

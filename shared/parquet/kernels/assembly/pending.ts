@@ -6,13 +6,14 @@ export function levelsOf(c: Column, rows: u32): u32 {
   if (rows >= c.rows) return c.count;
   if (c.maxRep == 0) return rows;
   let starts: u32 = 0;
-  for (let i: u32 = 0; i < c.count; i++) {
+  const stored = c.count - c.tail;
+  for (let i: u32 = 0; i < stored; i++) {
     if (load<u8>(c.reps + i) == 0) {
       if (starts == rows) return i;
       starts++;
     }
   }
-  return c.count;
+  return stored + (rows - starts);
 }
 
 export function countLevel(p: usize, n: u32, level: u32): u32 {
@@ -43,7 +44,8 @@ export function rowsWithin(column: usize, bytes: u32): u32 {
   if (c.mode != PLAIN || c.valueBytes <= bytes) return c.rows;
   let at: u32 = 0;
   let rows: u32 = 0;
-  for (let i: u32 = 0; i < c.count; i++) {
+  const stored = c.count - c.tail;
+  for (let i: u32 = 0; i < stored; i++) {
     if (c.maxRep == 0 || load<u8>(c.reps + i) == 0) {
       if (at > bytes && rows > 1) return rows - 1;
       rows++;
@@ -52,7 +54,7 @@ export function rowsWithin(column: usize, bytes: u32): u32 {
       at += c.type == BYTE_ARRAY ? 4 + load<u32>(c.values + at) : c.width;
     }
   }
-  return at > bytes && rows > 1 ? rows - 1 : rows;
+  return at > bytes && rows > 1 ? rows - 1 : rows + c.tail;
 }
 
 /** Where the levels of the last `rows` pending rows begin. */

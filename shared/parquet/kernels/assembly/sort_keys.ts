@@ -17,6 +17,7 @@ import {
   UNSIGNED32,
   UNSIGNED64,
 } from "./order";
+import { writeTail } from "./tail";
 
 /**
  * Of a key column: its order, whether it descends, its width (0 byte arrays), each row's value or 0, and the
@@ -54,7 +55,7 @@ export function clearKeys(): void {
 /** Adds a flat column as a key. Only the first `sorting` keys of {@link sortRows} are sorted by. */
 export function addKey(column: usize, descending: bool): bool {
   const c = changetype<Column>(column);
-  if (keyCount == MOST_KEYS) return false;
+  if (keyCount == MOST_KEYS || !writeTail(c)) return false;
   const refs = alloc(c.rows << 2);
   if (refs == 0) return false;
   const key = keyAt(keyCount++);

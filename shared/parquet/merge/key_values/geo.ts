@@ -28,7 +28,7 @@ export interface Geo {
 export function readGeo(value: string, tree: SchemaTree): Geo | undefined {
   try {
     const { version, primary_column, columns } = JSON.parse(value);
-    if (typeof version !== "string" || typeof primary_column !== "string") return undefined;
+    if (typeof version !== "string") return undefined;
     const read = new Map<string, GeoColumn>();
     for (const [name, column] of Object.entries<Record<string, unknown>>(columns)) {
       if (!tree.root.children.some((child) => child.name === name)) continue;

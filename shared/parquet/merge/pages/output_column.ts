@@ -87,7 +87,7 @@ export class OutputColumn implements FinishedColumn {
     if (inRow && this.leaf.repetitionLevel > 0) rows--;
     rows = Math.min(rows, most);
     const mode = this.settle(all, rowsToCome);
-    if (mode === columnModes.open) return;
+    if (mode === columnModes.open) return this.#cutNulls(rows);
     while (rows > 0) {
       let take = rows;
       if (
@@ -100,6 +100,13 @@ export class OutputColumn implements FinishedColumn {
       this.#makePage(take);
       rows -= take;
     }
+  }
+
+  /** Cuts full pages while no value waits: those of nulls are what they are whatever is chosen later. */
+  #cutNulls(rows: number): void {
+    const { pageRows } = this.#settings;
+    if (this.#kernels.wasm.columnPresent(this.address) > 0) return;
+    for (let left = rows; left >= pageRows; left -= pageRows) this.#makePage(pageRows);
   }
 
   /** Makes the choice of a dictionary or PLAIN, when enough is known or with `all`; gives the column's mode. */
