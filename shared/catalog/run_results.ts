@@ -13,6 +13,7 @@ export const tableSettings = z.object({
   codec: z.enum(["snappy", "zstd"]),
   sort_keys: z.array(z.string()),
   dedupe_keys: z.array(z.string()),
+  unite_uuid_as_text: z.boolean().optional(),
   retention_seconds: count,
   lease_seconds: count,
   max_run_seconds: count,

@@ -36,6 +36,8 @@ export interface PlanSettings {
   sort_keys?: string[];
   /** Columns of which the last writer wins; where there are any, only neighbours in upload order are merged. */
   dedupe_keys?: string[];
+  /** Whether a column that is a UUID in some files and a text in others is one text. @default false */
+  unite_uuid_as_text?: boolean;
 }
 
 /** Whether the last writer of a key wins. */

@@ -20,7 +20,8 @@ export function leafCounter(
   };
 }
 
-function leavesIn(node: SchemaJson): number {
+/** The leaves of a schema. */
+export function leavesIn(node: SchemaJson): number {
   if (node.children === undefined) return node.type === undefined ? 0 : 1;
   return node.children.reduce((sum, child) => sum + leavesIn(child), 0);
 }

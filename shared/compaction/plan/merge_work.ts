@@ -49,6 +49,13 @@ const wholeGroupBytes = 20 * MiB;
 /** The merge's own target when the settings say none. */
 const defaultGroupBytes = 8 * MiB;
 
+/** About how many column chunks an output has: those that are copied, and those of the row groups that are made. */
+export function writtenChunks({ paths, leaves, openBytes }: MergeWork): number {
+  const { copy, check, pages, decode } = paths;
+  const groups = Math.ceil((pages.bytes + decode.bytes) / Math.max(1, openBytes));
+  return copy.chunks + check.chunks + groups * leaves;
+}
+
 const nothing = (): PathWork => ({ chunks: 0, values: 0, bytes: 0, plainBytes: 0 });
 
 /** The work of one output while files are added to it. */
@@ -57,14 +64,15 @@ export class OutputWork {
   readonly #leavesOf: (fingerprint: string) => number;
   readonly work: MergeWork;
 
-  constructor(context: PathContext, leavesOf: (fingerprint: string) => number) {
+  /** @param leaves of the output, where its inputs' schemas are united */
+  constructor(context: PathContext, leavesOf: (fingerprint: string) => number, leaves = 0) {
     this.#context = context;
     this.#leavesOf = leavesOf;
     const { settings, host } = context;
     this.work = {
       files: 0,
       bytes: 0,
-      leaves: 0,
+      leaves,
       paths: { copy: nothing(), check: nothing(), pages: nothing(), decode: nothing() },
       unpacked: { gzip: 0, brotli: 0, zstd: 0 },
       sorts: sorts(settings),

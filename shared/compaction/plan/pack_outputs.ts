@@ -2,7 +2,8 @@
 import type { HostLimits } from "../../compression/host_limits.ts";
 import { dedupes, type PlanFile, type PlanSettings } from "./data_file.ts";
 import { type MergeCost, outputCost } from "./merge_cost.ts";
-import { type MergeWork, OutputWork } from "./merge_work.ts";
+import { leavesIn } from "./leaf_counter.ts";
+import { type MergeWork, OutputWork, writtenChunks } from "./merge_work.ts";
 import type { SchemaGroup } from "./schema_groups.ts";
 import { type Burden, burdenOf } from "./too_much.ts";
 
@@ -14,6 +15,11 @@ export interface OutputLimits {
   maxUncompressedBytes: number;
   /** Most rows; equal keys are found only among rows that are sorted at once. @default 250,000 when deduping */
   maxRows: number;
+  /**
+   * Most column chunks of an output: a reader refuses a footer that is too large, and so do we (`columnChunks` and
+   * `footerBytes` of the limits on inputs, at some 300 bytes a chunk). @default 32,768
+   */
+  maxChunks: number;
 }
 
 /**
@@ -65,6 +71,9 @@ export class OutputPacker {
     const burden = burdenOf(file, work, settings);
     if (burden !== undefined) return burden;
     const cost = this.costOf(work);
+    if (writtenChunks(work) > limits.maxChunks) {
+      return { kind: "chunks", chunks: writtenChunks(work) };
+    }
     const unseen = dedupes(settings) &&
       (file.row_count > limits.maxRows || file.uncompressed_bytes > limits.maxUncompressedBytes);
     return this.#isOver(cost) || unseen ? { kind: "work", cost } : undefined;
@@ -76,7 +85,7 @@ export class OutputPacker {
    */
   pack<F extends PlanFile>(files: readonly F[], group?: SchemaGroup): F[][] {
     const { target_file_bytes: targetBytes } = this.#rules.settings;
-    const { maxInputs, maxUncompressedBytes, maxRows } = this.#rules.limits;
+    const { maxInputs, maxUncompressedBytes, maxRows, maxChunks } = this.#rules.limits;
     const bins: F[][] = [];
     let bin: F[] = [];
     let output = this.#emptyOutput(group);
@@ -85,7 +94,8 @@ export class OutputPacker {
       output.add(file);
       const full = bytes >= targetBytes * 0.75 || bytes + file.byte_length > targetBytes * 1.25 ||
         bin.length >= maxInputs || uncompressed + file.uncompressed_bytes > maxUncompressedBytes ||
-        rows + file.row_count > maxRows || this.#isOver(this.costOf(output.work));
+        rows + file.row_count > maxRows || writtenChunks(output.work) > maxChunks ||
+        this.#isOver(this.costOf(output.work));
       if (full && bin.length > 0) {
         bins.push(bin);
         bin = [];
@@ -104,7 +114,8 @@ export class OutputPacker {
   #emptyOutput(group?: SchemaGroup): OutputWork {
     const { settings, host, leavesOf } = this.#rules;
     const keepsSchema = (fingerprint: string) => group?.asUnion?.has(fingerprint) ?? true;
-    return new OutputWork({ settings, host, keepsSchema }, leavesOf);
+    const leaves = group?.schema === undefined ? 0 : leavesIn(group.schema);
+    return new OutputWork({ settings, host, keepsSchema }, leavesOf, leaves);
   }
 
   #isOver({ cpuMs, memoryMb }: MergeCost): boolean {

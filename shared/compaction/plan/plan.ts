@@ -71,10 +71,12 @@ export interface Plan<F extends PlanFile> {
   nextDueAt: Date | null;
 }
 
-const defaultLimits: OutputLimits = {
+/** What bounds an output where nothing else is said. */
+export const defaultLimits: OutputLimits = {
   maxInputs: 1000,
   maxUncompressedBytes: 256 * MiB,
   maxRows: Infinity,
+  maxChunks: 32_768,
 };
 
 /** Of a merge that dedupes all rows wait in memory at once. */
@@ -166,7 +168,9 @@ function schemaGroupsOf<F extends PlanFile>(
   if (schemas === undefined || unite === undefined) return new Map();
   const small = active.filter((file) => !isFullGrown(file, settings));
   const fingerprints = [...new Set(small.map((file) => file.schema_fingerprint))];
-  const groups = groupSchemas(fingerprints, schemas, settings.dedupe_keys ?? [], unite);
+  const groups = groupSchemas(fingerprints, schemas, settings.dedupe_keys ?? [], unite, {
+    uuidAsText: settings.unite_uuid_as_text ?? false,
+  });
   return new Map(
     groups.flatMap((group) => group.fingerprints.map((fingerprint) => [fingerprint, group])),
   );

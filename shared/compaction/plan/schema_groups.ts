@@ -1,5 +1,6 @@
 /** Which files of a partition may meet in an output, by their schemas. */
 import { isDeepStrictEqual } from "node:util";
+import type { UnionOptions } from "../../parquet/merge/union/union_options.ts";
 import type { SchemaJson } from "../../parquet/format/schema_json.ts";
 
 /** Schemas that have a union without loss. */
@@ -13,7 +14,10 @@ export interface UnitedSchemas {
 }
 
 /** Splits schemas, in order, into groups that have a union; each schema is in exactly one. */
-export type UniteSchemas = (schemas: readonly SchemaJson[]) => UnitedSchemas[];
+export type UniteSchemas = (
+  schemas: readonly SchemaJson[],
+  options?: UnionOptions,
+) => UnitedSchemas[];
 
 /** Fingerprints whose files may meet. */
 export interface SchemaGroup {
@@ -38,6 +42,7 @@ export function groupSchemas(
   schemas: Readonly<Record<string, SchemaJson>>,
   dedupeKeys: readonly string[],
   unite: UniteSchemas,
+  options?: UnionOptions,
 ): SchemaGroup[] {
   const alone = (fingerprint: string): SchemaGroup => ({ fingerprints: [fingerprint] });
   if (fingerprints.length < 2) return fingerprints.map(alone);
@@ -49,7 +54,7 @@ export function groupSchemas(
     return dedupeKeys.map((key) => names.has(key) ? "1" : "0").join("");
   });
   const united = [...byKeys.values()].flatMap((members, place) =>
-    unite(members.map((fingerprint) => schemas[fingerprint])).map((group): SchemaGroup => {
+    unite(members.map((fingerprint) => schemas[fingerprint]), options).map((group): SchemaGroup => {
       const refusal = group.refusal ?? (place > 0 ? "not all have the dedupe keys" : undefined);
       const fingerprints = group.members.map((index) => members[index]);
       return {

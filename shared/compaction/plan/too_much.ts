@@ -9,6 +9,8 @@ import type { MergeWork } from "./merge_work.ts";
 export type Burden =
   /** All of it, for one turn. */
   | { kind: "work"; cost: MergeCost }
+  /** Column chunks, more than an output may have. */
+  | { kind: "chunks"; chunks: number }
   /** A row group that must be in memory whole, or a page of it, by what it takes there. */
   | { kind: "group" | "page" | "decode"; bytes: number };
 
@@ -70,7 +72,8 @@ export function burdensText(burdens: ReadonlyMap<PlanFile, Burden>): string[] {
 }
 
 function weightOf(burden: Burden): number {
-  return burden.kind === "work" ? burden.cost.cpuMs : burden.bytes;
+  if (burden.kind === "work") return burden.cost.cpuMs;
+  return burden.kind === "chunks" ? burden.chunks : burden.bytes;
 }
 
 function burdenText(file: PlanFile, burden: Burden): string {
@@ -81,6 +84,8 @@ function burdenText(file: PlanFile, burden: Burden): string {
       return `of more work than one turn can do (${name}: ${file.row_count} rows, ` +
         `about ${Math.ceil(cpuMs)} ms of CPU and ${Math.ceil(memoryMb)} MB)`;
     }
+    case "chunks":
+      return `with more column chunks than an output may have (${name}: ${burden.chunks})`;
     case "group":
       return `with row groups too large to be taken apart in memory (${name}: ` +
         `${bytesText(burden.bytes)} in one)`;

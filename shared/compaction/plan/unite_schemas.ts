@@ -12,8 +12,24 @@ import type { UnitedSchemas, UniteSchemas } from "./schema_groups.ts";
  */
 const maxWork = 200_000;
 
-/** Splits schemas into groups that have a union; one that can't be read is a group of its own. */
-export const uniteSchemas: UniteSchemas = (schemas) => {
+/**
+ * Splits schemas into groups that have a union; one that can't be read is a group of its own. Files whose keys make
+ * readers read the same values otherwise (`reading`) are no group.
+ */
+export const uniteSchemas: UniteSchemas = (schemas, options) => {
+  const byReading = Map.groupBy(schemas.keys(), (index) => schemas[index].reading ?? "");
+  return [...byReading.values()].flatMap((indices, place) =>
+    uniteAlike(indices.map((index) => schemas[index]), options).map((group): UnitedSchemas => ({
+      ...group,
+      members: group.members.map((member) => indices[member]),
+      ...(place > 0 && { refusal: group.refusal ?? "their keys are to be read otherwise" }),
+    }))
+  );
+};
+
+/** The same of schemas of one reading. */
+const uniteAlike: UniteSchemas = (schemas, options) => {
+  const reading = schemas[0]?.reading ?? "";
   const trees: SchemaTree[] = [];
   const indices: number[] = [];
   const apart: UnitedSchemas[] = [];
@@ -37,8 +53,10 @@ export const uniteSchemas: UniteSchemas = (schemas) => {
     indices.push(index);
     elements += size;
   }
-  const groups = compatibleGroups(trees).map(({ schema, members, refusal }): UnitedSchemas => ({
-    schema: members.length === 1 ? schemas[indices[members[0]]] : schemaJson(schema),
+  const groups = compatibleGroups(trees, options).map((
+    { schema, members, refusal },
+  ): UnitedSchemas => ({
+    schema: members.length === 1 ? schemas[indices[members[0]]] : schemaJson(schema, reading),
     members: members.map((member) => indices[member]),
     ...(refusal !== undefined && { refusal: refusal.message }),
   }));

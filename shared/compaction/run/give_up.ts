@@ -23,7 +23,7 @@ export async function giveUp(
     report.error = { code: error.code, step, message: error.message, permanent: false };
     return;
   }
-  const permanent = isPermanent(error);
+  const permanent = isPermanent(error, claim.attempt);
   report.outcome = "failed";
   report.error = { code: error.code, step, message: error.message, permanent };
   const failure = {
@@ -46,8 +46,12 @@ export async function giveUp(
   }
 }
 
+/** Tries of an output that our own checks refuse, the second one planned smaller. */
+const mostRefusals = 2;
+
 /** Whether trying again can't help. Inputs that don't fit any more are planned again next time. */
-export function isPermanent(error: SedimentError): boolean {
+export function isPermanent(error: SedimentError, attempt = 1): boolean {
+  if (error.code === "output_refused") return attempt >= mostRefusals;
   return !error.retryable && error.code !== "inputs_changed" &&
     error.code !== "inputs_not_adjacent";
 }

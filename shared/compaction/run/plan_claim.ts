@@ -3,7 +3,7 @@ import { hostLimits } from "../../compression/host_limits.ts";
 import type { SchemaJson } from "../../parquet/format/schema_json.ts";
 import { callCatalog } from "./call_catalog.ts";
 import type { MergeCost } from "../plan/merge_cost.ts";
-import { type Plan, planCompaction, type PlannedOutput } from "../plan/plan.ts";
+import { defaultLimits, type Plan, planCompaction, type PlannedOutput } from "../plan/plan.ts";
 import type { Claim, CompactionPorts, InputFile } from "./ports.ts";
 import { uniteSchemas } from "../plan/unite_schemas.ts";
 
@@ -30,7 +30,8 @@ export async function planClaim(
   signal: AbortSignal,
 ): Promise<ClaimPlan> {
   // an attempt that ended without a word may have been killed for its CPU: the next one takes on half as much
-  const cpuMs = budget.cpuMs / 2 ** (Math.max(1, claim.attempt) - 1);
+  const share = 2 ** (Math.max(1, claim.attempt) - 1);
+  const cpuMs = budget.cpuMs / share;
   const files = [...claim.files];
   const schemas = { ...claim.schemas } as Record<string, SchemaJson>;
   let cursor = claim.more ? claim.cursor : null;
@@ -42,6 +43,8 @@ export async function planClaim(
       unite: ports.unite ?? uniteSchemas,
       forced: claim.forced,
       budget: { ...budget, cpuMs },
+      // and half as many column chunks, should its output have been refused
+      limits: { maxChunks: Math.floor(defaultLimits.maxChunks / share) },
       host: hostLimits(),
       streams: ports.store.startUpload !== undefined,
       now: ports.clock.now(),

@@ -100,10 +100,13 @@ class Run {
       this.options.spend(planned.bytes, planned.cost);
       await this.quarantine(result);
       // What is left after a quarantine may be a single file, which is no merge.
+      const bad = result.rejected.some(({ apart }) => !apart);
       if (result.merged.length < (planned.inputs.length === 1 ? 1 : 2)) {
-        this.outdated ||= result.merged.length > 0;
+        // what was only set apart would be so again
+        this.outdated ||= bad && result.merged.length > 0;
         return false;
       }
+      this.outdated ||= result.rejected.some(({ apart }) => apart);
       if (dedupes(this.claim.settings) && hasGap(planned.inputs, result)) {
         throw new SedimentError(
           "inputs_changed",
@@ -150,7 +153,8 @@ class Run {
   }
 
   private async quarantine(result: MergeResult): Promise<void> {
-    for (const { id, error } of result.rejected) {
+    for (const { id, error, apart } of result.rejected) {
+      if (apart) continue;
       await this.call("update-metadata", "quarantineFile", {
         file: Number(id),
         code: error.code,

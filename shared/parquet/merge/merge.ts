@@ -41,7 +41,7 @@ export function merge(
     signal: options.signal,
     zstd: options.zstd,
     schema: plan.schema === undefined ? undefined : schemaFromJson(plan.schema),
-    planSource: planByName,
+    planSource: (output) => planByName(output, plan.union),
     normalize: normalizer(options),
   });
 }

@@ -3,6 +3,7 @@ import type { FileStatistics } from "../inspect/file_statistics.ts";
 import type { RangeReader } from "../format/range_reader.ts";
 import type { MergeFacts } from "../inspect/merge_facts.ts";
 import type { SchemaJson } from "../format/schema_json.ts";
+import type { UnionOptions } from "./union/union_options.ts";
 import type { MergeTarget } from "../format/merge_target.ts";
 
 /** What one output file is made of and how it is to be written. */
@@ -18,6 +19,8 @@ export interface MergePlan {
    * @default the schema of the first input that can be read
    */
   schema?: SchemaJson;
+  /** What is united beyond what always is: what the table's settings allow. */
+  union?: UnionOptions;
   /** Rows of all inputs as the catalog has them. */
   expectedRows: number;
   /** Sorts the rows, and keeps of equal keys the last only. @default the order of the inputs */

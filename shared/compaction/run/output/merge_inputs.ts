@@ -8,6 +8,7 @@ import { mergeOrderOf } from "../../plan/merge_order.ts";
 import { openReaders } from "./object_readers.ts";
 import type { PlannedOutput } from "../../plan/plan.ts";
 import type { Claim, CompactionPorts, InputFile } from "../ports.ts";
+import { othersToMerge } from "./apart.ts";
 import { openOutput, type RunOutput } from "./run_output.ts";
 
 /** What a merge gave. The caller puts the output, or discards it. */
@@ -20,7 +21,9 @@ type Ports = Pick<CompactionPorts, "store" | "merge">;
 
 /**
  * Merges what is there: an input whose object is gone is rejected like one that can't be read. Where all of several
- * are gone it is rather the store that is not the one it should be, and a person should know.
+ * are gone it is rather the store that is not the one it should be, and a person should know. Where sound inputs turn
+ * out to have no place beside the first ones (`apart`), and those are too few to be worth writing, they are merged
+ * among themselves instead: what the catalog keeps of a file is less than its footer says.
  *
  * @param key where the output goes
  * @throws SedimentError `store_failed`, `merge_rows_differ`, `aborted`; what the merge throws. Then nothing is left
@@ -37,8 +40,15 @@ export async function mergeInputs(
   while (true) {
     try {
       const merged = await mergeOnce(ports, claim, inputs, schema, key, signal);
-      merged.result.rejected.push(...missing);
-      return merged;
+      const others = othersToMerge(inputs, merged.result, dedupes(claim.settings));
+      if (others === undefined) {
+        merged.result.rejected.push(...missing);
+        return merged;
+      }
+      // what is wrong is wrong wherever it is merged
+      missing.push(...merged.result.rejected.filter(({ apart }) => !apart));
+      await merged.output.discard();
+      inputs = others;
     } catch (thrown) {
       const error = asSedimentError(thrown);
       const lost = inputs.find(({ id }) => String(id) === error.extra?.file);
@@ -98,6 +108,7 @@ async function mergeInto(
         codec: settings.codec,
       },
       ...(schema !== undefined && { schema }),
+      union: { uuidAsText: settings.unite_uuid_as_text ?? false },
       expectedRows: inputs.reduce((sum, file) => sum + file.row_count, 0),
       order: mergeOrderOf(settings),
     },

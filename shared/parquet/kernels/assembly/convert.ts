@@ -1,5 +1,5 @@
 /**
- * Lossless widening of PLAIN values (MERGE.md rule 6), applied to a dictionary's entries or a page's values.
+ * Lossless widening of PLAIN values (docs/merge.md, rule 6), applied to a dictionary's entries or a page's values.
  * `parameter` is the factor of the scaling ones and the width (low 16 bits: from, high 16 bits: to) of the
  * decimal ones; to-width 0 stands for byte arrays.
  */
@@ -34,6 +34,8 @@ export const SCALE_BYTES_TO_FIXED: u32 = 17;
 /** For numbers that a float, or double, holds exactly. */
 export const INT32_TO_FLOAT: u32 = 18;
 export const UINT32_TO_DOUBLE: u32 = 19;
+/** 16 bytes as the 36 characters of RFC 9562. */
+export const UUID_TO_TEXT: u32 = 20;
 
 export let convertedPtr: usize = 0;
 export let convertedBytes: u32 = 0;
@@ -117,6 +119,23 @@ function scaleDecimals(kind: u32, src: usize, n: u32, from: u32, to: u32, digits
   return true;
 }
 
+@inline
+function hexDigit(value: u32): u32 {
+  return value < 10 ? 48 + value : 87 + value;
+}
+
+/** A UUID's text as a PLAIN byte array. */
+function writeUuid(src: usize, dst: usize): void {
+  store<u32>(dst, 36);
+  let o = dst + 4;
+  for (let k: u32 = 0; k < 16; k++) {
+    if (k == 4 || k == 6 || k == 8 || k == 10) store<u8>(o++, 45);
+    const byte: u32 = load<u8>(src + k);
+    store<u8>(o++, hexDigit(byte >> 4));
+    store<u8>(o++, hexDigit(byte & 15));
+  }
+}
+
 /** Converts `n` values at `src` (of `bytes` bytes, bounds checked before) into a new block. */
 export function convertValues(
   kind: u32,
@@ -136,6 +155,7 @@ export function convertValues(
   else if (kind == FIXED_TO_FIXED || (kind >= INT32_TO_FIXED && kind <= BYTES_TO_FIXED)) {
     size = <u64> n * to;
   } else if (kind == FIXED_TO_BYTES) size = <u64> n * (from + 4);
+  else if (kind == UUID_TO_TEXT) size = <u64> n * 40;
   else if (kind == SCALE_INT32 || kind == INT32_TO_FLOAT) size = <u64> n << 2;
   else size = <u64> n << 3;
   if (size > 0x3fff0000) return <bool> fail(WIDENING_OVERFLOWS, size);
@@ -211,6 +231,8 @@ export function convertValues(
       memory.copy(o + 4, src + i * from, from);
       o += 4 + from;
     }
+  } else if (kind == UUID_TO_TEXT) {
+    for (let i: u32 = 0; i < n; i++) writeUuid(src + (<usize> i << 4), out + i * 40);
   } else return <bool> fail(BAD_DELTA, kind);
   return true;
 }

@@ -30,6 +30,7 @@ export const conversions = {
   scaleBytesToFixed: 17,
   int32ToFloat: 18,
   uint32ToDouble: 19,
+  uuidToText: 20,
 } as const;
 
 /** How one leaf of the output is filled from files of one layout. */

@@ -1,6 +1,6 @@
 /**
  * Which types one column may have in two files without loss, and how values get from one to the other
- * (MERGE.md rule 6). The list is short on purpose: where DuckDB's union_by_name widens further it rounds
+ * (docs/merge.md, rule 6). The list is short on purpose: where DuckDB's union_by_name widens further it rounds
  * (bigint and double), fails (timestamps of far years in nanoseconds) or changes what values mean.
  */
 import {
@@ -14,6 +14,7 @@ import type { SchemaNode } from "../../format/schema.ts";
 import { leafType } from "../../format/schema_text.ts";
 import { spellingOf } from "../../format/spelling.ts";
 import { decimalConversion, unionDecimal } from "./decimal_union.ts";
+import type { UnionOptions } from "./union_options.ts";
 import { type Integer, integerOf, type LeafElement, type LeafKind, leafKind } from "./leaf_kind.ts";
 
 const { INT32, INT64, FLOAT, DOUBLE } = physicalType;
@@ -22,6 +23,7 @@ const { INT32, INT64, FLOAT, DOUBLE } = physicalType;
 export function unionLeaf(
   one: SchemaNode | LeafKind,
   other: SchemaNode | LeafKind,
+  options: UnionOptions = {},
 ): LeafKind | undefined {
   const a = "path" in one ? leafKind(one) : one;
   const b = "path" in other ? leafKind(other) : other;
@@ -38,6 +40,10 @@ export function unionLeaf(
   if (ka === "DECIMAL" || kb === "DECIMAL") return unionDecimal(a, b);
   if (ka === "STRING" && isSpecialText(kb)) return a;
   if (kb === "STRING" && isSpecialText(ka)) return b;
+  if (options.uuidAsText) {
+    if (ka === "STRING" && kb === "UUID") return a;
+    if (kb === "STRING" && ka === "UUID") return b;
+  }
   const [ia, ib] = [integerOf(a), integerOf(b)];
   if (ia !== undefined && ib !== undefined) return unionInteger(ia, ib);
   if (isPlain(a, FLOAT) && isPlain(b, DOUBLE)) return b;
@@ -56,8 +62,9 @@ function isSpecialText(kind: string | undefined): boolean {
 export function leafConversion(
   source: LeafKind,
   output: LeafKind,
+  options: UnionOptions = {},
 ): { conversion?: number; parameter?: number } | undefined {
-  const union = unionLeaf(output, source);
+  const union = unionLeaf(output, source, options);
   if (union === undefined || typeText(union) !== typeText(output)) return undefined;
   const from = source.element, to = output.element;
   if (source.logical?.kind === "UNKNOWN") return { conversion: conversions.nothing };
@@ -69,6 +76,7 @@ export function leafConversion(
     return { conversion, parameter: 1000 };
   }
   if (from.type === to.type) return {};
+  if (source.logical?.kind === "UUID") return { conversion: conversions.uuidToText };
   const integer = integerOf(source);
   if (integer !== undefined && to.type === INT64) {
     return { conversion: integer.signed ? conversions.int32ToInt64 : conversions.uint32ToInt64 };

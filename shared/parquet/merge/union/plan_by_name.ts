@@ -11,6 +11,7 @@ import { leafType, ownLayout, schemaText } from "../../format/schema_text.ts";
 import { type FieldView, fieldView, isNull, repeats, viewText } from "./field_view.ts";
 import { leafKind } from "./leaf_kind.ts";
 import { leafConversion } from "./leaf_union.ts";
+import type { UnionOptions } from "./union_options.ts";
 
 /** The nearest group above a missing leaf that the source has. */
 interface Ancestor {
@@ -35,7 +36,7 @@ interface Depth {
  * that are missing (nulls), types that widen, levels that the output adds. The plan of a schema throws
  * `schema_incompatible` when a column of it has no place in the output, or cannot become the output's type.
  */
-export function planByName(output: SchemaTree): PlanSource {
+export function planByName(output: SchemaTree, options: UnionOptions = {}): PlanSource {
   const outputFields = output.root.children.map(fieldView);
   return (source) => {
     try {
@@ -84,7 +85,7 @@ export function planByName(output: SchemaTree): PlanSource {
         endLeaf,
       };
       if (out.kind === "leaf") {
-        const conversion = leafConversion(leafKind(from.node), leafKind(out.node));
+        const conversion = leafConversion(leafKind(from.node), leafKind(out.node), options);
         if (conversion === undefined) throw incompatible(out, from, path);
         used.add(from.node.firstLeaf);
         map.push(definition);

@@ -8,6 +8,7 @@ import { ownLayout } from "../../format/schema_text.ts";
 import { type FieldView, fieldView, isNull, sameSpelling, viewText } from "./field_view.ts";
 import { type LeafElement, type LeafKind, leafKind } from "./leaf_kind.ts";
 import { unionLeaf } from "./leaf_union.ts";
+import type { UnionOptions } from "./union_options.ts";
 
 /** A field of the union, with the fields of the files that it stands for. */
 interface UnionField {
@@ -26,7 +27,7 @@ interface UnionField {
  * as `leaf_union.ts` says. Throws `schema_incompatible`, naming the column and both types, when there is none,
  * or when it would have more elements than an input may have.
  */
-export function unionSchema(trees: readonly SchemaTree[]): SchemaTree {
+export function unionSchema(trees: readonly SchemaTree[], options: UnionOptions = {}): SchemaTree {
   const [first] = trees;
   if (trees.every((tree) => sameSpelling(tree.root, first.root) || sameColumns(tree, first))) {
     return first;
@@ -34,6 +35,7 @@ export function unionSchema(trees: readonly SchemaTree[]): SchemaTree {
   const fields = unionFields(
     trees.map((tree) => tree.root.children.map(fieldView)),
     [],
+    options,
   );
   const elements: SchemaElement[] = [{
     ...blankElement(first.root.name),
@@ -63,13 +65,14 @@ function sameColumns(one: SchemaTree, other: SchemaTree): boolean {
  */
 export function compatibleGroups(
   trees: readonly SchemaTree[],
+  options: UnionOptions = {},
 ): { schema: SchemaTree; members: number[]; refusal?: SedimentError }[] {
   const groups: { schema: SchemaTree; members: number[]; refusal?: SedimentError }[] = [];
   trees.forEach((tree, index) => {
     let refusal: SedimentError | undefined;
     for (const group of groups) {
       try {
-        group.schema = unionSchema([group.schema, tree]);
+        group.schema = unionSchema([group.schema, tree], options);
       } catch (thrown) {
         refusal ??= asSedimentError(thrown);
         continue;
@@ -83,7 +86,11 @@ export function compatibleGroups(
 }
 
 /** @param files the fields of a group in each file that has the group */
-function unionFields(files: readonly FieldView[][], path: readonly string[]): UnionField[] {
+function unionFields(
+  files: readonly FieldView[][],
+  path: readonly string[],
+  options: UnionOptions,
+): UnionField[] {
   const byName = new Map<string, FieldView[]>();
   const spelled = new Map<string, string>();
   for (const fields of files) {
@@ -104,7 +111,7 @@ function unionFields(files: readonly FieldView[][], path: readonly string[]): Un
     }
   }
   return [...byName].map(([name, views]) =>
-    unionField(views, views.length < files.length, [...path, name])
+    unionField(views, views.length < files.length, [...path, name], options)
   );
 }
 
@@ -112,10 +119,13 @@ function unionField(
   views: FieldView[],
   missing: boolean,
   path: readonly string[],
+  options: UnionOptions,
 ): UnionField {
   // a column of nulls takes any type
   const typed = views.filter((view) => !isNull(view));
-  if (typed.length > 0 && typed.length < views.length) return unionField(typed, true, path);
+  if (typed.length > 0 && typed.length < views.length) {
+    return unionField(typed, true, path, options);
+  }
   const [first] = views;
   const field: UnionField = {
     name: first.name,
@@ -132,19 +142,19 @@ function unionField(
     case "leaf":
       field.leaf = leafKind(first.node);
       for (const view of views) {
-        const union: LeafKind | undefined = unionLeaf(field.leaf, view.node);
+        const union: LeafKind | undefined = unionLeaf(field.leaf, view.node, options);
         if (union === undefined) throw incompatible(first, view, path);
         field.leaf = union;
       }
       break;
     case "struct":
-      field.children = unionFields(views.map((view) => view.children), path);
+      field.children = unionFields(views.map((view) => view.children), path, options);
       break;
     case "list":
     case "map":
       // positions, not names
       field.children = first.children.map((child, i) =>
-        unionField(views.map((view) => view.children[i]), false, [...path, child.name])
+        unionField(views.map((view) => view.children[i]), false, [...path, child.name], options)
       );
       break;
     case "variant": {
