@@ -95,6 +95,8 @@ export const errorKinds = {
     retryable: true,
   },
   object_missing: { status: 500, title: "The object store does not hold an object that it should" },
+  object_changed: { status: 500, title: "An object's bytes are not those that were stored" },
+  worker_died: { status: 500, title: "Workers died of this file, and of it alone" },
   catalog_failed: { status: 503, title: "The catalog did not answer", retryable: true },
   aborted: { status: 503, title: "The work was stopped before it was done", retryable: true },
   // the embedded stack (supabase/local); never an HTTP answer
