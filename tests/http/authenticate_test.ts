@@ -3,6 +3,7 @@ import { generateKeyPair } from "jose";
 import { readEnv } from "../../shared/env.ts";
 import { SedimentError } from "../../shared/errors.ts";
 import { createAuthenticator } from "../../shared/http/authenticate.ts";
+import { issuersOf } from "../../shared/http/user_claims.ts";
 import {
   alice,
   cronKey,
@@ -15,6 +16,12 @@ import {
 const { auth } = httpWorld().services;
 const call = (headers: Record<string, string>) =>
   auth.userOrService(new Request("http://edge.local/compactor", { headers }));
+const callService = (headers: Record<string, string>) =>
+  auth.service(
+    new Request("http://edge.local/compactor", {
+      headers: { ...headers, "x-request-id": "r-1" },
+    }),
+  );
 
 const stranger = (await generateKeyPair("ES256")).privateKey;
 const tokens: Record<string, string> = {
@@ -29,8 +36,9 @@ const tokens: Record<string, string> = {
 for (const [what, token] of Object.entries(tokens)) {
   Deno.test(`a secret key is a service, also beside ${what}`, async () => {
     for (let time = 1; time <= 2; time++) {
-      const caller = await call({ apikey: cronKey, authorization: `Bearer ${token}` });
-      assert.deepEqual(caller, { kind: "service", keyName: "cron", onBehalfOf: null });
+      const caller = await callService({ apikey: cronKey, authorization: `Bearer ${token}` });
+      const requestId = "r-1";
+      assert.deepEqual(caller, { kind: "service", keyName: "cron", onBehalfOf: null, requestId });
       // The user's token is remembered once it came alone, and must not win then either.
       if (what === "a user's token") await call({ authorization: `Bearer ${token}` });
     }
@@ -77,6 +85,9 @@ Deno.test("without signing keys services are served, and a user is told why not"
     supabaseUrl: env.SUPABASE_URL,
     ...env,
     jwks: env.SUPABASE_JWKS!,
+    issuers: issuersOf(env.SUPABASE_URL),
+    actingKeys: env.SEDIMENT_ACTING_KEYS,
+    log: () => {},
   });
   const request = (headers: Record<string, string>) => new Request("http://edge/x", { headers });
   const authorization = `Bearer ${await tokenOf(alice)}`;

@@ -1,6 +1,5 @@
 /** Bloom filters of copied row groups: an upload's may say anything, and readers pass over rows by them. */
 import { strict as assert } from "node:assert";
-import { SedimentError } from "../../../shared/errors.ts";
 import { footerBytes, footerOfBytes } from "../../../shared/parquet/format/footer.ts";
 import { inspectParquetBytes } from "../../../shared/parquet/inspect/inspect.ts";
 import type { ColumnMetaData } from "../../../shared/parquet/format/metadata.ts";
