@@ -28,7 +28,7 @@ export function webhookId(webhook: Webhook): string {
  * sent again opens no second incident (Events API v2, "Send an alert event").
  */
 export function messageFor(webhook: Webhook, alert: Alert): unknown {
-  const { dataset_id, table, period_tag, message, run_id } = alert.payload as Record<
+  const { dataset_id, table, period_tag, message, run_id, summary: own } = alert.payload as Record<
     string,
     string | null
   >;
@@ -36,10 +36,8 @@ export function messageFor(webhook: Webhook, alert: Alert): unknown {
     ? ""
     : ` in ${table}/${period_tag} of ${dataset_id}`;
   const times = alert.occurrences === 1 ? "" : ` (${alert.occurrences} times)`;
-  const summary = `Sediment gave up a run: ${alert.class}${place}${times}: ${message ?? ""}`.slice(
-    0,
-    1024,
-  );
+  const gaveUp = () => `Sediment gave up a run: ${alert.class}${place}${times}: ${message ?? ""}`;
+  const summary = (own ?? gaveUp()).slice(0, 1024);
   switch (webhook.kind) {
     case "slack":
       return { text: escapeSlack(summary) };

@@ -27,6 +27,7 @@ export const results = {
   recordStep: runs.recordedStep,
   quarantineFile: runs.quarantined,
   failCompaction: runs.failed,
+  finishProbe: runs.probed,
   runStatus: runs.runStatus,
 
   listFiles: reads.fileList,

@@ -57,6 +57,8 @@ export const inputFile = z.object({
   schema_fingerprint: z.string(),
   state: z.enum(["active", "quarantined"]),
   uploaded_at: time,
+  /** See `shared/compaction/checksum.ts`; null where it is not known. */
+  checksum: z.string().nullish(),
 });
 export type InputFile = z.output<typeof inputFile>;
 
@@ -71,7 +73,22 @@ const inputPage = {
 /** Nothing to do now; `fanned_out` means that asking again at once makes sense. */
 export const noClaim = z.object({
   claimed: z.literal(false),
-  reason: z.enum(["empty", "busy", "fanned_out"]),
+  reason: z.enum(["empty", "busy", "fanned_out", "breaker_open"]),
+  /** With `breaker_open`: what this worker is to try, if anything. */
+  probe: z.object({
+    token: z.number().int().positive(),
+    part: z.enum(["store_read", "store_write", "catalog"]),
+    /** Until when another may take it over. */
+    seconds: count,
+    keys: z.array(z.string()),
+    write_key: z.string().nullable(),
+  }).nullish(),
+});
+export type Probe = NonNullable<z.output<typeof noClaim>["probe"]>;
+
+export const probed = z.object({
+  state: z.enum(["closed", "open"]),
+  probe_at: time.nullable(),
 });
 
 /** A leased partition and the run on it. `outputs_committed` is the ordinal of the run's next commit. */
@@ -87,6 +104,8 @@ export const claim = z.object({
   lease_expires_at: time,
   /** Length of the lease from the claim on, for the worker's own clock. */
   lease_seconds: z.number(),
+  /** Of the catalog's clock. */
+  claimed_at: time,
   attempt: count,
   demand_seq: count,
   forced: z.boolean(),
@@ -135,6 +154,7 @@ export interface OutputFile {
   schema_fingerprint: string;
   schema: unknown;
   stats: unknown;
+  checksum?: string | null;
 }
 
 /** What the planner says at a commit. */
@@ -145,6 +165,10 @@ export interface CommitResult {
   debt?: { files: number; bytes: number; oldest?: string | null };
   /** When the partition should be looked at again though nothing new came. */
   next_due_at?: string | null;
+  /** Whether files are left that the plan has not looked at. */
+  unseen?: boolean;
+  /** The version of the planner. */
+  planner?: number;
   /** Milliseconds of each step. */
   steps_ms?: Record<string, number>;
   /** Shown as the run's progress in its status. */
@@ -157,7 +181,13 @@ export interface CommitResult {
 
 export const lease = z.object({ lease_expires_at: time, lease_seconds: z.number() });
 export const recordedStep = z.object({ step: z.string() });
-export const quarantined = z.object({ file_id: id, state: z.string(), changed: z.boolean() });
+export const quarantined = z.object({
+  file_id: id,
+  /** `active` where its bytes are missed for the first time: a second look decides. */
+  state: z.enum(["active", "quarantined"]),
+  changed: z.boolean(),
+  look_again_at: time.nullish(),
+});
 export const failed = z.object({
   status: z.enum(["retry", "dead"]),
   retry_at: time.nullable(),

@@ -50,6 +50,8 @@ export interface UploadedFile {
   schema_fingerprint: string;
   schema: unknown;
   stats: unknown;
+  /** See `shared/compaction/checksum.ts`; null where the bytes were not at hand. */
+  checksum?: string | null;
 }
 
 /** A stage as it was planned, for the completion of a direct upload. */

@@ -1,4 +1,5 @@
 /** Opens every slice of a body before anything is stored: what is not whole and readable is refused. */
+import { checksumOf, checksumOfHash } from "../compaction/checksum.ts";
 import { SedimentError } from "../errors.ts";
 import type { UploadedFile } from "../catalog/upload_results.ts";
 import type { ParquetFacts } from "../parquet/inspect/inspect.ts";
@@ -81,7 +82,11 @@ async function checkEach(
       written += bytes.byteLength;
       converted.push(bytes);
     }
-    files.push(dataFile(request, ordinal, start, bytes.byteLength, facts));
+    // of a body that is one file the SHA-256 is known, and was compared
+    const checksum = bytes.byteLength === body.byteLength && slice.format !== "avro"
+      ? checksumOfHash(request.contentHash)
+      : checksumOf(bytes);
+    files.push(dataFile(request, ordinal, start, bytes.byteLength, facts, checksum));
   }
   return { bytes: anyAvro ? concatenate(converted, written) : body, files };
 }

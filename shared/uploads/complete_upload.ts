@@ -1,5 +1,6 @@
 /** The end of a direct upload: what a client has put into the store is checked without being held, and kept. */
 import { createHash } from "node:crypto";
+import { checksumOfHash } from "../compaction/checksum.ts";
 import { asSedimentError, SedimentError } from "../errors.ts";
 import type { UploadedFile } from "../catalog/upload_results.ts";
 import type { ParquetFacts } from "../parquet/inspect/inspect.ts";
@@ -122,7 +123,9 @@ async function checkFooters(
       throw atSlice(thrown, field);
     }
     checkRows(slice, facts, field);
-    files.push(dataFile(request, ordinal, slice.start, slice.length, facts));
+    // The whole body was hashed; slices of one are read by range, and have no checksum of their own.
+    const checksum = request.concatenated ? null : checksumOfHash(request.contentHash);
+    files.push(dataFile(request, ordinal, slice.start, slice.length, facts, checksum));
   }
   return files;
 }

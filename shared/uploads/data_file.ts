@@ -12,6 +12,7 @@ export function dataFile(
   start: number,
   length: number,
   facts: ParquetFacts,
+  checksum: string | null,
 ): UploadedFile {
   return {
     ordinal,
@@ -27,6 +28,7 @@ export function dataFile(
     schema_fingerprint: facts.schemaFingerprint,
     schema: facts.schema,
     stats: facts.stats,
+    checksum,
   };
 }
 

@@ -1,10 +1,11 @@
 -- tick, sweep, expire_leases, trigger_scheduled, catalog_health
 begin;
 \ir helpers/fixtures.sql
-select plan(55);
+select plan(58);
 delete from vault.secrets where name in ('sediment_functions_url', 'sediment_cron_key');
 
 -- tick
+update service_settings set max_workers = 4;
 set local role service_role;
 select is(tick(), '{"ready": 0, "leases": null, "woken": 0}', 'an idle tick looks and leaves');
 select tests.upload(1, 100 + i, 'a' || i) from generate_series(1, 6) i;
@@ -18,12 +19,18 @@ select is(tick(), '{"ready": 6, "leases": 0, "woken": 4}', 'a tick wakes no more
 select is((select count(*) from net.http_request_queue q, sent_before b where q.id > b.id), 4::bigint, 'by one ping each');
 select is((select distinct url from net.http_request_queue q, sent_before b where q.id > b.id), 'http://127.0.0.1:9/functions/v1/compactor', 'to the compactor');
 select is((select distinct headers ->> 'apikey' from net.http_request_queue q, sent_before b where q.id > b.id), 'key', 'with the key of cron');
+select is(tick() -> 'woken', '0', 'while its pings are queued no others are sent');
+delete from net.http_request_queue;
 set local role service_role;
 select claim_compaction('w1'), claim_compaction('w2'), claim_compaction('w3');
 select is(tick(), '{"ready": 3, "leases": 3, "woken": 1}', 'those at work are counted');
 select claim_compaction('w4');
+select is(claim_compaction('w5'), '{"claimed": false, "reason": "busy"}', 'a worker more than there are slots gets nothing');
 select is(tick(), '{"ready": 2, "leases": 4, "woken": 0}', 'when all are at work nobody is woken');
 update service_settings set max_workers = 64;
+reset role;
+delete from net.http_request_queue;
+set local role service_role;
 select is(tick() -> 'woken', '2', 'nor more than there are messages');
 
 select throws_ok($$select sediment.ping_functions('@evil.example')$$, 'SD400', 'invalid_request', 'a ping goes to a path of our own');
@@ -64,6 +71,7 @@ reset role;
 create temp table pings as select coalesce(max(id), 0) as id from net.http_request_queue;
 select sweep();
 select is((select count(*) from net.http_request_queue q, pings b where q.id > b.id), 1::bigint, 'a worker is woken for a message that no partition knows');
+select setval('sediment.queue_turn', 10, false); -- a turn of the manual queue
 set local role service_role;
 select is(claim_compaction('w9') ->> 'reason', 'fanned_out', 'and spreads it');
 update partitions set ready_at = clock_timestamp() + interval '1 h' where "table" = 'due';
@@ -103,7 +111,8 @@ insert into partitions (dataset_id, "table", period_tag, debt_files, debt_bytes,
 select tests.u(100 + i), 'night', 'p' || j, 1, 1, now() - make_interval(hours => i) from generate_series(1, 6) i, generate_series(1, 2) j;
 create temp table t as select trigger_scheduled(4, 2, 1000) as t;
 select is((select t -> 'datasets' from t), jsonb_build_array(tests.u(106), tests.u(105), tests.u(104), tests.u(103)), 'the night picks the datasets whose debt is oldest');
-select is((select t -> 'partitions' from t), '8', 'and their partitions');
+select is((select t -> 'partitions' from t), '9', 'and their partitions, and by a quarter what is dead');
+select is((select p.queue from partitions p join processing_metrics r on r.id = p.run_id where r.worker = 'w2'), 'scheduled', 'under the run that it had');
 select ok((select bool_and(ready_at <= clock_timestamp()) from partitions where "table" = 'night' and dataset_id in (tests.u(106), tests.u(105))), 'the first ones at once');
 select ok((select bool_and(ready_at > clock_timestamp()) from partitions where "table" = 'night' and dataset_id in (tests.u(104), tests.u(103))), 'the next a little later');
 select is((select count(*) from partitions where "table" = 'night' and queue = 'scheduled'), 8::bigint, 'with the lowest priority');

@@ -29,7 +29,7 @@ select is((select steps from processing_metrics r, k where r.id = run), '{"merge
 select throws_ok($$select record_step(run, token - 1, 'merge') from k$$, 'SD409', 'lease_lost', 'an older token records nothing');
 select throws_ok($$select record_step(run, token, 'No Such Step!') from k$$, 'SD400', 'invalid_request', 'a step is a word');
 
-select is(quarantine_file(run, token, ids[1], 'invalid_parquet', 'the footer is broken'), jsonb_build_object('file_id', ids[1], 'state', 'quarantined', 'changed', true), 'a bad file is set aside') from k;
+select is(quarantine_file(run, token, ids[1], 'invalid_parquet', 'the footer is broken'), jsonb_build_object('file_id', ids[1], 'state', 'quarantined', 'changed', true, 'look_again_at', null), 'a bad file is set aside') from k;
 select is((select (state, quarantine_code, quarantine_reason, removed_version) from battle_files f, k where f.id = ids[1]),
   row('quarantined'::text, 'invalid_parquet'::text, 'the footer is broken'::text, null::bigint), 'with the reason, and stays visible');
 select is(quarantine_file(run, token, ids[1], 'x', 'y') -> 'changed', 'false', 'a second time changes nothing') from k;

@@ -65,11 +65,11 @@ select is((select error_message from dead_letters order by id desc limit 1), 'th
 select tests.upload(1, 300, 'z');
 create temp table m as select m.msg_id, m.message from sediment.queue_messages m where m.message ->> 'datasetId' = tests.u(300)::text;
 select request_compaction(null, tests.u(300), 'port', '2024-11-25', 'manual');
-select is(sediment.claim_message('realtime', msg_id, message, 'w', 60), null, 'a message that moved is not claimed by its old place') from m;
+select is(sediment.claim_message('realtime', msg_id, message, 'w', 60, 1), null, 'a message that moved is not claimed by its old place') from m;
 select is((tests.partition(300)).lease_expires_at, null, 'and nothing is leased');
 select is((tests.partition(300)).demand_seq, 2::bigint, 'nor demanded');
 update partitions set ready_at = clock_timestamp() + interval '50 s' where dataset_id = tests.u(300);
-select is(sediment.claim_message('manual', p.msg_id, (select message from m) || '{"priority": "manual"}', 'w', 60), null, 'one that failed since waits for its time')
+select is(sediment.claim_message('manual', p.msg_id, (select message from m) || '{"priority": "manual"}', 'w', 60, 1), null, 'one that failed since waits for its time')
   from partitions p where p.dataset_id = tests.u(300);
 select ok((select m.vt > clock_timestamp() + interval '40 s' from sediment.queue_messages m where m.message ->> 'datasetId' = tests.u(300)::text), 'and is hidden until then');
 

@@ -29,7 +29,7 @@ Deno.test("keys to dedupe by need no sort", () => {
 
 Deno.test("an empty sort key is told as such", () => {
   assert.throws(() => mergeOrderOf({ sort_keys: [" desc"], dedupe_keys: [] }), {
-    code: "misconfigured",
+    code: "invalid_config",
     field: "sort_keys",
   });
 });

@@ -99,7 +99,7 @@ Deno.test("a store that takes no output of that size is no reason to quarantine 
   });
   const report = await turn();
   assert.deepEqual([report.runs[0].error?.code, report.runs[0].error?.permanent], [
-    "misconfigured",
+    "body_too_large",
     true,
   ]);
   assert.equal(catalog.state.runs[0].status, "error");

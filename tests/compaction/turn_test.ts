@@ -130,6 +130,7 @@ Deno.test("an outage that lasts gives the run back as retryable", async () => {
     code: "store_failed",
     step: "merge",
     message: "503",
+    class: "environment",
     permanent: false,
   });
   // The same turn claims it again, under a new token, and ends it.
@@ -241,7 +242,7 @@ Deno.test("a stop of claiming lets the run in hand end", async () => {
 
 Deno.test("a worker whose runs fail one after the other stops claiming", async () => {
   const { turn } = await world(Array.from({ length: 12 }, (_, n) => `${n}\n`), {
-    merge: () => Promise.reject(new SedimentError("misconfigured", "no wasm here")),
+    merge: () => Promise.reject(new SedimentError("internal", "no such thing")),
   }, ["t1", "t2", "t3", "t4", "t5", "t6"]);
   const report = await turn();
   assert.equal(report.stopped, "stopped");

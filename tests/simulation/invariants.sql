@@ -121,7 +121,7 @@ from public.partitions p where p.demand_seq > p.done_seq and p.msg_id is null an
 union all
 select 'I4', format('partition %s/%s/%s has debt that is never due', p.dataset_id, p."table", p.period_tag)
 from public.partitions p
-where p.debt_files > 0 and p.msg_id is null and p.due_at is null and p.dead_since is null
+where p.debt_files > 0 and p.msg_id is null and p.due_at is null
 union all
 select 'I4', format('partition %s/%s/%s has debt since %s that is due since %s', p.dataset_id, p."table", p.period_tag, p.debt_oldest, p.due_at)
 from public.partitions p, grace g where p.msg_id is null and p.due_at < g.since
@@ -139,6 +139,11 @@ union all
 select 'I4', format('file %s is from the future of upload order %s', f.id, p.last_seq)
 from public.battle_files f join public.partitions p on p.dataset_id = f.dataset_id and p."table" = f."table" and p.period_tag = f.period_tag
 where f.seq_max > p.last_seq
+
+union all
+select 'I4', format('%s workers hold leases, and slots are %s', t.n, t.slots)
+from (select count(*) as n, greatest(s.max_workers, 1) as slots from public.partitions p, public.service_settings s
+  where p.lease_expires_at > clock_timestamp() group by s.max_workers) t where t.n > t.slots
 
 -- I5 Only the newest token commits, once; no object is shared by two.
 union all

@@ -329,6 +329,7 @@ export function createFakeCatalog(options: FakeCatalogOptions = {}) {
         token: run.token,
         lease_expires_at: new Date(now().getTime() + i.leaseSeconds * 1000).toISOString(),
         lease_seconds: i.leaseSeconds,
+        claimed_at: now().toISOString(),
         attempt: run.attempts,
         demand_seq: 0,
         forced: run.priority === "manual",
@@ -410,7 +411,8 @@ export function createFakeCatalog(options: FakeCatalogOptions = {}) {
     failCompaction(i) {
       const run = lease(i.run, i.token);
       run.leased = false;
-      const dead = i.permanent || run.attempts >= 3;
+      if (i.class === "environment") run.attempts--;
+      const dead = i.class !== "environment" && (i.permanent || run.attempts >= 3);
       run.status = dead ? "error" : "queued";
       run.error = { code: i.code, message: i.message, step: i.step };
       return { status: dead ? "dead" : "retry", retry_at: null };

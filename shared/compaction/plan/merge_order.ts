@@ -10,7 +10,7 @@ export const maxDedupeRows = 250_000;
  * behind it when it falls.
  *
  * @returns undefined when the rows stay in upload order
- * @throws SedimentError `misconfigured` for a sort key that is empty
+ * @throws SedimentError `invalid_config` for a sort key that is empty
  */
 export function mergeOrderOf(
   settings: { sort_keys: string[]; dedupe_keys: string[] },
@@ -21,7 +21,7 @@ export function mergeOrderOf(
     sort: sort_keys.map((key) => {
       const [, name, direction] = /^(.*?)(?:\s+(asc|desc))?\s*$/is.exec(key)!;
       if (name === "") {
-        throw new SedimentError("misconfigured", "A sort key of the table is empty", {
+        throw new SedimentError("invalid_config", "A sort key of the table is empty", {
           field: "sort_keys",
           expected: 'column names, each with " desc" behind it when it falls',
         });

@@ -1,5 +1,6 @@
 /** Calls of the catalog that end: a connection that died in silence must not hold a worker until its isolate ends. */
-import { SedimentError } from "../../errors.ts";
+import { asSedimentError, SedimentError } from "../../errors.ts";
+import { atPart } from "./failure_class.ts";
 
 /** Milliseconds for an answer. The catalog itself gives a statement up long before (8 s where it is hosted). */
 const answerMs = 30_000;
@@ -20,7 +21,9 @@ export async function callCatalog<T>(
   try {
     return await call({ signal: AbortSignal.any([signal, timeout.signal]) });
   } catch (thrown) {
-    if (!timeout.signal.aborted || signal.aborted) throw thrown;
+    if (!timeout.signal.aborted || signal.aborted) {
+      throw atPart(asSedimentError(thrown), "catalog");
+    }
     throw new SedimentError("catalog_failed", `The catalog gave no answer in ${timeoutMs} ms`, {
       cause: thrown,
     });

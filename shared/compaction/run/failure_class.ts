@@ -2,7 +2,7 @@
  * Whose fault a failure is, decided in this one place and by the error's code alone: a status would not do, since the
  * SQL raises broken rules as 500 too. What follows from it: SPEC.md, "Four classes of failure".
  */
-import type { ErrorCode, SedimentError } from "../../errors.ts";
+import { type ErrorCode, SedimentError } from "../../errors.ts";
 
 /** The classes of failure. */
 export type FailureClass =
@@ -54,11 +54,28 @@ export function failureClass(error: Pick<SedimentError, "code">): FailureClass {
   return classes[error.code] ?? "work";
 }
 
+/** The same error, with the part of the environment where it happened; other classes are left as they are. */
+export function atPart(error: SedimentError, part: FailedPart): SedimentError {
+  if (failureClass(error) !== "environment" || error.code === "aborted") return error;
+  const { code, message, field, expected, retryAfterSeconds, extra } = error;
+  return new SedimentError(code, message, {
+    field,
+    expected,
+    retryAfterSeconds,
+    extra: { ...extra, part },
+    cause: error.cause ?? error,
+  });
+}
+
 /** Work that failed because its plan was overtaken: the next plan is another one. */
 const overtaken: readonly ErrorCode[] = ["inputs_changed", "inputs_not_adjacent"];
 
+/** Tries of an output that our own checks refuse, the second one planned smaller. */
+const mostRefusals = 2;
+
 /** Whether trying again can't help: the dead letters at once, without further attempts. */
-export function isPermanent(error: SedimentError): boolean {
+export function isPermanent(error: SedimentError, attempt = 1): boolean {
+  if (error.code === "output_refused") return attempt >= mostRefusals;
   return failureClass(error) !== "environment" && !error.retryable &&
     !overtaken.includes(error.code);
 }

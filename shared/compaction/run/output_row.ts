@@ -5,7 +5,7 @@ import type { MergeResult } from "../../parquet/merge/merge_plan.ts";
 /** The row of an output that was put. */
 export function outputRow(
   result: MergeResult,
-  object: Pick<OutputFile, "object_key" | "size" | "etag">,
+  object: Pick<OutputFile, "object_key" | "size" | "etag" | "checksum">,
 ): OutputFile {
   return {
     ...object,

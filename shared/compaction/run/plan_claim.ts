@@ -35,6 +35,8 @@ export async function planClaim(
   const files = [...claim.files];
   const schemas = { ...claim.schemas } as Record<string, SchemaJson>;
   let cursor = claim.more ? claim.cursor : null;
+  // ages are of the catalog's clock, which need not be this machine's
+  const now = new Date(claim.claimed_at);
   while (true) {
     const plan = planCompaction<InputFile>({
       files,
@@ -47,7 +49,7 @@ export async function planClaim(
       limits: { maxChunks: Math.floor(defaultLimits.maxChunks / share) },
       host: hostLimits(),
       streams: ports.store.startUpload !== undefined,
-      now: ports.clock.now(),
+      now,
     });
     if (plan.outputs.length > 0 || cursor === null || files.length >= maxFiles) {
       return { plan, unseen: cursor !== null };

@@ -19,6 +19,7 @@ export type RunCatalog = Pick<
   | "recordStep"
   | "quarantineFile"
   | "failCompaction"
+  | "finishProbe"
 >;
 
 /** The merge, as `shared/parquet/merge/merge.ts` has it. */

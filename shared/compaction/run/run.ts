@@ -5,6 +5,7 @@ import type { MergeResult } from "../../parquet/merge/merge_plan.ts";
 import { callCatalog } from "./call_catalog.ts";
 import { checkClaim } from "./check_claim.ts";
 import { dedupes } from "../plan/data_file.ts";
+import { plannerVersion } from "../plan/planner_version.ts";
 import { giveUp } from "./give_up.ts";
 import { Lease } from "./lease.ts";
 import { hasGap, mergeInputs } from "./output/merge_inputs.ts";
@@ -29,7 +30,7 @@ export async function runClaim(
   } catch (thrown) {
     const step = thrown instanceof StepError ? thrown.step : "validate-dataset";
     const error = thrown instanceof StepError ? thrown.error : asSedimentError(thrown);
-    await giveUp(ports, claim, report, step, error);
+    await giveUp(ports, claim, report, step, error, options.signal);
   }
   return report;
 }
@@ -98,7 +99,7 @@ class Run {
     );
     try {
       this.options.spend(planned.bytes, planned.cost);
-      await this.quarantine(result);
+      await this.quarantine(result, planned.inputs);
       // What is left after a quarantine may be a single file, which is no merge.
       const bad = result.rejected.some(({ apart }) => !apart);
       if (result.merged.length < (planned.inputs.length === 1 ? 1 : 2)) {
@@ -113,8 +114,8 @@ class Run {
           "A bad file lay between the inputs: to be planned again",
         );
       }
-      const { etag } = await this.step("merge", () => output.put());
-      const row = outputRow(result, { object_key: key, size: output.byteLength, etag });
+      const put = await this.step("merge", () => output.put());
+      const row = outputRow(result, { object_key: key, size: output.byteLength, ...put });
       return await this.commitOutput(plan, index, result, row);
     } finally {
       await output.discard();
@@ -141,7 +142,9 @@ class Run {
     const { report } = this;
     const done = index + 1;
     const last = done === plan.outputs.length || !this.options.mayGoOn(plan.outputs[done].cost);
-    const answer = await this.commit(plan, done, last, merged.map(Number), row);
+    const ids = new Set(merged);
+    const inputs = plan.outputs[index].inputs.filter(({ id }) => ids.has(String(id)));
+    const answer = await this.commit(plan, done, last, inputs, row);
     report.outcome = "merged";
     report.outputs++;
     report.files_merged += merged.length;
@@ -152,15 +155,17 @@ class Run {
     return last;
   }
 
-  private async quarantine(result: MergeResult): Promise<void> {
+  private async quarantine(result: MergeResult, inputs: InputFile[]): Promise<void> {
+    const keys = new Map(inputs.map((input) => [String(input.id), input.object_key]));
     for (const { id, error, apart } of result.rejected) {
       if (apart) continue;
-      await this.call("update-metadata", "quarantineFile", {
+      const { state } = await this.call("update-metadata", "quarantineFile", {
         file: Number(id),
         code: error.code,
         reason: error.message,
+        objectKey: keys.get(id) ?? null,
       });
-      this.report.quarantined++;
+      if (state === "quarantined") this.report.quarantined++;
     }
   }
 
@@ -182,7 +187,7 @@ class Run {
     plan: Plan<InputFile>,
     done: number,
     last: boolean,
-    inputs: number[],
+    inputs: InputFile[],
     output: OutputFile | null,
   ) {
     const wrote = this.report.outputs > 0 || output !== null;
@@ -190,7 +195,8 @@ class Run {
     const since = performance.now();
     const answer = await this.call("update-metadata", "commitCompaction", {
       n: this.ordinal,
-      inputs,
+      inputs: inputs.map(({ id }) => Number(id)),
+      inputKeys: inputs.map(({ object_key }) => object_key),
       output,
       last,
       result: {
@@ -199,6 +205,8 @@ class Run {
         // The turn ends before the work does: the next worker goes on with it at once.
         more: debt.files > 0 || (this.unseen && wrote) || this.outdated,
         next_due_at: plan.nextDueAt?.toISOString() ?? null,
+        unseen: this.unseen,
+        planner: plannerVersion,
         steps_ms: this.stepsMs,
         ...(plan.outputs.length > 0 && { progress: progressOf(plan, done) }),
       },

@@ -1,4 +1,5 @@
 /** What became of a run, for the worker's answer and its log. */
+import type { FailureClass } from "./failure_class.ts";
 import type { Claim } from "./ports.ts";
 
 /** See the module's head. */
@@ -17,7 +18,13 @@ export interface RunReport {
   bytes_out: number;
   quarantined: number;
   requeued?: boolean;
-  error?: { code: string; step: string; message: string; permanent: boolean };
+  error?: {
+    code: string;
+    step: string;
+    message: string;
+    class: FailureClass;
+    permanent: boolean;
+  };
 }
 
 /** The report of a run that has not begun. */

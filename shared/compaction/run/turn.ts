@@ -1,4 +1,5 @@
 /** One worker's turn: claims one partition at a time, as many as time and budget allow. */
+import { makeProbe } from "./probe.ts";
 import type { CompactionPorts } from "./ports.ts";
 import { callCatalog } from "./call_catalog.ts";
 import type { MergeCost } from "../plan/merge_cost.ts";
@@ -31,7 +32,7 @@ export interface TurnReport {
   worker: string;
   runs: RunReport[];
   /** Why it ended. */
-  stopped: "empty" | "deadline" | "budget" | "stopped";
+  stopped: "empty" | "deadline" | "budget" | "stopped" | "breaker_open";
   ms: number;
 }
 
@@ -68,6 +69,12 @@ export async function takeTurn(ports: CompactionPorts, options: TurnOptions): Pr
       (options) => ports.catalog.claimCompaction({ worker, leaseSeconds }, options),
     );
     if (!claim.claimed) {
+      if (claim.reason === "breaker_open") {
+        if (claim.probe) await makeProbe(ports, claim.probe, signal);
+        // Also when this probe was the one that closed it: what waits is due when its wait is over.
+        stopped = "breaker_open";
+        continue;
+      }
       // A request for a whole dataset was spread over its partitions: they are claimed next.
       stopped = claim.reason === "fanned_out" ? reasonToStop() : "empty";
       continue;

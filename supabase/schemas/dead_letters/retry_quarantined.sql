@@ -27,7 +27,8 @@ begin
 
   with revived as (
     update public.battle_files f
-    set state = 'active', quarantine_code = null, quarantine_reason = null, quarantined_at = null
+    set state = 'active', quarantine_code = null, quarantine_reason = null, quarantined_at = null,
+      lost_since = null
     where f.id = any (v_ids) and f.state = 'quarantined' and f.removed_version is null
     returning f.id, f."table", f.period_tag, f.byte_length
   ), debts as (

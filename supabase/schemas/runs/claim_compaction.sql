@@ -1,10 +1,11 @@
 -- Leases one due partition to a worker: reads and leases one message in one transaction. The queue that is
 -- looked at first is dealt 6:3:1, so that none starves; an empty one passes its turn on. Attempts are counted
 -- here, not by read_ct: a message that a dying worker never started on is not a failure.
--- Returns {claimed: false, reason: 'empty'|'busy'|'fanned_out'}, where fanned_out means that a request for a
--- whole dataset was spread and asking again makes sense; or {claimed: true, run_id, dataset_id, table,
+-- Returns {claimed: false, reason: 'empty'|'busy'|'fanned_out'|'breaker_open', probe?}, where busy may also mean that
+-- max_workers hold leases, fanned_out that a request for a whole dataset was spread and asking again makes sense,
+-- breaker_open that what all stand on fails, and probe is null or what sediment.claim_probe says; or {claimed: true, run_id, dataset_id, table,
 -- period_tag, user_id, priority, token, lease_expires_at, lease_seconds (from the claim on: a worker counts them by
--- its own clock, which need not be the database's), attempt, demand_seq, forced, outputs_committed,
+-- its own clock, which need not be the database's), claimed_at (the catalog's clock, by which the planner goes), attempt, demand_seq, forced, outputs_committed,
 -- settings, steps, files: [{id, object_key, start_byte, byte_length, level, seq_min, seq_max, row_count,
 -- row_group_count, uncompressed_bytes, value_count|null, merge_facts|null, schema_fingerprint, state, etag,
 -- uploaded_at}], schemas: {fingerprint: schema}, more, cursor}: the oldest 2,000 files in upload order; list_fragments gives those after the cursor.
@@ -24,12 +25,23 @@ declare
   v_any boolean := false;
   v_tried bigint[];
   v_claim jsonb;
+  v_probe jsonb;
+  v_slot integer;
 begin
   if p_worker is null or length(p_worker) not between 1 and 200 then
     perform sediment.fail('invalid_request', 400, 'p_worker is empty or over 200 characters');
   end if;
   if p_lease_seconds is null or p_lease_seconds not between 1 and 3600 then
     perform sediment.fail('invalid_request', 400, format('p_lease_seconds is %s', p_lease_seconds), '1 to 3600');
+  end if;
+
+  v_probe := sediment.claim_probe();
+  if v_probe is not null then
+    return jsonb_build_object('claimed', false, 'reason', 'breaker_open') || v_probe;
+  end if;
+  v_slot := sediment.take_slot();
+  if v_slot is null then
+    return jsonb_build_object('claimed', false, 'reason', 'busy');
   end if;
 
   foreach v_queue in array array[v_first] || array_remove('{manual,realtime,scheduled}'::text[], v_first) loop
@@ -46,7 +58,7 @@ begin
         end if;
         v_any := true;
         v_claim := sediment.claim_message(v_queue, v_candidate.msg_id, v_candidate.message, p_worker,
-          p_lease_seconds);
+          p_lease_seconds, v_slot);
         if v_claim is not null then
           return v_claim;
         end if;

@@ -1,7 +1,8 @@
 -- Tries to lease the partition of one message that was seen due. Null: not this one, look at the next. Locks
 -- are only ever tried (skip locked) on this path: a claim waits for nobody while it holds something.
 create or replace function sediment.claim_message(
-  p_queue text, p_msg_id bigint, p_message jsonb, p_worker text, p_lease_seconds integer
+  p_queue text, p_msg_id bigint, p_message jsonb, p_worker text, p_lease_seconds integer,
+  p_slot integer
 )
 returns jsonb
 language plpgsql
@@ -71,7 +72,7 @@ begin
     greatest((v_settings ->> 'max_run_seconds')::integer - r.worked_seconds, 1)))
   into strict v_until from public.processing_metrics r where r.id = p.run_id;
   update public.partitions x
-  set token = x.token + 1, lease_worker = p_worker, claimed_at = v_now, lease_expires_at = v_until,
+  set token = x.token + 1, lease_worker = p_worker, lease_slot = p_slot, claimed_at = v_now, lease_expires_at = v_until,
     ready_at = v_until, claimed_demand_seq = x.demand_seq, claimed_debt_files = x.debt_files,
     claimed_debt_bytes = x.debt_bytes
   where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag
@@ -86,7 +87,7 @@ begin
     'claimed', true, 'run_id', p.run_id, 'dataset_id', p.dataset_id, 'table', p."table",
     'period_tag', p.period_tag, 'user_id', v_run.user_id, 'priority', v_run.priority, 'token', p.token,
     'lease_expires_at', p.lease_expires_at,
-    'lease_seconds', extract(epoch from p.lease_expires_at - v_now), 'attempt', v_run.attempts, 'demand_seq', p.demand_seq,
+    'lease_seconds', extract(epoch from p.lease_expires_at - v_now), 'claimed_at', v_now, 'attempt', v_run.attempts, 'demand_seq', p.demand_seq,
     'forced', p.forced_seq > p.done_seq, 'outputs_committed', v_run.commits, 'settings', v_settings,
     'steps', v_run.steps)
     || sediment.list_inputs(p.dataset_id, p."table", p.period_tag, -1, 2000);

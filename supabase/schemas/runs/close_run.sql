@@ -1,6 +1,7 @@
 -- The last commit of a run: frees the lease, archives the message, takes over the planner's view of the debt,
 -- and makes sure that nothing which came meanwhile is lost. The caller holds the partition's lock. p_result:
--- {decision, debt: {files, bytes, oldest}, next_due_at, steps_ms, output}. Returns whether the partition has a
+-- {decision, debt: {files, bytes, oldest}, next_due_at, unseen (files that nobody looked at are left), planner (its
+-- version), steps_ms, output}. Returns whether the partition has a
 -- live message again.
 create or replace function sediment.close_run(p public.partitions, p_progress boolean, p_result jsonb)
 returns boolean
@@ -14,11 +15,13 @@ declare
   v_bytes bigint := greatest(coalesce((p_result #>> '{debt,bytes}')::bigint, 0), 0);
   v_oldest timestamptz;
   v_due timestamptz := (p_result ->> 'next_due_at')::timestamptz;
-  v_idle interval;
+  v_look interval := (select make_interval(secs => s.second_look_seconds) from public.service_settings s);
+  v_unseen boolean := coalesce((p_result ->> 'unseen')::boolean, false);
+  v_planner integer := coalesce((p_result ->> 'planner')::integer, 0);
+  v_idle_runs integer := 0;
   v_next uuid := p.next_run_id;
   v_priority text := 'realtime';
 begin
-  select make_interval(secs => s.idle_recheck_seconds) into strict v_idle from public.service_settings s;
   update public.processing_metrics r
   set status = 'success', completed_at = v_now, step = null, error_code = null, error_message = null,
     error_step = null, output = p_result -> 'output'
@@ -35,19 +38,31 @@ begin
   end if;
   v_files := v_files + p.debt_files - p.claimed_debt_files;
   v_bytes := v_bytes + p.debt_bytes - p.claimed_debt_bytes;
-  -- A run that changed nothing is not repeated at once, whatever it says: nothing loops for ever.
-  if v_due is null and v_files > 0 then
+  -- Never is not the same as not yet: without debt, a time to wait for, or files that nobody looked at, nothing is due.
+  if v_due is null and (v_files > 0 or v_unseen) then
     v_due := v_now;
   end if;
-  if not p_progress then
-    v_due := greatest(v_due, v_now + v_idle);
+  -- what waits for its second look
+  select least(v_due, min(f.lost_since) + v_look) into v_due
+  from public.battle_files f
+  where f.dataset_id = p.dataset_id and f."table" = p."table" and f.period_tag = p.period_tag
+    and f.removed_version is null and f.state = 'active' and f.lost_since > v_now - v_look;
+  -- A run that changed nothing is not repeated at once, whatever it says, and each further one later.
+  if v_due is not null and not p_progress then
+    v_idle_runs := case when v_moved then 0 else p.idle_runs + 1 end;
+    v_due := greatest(v_due, v_now + make_interval(secs => least(86400, (
+      select s.idle_recheck_seconds * power(2, least(greatest(v_idle_runs - 1, 0), 20)) from public.service_settings s))));
   end if;
+  update public.service_settings s set planner_version = v_planner, plan_changed_at = v_now
+  where s.planner_version < v_planner;
 
   update public.partitions x
   set queue = null, msg_id = null, run_id = null, next_run_id = null, ready_at = null,
     lease_expires_at = null, lease_worker = null, claimed_at = null, claimed_demand_seq = null,
     claimed_debt_files = null, claimed_debt_bytes = null, done_seq = p.claimed_demand_seq,
     debt_files = v_files, debt_bytes = v_bytes, debt_oldest = v_oldest, due_at = v_due, dead_since = null,
+    dead_looks = 0, idle_runs = v_idle_runs,
+    plan_digest = case when v_unseen then null else sediment.plan_digest(p.dataset_id, p."table", v_planner) end,
     last_decision = p_result ->> 'decision', last_considered_at = v_now
   where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
 

@@ -3,8 +3,9 @@
 -- visible. The message is archived and the lease freed only with p_last.
 --   p_n: ordinal of the commit, claim's outputs_committed and on, one by one
 --   p_inputs: ids of the files that the output replaces; empty with p_output null: nothing was done
+--   p_input_keys: the object in which each of them was read; another one now is inputs_changed
 --   p_output: {object_key, size, etag, row_count, row_group_count, uncompressed_bytes, value_count|null,
---              merge_facts|null, schema_fingerprint, schema, stats}; null also when the inputs hold no row at all
+--              merge_facts|null, schema_fingerprint, schema, stats, checksum|null}; null also when the inputs hold no row at all
 --   p_result: {decision, debt: {files, bytes, oldest}, next_due_at, steps_ms, output, progress, more}. With p_last and
 --              more: true the run is not over: its turn is, and the next worker goes on with it at once; only
 --              when less than a lease is left of its max_run_seconds does it end, as a success, and a follow-up goes on.
@@ -13,7 +14,8 @@
 -- Raises lease_lost, run_finished, run_not_found, inputs_changed, inputs_not_adjacent, merge_rows_differ,
 -- object_missing, invalid_request.
 create or replace function public.commit_compaction(
-  p_run uuid, p_n integer, p_token bigint, p_inputs bigint[], p_output jsonb, p_last boolean, p_result jsonb
+  p_run uuid, p_n integer, p_token bigint, p_inputs bigint[], p_output jsonb, p_last boolean, p_result jsonb,
+  p_input_keys text[] default null
 )
 returns jsonb
 language plpgsql
@@ -56,7 +58,8 @@ begin
   end if;
 
   if cardinality(v_inputs) > 0 then
-    v_replaced := sediment.replace_files(p, p_run, p_n, p_token, v_inputs, p_output);
+    v_replaced := sediment.replace_files(p, p_run, p_n, p_token, v_inputs, p_output,
+      p_input_keys);
   end if;
   update public.processing_metrics x
   set commits = x.commits + 1, decision = coalesce(v_result ->> 'decision', x.decision),
@@ -67,6 +70,12 @@ begin
   returning * into strict r;
 
   v_now := clock_timestamp();
+  -- The store was read and written: whoever failed before had no part in an outage.
+  if p_output is not null and exists (select 1 from public.circuit_breaker b where b.suspect is not null) then
+    update public.circuit_breaker b set suspect = null, suspect_at = null
+    where b.ctid = any (array(select x.ctid from public.circuit_breaker x where x.state = 'closed'
+      for no key update skip locked));
+  end if;
   if p_last and v_more and (cardinality(v_inputs) > 0 or r.attempts = 0) then
     -- The run has had its time (what is left is less than a lease) and committed something in it: it ends well, and
     -- another goes on with the rest.

@@ -1,5 +1,6 @@
 -- The visible data files of a partition in upload order, at most p_limit, after a cursor (a seq_min). Bad ones
--- are in the list and marked: they are barriers for tables that dedupe. The schemas of the others come along
+-- are in the list and marked: they are barriers for tables that dedupe. So are, for a while, those whose bytes were found
+-- gone or changed: they wait for a second look. The schemas of the others come along
 -- by fingerprint, in upload order as far as 100 and 1 MiB (as stored) go; files of schemas beyond are merged
 -- with their like only.
 create or replace function sediment.list_inputs(
@@ -26,7 +27,8 @@ begin
       'level', k.level, 'seq_min', k.seq_min, 'seq_max', k.seq_max, 'row_count', k.row_count,
       'row_group_count', k.row_group_count, 'uncompressed_bytes', k.uncompressed_bytes,
       'value_count', k.value_count, 'merge_facts', k.merge_facts, 'schema_fingerprint', k.schema_fingerprint,
-      'state', k.state, 'etag', k.etag, 'uploaded_at', k.uploaded_at) order by k.seq_min) from kept k), '[]'),
+      'state', case when k.lost_since > clock_timestamp() - (select make_interval(secs => s.second_look_seconds)
+        from public.service_settings s) then 'quarantined' else k.state end, 'checksum', k.checksum, 'etag', k.etag, 'uploaded_at', k.uploaded_at) order by k.seq_min) from kept k), '[]'),
     'schemas', coalesce((select jsonb_object_agg(s.fingerprint, s.schema) from (
       select x.fingerprint, x.schema, row_number() over w as place, sum(pg_column_size(x.schema)) over w as bytes
       from (

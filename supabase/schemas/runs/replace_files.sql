@@ -1,7 +1,8 @@
 -- The heart of a compaction's commit: the inputs leave, the output comes, at one new version. The caller holds
 -- the partition's lock and has checked the token. Returns {version, file_id} and what was replaced.
 create or replace function sediment.replace_files(
-  p public.partitions, p_run uuid, p_n integer, p_token bigint, p_inputs bigint[], p_output jsonb
+  p public.partitions, p_run uuid, p_n integer, p_token bigint, p_inputs bigint[], p_output jsonb,
+  p_input_keys text[]
 )
 returns jsonb
 language plpgsql
@@ -29,9 +30,17 @@ begin
       format('%s of %s inputs are visible and sound', v_in.files, cardinality(p_inputs)));
   end if;
 
+  -- What was read is what is there: an input that was healed since holds other bytes.
+  if p_input_keys is not null and exists (
+    select 1 from unnest(p_inputs, p_input_keys) as i(id, key) join public.battle_files f on f.id = i.id
+    where f.object_key is distinct from i.key)
+  then
+    perform sediment.fail('inputs_changed', 409, 'an input is in another object than the one that was read');
+  end if;
+
   select * into v_out from jsonb_to_record(p_output) as t(object_key text, size bigint, etag text,
     row_count bigint, row_group_count integer, uncompressed_bytes bigint, value_count bigint,
-    merge_facts jsonb, schema_fingerprint text, stats jsonb);
+    merge_facts jsonb, schema_fingerprint text, stats jsonb, checksum text);
   v_dedupe := jsonb_array_length(sediment.settings_of(p.dataset_id, p."table") -> 'dedupe_keys') > 0;
   if (case when v_dedupe then coalesce(v_out.row_count, 0) <= v_in.rows and (v_out.row_count > 0 or v_in.rows = 0)
       else coalesce(v_out.row_count, 0) = v_in.rows end) is not true
@@ -80,11 +89,11 @@ begin
     end if;
     insert into public.battle_files (dataset_id, "table", period_tag, run_id, ordinal, object_key, start_byte,
       byte_length, etag, level, seq_min, seq_max, row_count, row_group_count, uncompressed_bytes,
-      value_count, merge_facts, schema_fingerprint, stats, added_version, uploaded_by, uploaded_at)
+      value_count, merge_facts, schema_fingerprint, stats, added_version, uploaded_by, uploaded_at, checksum)
     select p.dataset_id, p."table", p.period_tag, p_run, p_n, v_out.object_key, 0, v_out.size, v_out.etag,
       v_in.level + 1, v_in.seq_min, v_in.seq_max, v_out.row_count, v_out.row_group_count,
       v_out.uncompressed_bytes, v_out.value_count, v_out.merge_facts, v_out.schema_fingerprint, v_out.stats,
-      v_version.version, r.user_id, v_now
+      v_version.version, r.user_id, v_now, v_out.checksum
     from public.processing_metrics r where r.id = p_run
     returning id into strict v_file;
   end if;

@@ -45,12 +45,6 @@ begin
   set status = 'queued', error_code = p_code, error_message = left(p_message, 2000), error_step = p_step,
     first_failed_at = coalesce(r.first_failed_at, v_now), last_failed_at = v_now
   where r.id = p.run_id;
-  update public.partitions x
-  set token = x.token + 1, lease_expires_at = null, lease_worker = null, claimed_at = null,
-    claimed_demand_seq = null, claimed_debt_files = null, claimed_debt_bytes = null, ready_at = v_retry_at
-  where x.dataset_id = p_dataset and x."table" = p_table and x.period_tag = p_period_tag;
-  perform sediment.queue_hide(p.queue, p.msg_id, v_retry_at);
-
-  perform sediment.raise_waiting(p, ceil(extract(epoch from v_retry_at - v_now))::integer);
+  perform sediment.requeue_run(p, v_retry_at);
   return jsonb_build_object('status', 'retry', 'retry_at', v_retry_at, 'dead_letter_id', null);
 end $$;

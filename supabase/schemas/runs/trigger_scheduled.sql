@@ -1,6 +1,7 @@
 -- 02:00 UTC: asks for compaction of the datasets whose debt is oldest. At most p_max_datasets datasets and
 -- p_max_partitions partitions a call; each p_concurrency datasets become due p_delay_ms after the ones before,
--- so that a night's work does not start at once. Dead partitions wait for a redrive or new uploads.
+-- so that a night's work does not start at once. Dead partitions are looked at again too, those of the oldest debt, by at
+-- most a quarter of what a call takes.
 -- Null arguments: the service's settings. Never waits for a lock. Returns {datasets: [id], partitions, more}.
 create or replace function public.trigger_scheduled(
   p_max_datasets integer default null, p_concurrency integer default null, p_delay_ms integer default null,
@@ -16,6 +17,8 @@ declare
   v_datasets uuid[];
   v_key record;
   v_count integer := 0;
+  v_dead integer := 0;
+  v_partition public.partitions;
 begin
   select * into strict s from public.service_settings;
   p_max_datasets := least(coalesce(p_max_datasets, s.max_datasets_per_run), s.max_datasets_per_run);
@@ -29,17 +32,27 @@ begin
     group by p.dataset_id order by 2 limit greatest(p_max_datasets, 0)
   ) x;
 
+  for v_partition in
+    select * from public.partitions x
+    where x.dead_since is not null and x.debt_oldest is not null and x.msg_id is null
+    order by x.debt_oldest limit least((p_max_partitions + 3) / 4, (p_max_datasets + 3) / 4)
+    for no key update skip locked
+  loop
+    perform sediment.revive_run(v_partition);
+    v_dead := v_dead + 1;
+  end loop;
+
   for v_key in
     select p.dataset_id, p."table", p.period_tag, p.msg_id from public.partitions p
     where p.dataset_id = any (v_datasets) and p.debt_oldest is not null and p.msg_id is null
       and p.dead_since is null
-    order by p.dataset_id, p."table", p.period_tag limit p_max_partitions
+    order by p.dataset_id, p."table", p.period_tag limit p_max_partitions - v_dead
     for no key update skip locked
   loop
     perform sediment.wake_partition(v_key.dataset_id, v_key."table", v_key.period_tag, 'scheduled', 'schedule',
       ((array_position(v_datasets, v_key.dataset_id) - 1) / p_concurrency) * p_delay_ms / 1000);
     v_count := v_count + 1;
   end loop;
-  return jsonb_build_object('datasets', to_jsonb(v_datasets), 'partitions', v_count,
-    'more', v_count = p_max_partitions);
+  return jsonb_build_object('datasets', to_jsonb(v_datasets), 'partitions', v_count + v_dead,
+    'more', v_count + v_dead = p_max_partitions);
 end $$;

@@ -38,6 +38,11 @@ create table if not exists public.battle_files (
   removed_version bigint,
   uploaded_by uuid not null,
   uploaded_at timestamptz not null,
+  -- the first 16 hex digits of the SHA-256 of its own bytes; null: not known (files of before, and outputs of which the
+  -- store copied parts: their objects' ETag stands for them)
+  checksum text check (checksum ~ '^[0-9a-f]{16}$'),
+  -- when a merge first found its bytes gone or changed; a second look decides
+  lost_since timestamptz,
   foreign key (dataset_id, "table", period_tag) references public.partitions (dataset_id, "table", period_tag),
   check ((upload_id is null) <> (run_id is null)),
   check ((upload_id is null) = (level > 0)),
@@ -52,5 +57,7 @@ create index if not exists battle_files_visible
 create index if not exists battle_files_removed
   on public.battle_files (dataset_id, removed_version) where removed_version is not null;
 create index if not exists battle_files_object on public.battle_files (object_key);
+create index if not exists battle_files_lost
+  on public.battle_files (lost_since) where lost_since is not null and removed_version is null;
 create index if not exists battle_files_quarantined
   on public.battle_files (dataset_id) where state = 'quarantined' and removed_version is null;

@@ -2,7 +2,7 @@
 -- put, and its state only moves by compare-and-set: staged → stored → deleting → tombstone, or staged → deleting.
 create table if not exists public.objects (
   object_key text primary key,
-  kind text not null check (kind in ('fragment', 'incoming', 'compacted', 'asset')),
+  kind text not null check (kind in ('fragment', 'incoming', 'compacted', 'asset', 'probe')),
   state text not null default 'staged' check (state in ('staged', 'stored', 'deleting', 'tombstone')),
   size bigint check (size >= 0),
   etag text,

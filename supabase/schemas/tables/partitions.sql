@@ -41,6 +41,13 @@ create table if not exists public.partitions (
   -- set when a run ended in the dead letters; new demand or a redrive clears it
   dead_since timestamptz,
   created_at timestamptz not null default now(),
+  -- looks at a dead partition that came to nothing, and runs in a row that found nothing to do: the next waits longer
+  dead_looks integer not null default 0,
+  idle_runs integer not null default 0,
+  -- what the last run that saw all of it planned by (sediment.plan_digest)
+  plan_digest text,
+  -- of a leased one: which of the workers it is (worker_slots)
+  lease_slot integer,
 
   primary key (dataset_id, "table", period_tag),
   check ((queue is null) = (msg_id is null) and (msg_id is null) = (run_id is null)
@@ -59,6 +66,9 @@ create index if not exists partitions_ready on public.partitions (ready_at)
   where msg_id is not null;
 create index if not exists partitions_leases on public.partitions (lease_expires_at)
   where lease_expires_at is not null;
+-- What the sweep looks at when plans have come to go by something else.
+create index if not exists partitions_considered on public.partitions (last_considered_at)
+  where msg_id is null and due_at is null;
 create index if not exists partitions_debt on public.partitions (debt_oldest)
   where debt_oldest is not null;
 create index if not exists partitions_dead on public.partitions (dead_since)

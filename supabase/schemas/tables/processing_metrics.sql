@@ -48,6 +48,8 @@ create table if not exists public.processing_metrics (
   queued_at timestamptz not null default clock_timestamp(),
   started_at timestamptz,
   completed_at timestamptz,
+  -- attempts that were given back, since what they stood on had failed: the wait for the next grows with them
+  given_back integer not null default 0,
   foreign key (dataset_id, "table", period_tag) references public.partitions (dataset_id, "table", period_tag),
   check (("table" is null) = (period_tag is null)),
   check ((operation = 'fan_out') = ("table" is null)),

@@ -50,7 +50,17 @@ create table if not exists public.service_settings (
   alert_webhooks jsonb not null default '[]' check (jsonb_typeof(alert_webhooks) = 'array'),
   alert_private_addresses boolean not null default false,
 
-  updated_at timestamptz not null default now()
+  updated_at timestamptz not null default now(),
+
+  -- the breaker: failures of two partitions within the window open it; seconds from its opening to the first probe,
+  -- doubled with each that fails up to backoff_cap_seconds
+  breaker_window_seconds integer not null default 600 check (breaker_window_seconds > 0),
+  breaker_probe_seconds integer not null default 10 check (breaker_probe_seconds > 0),
+  -- after which a file whose bytes were gone or changed is looked at once more, before it is set aside
+  second_look_seconds integer not null default 120 check (second_look_seconds > 0),
+  -- the newest planner that has closed a run, and when plans last came to go by something else: kept by the catalog
+  planner_version integer not null default 0,
+  plan_changed_at timestamptz not null default '-infinity'
 );
 
 comment on table public.service_settings is 'One row of settings of this deployment.';

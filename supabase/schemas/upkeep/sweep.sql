@@ -1,5 +1,6 @@
 -- Each minute: what must not be forgotten.
---   debt that is due and has no live message gets one; a message that somebody purged is sent again; a worker is
+--   debt that is due and has no live message gets one, of dead partitions too; partitions that were seen whole and are
+--   to be planned by other settings or another planner get one, a few at a time; a message that somebody purged is sent again; a worker is
 --   woken for due messages that no partition knows, which the tick does not see;
 --   staged objects to which no PUT can arrive any more are to be deleted; fan-outs whose runs have ended end;
 --   old messages leave pgmq's archive.
@@ -17,20 +18,46 @@ declare
   v_now timestamptz := clock_timestamp();
   v_sent integer := 0;
   v_resent integer := 0;
+  v_left integer;
   v_stages integer;
   v_closed integer;
   v_queue text;
   v_fan_out public.processing_metrics;
   v_archive integer;
+  v_settings public.service_settings;
 begin
-  select s.archive_seconds into strict v_archive from public.service_settings s;
+  select * into strict v_settings from public.service_settings;
+  v_archive := v_settings.archive_seconds;
   for p in
     select * from public.partitions x where x.due_at <= v_now and x.msg_id is null
     order by x.due_at limit p_limit
     for no key update skip locked
   loop
-    perform sediment.wake_partition(p.dataset_id, p."table", p.period_tag, 'scheduled', 'sweep', 0);
+    if p.dead_since is null then
+      perform sediment.wake_partition(p.dataset_id, p."table", p.period_tag, 'scheduled', 'sweep', 0);
+    else
+      perform sediment.revive_run(p);
+    end if;
     v_sent := v_sent + 1;
+  end loop;
+
+  -- Few at a time: a change of a setting is no reason for a night's work at once.
+  v_left := 5;
+  for p in
+    select * from public.partitions x
+    where x.msg_id is null and x.due_at is null and x.last_considered_at < v_settings.plan_changed_at
+    order by x.last_considered_at limit 200
+    for no key update skip locked
+  loop
+    exit when v_left = 0;
+    if p.plan_digest is distinct from sediment.plan_digest(p.dataset_id, p."table", v_settings.planner_version) then
+      perform sediment.wake_partition(p.dataset_id, p."table", p.period_tag, 'scheduled', 'sweep', 0);
+      v_sent := v_sent + 1;
+      v_left := v_left - 1;
+    else
+      update public.partitions x set last_considered_at = v_now
+      where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
+    end if;
   end loop;
 
   -- A partition without lease whose message is gone (purge_queue, a restored backup) sends it again.
@@ -68,8 +95,9 @@ begin
     v_resent := v_resent + 1;
   end loop;
 
-  if (select count(*) from public.partitions x where x.lease_expires_at > v_now)
-    < (select s.max_workers from public.service_settings s)
+  -- what is due may be waiting for its time, and the breaker with it
+  if sediment.wake_probe() is null
+    and (select count(*) from public.partitions x where x.lease_expires_at > v_now) < v_settings.max_workers
   then
     foreach v_queue in array '{manual,realtime,scheduled}'::text[] loop
       exit when exists (

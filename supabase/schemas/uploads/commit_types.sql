@@ -47,7 +47,8 @@ do $$ begin
     merge_facts jsonb,
     schema_fingerprint text,
     schema jsonb,
-    stats jsonb
+    stats jsonb,
+    checksum text
   );
 exception when duplicate_object then null;
 end $$;

@@ -14,7 +14,7 @@ begin
     select c.n, c.dataset_id, f.ordinal, f."table", f.period_tag,
       row(c.n, c.dataset_id, c.stage, c.user_id, c.object_key, c.etag, f.ordinal, f."table", f.period_tag,
         f.start_byte, f.byte_length, f.row_count, f.row_group_count, f.uncompressed_bytes, f.value_count,
-        f.merge_facts, f.schema_fingerprint, f.schema, f.stats)::sediment.commit_file as file,
+        f.merge_facts, f.schema_fingerprint, f.schema, f.stats, f.checksum)::sediment.commit_file as file,
       case
         when t.list is null then 'p_files is not an array of 1 to 10000 data files'
         when (f.ordinal >= 0 and f."table" ~ '^[A-Za-z0-9_-]{1,64}$' and f.period_tag ~ '^[A-Za-z0-9_-]{1,64}$'
@@ -31,7 +31,7 @@ begin
       then case when jsonb_array_length(c.files) between 1 and 10000 then c.files end end as list) t
     left join lateral jsonb_to_recordset(t.list) as f(ordinal integer, "table" text, period_tag text,
       start_byte bigint, byte_length bigint, row_count bigint, row_group_count integer, uncompressed_bytes bigint,
-      value_count bigint, merge_facts jsonb, schema_fingerprint text, schema jsonb, stats jsonb) on true
+      value_count bigint, merge_facts jsonb, schema_fingerprint text, schema jsonb, stats jsonb, checksum text) on true
     where c.outcome is null and not c.known
   )
   select array_agg(x.file order by x.dataset_id, x."table", x.period_tag, x.n, x.ordinal)

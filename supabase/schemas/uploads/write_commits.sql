@@ -106,11 +106,11 @@ begin
   with inserted as (
     insert into public.battle_files (dataset_id, "table", period_tag, upload_id, ordinal, object_key, start_byte,
       byte_length, etag, level, seq_min, seq_max, row_count, row_group_count, uncompressed_bytes,
-      value_count, merge_facts, schema_fingerprint, stats, added_version, uploaded_by, uploaded_at)
+      value_count, merge_facts, schema_fingerprint, stats, added_version, uploaded_by, uploaded_at, checksum)
     select f.dataset_id, f."table", f.period_tag, f.stage, f.ordinal, f.object_key, f.start_byte,
       f.byte_length, f.etag, 0, v_seqs[f.ordinality], v_seqs[f.ordinality], f.row_count, f.row_group_count,
       f.uncompressed_bytes, f.value_count, f.merge_facts, f.schema_fingerprint, f.stats,
-      (select v.version from unnest(v_versions) as v where v.dataset_id = f.dataset_id), f.user_id, v_now
+      (select v.version from unnest(v_versions) as v where v.dataset_id = f.dataset_id), f.user_id, v_now, f.checksum
     from unnest(p_files) with ordinality as f
     returning id, upload_id, "table", period_tag, ordinal, row_count
   ), answered as (

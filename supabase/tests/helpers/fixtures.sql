@@ -7,6 +7,10 @@ truncate public.datasets, public.uploads, public.objects, public.user_limits, pu
 truncate pgmq.q_compaction_manual, pgmq.q_compaction_realtime, pgmq.q_compaction_scheduled, pgmq.q_compaction_dlq;
 delete from public.service_settings;
 insert into public.service_settings default values;
+-- scenarios lease more partitions at once than a deployment does by default
+update public.service_settings set max_workers = 64;
+delete from public.circuit_breaker;
+insert into public.circuit_breaker default values;
 
 create schema tests;
 grant usage on schema tests to service_role, authenticated, anon;

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Catalog } from "../../../shared/catalog/catalog.ts";
 import type { InputFile } from "../../../shared/catalog/run_results.ts";
+import { failureClass } from "../../../shared/compaction/run/failure_class.ts";
 import { takeTurn } from "../../../shared/compaction/run/turn.ts";
 import { vacuum } from "../../../shared/compaction/upkeep/vacuum.ts";
 import { SedimentError } from "../../../shared/errors.ts";
@@ -76,7 +77,8 @@ async function send(world: World, ports: UploadPorts, owner: Owner, body: Body):
       return;
     } catch (thrown) {
       if (!(thrown instanceof SedimentError)) throw thrown;
-      if (!thrown.retryable && thrown.code !== "stage_expired") {
+      const outage = failureClass(thrown) === "environment";
+      if (!outage && thrown.code !== "stage_expired") {
         world.violations.push(`an upload was refused: ${thrown.code}: ${thrown.message}`);
         return;
       }

@@ -190,7 +190,7 @@ export async function checkAtRest(world: World): Promise<void> {
   await expectNone(
     "I4: debt without a live message, a time at which it is due, or a reason",
     sql`select "table", debt_files, due_at, dead_since, last_decision from public.partitions
-        where debt_files > 0 and msg_id is null and due_at is null and dead_since is null`,
+        where debt_files > 0 and msg_id is null and due_at is null`,
   );
   await expectNone(
     "I4: demand that no run has seen",
@@ -225,13 +225,23 @@ export async function checkAtRest(world: World): Promise<void> {
     "I2: a staged object was never swept",
     sql`select object_key, state from public.objects where state in ('staged', 'deleting')`,
   );
-  // Only what was injected may bury a run: bad files are set aside, and a lost answer is asked for again.
+  // Only workers that died or were too slow may bury a run: bad files are set aside, a lost answer is asked for again,
+  // and what the environment breaks off is given back.
   await expectNone(
-    "I6, I7: a run was buried for something that is no outage",
+    "I6, I7, I9: a run was buried for something that is no work's fault",
     sql`select "table", run_id, error_code, error_message, error_step, attempts
         from public.dead_letters where error_code not in
-          ('lease_expired', 'run_timeout', 'store_failed', 'catalog_failed', 'aborted', 'inputs_changed',
+          ('lease_expired', 'run_timeout', 'aborted', 'inputs_changed',
            ${world.oldWorkers ? "inputs_not_adjacent" : ""})`,
+  );
+  await expectNone(
+    "I9: a file was set aside that is sound",
+    sql`select id, quarantine_code, quarantine_reason from public.battle_files
+        where state = 'quarantined' and quarantine_code <> 'invalid_parquet'`,
+  );
+  await expectNone(
+    "I9: the breaker is open though all is well",
+    sql`select state, part, error_message, probe_at from public.circuit_breaker where state <> 'closed'`,
   );
   const tombstones = await sql`select object_key from public.objects where state = 'tombstone'`;
   for (const { object_key } of tombstones) {

@@ -8,6 +8,7 @@ import type { TraceLine } from "./scheduler.ts";
 import { vacuum } from "../../../shared/compaction/upkeep/vacuum.ts";
 import { takeTurn } from "../../../shared/compaction/run/turn.ts";
 import { keepApart, latest, mergeRows } from "./rows.ts";
+import { Weather } from "./weather.ts";
 import { World } from "./world.ts";
 
 /** What a seed came to. */
@@ -34,7 +35,8 @@ export async function runSeed(
   without: ReadonlySet<number> = new Set(),
 ): Promise<SeedReport> {
   await database.reset(seed);
-  const world = new World(database, seed, temper(new Random(seed * 31 + 7)));
+  const weather = new Weather(new Random(seed * 613 + 29), steps);
+  const world = new World(database, seed, temper(new Random(seed * 31 + 7)), weather);
   const { random, scheduler } = world;
   scheduler.without = without;
   try {
@@ -64,9 +66,11 @@ export async function runSeed(
     }
     scheduler.faultPlan = calm;
     scheduler.killAll();
+    weather.clear();
     if (world.violations.length === 0) await comeToRest(world);
     await checkAlways(world, owners, true);
     await checkAtRest(world);
+    if (world.violations.length === 0) await checkQuiet(world);
   } catch (thrown) {
     world.violations.push(`an exception: ${(thrown as Error).stack ?? thrown}`);
   }
@@ -93,6 +97,35 @@ export async function makeOwners(world: World, count: number): Promise<Owner[]> 
       values (${dataset}, ${latest}, array['key'])`;
   }
   return owners;
+}
+
+/** A system in which nothing comes makes no runs: only what is dead is looked at again. */
+async function checkQuiet(world: World): Promise<void> {
+  const { catalog, store, database } = world;
+  const clock = { now: () => database.now(), sleep: (ms: number) => database.advance(ms / 1000) };
+  const claims = async () =>
+    (await database.sql`
+      select "table", dataset_id, token, last_decision from public.partitions
+      where dead_since is null and dead_looks = 0 order by dataset_id, "table"`)
+      .map((row) => JSON.stringify(row));
+  const before = await claims();
+  for (let round = 0; round < 6; round++) {
+    await database.advance(20_000);
+    await catalog.expireLeases({});
+    await catalog.sweep({});
+    await catalog.triggerScheduled({});
+    await takeTurn({ catalog, store, clock, merge: mergeRows, unite: keepApart }, {
+      worker: "quiet",
+      leaseSeconds: 60,
+      turnSeconds: 60,
+      turnBytes: 10_000_000,
+    });
+  }
+  const after = await claims();
+  const moved = after.filter((row) => !before.includes(row));
+  if (moved.length > 0) {
+    world.violations.push(`I8: runs in a quiet system: ${moved.slice(0, 3).join(", ")}`);
+  }
 }
 
 /** Time passes and the clockwork and one worker go on without faults until nothing is left to do. */

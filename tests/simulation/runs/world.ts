@@ -9,6 +9,7 @@ import type { SimulatedDatabase } from "./database.ts";
 import { GatedUpload } from "./gated_upload.ts";
 import { Random } from "./random.ts";
 import { type FaultPlan, Scheduler } from "./scheduler.ts";
+import type { Weather } from "./weather.ts";
 import { Witness } from "./witness.ts";
 
 /** An upload as its client sees it. */
@@ -43,7 +44,13 @@ export class World {
   /** What was seen to be wrong while the seed ran. */
   readonly violations: string[] = [];
 
-  constructor(readonly database: SimulatedDatabase, seed: number, faults: FaultPlan) {
+  constructor(
+    readonly database: SimulatedDatabase,
+    seed: number,
+    faults: FaultPlan,
+    /** What fails as a whole; without it nothing does. */
+    readonly weather?: Weather,
+  ) {
     this.random = new Random(seed);
     this.checks = new Random(seed * 15_485_863 + 5);
     this.scheduler = new Scheduler(new Random(seed * 7919 + 1), faults);
@@ -65,12 +72,15 @@ export class World {
         this.scheduler.pass(
           actor,
           `${method}${brief(args)}`,
-          () =>
-            this.#witness.see(
+          () => {
+            const met = this.weather?.ofCatalog(method, this.scheduler.steps);
+            if (met) return Promise.reject(met);
+            return this.#witness.see(
               method,
               args,
               () => (target[method] as (args: never) => Promise<unknown>)(args),
-            ),
+            );
+          },
           () => new SedimentError("catalog_failed", `${method}: injected`),
           this.#stall,
         ),
@@ -106,7 +116,17 @@ export class World {
   /** One request to the store. */
   protected storeCall<T>(actor: string, call: string, effect: () => Promise<T>): Promise<T> {
     const failure = () => new SedimentError("store_failed", `${call}: injected`);
-    return this.scheduler.pass(actor, call, effect, failure, this.#stall);
+    const inWeather = async () => {
+      const { weather, scheduler } = this;
+      const met = weather?.ofStore(call, scheduler.steps);
+      if (met) throw met;
+      const answer = await effect();
+      if (!(answer instanceof Uint8Array) || !weather?.has("short_reads", scheduler.steps)) {
+        return answer;
+      }
+      return answer.subarray(0, answer.byteLength >> 1) as T;
+    };
+    return this.scheduler.pass(actor, call, inWeather, failure, this.#stall);
   }
 
   /** What the platform sees to: upload URLs end, and so do isolates; no PUT comes after its deadline. */

@@ -1,6 +1,8 @@
 /** An output that is held in memory, since the store takes one PUT of known bytes. */
 import { asSedimentError, SedimentError } from "../../../errors.ts";
 import type { ObjectStore } from "../../../storage/object_store.ts";
+import { checksumOf } from "../../checksum.ts";
+import { atPart } from "../failure_class.ts";
 import { OutputBuffer } from "./output_buffer.ts";
 
 /** Larger outputs are sent slice by slice: Deno's fetch makes three copies of the bytes that it is given at once. */
@@ -38,8 +40,14 @@ export class HeldOutput {
     return this.#buffer.write(chunk);
   }
 
+  /** `checksum` is of the bytes that were put. */
+  async put(): Promise<{ etag: string; checksum: string | null }> {
+    const { etag } = await this.#putOnce();
+    return { etag, checksum: checksumOf(this.#buffer.bytes()) };
+  }
+
   /** A key that is taken was taken by our own earlier try: run, token and ordinal are in it. */
-  async put(): Promise<{ etag: string }> {
+  async #putOnce(): Promise<{ etag: string }> {
     const bytes = this.#buffer.bytes(), key = this.#key, signal = this.#signal;
     try {
       const options = { contentType: outputType, upsert: false, signal };
@@ -48,7 +56,7 @@ export class HeldOutput {
       return await this.#store.putStream(key, slicesOf(bytes), { ...options, size });
     } catch (thrown) {
       const error = asSedimentError(thrown);
-      if (error.code !== "already_stored") throw error;
+      if (error.code !== "already_stored") throw atPart(error, "store_write");
       const found = await this.#store.head(key, { signal });
       if (found?.size === bytes.byteLength) return found;
       throw new SedimentError("store_failed", `${key} holds ${found?.size} bytes`, {

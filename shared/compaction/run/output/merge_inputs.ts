@@ -1,9 +1,10 @@
 /** The merge of one planned output: its inputs read from the store, its rows counted. */
-import { asSedimentError, SedimentError } from "../../../errors.ts";
+import { asSedimentError, type ErrorCode, SedimentError } from "../../../errors.ts";
 import type { MergeResult } from "../../../parquet/merge/merge_plan.ts";
 import type { RangeReader } from "../../../parquet/format/range_reader.ts";
 import type { SchemaJson } from "../../../parquet/format/schema_json.ts";
 import { dedupes } from "../../plan/data_file.ts";
+import { failureClass } from "../failure_class.ts";
 import { mergeOrderOf } from "../../plan/merge_order.ts";
 import { openReaders } from "./object_readers.ts";
 import type { PlannedOutput } from "../../plan/plan.ts";
@@ -20,9 +21,9 @@ export interface Merged {
 type Ports = Pick<CompactionPorts, "store" | "merge">;
 
 /**
- * Merges what is there: an input whose object is gone is rejected like one that can't be read. Where all of several
- * are gone it is rather the store that is not the one it should be, and a person should know. Where sound inputs turn
- * out to have no place beside the first ones (`apart`), and those are too few to be worth writing, they are merged
+ * Merges what is there: an input whose bytes are gone or changed is rejected like one that can't be read. Where all of
+ * several are, it is rather the store that is not the one it should be, and a person should know. Where sound inputs
+ * turn out to have no place beside the first ones (`apart`), and those are too few to be worth writing, they are merged
  * among themselves instead: what the catalog keeps of a file is less than its footer says.
  *
  * @param key where the output goes
@@ -35,35 +36,68 @@ export async function mergeInputs(
   key: string,
   signal: AbortSignal,
 ): Promise<Merged> {
-  const missing: MergeResult["rejected"] = [];
+  const lost: MergeResult["rejected"] = [];
   let inputs = planned;
   while (true) {
     try {
       const merged = await mergeOnce(ports, claim, inputs, schema, key, signal);
       const others = othersToMerge(inputs, merged.result, dedupes(claim.settings));
       if (others === undefined) {
-        merged.result.rejected.push(...missing);
+        merged.result.rejected.push(...lost);
         return merged;
       }
       // what is wrong is wrong wherever it is merged
-      missing.push(...merged.result.rejected.filter(({ apart }) => !apart));
+      lost.push(...merged.result.rejected.filter(({ apart }) => !apart));
       await merged.output.discard();
       inputs = others;
     } catch (thrown) {
       const error = asSedimentError(thrown);
-      const lost = inputs.find(({ id }) => String(id) === error.extra?.file);
-      if (error.code !== "object_missing" || lost === undefined) throw error;
-      missing.push({ id: String(lost.id), error });
-      inputs = inputs.filter((input) => input !== lost);
+      const input = inputs.find(({ id }) => String(id) === error.extra?.file);
+      if (input === undefined || !lossCodes.includes(error.code)) throw error;
+      lost.push({
+        id: String(input.id),
+        error: await lossOf(ports, error, input, planned, signal),
+      });
+      inputs = inputs.filter((other) => other !== input);
       if (inputs.length === 0 && planned.length > 1) {
         throw new SedimentError(
           "store_failed",
           `None of the ${planned.length} inputs is in the store: ${error.message}`,
-          { expected: "the store that the uploads went to", cause: error },
+          {
+            expected: "the store that the uploads went to",
+            extra: { part: "store_read" },
+            cause: error,
+          },
         );
       }
     }
   }
+}
+
+/** What reading an input may say of that input alone. */
+const lossCodes: ErrorCode[] = ["object_missing", "object_changed", "misconfigured"];
+
+/**
+ * A key to the store that may not list objects is refused those that are not there, with 403: while it reads another
+ * input, this one is gone.
+ *
+ * @throws the error where no other can be read either: then it is the key's
+ */
+async function lossOf(
+  { store }: Ports,
+  error: SedimentError,
+  input: InputFile,
+  planned: InputFile[],
+  signal: AbortSignal,
+): Promise<SedimentError> {
+  if (error.code !== "misconfigured") return error;
+  const others = planned.filter(({ object_key }) => object_key !== input.object_key).slice(0, 3);
+  for (const { object_key, start_byte } of others) {
+    const found = await store.getRange(object_key, start_byte, 1, { signal }).catch(() => null);
+    if (found?.byteLength !== 1) continue;
+    return new SedimentError("object_missing", error.message, { extra: error.extra, cause: error });
+  }
+  throw error;
 }
 
 async function mergeOnce(
@@ -116,8 +150,8 @@ async function mergeInto(
     output,
     { signal },
   );
-  // An input that could not be fetched is no bad input: the whole merge is tried again.
-  const outage = result.rejected.find(({ error }) => error.retryable);
+  // What is no input's fault sets none aside: the whole merge is tried again.
+  const outage = result.rejected.find(({ error, apart }) => !apart && failureClass(error) !== "data");
   if (outage !== undefined) throw outage.error;
   const rowsOf = new Map(inputs.map((file) => [String(file.id), file.row_count]));
   const rows = result.merged.reduce((sum, id) => sum + rowsOf.get(id)!, 0);

@@ -4,9 +4,10 @@
  * the end of one, where its footer is, come its page indexes, which lie before the footer and are asked for group by
  * group.
  */
-import { asSedimentError, SedimentError } from "../../../errors.ts";
+import { SedimentError } from "../../../errors.ts";
 import { checkRange, type RangeReader } from "../../../parquet/format/range_reader.ts";
 import type { ObjectStore } from "../../../storage/object_store.ts";
+import { readStored } from "./read_stored.ts";
 
 /** Where an input's bytes are. */
 export interface StoredInput {
@@ -16,6 +17,8 @@ export interface StoredInput {
   byte_length: number;
   /** Of the object, as the store gave it when it was stored. */
   etag?: string | null;
+  /** Of its own bytes; absent: not known. */
+  checksum?: string | null;
 }
 
 /** Bounds of {@link openReaders}. */
@@ -48,21 +51,8 @@ export function openReaders(
   const cache = new Map<number, Promise<Uint8Array>>();
   let cached = 0;
 
-  const fetchRange = async (input: StoredInput, start: number, length: number) => {
-    const from = input.start_byte + start;
-    const bytes = await store.getRange(input.object_key, from, length, { signal })
-      .catch((thrown: unknown) => {
-        const { code, message } = asSedimentError(thrown);
-        // What is not as the catalog says is that input's fault; the merge can go on without it.
-        if (code !== "object_missing" && code !== "range_not_satisfiable") throw thrown;
-        throw missing(input, message, thrown);
-      });
-    if (bytes.byteLength === length) return bytes;
-    throw missing(
-      input,
-      `${input.object_key} gave ${bytes.byteLength} bytes of ${length} at ${from}`,
-    );
-  };
+  const fetchRange = (input: StoredInput, start: number, length: number) =>
+    readStored(store, input, start, length, signal);
 
   const fetchWhole = (index: number): Promise<Uint8Array> => {
     const known = cache.get(index);
@@ -150,8 +140,4 @@ export function openReaders(
 
 function free({ buffer }: Uint8Array): void {
   (buffer as ArrayBuffer).transfer(0);
-}
-
-function missing(input: StoredInput, detail: string, cause?: unknown): SedimentError {
-  return new SedimentError("object_missing", detail, { extra: { file: input.id }, cause });
 }

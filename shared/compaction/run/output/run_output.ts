@@ -11,7 +11,7 @@ export interface RunOutput extends Sink {
   /** Bytes so far. */
   readonly byteLength: number;
   /** Makes the object; may be called again when that failed. `store_failed`, `aborted`. */
-  put(): Promise<{ etag: string }>;
+  put(): Promise<{ etag: string; checksum: string | null }>;
   /** Gives up what was not put. Never throws. */
   discard(): Promise<void>;
 }

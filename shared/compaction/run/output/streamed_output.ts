@@ -2,6 +2,8 @@
 import { asSedimentError, SedimentError } from "../../../errors.ts";
 import type { RangeReader } from "../../../parquet/format/range_reader.ts";
 import type { ObjectUpload } from "../../../storage/object_store.ts";
+import { Checksum } from "../../checksum.ts";
+import { atPart, failureClass } from "../failure_class.ts";
 import type { StoredInput } from "./object_readers.ts";
 
 /** "PAR1": the first row group lies behind it. */
@@ -18,6 +20,9 @@ export class StreamedOutput {
   readonly #inputs: ReadonlyMap<RangeReader, StoredInput>;
   /** The file's first bytes, while they are all that was written: a file that is copied begins with the same. */
   #magic: Uint8Array | undefined;
+  /** Of what was written; null once the store copied a part, whose bytes nobody sees here. */
+  #checksum: Checksum | null = new Checksum();
+  #ended: string | null | undefined;
   byteLength = 0;
 
   constructor(
@@ -31,6 +36,7 @@ export class StreamedOutput {
   }
 
   async write(chunk: Uint8Array): Promise<void> {
+    this.#checksum?.add(chunk);
     if (this.byteLength === 0 && chunk.byteLength === magicBytes) this.#magic = chunk.slice();
     else {
       await this.#sendMagic();
@@ -49,17 +55,20 @@ export class StreamedOutput {
     const range = { key, etag, start: from, length: length + before };
     if (!await this.#taken(this.#upload.copyFrom(range))) return false;
     this.#magic = undefined;
+    this.#checksum = null;
     this.byteLength += length;
     return true;
   }
 
-  async put(): Promise<{ etag: string }> {
+  async put(): Promise<{ etag: string; checksum: string | null }> {
     try {
       await this.#sendMagic();
-      return await this.#upload.finish();
+      const { etag } = await this.#upload.finish();
+      this.#ended ??= this.#checksum?.end() ?? null;
+      return { etag, checksum: this.#ended };
     } catch (thrown) {
       const error = asSedimentError(thrown);
-      if (error.code !== "already_stored") throw error;
+      if (error.code !== "already_stored") throw atPart(error, "store_write");
       throw new SedimentError("store_failed", `${this.#key} holds what this worker did not put`, {
         expected: "a key that nobody else writes to",
         cause: error,
@@ -78,20 +87,17 @@ export class StreamedOutput {
     await this.#taken(this.#upload.write(magic));
   }
 
-  /** The merge lays what is wrong with bytes to an input; that the store refuses the output is no input's fault. */
+  /** What is wrong with the output is no input's fault, whatever the store calls it. */
   async #taken<T>(done: Promise<T>): Promise<T> {
     try {
       return await done;
     } catch (thrown) {
       const error = asSedimentError(thrown);
-      if (error.retryable || error.status >= 500) throw error;
-      throw new SedimentError(
-        "misconfigured",
-        `The store does not take the output: ${error.message}`,
-        {
-          cause: error,
-        },
-      );
+      if (failureClass(error) !== "data") throw atPart(error, "store_write");
+      throw new SedimentError("store_failed", `The output was not taken: ${error.message}`, {
+        extra: { part: "store_write" },
+        cause: error,
+      });
     }
   }
 }

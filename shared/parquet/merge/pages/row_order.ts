@@ -5,7 +5,7 @@ import { leafType } from "../../format/schema_text.ts";
 import { valueOrder, valueOrders } from "../../format/value_order.ts";
 import type { RowOrder } from "./row_sorter.ts";
 
-/** Keys by name → by index of the output's leaves. Throws `misconfigured` for a key that can't be one. */
+/** Keys by name → by index of the output's leaves. Throws `invalid_config` for a key that can't be one. */
 export function rowOrder(order: MergeOrder, schema: SchemaTree): RowOrder {
   const leafOf = (path: readonly string[]): number => {
     const index = schema.leaves.findIndex((leaf) =>
@@ -13,7 +13,7 @@ export function rowOrder(order: MergeOrder, schema: SchemaTree): RowOrder {
     );
     if (index === -1 || schema.leaves[index].repetitionLevel > 0) {
       throw new SedimentError(
-        "misconfigured",
+        "invalid_config",
         `the key ${path.join(".")} is not a column of single values`,
         { field: path.join("."), expected: "a column of the table that is not inside of a list" },
       );

@@ -1,0 +1,27 @@
+-- A slot that no live lease holds, locked until the transaction ends; null when all are taken. Never waits. With
+-- max_workers 0 the clockwork wakes nobody, and who is called by hand has one.
+create or replace function sediment.take_slot()
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_slot integer;
+  v_now timestamptz := clock_timestamp();
+begin
+  for v_slot in
+    select s.slot from public.worker_slots s
+    where s.slot <= (select greatest(x.max_workers, 1) from public.service_settings x)
+      and not exists (select 1 from public.partitions p where p.lease_slot = s.slot and p.lease_expires_at > v_now)
+    order by s.slot
+  loop
+    perform 1 from public.worker_slots s where s.slot = v_slot for update skip locked;
+    -- look again under the lock: whoever held it may have claimed
+    if found and not exists (
+      select 1 from public.partitions p where p.lease_slot = v_slot and p.lease_expires_at > v_now)
+    then
+      return v_slot;
+    end if;
+  end loop;
+  return null;
+end $$;
