@@ -9,6 +9,8 @@ export const uploadAnswer = z.object({
   uploaded_at: time,
   metricId: uuid,
   duplicate: z.boolean(),
+  /** Its bytes were lost and are back. */
+  healed: z.literal(true).optional(),
   dataset_id: uuid,
   version: count,
   files: z.array(z.object({

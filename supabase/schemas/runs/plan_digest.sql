@@ -2,10 +2,11 @@
 -- whole under another one is looked at again.
 create or replace function sediment.plan_digest(p_dataset uuid, p_table text, p_planner integer)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select md5(p_planner || (sediment.settings_of(p_dataset, p_table)
-    - array['retention_seconds', 'lease_seconds', 'max_run_seconds', 'max_attempts'])::text)
-$$;
+begin
+  return md5(p_planner || (sediment.settings_of(p_dataset, p_table)
+    - array['retention_seconds', 'lease_seconds', 'max_run_seconds', 'max_attempts'])::text);
+end $$;

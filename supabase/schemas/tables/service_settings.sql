@@ -106,7 +106,8 @@ comment on column public.service_settings.backoff_cap_seconds is
 comment on column public.service_settings.idle_recheck_seconds is
   'A run that found nothing to do is not asked again sooner than this. Unit: seconds. Default: 300 (5 min).';
 comment on column public.service_settings.max_workers is
-  'How many workers the clockwork wakes at once; 0 stops compaction, and uploads go on. Unit: workers. Default: 4.';
+  'How many workers may hold partitions at once; with 0 the clockwork wakes none, and uploads go on. Unit: workers. '
+  'Default: 4.';
 comment on column public.service_settings.max_datasets_per_run is
   'How many datasets the nightly trigger takes, those whose debt is oldest first. Unit: datasets. Default: 50.';
 comment on column public.service_settings.schedule_concurrency is
@@ -144,6 +145,20 @@ comment on column public.service_settings.asset_extensions is
   'Extensions that an asset''s key and file name may end in, in lower case, of a user without a list of their own. '
   'Unit: none. Default: avif, csv, gif, jpeg, jpg, json, md, mp3, mp4, ogg, pdf, png, svg, toml, txt, wav, webm, '
   'webp, yaml, yml, zip.';
+comment on column public.service_settings.breaker_window_seconds is
+  'Failures of what all work stands on, at two partitions within this time, stop claims until probes succeed. Unit: '
+  'seconds. Default: 600 (10 min).';
+comment on column public.service_settings.breaker_probe_seconds is
+  'Pause before the first probe while claims are stopped; it doubles with each that fails, up to '
+  'backoff_cap_seconds. Unit: seconds. Default: 10.';
+comment on column public.service_settings.second_look_seconds is
+  'How long a file whose bytes were gone or changed is left alone before a second look decides. Unit: seconds. '
+  'Default: 120 (2 min).';
+comment on column public.service_settings.planner_version is
+  'The newest planner that has closed a run; the catalog keeps it. Unit: none. Default: 0.';
+comment on column public.service_settings.plan_changed_at is
+  'When plans last came to go by another planner or other settings; the catalog keeps it. Unit: none. '
+  'Default: -infinity.';
 comment on column public.service_settings.alert_window_seconds is
   'Dead letters of one class of error within a window are one alert. Unit: seconds. Default: 3600 (1 h).';
 comment on column public.service_settings.alert_max_attempts is

@@ -1,8 +1,9 @@
 -- Acknowledges an upload: ledger, data files, object staged → stored, version, debt and demand of the
 -- partitions, run rows and queue messages, in one transaction. Called again with the same bytes it gives the
--- first answer with duplicate: true; so it does to whoever lost the race for the same identity.
+-- first answer with duplicate: true; so it does to whoever lost the race for the same identity. Where data files of the
+-- upload have lost their bytes these take their place, and the answer says healed: true.
 --   p_files: [{ordinal, table, period_tag, start_byte, byte_length, row_count, row_group_count,
---              uncompressed_bytes, value_count|null, merge_facts|null, schema_fingerprint, schema, stats}]
+--              uncompressed_bytes, value_count|null, merge_facts|null, schema_fingerprint, schema, stats, checksum|null}]
 --   p_object_size: length of the object where it is not the body itself (Avro is stored as Parquet)
 -- Returns {key, size, uploaded_at, metricId, duplicate, dataset_id, version, files: [{id, table, period_tag,
 -- ordinal, row_count}], runs: [{table, period_tag, metricId}]}.

@@ -5,7 +5,7 @@
 -- A handful of statements for all calls, planned as those of sediment.stage_uploads are.
 --
 -- Locks are taken in the order that all transactions keep: stages, ledger, quotas, schemas, partitions, datasets,
--- queue; each kind sorted.
+-- queue; each kind sorted. Healing comes last and waits for none.
 create or replace function sediment.commit_uploads(p_calls jsonb)
 returns jsonb[]
 language plpgsql
@@ -70,6 +70,13 @@ begin
   if v_going is not null then
     v_answers := sediment.write_commits(v_going, v_files);
   end if;
+
+  for v_call in select c.* from unnest(v_calls) as c where c.outcome ? 'heal' order by c.n loop
+    v_calls[v_call.n].outcome := (
+      select sediment.heal_upload(v_call, u) from public.uploads u
+      where u.dataset_id = v_call.dataset_id and u."table" = v_call."table" and u.period_tag = v_call.period_tag
+        and u.content_hash = v_call.content_hash);
+  end loop;
 
   return (
     select array_agg(coalesce(c.outcome, jsonb_build_object('answer', v_answers -> c.n::text)) order by c.n)

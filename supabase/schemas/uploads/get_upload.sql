@@ -1,6 +1,6 @@
 -- A stage, for the completion of a direct upload: {stage_id, state, dataset_id, table, period_tag, object_key,
 -- incoming_key|null, size, content_hash, offsets_digest, details, expires_at|null, answer|null}; answer is the first
--- one of this upload's identity, where it was acknowledged.
+-- one of this upload's identity, where it was acknowledged and has lost none of its bytes.
 -- Raises stage_expired, forbidden.
 create or replace function public.get_upload(p_stage uuid, p_user uuid)
 returns jsonb
@@ -25,5 +25,6 @@ begin
     'expires_at', o.expires_at, 'answer', (
       select u.answer || jsonb_build_object('duplicate', true) from public.uploads u
       where u.dataset_id = o.dataset_id and u."table" = o."table" and u.period_tag = o.period_tag
-        and u.content_hash = o.content_hash and u.offsets_digest = o.offsets_digest));
+        and u.content_hash = o.content_hash and u.offsets_digest = o.offsets_digest
+        and sediment.lost_files(u.id) = 0));
 end $$;

@@ -11,7 +11,8 @@ begin
   return (
     select array_agg(row(c.n, a.p_user, a.p_dataset, a.p_table, a.p_period_tag, a.p_size, a.p_content_hash,
       coalesce(a.p_offsets_digest, ''), coalesce(a.p_kind, 'fragment'), coalesce(a.p_ttl_seconds, 120),
-      coalesce(a.p_max_put_seconds, 7200), a.p_details, a.p_idempotency_key, u.answer,
+      coalesce(a.p_max_put_seconds, 7200), a.p_details, a.p_idempotency_key,
+      case when u.answer is not null and sediment.lost_files(u.id) = 0 then u.answer end,
       d.id is null or a.p_idempotency_key is not null or num_nonnulls(
         coalesce(l.uploads_per_minute, s.uploads_per_minute),
         coalesce(l.upload_bytes_per_day, s.upload_bytes_per_day),
