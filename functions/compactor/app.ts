@@ -1,5 +1,6 @@
 /** One worker's turn, woken by the tick. */
 import { systemClock } from "../../shared/compaction/run/clock.ts";
+import { SingleTurn } from "../../shared/compaction/run/single_turn.ts";
 import type { CompactionPorts } from "../../shared/compaction/run/ports.ts";
 import { takeTurn, type TurnReport } from "../../shared/compaction/run/turn.ts";
 import { vacuum } from "../../shared/compaction/upkeep/vacuum.ts";
@@ -38,14 +39,25 @@ export function createCompactorApp(services: Services, merge: CompactionPorts["m
     });
   };
 
+  let pinged: Request;
+  const turns = new SingleTurn(async () => {
+    const report = await turn(pinged);
+    logTurn(report);
+    return report;
+  }, {
+    // What a hosted isolate has spent it does not get back; one that did nothing has spent nothing.
+    mayGoOn: ({ runs }) => !stopping.signal.aborted && (!isHosted() || runs.length === 0),
+    leavesWork: ({ stopped }) => stopped === "budget" || stopped === "deadline",
+    // The tick pings as many as there are slots and due messages.
+    wakeSuccessor: async () => void await services.catalog.tick({}),
+  });
+
   app.post("/", async (c) => {
     const request = c.req.raw;
     await services.auth.service(request);
-    return await answer(request, async () => {
-      const report = await turn(request);
-      logTurn(report);
-      return report;
-    });
+    if (turns.running) return c.json(await turns.take());
+    pinged = request;
+    return await answer(request, () => turns.take());
   });
   app.post("/vacuum", async (c) => {
     await services.auth.service(c.req.raw);
@@ -63,6 +75,11 @@ export function createCompactorApp(services: Services, merge: CompactionPorts["m
   refuseOtherMethods(app, "/", ["POST"]);
   refuseOtherMethods(app, "/vacuum", ["POST"]);
   return app;
+}
+
+/** Whether this is an isolate of edge-runtime, whose CPU time and memory are bounded over its life. */
+function isHosted(): boolean {
+  return "EdgeRuntime" in globalThis;
 }
 
 /**

@@ -1,5 +1,5 @@
--- A slot that no live lease holds, locked until the transaction ends; null when all are taken. Never waits. With
--- max_workers 0 the clockwork wakes nobody, and who is called by hand has one.
+-- A slot that no lease holds, locked until the transaction ends; null when all are taken. Never waits. A lease that ran
+-- out holds its slot until it is taken back: its worker may still be at work. With max_workers 0 the clockwork wakes nobody, and who is called by hand has one.
 create or replace function sediment.take_slot()
 returns integer
 language plpgsql
@@ -7,18 +7,17 @@ set search_path = ''
 as $$
 declare
   v_slot integer;
-  v_now timestamptz := clock_timestamp();
 begin
   for v_slot in
     select s.slot from public.worker_slots s
     where s.slot <= (select greatest(x.max_workers, 1) from public.service_settings x)
-      and not exists (select 1 from public.partitions p where p.lease_slot = s.slot and p.lease_expires_at > v_now)
+      and not exists (select 1 from public.partitions p where p.lease_slot = s.slot and p.lease_expires_at is not null)
     order by s.slot
   loop
     perform 1 from public.worker_slots s where s.slot = v_slot for update skip locked;
     -- look again under the lock: whoever held it may have claimed
     if found and not exists (
-      select 1 from public.partitions p where p.lease_slot = v_slot and p.lease_expires_at > v_now)
+      select 1 from public.partitions p where p.lease_slot = v_slot and p.lease_expires_at is not null)
     then
       return v_slot;
     end if;

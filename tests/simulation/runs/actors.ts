@@ -74,6 +74,14 @@ async function send(world: World, ports: UploadPorts, owner: Owner, body: Body):
       if (body.upload.acknowledged) sameAnswer(world, body, body.upload.answer, answer);
       body.upload.acknowledged = true;
       body.upload.answer ??= answer;
+      body.upload.again = () =>
+        uploadAtOnce(
+          { catalog: world.catalog, store: world.store, inspect: inspectRows },
+          owner.user,
+          body.request,
+          body.bytes,
+          { ttlSeconds: 120 },
+        );
       return;
     } catch (thrown) {
       if (!(thrown instanceof SedimentError)) throw thrown;
@@ -87,7 +95,8 @@ async function send(world: World, ports: UploadPorts, owner: Owner, body: Body):
 }
 
 function sameAnswer(world: World, body: Body, first: unknown, second: unknown): void {
-  const told = (answer: unknown) => JSON.stringify({ ...answer as object, duplicate: null });
+  const told = (answer: unknown) =>
+    JSON.stringify({ ...answer as object, duplicate: null, healed: null });
   if (told(first) === told(second)) return;
   world.violations.push(
     `I3: upload ${body.upload.hash} got two answers: ${told(first)}, ${told(second)}`,
@@ -231,6 +240,30 @@ export async function people(world: World, name: string, owners: Owner[], rounds
       () => catalog.redriveDeadLetters({ user }),
       () => catalog.retryQuarantined({ user, dataset }),
     ]));
+  }
+}
+
+/** Takes objects of uploads away or changes a byte of them, as a store does that fails in silence. */
+export async function decay(world: World, name: string, rounds: number): Promise<void> {
+  for (let round = 0; round < rounds; round++) {
+    await world.clockOf(name).sleep(1_000 * world.random.whole(10, 200));
+    const stored = await world.database.sql`
+      select o.object_key as key from public.objects o
+      where o.state = 'stored' and o.kind = 'fragment' order by o.object_key`;
+    const keys = stored.map(({ key }) => String(key)).filter((key) =>
+      !world.decayed.has(key) && world.store.objects.has(key)
+    );
+    if (keys.length === 0) continue;
+    const key = world.random.pick(keys);
+    const object = world.store.objects.get(key)!;
+    world.decayed.set(key, object.bytes.slice());
+    if (world.random.chance(0.5)) await world.store.deleteMany([key]);
+    else {
+      // a letter of a row's name: the file can be read still
+      const text = new TextDecoder().decode(object.bytes);
+      const at = text.lastIndexOf(":") - 1;
+      object.bytes[at] = object.bytes[at] === 57 ? 48 : object.bytes[at] + 1;
+    }
   }
 }
 

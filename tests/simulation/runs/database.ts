@@ -40,7 +40,8 @@ export const settings = {
   history_seconds: 20_000,
   breaker_window_seconds: 600,
   breaker_probe_seconds: 5,
-  max_workers: 3,
+  max_workers: 2,
+  second_look_seconds: 40,
 };
 
 const epoch = Date.parse("2026-11-22T00:00:00Z");

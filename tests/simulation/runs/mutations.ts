@@ -108,6 +108,92 @@ export const mutations: Mutation[] = [
       replace: "0, p_n);\n",
     }],
   },
+  {
+    guard: "given-back attempts",
+    seed: 1,
+    edits: [{
+      sqlFunction: "fail_compaction",
+      find: "if p_class = 'environment' then",
+      replace: "if false then",
+    }],
+  },
+  {
+    guard: "breaker",
+    seed: 1,
+    edits: [{
+      sqlFunction: "claim_compaction",
+      find: "if v_probe is not null then",
+      replace: "if false then",
+    }],
+  },
+  {
+    guard: "a probe closes the breaker",
+    seed: 1,
+    edits: [{
+      sqlFunction: "finish_probe",
+      find: "if p_passed and b.probes_passed >= 1 then",
+      replace: "if false then",
+    }],
+  },
+  {
+    guard: "never is not now",
+    seed: 1,
+    edits: [{
+      sqlFunction: "close_run",
+      find: "if v_due is not null and not p_progress then",
+      replace: "if not p_progress then",
+    }],
+  },
+  {
+    guard: "looks at the dead",
+    seed: 1,
+    edits: [{
+      sqlFunction: "bury_run",
+      find: "    due_at = v_now + make_interval",
+      replace: "    due_at = null::timestamptz + make_interval",
+    }],
+  },
+  {
+    guard: "worker slots",
+    seed: 1,
+    edits: [{
+      sqlFunction: "take_slot",
+      find:
+        "and not exists (select 1 from public.partitions p where p.lease_slot = s.slot and p.lease_expires_at is not null)",
+      replace: "",
+    }, {
+      sqlFunction: "take_slot",
+      find: "if found and not exists (",
+      replace: "if found or not exists (",
+    }],
+  },
+  {
+    guard: "second look",
+    seed: 1,
+    edits: [{
+      sqlFunction: "quarantine_file",
+      find: "if f.state = 'active' and p_code in ('object_missing', 'object_changed')",
+      replace: "if false",
+    }],
+  },
+  {
+    guard: "checksums",
+    seed: 1,
+    edits: [{
+      sqlFunction: "list_inputs",
+      find: "'checksum', k.checksum",
+      replace: "'checksum', null",
+    }],
+  },
+  {
+    guard: "healing",
+    seed: 1,
+    edits: [{
+      sqlFunction: "lost_files",
+      find: "return (select count(*)",
+      replace: "return 0 * (select count(*)",
+    }],
+  },
   // the last, since its constraint does not come back
   {
     guard: "upload ledger",

@@ -1,5 +1,5 @@
 /** One seed: a storm of actors and faults, then calm, then everything that must hold. */
-import { clockwork, type Owner, people, time, uploader, worker } from "./actors.ts";
+import { clockwork, decay, type Owner, people, time, uploader, worker } from "./actors.ts";
 import { checkAlways, checkAtRest } from "./check.ts";
 import type { SimulatedDatabase } from "./database.ts";
 import { calm, temper } from "./faults.ts";
@@ -56,6 +56,9 @@ export async function runSeed(
     }
     scheduler.start("clockwork", () => clockwork(world, "clockwork", 14));
     scheduler.start("people", () => people(world, "people", owners, random.whole(0, 5)));
+    if (random.chance(0.4)) {
+      scheduler.start("decay", () => decay(world, "decay", random.whole(1, 3)));
+    }
     scheduler.start("time", () => time(world, "time", random.whole(0, 6)));
 
     // The storm, with a look at the invariants now and then: they hold at every moment, not only at the end.
@@ -68,6 +71,10 @@ export async function runSeed(
     scheduler.killAll();
     weather.clear();
     if (world.violations.length === 0) await comeToRest(world);
+    if (world.violations.length === 0 && world.decayed.size > 0) {
+      await sendAgain(world);
+      await comeToRest(world);
+    }
     await checkAlways(world, owners, true);
     await checkAtRest(world);
     if (world.violations.length === 0) await checkQuiet(world);
@@ -97,6 +104,25 @@ export async function makeOwners(world: World, count: number): Promise<Owner[]> 
       values (${dataset}, ${latest}, array['key'])`;
   }
   return owners;
+}
+
+/** Clients that still have what was lost send it again: then nothing is missed any more. */
+async function sendAgain(world: World): Promise<void> {
+  const missed = async () => (await world.database.sql`
+      select distinct u.content_hash as hash, u.dataset_id as dataset, u."table" from public.battle_files f
+      join public.uploads u on u.id = f.upload_id
+      where f.removed_version is null
+        and (f.lost_since is not null or f.quarantine_code in ('object_missing', 'object_changed'))
+      order by 1, 2, 3`);
+  for (const { hash, dataset, table } of await missed()) {
+    const upload = world.uploads.find((one) =>
+      one.hash === hash && one.dataset === dataset && one.table === table
+    );
+    const answer = await upload?.again?.();
+    if (upload?.again && answer?.healed !== true) {
+      world.violations.push(`I10: ${hash} was sent again and did not heal`);
+    }
+  }
 }
 
 /** A system in which nothing comes makes no runs: only what is dead is looked at again. */

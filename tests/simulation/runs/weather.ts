@@ -13,6 +13,8 @@ export type Spell =
   | "store_denied"
   /** Only writes fail: a full disk. */
   | "store_full"
+  /** One object in three is not found, for less time than a second look takes: a replica that is behind. */
+  | "forgetful"
   /** Ranges come with half of their bytes. */
   | "short_reads"
   /** The catalog refuses the key, as PostgREST does with a token from the future. */
@@ -42,6 +44,7 @@ export class Weather {
       "store_denied",
       "store_full",
       "short_reads",
+      "forgetful",
       "catalog_denied",
       "read_only",
     ];
@@ -61,8 +64,19 @@ export class Weather {
     return this.#periods.some((one) => one.spell === spell && one.from <= step && step < one.until);
   }
 
+  /** When the store began to miss objects; it does so for a while only, whatever the steps. */
+  #forgettingSince: number | undefined;
+
   /** What a call of the store meets, or null. */
-  ofStore(call: string, step: number): SedimentError | null {
+  ofStore(call: string, step: number, now: Date): SedimentError | null {
+    if (this.has("forgetful", step)) {
+      const since = this.#forgettingSince ??= now.getTime();
+      const seconds = (now.getTime() - since) / 1000;
+      const missed = call.charCodeAt(call.length - 12) % 3 === 0;
+      if (missed && /^(getRange|head)/.test(call) && seconds >= 0 && seconds < 20) {
+        return new SedimentError("object_missing", `${call}: 404`);
+      }
+    }
     if (this.has("store_denied", step)) return new SedimentError("misconfigured", `${call}: 403`);
     if (this.has("store_away", step)) return new SedimentError("store_failed", `${call}: 503`);
     if (this.has("store_full", step) && storeWrites.test(call)) {
