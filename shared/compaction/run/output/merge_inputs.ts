@@ -151,7 +151,9 @@ async function mergeInto(
     { signal },
   );
   // What is no input's fault sets none aside: the whole merge is tried again.
-  const outage = result.rejected.find(({ error, apart }) => !apart && failureClass(error) !== "data");
+  const outage = result.rejected.find(({ error, apart }) =>
+    !apart && failureClass(error) !== "data"
+  );
   if (outage !== undefined) throw outage.error;
   const rowsOf = new Map(inputs.map((file) => [String(file.id), file.row_count]));
   const rows = result.merged.reduce((sum, id) => sum + rowsOf.get(id)!, 0);
