@@ -1,0 +1,61 @@
+/**
+ * `deno task test:quick`: what needs no stack, no server of its own and no long look, without types (`deno task check`
+ * has them): under a minute on two cores. More
+ * arguments go to `deno test`.
+ */
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+/** They start PostgreSQL, a stack, a browser, S3 or processes of ours. */
+const servers = [
+  "conformance",
+  "database",
+  "demo",
+  "e2e",
+  "local",
+  "simulation",
+  "storage/object_list_test.ts",
+  "storage/object_rows_test.ts",
+  "storage/policies_test.ts",
+  "storage/stand_in_crash_test.ts",
+  "storage/stand_in_fuzz_test.ts",
+  "storage/stand_in_test.ts",
+  "uploader/browser_test.ts",
+  "uploader/cli_push_test.ts",
+  "uploader/cli_session_test.ts",
+  "uploader/cli_test.ts",
+  "uploader/cli_watch_test.ts",
+  "uploader/node_test.ts",
+  "uploader/stack_test.ts",
+];
+
+/** They look at many files, or at large ones. */
+const long = [
+  "parquet/core/contradicting_levels_test.ts",
+  "parquet/core/cross_reading_test.ts",
+  "parquet/core/differential_test.ts",
+  "parquet/core/fixtures_core_test.ts",
+  "parquet/core/large_file_test.ts",
+  "parquet/core/mutation_test.ts",
+  "parquet/core/repeated_levels_test.ts",
+  "parquet/core/sliced_group_test.ts",
+  "parquet/core/tight_memory_test.ts",
+  "parquet/decode",
+  "parquet/fuzz_test.ts",
+  "parquet/union/union_merge_test.ts",
+  "storage/s3_upload_test.ts",
+];
+
+const tests = fileURLToPath(new URL(".", import.meta.url));
+const left = [...servers, ...long].map((path) => `${tests}${path}`);
+const gone = left.filter((path) => !existsSync(path));
+if (gone.length > 0) {
+  console.error(`tests/quick.ts leaves out what isn't there: ${gone.join(", ")}`);
+  Deno.exit(1);
+}
+const { code } = await new Deno.Command(Deno.execPath(), {
+  args: ["test", "-A", "--no-check", "--quiet", "--parallel", `--ignore=${left.join()}`, ...Deno.args, tests],
+  stdout: "inherit",
+  stderr: "inherit",
+}).output();
+Deno.exit(code);
