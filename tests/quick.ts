@@ -1,7 +1,6 @@
 /**
  * `deno task test:quick`: what needs no stack, no server of its own and no long look, without types (`deno task check`
- * has them): under a minute on two cores. More
- * arguments go to `deno test`.
+ * has them): under a minute on two cores. More arguments go to `deno test`.
  */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
