@@ -53,7 +53,16 @@ if (gone.length > 0) {
   Deno.exit(1);
 }
 const { code } = await new Deno.Command(Deno.execPath(), {
-  args: ["test", "-A", "--no-check", "--quiet", "--parallel", `--ignore=${left.join()}`, ...Deno.args, tests],
+  args: [
+    "test",
+    "-A",
+    "--no-check",
+    "--quiet",
+    "--parallel",
+    `--ignore=${left.join()}`,
+    ...Deno.args,
+    tests,
+  ],
   stdout: "inherit",
   stderr: "inherit",
 }).output();

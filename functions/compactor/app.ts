@@ -1,5 +1,5 @@
 /** One worker's turn, woken by the tick. */
-import { systemClock } from "../../shared/compaction/run/clock.ts";
+import { systemClock } from "../../shared/clock.ts";
 import { SingleTurn } from "../../shared/compaction/run/single_turn.ts";
 import type { CompactionPorts } from "../../shared/compaction/run/ports.ts";
 import { takeTurn, type TurnReport } from "../../shared/compaction/run/turn.ts";

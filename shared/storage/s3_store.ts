@@ -11,7 +11,7 @@ import { abandonUploads } from "./s3_unfinished.ts";
 import { S3Upload } from "./s3_upload.ts";
 import { elements, elementText, escapeXml } from "./s3_xml.ts";
 import { streamChunks } from "./stream_chunks.ts";
-import type { Tries } from "./try_again.ts";
+import type { Tries } from "./store_tries.ts";
 
 /** Where a store is, who may use it, and how streams are cut. */
 export interface S3StoreOptions extends S3ClientOptions {

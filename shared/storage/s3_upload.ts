@@ -5,7 +5,8 @@ import type { ObjectInfo, ObjectUpload, StoredRange } from "./object_store.ts";
 import type { S3Client } from "./s3_client.ts";
 import { type MultipartTarget, S3Multipart } from "./s3_multipart.ts";
 import { S3Parts } from "./s3_parts.ts";
-import { type Tries, tryAgain } from "./try_again.ts";
+import { retry } from "../retry.ts";
+import { storeTries, type Tries } from "./store_tries.ts";
 
 /** How an object is cut and sent. */
 export interface S3UploadOptions extends MultipartTarget {
@@ -236,7 +237,7 @@ export class S3Upload implements ObjectUpload {
   }
 
   #again<T>(call: () => Promise<T>): Promise<T> {
-    return tryAgain(call, this.#context.signal, this.#options.tries);
+    return retry(call, storeTries(this.#options.tries), { signal: this.#context.signal });
   }
 
   #forget(): void {

@@ -1,5 +1,5 @@
 /** When to try again: exponential with full jitter and a cap. */
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../clock.ts";
 
 /** Longest backoff between two attempts, in milliseconds. */
 export const longestWaitMs = 3_600_000;

@@ -4,7 +4,7 @@
  */
 import { Cron } from "croner";
 import { asSedimentError, SedimentError } from "../errors.ts";
-import { type Clock, deadline, systemClock } from "./clock.ts";
+import { type Clock, deadline, systemClock } from "../clock.ts";
 import { createSay, type Log, silentLog } from "./log.ts";
 import type { PendingMedium } from "./pending/pending_medium.ts";
 import type { Reason } from "./send/verdict.ts";

@@ -17,7 +17,7 @@
 import { SedimentError } from "../errors.ts";
 import type { ResumableSender } from "./send/attempt.ts";
 import type { BatchReport } from "./retry/batch_report.ts";
-import { type Clock, systemClock } from "./clock.ts";
+import { type Clock, systemClock } from "../clock.ts";
 import type { Fetch } from "./send/exchange.ts";
 import { createSay, type Log, silentLog } from "./log.ts";
 import type { ByteSource, PendingMedium } from "./pending/pending_medium.ts";

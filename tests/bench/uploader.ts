@@ -8,7 +8,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { checkSettings } from "../../shared/uploader/settings/check_settings.ts";
-import { systemClock } from "../../shared/uploader/clock.ts";
+import { systemClock } from "../../shared/clock.ts";
 import { diskMedium } from "../../shared/uploader/pending/media/disk_medium.ts";
 import { newItem } from "../../shared/uploader/pending/pending_item.ts";
 import { writeRecord } from "../../shared/uploader/pending/pending_record.ts";

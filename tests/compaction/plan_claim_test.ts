@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import type { CompactionPorts } from "../../shared/compaction/run/ports.ts";
 import { planClaim } from "../../shared/compaction/run/plan_claim.ts";
 import { lineMerge, world } from "./turn_world.ts";
-import { systemClock } from "../../shared/compaction/run/clock.ts";
+import { systemClock } from "../../shared/clock.ts";
 
 Deno.test("a run whose last worker ended without a word is planned with half of the CPU", async () => {
   const texts = Array.from({ length: 400 }, (_, n) => `${n}\n`);

@@ -1,5 +1,5 @@
 /** A worker's turn in memory: a fake catalog, a store, a merge of lines, a clock that waits no time. */
-import type { Clock } from "../../shared/compaction/run/clock.ts";
+import type { Clock } from "../../shared/clock.ts";
 import type { CompactionPorts, Merge } from "../../shared/compaction/run/ports.ts";
 import { takeTurn, type TurnOptions } from "../../shared/compaction/run/turn.ts";
 import { SedimentError } from "../../shared/errors.ts";
@@ -14,7 +14,9 @@ function quickClock() {
   let now = Date.parse("2026-11-22T12:00:00Z");
   const waits: number[] = [];
   const clock: Clock = {
-    now: () => new Date(now),
+    now: () => now,
+    monotonic: () => now,
+    random: () => 0.5,
     sleep: (ms) => {
       waits.push(ms);
       now += ms;
@@ -72,7 +74,7 @@ export async function world(
   // Hooks are for the turn, not for filling the world.
   let armed = false;
   const fakeCatalog = createFakeCatalog({
-    now: time.clock.now,
+    now: () => new Date(time.clock.now()),
     settings: { min_inputs: 2, ...catalog?.settings },
     before: (call) => armed ? catalog?.before?.(call) : undefined,
     after: (call) => armed ? catalog?.after?.(call) : undefined,

@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, unlink, writeFile } from "node:fs/promises";
 import { FolderLocks } from "../../shared/uploader/pending/media/folder_lock.ts";
 import { nodeFileSystem } from "../../shared/uploader/pending/media/node_file_system.ts";
 import { isOwnerAlive, newOwner } from "../../shared/uploader/pending/media/owner.ts";
-import { systemClock } from "../../shared/uploader/clock.ts";
+import { systemClock } from "../../shared/clock.ts";
 import { withFolder } from "./support/setup.ts";
 
 function locksIn(path: string, owner = newOwner()): FolderLocks {

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { readdir } from "node:fs/promises";
-import { systemClock } from "../../shared/uploader/clock.ts";
+import { systemClock } from "../../shared/clock.ts";
 import { diskMedium } from "../../shared/uploader/pending/media/disk_medium.ts";
 import { integrate, type Job } from "../../shared/uploader/integrate.ts";
 import type { LogEvent } from "../../shared/uploader/log.ts";

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { mkdir, readdir, readFile, rename, rm, symlink, unlink, writeFile } from "node:fs/promises";
 import { SedimentError } from "../../shared/errors.ts";
-import { systemClock } from "../../shared/uploader/clock.ts";
+import { systemClock } from "../../shared/clock.ts";
 import { diskMedium } from "../../shared/uploader/pending/media/disk_medium.ts";
 import type { FileSystem } from "../../shared/uploader/pending/media/file_system.ts";
 import { openFolderMedium } from "../../shared/uploader/pending/media/folder_medium.ts";

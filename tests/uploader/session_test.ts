@@ -6,7 +6,7 @@ import {
   supabaseSession,
 } from "../../shared/uploader/session/session.ts";
 import { startTriggers } from "../../shared/uploader/retry/triggers.ts";
-import { systemClock } from "../../shared/uploader/clock.ts";
+import { systemClock } from "../../shared/clock.ts";
 import { emptyReport, type Trigger } from "../../shared/uploader/retry/batch_report.ts";
 
 function fakeAuth(session: { access_token: string } | null, error: { name: string } | null = null) {

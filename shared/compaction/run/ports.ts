@@ -3,7 +3,7 @@ import type { Catalog } from "../../catalog/catalog.ts";
 import type { MergePlan, MergeResult, Sink } from "../../parquet/merge/merge_plan.ts";
 import type { RangeReader } from "../../parquet/format/range_reader.ts";
 import type { ObjectStore } from "../../storage/object_store.ts";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../../clock.ts";
 import type { UniteSchemas } from "../plan/schema_groups.ts";
 
 export type { Claim, InputFile } from "../../catalog/run_results.ts";

@@ -234,11 +234,11 @@ class Run {
   }
 
   private async step<T>(name: StepName, action: () => Promise<T>): Promise<T> {
-    const begun = this.ports.clock.now().getTime();
+    const begun = this.ports.clock.now();
     try {
       return await runStep(name, this.ports.clock, this.lease.signal, action);
     } finally {
-      this.stepsMs[name] = (this.stepsMs[name] ?? 0) + this.ports.clock.now().getTime() - begun;
+      this.stepsMs[name] = (this.stepsMs[name] ?? 0) + this.ports.clock.now() - begun;
     }
   }
 }

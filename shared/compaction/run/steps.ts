@@ -1,6 +1,7 @@
 /** The steps of a run and how often each is tried inside one turn; longer waits go through the queue. */
 import { asSedimentError, SedimentError } from "../../errors.ts";
-import type { Clock } from "./clock.ts";
+import { retry, type RetryRule } from "../../retry.ts";
+import type { Clock } from "../../clock.ts";
 
 /** The named parts of a run, in order. */
 export const stepNames = [
@@ -11,7 +12,8 @@ export const stepNames = [
 ] as const;
 export type StepName = typeof stepNames[number];
 
-interface RetryRule {
+/** How long the waits between a step's tries grow from. */
+interface StepRule {
   /** Tries in all. */
   tries: number;
   backoff: "exponential" | "linear";
@@ -19,18 +21,22 @@ interface RetryRule {
   firstMs: number;
 }
 
-/** DESIGN section 6. */
-export const retryRules: Record<StepName, RetryRule> = {
+/** Every step and how it is tried again. */
+const stepRules: Record<StepName, StepRule> = {
   "validate-dataset": { tries: 3, backoff: "exponential", firstMs: 5000 },
   "list-fragments": { tries: 3, backoff: "exponential", firstMs: 2000 },
   "merge": { tries: 2, backoff: "linear", firstMs: 2000 },
   "update-metadata": { tries: 3, backoff: "linear", firstMs: 1000 },
 };
 
-/** The wait after failure number `failure` (1 for the first) of a step, milliseconds. */
-export function waitAfter(step: StepName, failure: number): number {
-  const { backoff, firstMs } = retryRules[step];
-  return backoff === "exponential" ? firstMs * 2 ** (failure - 1) : firstMs * failure;
+function retryRule(step: StepName): RetryRule {
+  const { tries, backoff, firstMs } = stepRules[step];
+  return {
+    tries,
+    waitMs: (failure) =>
+      backoff === "exponential" ? firstMs * 2 ** (failure - 1) : firstMs * failure,
+    isFinal: (thrown) => thrown instanceof StepError,
+  };
 }
 
 /** An error that knows in which step of a run it happened. */
@@ -52,23 +58,13 @@ export async function runStep<T>(
   signal: AbortSignal,
   action: () => Promise<T>,
 ): Promise<T> {
-  for (let attempt = 1;; attempt++) {
-    try {
-      if (signal.aborted) {
-        throw new SedimentError("aborted", "The turn was stopped", { cause: signal.reason });
-      }
-      return await action();
-    } catch (thrown) {
-      if (thrown instanceof StepError) throw thrown;
-      const error = asSedimentError(thrown);
-      const again = error.retryable && error.code !== "aborted" && !signal.aborted &&
-        attempt < retryRules[step].tries;
-      if (!again) throw new StepError(step, error);
-      try {
-        await clock.sleep(waitAfter(step, attempt), signal);
-      } catch (stopped) {
-        throw new StepError(step, asSedimentError(stopped));
-      }
+  try {
+    if (signal.aborted) {
+      throw new SedimentError("aborted", "The turn was stopped", { cause: signal.reason });
     }
+    return await retry(action, retryRule(step), { clock, signal });
+  } catch (thrown) {
+    // A step inside of a step names itself.
+    throw thrown instanceof StepError ? thrown : new StepError(step, asSedimentError(thrown));
   }
 }

@@ -48,14 +48,14 @@ export async function takeTurn(ports: CompactionPorts, options: TurnOptions): Pr
   const { worker, leaseSeconds, turnSeconds, turnBytes, stopClaiming } = options;
   const budget = options.budget ?? turnBudget;
   const signal = options.signal ?? new AbortController().signal;
-  const begun = ports.clock.now().getTime();
+  const begun = ports.clock.now();
   const runs: RunReport[] = [];
   let spent = 0, spentMs = 0;
   let failures = 0;
 
   const reasonToStop = (next?: MergeCost): TurnReport["stopped"] | null => {
     if (signal.aborted || stopClaiming?.aborted || failures >= maxFailures) return "stopped";
-    if (ports.clock.now().getTime() - begun >= turnSeconds * 1000) return "deadline";
+    if (ports.clock.now() - begun >= turnSeconds * 1000) return "deadline";
     const mostMs = next === undefined ? budget.cpuMs / 2 : budget.cpuMs - next.cpuMs;
     if (spent >= turnBytes || (spentMs > 0 && spentMs >= mostMs)) return "budget";
     return null;
@@ -96,5 +96,5 @@ export async function takeTurn(ports: CompactionPorts, options: TurnOptions): Pr
     // what a run was refused, the next claim would be as well: the same partition is queued again
     stopped = refused ?? reasonToStop();
   }
-  return { worker, runs, stopped, ms: ports.clock.now().getTime() - begun };
+  return { worker, runs, stopped, ms: ports.clock.now() - begun };
 }

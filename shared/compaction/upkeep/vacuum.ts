@@ -7,7 +7,7 @@ import type { VacuumPlan } from "../../catalog/upkeep_results.ts";
 import type { ObjectStore } from "../../storage/object_store.ts";
 import { asSedimentError } from "../../errors.ts";
 import { callCatalog } from "../run/call_catalog.ts";
-import type { Clock } from "../run/clock.ts";
+import type { Clock } from "../../clock.ts";
 
 /** Ports of a vacuum. */
 export interface VacuumPorts {
@@ -66,7 +66,7 @@ const listed = 5000;
 export async function vacuum(ports: VacuumPorts, options: VacuumOptions): Promise<VacuumReport> {
   const { dryRun = false, signal = new AbortController().signal } = options;
   if (dryRun) return await planOnly(ports, signal);
-  const end = ports.clock.now().getTime() + options.seconds * 1000;
+  const end = ports.clock.now() + options.seconds * 1000;
   const report: VacuumReport = {
     dry_run: false,
     files_dropped: 0,
@@ -90,7 +90,7 @@ export async function vacuum(ports: VacuumPorts, options: VacuumOptions): Promis
     report.objects_deleted += keys.length;
     report.bytes_deleted += bytesOf(plan);
     report.more = plan.more;
-  } while (report.more && ports.clock.now().getTime() < end);
+  } while (report.more && ports.clock.now() < end);
   await abandonUploads(ports, report, signal);
   return report;
 }
@@ -101,7 +101,7 @@ async function abandonUploads(
   report: VacuumReport,
   signal: AbortSignal,
 ): Promise<void> {
-  const before = new Date(clock.now().getTime() - uploadMs);
+  const before = new Date(clock.now() - uploadMs);
   try {
     report.uploads_abandoned = await store.abandonUploads?.(outputPrefix, before, { signal }) ?? 0;
   } catch (thrown) {

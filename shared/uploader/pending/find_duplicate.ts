@@ -1,5 +1,5 @@
 /** What a save answers when its identity is pending already. */
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../clock.ts";
 import type { Say } from "../log.ts";
 import { about, type Draft, newItem } from "./pending_item.ts";
 import type { PendingItem } from "./pending_record.ts";

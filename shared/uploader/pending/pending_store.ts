@@ -5,7 +5,7 @@
  */
 import { SedimentError } from "../../errors.ts";
 import { checkedBytes } from "./checked_bytes.ts";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../clock.ts";
 import { findDuplicate } from "./find_duplicate.ts";
 import type { Say } from "../log.ts";
 import { makeRoom } from "./make_room.ts";

@@ -1,5 +1,5 @@
 /** What crashes and strangers left in a pending store, put right. Everything here runs under the lock. */
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../clock.ts";
 import type { Say } from "../log.ts";
 import type { PendingMedium } from "./pending_medium.ts";
 import { applyEvent, claimOverrun, type EventFacts, wreck } from "./pending_item.ts";

@@ -5,7 +5,7 @@
 import { asSedimentError } from "../../errors.ts";
 import { askSession, type NoCredential } from "../session/ask_session.ts";
 import { type BatchReport, emptyReport, type Trigger } from "./batch_report.ts";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../clock.ts";
 import { Gate } from "./gate.ts";
 import type { Say } from "../log.ts";
 import { ParkNote } from "./park_note.ts";

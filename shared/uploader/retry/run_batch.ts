@@ -1,7 +1,7 @@
 /** One batch of the retry service: what is pending is planned, what is too old expires, the rest is tried. */
 import { askSession, type NoCredential } from "../session/ask_session.ts";
 import type { BatchReport } from "./batch_report.ts";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../clock.ts";
 import type { Say } from "../log.ts";
 import type { PendingItem } from "../pending/pending_record.ts";
 import type { PendingStore } from "../pending/pending_store.ts";

@@ -1,5 +1,5 @@
 /** The order of a batch: one item at a time until one has gone through, then several at once. */
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../clock.ts";
 import type { PendingItem } from "../pending/pending_record.ts";
 
 /** How a batch goes. */

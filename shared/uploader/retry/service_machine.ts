@@ -1,6 +1,6 @@
 /** The retry service's state: the table of transitions.ts with the times that its cells speak of. */
 import { backoffMs, isDue, longestWaitMs } from "../backoff.ts";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../clock.ts";
 import type { Say } from "../log.ts";
 import { authWaitMs } from "./plan_batch.ts";
 import type { UploaderSettings } from "../settings/settings.ts";

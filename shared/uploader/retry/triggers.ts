@@ -1,6 +1,6 @@
 /** What wakes the retry service by itself: start-up, the session, time, and the network's return. */
 import type { BatchReport, Trigger } from "./batch_report.ts";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../clock.ts";
 import type { Session } from "../session/session.ts";
 
 /** The parts of {@link startTriggers}. */

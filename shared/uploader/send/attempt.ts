@@ -1,5 +1,5 @@
 /** What one attempt is made with, and what its requests carry. */
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../clock.ts";
 import type { ExchangeTools, Fetch } from "./exchange.ts";
 import type { PendingItem, StartedUpload } from "../pending/pending_record.ts";
 import type { StoredBytes } from "../pending/pending_medium.ts";

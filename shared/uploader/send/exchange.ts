@@ -1,6 +1,6 @@
 /** One HTTP exchange: time limit, bounded answer, and a verdict instead of an exception. */
 import { retryAfterMs } from "../backoff.ts";
-import { type Clock, deadline } from "../clock.ts";
+import { type Clock, deadline } from "../../clock.ts";
 import { plainText, plainValue } from "../plain_text.ts";
 import { type Answer, judgeFailure, type Verdict } from "./verdict.ts";
 

@@ -5,7 +5,7 @@
  */
 import { type HttpRequest, type HttpResponse, Upload } from "tus-js-client";
 import type { Attempt, ResumableSender } from "./attempt.ts";
-import { deadline } from "../clock.ts";
+import { deadline } from "../../clock.ts";
 import type { StoredBytes } from "../pending/pending_medium.ts";
 import type { StartedUpload } from "../pending/pending_record.ts";
 import { judgeStorePut } from "./send_direct.ts";

@@ -2,7 +2,7 @@
  * Whose an upload is, also while the session can't be asked: a token has run out and there is no network
  * to refresh it. Without this the item would be nobody's, and sent as the next user who signs in.
  */
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../clock.ts";
 import type { Session } from "./session.ts";
 
 /** A session that answers later than this has gone to the network: saving must not wait for that. */

@@ -1,7 +1,7 @@
 /** Drains a queue with several workers on connections of their own, and measures what the catalog spends. */
 import postgres from "postgres";
 import { createSqlCatalog } from "../../../shared/catalog/sql_catalog.ts";
-import { systemClock } from "../../../shared/compaction/run/clock.ts";
+import { systemClock } from "../../../shared/clock.ts";
 import type { CompactionPorts } from "../../../shared/compaction/run/ports.ts";
 import { takeTurn } from "../../../shared/compaction/run/turn.ts";
 import type { ObjectStore } from "../../../shared/storage/object_store.ts";

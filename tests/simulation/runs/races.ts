@@ -7,7 +7,7 @@
 import postgres from "postgres";
 import type { Catalog } from "../../../shared/catalog/catalog.ts";
 import { createSqlCatalog } from "../../../shared/catalog/sql_catalog.ts";
-import type { Clock } from "../../../shared/compaction/run/clock.ts";
+import type { Clock } from "../../../shared/clock.ts";
 import { SedimentError } from "../../../shared/errors.ts";
 import { clockwork, people, uploader, worker } from "./actors.ts";
 import { checkAlways } from "./check.ts";
@@ -112,7 +112,9 @@ class RaceWorld extends World {
 
   override clockOf(_actor?: string): Clock {
     return {
-      now: () => new Date(),
+      now: () => Date.now(),
+      monotonic: () => performance.now(),
+      random: () => this.random.next(),
       sleep: () => new Promise((resolve) => setTimeout(resolve, 2)),
     };
   }

@@ -1,4 +1,5 @@
 /** One seed: a storm of actors and faults, then calm, then everything that must hold. */
+import type { Clock } from "../../../shared/clock.ts";
 import { clockwork, decay, type Owner, people, time, uploader, worker } from "./actors.ts";
 import { checkAlways, checkAtRest } from "./check.ts";
 import type { SimulatedDatabase } from "./database.ts";
@@ -157,7 +158,13 @@ async function checkQuiet(world: World): Promise<void> {
 /** Time passes and the clockwork and one worker go on without faults until nothing is left to do. */
 async function comeToRest(world: World): Promise<void> {
   const { catalog, store, database } = world;
-  const clock = { now: () => database.now(), sleep: (ms: number) => database.advance(ms / 1000) };
+  const now = () => database.now().getTime();
+  const clock: Clock = {
+    now,
+    monotonic: now,
+    random: () => 0.5,
+    sleep: (ms) => database.advance(ms / 1000),
+  };
   let quiet = 0;
   for (let round = 0; round < 80 && quiet < 3; round++) {
     // Past leases and back-offs; every second round towards put deadlines (7,200 s) and retention.

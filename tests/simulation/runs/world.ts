@@ -1,7 +1,7 @@
 /** Everything one seed runs in: catalog, store, time, and what the outside was told. */
 import { createSqlCatalog } from "../../../shared/catalog/sql_catalog.ts";
 import type { Catalog } from "../../../shared/catalog/catalog.ts";
-import type { Clock } from "../../../shared/compaction/run/clock.ts";
+import type { Clock } from "../../../shared/clock.ts";
 import { SedimentError } from "../../../shared/errors.ts";
 import { createMemoryStore, type MemoryStore } from "../../../shared/storage/memory_store.ts";
 import type { ObjectStore, ObjectUpload } from "../../../shared/storage/object_store.ts";
@@ -151,7 +151,9 @@ export class World {
   /** Time as an actor lives it: a wait is a gate, and lets that much time pass. */
   clockOf(actor: string): Clock {
     return {
-      now: () => this.database.now(),
+      now: () => this.database.now().getTime(),
+      monotonic: () => this.database.now().getTime(),
+      random: () => this.random.next(),
       sleep: (ms) =>
         this.scheduler.pass(
           actor,

@@ -3,7 +3,7 @@
  * for ever comes.
  */
 import { createHash } from "node:crypto";
-import type { Clock } from "../../../shared/uploader/clock.ts";
+import type { Clock } from "../../../shared/clock.ts";
 import type { Fetch } from "../../../shared/uploader/send/exchange.ts";
 import type { FileSystem } from "../../../shared/uploader/pending/media/file_system.ts";
 import type { FakeService } from "../../uploader/support/fake_service.ts";

@@ -1,6 +1,6 @@
 /** What browser_test.ts runs inside Chromium: the uploader on IndexedDB, reachable as `window.uploads`. */
 import { checkSettings } from "../../../shared/uploader/settings/check_settings.ts";
-import { systemClock } from "../../../shared/uploader/clock.ts";
+import { systemClock } from "../../../shared/clock.ts";
 import { indexedDbMedium } from "../../../shared/uploader/pending/media/indexeddb_medium.ts";
 import { createSay, type LogEvent } from "../../../shared/uploader/log.ts";
 import type { ItemEvent } from "../../../shared/uploader/transitions.ts";

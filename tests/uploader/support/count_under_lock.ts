@@ -1,6 +1,6 @@
 /** A process of its own for folder_lock_test.ts: raises a count in a file, read and written apart. */
 import { readFile, writeFile } from "node:fs/promises";
-import { systemClock } from "../../../shared/uploader/clock.ts";
+import { systemClock } from "../../../shared/clock.ts";
 import { FolderLocks } from "../../../shared/uploader/pending/media/folder_lock.ts";
 import { nodeFileSystem } from "../../../shared/uploader/pending/media/node_file_system.ts";
 import { isOwnerAlive, newOwner } from "../../../shared/uploader/pending/media/owner.ts";

@@ -2,8 +2,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Clock } from "../../../shared/uploader/clock.ts";
-import { systemClock } from "../../../shared/uploader/clock.ts";
+import type { Clock } from "../../../shared/clock.ts";
+import { systemClock } from "../../../shared/clock.ts";
 import { diskMedium } from "../../../shared/uploader/pending/media/disk_medium.ts";
 import type { LogEvent, LogName } from "../../../shared/uploader/log.ts";
 import type { PendingMedium } from "../../../shared/uploader/pending/pending_medium.ts";

@@ -1,6 +1,6 @@
 /** The pending folder on this machine's disk: for Deno and Node. Browsers take `indexeddb_medium.ts`. */
 import { SedimentError } from "../../../errors.ts";
-import { systemClock } from "../../clock.ts";
+import { systemClock } from "../../../clock.ts";
 import { systemCode } from "./file_system.ts";
 import { openFolderMedium } from "./folder_medium.ts";
 import { nodeFileSystem } from "./node_file_system.ts";

@@ -7,7 +7,7 @@
  * deleted when stale). Files are renamed in and out of use rather than made each time: a rename is an
  * eighth of a create's system time.
  */
-import type { Clock } from "../../clock.ts";
+import type { Clock } from "../../../clock.ts";
 import { type FileSystem, systemCode } from "./file_system.ts";
 import type { HeldLock, LockOptions } from "../pending_medium.ts";
 

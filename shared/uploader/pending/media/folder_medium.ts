@@ -4,7 +4,7 @@
  * synced, and renamed into place. Works on Deno and Node; names are plain lower-case hex, so that no
  * file system (NTFS, APFS, exFAT) reads them in two ways.
  */
-import type { Clock } from "../../clock.ts";
+import type { Clock } from "../../../clock.ts";
 import type { FileSystem } from "./file_system.ts";
 import { FolderLocks } from "./folder_lock.ts";
 import type { MediumScan, PendingMedium, StagedBytes, StoredBytes } from "../pending_medium.ts";
