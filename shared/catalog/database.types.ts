@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape 023d31e708e89ffcd6a7b0a94d056ceb1d6168913ee4e4c9913988291c31f651
+// shape d5a003e5235fd6a69411072f781fb494d31ed73b44c088d9121c8d57ffb81cbd
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -48,14 +48,14 @@ isOneToOne: false
                   ]
                 },"battle_files": {
                   Row: {
-                    "added_version": number,"byte_length": number,"dataset_id": string,"etag": string | null,"id": number,"level": number,"merge_facts": Json | null,"object_key": string,"ordinal": number,"period_tag": string,"quarantine_code": string | null,"quarantine_reason": string | null,"quarantined_at": string | null,"removed_version": number | null,"row_count": number,"row_group_count": number,"run_id": string | null,"schema_fingerprint": string,"seq_max": number,"seq_min": number,"start_byte": number,"state": string,"stats": Json | null,"table": string,"uncompressed_bytes": number,"upload_id": string | null,"uploaded_at": string,"uploaded_by": string,"value_count": number | null
+                    "added_version": number,"byte_length": number,"checksum": string | null,"dataset_id": string,"etag": string | null,"id": number,"level": number,"lost_since": string | null,"merge_facts": Json | null,"object_key": string,"ordinal": number,"period_tag": string,"quarantine_code": string | null,"quarantine_reason": string | null,"quarantined_at": string | null,"removed_version": number | null,"row_count": number,"row_group_count": number,"run_id": string | null,"schema_fingerprint": string,"seq_max": number,"seq_min": number,"start_byte": number,"state": string,"stats": Json | null,"table": string,"uncompressed_bytes": number,"upload_id": string | null,"uploaded_at": string,"uploaded_by": string,"value_count": number | null
                   }
                   ComputedFields: never
                   Insert: {
-                    "added_version": number,"byte_length": number,"dataset_id": string,"etag"?: string | null,"id"?: never,"level": number,"merge_facts"?: Json | null,"object_key": string,"ordinal": number,"period_tag": string,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"removed_version"?: number | null,"row_count": number,"row_group_count": number,"run_id"?: string | null,"schema_fingerprint": string,"seq_max": number,"seq_min": number,"start_byte": number,"state"?: string,"stats"?: Json | null,"table": string,"uncompressed_bytes": number,"upload_id"?: string | null,"uploaded_at": string,"uploaded_by": string,"value_count"?: number | null
+                    "added_version": number,"byte_length": number,"checksum"?: string | null,"dataset_id": string,"etag"?: string | null,"id"?: never,"level": number,"lost_since"?: string | null,"merge_facts"?: Json | null,"object_key": string,"ordinal": number,"period_tag": string,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"removed_version"?: number | null,"row_count": number,"row_group_count": number,"run_id"?: string | null,"schema_fingerprint": string,"seq_max": number,"seq_min": number,"start_byte": number,"state"?: string,"stats"?: Json | null,"table": string,"uncompressed_bytes": number,"upload_id"?: string | null,"uploaded_at": string,"uploaded_by": string,"value_count"?: number | null
                   }
                   Update: {
-                    "added_version"?: number,"byte_length"?: number,"dataset_id"?: string,"etag"?: string | null,"id"?: never,"level"?: number,"merge_facts"?: Json | null,"object_key"?: string,"ordinal"?: number,"period_tag"?: string,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"removed_version"?: number | null,"row_count"?: number,"row_group_count"?: number,"run_id"?: string | null,"schema_fingerprint"?: string,"seq_max"?: number,"seq_min"?: number,"start_byte"?: number,"state"?: string,"stats"?: Json | null,"table"?: string,"uncompressed_bytes"?: number,"upload_id"?: string | null,"uploaded_at"?: string,"uploaded_by"?: string,"value_count"?: number | null
+                    "added_version"?: number,"byte_length"?: number,"checksum"?: string | null,"dataset_id"?: string,"etag"?: string | null,"id"?: never,"level"?: number,"lost_since"?: string | null,"merge_facts"?: Json | null,"object_key"?: string,"ordinal"?: number,"period_tag"?: string,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"removed_version"?: number | null,"row_count"?: number,"row_group_count"?: number,"run_id"?: string | null,"schema_fingerprint"?: string,"seq_max"?: number,"seq_min"?: number,"start_byte"?: number,"state"?: string,"stats"?: Json | null,"table"?: string,"uncompressed_bytes"?: number,"upload_id"?: string | null,"uploaded_at"?: string,"uploaded_by"?: string,"value_count"?: number | null
                   }
                   Relationships: [
                     {
@@ -83,6 +83,20 @@ isOneToOne: false
       referencedRelation: "file_schemas"
       referencedColumns: ["fingerprint"]
     }
+                  ]
+                },"circuit_breaker": {
+                  Row: {
+                    "closed_at": string | null,"error_code": string | null,"error_message": string | null,"id": boolean,"opened_at": string | null,"part": string | null,"probe_at": string | null,"probe_key": string | null,"probe_token": number,"probe_until": string | null,"probes_failed": number,"probes_passed": number,"state": string,"suspect": string | null,"suspect_at": string | null
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "closed_at"?: string | null,"error_code"?: string | null,"error_message"?: string | null,"id"?: boolean,"opened_at"?: string | null,"part"?: string | null,"probe_at"?: string | null,"probe_key"?: string | null,"probe_token"?: number,"probe_until"?: string | null,"probes_failed"?: number,"probes_passed"?: number,"state"?: string,"suspect"?: string | null,"suspect_at"?: string | null
+                  }
+                  Update: {
+                    "closed_at"?: string | null,"error_code"?: string | null,"error_message"?: string | null,"id"?: boolean,"opened_at"?: string | null,"part"?: string | null,"probe_at"?: string | null,"probe_key"?: string | null,"probe_token"?: number,"probe_until"?: string | null,"probes_failed"?: number,"probes_passed"?: number,"state"?: string,"suspect"?: string | null,"suspect_at"?: string | null
+                  }
+                  Relationships: [
+                    
                   ]
                 },"dataset_versions": {
                   Row: {
@@ -182,14 +196,14 @@ isOneToOne: false
                   ]
                 },"partitions": {
                   Row: {
-                    "claimed_at": string | null,"claimed_debt_bytes": number | null,"claimed_debt_files": number | null,"claimed_demand_seq": number | null,"created_at": string,"dataset_id": string,"dead_since": string | null,"debt_bytes": number,"debt_files": number,"debt_oldest": string | null,"demand_seq": number,"done_seq": number,"due_at": string | null,"forced_seq": number,"last_considered_at": string | null,"last_decision": string | null,"last_seq": number,"lease_expires_at": string | null,"lease_worker": string | null,"msg_id": number | null,"next_run_id": string | null,"period_tag": string,"queue": string | null,"ready_at": string | null,"run_id": string | null,"table": string,"token": number
+                    "claimed_at": string | null,"claimed_debt_bytes": number | null,"claimed_debt_files": number | null,"claimed_demand_seq": number | null,"created_at": string,"dataset_id": string,"dead_looks": number,"dead_since": string | null,"debt_bytes": number,"debt_files": number,"debt_oldest": string | null,"demand_seq": number,"done_seq": number,"due_at": string | null,"forced_seq": number,"idle_runs": number,"last_considered_at": string | null,"last_decision": string | null,"last_seq": number,"lease_expires_at": string | null,"lease_slot": number | null,"lease_worker": string | null,"msg_id": number | null,"next_run_id": string | null,"period_tag": string,"plan_digest": string | null,"queue": string | null,"ready_at": string | null,"run_id": string | null,"table": string,"token": number
                   }
                   ComputedFields: never
                   Insert: {
-                    "claimed_at"?: string | null,"claimed_debt_bytes"?: number | null,"claimed_debt_files"?: number | null,"claimed_demand_seq"?: number | null,"created_at"?: string,"dataset_id": string,"dead_since"?: string | null,"debt_bytes"?: number,"debt_files"?: number,"debt_oldest"?: string | null,"demand_seq"?: number,"done_seq"?: number,"due_at"?: string | null,"forced_seq"?: number,"last_considered_at"?: string | null,"last_decision"?: string | null,"last_seq"?: number,"lease_expires_at"?: string | null,"lease_worker"?: string | null,"msg_id"?: number | null,"next_run_id"?: string | null,"period_tag": string,"queue"?: string | null,"ready_at"?: string | null,"run_id"?: string | null,"table": string,"token"?: number
+                    "claimed_at"?: string | null,"claimed_debt_bytes"?: number | null,"claimed_debt_files"?: number | null,"claimed_demand_seq"?: number | null,"created_at"?: string,"dataset_id": string,"dead_looks"?: number,"dead_since"?: string | null,"debt_bytes"?: number,"debt_files"?: number,"debt_oldest"?: string | null,"demand_seq"?: number,"done_seq"?: number,"due_at"?: string | null,"forced_seq"?: number,"idle_runs"?: number,"last_considered_at"?: string | null,"last_decision"?: string | null,"last_seq"?: number,"lease_expires_at"?: string | null,"lease_slot"?: number | null,"lease_worker"?: string | null,"msg_id"?: number | null,"next_run_id"?: string | null,"period_tag": string,"plan_digest"?: string | null,"queue"?: string | null,"ready_at"?: string | null,"run_id"?: string | null,"table": string,"token"?: number
                   }
                   Update: {
-                    "claimed_at"?: string | null,"claimed_debt_bytes"?: number | null,"claimed_debt_files"?: number | null,"claimed_demand_seq"?: number | null,"created_at"?: string,"dataset_id"?: string,"dead_since"?: string | null,"debt_bytes"?: number,"debt_files"?: number,"debt_oldest"?: string | null,"demand_seq"?: number,"done_seq"?: number,"due_at"?: string | null,"forced_seq"?: number,"last_considered_at"?: string | null,"last_decision"?: string | null,"last_seq"?: number,"lease_expires_at"?: string | null,"lease_worker"?: string | null,"msg_id"?: number | null,"next_run_id"?: string | null,"period_tag"?: string,"queue"?: string | null,"ready_at"?: string | null,"run_id"?: string | null,"table"?: string,"token"?: number
+                    "claimed_at"?: string | null,"claimed_debt_bytes"?: number | null,"claimed_debt_files"?: number | null,"claimed_demand_seq"?: number | null,"created_at"?: string,"dataset_id"?: string,"dead_looks"?: number,"dead_since"?: string | null,"debt_bytes"?: number,"debt_files"?: number,"debt_oldest"?: string | null,"demand_seq"?: number,"done_seq"?: number,"due_at"?: string | null,"forced_seq"?: number,"idle_runs"?: number,"last_considered_at"?: string | null,"last_decision"?: string | null,"last_seq"?: number,"lease_expires_at"?: string | null,"lease_slot"?: number | null,"lease_worker"?: string | null,"msg_id"?: number | null,"next_run_id"?: string | null,"period_tag"?: string,"plan_digest"?: string | null,"queue"?: string | null,"ready_at"?: string | null,"run_id"?: string | null,"table"?: string,"token"?: number
                   }
                   Relationships: [
                     {
@@ -208,14 +222,14 @@ isOneToOne: false
                   ]
                 },"processing_metrics": {
                   Row: {
-                    "attempts": number,"bytes_after": number,"bytes_before": number,"commits": number,"completed_at": string | null,"dataset_id": string,"decision": string | null,"error_code": string | null,"error_message": string | null,"error_step": string | null,"fan_out_cursor": Json | null,"fan_out_forced": boolean,"files_after": number,"files_before": number,"files_quarantined": number,"first_failed_at": string | null,"id": string,"last_failed_at": string | null,"operation": string,"output": Json | null,"period_tag": string | null,"priority": string,"progress": Json | null,"queued_at": string,"row_groups_after": number,"row_groups_before": number,"rows_after": number,"rows_before": number,"started_at": string | null,"status": string,"step": string | null,"steps": NonNullable<Json>,"steps_ms": NonNullable<Json>,"table": string | null,"trigger": string,"user_id": string,"worked_seconds": number,"worker": string | null
+                    "attempts": number,"bytes_after": number,"bytes_before": number,"commits": number,"completed_at": string | null,"dataset_id": string,"decision": string | null,"error_code": string | null,"error_message": string | null,"error_step": string | null,"fan_out_cursor": Json | null,"fan_out_forced": boolean,"files_after": number,"files_before": number,"files_quarantined": number,"first_failed_at": string | null,"given_back": number,"id": string,"last_failed_at": string | null,"operation": string,"output": Json | null,"period_tag": string | null,"priority": string,"progress": Json | null,"queued_at": string,"row_groups_after": number,"row_groups_before": number,"rows_after": number,"rows_before": number,"started_at": string | null,"status": string,"step": string | null,"steps": NonNullable<Json>,"steps_ms": NonNullable<Json>,"table": string | null,"trigger": string,"user_id": string,"worked_seconds": number,"worker": string | null
                   }
                   ComputedFields: never
                   Insert: {
-                    "attempts"?: number,"bytes_after"?: number,"bytes_before"?: number,"commits"?: number,"completed_at"?: string | null,"dataset_id": string,"decision"?: string | null,"error_code"?: string | null,"error_message"?: string | null,"error_step"?: string | null,"fan_out_cursor"?: Json | null,"fan_out_forced"?: boolean,"files_after"?: number,"files_before"?: number,"files_quarantined"?: number,"first_failed_at"?: string | null,"id"?: string,"last_failed_at"?: string | null,"operation": string,"output"?: Json | null,"period_tag"?: string | null,"priority": string,"progress"?: Json | null,"queued_at"?: string,"row_groups_after"?: number,"row_groups_before"?: number,"rows_after"?: number,"rows_before"?: number,"started_at"?: string | null,"status"?: string,"step"?: string | null,"steps"?: NonNullable<Json>,"steps_ms"?: NonNullable<Json>,"table"?: string | null,"trigger": string,"user_id": string,"worked_seconds"?: number,"worker"?: string | null
+                    "attempts"?: number,"bytes_after"?: number,"bytes_before"?: number,"commits"?: number,"completed_at"?: string | null,"dataset_id": string,"decision"?: string | null,"error_code"?: string | null,"error_message"?: string | null,"error_step"?: string | null,"fan_out_cursor"?: Json | null,"fan_out_forced"?: boolean,"files_after"?: number,"files_before"?: number,"files_quarantined"?: number,"first_failed_at"?: string | null,"given_back"?: number,"id"?: string,"last_failed_at"?: string | null,"operation": string,"output"?: Json | null,"period_tag"?: string | null,"priority": string,"progress"?: Json | null,"queued_at"?: string,"row_groups_after"?: number,"row_groups_before"?: number,"rows_after"?: number,"rows_before"?: number,"started_at"?: string | null,"status"?: string,"step"?: string | null,"steps"?: NonNullable<Json>,"steps_ms"?: NonNullable<Json>,"table"?: string | null,"trigger": string,"user_id": string,"worked_seconds"?: number,"worker"?: string | null
                   }
                   Update: {
-                    "attempts"?: number,"bytes_after"?: number,"bytes_before"?: number,"commits"?: number,"completed_at"?: string | null,"dataset_id"?: string,"decision"?: string | null,"error_code"?: string | null,"error_message"?: string | null,"error_step"?: string | null,"fan_out_cursor"?: Json | null,"fan_out_forced"?: boolean,"files_after"?: number,"files_before"?: number,"files_quarantined"?: number,"first_failed_at"?: string | null,"id"?: string,"last_failed_at"?: string | null,"operation"?: string,"output"?: Json | null,"period_tag"?: string | null,"priority"?: string,"progress"?: Json | null,"queued_at"?: string,"row_groups_after"?: number,"row_groups_before"?: number,"rows_after"?: number,"rows_before"?: number,"started_at"?: string | null,"status"?: string,"step"?: string | null,"steps"?: NonNullable<Json>,"steps_ms"?: NonNullable<Json>,"table"?: string | null,"trigger"?: string,"user_id"?: string,"worked_seconds"?: number,"worker"?: string | null
+                    "attempts"?: number,"bytes_after"?: number,"bytes_before"?: number,"commits"?: number,"completed_at"?: string | null,"dataset_id"?: string,"decision"?: string | null,"error_code"?: string | null,"error_message"?: string | null,"error_step"?: string | null,"fan_out_cursor"?: Json | null,"fan_out_forced"?: boolean,"files_after"?: number,"files_before"?: number,"files_quarantined"?: number,"first_failed_at"?: string | null,"given_back"?: number,"id"?: string,"last_failed_at"?: string | null,"operation"?: string,"output"?: Json | null,"period_tag"?: string | null,"priority"?: string,"progress"?: Json | null,"queued_at"?: string,"row_groups_after"?: number,"row_groups_before"?: number,"rows_after"?: number,"rows_before"?: number,"started_at"?: string | null,"status"?: string,"step"?: string | null,"steps"?: NonNullable<Json>,"steps_ms"?: NonNullable<Json>,"table"?: string | null,"trigger"?: string,"user_id"?: string,"worked_seconds"?: number,"worker"?: string | null
                   }
                   Relationships: [
                     {
@@ -280,14 +294,14 @@ isOneToOne: false
                   ]
                 },"service_settings": {
                   Row: {
-                    "alert_max_attempts": number,"alert_private_addresses": boolean,"alert_webhooks": NonNullable<Json>,"alert_window_seconds": number,"archive_seconds": number,"asset_bytes_max": number,"asset_extensions": (string)[],"backoff_base_seconds": number,"backoff_cap_seconds": number,"codec": string,"datasets_max": number | null,"healthy_row_group_bytes": number,"history_seconds": number,"id": boolean,"idle_recheck_seconds": number,"lease_seconds": number,"max_age_seconds": number,"max_attempts": number,"max_datasets_per_run": number,"max_put_seconds": number,"max_run_seconds": number,"max_workers": number,"min_inputs": number,"realtime_delay_seconds": number,"retention_seconds": number,"schedule_concurrency": number,"schedule_delay_ms": number,"signed_url_seconds": number,"stored_bytes_max": number | null,"target_file_bytes": number,"target_page_bytes": number,"target_row_group_bytes": number,"updated_at": string,"upload_bytes_per_day": number | null,"uploads_per_minute": number | null,"vacuum_interval_seconds": number
+                    "alert_max_attempts": number,"alert_private_addresses": boolean,"alert_webhooks": NonNullable<Json>,"alert_window_seconds": number,"archive_seconds": number,"asset_bytes_max": number,"asset_extensions": (string)[],"backoff_base_seconds": number,"backoff_cap_seconds": number,"breaker_probe_seconds": number,"breaker_window_seconds": number,"codec": string,"datasets_max": number | null,"healthy_row_group_bytes": number,"history_seconds": number,"id": boolean,"idle_recheck_seconds": number,"lease_seconds": number,"max_age_seconds": number,"max_attempts": number,"max_datasets_per_run": number,"max_put_seconds": number,"max_run_seconds": number,"max_workers": number,"min_inputs": number,"plan_changed_at": string,"planner_version": number,"realtime_delay_seconds": number,"retention_seconds": number,"schedule_concurrency": number,"schedule_delay_ms": number,"second_look_seconds": number,"signed_url_seconds": number,"stored_bytes_max": number | null,"target_file_bytes": number,"target_page_bytes": number,"target_row_group_bytes": number,"updated_at": string,"upload_bytes_per_day": number | null,"uploads_per_minute": number | null,"vacuum_interval_seconds": number
                   }
                   ComputedFields: never
                   Insert: {
-                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"realtime_delay_seconds"?: number,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"signed_url_seconds"?: number,"stored_bytes_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
+                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"second_look_seconds"?: number,"signed_url_seconds"?: number,"stored_bytes_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
                   }
                   Update: {
-                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"realtime_delay_seconds"?: number,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"signed_url_seconds"?: number,"stored_bytes_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
+                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"second_look_seconds"?: number,"signed_url_seconds"?: number,"stored_bytes_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
                   }
                   Relationships: [
                     
@@ -356,6 +370,20 @@ isOneToOne: false
                   }
                   Update: {
                     "day_bytes"?: number,"day_start"?: string,"minute_start"?: string,"minute_uploads"?: number,"user_id"?: string
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"worker_slots": {
+                  Row: {
+                    "slot": number
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "slot": number
+                  }
+                  Update: {
+                    "slot"?: number
                   }
                   Relationships: [
                     
@@ -464,7 +492,7 @@ isOneToOne: false
 { Args: { "p_content_hash": string,"p_etag": string,"p_size": number,"p_stage": string,"p_user": string }; Returns: Json
                            },
 "commit_compaction":
-{ Args: { "p_inputs": (number)[],"p_last": boolean,"p_n": number,"p_output": Json,"p_result": Json,"p_run": string,"p_token": number }; Returns: Json
+{ Args: { "p_input_keys"?: (string)[],"p_inputs": (number)[],"p_last": boolean,"p_n": number,"p_output": Json,"p_result": Json,"p_run": string,"p_token": number }; Returns: Json
                            },
 "commit_upload":
 { Args: { "p_content_hash": string,"p_etag": string,"p_files": Json,"p_object_size"?: number,"p_size": number,"p_stage": string,"p_user": string }; Returns: Json
@@ -479,13 +507,16 @@ isOneToOne: false
 { Args: { "p_limit"?: number }; Returns: Json
                            },
 "fail_compaction":
-{ Args: { "p_code": string,"p_message": string,"p_permanent": boolean,"p_run": string,"p_step": string,"p_token": number }; Returns: Json
+{ Args: { "p_class"?: string,"p_code": string,"p_message": string,"p_part"?: string,"p_permanent": boolean,"p_run": string,"p_step": string,"p_token": number }; Returns: Json
                            },
 "find_objects":
 { Args: { "p_keys": (string)[] }; Returns: Json
                            },
 "finish_alert":
 { Args: { "p_alert": number,"p_error"?: string,"p_sent": boolean,"p_taken"?: (string)[] }; Returns: Json
+                           },
+"finish_probe":
+{ Args: { "p_code"?: string,"p_message"?: string,"p_passed": boolean,"p_token": number }; Returns: Json
                            },
 "get_asset":
 { Args: { "p_key": string,"p_user": string }; Returns: Json
@@ -521,7 +552,7 @@ isOneToOne: false
 { Args: { "p_limit"?: number }; Returns: Json
                            },
 "quarantine_file":
-{ Args: { "p_code": string,"p_file": number,"p_reason": string,"p_run": string,"p_token": number }; Returns: Json
+{ Args: { "p_code": string,"p_file": number,"p_object_key"?: string,"p_reason": string,"p_run": string,"p_token": number }; Returns: Json
                            },
 "record_step":
 { Args: { "p_progress"?: Json,"p_result"?: Json,"p_run": string,"p_step": string,"p_token": number }; Returns: Json

@@ -1,5 +1,6 @@
 /** What the SQL functions of readers answer. */
 import * as z from "zod";
+import { listedFacts } from "./file_facts.ts";
 import { count, id, json, time, uuid } from "./values.ts";
 
 const dataFile = {
@@ -15,10 +16,7 @@ const dataFile = {
   state: z.enum(["active", "quarantined"]),
   quarantine_code: z.string().nullable(),
   quarantine_reason: z.string().nullable(),
-  row_count: count,
-  row_group_count: count,
-  uncompressed_bytes: count,
-  schema_fingerprint: z.string(),
+  ...listedFacts,
   stats: json,
   etag: z.string().nullable(),
   uploaded_at: time,

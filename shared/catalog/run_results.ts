@@ -1,5 +1,6 @@
 /** What the SQL functions of runs and the queue answer. */
 import * as z from "zod";
+import { type CatalogFacts, listedFacts } from "./file_facts.ts";
 import { count, id, json, time, uuid } from "./values.ts";
 
 /** Settings of one table, merged from table_settings and service_settings. */
@@ -48,13 +49,10 @@ export const inputFile = z.object({
   level: count,
   seq_min: count,
   seq_max: count,
-  row_count: count,
-  row_group_count: count,
-  uncompressed_bytes: count,
+  ...listedFacts,
   /** Null where it was not kept; then the facts are too. */
   value_count: count.nullable(),
   merge_facts: mergeFacts.nullable(),
-  schema_fingerprint: z.string(),
   state: z.enum(["active", "quarantined"]),
   uploaded_at: time,
   /** See `shared/compaction/checksum.ts`; null where it is not known. */
@@ -142,18 +140,11 @@ export const stagedOutput = z.object({
 });
 
 /** A compaction's output as `commit_compaction` takes it. */
-export interface OutputFile {
+export interface OutputFile extends CatalogFacts {
   object_key: string;
   size: number;
   etag: string;
-  row_count: number;
-  row_group_count: number;
-  uncompressed_bytes: number;
-  value_count?: number;
-  merge_facts?: unknown;
-  schema_fingerprint: string;
-  schema: unknown;
-  stats: unknown;
+  /** See `shared/compaction/checksum.ts`; null where the bytes were not at hand. */
   checksum?: string | null;
 }
 

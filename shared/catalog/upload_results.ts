@@ -1,5 +1,6 @@
 /** What the SQL functions of uploads answer. */
 import * as z from "zod";
+import type { CatalogFacts } from "./file_facts.ts";
 import { count, id, json, time, uuid } from "./values.ts";
 
 /** The first answer of an upload; `metricId` is the run that will see it. */
@@ -37,21 +38,12 @@ export const stagedUpload = z.object({
 export type StagedUpload = z.output<typeof stagedUpload>;
 
 /** A data file as `commit_upload` takes it. */
-export interface UploadedFile {
+export interface UploadedFile extends CatalogFacts {
   ordinal: number;
   table: string;
   period_tag: string;
   start_byte: number;
   byte_length: number;
-  row_count: number;
-  row_group_count: number;
-  uncompressed_bytes: number;
-  /** What the planner goes by, where it was kept: see `PlanFile`. */
-  value_count?: number;
-  merge_facts?: unknown;
-  schema_fingerprint: string;
-  schema: unknown;
-  stats: unknown;
   /** See `shared/compaction/checksum.ts`; null where the bytes were not at hand. */
   checksum?: string | null;
 }

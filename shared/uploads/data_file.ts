@@ -1,4 +1,5 @@
 /** A checked slice as the catalog takes it, and what is said of one that fails. */
+import { catalogFacts } from "../catalog/file_facts.ts";
 import type { UploadedFile } from "../catalog/upload_results.ts";
 import { type ErrorCode, SedimentError } from "../errors.ts";
 import type { ParquetFacts } from "../parquet/inspect/inspect.ts";
@@ -20,14 +21,7 @@ export function dataFile(
     period_tag: request.periodTag,
     start_byte: start,
     byte_length: length,
-    row_count: facts.rowCount,
-    row_group_count: facts.rowGroupCount,
-    uncompressed_bytes: facts.uncompressedBytes,
-    value_count: facts.valueCount,
-    merge_facts: facts.mergeFacts,
-    schema_fingerprint: facts.schemaFingerprint,
-    schema: facts.schema,
-    stats: facts.stats,
+    ...catalogFacts(facts),
     checksum,
   };
 }

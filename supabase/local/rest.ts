@@ -5,7 +5,7 @@ import { freePort } from "./parts/free_port.ts";
 import { findPostgrest } from "./parts/postgrest.ts";
 import { postgrestMajor, versionSettings } from "./parts/postgrest_version.ts";
 import { stackError } from "./parts/stack_error.ts";
-import type { Watchdog } from "./state/watchdog.ts";
+import type { Watchdog } from "./parts/watchdog.ts";
 
 export interface RestServer extends ChildProcess {
   /** Where it listens; only the gateway goes there. */

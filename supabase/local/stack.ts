@@ -19,7 +19,7 @@ import { loadKeys } from "./state/keys.ts";
 import { lockState } from "./state/lock.ts";
 import { reapOrphans } from "./state/orphans.ts";
 import { openStateFolder } from "./state/folder.ts";
-import { startWatchdog } from "./state/watchdog.ts";
+import { startWatchdog } from "./parts/watchdog.ts";
 import { mountStorage } from "./storage_host.ts";
 import { seedVault } from "./vault_secrets.ts";
 

@@ -9,7 +9,7 @@ import postgres from "postgres";
 import { cacheFolder } from "../../supabase/local/parts/cache_folder.ts";
 import { startDatabase } from "../../supabase/local/postgres/database.ts";
 import { loadKeys } from "../../supabase/local/state/keys.ts";
-import { startWatchdog } from "../../supabase/local/state/watchdog.ts";
+import { startWatchdog } from "../../supabase/local/parts/watchdog.ts";
 
 interface Server {
   /** A database as a hosted project has it before its first migration; its URL for a role. */

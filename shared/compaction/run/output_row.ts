@@ -1,4 +1,5 @@
 /** What the catalog is told of an output. */
+import { catalogFacts } from "../../catalog/file_facts.ts";
 import type { OutputFile } from "../../catalog/run_results.ts";
 import type { MergeResult } from "../../parquet/merge/merge_plan.ts";
 
@@ -9,13 +10,6 @@ export function outputRow(
 ): OutputFile {
   return {
     ...object,
-    row_count: result.rowCount,
-    row_group_count: result.rowGroupCount,
-    uncompressed_bytes: result.uncompressedBytes,
-    value_count: result.valueCount,
-    merge_facts: result.mergeFacts,
-    schema_fingerprint: result.schemaFingerprint,
-    schema: result.schema,
-    stats: result.stats,
+    ...catalogFacts(result),
   };
 }

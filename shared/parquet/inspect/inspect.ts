@@ -1,36 +1,22 @@
 import { checkFooter, type FooterTotals } from "./check_chunks.ts";
 import { type WalkedPages, walkPages } from "./check_pages.ts";
 import type { DecodeTotals } from "./decode_totals.ts";
+import type { FileFacts } from "./file_facts.ts";
+import { fileStatistics } from "./file_statistics.ts";
+import { mergeFacts } from "./merge_facts.ts";
 import type { Pause } from "./pause.ts";
-import { type FileStatistics, fileStatistics } from "./file_statistics.ts";
-import { type MergeFacts, mergeFacts } from "./merge_facts.ts";
 import { readingText } from "../merge/key_values/key_value_union.ts";
 import { type Footer, footerOfBytes, readFooter } from "../format/footer.ts";
 import { limitsWith, type ParquetLimits } from "../format/limits.ts";
 import { parquetError } from "../format/parquet_error.ts";
 import type { RangeReader } from "../format/range_reader.ts";
 import { type SchemaTree, schemaTree } from "../format/schema.ts";
-import { type SchemaJson, schemaJson } from "../format/schema_json.ts";
+import { schemaJson } from "../format/schema_json.ts";
 import { schemaFingerprint } from "../format/schema_text.ts";
 
 /** What a file is, for the catalog, the planner and the merge. All of it follows from the footer. */
-export interface ParquetFacts {
-  /** Rows of all row groups. */
-  rowCount: number;
-  /** Values of all column chunks, nulls and the entries of lists counted. */
-  valueCount: number;
-  /** Row groups that have rows. */
-  rowGroupCount: number;
-  /** Of all column chunks, page headers counted. */
-  uncompressedBytes: number;
+export interface ParquetFacts extends FileFacts {
   compressedBytes: number;
-  /** SHA-256 in hex of names, types, nullability and nesting; see `schemaFingerprint`. */
-  schemaFingerprint: string;
-  schema: SchemaJson;
-  /** Bounds of top-level columns as the writer gave them; hints, not facts. */
-  stats: FileStatistics;
-  /** What decides how a merge takes the file, where there is something to tell. */
-  mergeFacts: MergeFacts | null;
   /** What decoding all pages takes; undefined where their headers were not read. */
   decode: DecodeTotals | undefined;
   createdBy: string | undefined;

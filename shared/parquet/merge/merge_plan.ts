@@ -1,9 +1,8 @@
-import type { SedimentError } from "../../errors.ts";
-import type { FileStatistics } from "../inspect/file_statistics.ts";
-import type { RangeReader } from "../format/range_reader.ts";
-import type { MergeFacts } from "../inspect/merge_facts.ts";
+import type { FileFacts } from "../inspect/file_facts.ts";
 import type { SchemaJson } from "../format/schema_json.ts";
 import type { UnionOptions } from "./union/union_options.ts";
+import type { SedimentError } from "../../errors.ts";
+import type { RangeReader } from "../format/range_reader.ts";
 import type { MergeTarget } from "../format/merge_target.ts";
 
 /** What one output file is made of and how it is to be written. */
@@ -50,20 +49,10 @@ export interface Sink {
   copy?(input: RangeReader, start: number, length: number): Promise<boolean>;
 }
 
-/** What a merge made. */
-export interface MergeResult {
-  rowCount: number;
-  rowGroupCount: number;
+/** What a merge made, and what is known of it. */
+export interface MergeResult extends FileFacts {
   /** Bytes written to the sink; 0 when every input was rejected, and then there is no output. */
   byteLength: number;
-  uncompressedBytes: number;
-  /** Values of all column chunks, nulls and the entries of lists counted. */
-  valueCount: number;
-  schemaFingerprint: string;
-  schema: SchemaJson;
-  stats: FileStatistics;
-  /** What decides how the next merge takes the output. */
-  mergeFacts: MergeFacts | null;
   /** Rows that `order.dedupe` left out. */
   droppedRows?: number;
   /** Ids of the inputs whose rows are in the output, all of their rows (but for `droppedRows`). */

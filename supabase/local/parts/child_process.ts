@@ -1,5 +1,5 @@
 /** A long-running child whose output goes to a log file and that the watchdog knows. */
-import type { Watchdog } from "../state/watchdog.ts";
+import type { Watchdog } from "./watchdog.ts";
 
 export interface ChildProcess {
   name: string;

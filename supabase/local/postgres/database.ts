@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import postgres from "postgres";
 import type { DatabaseLogin, StackKeys } from "../state/keys.ts";
-import type { Watchdog } from "../state/watchdog.ts";
+import type { Watchdog } from "../parts/watchdog.ts";
 import { setPasswords } from "./bootstrap.ts";
 import { runAs } from "./run_as.ts";
 import { type PostgresServer, startPostgres, superuser } from "./server.ts";

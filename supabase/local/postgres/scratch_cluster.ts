@@ -7,7 +7,7 @@ import postgres, { type Sql } from "postgres";
 import { authSchemaSql } from "../auth.ts";
 import { cacheFolder } from "../parts/cache_folder.ts";
 import { openStateFolder } from "../state/folder.ts";
-import { startWatchdog } from "../state/watchdog.ts";
+import { startWatchdog } from "../parts/watchdog.ts";
 import { bootstrapDatabase } from "./bootstrap.ts";
 import { runAs } from "./run_as.ts";
 import { initCluster, startPostgres, superuser } from "./server.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { stackError } from "../parts/stack_error.ts";
 import { freePort } from "../parts/free_port.ts";
 import { type ChildProcess, logTail, spawnLogged } from "../parts/child_process.ts";
-import type { Watchdog } from "../state/watchdog.ts";
+import type { Watchdog } from "../parts/watchdog.ts";
 import type { RunAs } from "./run_as.ts";
 import type { PostgresTree } from "./tree.ts";
 

@@ -11,7 +11,7 @@ import { authSchemaSql } from "../auth.ts";
 import { applyMigrations, migrationFiles } from "../migrate.ts";
 import { keepNewest, touch } from "../parts/cache_folder.ts";
 import { stackError } from "../parts/stack_error.ts";
-import type { Watchdog } from "../state/watchdog.ts";
+import type { Watchdog } from "../parts/watchdog.ts";
 import { bootstrapDatabase, bootstrapFiles } from "./bootstrap.ts";
 import type { RunAs } from "./run_as.ts";
 import { initCluster, startPostgres, superuser } from "./server.ts";

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { GuardedChild } from "./watchdog.ts";
+import type { GuardedChild } from "../parts/watchdog.ts";
 
 /**
  * Ends the children that a killed predecessor left behind on this state folder. A pid is only touched when

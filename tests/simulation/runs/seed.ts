@@ -129,7 +129,7 @@ async function sendAgain(world: World): Promise<void> {
 /** A system in which nothing comes makes no runs: only what is dead is looked at again. */
 async function checkQuiet(world: World): Promise<void> {
   const { catalog, store, database } = world;
-  const clock = { now: () => database.now(), sleep: (ms: number) => database.advance(ms / 1000) };
+  const clock = clockOf(world);
   const claims = async () =>
     (await database.sql`
       select "table", dataset_id, token, last_decision from public.partitions
@@ -155,16 +155,21 @@ async function checkQuiet(world: World): Promise<void> {
   }
 }
 
-/** Time passes and the clockwork and one worker go on without faults until nothing is left to do. */
-async function comeToRest(world: World): Promise<void> {
-  const { catalog, store, database } = world;
+/** The world's time, for a worker that meets no fault. */
+function clockOf({ database }: World): Clock {
   const now = () => database.now().getTime();
-  const clock: Clock = {
+  return {
     now,
     monotonic: now,
     random: () => 0.5,
     sleep: (ms) => database.advance(ms / 1000),
   };
+}
+
+/** Time passes and the clockwork and one worker go on without faults until nothing is left to do. */
+async function comeToRest(world: World): Promise<void> {
+  const { catalog, store, database } = world;
+  const clock = clockOf(world);
   let quiet = 0;
   for (let round = 0; round < 80 && quiet < 3; round++) {
     // Past leases and back-offs; every second round towards put deadlines (7,200 s) and retention.

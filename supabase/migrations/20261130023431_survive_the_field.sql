@@ -1563,18 +1563,17 @@ CREATE OR REPLACE FUNCTION sediment.take_slot()
 AS $function$
 declare
   v_slot integer;
-  v_now timestamptz := clock_timestamp();
 begin
   for v_slot in
     select s.slot from public.worker_slots s
     where s.slot <= (select greatest(x.max_workers, 1) from public.service_settings x)
-      and not exists (select 1 from public.partitions p where p.lease_slot = s.slot and p.lease_expires_at > v_now)
+      and not exists (select 1 from public.partitions p where p.lease_slot = s.slot and p.lease_expires_at is not null)
     order by s.slot
   loop
     perform 1 from public.worker_slots s where s.slot = v_slot for update skip locked;
     -- look again under the lock: whoever held it may have claimed
     if found and not exists (
-      select 1 from public.partitions p where p.lease_slot = v_slot and p.lease_expires_at > v_now)
+      select 1 from public.partitions p where p.lease_slot = v_slot and p.lease_expires_at is not null)
     then
       return v_slot;
     end if;
