@@ -3,6 +3,7 @@ import { createClient } from "@supabase/supabase-js";
 import { type Catalog, createCatalog } from "../shared/catalog/catalog.ts";
 import { connectCatalog, type ConnectedCatalog } from "../shared/catalog/connect_catalog.ts";
 import { groupUploads } from "../shared/catalog/group_uploads.ts";
+import { requireSchema } from "../shared/catalog/require_schema.ts";
 import { type Env, readEnv } from "../shared/env.ts";
 import { SedimentError } from "../shared/errors.ts";
 import { createAuthenticator } from "../shared/http/authenticate.ts";
@@ -49,15 +50,19 @@ export function createServices(
   };
 }
 
-/** Uploads that come together go together, whichever way the catalog is reached. */
+/**
+ * Uploads that come together go together, whichever way the catalog is reached; nothing comes to one that is older
+ * than this code.
+ */
 function openCatalog(env: Env): ConnectedCatalog {
   if (env.SEDIMENT_DATABASE_URL !== undefined) {
     const { catalog, close } = connectCatalog(env.SEDIMENT_DATABASE_URL);
-    return { catalog: groupUploads(catalog, { mixed: false }), close };
+    return { catalog: requireSchema(groupUploads(catalog, { mixed: false })), close };
   }
-  return kept(groupUploads(createCatalog(createClient(env.SUPABASE_URL, env.secretKey, {
+  const client = createClient(env.SUPABASE_URL, env.secretKey, {
     auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
-  }))));
+  });
+  return kept(requireSchema(groupUploads(createCatalog(client))));
 }
 
 /** A catalog that holds no connection of its own. */

@@ -98,6 +98,11 @@ export const errorKinds = {
   object_changed: { status: 500, title: "An object's bytes are not those that were stored" },
   worker_died: { status: 500, title: "Workers died of this file, and of it alone" },
   catalog_failed: { status: 503, title: "The catalog did not answer", retryable: true },
+  schema_outdated: {
+    status: 503,
+    title: "The catalog is older than this function; it is being upgraded",
+    retryable: true,
+  },
   aborted: { status: 503, title: "The work was stopped before it was done", retryable: true },
   // the embedded stack (supabase/local); never an HTTP answer
   port_taken: { status: 500, title: "The port is taken" },

@@ -37,8 +37,13 @@ export const compactionRoutes: RouteDescription[] = [
     operationId: "health",
     summary: "Whether the service works; with a secret key, the catalog's numbers too",
     access: "anyone",
-    answers: { 200: { description: "Health.", schema: z.object({ status: z.string() }) } },
-    problems: ["catalog_failed"],
+    answers: {
+      200: {
+        description: "Health.",
+        schema: z.object({ status: z.string(), version: z.string() }),
+      },
+    },
+    problems: ["catalog_failed", "schema_outdated"],
   },
   {
     method: "post",
@@ -145,7 +150,7 @@ export const compactionRoutes: RouteDescription[] = [
     summary: "One worker's turn; the tick calls it",
     access: "service",
     answers: { 200: { description: "What was done." } },
-    problems: ["catalog_failed"],
+    problems: ["catalog_failed", "schema_outdated"],
   },
   {
     method: "post",
@@ -155,7 +160,7 @@ export const compactionRoutes: RouteDescription[] = [
     access: "service",
     query: vacuumQuerySchema,
     answers: { 200: { description: "What was deleted; with dry_run, what would be, and why." } },
-    problems: ["catalog_failed", "store_failed"],
+    problems: ["catalog_failed", "schema_outdated", "store_failed"],
   },
   {
     method: "post",
@@ -164,6 +169,6 @@ export const compactionRoutes: RouteDescription[] = [
     summary: "Drain the dead letters' queue into alerts",
     access: "service",
     answers: { 200: { description: "How many." } },
-    problems: ["catalog_failed"],
+    problems: ["catalog_failed", "schema_outdated"],
   },
 ];

@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape d5a003e5235fd6a69411072f781fb494d31ed73b44c088d9121c8d57ffb81cbd
+// shape 52857c229daf967cf66d32644e819b235477e84560d487f79a0c4ffd190e0f69
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -571,6 +571,9 @@ isOneToOne: false
                            },
 "run_status":
 { Args: { "p_run": string,"p_user": string }; Returns: Json
+                           },
+"schema_version":
+{ Args: Record<PropertyKey, never>; Returns: Json
                            },
 "stage_asset":
 { Args: { "p_content_hash": string,"p_file_name": string,"p_key": string,"p_max_put_seconds"?: number,"p_relative_path": string,"p_size": number,"p_ttl_seconds"?: number,"p_user": string }; Returns: Json

@@ -41,6 +41,7 @@ export const results = {
   listDeadLetters: deadLetters.deadLetters,
   retryQuarantined: deadLetters.retried,
 
+  schemaVersion: upkeep.schemaVersion,
   catalogHealth: upkeep.health,
   tick: upkeep.ticked,
   sweep: upkeep.swept,

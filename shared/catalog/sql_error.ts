@@ -62,6 +62,12 @@ export function sqlError(error: SqlErrorFields, call: string): SedimentError {
   return new SedimentError("catalog_failed", said, { cause: error });
 }
 
+/** Whether a call found no SQL function of its name and arguments: by PostgREST's word, or by PostgreSQL's. */
+export function isMissingFunction(error: unknown): boolean {
+  const cause = error instanceof SedimentError ? error.cause as SqlErrorFields | undefined : error;
+  return ["PGRST202", "42883"].includes((cause as SqlErrorFields | undefined)?.code ?? "");
+}
+
 /** The seconds of a hint "retry after N s". */
 function retryAfter(hint: string | undefined): number | undefined {
   const match = /^retry after (\d+) s$/.exec(hint ?? "");

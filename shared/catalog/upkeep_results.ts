@@ -2,6 +2,8 @@
 import * as z from "zod";
 import { count, time, uuid } from "./values.ts";
 
+export const schemaVersion = count;
+
 export const health = z.object({
   ok: z.boolean(),
   queues: z.record(z.string(), z.object({ due: count, oldest_due_at: time.nullable() })),

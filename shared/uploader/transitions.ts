@@ -16,7 +16,7 @@ export const itemEvents = [
   "failed", // network, 408, 425, 5xx, an answer that isn't the service's
   "exhausted", // as failed, and it was the last attempt
   "limited", // 429: a limit of the user's, no fault of the item's
-  "unreachable", // nothing was sent: no route, no name, connection refused
+  "unreachable", // no route, no name, connection refused, or a service that is being upgraded
   "refused", // 401 or 403
   "rejected", // any other 4xx
   "corrupt", // bytes missing or changed, record unreadable

@@ -16,19 +16,21 @@ import {
   sha256,
   writeLanded,
 } from "./landed.ts";
+import { readCallables, releasedFile } from "./released.ts";
 import { runFile, runMigrations, runSchemas } from "./run_files.ts";
 
 const usage = `deno task migration NAME [--again]
   drafts supabase/migrations/<time>_NAME.sql from the difference between the migrations' database and the schemas'
   --again  in place of the migrations that have not landed: after a rebase, or when the schemas have changed again
-deno task migration --land
-  writes down that every migration has landed: nobody may change them from now on. At a release.`;
+deno task migration --release
+  writes down that every migration has landed, so that nobody changes them, and what the release's functions call,
+  so that nobody takes it away before the next one`;
 
 if (import.meta.main) {
   const { values, positionals } = parseArgs({
     args: Deno.args,
     allowPositionals: true,
-    options: { again: { type: "boolean" }, land: { type: "boolean" } },
+    options: { again: { type: "boolean" }, release: { type: "boolean" } },
   });
   const listed = await readLanded();
   const landed = new Map([...await landedOnMain(listed), ...listed]);
@@ -36,18 +38,26 @@ if (import.meta.main) {
     !(values.again && fault.includes("comes before"))
   );
   if (faults.length > 0) stop(faults.join("\n"));
-  if (values.land) await land();
+  if (values.release) await release();
   else if (positionals.length !== 1) stop(usage);
   else await draft(positionals[0], { again: values.again ?? false, landed });
 }
 
-async function land(): Promise<void> {
+async function release(): Promise<void> {
   const landed: Landed = new Map();
   for (const file of await migrationFiles(repositoryMigrations)) {
     landed.set(file, sha256(await Deno.readTextFile(join(repositoryMigrations, file))));
   }
   await writeLanded(landed);
-  console.log(`${landed.size} migrations have landed`);
+  await using cluster = await startScratchCluster();
+  const called = await withClient(cluster.url("postgres", "postgres"), async (sql) => {
+    await runMigrations(sql);
+    return await readCallables(sql);
+  });
+  await Deno.writeTextFile(releasedFile, `${JSON.stringify(called, null, 2)}\n`);
+  console.log(
+    `${landed.size} migrations have landed, ${Object.keys(called).length} functions are released`,
+  );
 }
 
 async function draft(
@@ -85,7 +95,7 @@ async function draft(
     failure = `The draft fails: ${(error as Error).message}`;
   }
   const written = await write(drafts);
-  // What --land has not written down yet has landed all the same.
+  // What no release has written down yet has landed all the same.
   await writeLanded(landed);
 
   for (const file of replaced) {

@@ -68,6 +68,28 @@ Deno.test("the data of a good answer is what the method gives", async () => {
   assert.deepEqual(await catalog.tick({}), ticked);
 });
 
+Deno.test("a call that PostgREST does not pass on while it reads the schema anew is made again", async () => {
+  for (const code of ["PGRST002", "PGRST202"]) {
+    let calls = 0;
+    const error = { message: "not yet", code };
+    const catalog = createCatalog(
+      client(() =>
+        Promise.resolve(++calls < 3 ? { data: null, error } : { data: ticked, error: null })
+      ),
+    );
+    assert.deepEqual(await catalog.tick({}), ticked);
+    assert.equal(calls, 3);
+  }
+});
+
+Deno.test("the version of a schema that has none is not waited for", async () => {
+  let calls = 0;
+  const error = { message: "no", code: "PGRST202" };
+  const catalog = createCatalog(client(() => Promise.resolve({ data: null, error, at: calls++ })));
+  await assert.rejects(catalog.schemaVersion({}), { code: "misconfigured" });
+  assert.equal(calls, 1);
+});
+
 /** A client whose every rpc gives that answer. */
 function client(answer: (signal?: AbortSignal) => Promise<unknown>): RpcClient {
   const rpc = () => {

@@ -37,6 +37,7 @@ Deno.test("each answer of the service has the verdict that DESIGN section 9 give
     [500, "misconfigured", "retry"],
     [502, undefined, "retry"],
     [503, "catalog_failed", "retry"],
+    [503, "schema_outdated", "unreachable"],
     [546, undefined, "retry"],
     [200, undefined, "retry"],
     [204, undefined, "retry"],

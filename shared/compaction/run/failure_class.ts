@@ -38,6 +38,7 @@ const classes: Partial<Record<ErrorCode, FailureClass>> = {
   // what stands around us
   store_failed: "environment",
   catalog_failed: "environment",
+  schema_outdated: "environment",
   // keys that are refused, functions or tables that are not there, a wasm module that is not the pinned one
   misconfigured: "environment",
   server_unreachable: "environment",
@@ -87,7 +88,7 @@ export function isPermanent(error: SedimentError, attempt = 1): boolean {
  */
 export function failedPart(error: SedimentError): FailedPart | null {
   if (error.code === "aborted") return null;
-  if (error.code === "catalog_failed") return "catalog";
+  if (error.code === "catalog_failed" || error.code === "schema_outdated") return "catalog";
   if (error.extra?.part !== undefined) return error.extra.part as FailedPart;
   return error.code === "store_failed" ? "store_read" : "host";
 }

@@ -24,7 +24,7 @@ export type Verdict =
     upload?: StartedUpload | null;
     limited?: true;
   }
-  /** Not a byte has left: the network is down, or the server is. No attempt is spent. */
+  /** The network is down, or the server is, or it is being upgraded. No attempt is spent. */
   | { kind: "unreachable"; reason: Reason }
   /** 401 or 403. `wide`: the session is at fault, so everything else would be refused too. */
   | { kind: "refused"; reason: Reason; wide: boolean }
@@ -78,6 +78,8 @@ export function judgeAnswer(answer: Answer): Verdict {
   if (status === 409 && code === "already_stored") {
     return { kind: "stored", answer: null, duplicate: true };
   }
+  // The service is being upgraded and has looked at nothing: it is as if it were not there.
+  if (code === "schema_outdated") return { kind: "unreachable", reason };
   if (["token_expired", "stage_expired", "token_invalid"].includes(code)) {
     return { kind: "restart", reason };
   }

@@ -39,7 +39,8 @@ begin
       'fail_compaction', 'finish_probe', 'list_files', 'version_at', 'get_file', 'run_status', 'catalog_health', 'tick', 'sweep',
       'expire_leases', 'prune_history', 'trigger_scheduled', 'get_upload', 'stage_asset', 'commit_asset', 'list_assets',
       'get_asset', 'drain_dead_letters', 'claim_alerts', 'finish_alert', 'redrive_dead_letters',
-      'list_dead_letters', 'retry_quarantined', 'plan_vacuum', 'commit_vacuum', 'list_objects', 'find_objects'
+      'list_dead_letters', 'retry_quarantined', 'plan_vacuum', 'commit_vacuum', 'list_objects', 'find_objects',
+      'schema_version'
     ]))
   loop
     execute format('revoke all on function %s from public, anon, authenticated, service_role', v_signature);

@@ -1,0 +1,54 @@
+/**
+ * What the functions of the last release call: the SQL functions of schema public with their arguments. They may meet
+ * a newer schema, so each must still be there under the same names. The list is released.json; a release writes it.
+ */
+import { fileURLToPath } from "node:url";
+import type { Sql } from "postgres";
+
+/** The list that is committed; empty before the first release. */
+export const releasedFile = fileURLToPath(new URL("./released.json", import.meta.url));
+
+/** A SQL function as its callers know it: they name each argument. */
+export interface Callable {
+  /** Argument → type, of those that a caller may name. */
+  arguments: Record<string, string>;
+  /** Names of those that have a default. */
+  optional: string[];
+}
+
+/** By the function's name; none is overloaded. */
+export type Callables = Record<string, Callable>;
+
+/** Of the last release. */
+export async function readReleased(): Promise<Callables> {
+  return JSON.parse(await Deno.readTextFile(releasedFile));
+}
+
+/** Of a database. */
+export async function readCallables(sql: Sql): Promise<Callables> {
+  const rows = await sql`
+    select p.proname as name, coalesce(p.proargnames, '{}') as names, p.pronargdefaults as defaults,
+      array(select format_type(t, null) from unnest(p.proargtypes) with ordinality as a(t, n) order by n) as types
+    from pg_proc p where p.pronamespace = 'public'::regnamespace order by 1`;
+  return Object.fromEntries(rows.map(({ name, names, types, defaults }) => {
+    const args = (types as string[]).map((type, index) => [names[index], type]);
+    const optional = args.slice(args.length - defaults).map(([arg]) => arg);
+    return [name, { arguments: Object.fromEntries(args), optional }];
+  }));
+}
+
+/** What a caller of the release would trip over, in words. */
+export function brokenCalls(released: Callables, now: Callables): string[] {
+  return Object.entries(released).flatMap(([name, then]) => {
+    const today = now[name];
+    if (today === undefined) return [`${name} is gone`];
+    const gone = Object.entries(then.arguments)
+      .filter(([argument, type]) => today.arguments[argument] !== type)
+      .map(([argument, type]) => `${name} takes no ${argument} of type ${type} any more`);
+    const demanded = Object.keys(today.arguments)
+      .filter((argument) => !today.optional.includes(argument))
+      .filter((argument) => !(argument in then.arguments) || then.optional.includes(argument))
+      .map((argument) => `${name} demands ${argument}, which the release may leave out`);
+    return [...gone, ...demanded];
+  });
+}
