@@ -2,11 +2,12 @@
 import { runIdSchema } from "../../shared/protocol/compaction.ts";
 import { SedimentError } from "../../shared/errors.ts";
 import { readingUser } from "../../shared/http/authenticate.ts";
+import { version } from "../../shared/version.ts";
 import type { Services } from "../services.ts";
 
 /**
- * Whether the service works. Open to all, so it tells nothing of what is stored; a service sees the
- * catalog's numbers too.
+ * Whether the service works, and which version it is. Open to all, so it tells nothing of what is stored; a service
+ * sees the catalog's numbers too.
  */
 export async function serveHealth(services: Services, request: Request): Promise<Response> {
   const detailed = request.headers.has("apikey")
@@ -14,7 +15,7 @@ export async function serveHealth(services: Services, request: Request): Promise
     : false;
   const health = await services.catalog.catalogHealth({});
   return Response.json(
-    { status: health.ok ? "ok" : "degraded", ...(detailed ? { catalog: health } : {}) },
+    { status: health.ok ? "ok" : "degraded", version, ...(detailed ? { catalog: health } : {}) },
     { headers: { "cache-control": "no-store" } },
   );
 }

@@ -1,5 +1,6 @@
 /** The OpenAPI document of all functions. */
 import { openApiDocument, type RouteDescription } from "../../shared/http/openapi.ts";
+import { version } from "../../shared/version.ts";
 import { assetSyncRoutes } from "./asset_sync.ts";
 import { battleDataRoutes } from "./battle_data.ts";
 import { compactionRoutes } from "./compaction.ts";
@@ -15,7 +16,7 @@ export const routes: RouteDescription[] = [
 export function openApi(): Record<string, unknown> {
   return openApiDocument({
     title: "Sediment",
-    version: "1.0.0",
+    version,
     description:
       "Columnar data of many installations on Supabase: uploads in, large Parquet files out.",
   }, routes);

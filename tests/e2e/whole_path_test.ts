@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import { join } from "node:path";
+import { version } from "../../shared/version.ts";
 import { type CatalogWay, catalogWays, startStack } from "../../supabase/local/stack.ts";
 import { call, sha256, signUp, type TestUser, until, uploadForm } from "../support/client.ts";
 import { multisetDifference, openDuckdb, openUrls, readParquet } from "../support/duckdb.ts";
@@ -119,7 +120,7 @@ async function wholePath(t: Deno.TestContext, catalog: CatalogWay): Promise<void
 
     await t.step("health is open and its details are not", async () => {
       const open = await call(stack, "GET", "/compaction");
-      assert.deepEqual(open.body, { status: "ok" });
+      assert.deepEqual(open.body, { status: "ok", version });
       const detailed = await call(stack, "GET", "/compaction", {
         headers: { apikey: stack.secretKey },
       });
