@@ -1,8 +1,8 @@
 /** multipart/form-data bodies: bounded like any other, then split into named parts. */
+import { MultipartParseError, parseMultipart } from "@remix-run/multipart-parser";
 import { SedimentError } from "../errors.ts";
 import { type BodyLimits, readBody } from "./read_body.ts";
 import { maxJsonBytes } from "./read_json.ts";
-import { holdsManyParts, splitMultipart } from "./split_multipart.ts";
 
 /** A multipart form in memory. */
 export interface MultipartForm {
@@ -18,6 +18,9 @@ export interface MultipartForm {
 /** Room for the boundary lines and the fields beside the file, bytes. */
 const framingBytes = 64 * 1024;
 
+/** More parts than any route has: 8 MB of the shortest ones would take seconds. */
+const maxParts = 64;
+
 /** Fields are read as JSON bodies are: 8 MB nested deep took seconds of the isolate's CPU. */
 const textLimits: BodyLimits = { maxBytes: maxJsonBytes };
 
@@ -32,58 +35,48 @@ export function isMultipart(headers: Headers): boolean {
  * @throws SedimentError `body_too_large`, `body_stalled`, `invalid_multipart`
  */
 export async function readMultipart(request: Request, limits: BodyLimits): Promise<MultipartForm> {
-  const contentType = request.headers.get("content-type") ?? "";
   const body = await readBody(request, { ...limits, maxBytes: limits.maxBytes + framingBytes });
-  const parts = splitMultipart(contentType, body);
-  if (parts !== undefined) {
-    // As FormData.get: the first of that name.
-    const bytesOf = (name: string) => parts.find((part) => part.name === name)?.bytes;
-    return {
-      // deno-lint-ignore require-await -- what it throws is the promise's
-      text: async (name) => {
-        const bytes = bytesOf(name);
-        if (bytes === undefined) return undefined;
-        return new TextDecoder().decode(within(name, bytes, textLimits));
-      },
-      // deno-lint-ignore require-await -- what it throws is the promise's
-      bytes: async (name) => within(name, bytesOf(name), limits),
-    };
-  }
-  if (holdsManyParts(contentType, body)) {
-    throw new SedimentError("invalid_multipart", "The multipart body has too many parts", {
-      field: "body",
-      expected: "the parts of this route, each once",
-    });
-  }
-  let form: FormData;
+  const parts = partsOf(request.headers.get("content-type") ?? "", body);
+  return {
+    // deno-lint-ignore require-await -- what it throws is the promise's
+    text: async (name) => {
+      const bytes = parts.get(name);
+      if (bytes === undefined) return undefined;
+      return new TextDecoder().decode(within(name, bytes, textLimits));
+    },
+    // deno-lint-ignore require-await -- what it throws is the promise's
+    bytes: async (name) => within(name, parts.get(name), limits),
+  };
+}
+
+/** The bytes of each part, views of the body; of parts of one name the first, as FormData.get has it. */
+function partsOf(contentType: string, body: Uint8Array): Map<string, Uint8Array> {
+  const [, quoted, bare] = /;\s*boundary=(?:"([^"]{1,70})"|([^;\s"]{1,70}))/i.exec(contentType) ??
+    [];
+  const parts = new Map<string, Uint8Array>();
   try {
-    form = await new Response(body as BodyInit, { headers: { "content-type": contentType } })
-      .formData();
+    const options = {
+      boundary: quoted ?? bare ?? "",
+      maxParts,
+      maxFileSize: body.byteLength,
+      maxTotalSize: body.byteLength,
+    };
+    if (options.boundary === "") throw new MultipartParseError("Content-Type names no boundary");
+    if (body.byteLength === 0) throw new MultipartParseError("there are no bytes");
+    for (const part of parseMultipart(body, options)) {
+      const { name, content } = part;
+      if (name === undefined || parts.has(name)) continue;
+      parts.set(name, content.length === 1 ? content[0]! : part.bytes);
+    }
   } catch (cause) {
-    throw new SedimentError("invalid_multipart", "The multipart body cannot be split into parts", {
+    const reason = cause instanceof MultipartParseError ? cause.message : "it is broken";
+    throw new SedimentError("invalid_multipart", `The multipart body can't be split: ${reason}`, {
       field: "body",
-      expected: "multipart/form-data with the boundary that Content-Type names",
+      expected: "multipart/form-data with the boundary that Content-Type names, each part once",
       cause,
     });
   }
-  return {
-    async text(name) {
-      const value = form.get(name);
-      if (value === null) return undefined;
-      const blob = typeof value === "string" ? new Blob([value]) : value;
-      if (blob.size > textLimits.maxBytes) throw tooLarge(name, blob.size, textLimits);
-      return await blob.text();
-    },
-    async bytes(name) {
-      const value = form.get(name);
-      const bytes = typeof value === "string"
-        ? new TextEncoder().encode(value)
-        : value === null
-        ? undefined
-        : new Uint8Array(await value.arrayBuffer());
-      return within(name, bytes, limits);
-    },
-  };
+  return parts;
 }
 
 /** The bytes of a part that is there and not too long. */
