@@ -43,15 +43,20 @@ const nameList = z.string().transform((text) =>
 const httpUrl = z.url({ protocol: /^https?$/, error: "an http or https URL" });
 
 /** Every variable that Sediment reads, with its default and its meaning. */
-const envSchema = z.object({
+export const envSchema = z.object({
   /** Where PostgREST, Auth and Storage are reached from inside. Never shown to clients. */
   SUPABASE_URL: httpUrl.transform((url) => url.replace(/\/+$/, "")),
+  /** Publishable keys by name, a JSON object; hosted projects set it. */
   SUPABASE_PUBLISHABLE_KEYS: namedKeys.optional(),
+  /** The one publishable key, where there are no names. */
   SUPABASE_PUBLISHABLE_KEY: z.string().min(1).optional(),
+  /** Secret keys by name, a JSON object; hosted projects set it. Sediment works with `default`, else with the first. */
   SUPABASE_SECRET_KEYS: namedKeys.optional(),
+  /** The one secret key, where there are no names. */
   SUPABASE_SECRET_KEY: z.string().min(1).optional(),
   /** Inline key set; without it the keys are fetched from Auth's well-known address. */
   SUPABASE_JWKS: jwkSet.optional(),
+  /** Where the key set is fetched from, when that is not Auth's well-known address. */
   SUPABASE_JWKS_URL: httpUrl.optional(),
   /**
    * Further issuers of users' tokens, separated by commas, where Auth calls itself by another name than
@@ -60,7 +65,7 @@ const envSchema = z.object({
   SEDIMENT_JWT_ISSUERS: nameList.optional(),
   /**
    * Names of the secret keys whose holders may read and act for users, separated by commas. The others, such as
-   * cron's, open the routes of services and nothing of a user's.
+   * cron's, open the routes of services and nothing of a user's. @default default
    */
   SEDIMENT_ACTING_KEYS: nameList.default(["default"]),
   /**
@@ -78,6 +83,7 @@ const envSchema = z.object({
   SEDIMENT_STORAGE_PUBLIC_URL: httpUrl.optional(),
   /** Whether `X-Forwarded-*` is believed. Set it only behind a gateway that overwrites them. */
   SEDIMENT_TRUST_FORWARDED: flag.optional(),
+  /** The private bucket that holds every object. */
   SEDIMENT_BUCKET: z.string().min(1).default("sediment"),
   /** Key of the HMAC of upload and content URLs; derived from the secret key when absent. */
   SEDIMENT_TOKEN_KEY: z.string().min(16, "16 characters or more").optional(),
@@ -105,6 +111,7 @@ const envSchema = z.object({
   SEDIMENT_TURN_MEMORY_MB: count(200, "a number of megabytes"),
   /** Compressed input bytes that a turn may merge. */
   SEDIMENT_TURN_BYTES: count(64 * MiB, "a number of bytes"),
+  /** How long a claim holds its partition, seconds; a worker that lives renews it. */
   SEDIMENT_LEASE_SECONDS: count(300, "a number of seconds"),
   // Of `POST /compaction/trigger-scheduled`. Absent ones, and those of the nightly job, which runs in the database, are
   // columns of service_settings of the same names.
@@ -116,11 +123,15 @@ const envSchema = z.object({
   SCHEDULE_DELAY_MS: z.coerce.number().int().nonnegative("a number of milliseconds").optional(),
   /** `supabase` or `s3` (R2, S3, Supabase's S3 endpoint). */
   SEDIMENT_STORE: z.enum(["supabase", "s3"]).default("supabase"),
+  /** The S3's address, with https. */
   SEDIMENT_S3_ENDPOINT: httpUrl.optional(),
+  /** The region that requests are signed for; R2 takes `auto`. */
   SEDIMENT_S3_REGION: z.string().min(1).default("auto"),
+  /** A key that may read, write, delete and list objects, and list and abort multipart uploads. */
   SEDIMENT_S3_ACCESS_KEY_ID: z.string().min(1).optional(),
+  /** Its secret. */
   SEDIMENT_S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
-  /** Whether the S3 has UploadPartCopy; Google's lacks it. @default 1 */
+  /** Whether the S3 has UploadPartCopy; Google's lacks it, and then it is 0. @default 1 */
   SEDIMENT_S3_PART_COPY: flag.optional(),
 });
 

@@ -41,6 +41,7 @@ export const uploadSettings = z.strictObject({
   resumable_above_bytes: z.int().min(1).default(6 * 1024 ** 2 * 4),
   /** Time limit of one request, plus one second for every `slowest_bytes_per_second` of body. */
   timeout_seconds: z.number().min(1).max(86_400).default(60),
+  /** The slowest network that a body is given time for. */
   slowest_bytes_per_second: z.int().min(1).default(32 * 1024),
 });
 

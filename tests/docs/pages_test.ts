@@ -1,0 +1,55 @@
+import { strict as assert } from "node:assert";
+import { existsSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+import { pagePath, pages } from "../../docs/pages/write.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+Deno.test("the generated pages are what the code gives", async () => {
+  for (const [name, page] of Object.entries(pages)) {
+    const found = await Deno.readTextFile(pagePath(name));
+    assert.equal(found, await page(), `docs/${name} is old: deno task docs`);
+  }
+});
+
+/** Pages that are named before they are written. */
+const announced = ["client", "deploy", "merge", "reader", "upgrade"].map((name) =>
+  `docs/${name}.md`
+);
+
+/** Every Markdown file of the repository, by its path from the root. */
+async function* markdownFiles(folder = ""): AsyncGenerator<string> {
+  for await (const { name, isDirectory } of Deno.readDir(join(root, folder))) {
+    if (name === "node_modules" || name === ".git" || name.startsWith(".state")) continue;
+    const path = join(folder, name);
+    if (isDirectory) yield* markdownFiles(path);
+    else if (name.endsWith(".md")) yield path;
+  }
+}
+
+/** A heading as GitHub names it in links. */
+function anchorOf(heading: string): string {
+  return heading.replace(/`|\[([^\]]*)\]\([^)]*\)/g, "$1").trim().toLowerCase()
+    .replace(/[^\p{L}\p{N}\s_-]/gu, "").replaceAll(" ", "-");
+}
+
+Deno.test("each link of a page leads to a file that is there, and to a heading of it", async () => {
+  const broken: string[] = [];
+  for await (const path of markdownFiles()) {
+    const text = (await Deno.readTextFile(join(root, path))).replace(/^```[\s\S]*?^```/gm, "");
+    for (const [, target] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^[a-z]+:/.test(target!)) continue;
+      const [file, anchor] = target!.split("#") as [string, string | undefined];
+      const place = file === "" ? path : normalize(join(dirname(path), file));
+      if (!existsSync(join(root, place)) && announced.includes(place)) continue;
+      if (!existsSync(join(root, place))) broken.push(`${path}: ${target}`);
+      else if (anchor !== undefined && place.endsWith(".md")) {
+        const page = await Deno.readTextFile(join(root, place));
+        const headings = [...page.matchAll(/^#+ (.+)$/gm)].map(([, heading]) => anchorOf(heading!));
+        if (!headings.includes(anchor)) broken.push(`${path}: ${target}`);
+      }
+    }
+  }
+  assert.deepEqual(broken, []);
+});
