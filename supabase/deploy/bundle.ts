@@ -1,7 +1,7 @@
 /**
  * Bundles each edge function into one file with esbuild. A server-side bundle would hold every file of every
  * npm package in the graph (16.9 MB raw for hono + supabase-js + server + zod) and fails opaquely near 4 MB;
- * bundled here, a function is below 1 MB or so (DESIGN.md, section 2).
+ * bundled here, a function is below 1 MB or so.
  *
  * Run as a program (`deno task bundle`) it prints the sizes and fails when one is over the limit.
  */

@@ -102,7 +102,7 @@ Deno.test("a wrong method is 405 with Allow, a wrong path 404, both as problems"
   assert.equal((await path.json()).code, "not_found");
 });
 
-Deno.test("CORS is what DESIGN says, on preflights, answers and errors alike", async () => {
+Deno.test("CORS is the same on preflights, answers and errors alike", async () => {
   const preflight = await call("/sample/json", { method: "OPTIONS" });
   assert.equal(preflight.status, 204);
   assert.equal(

@@ -1,4 +1,4 @@
--- The invariants of the catalog (DESIGN.md section 3), as far as SQL alone can see: one row a violation, none when
+-- The invariants of the catalog (docs/catalog.md), as far as SQL alone can see: one row a violation, none when
 -- all hold. Holds between any two transactions; nothing here assumes that the work is done. What needs the bytes
 -- or the object store (rows as a multiset, objects that exist) the caller compares itself.
 --   $1 grace: how long due debt may be without a message, and a lease past its end, before that counts (I4 says a

@@ -16,7 +16,7 @@ function refusal(sources: SettingsSources): SedimentError {
   throw new Error(`${JSON.stringify(sources)} was taken`);
 }
 
-Deno.test("without any source the defaults are those of DESIGN section 9", () => {
+Deno.test("without any source the defaults are those of docs/settings.md", () => {
   const { retry } = checkSettings({});
   assert.deepEqual([retry.max_attempts, retry.ttl_seconds, retry.interval_seconds], [
     5,

@@ -11,7 +11,7 @@ function answer(status: number, code?: string, more: Partial<Answer> = {}): Answ
   return { status, json: code ? { code } : null, text: "", retryAfterMs: null, ...more };
 }
 
-Deno.test("each answer of the service has the verdict that DESIGN section 9 gives it", () => {
+Deno.test("each answer of the service has the verdict that SPEC.md gives it", () => {
   const cases: [number, string | undefined, string][] = [
     [409, "already_stored", "stored"],
     [409, undefined, "rejected"],

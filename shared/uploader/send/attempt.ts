@@ -71,7 +71,7 @@ export function headersFor(
   return headers;
 }
 
-/** The fields of the first request (DESIGN section 4). */
+/** The fields of the first request. */
 export function fieldsOf(item: PendingItem): Record<string, unknown> {
   const { context } = item;
   const common = { file_size: item.size, content_hash: item.content_hash };

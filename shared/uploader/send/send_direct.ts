@@ -84,7 +84,7 @@ async function putWhole(
   return judgeStorePut(answer);
 }
 
-/** Supabase Storage answers a duplicate with HTTP 400 whose body says 409 (DESIGN section 10). */
+/** Supabase Storage answers a duplicate with HTTP 400 whose body says 409. */
 function isAlreadyThere(answer: Answer): boolean {
   return answer.status === 409 || (answer.status === 400 && answer.json?.statusCode === "409");
 }

@@ -1,4 +1,4 @@
-/** The two-request protocol: ask for an upload URL, then send the bytes to it (DESIGN section 4). */
+/** The two-request protocol: ask for an upload URL, then send the bytes to it. */
 import { exchange } from "./exchange.ts";
 import { ms, type PendingItem, type StartedUpload } from "../pending/pending_record.ts";
 import type { StoredBytes } from "../pending/pending_medium.ts";

@@ -74,7 +74,7 @@ export function judgeAnswer(answer: Answer): Verdict {
   const reason: Reason = { code: code || `http_${status}`, status, message: detail.slice(0, 500) };
   const retryAfterMs = answer.retryAfterMs ?? undefined;
 
-  // 409 means 'already stored' and nothing else (DESIGN section 4); a proxy's own 409 has no code.
+  // 409 means 'already stored' and nothing else; a proxy's own 409 has no code.
   if (status === 409 && code === "already_stored") {
     return { kind: "stored", answer: null, duplicate: true };
   }

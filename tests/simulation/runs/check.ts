@@ -1,4 +1,4 @@
-/** The invariants of DESIGN.md section 3, looked at from outside: the catalog's rows, the store's objects. */
+/** The invariants of docs/catalog.md, looked at from outside: the catalog's rows, the store's objects. */
 import { decodeRows, keyOf, lastOfEach, latest } from "./rows.ts";
 import type { Owner } from "./actors.ts";
 import type { World } from "./world.ts";

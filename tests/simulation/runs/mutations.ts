@@ -22,7 +22,7 @@ export interface Mutation {
   sql?: string;
 }
 
-/** Every guard of DESIGN.md section 3 that the catalog holds. */
+/** Every guard of docs/catalog.md that the catalog holds. */
 export const mutations: Mutation[] = [
   {
     guard: "fencing token",

@@ -1,5 +1,5 @@
 /**
- * A service that speaks the upload protocol (DESIGN section 4) from memory, with the failures that a
+ * A service that speaks the upload protocol from memory, with the failures that a
  * test asks for. Used through its `fetch`, or over a socket by `http_service.ts`.
  */
 import { sha256 } from "../../../shared/uploader/sha256.ts";
