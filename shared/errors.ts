@@ -74,6 +74,7 @@ export const errorKinds = {
   // the uploader's own (never an HTTP answer of ours; the status is what a peer would give)
   pending_full: { status: 507, title: "The pending folder is full" },
   pending_unusable: { status: 500, title: "The pending folder can't be read or written" },
+  file_unreadable: { status: 500, title: "A file that was to be uploaded can't be read" },
   record_unreadable: { status: 500, title: "The record of a pending item is broken" },
   bytes_missing: { status: 500, title: "The bytes of a pending item are gone" },
   bytes_changed: {

@@ -74,8 +74,13 @@ export interface Uploader {
   ): Promise<UploadOutcome & RoomMade>;
   /** Starts the triggers: start-up, session, interval, online. */
   start(): void;
-  /** Sends what is pending now, whatever the waiting times say; with `dueOnly`, as they say. */
-  retry(options?: { dueOnly?: boolean }): Promise<BatchReport>;
+  /**
+   * Sends what is pending now, whatever the waiting times say; with `dueOnly`, as they say. The signal ends
+   * the batch: what is under way stays pending, unspent.
+   */
+  retry(options?: { dueOnly?: boolean; signal?: AbortSignal }): Promise<BatchReport>;
+  /** All items, in one look, oldest first. */
+  items(): Promise<PendingItem[]>;
   /** Waiting, parked and being sent, oldest first. */
   pending(): Promise<PendingItem[]>;
   /** Dead and expired, oldest first. */
@@ -145,7 +150,9 @@ export async function createUploader(options: UploaderOptions): Promise<Uploader
 
   return {
     upload,
-    retry: ({ dueOnly = false } = {}) => service.trigger(dueOnly ? "interval" : "manual"),
+    retry: ({ dueOnly = false, signal } = {}) =>
+      service.trigger(dueOnly ? "interval" : "manual", signal),
+    items: () => store.list(),
     pending: () => list(false),
     dead: () => list(true),
     state: () => service.view(),

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { findFiles } from "../../shared/uploader/cli/find_files.ts";
+import { dirname, join } from "node:path";
+import { findFiles } from "../../shared/uploader/cli/push/find_files.ts";
 import { cliArgs, sediment, shell } from "./support/cli.ts";
 import { startHttpService } from "./support/http_service.ts";
 import { bytesOf, datasetId, tokenOf, withFolder } from "./support/setup.ts";
@@ -21,9 +21,7 @@ async function withFiles(
   await withFolder(async (folder) => {
     try {
       await mkdir(join(folder, "in"));
-      for (let i = 0; i < count; i++) {
-        await writeFile(join(folder, "in", `t${i}.parquet`), bytesOf(i));
-      }
+      for (let i = 0; i < count; i++) await put(folder, `t${i}/2024-11-25/f.parquet`, bytesOf(i));
       const { origin } = http.service;
       const env = { SEDIMENT_TOKEN: "token-1", SEDIMENT_URL: origin, SEDIMENT_KEY: "k" };
       await test({ folder, http, env });
@@ -31,6 +29,12 @@ async function withFiles(
       await http.stop();
     }
   });
+}
+
+/** A file below `in`. */
+async function put(folder: string, path: string, bytes: Uint8Array | string): Promise<void> {
+  await mkdir(dirname(join(folder, "in", path)), { recursive: true });
+  await writeFile(join(folder, "in", path), bytes);
 }
 
 const jsonLines = (text: string) => text.trim().split("\n").map((line) => JSON.parse(line));
@@ -60,10 +64,11 @@ Deno.test("what could not be sent goes with the next push, of the same files or 
       assert.equal(lines[3].summary.stored, 3);
       assert.equal(again.code, 0, again.err);
 
-      await writeFile(join(folder, "in", "left.parquet"), bytesOf(50));
+      await put(folder, "left/0/f.parquet", bytesOf(50));
       await sediment(folder, [...push, "--no-send"], env);
       await writeFile(join(folder, "new.parquet"), bytesOf(51));
-      const other = await sediment(folder, ["push", "new.parquet", "--dataset", datasetId], env);
+      const one = ["push", "new.parquet", "--dataset", datasetId, "--table", "new"];
+      const other = await sediment(folder, one, env);
       assert.equal(other.code, 0, other.err);
       assert.match(other.err, /4 that were pending/);
       assert.equal(back.service.stored.size, 5);
@@ -125,7 +130,7 @@ Deno.test("what the quota drops and what can't be read is said without --verbose
 
 Deno.test("with --json standard output is JSON lines only, and errors of usage are JSON too", async () => {
   await withFiles(2, async ({ folder, http, env }) => {
-    await writeFile(join(folder, "in", "empty.parquet"), "");
+    await put(folder, "empty/0/f.parquet", "");
     http.service.fault = (request) =>
       request.identity.includes("t1") ? { answer: 422, code: "not_parquet" } : undefined;
     const { out, code } = await sediment(folder, [...push, "--json"], env);
@@ -187,16 +192,16 @@ function withoutInitCwd(): Record<string, string> {
   return rest;
 }
 
-Deno.test("the pending folder is no source, and many files of no use are a few lines", async () => {
+Deno.test("the pending folder is no source, and each file of no use is named and counted", async () => {
   await withFiles(3, async ({ folder, http, env }) => {
     await http.stop();
-    const all = ["push", ".", "--dataset", datasetId];
+    const all = [...push, "--pending", "in/waiting"];
     const first = await sediment(folder, all, env);
-    for (let i = 0; i < 30; i++) await writeFile(join(folder, "in", `${i}.csv`), "");
+    for (let i = 0; i < 30; i++) await put(folder, `${i}.csv`, "");
     const second = await sediment(folder, all, env);
-    assert.ok(!/pending_uploads/.test(first.err + second.err), second.err);
-    assert.equal(second.err.match(/passed over .*csv/g)?.length, 5);
-    assert.match(second.err, /passed over 25 more: neither/);
+    assert.ok(!/waiting/.test(first.out + second.out), second.out);
+    assert.equal(second.out.match(/passed over .*csv/g)?.length, 30);
+    assert.match(second.err, /33 files: stored 0 · pending 3 · passed over 30/);
   });
 });
 

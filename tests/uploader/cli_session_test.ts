@@ -34,7 +34,7 @@ async function withLapsed(
   });
 }
 
-const push = ["push", "a.parquet", "--dataset", datasetId, "--json"];
+const push = ["push", "a.parquet", "--dataset", datasetId, "--table", "a", "--json"];
 const html = { "content-type": "text/html" };
 
 Deno.test("a refresh that a hotel, a rate limit or a server in trouble answers is no sign-out", async () => {

@@ -1,8 +1,6 @@
 import { strict as assert } from "node:assert";
-import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { findFiles } from "../../shared/uploader/cli/find_files.ts";
-import { UsageError } from "../../shared/uploader/cli/options.ts";
 import { cliArgs, sediment } from "./support/cli.ts";
 import { startHttpService } from "./support/http_service.ts";
 import { bytesOf, datasetId, withFolder } from "./support/setup.ts";
@@ -104,10 +102,11 @@ Deno.test("push, pending, dead and retry go together, with exit codes and JSON l
       const { origin } = http.service;
       const env = { SEDIMENT_TOKEN: "token-1", SEDIMENT_URL: origin, SEDIMENT_KEY: "k" };
       await mkdir(join(folder, "in", "good", "2024-11-25"), { recursive: true });
-      await mkdir(join(folder, "in", "bad"), { recursive: true });
       await writeFile(join(folder, "in", "good", "2024-11-25", "a.parquet"), bytesOf(1));
-      await writeFile(join(folder, "in", "good", "b.avro"), bytesOf(2));
-      await writeFile(join(folder, "in", "bad", "c.parquet"), bytesOf(3));
+      await mkdir(join(folder, "in", "table=good", "period=0"), { recursive: true });
+      await writeFile(join(folder, "in", "table=good", "period=0", "b.avro"), bytesOf(2));
+      await mkdir(join(folder, "in", "bad", "0"), { recursive: true });
+      await writeFile(join(folder, "in", "bad", "0", "c.parquet"), bytesOf(3));
       await writeFile(join(folder, "in", "notes.txt"), "hello");
 
       const saved = await sediment(
@@ -115,9 +114,10 @@ Deno.test("push, pending, dead and retry go together, with exit codes and JSON l
         ["push", "in", "--dataset", datasetId, "--no-send", "--json"],
         env,
       );
-      assert.equal(saved.code, 3);
+      assert.equal(saved.code, 1); // the notes were passed over
       assert.equal(http.service.requests.length, 0);
-      assert.match(saved.err, /passed over in\/notes\.txt: neither/);
+      const notes = saved.out.split("\n").find((line) => line.includes("notes.txt"));
+      assert.match(JSON.parse(notes!).message, /neither/);
 
       const pending = await sediment(folder, ["pending", "--json"], env);
       assert.equal(pending.code, 3);
@@ -155,12 +155,12 @@ Deno.test("push, pending, dead and retry go together, with exit codes and JSON l
       assert.equal((await sediment(folder, ["dead", "drop", "--all"], env)).code, 0);
       assert.equal((await sediment(folder, ["dead"], env)).code, 0);
 
-      const again = await sediment(folder, ["push", "in/good", "--dataset", datasetId], env);
-      assert.equal(again.code, 0); // another root: table and period come from the files' names
+      const root = ["push", "in/table=good", "--dataset", datasetId];
+      assert.equal((await sediment(folder, root, env)).code, 0); // the folder that is named counts
       const same = await sediment(folder, ["push", "in", "--dataset", datasetId, "--json"], env);
       assert.equal(same.code, 1); // the bad one is dead again
       const lines = same.out.trim().split("\n").map((line) => JSON.parse(line));
-      assert.equal(lines.filter((line) => line.duplicate && line.status === "stored").length, 2);
+      assert.equal(lines.filter((line) => line.status === "was_there").length, 2);
       assert.deepEqual(lines.at(-1).summary.dead, 1);
     } finally {
       await http.stop();
@@ -181,7 +181,7 @@ Deno.test("on a terminal there is a bar and colour; piped there are plain lines;
         NO_COLOR: "",
       };
       for (let i = 0; i < 8; i++) await writeFile(join(folder, `t${i}.parquet`), bytesOf(i));
-      const push = ["push", ".", "--dataset", datasetId];
+      const push = ["push", ".", "--dataset", datasetId, "--table", "t"];
       const seen = await inTerminal(folder, push, env);
       if (seen === null) return console.log("skipped: there is no `script` to make a terminal");
       assert.match(seen, /█/);
@@ -195,7 +195,7 @@ Deno.test("on a terminal there is a bar and colour; piped there are plain lines;
 
       http.service.fault = () => ({ answer: 422, code: "not_parquet" });
       await writeFile(join(folder, "bad.parquet"), bytesOf(99));
-      await sediment(folder, ["push", "bad.parquet", "--dataset", datasetId], env);
+      await sediment(folder, ["push", "bad.parquet", "--dataset", datasetId, "--table", "t"], env);
       assert.ok((await inTerminal(folder, ["dead"], env))!.includes(`${escape}[31mdead`));
       const plain = await inTerminal(folder, ["dead"], { ...env, NO_COLOR: "1" });
       assert.ok(plain!.includes("dead") && !plain!.includes(escape));
@@ -233,41 +233,6 @@ Deno.test("each completion script is one that its shell takes, and knows every c
       assert.deepEqual(await complete("dead", "ex"), ["export"]);
       assert.deepEqual(await complete("completion", "f"), ["fish"]);
     }
-  });
-});
-
-Deno.test("a folder's layout says table and period; litter is passed by, links and odd names are told", async () => {
-  await withFolder(async (folder) => {
-    const put = async (...path: string[]) => {
-      await mkdir(join(folder, ...path.slice(0, -1)), { recursive: true });
-      await writeFile(join(folder, ...path), "x");
-    };
-    await put("battle", "2024-11-25", "deep", "a.parquet");
-    await put("battle", "b.PARQUET");
-    await put("items.avro");
-    await put("my table", "c.parquet");
-    for (const litter of [".DS_Store", "._b.parquet", "~$x.parquet", "Thumbs.db", "desktop.ini"]) {
-      await put("battle", litter);
-    }
-    await put("battle", "readme.md");
-    await symlink(join(folder, "items.avro"), join(folder, "battle", "link.parquet"));
-    const { files, passedOver } = await findFiles([folder], {});
-    assert.deepEqual(
-      files.map(({ table, period, format }) => [table, period, format]),
-      [["battle", "2024-11-25", "parquet"], ["battle", "0", "parquet"], ["items", "0", "avro"]],
-    );
-    const told = passedOver.map((
-      { path, why },
-    ) => [path.slice(folder.length + 1), why.slice(0, 18)]);
-    assert.deepEqual(told, [
-      ["battle/link.parquet", "a symbolic link"],
-      ["battle/readme.md", "neither .parquet n"],
-      ["my table/c.parquet", '"my table" is no n'],
-    ]);
-    const given = await findFiles([join(folder, "my table")], { table: "t", period: "p" });
-    assert.deepEqual(given.files.map(({ table, period }) => [table, period]), [["t", "p"]]);
-    await assert.rejects(findFiles([join(folder, "battle", "readme.md")], {}), UsageError);
-    await assert.rejects(findFiles([join(folder, "nowhere")], {}), UsageError);
   });
 });
 

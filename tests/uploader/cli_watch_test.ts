@@ -28,7 +28,7 @@ async function withWatch(
     const put = (name: string, bytes: Uint8Array) => writeFile(join(folder, "in", name), bytes);
     await put("first.parquet", whole(1));
     const child = new Deno.Command(Deno.execPath(), {
-      args: cliArgs(["push", "in", "--dataset", datasetId, "--watch"]),
+      args: cliArgs(["push", "in", "--dataset", datasetId, "--table", "t", "--watch"]),
       cwd: folder,
       env: {
         SEDIMENT_TOKEN: "t",

@@ -37,8 +37,8 @@ for (const { name, command, args } of nodes) {
         await writeFile(
           `${folder}/app/entry.ts`,
           `export { createUploader } from ${path("uploader.ts")};
-           export { diskMedium } from ${path("disk_medium.ts")};
-           export { tokenSession } from ${path("session.ts")};`,
+           export { diskMedium } from ${path("pending/media/disk_medium.ts")};
+           export { tokenSession } from ${path("session/session.ts")};`,
         );
         await esbuild.build({
           entryPoints: [`${folder}/app/entry.ts`],

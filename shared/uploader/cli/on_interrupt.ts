@@ -8,13 +8,13 @@ const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
  *
  * @returns takes the call back
  */
-export function onInterrupt(act: () => void): () => void {
+export function onInterrupt(act: (signal: typeof signals[number]) => void): () => void {
   const end = () => {
     for (const signal of signals) process.off(signal, once);
   };
-  const once = () => {
+  const once = (signal: NodeJS.Signals) => {
     end();
-    act();
+    act(signal as typeof signals[number]);
   };
   for (const signal of signals) process.on(signal, once);
   return end;

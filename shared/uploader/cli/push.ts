@@ -1,13 +1,25 @@
 /** `sediment push`: files to the service, by way of the pending folder. */
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { findFiles, linesOf } from "./find_files.ts";
+import { systemClock } from "../../clock.ts";
+import { namePattern } from "../../protocol/names.ts";
 import { onInterrupt } from "./on_interrupt.ts";
 import { openProject, openSettings, openUploader } from "./open.ts";
-import { type Command, UsageError } from "./options.ts";
-import { Pusher } from "./pusher.ts";
-import { SettledFiles } from "./settled_files.ts";
-import { createTerminal } from "./terminal.ts";
+import { type Command, type Input, UsageError } from "./options.ts";
+import { exitCodeOf } from "./push/account.ts";
+import { dryRun } from "./push/dry_run.ts";
+import {
+  findFiles,
+  type Found,
+  type FoundFile,
+  type PassedOver,
+  refuseMisplaced,
+} from "./push/find_files.ts";
+import { Push } from "./push/push_files.ts";
+import { readSource } from "./push/read_file.ts";
+import { type PushInput, PushReport } from "./push/report.ts";
+import { SettledFiles } from "./push/settled_files.ts";
+import { createTerminal, type Terminal } from "./terminal.ts";
 import { waitForRuns } from "./wait_for_run.ts";
 
 /** `sediment push` */
@@ -16,40 +28,44 @@ export const push: Command = {
   says: "send Parquet and Avro files; what can't be sent now is kept and sent later",
   synopsis: "DIR|FILE… --dataset ID [--table NAME] [--period TAG]",
   teaches:
-    `Saves each file in the pending folder, then sends it. Whatever happens (no network, an expired
-session, a server in trouble, Ctrl-C), nothing is lost: what is pending goes with the next push
-(when its time has come) or \`sediment retry\` (now), once. The same bytes for the same table and period are one upload.
+    `Saves each file in the pending folder, then sends it. What is saved is not lost, whatever happens (no
+network, an expired session, a server in trouble): it goes with the next push (when its time has
+come) or \`sediment retry\` (now), once. Ctrl-C ends in order: what was not begun is named, and the
+summary adds up to the files. The same bytes for the same table and period are one upload.
 
-Without --table a folder says it: DIR/TABLE/PERIOD/file, DIR/TABLE/file, or TABLE.parquet.
+Folders say to which table a file belongs, as DIR/TABLE/PERIOD/file or as
+DIR/table=TABLE/period=PERIOD/file; else --table does. Nothing is guessed.
 
-exit codes: 0 all stored · 3 some pending · 1 some dead (see \`sediment dead\`) · 2 not understood`,
+exit codes: 0 all are stored or were there · 1 some are dead (see \`sediment dead\`), failed or were
+passed over, or with --wait a run failed · 2 not understood, nothing was sent · 3 some are pending
+(or, with --wait, a run has not ended) · 130 ended by Ctrl-C`,
   examples: [
     ["sediment push exports/ --dataset 0b3f1c58-… ", "all files below, by their folders' names"],
+    ["sediment push exports/ --dataset 0b3f1c58-… --dry-run", "what that would send, and where to"],
     [
       "sediment push battle.parquet --dataset 0b3f1c58-… --table battle --period 2024-11-25",
       "one file",
     ],
     ["sediment push out/ --dataset 0b3f1c58-… --watch", "stays, and sends files as they come"],
     [
-      "sediment push out/ --dataset 0b3f1c58-… --json | jq 'select(.status != \"stored\")'",
-      "for scripts",
+      "sediment push out/ --dataset 0b3f1c58-… --json | jq 'select(.status == \"pending\")'",
+      "for scripts: a line for each file, then the summary",
     ],
   ],
   options: {
     dataset: { value: "ID", says: "the dataset's UUID (or SEDIMENT_DATASET)" },
     table: { value: "NAME", says: "table of all files" },
-    period: { value: "TAG", says: 'period tag of all files (default: from the folder, else "0")' },
+    period: { value: "TAG", says: 'period tag of all files of --table (default "0")' },
+    "dry-run": { says: "only say what would be sent, and to which table" },
     watch: { says: "stay, and send new and changed files as they come" },
-    wait: { says: "wait until what was sent is compacted" },
+    wait: { says: "wait until what was sent is compacted; fail when a run does" },
     "no-send": { says: "only save; send later with `sediment retry`" },
     concurrency: { value: "N", says: "files under way at once (4)" },
   },
   arity: [1, Infinity],
   async run(input) {
-    const dataset = input.text("dataset") ?? process.env.SEDIMENT_DATASET;
-    if (!dataset || !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(dataset)) {
-      throw new UsageError(`push needs --dataset, a UUID${dataset ? `, not ${dataset}` : ""}`);
-    }
+    const dataset = datasetOf(input);
+    const given = givenOf(input);
     const concurrency = input.text("concurrency");
     const terminal = createTerminal(input.is("json"));
     const code = {
@@ -58,40 +74,67 @@ exit codes: 0 all stored · 3 some pending · 1 some dead (see \`sediment dead\`
       ...(concurrency ? { upload: { concurrency: numberOr(concurrency) } } : {}),
     };
     const settings = await openSettings(input, code);
-    const given = {
-      table: input.text("table"),
-      period: input.text("period"),
-      except: settings.pending.directory,
-    };
-    const found = await findFiles(input.positionals, given);
+    const where = { ...given, except: [settings.pending.directory] };
+    const found = await findFiles(input.positionals, where);
+    if (!input.is("watch")) refuseMisplaced(found.misplaced);
+    if (input.is("dry-run")) return dryRun(found, input.is("json"), terminal);
     const project = await openProject(input);
-    const runs = new Set<string>();
+    const report = new PushReport(input, terminal);
+    const interrupted = new AbortController();
+    const { signal } = interrupted;
+    let pusher: Push<PushInput> | null = null;
     const uploader = await openUploader(input, {
       code,
       say: terminal.say,
-      onEvent: (event) => {
-        if (event.event === "succeeded") {
-          for (const run of event.runs as string[]) runs.add(run);
-        }
-      },
+      onEvent: (event) => pusher?.heard(event),
     });
-    const interrupted = new AbortController();
-    const endSignals = onInterrupt(() => interrupted.abort());
+    pusher = new Push<PushInput>({
+      uploader,
+      clock: systemClock,
+      concurrency: settings.upload.concurrency,
+      signal,
+      send: !input.is("no-send"),
+      metaOf: (file) => metaOf(file as FoundFile, dataset),
+      read: (file) => readSource(file as FoundFile),
+      onEnd: (entry) => report.entry(entry),
+      onProgress: (done) => report.progress(done, pusher!.account.counts()),
+    });
+    let endedBy: NodeJS.Signals | null = null;
+    const endSignals = onInterrupt((name) => {
+      endedBy = name;
+      interrupted.abort();
+    });
     try {
-      const { concurrency } = settings.upload;
-      const { signal } = interrupted;
-      const pusher = new Pusher({ input, terminal, uploader, dataset, concurrency, signal });
-      for (const line of linesOf(found.passedOver)) terminal.say(line);
-      if (input.is("watch")) await watch(pusher, input.positionals, given);
-      else {
-        if (found.files.length === 0) {
-          const where = input.positionals.join(", ");
-          terminal.say(`there is no .parquet or .avro file under ${where}`);
+      const parts = { pusher, report, terminal, signal };
+      if (input.is("watch")) {
+        uploader.start();
+        await watch(parts, input.positionals, where);
+      } else await pushOnce(parts, found, input.positionals);
+      const waited = input.is("wait")
+        ? await waitForRuns(pusher.runs, project, terminal, signal)
+        : { failed: 0, left: 0 };
+      const counts = pusher.account.counts();
+      const { state, park, pause } = uploader.state();
+      const inFolder = (await uploader.pending()).length;
+      if (input.is("json")) {
+        report.json(pusher.account, {
+          others: pusher.others,
+          pending_in_folder: inFolder,
+          state,
+          ...(input.is("wait") ? { runs_failed: waited.failed, runs_left: waited.left } : {}),
+          ...(endedBy ? { ended_by: endedBy } : {}),
+        });
+      } else {
+        if (inFolder > 0) {
+          const waiting = pusher.account.entries().findLast(({ status }) => status === "pending");
+          terminal.say(pendingText(inFolder, park, pause, waiting?.code));
         }
-        await pusher.pushAll(found.files);
+        if (counts.dead > 0) terminal.say("sediment dead says why the dead ones were refused");
+        if (counts.not_begun > 0) terminal.say("what was not begun goes with the same push again");
       }
-      if (input.is("wait")) await waitForRuns(runs, project, terminal, signal);
-      return await pusher.account();
+      // A watch has no other end than a signal.
+      if (endedBy !== null && !input.is("watch")) return 128 + signalNumbers[endedBy as "SIGINT"];
+      return exitCodeOf(counts) || (waited.failed > 0 ? 1 : waited.left > 0 ? 3 : 0);
     } finally {
       endSignals();
       await uploader.stop();
@@ -99,30 +142,119 @@ exit codes: 0 all stored · 3 some pending · 1 some dead (see \`sediment dead\`
   },
 };
 
+const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
+
+/** What a push is made with. */
+interface Parts {
+  pusher: Push<PushInput>;
+  report: PushReport;
+  terminal: Terminal;
+  signal: AbortSignal;
+}
+
+async function pushOnce(
+  { pusher, report, terminal }: Parts,
+  { files, passedOver }: Found,
+  paths: string[],
+): Promise<void> {
+  passOver(pusher, report, passedOver);
+  if (files.length === 0) {
+    terminal.say(`there is no .parquet or .avro file under ${paths.join(", ")}`);
+  }
+  report.begin(files.length);
+  await pusher.push(files);
+  report.end(pusher.account, pusher.others);
+}
+
 /** Looks at the paths again and again, and pushes what is whole and new. */
 async function watch(
-  pusher: Pusher,
+  { pusher, report, terminal, signal }: Parts,
   paths: string[],
-  given: Parameters<typeof findFiles>[1],
+  where: Parameters<typeof findFiles>[1],
 ): Promise<void> {
-  const { signal, terminal, uploader } = pusher.parts;
   const settled = new SettledFiles();
   const told = new Set<string>();
-  uploader.start();
+  /** Files that could not be saved: the next try at one is the same input. */
+  const failed = new Map<string, FoundFile>();
   terminal.say("watching; Ctrl-C ends it");
   while (!signal.aborted) {
     // A path may go and come back; until then it has no files.
-    const { files, passedOver } = await findFiles(paths, given)
-      .catch(() => ({ files: [], passedOver: [] }));
-    for (const line of linesOf(passedOver.filter(({ path }) => !told.has(path)))) {
-      terminal.say(line);
-    }
-    for (const { path } of passedOver) told.add(path);
+    const { files, passedOver, misplaced } = await findFiles(paths, where)
+      .catch((): Found => ({ files: [], passedOver: [], misplaced: [] }));
+    const strange = [...passedOver, ...misplaced].filter(({ path }) => !told.has(path));
+    passOver(pusher, report, strange);
+    for (const { path } of strange) told.add(path);
     const whole = await settled.take(files, Date.now());
-    const failed = whole.length > 0 && !signal.aborted ? await pusher.pushAll(whole) : [];
-    for (const file of failed) settled.again(file, Date.now());
+    if (whole.length > 0 && !signal.aborted) {
+      report.begin(whole.length);
+      await pusher.push(whole);
+      report.end(pusher.account, pusher.others);
+      for (const file of whole) {
+        const before = failed.get(file.path);
+        if (before) pusher.account.forget(before);
+        failed.delete(file.path);
+        if (pusher.account.of(file)?.status !== "failed") continue;
+        failed.set(file.path, file);
+        settled.again(file, Date.now());
+      }
+    }
     await sleep(500, undefined, { signal }).catch(() => {});
   }
+  await pusher.settle();
+}
+
+function passOver(pusher: Push<PushInput>, report: PushReport, passedOver: PassedOver[]): void {
+  for (const one of passedOver) {
+    pusher.account.enter(one);
+    pusher.account.end(one, "passed_over", { code: "passed_over", message: one.why });
+    report.entry(pusher.account.of(one)!);
+  }
+}
+
+function metaOf(file: FoundFile, dataset: string) {
+  return {
+    kind: "fragment" as const,
+    dataset_id: dataset,
+    table: file.table,
+    period_tag: file.period,
+    format: file.format,
+    file_name: file.path,
+  };
+}
+
+function datasetOf(input: Input): string {
+  const dataset = input.text("dataset") ?? process.env.SEDIMENT_DATASET;
+  if (!dataset || !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(dataset)) {
+    throw new UsageError(`push needs --dataset, a UUID${dataset ? `, not ${dataset}` : ""}`);
+  }
+  return dataset;
+}
+
+function givenOf(input: Input): { table?: string; period?: string } {
+  const given = { table: input.text("table"), period: input.text("period") };
+  for (const [name, value] of Object.entries(given)) {
+    if (value !== undefined && !namePattern.test(value)) {
+      throw new UsageError(
+        `--${name} is ${JSON.stringify(value)}; expected letters, digits, _ and -, up to 64`,
+      );
+    }
+  }
+  return given;
+}
+
+function pendingText(
+  count: number,
+  park: { refused: string | null } | null,
+  pause: { why: string } | null,
+  code: string | undefined,
+): string {
+  const why = park
+    ? park.refused === null ? "nobody is signed in" : "the session is refused"
+    : pause?.why === "offline"
+    ? "the server can't be reached"
+    : code;
+  const then = park ? "sediment login, then sediment retry" : "sediment retry";
+  return `${count} pending${why ? ` (${why})` : ""}; later: ${then}`;
 }
 
 function numberOr(text: string): number {

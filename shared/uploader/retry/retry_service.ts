@@ -73,8 +73,12 @@ export class RetryService {
     await this.#parts.store.recover();
   }
 
-  /** Lets a trigger happen. Answers when its batch has ended; never throws. */
-  async trigger(trigger: Trigger): Promise<BatchReport> {
+  /**
+   * Lets a trigger happen. Answers when its batch has ended; never throws.
+   *
+   * @param signal ends the batch early
+   */
+  async trigger(trigger: Trigger, signal?: AbortSignal): Promise<BatchReport> {
     try {
       if (trigger === "session" && this.#batch) this.#sessionChanged = true;
       const parked = this.#machine.state === "parked";
@@ -88,7 +92,8 @@ export class RetryService {
     } catch (thrown) {
       return this.#failed(emptyReport(trigger), thrown);
     }
-    this.#batch = this.#run(trigger);
+    const ends = signal ? AbortSignal.any([this.#stop.signal, signal]) : this.#stop.signal;
+    this.#batch = this.#run(trigger, ends);
     const report = await this.#batch;
     this.#batch = null;
     if (this.#sessionChanged) {
@@ -147,7 +152,7 @@ export class RetryService {
     await Promise.allSettled([this.#batch, ...this.#underWay]);
   }
 
-  async #run(trigger: Trigger): Promise<BatchReport> {
+  async #run(trigger: Trigger, signal: AbortSignal): Promise<BatchReport> {
     const report = emptyReport(trigger);
     const { store } = this.#parts;
     try {
@@ -157,7 +162,7 @@ export class RetryService {
         return this.#skip(trigger, "busy");
       }
       try {
-        await this.#runLocked(report);
+        await this.#runLocked(report, signal);
       } finally {
         await lock.release();
       }
@@ -169,7 +174,7 @@ export class RetryService {
     return this.#last = report;
   }
 
-  async #runLocked(report: BatchReport): Promise<void> {
+  async #runLocked(report: BatchReport, signal: AbortSignal): Promise<void> {
     const { store } = this.#parts;
     for (const id of this.#storedIds) {
       await store.apply(id, "stored");
@@ -177,9 +182,9 @@ export class RetryService {
     }
     await runBatch({
       ...this.#parts,
-      signal: this.#stop.signal,
+      signal,
       hold: (none) => this.#hold(none),
-      tryOne: (item, credential) => this.#gate.run(() => this.#try(item.id, credential)),
+      tryOne: (item, credential) => this.#gate.run(() => this.#try(item.id, credential, signal)),
       react: (tried, credential, failuresInARow) => {
         const limit = this.#machine.wary ? 1 : failuresToPause;
         return this.#react(tried, credential, failuresInARow >= limit);
@@ -187,9 +192,9 @@ export class RetryService {
     }, report);
   }
 
-  async #try(id: string, credential: Credential): Promise<Tried> {
+  async #try(id: string, credential: Credential, signal = this.#stop.signal): Promise<Tried> {
     if (this.#storedIds.has(id)) return { end: "taken" };
-    const trying = tryItem(id, credential, this.#stop.signal, this.#parts);
+    const trying = tryItem(id, credential, signal, this.#parts);
     this.#underWay.add(trying);
     try {
       const tried = await trying;

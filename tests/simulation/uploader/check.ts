@@ -31,7 +31,7 @@ export function violations(world: World, items: PendingItem[]): string[] {
     if (user && sender && sender !== user) found.push(`${user}'s, sent as ${sender}: ${identity}`);
   }
   for (const leftover of leftovers(world)) found.push(`left behind: ${leftover}`);
-  found.push(...tooManyRequests(world));
+  found.push(...world.broken, ...tooManyRequests(world));
   const unwritten = world.log.some((event) => event.event === "full" && event.id !== undefined);
   if (world.sameHost && !world.clockJumped && !unwritten) {
     for (const overlap of world.overlaps) found.push(`sent by two at once: ${overlap}`);

@@ -39,8 +39,16 @@ while (args.length > 0) {
   } else fail(`unknown option ${arg}`);
 }
 
-const total = { seeds: 0, steps: 0, faults: 0, crashes: 0, requests: 0, stored: 0, violations: 0 };
-total.seeds = options.seeds;
+const total = {
+  seeds: options.seeds,
+  steps: 0,
+  faults: 0,
+  crashes: 0,
+  interrupts: 0,
+  requests: 0,
+  stored: 0,
+  violations: 0,
+};
 const started = performance.now();
 for (let seed = options.seed; seed < options.seed + options.seeds; seed++) {
   await take(await runSeed(seed, options.sabotage));
@@ -52,6 +60,7 @@ console.log(
   options.json
     ? JSON.stringify({ ...total, seconds })
     : `${total.seeds} seeds, ${total.steps} steps, ${total.faults} faults (${total.crashes} crashes), ` +
+      `${total.interrupts} pushes ended by Ctrl-C, ` +
       `${total.requests} requests, ${total.stored} stored: ${total.violations} violations, ${seconds} s`,
 );
 Deno.exit(total.violations === 0 ? 0 : 1);
@@ -60,6 +69,7 @@ async function take(result: SeedResult): Promise<void> {
   total.steps += result.steps;
   total.faults += result.faults;
   total.crashes += result.crashes;
+  total.interrupts += result.interrupts;
   total.requests += result.requests;
   total.stored += result.stored;
   total.violations += result.violations.length;

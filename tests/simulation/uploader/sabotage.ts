@@ -12,6 +12,7 @@ export const sabotages = {
   "bytes-first": "a removal takes the bytes before the record",
   "no-auth-backoff": "refusals in a row don't wait",
   "no-owner": "items don't know whose they are",
+  "no-account": "a push that was ended says nothing of what it had not begun",
 } as const;
 
 /** See {@link sabotages}. */

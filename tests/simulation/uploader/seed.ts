@@ -17,6 +17,8 @@ export interface SeedResult {
   steps: number;
   faults: number;
   crashes: number;
+  /** Pushes that Ctrl-C ended. */
+  interrupts: number;
   requests: number;
   stored: number;
   dead: number;
@@ -85,6 +87,14 @@ export async function runSeed(seed: number, sabotage: Sabotage | null = null): P
   if (time.chance(0.3)) {
     const between = () => time.between(minute, 40 * minute);
     repeat(between, () => void world.lendAHand(time.between(0, slots - 1)));
+  }
+  // Somebody at the command line, who ends every other push by Ctrl-C, wherever it is.
+  for (let slot = 0; slot < slots; slot++) {
+    repeat(() => time.between(10_000, 8 * minute), () => {
+      const mine = world.contents.filter((content) => content.user === world.user);
+      const contents = Array.from({ length: time.between(1, 10) }, () => time.pick(mine));
+      void world.push(slot, contents, time.between(0, time.pick([100, 500, 3_000, 20 * minute])));
+    });
   }
   let steps = await time.run(rough);
 
@@ -231,6 +241,7 @@ async function account(
     steps,
     faults: world.faults + world.crashes + world.powerCuts,
     crashes: world.crashes,
+    interrupts: world.interrupts,
     requests: world.service.requests.length,
     stored: world.service.stored.size,
     dead: items.filter((item) => item.state === "dead").length,

@@ -20,6 +20,7 @@ import {
 } from "../../uploader/support/fake_service.ts";
 import { CrashingDisk } from "./crashing_disk.ts";
 import { type Breakage, SimulatedProcess } from "./process.ts";
+import { InterruptedPush } from "./interrupted_push.ts";
 import type { Sabotage } from "./sabotage.ts";
 import { sabotageMedium } from "./sabotage.ts";
 import { sha256 } from "../../../shared/uploader/sha256.ts";
@@ -107,6 +108,12 @@ export class World {
   storms = 0;
   stormMs = 0;
   stormSince = 0;
+  /** Pushes that came to their end, and those of them that Ctrl-C ended. */
+  pushes = 0;
+  interrupts = 0;
+  /** Accounts of pushes that were not true. */
+  readonly broken: string[] = [];
+  readonly #pushes = new Map<SimulatedProcess, Set<InterruptedPush>>();
   crashes = 0;
   powerCuts = 0;
   faults = 0;
@@ -195,6 +202,7 @@ export class World {
         log: (event) => {
           if (!process.alive) return;
           this.log.push(event);
+          for (const push of this.#pushes.get(process) ?? []) push.heard(event);
           this.note(
             `${process.owner} ${event.event} ${event.id?.slice(0, 8) ?? ""} ${event.code ?? ""}`,
           );
@@ -231,6 +239,38 @@ export class World {
     } catch (error) {
       this.note(`${one.process.owner} refused an upload: ${(error as Error).message}`);
     }
+  }
+
+  /**
+   * The command line of a process pushes contents; Ctrl-C comes after so many milliseconds. What it says of
+   * each is looked at against the truth.
+   */
+  async push(slot: number, contents: Content[], endAfterMs: number): Promise<void> {
+    const one = this.running[slot];
+    if (!one?.uploader || !one.process.alive) return;
+    const { process, uploader } = one;
+    const ended = new AbortController();
+    this.time.after(endAfterMs, () => {
+      if (process.alive) ended.abort();
+    });
+    const push = new InterruptedPush({ contents, process, uploader, signal: ended.signal });
+    const pushes = this.#pushes.get(process) ?? new Set();
+    this.#pushes.set(process, pushes.add(push));
+    try {
+      await push.run((identity) => this.accepted.add(identity));
+    } catch (error) {
+      this.note(`${process.owner} gave a push up: ${(error as Error).message}`);
+      return;
+    } finally {
+      pushes.delete(push);
+    }
+    this.pushes++;
+    if (ended.signal.aborted) this.interrupts++;
+    this.note(`${process.owner} pushed ${contents.length}: ${push.summary()}`);
+    const kept = (id: string) => this.disk.read(`${folder}/${id}.json`) !== null;
+    const isStored = (identity: string) => this.service.stored.has(identity);
+    const forgetful = this.sabotage === "no-account";
+    this.broken.push(...push.violations({ kept, isStored, forgetful }));
   }
 
   /** The session gets another token, and says so. */

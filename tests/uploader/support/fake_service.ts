@@ -74,6 +74,9 @@ export class FakeService {
     this.#options.fault = fault;
   }
 
+  /** What is said of every compaction run. */
+  runStatus: () => Record<string, unknown> = () => ({ status: "success" });
+
   /** As `fetch`, without a network. */
   readonly fetch = async (url: string, init: RequestInit): Promise<Response> => {
     // A Request works out the headers of a form, as fetch does.
@@ -222,6 +225,9 @@ export class FakeService {
         return this.#store(fields, seen.identity, file, user!);
       }
       default:
+        if (url.pathname.includes("/compaction/status/")) {
+          return json({ instanceId: url.pathname.split("/").at(-1), ...this.runStatus() });
+        }
         return problem(404, "not_found");
     }
   }

@@ -1,8 +1,9 @@
 /** Which files a `push` means, and to which table and period each belongs. */
 import { lstat, readdir, stat } from "node:fs/promises";
 import { basename, extname, join, relative, resolve, sep } from "node:path";
-import { namePattern } from "../../protocol/names.ts";
-import { UsageError } from "./options.ts";
+import { namePattern } from "../../../protocol/names.ts";
+import { UsageError } from "../options.ts";
+import { type Given, layouts, placeOf } from "./place_of.ts";
 
 /** A file to push. */
 export interface FoundFile {
@@ -20,27 +21,38 @@ export interface PassedOver {
   why: string;
 }
 
-// What macOS, Windows and office programs leave beside files.
-const litter = /^(\.|~\$|Thumbs\.db$|desktop\.ini$|Icon\r$|__MACOSX$)/i;
+/** What is under the paths of a push. */
+export interface Found {
+  files: FoundFile[];
+  passedOver: PassedOver[];
+  /** Data files of which nothing says to which table and period they belong. */
+  misplaced: PassedOver[];
+}
+
+// What macOS, Windows, office programs, and Spark's and Delta's writers leave beside files.
+const litter =
+  /^(\.|~\$|Thumbs\.db$|desktop\.ini$|Icon\r$|__MACOSX$|_(SUCCESS|temporary|metadata|common_metadata|delta_log)$)/i;
 
 /**
- * Finds Parquet and Avro files under the paths. Without a table given, a folder's layout says it:
- * `TABLE/PERIOD/file`, `TABLE/file`, or `TABLE.parquet`.
+ * Finds Parquet and Avro files under the paths, each once; place_of.ts has what says their table.
  *
- * @param given table and period of all files; `except`, a folder to leave out (the pending one)
+ * @param given table and period of all files; `except`, folders to leave out (pending ones)
  * @throws UsageError when a path that was named can't be read
  */
 export async function findFiles(
   paths: string[],
-  given: { table?: string; period?: string; except?: string },
-): Promise<{ files: FoundFile[]; passedOver: PassedOver[] }> {
-  const except = given.except === undefined ? null : resolve(given.except);
+  given: Given & { except?: string[] },
+): Promise<Found> {
+  const except = new Set((given.except ?? []).map((path) => resolve(path)));
   const files: FoundFile[] = [];
   const passedOver: PassedOver[] = [];
+  const misplaced: PassedOver[] = [];
+  /** Paths that overlap name a file more than once. */
+  const seen = new Set<string>();
 
   async function look(path: string, root: string | null): Promise<void> {
     const name = basename(path);
-    if (root !== null && (litter.test(name) || resolve(path) === except)) return;
+    if (root !== null && (litter.test(name) || except.has(resolve(path)))) return;
     // A link inside a folder may lead out of it; one that was named is what the user means.
     const found = await (root === null ? stat(path) : lstat(path)).catch((error) => {
       if (root === null) throw new UsageError(`${path}: ${(error as Error).message}`);
@@ -59,6 +71,8 @@ export async function findFiles(
       for (const entry of entries.sort()) await look(join(path, entry), root ?? path);
       return;
     }
+    if (seen.has(resolve(path))) return;
+    seen.add(resolve(path));
     const extension = extname(name).toLowerCase();
     const format = extension === ".parquet" ? "parquet" : extension === ".avro" ? "avro" : null;
     if (format === null) {
@@ -68,7 +82,10 @@ export async function findFiles(
     }
     // A pipe would be waited for until somebody writes into it.
     if (!found.isFile()) return void passedOver.push({ path, why: "no file: a pipe or a device" });
-    const { table, period } = placeOf(path, root, given);
+    const folders = root === null ? [] : relative(root, path).split(sep).slice(0, -1);
+    const place = placeOf(path, folders, given);
+    if ("why" in place) return void misplaced.push({ path, why: place.why });
+    const { table, period } = place;
     const wrong = [table, period].find((word) => !namePattern.test(word));
     if (wrong !== undefined) {
       const why = `${
@@ -80,7 +97,21 @@ export async function findFiles(
   }
 
   for (const path of paths) await look(path, null);
-  return { files, passedOver };
+  return { files, passedOver, misplaced };
+}
+
+/** @throws UsageError when a file has no place: nothing is sent then, since a wrong table can't be taken back */
+export function refuseMisplaced(misplaced: PassedOver[]): void {
+  if (misplaced.length === 0) return;
+  const named = misplaced.slice(0, 5).map(({ path, why }) => `  ${path}: ${why}`);
+  const more = misplaced.length > named.length
+    ? `\n  and ${misplaced.length - named.length} more`
+    : "";
+  throw new UsageError(
+    `no table is known for ${misplaced.length} of the files:\n${
+      named.join("\n")
+    }${more}\n${layouts}`,
+  );
 }
 
 /** What was passed over, in lines for people: a few names of each reason. */
@@ -90,16 +121,4 @@ export function linesOf(passedOver: PassedOver[]): string[] {
     ...all.slice(0, shown).map(({ path }) => `passed over ${path}: ${why}`),
     ...(all.length > shown ? [`passed over ${all.length - shown} more: ${why}`] : []),
   ]);
-}
-
-function placeOf(
-  path: string,
-  root: string | null,
-  given: { table?: string; period?: string },
-): { table: string; period: string } {
-  const folders = root === null ? [] : relative(root, path).split(sep).slice(0, -1);
-  return {
-    table: given.table ?? folders[0] ?? basename(path, extname(path)),
-    period: given.period ?? (given.table === undefined ? folders[1] : folders[0]) ?? "0",
-  };
 }
