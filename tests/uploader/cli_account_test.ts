@@ -7,7 +7,7 @@ import { readSource } from "../../shared/uploader/cli/push/read_file.ts";
 import { diskMedium } from "../../shared/uploader/pending/media/disk_medium.ts";
 import { tokenSession } from "../../shared/uploader/session/session.ts";
 import { createUploader } from "../../shared/uploader/uploader.ts";
-import { cliArgs, sediment } from "./support/cli.ts";
+import { cliArgs, cliEnv, sediment } from "./support/cli.ts";
 import { startHttpService } from "./support/http_service.ts";
 import { bytesOf, datasetId, withFolder } from "./support/setup.ts";
 
@@ -64,7 +64,7 @@ Deno.test("Ctrl-C in a push of 500 files: each is stored, pending or named as no
     const child = new Deno.Command(Deno.execPath(), {
       args: cliArgs(push),
       cwd: folder,
-      env: { ...env, SEDIMENT_SESSION: join(folder, "session.json") },
+      env: { ...env, ...cliEnv(folder) },
       stdout: "piped",
       stderr: "null",
     }).spawn();

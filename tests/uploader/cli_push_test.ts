@@ -1,8 +1,9 @@
 import { strict as assert } from "node:assert";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { allFolders } from "../../shared/uploader/cli/pending_folders.ts";
 import { findFiles } from "../../shared/uploader/cli/push/find_files.ts";
-import { cliArgs, sediment, shell } from "./support/cli.ts";
+import { cliArgs, cliEnv, sediment, shell } from "./support/cli.ts";
 import { startHttpService } from "./support/http_service.ts";
 import { bytesOf, datasetId, tokenOf, withFolder } from "./support/setup.ts";
 
@@ -35,6 +36,16 @@ async function withFiles(
 async function put(folder: string, path: string, bytes: Uint8Array | string): Promise<void> {
   await mkdir(dirname(join(folder, "in", path)), { recursive: true });
   await writeFile(join(folder, "in", path), bytes);
+}
+
+/** The pending folders of a test's user. */
+async function pendingFolders(folder: string) {
+  Deno.env.set("SEDIMENT_DATA", join(folder, "data"));
+  try {
+    return await allFolders();
+  } finally {
+    Deno.env.delete("SEDIMENT_DATA");
+  }
 }
 
 const jsonLines = (text: string) => text.trim().split("\n").map((line) => JSON.parse(line));
@@ -122,7 +133,8 @@ Deno.test("what the quota drops and what can't be read is said without --verbose
     const { err } = await sediment(folder, [...push, "--no-send", "--concurrency", "1"], full);
     assert.equal(err.match(/dropped .* to make room/g)?.length, 2, err);
     const [{ id }] = jsonLines((await sediment(folder, ["pending", "--json"], env)).out);
-    await writeFile(join(folder, "pending_uploads", `${id}.json`), '{"v":9}');
+    const [{ path }] = await pendingFolders(folder);
+    await writeFile(join(path, `${id}.json`), '{"v":9}');
     const pending = await sediment(folder, ["pending"], env);
     assert.match(pending.err, new RegExp(`${id.slice(0, 8)}.*newer version`));
   });
@@ -180,7 +192,7 @@ Deno.test("the task runs where its user stands, not where the checkout is", asyn
       cwd: folder,
       // A task or an npx around this test has said already where its own user stands.
       clearEnv: true,
-      env: { ...withoutInitCwd(), ...env, SEDIMENT_SESSION: join(folder, "session.json") },
+      env: { ...withoutInitCwd(), ...env, ...cliEnv(folder) },
     }).output();
     assert.equal(code, 3, new TextDecoder().decode(stderr));
     assert.match((await sediment(folder, ["pending"], env)).err, /1 pending/);
@@ -214,7 +226,7 @@ Deno.test("a retry that is told to end gives its item back, unspent", async () =
       const child = new Deno.Command(Deno.execPath(), {
         args: cliArgs(["retry"]),
         cwd: folder,
-        env: { ...env, SEDIMENT_SESSION: join(folder, "session.json") },
+        env: { ...env, ...cliEnv(folder) },
         stdout: "null",
         stderr: "null",
       }).spawn();

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { cliArgs, sediment } from "./support/cli.ts";
+import { cliArgs, cliEnv, sediment } from "./support/cli.ts";
 import { startHttpService } from "./support/http_service.ts";
 import { bytesOf, datasetId, withFolder } from "./support/setup.ts";
 
@@ -33,7 +33,7 @@ async function inTerminal(
     const { stdout } = await new Deno.Command("script", {
       args: ["-qec", line, "/dev/null"],
       cwd: folder,
-      env: { SEDIMENT_SESSION: join(folder, "session.json"), TERM: "xterm", ...env },
+      env: { ...cliEnv(folder), TERM: "xterm", ...env },
     }).output();
     return new TextDecoder().decode(stdout);
   } catch {

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { appendFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { cliArgs, sediment } from "./support/cli.ts";
+import { cliArgs, cliEnv, sediment } from "./support/cli.ts";
 import { startHttpService } from "./support/http_service.ts";
 import { bytesOf, datasetId, withFolder } from "./support/setup.ts";
 
@@ -31,6 +31,7 @@ async function withWatch(
       args: cliArgs(["push", "in", "--dataset", datasetId, "--table", "t", "--watch"]),
       cwd: folder,
       env: {
+        ...cliEnv(folder),
         SEDIMENT_TOKEN: "t",
         SEDIMENT_URL: service.origin,
         SEDIMENT_KEY: "k",
@@ -69,7 +70,9 @@ Deno.test("push --watch sends files as they come, and Ctrl-C ends it with nothin
     await put("third.parquet", whole(3));
     while (service.requests.length === before) await new Promise((r) => setTimeout(r, 50));
     assert.equal(await interrupt(), 3);
-    const left = (await sediment(folder, ["pending", "--json"])).out.trim().split("\n");
+    const left = (await sediment(folder, ["pending", "--json", "--everywhere"])).out.trim().split(
+      "\n",
+    );
     const [item] = left.map((line) => JSON.parse(line));
     assert.deepEqual([left.length, item.state, item.attempt_count], [1, "waiting", 0]);
   });

@@ -25,6 +25,7 @@ function commandLine(folder: string) {
       cwd: folder,
       env: {
         SEDIMENT_SESSION: join(folder, "session.json"),
+        SEDIMENT_DATA: join(folder, "data"),
         SEDIMENT_PASSWORD: password,
         SEDIMENT_RETRY_INTERVAL_SECONDS: "1",
         NO_COLOR: "1",

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { about } from "../pending/pending_item.ts";
 import type { PendingItem } from "../pending/pending_record.ts";
 import type { Uploader } from "../uploader.ts";
-import { openUploader } from "./open.ts";
+import { openOffline } from "./open.ts";
 import { type Command, type Input, UsageError } from "./options.ts";
-import { itemTable } from "./pending.ts";
+import { everywhere, foldersFor, itemTable } from "./pending.ts";
 import { createTerminal, type Terminal } from "./terminal.ts";
 
 const actions = ["list", "show", "export", "requeue", "drop"];
@@ -27,6 +27,7 @@ IDs may be shortened as long as they are unique. \`requeue\` gives them a new li
     ["sediment dead requeue --all && sediment retry", "tries again"],
   ],
   options: {
+    ...everywhere,
     all: { says: "every dead and expired item" },
     out: { value: "DIR", says: "where export writes (default: the current folder)" },
   },
@@ -38,20 +39,31 @@ IDs may be shortened as long as they are unique. \`requeue\` gives them a new li
       throw new UsageError(`dead can ${actions.join(", ")}, not ${action}`);
     }
     const terminal = createTerminal(input.is("json"));
-    const uploader = await openUploader(input, { offline: true });
+    const uploaders: Uploader[] = [];
     try {
-      const items = await uploader.dead();
-      if (action === "list") return list(items, input, terminal);
-      const chosen = input.is("all") ? items : ids.map((id) => oneOf(items, id));
+      const kept: Kept[] = [];
+      for (const path of await foldersFor(input, terminal)) {
+        const uploader = await openOffline(input, path);
+        uploaders.push(uploader);
+        kept.push(...(await uploader.dead()).map((item) => ({ item, uploader })));
+      }
+      if (action === "list") return list(kept.map(({ item }) => item), input, terminal);
+      const chosen = input.is("all") ? kept : ids.map((id) => oneOf(kept, id));
       if (chosen.length === 0 && !input.is("all")) {
         throw new UsageError(`dead ${action} wants IDs, or --all`);
       }
-      return await act(action, chosen, uploader, input, terminal);
+      return await act(action, chosen, input, terminal);
     } finally {
-      await uploader.stop();
+      for (const uploader of uploaders) await uploader.stop();
     }
   },
 };
+
+/** A dead item, and the uploader on its folder. */
+interface Kept {
+  item: PendingItem;
+  uploader: Uploader;
+}
 
 function list(items: PendingItem[], input: Input, terminal: Terminal): number {
   if (input.is("json")) { for (const item of items) terminal.out(JSON.stringify(item)); }
@@ -62,19 +74,20 @@ function list(items: PendingItem[], input: Input, terminal: Terminal): number {
 
 async function act(
   action: string,
-  items: PendingItem[],
-  uploader: Uploader,
+  kept: Kept[],
   input: Input,
   terminal: Terminal,
 ): Promise<number> {
-  const ids = items.map((item) => item.id);
   if (action === "show") {
-    for (const item of items) terminal.out(JSON.stringify(item, null, input.is("json") ? 0 : 2));
+    for (const { item } of kept) terminal.out(JSON.stringify(item, null, input.is("json") ? 0 : 2));
     return 0;
   }
-  if (action === "export") return await exportItems(items, uploader, input, terminal);
-  const done = action === "requeue" ? await uploader.requeue(ids) : await uploader.drop(ids);
-  const missed = ids.filter((id) => !done.includes(id));
+  if (action === "export") return await exportItems(kept, input, terminal);
+  const done: string[] = [], missed: string[] = [];
+  for (const { item: { id }, uploader } of kept) {
+    const [went] = action === "requeue" ? await uploader.requeue([id]) : await uploader.drop([id]);
+    (went === undefined ? missed : done).push(id);
+  }
   if (input.is("json")) terminal.out(JSON.stringify({ [action]: done, missed }));
   else {
     terminal.say(`${action === "requeue" ? "re-queued" : "dropped"} ${done.length}`);
@@ -84,15 +97,14 @@ async function act(
 }
 
 async function exportItems(
-  items: PendingItem[],
-  uploader: Uploader,
+  kept: Kept[],
   input: Input,
   terminal: Terminal,
 ): Promise<number> {
   const folder = input.text("out") ?? ".";
   await mkdir(folder, { recursive: true });
   let failed = 0;
-  for (const item of items) {
+  for (const { item, uploader } of kept) {
     const { table, period_tag } = about(item);
     // The whole id: of ten thousand items two would share eight digits, and one overwrite the other.
     const name = [table ?? "item", period_tag ?? "", item.id].filter(Boolean).join("-");
@@ -110,8 +122,8 @@ async function exportItems(
   return failed === 0 ? 0 : 1;
 }
 
-function oneOf(items: PendingItem[], prefix: string): PendingItem {
-  const found = items.filter((item) => item.id.startsWith(prefix.toLowerCase()));
+function oneOf(kept: Kept[], prefix: string): Kept {
+  const found = kept.filter(({ item }) => item.id.startsWith(prefix.toLowerCase()));
   if (found.length === 1) return found[0];
   throw new UsageError(
     found.length === 0

@@ -3,11 +3,14 @@ import { readFile } from "node:fs/promises";
 import process from "node:process";
 import { SedimentError } from "../../errors.ts";
 import { diskMedium } from "../pending/media/disk_medium.ts";
+import { type Session, tokenSession } from "../session/session.ts";
 import { loadSettings } from "../settings/load_settings.ts";
-import { jsonLog, type LogEvent } from "../log.ts";
+import { jsonLog, type Log, type LogEvent } from "../log.ts";
 import type { UploaderSettings, UploaderSettingsInput } from "../settings/settings.ts";
 import { createUploader, type Uploader } from "../uploader.ts";
+import { adoptInto } from "./adopt_folders.ts";
 import type { Input } from "./options.ts";
+import { type Account, folderOf, makeFolder, type PendingFolder } from "./pending_folders.ts";
 import { plainWarnings } from "./plain_warnings.ts";
 import { fileSession, readSession } from "./session_file.ts";
 
@@ -61,35 +64,101 @@ export async function openSettings(
   });
 }
 
-/** The uploader on the pending folder. Without a project it can look and drop, but send nowhere. */
+/** Whose pending uploads a command is about: as far as is known without a network. */
+async function openAccount(input: Input): Promise<Account | null> {
+  const session = await readSession();
+  const url = input.text("url") ?? process.env.SEDIMENT_URL ?? session?.url;
+  if (url === undefined || !URL.canParse(url)) return null;
+  const user_id = await fileSession(url).userId!() ?? null;
+  const isSessions = user_id !== null && !process.env.SEDIMENT_TOKEN && session !== null;
+  return { url: url.replace(/\/+$/, ""), user_id, email: isSessions ? session.email : null };
+}
+
+/**
+ * The folder of pending uploads: the one that was named, else the account's own.
+ *
+ * @returns its path; `account` null: it was named, or no account is known (then `path` is null)
+ */
+export async function openPendingFolder(
+  input: Input,
+): Promise<{ path: string | null; account: PendingFolder | null }> {
+  const { pending: { directory } } = await openSettings(input);
+  if (directory !== undefined) return { path: directory, account: null };
+  const account = await openAccount(input);
+  const folder = account && folderOf(account);
+  return { path: folder?.path ?? null, account: folder };
+}
+
+/** The uploader on a pending folder, to look and to drop: it sends nowhere. */
+export async function openOffline(input: Input, path: string): Promise<Uploader> {
+  const settings = await openSettings(input);
+  return await createUploader({
+    url: "http://nowhere.invalid/functions/v1",
+    medium: await diskMedium(path),
+    session: tokenSession(() => null),
+    settings,
+    log: logOf(input),
+  });
+}
+
+/** The uploader on the account's pending folder, which has taken over what waits for the account elsewhere. */
 export async function openUploader(
   input: Input,
   options: {
     code?: UploaderSettingsInput;
-    offline?: boolean;
     /** Where a person is told what they must know, beside --verbose. */
     say?: (line: string) => void;
     onEvent?: (event: LogEvent) => void;
   } = {},
 ): Promise<Uploader> {
   const settings = await openSettings(input, options.code);
-  const project = options.offline
-    ? { url: "http://nowhere.invalid", key: "" }
-    : await openProject(input);
-  const verbose = jsonLog((line) => process.stderr.write(`${line}\n`));
-  const warn = plainWarnings(options.say ?? ((line) => process.stderr.write(`${line}\n`)));
+  const project = await openProject(input);
+  const say = options.say ?? ((line) => process.stderr.write(`${line}\n`));
+  const { path, account } = await openPendingFolder(input);
+  if (account) {
+    await makeFolder(account).catch((error) => {
+      throw new SedimentError("pending_unusable", `${account.path}: ${error.message}`, {
+        field: "pending",
+        expected: "a folder that this user may write: --pending DIR, or SEDIMENT_DATA",
+        cause: error,
+      });
+    });
+    await adoptInto(account, say);
+  }
   return await createUploader({
     url: `${project.url}/functions/v1`,
     publishableKey: project.key,
-    medium: await diskMedium(settings.pending.directory),
-    session: fileSession(project.url),
+    medium: await diskMedium(path!),
+    session: sessionOf(account?.user_id ?? null, fileSession(project.url)),
     settings,
     // Loaded when a body is that large: it is a fifth of the start-up time.
     resumable: async (...send) => (await import("../send/send_tus.ts")).sendResumably(...send),
-    log: (event) => {
-      options.onEvent?.(event);
-      if (input.is("verbose")) verbose(event);
-      else warn(event);
-    },
+    log: logOf(input, say, options.onEvent),
   });
+}
+
+/** The session of the user whose folder it is: who signs in meanwhile, in another terminal, sends their own. */
+function sessionOf(user: string | null, session: Session): Session {
+  if (user === null) return session;
+  return {
+    userId: () => user,
+    async credential() {
+      const credential = await session.credential();
+      return credential?.userId === user ? credential : null;
+    },
+  };
+}
+
+function logOf(
+  input: Input,
+  say: (line: string) => void = (line) => process.stderr.write(`${line}\n`),
+  onEvent: (event: LogEvent) => void = () => {},
+): Log {
+  const verbose = jsonLog((line) => process.stderr.write(`${line}\n`));
+  const warn = plainWarnings(say);
+  return (event) => {
+    onEvent(event);
+    if (input.is("verbose")) verbose(event);
+    else warn(event);
+  };
 }

@@ -1,38 +1,67 @@
 /** `sediment pending` and `sediment retry`. */
+import { access } from "node:fs/promises";
+import process from "node:process";
 import { about } from "../pending/pending_item.ts";
 import type { PendingItem } from "../pending/pending_record.ts";
+import { adoptInto, nameOld, nameOthers } from "./adopt_folders.ts";
 import { onInterrupt } from "./on_interrupt.ts";
-import { openUploader } from "./open.ts";
-import type { Command } from "./options.ts";
+import { openOffline, openPendingFolder, openUploader } from "./open.ts";
+import type { Command, Input, Option } from "./options.ts";
+import { allFolders } from "./pending_folders.ts";
+import { dataFolder } from "./platform_folders.ts";
 import { bytes, createTerminal, fromNow, table, type Terminal } from "./terminal.ts";
+
+/** Option of the commands that look into pending folders. */
+export const everywhere: Record<string, Option> = {
+  everywhere: { says: "of all servers and users, not of the account in use" },
+};
+
+/**
+ * The pending folders that a command looks into: the account's own, or all, where that is asked for or no
+ * account is known. Those of other accounts that hold something are named.
+ */
+export async function foldersFor(input: Input, terminal: Terminal): Promise<string[]> {
+  const { path, account } = await openPendingFolder(input);
+  if (account === null && path !== null) return [path];
+  const say = input.is("json") ? () => {} : terminal.say;
+  if (account !== null) await adoptInto(account, say);
+  else await nameOld(say);
+  if (path === null || input.is("everywhere")) {
+    return (await allFolders()).map((folder) => folder.path);
+  }
+  await nameOthers(path, say);
+  return await exists(path) ? [path] : [];
+}
 
 /** `sediment pending` */
 export const pending: Command = {
   name: "pending",
   says: "what waits to be sent",
-  synopsis: "",
+  synopsis: "[--everywhere]",
   teaches:
-    `Lists the items of the pending folder that are waiting, parked (the session was refused) or under
-way, oldest first, with what was wrong the last time. Exit code 0 when there are none, 3 otherwise.`,
+    `Lists the items that are waiting, parked (the session was refused) or under way, oldest first, with what
+was wrong the last time: those of the user who is signed in, at the server in use. Pending uploads
+are kept in ${dataFolder()}, in a folder
+for each server and user. Exit code 0 when there are none, 3 otherwise.`,
   examples: [["sediment pending", "a table"], ["sediment pending --json | wc -l", "how many"]],
-  options: {},
+  options: everywhere,
   arity: [0, 0],
   async run(input) {
     const terminal = createTerminal(input.is("json"));
-    const uploader = await openUploader(input, { offline: true });
-    try {
-      const items = await uploader.pending();
-      if (input.is("json")) { for (const item of items) terminal.out(JSON.stringify(item)); }
-      else if (items.length === 0) terminal.out("nothing is pending");
-      else {
-        for (const line of itemTable(items, terminal)) terminal.out(line);
-        const total = items.reduce((sum, item) => sum + item.size, 0);
-        terminal.say(`${items.length} pending, ${bytes(total)}`);
-      }
-      return items.length === 0 ? 0 : 3;
-    } finally {
+    const items: PendingItem[] = [];
+    for (const path of await foldersFor(input, terminal)) {
+      const uploader = await openOffline(input, path);
+      items.push(...await uploader.pending());
       await uploader.stop();
     }
+    if (input.is("json")) { for (const item of items) terminal.out(JSON.stringify(item)); }
+    else if (items.length === 0) terminal.out("nothing is pending");
+    else {
+      for (const line of itemTable(items, terminal)) terminal.out(line);
+      const total = items.reduce((sum, item) => sum + item.size, 0);
+      terminal.say(`${items.length} pending, ${bytes(total)}`);
+    }
+    return items.length === 0 ? 0 : 3;
   },
 };
 
@@ -65,17 +94,23 @@ something was refused for good.`,
       const bar = terminal.bar("retry", before);
       onEnd = () => bar.set(++done);
       const report = await uploader.retry();
-      const left = (await uploader.pending()).length;
       const { state, park, pause } = uploader.state();
+      const { path, account } = await openPendingFolder(input);
+      // While nobody is signed in, what is left is all that waits for somebody at this server.
+      const signedOut = account?.user_id === null && !process.env.SEDIMENT_TOKEN;
+      const others = signedOut
+        ? await nameOthers(path, terminal.say, ({ url }) => url === account.url)
+        : 0;
+      const left = (await uploader.pending()).length + others;
       bar.end(
         `stored ${report.stored} · failed ${report.failed} · dead ${report.dead} · expired ${report.expired} · left ${left}`,
       );
       if (input.is("json")) terminal.out(JSON.stringify({ ...report, left, state }));
       else if (report.skipped === "busy") terminal.say("another process is at it");
       else if (report.error) terminal.say(`${report.error.code}: ${report.error.message}`);
-      else if (park && left > 0) {
+      else if ((park || others > 0) && left > 0) {
         terminal.say(
-          park.refused === null
+          others > 0 || park?.refused === null
             ? "nobody is signed in: sediment login"
             : "the session is refused: sediment login",
         );
@@ -121,4 +156,8 @@ export function itemTable(items: PendingItem[], terminal: Terminal): string[] {
     })
   );
   return [terminal.paint(head, "dim"), ...painted];
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await access(path).then(() => true, () => false);
 }

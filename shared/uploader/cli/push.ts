@@ -4,8 +4,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../../clock.ts";
 import { namePattern } from "../../protocol/names.ts";
 import { onInterrupt } from "./on_interrupt.ts";
-import { openProject, openSettings, openUploader } from "./open.ts";
+import { openPendingFolder, openProject, openSettings, openUploader } from "./open.ts";
 import { type Command, type Input, UsageError } from "./options.ts";
+import { oldFolder } from "./pending_folders.ts";
 import { exitCodeOf } from "./push/account.ts";
 import { dryRun } from "./push/dry_run.ts";
 import {
@@ -74,7 +75,8 @@ passed over, or with --wait a run failed Â· 2 not understood, nothing was sent Â
       ...(concurrency ? { upload: { concurrency: numberOr(concurrency) } } : {}),
     };
     const settings = await openSettings(input, code);
-    const where = { ...given, except: [settings.pending.directory] };
+    const { path } = await openPendingFolder(input);
+    const where = { ...given, except: [oldFolder, ...(path === null ? [] : [path])] };
     const found = await findFiles(input.positionals, where);
     if (!input.is("watch")) refuseMisplaced(found.misplaced);
     if (input.is("dry-run")) return dryRun(found, input.is("json"), terminal);

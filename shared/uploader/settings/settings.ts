@@ -19,8 +19,11 @@ export const retrySettings = z.strictObject({
 
 /** `[app.asset_sync.pending]` */
 export const pendingSettings = z.strictObject({
-  /** The folder of pending items. */
-  directory: z.string().min(1).default("pending_uploads"),
+  /**
+   * The folder of pending items, for programs that take it from here. The command line's default is a folder
+   * for each account, in the platform's data folder.
+   */
+  directory: z.string().min(1).optional(),
   /** Most bytes kept, dead and expired items included. */
   quota_bytes: z.int().min(1).default(1024 ** 3),
   /** Most items kept. */

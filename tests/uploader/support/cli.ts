@@ -15,7 +15,13 @@ export interface Ran {
 /** Arguments of this Deno that run the CLI. */
 export const cliArgs = (args: string[]) => ["run", "-A", "--no-check", "--quiet", cli, ...args];
 
-/** Runs `sediment …` in a folder, with a session file of its own. */
+/** What makes a run of the CLI one of a user whose files are all in this folder. */
+export const cliEnv = (folder: string) => ({
+  SEDIMENT_SESSION: join(folder, "session.json"),
+  SEDIMENT_DATA: join(folder, "data"),
+});
+
+/** Runs `sediment …` in a folder, with a session file and pending folders of its own. */
 export async function sediment(
   folder: string,
   args: string[],
@@ -38,7 +44,7 @@ async function run(command: string, args: string[], cwd: string, env: Record<str
   const { code, stdout, stderr } = await new Deno.Command(command, {
     args,
     cwd,
-    env: { SEDIMENT_SESSION: join(cwd, "session.json"), ...env },
+    env: { ...cliEnv(cwd), ...env },
   }).output();
   const text = new TextDecoder();
   return { code, out: text.decode(stdout), err: text.decode(stderr) };
