@@ -16,6 +16,8 @@ const commands = [
   "status",
   "ls",
   "pull",
+  "rm",
+  "sql",
   "completion",
 ];
 

@@ -1,6 +1,6 @@
 /** The uploader and its command line against the embedded stack: real functions, real Storage, real auth. */
 import { strict as assert } from "node:assert";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -246,8 +246,12 @@ Deno.test({
           const run = again.json().find((line) => line.run).run;
           const status = await sediment("status", run, "--wait", "--json");
           assert.equal(status.json()[0].status, "success");
-          const sql = (await sediment("pull", "--dataset", dataset, "--duckdb")).lines[0];
-          assert.match(sql, /^select \* from read_parquet\(\['http/);
+          const [script] = (await sediment("pull", "--dataset", dataset, "--duckdb")).lines;
+          const sql = await readFile(join(home, script), "utf8");
+          assert.match(
+            sql,
+            /create or replace view "battle" as\nselect \* from read_parquet\(\[\n +'http/,
+          );
           const pulled = await sediment("pull", "--dataset", dataset, "--out", "data");
           assert.equal(pulled.lines.length, after.files);
         },

@@ -48,7 +48,7 @@ export async function getJson(
 
 /** One data file of a manifest. */
 export interface DataFile {
-  id: number;
+  id: number | string;
   table: string;
   period_tag: string;
   size: number;
@@ -57,7 +57,13 @@ export interface DataFile {
   row_count: number;
   row_group_count: number;
   uploaded_at: string;
+  /** Where it can be read; none when the service can't read it itself. */
   url?: string;
+  url_expires_at?: string;
+  /** Of its bytes, where the service knows it. */
+  sha256?: string;
+  /** Why it can't be read. */
+  error?: { code: string; message: string };
 }
 
 /** All files of a version, page by page; the first page's version is kept for the others. */

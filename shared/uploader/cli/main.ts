@@ -3,15 +3,30 @@ import process from "node:process";
 import { asSedimentError, SedimentError } from "../../errors.ts";
 import { completionFor } from "./completion.ts";
 import { dead } from "./dead.ts";
-import { ls, pull } from "./files.ts";
+import { ls } from "./ls.ts";
 import { login, logout, whoami } from "./login.ts";
 import { type Command, helpOf, parse, UsageError } from "./options.ts";
 import { pending, retry } from "./pending.ts";
 import { plainText } from "../plain_text.ts";
+import { pull, rm } from "./pull.ts";
 import { push } from "./push.ts";
+import { sql } from "./sql.ts";
 import { status } from "./status.ts";
 
-const commands: Command[] = [login, logout, whoami, push, pending, retry, dead, status, ls, pull];
+const commands: Command[] = [
+  login,
+  logout,
+  whoami,
+  push,
+  pending,
+  retry,
+  dead,
+  status,
+  ls,
+  pull,
+  rm,
+  sql,
+];
 commands.push(completionFor([...commands]));
 
 const overview = `sediment: uploads that are never lost and never doubled
