@@ -123,7 +123,7 @@ export async function createUploader(options: UploaderOptions): Promise<Uploader
         fetch,
         clock,
         settings: settings.upload,
-        token: credential.token,
+        credential,
         publishableKey,
         resumable,
         signal: watcher?.signal ? AbortSignal.any([signal, watcher.signal]) : signal,

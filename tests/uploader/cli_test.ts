@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cliArgs, cliEnv, sediment } from "./support/cli.ts";
 import { startHttpService } from "./support/http_service.ts";

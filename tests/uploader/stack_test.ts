@@ -18,7 +18,7 @@ const cli = fileURLToPath(new URL("../../shared/uploader/cli/main.ts", import.me
 const password = "a-long-password";
 
 /** Runs `sediment …` in a folder of its own. */
-function commandLine(folder: string) {
+function commandLine(folder: string, env: Record<string, string> = {}) {
   return async (...args: string[]) => {
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", "--no-check", "--quiet", cli, ...args],
@@ -29,6 +29,7 @@ function commandLine(folder: string) {
         SEDIMENT_PASSWORD: password,
         SEDIMENT_RETRY_INTERVAL_SECONDS: "1",
         NO_COLOR: "1",
+        ...env,
       },
     }).output();
     const text = new TextDecoder();
@@ -156,6 +157,46 @@ async function resumes(stack: Stack, folder: string): Promise<void> {
   assert.deepEqual(offsets, [0, chunk, 2 * chunk].slice(0, Math.ceil(bytes.length / chunk)));
 }
 
+async function signsIn(stack: Stack, folder: string): Promise<void> {
+  await mkdir(folder);
+  const { url, publishableKey: key } = stack;
+  const email = `${crypto.randomUUID()}@example.com`;
+  const account = ["--url", url, "--key", key, "--email", email];
+  const sediment = commandLine(folder);
+  assert.match((await sediment("login", ...account)).said, /the e-mail or the password is wrong/);
+  assert.equal((await sediment("login", ...account, "--signup")).code, 0);
+  assert.match((await sediment("login", ...account, "--signup")).said, /a user with this e-mail/);
+  const wrongKey = account.map((word) => word === key ? "sb_publishable_nobodys" : word);
+  const refused = await sediment("login", ...wrongKey);
+  assert.deepEqual([refused.code, /does not know the key/.test(refused.said)], [2, true]);
+
+  const session = JSON.parse(await readFile(join(folder, "session.json"), "utf8"));
+  assert.equal((await sediment("logout")).code, 0);
+  const again = await fetch(`${url}/auth/v1/token?grant_type=refresh_token`, {
+    method: "POST",
+    headers: { apikey: key, "content-type": "application/json" },
+    body: JSON.stringify({ refresh_token: session.refresh_token }),
+  });
+  await again.body?.cancel();
+  assert.equal(again.ok, false, "a session that was ended is refreshed no more");
+
+  const user = await signUp(stack);
+  const service = commandLine(folder, {
+    SEDIMENT_URL: url,
+    SEDIMENT_SERVICE_KEY: stack.secretKey,
+  });
+  await writeFile(join(folder, "a.parquet"), tinyParquet([1, 2, 3]));
+  const of = ["--dataset", crypto.randomUUID(), "--table", "t", "--for", user.id];
+  const pushed = await service("push", "a.parquet", ...of);
+  assert.equal(pushed.code, 0, pushed.said);
+  const mine = commandLine(folder, {
+    SEDIMENT_URL: url,
+    SEDIMENT_KEY: key,
+    SEDIMENT_TOKEN: user.token,
+  });
+  assert.equal((await mine("ls", ...of.slice(0, 2), "--json")).json()[0].row_count, 3);
+}
+
 Deno.test({
   name:
     "against the embedded stack: every protocol, a resumed upload, a sign-in, and the walk-through",
@@ -174,6 +215,10 @@ Deno.test({
       await t.step(
         "a large upload goes on where it broke off, in another process",
         () => resumes(stack!, join(folder, "large")),
+      );
+      await t.step(
+        "a sign-in says what is wrong, a logout ends the session, a service acts for a user",
+        () => signsIn(stack!, join(folder, "accounts")),
       );
       await t.step(
         "what waited for a supabase-js session arrives after the sign-in",

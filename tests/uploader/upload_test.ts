@@ -320,7 +320,7 @@ Deno.test("a caller's headers go to the service that they were set for, not to t
     target_url: "https://api.example/functions/v1/battle-data/upload",
     headers: { "x-app": "1", "x-tenant-secret": "s" },
   } as unknown as PendingItem;
-  const attempt = { token: "t", publishableKey: "k" } as Attempt;
+  const attempt = { credential: { token: "t" }, publishableKey: "k" } as Attempt;
   const more = { "content-type": "application/json" };
   const here = headersFor("https://api.example/else", item, attempt, more);
   assert.deepEqual(here, { ...item.headers, ...more, authorization: "Bearer t", apikey: "k" });

@@ -2,7 +2,6 @@
 import { isErrorCode, SedimentError } from "../../errors.ts";
 import { plainValue } from "../plain_text.ts";
 import type { Project } from "./open.ts";
-import { fileSession } from "./session_file.ts";
 
 /**
  * GETs JSON from a function.
@@ -14,7 +13,7 @@ export async function getJson(
   path: string,
   query: Record<string, string | undefined> = {},
 ): Promise<Record<string, unknown>> {
-  const credential = await fileSession(project.url).credential();
+  const credential = await project.session.credential();
   if (credential === null) {
     throw new SedimentError("not_signed_in", `there is no session at ${project.url}`, {
       expected: "a `sediment login` before, or SEDIMENT_TOKEN",
@@ -27,7 +26,10 @@ export async function getJson(
   let response: Response;
   try {
     response = await fetch(url, {
-      headers: { authorization: `Bearer ${credential.token}`, apikey: project.key },
+      headers: {
+        apikey: project.key,
+        ...credential.headers ?? { authorization: `Bearer ${credential.token}` },
+      },
       redirect: "manual",
       signal: AbortSignal.timeout(60_000),
     });

@@ -2,10 +2,16 @@
 import process from "node:process";
 import { createInterface } from "node:readline/promises";
 import { Writable } from "node:stream";
-import { SedimentError } from "../../errors.ts";
-import type { Project } from "./open.ts";
+import { asSedimentError, SedimentError } from "../../errors.ts";
+import { endAuth } from "./auth_api.ts";
 import { type Command, type Input, UsageError } from "./options.ts";
-import { askForSession, readSession, sessionPath, writeSession } from "./session_file.ts";
+import {
+  askForSession,
+  readSession,
+  refreshed,
+  sessionPath,
+  writeSession,
+} from "./session_file.ts";
 import { createTerminal, fromNow } from "./terminal.ts";
 
 /** `sediment login` */
@@ -47,15 +53,34 @@ Other commands refresh it when it is due. Uploads that waited for a session go w
 /** `sediment logout` */
 export const logout: Command = {
   name: "logout",
-  says: "forget the session",
+  says: "end the session, here and at the server",
   synopsis: "",
   teaches:
-    "Forgets the session of this machine. Pending uploads stay, and wait for the next sign-in.",
-  examples: [["sediment logout", "forgets it"]],
+    `Ends the session at the server and forgets it here. Pending uploads stay, and wait for the next sign-in of
+their user. Exit code 1 when the server could not be told: then the session is forgotten here all
+the same, and ends there by itself.`,
+  examples: [["sediment logout", "ends it"]],
   options: {},
   arity: [0, 0],
-  async run() {
-    await writeSession(null);
+  async run(input) {
+    const terminal = createTerminal(input.is("json"));
+    const session = await readSession();
+    if (session === null) {
+      terminal.say("nobody was signed in");
+      return 0;
+    }
+    try {
+      // The server ends a session for a token that lives only.
+      const living = await refreshed(session);
+      if (living) await endAuth(living.url, living.key, living.access_token);
+    } catch (error) {
+      const { message } = asSedimentError(error);
+      terminal.say(`signed out here; the server could not be told: ${message}`);
+      return 1;
+    } finally {
+      await writeSession(null);
+    }
+    terminal.say(`signed out ${session.email ?? ""}`.trimEnd());
     return 0;
   },
 };
@@ -89,7 +114,7 @@ export const whoami: Command = {
   },
 };
 
-async function projectFor(input: Input): Promise<Project> {
+async function projectFor(input: Input): Promise<{ url: string; key: string }> {
   const known = await readSession();
   const url = input.text("url") ?? process.env.SEDIMENT_URL ?? known?.url;
   const key = input.text("key") ?? process.env.SEDIMENT_KEY ?? known?.key;

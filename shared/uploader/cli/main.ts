@@ -12,6 +12,7 @@ import { pull, rm } from "./pull.ts";
 import { push } from "./push.ts";
 import { sql } from "./sql.ts";
 import { status } from "./status.ts";
+import { version } from "../version.ts";
 
 const commands: Command[] = [
   login,
@@ -40,12 +41,16 @@ first steps
   sediment retry            sends it
 
 sediment COMMAND --help teaches each of them. Exit codes: 0 done · 1 something failed · 2 not
-understood · 3 something is still pending.
+understood · 3 something is still pending · 130 ended by Ctrl-C.
 `;
 
 /** Runs the command line. @returns the exit code */
 export async function main(args: string[]): Promise<number> {
   const [name, ...rest] = args;
+  if (name === "--version" || name === "-V") {
+    console.log(`sediment ${version}`);
+    return 0;
+  }
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {
     const about = commands.find((command) => command.name === rest[0]);
     console.log(about ? helpOf(about) : overview);

@@ -12,19 +12,22 @@ import { adoptInto } from "./adopt_folders.ts";
 import type { Input } from "./options.ts";
 import { type Account, folderOf, makeFolder, type PendingFolder } from "./pending_folders.ts";
 import { plainWarnings } from "./plain_warnings.ts";
-import { fileSession, readSession } from "./session_file.ts";
+import { readSession, sessionFor } from "./session_file.ts";
 
 /** Where the project is. */
 export interface Project {
   url: string;
   key: string;
+  /** Of who asks there. */
+  session: Session;
 }
 
 /** @throws `invalid_config` that says how to name a project */
 export async function openProject(input: Input): Promise<Project> {
   const session = await readSession();
   const url = input.text("url") ?? process.env.SEDIMENT_URL ?? session?.url;
-  const key = input.text("key") ?? process.env.SEDIMENT_KEY ?? session?.key;
+  const service = input.text("for") === undefined ? undefined : process.env.SEDIMENT_SERVICE_KEY;
+  const key = input.text("key") ?? process.env.SEDIMENT_KEY ?? session?.key ?? service;
   if (url === undefined || !URL.canParse(url)) {
     throw new SedimentError("invalid_config", `the project's URL is ${url ?? "not known"}`, {
       field: "url",
@@ -37,7 +40,8 @@ export async function openProject(input: Input): Promise<Project> {
       expected: "--key sb_publishable_…, SEDIMENT_KEY, or a `sediment login` before",
     });
   }
-  return { url: url.replace(/\/+$/, ""), key };
+  const origin = url.replace(/\/+$/, "");
+  return { url: origin, key, session: sessionFor(input.text("for"), origin) };
 }
 
 /** The settings: defaults, then the TOML file, the environment, the command line. */
@@ -69,8 +73,9 @@ async function openAccount(input: Input): Promise<Account | null> {
   const session = await readSession();
   const url = input.text("url") ?? process.env.SEDIMENT_URL ?? session?.url;
   if (url === undefined || !URL.canParse(url)) return null;
-  const user_id = await fileSession(url).userId!() ?? null;
-  const isSessions = user_id !== null && !process.env.SEDIMENT_TOKEN && session !== null;
+  const user_id = await sessionFor(input.text("for"), url).userId!() ?? null;
+  const isSessions = user_id !== null && session !== null && !process.env.SEDIMENT_TOKEN &&
+    input.text("for") === undefined;
   return { url: url.replace(/\/+$/, ""), user_id, email: isSessions ? session.email : null };
 }
 
@@ -129,7 +134,7 @@ export async function openUploader(
     url: `${project.url}/functions/v1`,
     publishableKey: project.key,
     medium: await diskMedium(path!),
-    session: sessionOf(account?.user_id ?? null, fileSession(project.url)),
+    session: sessionOf(account?.user_id ?? null, project.session),
     settings,
     // Loaded when a body is that large: it is a fifth of the start-up time.
     resumable: async (...send) => (await import("../send/send_tus.ts")).sendResumably(...send),

@@ -3,14 +3,16 @@ import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
-import * as z from "zod";
+import * as z from "zod/mini";
 import { SedimentError } from "../../errors.ts";
+import { serviceSession } from "../session/service_session.ts";
+import { askAuth } from "./auth_api.ts";
 import { credentialOf, type Session } from "../session/session.ts";
 
 const savedSession = z.object({
   url: z.url(),
   key: z.string(),
-  email: z.string().nullable(),
+  email: z.nullable(z.string()),
   access_token: z.string(),
   refresh_token: z.string(),
   /** Seconds since 1970. */
@@ -36,7 +38,7 @@ export function sessionPath(): string {
 /** The session, or null when nobody is signed in (or the file is broken: sign in again). */
 export async function readSession(): Promise<SavedSession | null> {
   try {
-    return savedSession.parse(JSON.parse(await readFile(sessionPath(), "utf8")));
+    return z.parse(savedSession, JSON.parse(await readFile(sessionPath(), "utf8")));
   } catch {
     return null;
   }
@@ -50,6 +52,25 @@ export async function writeSession(session: SavedSession | null): Promise<void> 
   const part = `${path}.${process.pid}.part`;
   await writeFile(part, JSON.stringify(session, null, 1), { mode: 0o600 });
   await rename(part, path);
+}
+
+/**
+ * The session that a command works with: of the user who is signed in, or with --for of a service that acts for
+ * a user by SEDIMENT_SERVICE_KEY.
+ *
+ * @param url of the project that requests go to
+ * @throws `invalid_config` for --for without a key, or with what is no user's id
+ */
+export function sessionFor(user: string | undefined, url: string): Session {
+  if (user === undefined) return fileSession(url);
+  const key = process.env.SEDIMENT_SERVICE_KEY;
+  if (!key || !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(user)) {
+    throw new SedimentError("invalid_config", `--for ${user} can't be done`, {
+      field: "for",
+      expected: "a user's id, and SEDIMENT_SERVICE_KEY: a secret key that may act for users",
+    });
+  }
+  return serviceSession(key, user.toLowerCase());
 }
 
 /**
@@ -74,7 +95,7 @@ export function fileSession(url: string): Session {
       if (token) return credentialOf(token);
       let session = await here();
       if (session === null) return null;
-      if (session.expires_at - Date.now() / 1000 < leastLifeSeconds) {
+      if (isDue(session)) {
         refreshing ??= refresh(session).finally(() => refreshing = null);
         session = await refreshing;
       }
@@ -83,66 +104,36 @@ export function fileSession(url: string): Session {
   };
 }
 
+const isDue = (session: SavedSession) => session.expires_at - Date.now() / 1000 < leastLifeSeconds;
+
+/** The session with a token that lives; null when it has ended at the server. @throws `server_unreachable` */
+export async function refreshed(session: SavedSession): Promise<SavedSession | null> {
+  return isDue(session) ? await refresh(session) : session;
+}
+
 async function refresh(session: SavedSession): Promise<SavedSession | null> {
   const { url, key, refresh_token } = session;
   try {
     return await askForSession(url, key, "token?grant_type=refresh_token", { refresh_token });
   } catch (error) {
-    if (!(error instanceof SedimentError) || error.code !== "unauthenticated") throw error;
+    if (!(error instanceof SedimentError)) throw error;
+    // A sign-out is what Auth says of the user or the project of the key, not what the network does.
+    const isWord = error.code === "unauthenticated" || error.code === "invalid_config";
+    if (!isWord) throw new SedimentError("server_unreachable", error.message, { cause: error });
     // Another process may have used the refresh token first: then its session is in the file.
     const now = await readSession();
     return now && now.refresh_token !== refresh_token ? now : null;
   }
 }
 
-/**
- * Asks Supabase Auth for a session, and keeps it.
- *
- * @throws `server_unreachable`, `unauthenticated` with the server's own words
- */
+/** Asks Supabase Auth for a session, and keeps it. @throws as `askAuth` */
 export async function askForSession(
   url: string,
   key: string,
   path: string,
   body: Record<string, string>,
 ): Promise<SavedSession> {
-  let response: Response;
-  try {
-    response = await fetch(`${url}/auth/v1/${path}`, {
-      method: "POST",
-      headers: { apikey: key, "content-type": "application/json" },
-      body: JSON.stringify(body),
-      // A password, or the refresh token, is for this server alone.
-      redirect: "manual",
-      signal: AbortSignal.timeout(30_000),
-    });
-  } catch (error) {
-    throw new SedimentError("server_unreachable", `${url}: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-  const answer = await response.json().catch(() => null);
-  // Not Auth's word on this user: a server in trouble, a rate limit, a hotel's login page.
-  const { status } = response;
-  const isWord = typeof answer === "object" && answer !== null;
-  if (status >= 500 || status === 429 || status === 408 || !isWord) {
-    throw new SedimentError("server_unreachable", `${url}/auth/v1: HTTP ${status}`);
-  }
-  if (!response.ok || typeof answer.access_token !== "string") {
-    const why = answer.msg ?? answer.error_description ?? answer.message ??
-      `HTTP ${response.status}`;
-    throw new SedimentError("unauthenticated", String(why), {
-      expected: "a user of this project; `sediment login --signup` makes one",
-    });
-  }
-  const session: SavedSession = {
-    url,
-    key,
-    email: answer.user?.email ?? null,
-    access_token: answer.access_token,
-    refresh_token: answer.refresh_token,
-    expires_at: answer.expires_at ?? Math.floor(Date.now() / 1000) + Number(answer.expires_in),
-  };
+  const session: SavedSession = { url, key, ...await askAuth(url, key, path, body) };
   await writeSession(session);
   return session;
 }

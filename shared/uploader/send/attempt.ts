@@ -3,6 +3,7 @@ import type { Clock } from "../../clock.ts";
 import type { ExchangeTools, Fetch } from "./exchange.ts";
 import type { PendingItem, StartedUpload } from "../pending/pending_record.ts";
 import type { StoredBytes } from "../pending/pending_medium.ts";
+import type { Credential } from "../session/session.ts";
 import type { UploaderSettings } from "../settings/settings.ts";
 import type { Verdict } from "./verdict.ts";
 
@@ -24,8 +25,8 @@ export interface Attempt {
   fetch: Fetch;
   clock: Clock;
   settings: UploaderSettings["upload"];
-  /** The user's access token. */
-  token: string;
+  /** What a request to the service is authorised with. */
+  credential: Pick<Credential, "token" | "headers">;
   /** `apikey` for Supabase's gateway. */
   publishableKey?: string;
   signal: AbortSignal;
@@ -65,8 +66,9 @@ export function headersFor(
   const headers: Record<string, string> = { ...more };
   if (new URL(url).origin === new URL(item.target_url).origin) {
     Object.assign(headers, item.headers, more);
-    headers.authorization = `Bearer ${attempt.token}`;
     if (attempt.publishableKey) headers.apikey = attempt.publishableKey;
+    const { token, headers: own } = attempt.credential;
+    Object.assign(headers, own ?? { authorization: `Bearer ${token}` });
   }
   return headers;
 }

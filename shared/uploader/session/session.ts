@@ -9,6 +9,8 @@ export interface Credential {
   userId: string | null;
   /** Tells two tokens apart without being one. */
   fingerprint: string;
+  /** What requests carry of it. @default the token as Bearer */
+  headers?: Record<string, string>;
 }
 
 /** Events of a session, as supabase-js names them. */
