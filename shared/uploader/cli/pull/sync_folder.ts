@@ -140,7 +140,8 @@ const current = (state: PullState) => state.files.filter(({ superseded }) => !su
 
 /** Where a file of the server goes; its names are the server's, and none may lead out of the folder. */
 function pathOf({ id, table, period_tag, url }: DataFile): string {
-  const path = `${table}/${period_tag}/${id}.parquet`;
+  const areWords = [table, period_tag, id].every((name) => /^(string|number)$/.test(typeof name));
+  const path = areWords ? `${table}/${period_tag}/${id}.parquet` : "";
   if (pulledPath.test(path) && (url === undefined || /^https?:/.test(url))) return path;
   const told = JSON.stringify({ id, table, period_tag, url });
   throw new SedimentError("unexpected_answer", `a file is listed as ${told}`, {
