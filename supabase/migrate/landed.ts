@@ -1,7 +1,7 @@
 /**
  * Which migrations have landed: a database somewhere may have applied them, so their text stays as it is. The list is
- * landed.sha256, as `sha256sum` writes it; in a checkout with git also whatever the branch main has. What is in
- * neither is a session's own, and may be edited, renamed and drafted anew until it lands.
+ * landed.sha256, as `sha256sum` writes it, which a release brings up to date; in a checkout with git also whatever the
+ * branch main has. What is in neither is a session's own, and may be edited, renamed and drafted anew until it lands.
  */
 import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";

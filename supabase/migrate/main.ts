@@ -95,8 +95,6 @@ async function draft(
     failure = `The draft fails: ${(error as Error).message}`;
   }
   const written = await write(drafts);
-  // What no release has written down yet has landed all the same.
-  await writeLanded(landed);
 
   for (const file of replaced) {
     console.log(`${file} is gone: what was written into it by hand must go into the new one`);
