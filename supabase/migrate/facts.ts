@@ -1,5 +1,5 @@
 /** What a database holds of the catalog that the engine of compare.ts does not look at. */
-import type { Sql } from "postgres";
+import type { Sql, TransactionSql } from "postgres";
 
 /** One of them: two databases differ where they do not have the same. */
 export interface Fact {
@@ -12,13 +12,17 @@ const factsSql = await Deno.readTextFile(new URL("./facts.sql", import.meta.url)
 
 /** Every fact of facts.sql, and every row that the catalog's tables begin with. */
 export async function readFacts(sql: Sql): Promise<Fact[]> {
-  const rows = await sql.unsafe(factsSql);
-  const facts = rows.map(({ kind, name, what }) => ({ kind, name, what: what ?? "" }));
-  return [...facts, ...await seedRows(sql)];
+  return await sql.begin(async (tx) => {
+    // so that every name comes with its schema, whatever the role's setting is
+    await tx`set local search_path = ''`;
+    const rows = await tx.unsafe(factsSql);
+    const facts = rows.map(({ kind, name, what }) => ({ kind, name, what: what ?? "" }));
+    return [...facts, ...await seedRows(tx)];
+  });
 }
 
 /** Times differ by when a database was made, so they are left out. */
-async function seedRows(sql: Sql): Promise<Fact[]> {
+async function seedRows(sql: TransactionSql): Promise<Fact[]> {
   const tables = await sql`
     select c.oid::regclass::text as name, array(
         select a.attname::text from pg_attribute a

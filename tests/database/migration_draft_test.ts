@@ -109,12 +109,12 @@ const forAPerson: { what: string; sql: string; fact: string }[] = [
     what: "the order of columns",
     sql:
       `alter table public.assets drop column etag; alter table public.assets add column etag text`,
-    fact: "column order assets.etag",
+    fact: "column order public.assets.etag",
   },
   {
     what: "a row that the catalog begins with",
     sql: "update public.service_settings set max_workers = 5",
-    fact: "row service_settings 0",
+    fact: "row public.service_settings 0",
   },
   {
     what: "the bucket's limit",
