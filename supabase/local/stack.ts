@@ -20,7 +20,9 @@ import { lockState } from "./state/lock.ts";
 import { reapOrphans } from "./state/orphans.ts";
 import { openStateFolder } from "./state/folder.ts";
 import { startWatchdog } from "./parts/watchdog.ts";
-import { mountStorage } from "./storage_host.ts";
+import type { S3Settings } from "./storage/s3/s3_caller.ts";
+import { mountStorage, s3SettingsOf } from "./storage_host.ts";
+import { openStorageProxy, type RealStorage, realStorageOf } from "./storage_proxy.ts";
 import { seedVault } from "./vault_secrets.ts";
 
 /** How the functions may reach the catalog. */
@@ -49,6 +51,11 @@ export interface StackOptions {
    * functions do where SEDIMENT_DATABASE_URL is not set. @default postgres
    */
   catalog?: CatalogWay;
+  /**
+   * A real Storage API in place of the stand-in.
+   * @default what SEDIMENT_LOCAL_STORAGE_URL and SEDIMENT_LOCAL_STORAGE_JWT_SECRET name, if they are set
+   */
+  storage?: RealStorage;
   /** Added to the environment of the functions. */
   env?: Record<string, string>;
   /** Seconds between runs of the job sediment_tick, in place of its own schedule; may be a fraction. */
@@ -74,6 +81,8 @@ export interface Stack extends AsyncDisposable {
   /** Superuser supabase_admin. */
   adminDbUrl: string;
   jwks: JSONWebKeySet;
+  /** The stand-in's S3 endpoint is `url` + `/storage/v1/s3`; null where a real Storage has keys of its own. */
+  s3: S3Settings | null;
   /** What the functions got as their environment. */
   functionsEnv: Record<string, string>;
   /** The processes beside this one, by name; tests kill them. */
@@ -190,7 +199,11 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     mark("postgrest");
     return { migrated, rest };
   };
+  const realStorage = options.storage ?? realStorageOf(Deno.env);
   const serveStorage = async () => {
+    if (realStorage !== undefined) {
+      return await openStorageProxy({ ...realStorage, keys, issuer: `${front.url}/auth/v1` });
+    }
     const storage = await mountStorage({
       root: join(stateDir, "storage"),
       databaseUrl: database.url("supabase_storage_admin"),
@@ -250,6 +263,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     dbUrl: database.url("postgres"),
     adminDbUrl: database.url("supabase_admin"),
     jwks: tokens.jwks,
+    s3: realStorage === undefined ? s3SettingsOf(keys) : null,
     functionsEnv,
     pids: { postgres: database.server.pid, postgrest: rest.pid, watchdog: watchdog.pid },
     migrated,

@@ -5,6 +5,7 @@ import { SedimentError } from "../../shared/errors.ts";
 import { repositoryRoot } from "./parts/npm_packages.ts";
 import { asJson, asTable } from "./start_report.ts";
 import { catalogWays, type Stack, startStack } from "./stack.ts";
+import type { RealStorage } from "./storage_proxy.ts";
 
 const usage = `deno task start [options]     the embedded Supabase, without Docker
 
@@ -15,6 +16,8 @@ const usage = `deno task start [options]     the embedded Supabase, without Dock
   --no-cron       do not run the pg_cron and pg_net stand-ins
   --no-migrations do not apply supabase/migrations
   --no-functions  do not serve functions/main.ts
+  --storage URL   a real Storage API behind the gateway in place of the stand-in; it must verify tokens with
+                  the secret in SEDIMENT_LOCAL_STORAGE_JWT_SECRET
   --catalog WAY   how the functions reach the catalog: postgres (default) or postgrest, as hosted by default
   --help
 
@@ -32,6 +35,7 @@ function readOptions() {
         cron: { type: "boolean", default: true },
         migrations: { type: "boolean", default: true },
         functions: { type: "boolean", default: true },
+        storage: { type: "string" },
         catalog: { type: "string", default: "postgres" },
         help: { type: "boolean", short: "h", default: false },
       },
@@ -45,11 +49,23 @@ function readOptions() {
     if (catalog === undefined) {
       throw new Error(`--catalog ${values.catalog} is neither ${catalogWays.join(" nor ")}`);
     }
-    return { ...values, port, catalog };
+    return { ...values, port, catalog, storage: storageOption(values.storage) };
   } catch (error) {
     console.error(`${(error as Error).message}\n\n${usage}`);
     Deno.exit(2);
   }
+}
+
+function storageOption(url: string | undefined): RealStorage | undefined {
+  if (url === undefined) return undefined;
+  const jwtSecret = Deno.env.get("SEDIMENT_LOCAL_STORAGE_JWT_SECRET");
+  if (!URL.canParse(url)) throw new Error(`--storage ${url} is not a URL`);
+  if (!jwtSecret) {
+    throw new Error(
+      "--storage needs SEDIMENT_LOCAL_STORAGE_JWT_SECRET, which that Storage verifies with",
+    );
+  }
+  return { url, jwtSecret };
 }
 
 const options = readOptions();
@@ -81,6 +97,7 @@ try {
     migrations: options.migrations,
     functions: options.functions,
     catalog: options.catalog,
+    storage: options.storage,
     quiet: false,
   });
   console.log(options.json ? asJson(stack) : asTable(stack));

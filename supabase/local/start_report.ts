@@ -2,12 +2,22 @@ import type { Stack } from "./stack.ts";
 
 /** What a program needs to use the stack, in one line. */
 export function asJson(stack: Stack): string {
-  const { url, publishableKey, secretKey, cronKey, dbUrl, adminDbUrl, stateDir, pids, timings } =
-    stack;
+  const {
+    url,
+    publishableKey,
+    secretKey,
+    cronKey,
+    dbUrl,
+    adminDbUrl,
+    stateDir,
+    pids,
+    timings,
+    s3,
+  } = stack;
   const jwksUrl = `${url}/auth/v1/.well-known/jwks.json`;
   return JSON.stringify({
     ...{ url, publishableKey, secretKey, cronKey, dbUrl, adminDbUrl, jwksUrl },
-    ...{ stateDir, pid: Deno.pid, pids, timings },
+    ...{ stateDir, pid: Deno.pid, pids, timings, s3 },
   });
 }
 
@@ -20,6 +30,10 @@ export function asTable(stack: Stack): string {
     ["superuser", stack.adminDbUrl],
     ["publishable key", stack.publishableKey],
     ["secret key", stack.secretKey],
+    ...(stack.s3 === null ? [] : [
+      ["S3 (reading)", `${stack.url}/storage/v1/s3   (region ${stack.s3.region}, by path)`],
+      ["S3 key", `${stack.s3.accessKeyId} ${stack.s3.secretAccessKey}`],
+    ]),
     ["state", stack.stateDir],
   ];
   const table = rows.map(([name, value]) => `  ${name.padEnd(16)} ${value}`).join("\n");

@@ -17,13 +17,16 @@ const hopByHop = [
  *
  * @param target full URL there
  * @param authorization replaces what the client sent; undefined removes it
+ * @param added further headers
  */
 export async function proxy(
   request: Request,
   target: string,
   authorization: string | undefined,
+  added: Record<string, string> = {},
 ): Promise<Response> {
   const headers = forwardedHeaders(request.headers, authorization);
+  for (const [name, value] of Object.entries(added)) headers.set(name, value);
   const hasBody = request.method !== "GET" && request.method !== "HEAD" && request.body !== null;
   let response: Response;
   let body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>> | null;

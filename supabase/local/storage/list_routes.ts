@@ -1,10 +1,9 @@
 /** Listings: `/object/list` (folders and files of one level) and `/object/list-v2` (keys, by cursor). */
-import { Buffer } from "node:buffer";
-
 import type { Context, Hono } from "hono";
 
 import { jsonBody, type Parts, requireCaller } from "./context.ts";
 import { StorageApiError } from "./errors.ts";
+import { decodeCursor, encodeCursor } from "./list_cursor.ts";
 import { scopeOf } from "./scope.ts";
 
 /** Adds the routes; they must come before those of single objects. */
@@ -73,14 +72,4 @@ function integer(value: unknown, minimum: number, name: string): number | undefi
   if (value === undefined) return undefined;
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= minimum) return value;
   throw new StorageApiError("InvalidRequest", `body/${name} must be an integer >= ${minimum}`);
-}
-
-// Keys that come by the API are ASCII; SQL may have written others.
-function encodeCursor(key: string): string {
-  return Buffer.from(key).toString("base64");
-}
-
-function decodeCursor(cursor: unknown): string {
-  if (cursor === undefined || cursor === null || cursor === "") return "";
-  return Buffer.from(String(cursor), "base64").toString("utf8");
 }

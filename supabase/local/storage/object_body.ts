@@ -85,7 +85,7 @@ export async function rangeBody(
 }
 
 /** The headers that the row gives; SQL may have taken anything out of it. */
-function objectHeaders(row: ObjectRow, expires?: Date, saveAs?: string | null): Headers {
+export function objectHeaders(row: ObjectRow, expires?: Date, saveAs?: string | null): Headers {
   const { mimetype = "application/octet-stream", eTag, cacheControl, lastModified } =
     row.metadata ?? {};
   const headers = new Headers({

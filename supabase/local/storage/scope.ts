@@ -2,7 +2,7 @@
 import type { Caller } from "./context.ts";
 
 /** The words of the real API for what is being done; policies may ask with `storage.operation()`. */
-export type Operation = `storage.${"bucket" | "object" | "tus.upload"}.${string}`;
+export type Operation = `storage.${"bucket" | "object" | "tus.upload" | "s3.object"}.${string}`;
 
 /** What a transaction sets before it does anything. */
 export interface Scope {

@@ -2,7 +2,7 @@
  * A stand-in for Supabase's Storage API: the endpoints that supabase-js and Sediment use, with the real one's answers
  * and errors, held to it by `tests/conformance/storage_api.ts`. As there, an object is a row of `storage.objects`,
  * whose policies decide who may do what with it, and bytes, which lie in a folder. Not in it: image transformation,
- * the S3 protocol, webhooks.
+ * the writing half of the S3 protocol, webhooks.
  */
 import { Hono } from "hono";
 
@@ -17,6 +17,8 @@ import { addListRoutes } from "./list_routes.ts";
 import { addObjectRoutes } from "./object_routes.ts";
 import { ObjectTable } from "./object_table.ts";
 import { addResumableRoutes } from "./resumable_routes.ts";
+import type { S3Settings } from "./s3/s3_caller.ts";
+import { addS3Routes } from "./s3/s3_routes.ts";
 import { addSignedRoutes } from "./signed_routes.ts";
 import { TokenSigner } from "./signed_token.ts";
 import { StoredObjects } from "./stored_objects.ts";
@@ -34,6 +36,8 @@ export interface StorageStandInOptions {
   authorize: (request: Request) => Promise<Caller | null> | Caller | null;
   /** Signs the tokens in signed URLs; must survive a restart. */
   signingSecret: string;
+  /** Who may read by the S3 protocol; without it there is none. */
+  s3?: S3Settings;
   /** Base URL of the API as clients see it, such as `http://127.0.0.1:54321/storage/v1`. */
   publicUrl: string | (() => string);
   /** The most bytes of an object. @default 52428800, that of the free plan and the CLI */
@@ -90,6 +94,7 @@ export async function openStorageStandIn(options: StorageStandInOptions): Promis
   addSignedRoutes(app, parts);
   addObjectRoutes(app, parts);
   addResumableRoutes(app, parts);
+  if (options.s3) addS3Routes(app, parts, options.s3);
   app.notFound((c) =>
     new StorageApiError("NotFound", `Route ${c.req.method}:${c.req.path} not found`).toResponse()
   );
