@@ -473,6 +473,14 @@ isOneToOne: false
                   Relationships: [
                     
                   ]
+                },"row_limit_probe": {
+                  Row: {
+                    "n": number | null
+                  }
+                  ComputedFields: never
+                  Relationships: [
+                    
+                  ]
                 }
           }
           Functions: {
@@ -499,6 +507,9 @@ isOneToOne: false
                            },
 "commit_vacuum":
 { Args: { "p_keys": (string)[] }; Returns: Json
+                           },
+"deployment_findings":
+{ Args: { "p_ping"?: number }; Returns: Json
                            },
 "drain_dead_letters":
 { Args: { "p_limit"?: number }; Returns: Json
@@ -544,6 +555,9 @@ isOneToOne: false
                            },
 "list_objects":
 { Args: { "p_cursor"?: string,"p_limit"?: number,"p_state"?: string }; Returns: Json
+                           },
+"ping_deployment":
+{ Args: Record<PropertyKey, never>; Returns: Json
                            },
 "plan_vacuum":
 { Args: { "p_dataset"?: string,"p_dry_run"?: boolean,"p_limit"?: number }; Returns: Json

@@ -43,6 +43,8 @@ export const results = {
 
   schemaVersion: upkeep.schemaVersion,
   catalogHealth: upkeep.health,
+  pingDeployment: upkeep.pingId,
+  deploymentFindings: upkeep.deploymentFindings,
   tick: upkeep.ticked,
   sweep: upkeep.swept,
   expireLeases: upkeep.expiredLeases,

@@ -16,6 +16,38 @@ export const health = z.object({
   pgmq: z.string(),
 });
 
+export const pingId = count.nullable();
+
+/** What the database alone can see of a deployment; null is what isn't installed. */
+export const deploymentFindings = z.object({
+  now: time,
+  postgres: z.string(),
+  migrations: z.array(z.string()).nullable(),
+  extensions: z.record(z.string(), z.string().nullable()),
+  jobs: z.array(z.object({
+    name: z.string(),
+    schedule: z.string(),
+    active: z.boolean(),
+    last_status: z.string().nullable(),
+    last_message: z.string().nullable(),
+    last_started_at: time.nullable(),
+    failed: count,
+    succeeded: count,
+  })).nullable(),
+  secrets: z.record(
+    z.string(),
+    z.object({ there: z.boolean(), finding: z.string().nullable() }),
+  ).nullable(),
+  ping: z.object({
+    status_code: count.nullable(),
+    timed_out: z.boolean(),
+    error: z.string().nullable(),
+    ours: z.boolean(),
+  }).nullable(),
+  bucket: z.object({ public: z.boolean(), file_size_limit: count.nullable() }).nullable(),
+});
+export type DeploymentFindings = z.output<typeof deploymentFindings>;
+
 export const ticked = z.object({ ready: count, leases: count.nullable(), woken: count });
 
 export const swept = z.object({

@@ -137,7 +137,7 @@ Deno.test("where a project grants everybody whatever is new, the migrations leav
     await cluster.newDatabase({ migrated: false }),
   ];
   await withClient(generous.url, async (sql) => {
-    for (const kind of ["tables", "functions"]) {
+    for (const kind of ["tables", "sequences", "functions"]) {
       await sql.unsafe(`alter default privileges in schema public
         grant all on ${kind} to anon, authenticated, service_role`);
     }
@@ -157,6 +157,12 @@ Deno.test("where a project grants everybody whatever is new, the migrations leav
         from pg_proc f, (values ('anon'), ('authenticated'), ('service_role')) as r(role)
         where f.pronamespace in ('public'::regnamespace, 'sediment'::regnamespace)
           and has_function_privilege(r.role, f.oid, 'execute')
+        union all
+        select c.oid::regclass::text, r.role, p.privilege
+        from pg_class c, (values ('anon'), ('authenticated')) as r(role),
+          (values ('usage'), ('select'), ('update')) as p(privilege)
+        where c.relnamespace in ('public'::regnamespace, 'sediment'::regnamespace) and c.relkind = 'S'
+          and has_sequence_privilege(r.role, c.oid, p.privilege)
         order by 1, 2, 3`,
     ]);
   assert.deepEqual(await rights(generous.url), await rights(usual.url));

@@ -19,8 +19,19 @@ begin
     execute format('grant select on public.%I to authenticated', v_name);
   end loop;
 
+  -- Older projects also grant everybody the sequences of identity columns; inserting into those needs no grant.
+  for v_signature in
+    select s.oid::regclass::text
+    from pg_catalog.pg_class s
+    join pg_catalog.pg_depend d on d.objid = s.oid and d.classid = 'pg_class'::regclass and d.deptype = 'i'
+    join pg_catalog.pg_class t on t.oid = d.refobjid and t.relnamespace = 'public'::regnamespace
+    where s.relkind = 'S' and t.relname = any (v_readable || v_internal)
+  loop
+    execute format('revoke all on sequence %s from public, anon, authenticated', v_signature);
+  end loop;
+
   -- Views run as their reader: the tables' policies hold in them.
-  foreach v_name in array v_views || array['queue_status'] loop
+  foreach v_name in array v_views || array['queue_status', 'row_limit_probe'] loop
     execute format('revoke all on public.%I from public, anon, authenticated, service_role', v_name);
     execute format('grant select on public.%I to service_role', v_name);
   end loop;
@@ -40,7 +51,7 @@ begin
       'expire_leases', 'prune_history', 'trigger_scheduled', 'get_upload', 'stage_asset', 'commit_asset', 'list_assets',
       'get_asset', 'drain_dead_letters', 'claim_alerts', 'finish_alert', 'redrive_dead_letters',
       'list_dead_letters', 'retry_quarantined', 'plan_vacuum', 'commit_vacuum', 'list_objects', 'find_objects',
-      'schema_version'
+      'schema_version', 'ping_deployment', 'deployment_findings'
     ]))
   loop
     execute format('revoke all on function %s from public, anon, authenticated, service_role', v_signature);
