@@ -178,6 +178,21 @@ export function readEnv(variables: Record<string, string | undefined>): Env {
   };
 }
 
+/** A variable as it may be told of. */
+export interface Variable {
+  name: string;
+  /** What it holds, unless that is a secret. */
+  value?: string;
+}
+
+/** The names of the variables that are set or have a default, with the values of those that are no secrets. */
+export function variablesOf(env: Env): Variable[] {
+  const secret = /KEY|SECRET|JWKS$|DATABASE_URL/;
+  return Object.keys(envSchema.shape)
+    .filter((name) => env[name as keyof Env] !== undefined)
+    .map((name) => secret.test(name) ? { name } : { name, value: String(env[name as keyof Env]) });
+}
+
 function single(key: string | undefined): Record<string, string> {
   return key === undefined ? {} : { default: key };
 }

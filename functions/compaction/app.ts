@@ -2,6 +2,7 @@
 import { createHttpApp, type HttpApp, refuseOtherMethods } from "../../shared/http/http_app.ts";
 import type { Services } from "../services.ts";
 import { redrive, serveDeadLetters } from "./dead_letters.ts";
+import { serveDeployment } from "./deployment.ts";
 import { acceptRequest, retryQuarantined, sanitizeState, triggerScheduled } from "./request.ts";
 import { serveHealth, serveStatus } from "./status.ts";
 import { takeFragment } from "./upload.ts";
@@ -19,9 +20,11 @@ export function createCompactionApp(services: Services): HttpApp {
     "/status/:instanceId",
     (c) => serveStatus(services, c.req.raw, c.req.param("instanceId")),
   );
+  // POST is how pg_net's pings come.
+  app.on(["GET", "POST"], "/deployment", (c) => serveDeployment(services, c.req.raw));
   app.get("/dlq-status", (c) => serveDeadLetters(services, c.req.raw));
   app.post("/dlq/redrive", (c) => redrive(services, c.req.raw));
-  refuseOtherMethods(app, "/", ["GET", "POST"]);
+  for (const path of ["/", "/deployment"]) refuseOtherMethods(app, path, ["GET", "POST"]);
   for (
     const path of [
       "/sanitize-state",

@@ -1,6 +1,7 @@
 /** `GET /compaction` (health) and `GET /compaction/status/:instanceId`. */
 import { runIdSchema } from "../../shared/protocol/compaction.ts";
 import { SedimentError } from "../../shared/errors.ts";
+import { missingModules } from "../../shared/wasm/missing_modules.ts";
 import { readingUser } from "../../shared/http/authenticate.ts";
 import { version } from "../../shared/version.ts";
 import type { Services } from "../services.ts";
@@ -14,8 +15,20 @@ export async function serveHealth(services: Services, request: Request): Promise
     ? await services.auth.service(request).then(() => true, () => false)
     : false;
   const health = await services.catalog.catalogHealth({});
+  // Without them some files can't be checked or merged; that the store can't be asked is another matter.
+  const missing = await missingModules(services.store).catch(() => []);
+  const reasons = missing.map((key) => ({
+    code: "wasm_missing",
+    detail: `${key} is not in the object store; deno task deploy:wasm puts it there`,
+  }));
+  const status = health.ok && reasons.length === 0 ? "ok" : "degraded";
   return Response.json(
-    { status: health.ok ? "ok" : "degraded", version, ...(detailed ? { catalog: health } : {}) },
+    {
+      status,
+      version,
+      ...(reasons.length === 0 ? {} : { reasons }),
+      ...(detailed ? { catalog: health } : {}),
+    },
     { headers: { "cache-control": "no-store" } },
   );
 }

@@ -18,6 +18,7 @@ import {
   sanitizeRequestSchema,
   vacuumQuerySchema,
 } from "../../shared/protocol/compaction.ts";
+import { deploymentSchema } from "../../shared/protocol/deployment.ts";
 import { formUploadSchema } from "../../shared/protocol/upload.ts";
 
 export const compactionRoutes: RouteDescription[] = [
@@ -40,11 +41,25 @@ export const compactionRoutes: RouteDescription[] = [
     answers: {
       200: {
         description: "Health.",
-        schema: z.object({ status: z.string(), version: z.string() }),
+        schema: z.object({
+          status: z.string(),
+          version: z.string(),
+          reasons: z.array(z.object({ code: z.string(), detail: z.string() })).optional(),
+        }),
       },
     },
     problems: ["catalog_failed", "schema_outdated"],
   },
+  ...(["get", "post"] as const).map((method): RouteDescription => ({
+    method,
+    path: "/compaction/deployment",
+    operationId: method === "get" ? "deployment" : "pingDeployment",
+    summary:
+      "What the functions have for a deployment: `deno task doctor` and the database's ping ask",
+    access: "service",
+    answers: { 200: { description: "Variables, keys' names, URLs.", schema: deploymentSchema } },
+    problems: [],
+  })),
   {
     method: "post",
     path: "/compaction/sanitize-state",

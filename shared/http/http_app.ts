@@ -1,5 +1,6 @@
 /** What every function's HTTP side has in common: request id, CORS, problems, draining, a base path. */
 import { Hono } from "hono";
+import { build, buildHeader } from "../build.ts";
 import { SedimentError } from "../errors.ts";
 import { addCors, preflight } from "./cors.ts";
 import { drain } from "./drain.ts";
@@ -44,6 +45,7 @@ export function createHttpApp(name: string): HttpApp {
     }
     // a body is what its type says, whatever somebody has put into it
     c.res.headers.set("x-content-type-options", "nosniff");
+    c.res.headers.set(buildHeader, build);
     addCors(c.res.headers);
   });
 

@@ -8,6 +8,7 @@
 import { build } from "esbuild";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { sourceDigest } from "./source_digest.ts";
 
 /** The checkout's root folder. */
 export const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -69,6 +70,7 @@ export async function bundleFunction(name: string, folder: string): Promise<Bund
         );
       },
     }],
+    define: { SEDIMENT_BUILD: JSON.stringify(await sourceDigest()) },
     minify: true,
     keepNames: true,
     metafile: true,

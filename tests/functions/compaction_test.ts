@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { createCompactionApp } from "../../functions/compaction/app.ts";
 import { createCompactorApp } from "../../functions/compactor/app.ts";
-import { alice, httpWorld, secretKey, send, tokenOf } from "../support/http_world.ts";
+import { alice, cronKey, httpWorld, secretKey, send, tokenOf } from "../support/http_world.ts";
 
 const dataset = "7e57d004-2b97-4e7a-b45f-5387367791cd";
 
@@ -141,4 +141,28 @@ Deno.test("a vacuum's dry run over HTTP lists what it would do; dry_run=false is
   assert.equal((await vacuum("?dry_run=false")).objects_deleted, 1);
   assert.equal(store.objects.size, 0);
   assert.deepEqual(dry, [true, false]);
+});
+
+Deno.test("a service is told of the deployment, and of no secret's value; nobody else is", async () => {
+  const { services } = httpWorld({ env: { SEDIMENT_TOKEN_KEY: "a token key of sixteen" } });
+  const app = createCompactionApp(services);
+  for (const method of ["GET", "POST"]) {
+    const ask = (headers: Record<string, string>) =>
+      send(app, method, "/compaction/deployment", { headers });
+    const { status, body } = await ask({ apikey: cronKey });
+    assert.equal(status, 200);
+    assert.equal(body.asked_with, "cron");
+    assert.deepEqual(body.secret_key_names, ["default", "cron"]);
+    assert.deepEqual(body.signing_keys, { source: "SUPABASE_JWKS", count: 1 });
+    assert.equal(body.urls.functions, "https://public.example/functions/v1");
+    assert.deepEqual(body.missing_wasm, []);
+    const value = (name: string) => body.variables.find((v: { name: string }) => v.name === name);
+    assert.deepEqual(value("SEDIMENT_TOKEN_KEY"), { name: "SEDIMENT_TOKEN_KEY" });
+    assert.equal(value("PUBLIC_URL").value, "https://public.example");
+    for (const secret of [secretKey, cronKey, "a token key of sixteen"]) {
+      assert.ok(!JSON.stringify(body).includes(secret));
+    }
+    assert.equal((await ask(await user())).status, 403);
+    assert.equal((await ask({})).status, 401);
+  }
 });
