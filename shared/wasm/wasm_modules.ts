@@ -32,6 +32,12 @@ export const wasmModules = {
   },
 } as const satisfies Record<string, WasmModuleFile>;
 
+/**
+ * The modules of the release before, which a deployment keeps for as long: whoever changes a hash above puts the old
+ * one here, and takes out what was here.
+ */
+export const previousWasmModules: readonly WasmModuleFile[] = [];
+
 /** The prefix of the modules' keys; no catalog row names them, and the store check leaves them out. */
 export const wasmPrefix = "system/wasm/";
 

@@ -6,7 +6,14 @@ import { createHash } from "node:crypto";
 import { createServices } from "../../functions/create_services.ts";
 import { asSedimentError } from "../../shared/errors.ts";
 import type { ObjectStore } from "../../shared/storage/object_store.ts";
-import { readWasmModule, wasmKey, wasmModules } from "../../shared/wasm/wasm_modules.ts";
+import {
+  previousWasmModules,
+  readWasmModule,
+  wasmKey,
+  type WasmModuleFile,
+  wasmModules,
+  wasmPrefix,
+} from "../../shared/wasm/wasm_modules.ts";
 
 /**
  * Puts each module that the store hasn't got.
@@ -31,6 +38,33 @@ export async function deployWasm(store: ObjectStore): Promise<{ key: string; put
     outcome.push({ key, put });
   }
   return outcome;
+}
+
+/** The keys of this release's modules that the store hasn't got. */
+export async function absentWasm(store: Pick<ObjectStore, "head">): Promise<string[]> {
+  const absent: string[] = [];
+  for (const module of Object.values(wasmModules)) {
+    const key = wasmKey(module);
+    if (await store.head(key) === null) absent.push(key);
+  }
+  return absent;
+}
+
+/**
+ * Removes the modules of releases before the last one; those of the last one stay, since its isolates may still run, and
+ * one may want to go back to it.
+ *
+ * @returns the keys that are gone
+ */
+export async function removeOldWasm(
+  store: Pick<ObjectStore, "list" | "deleteMany">,
+  previous: readonly WasmModuleFile[] = previousWasmModules,
+): Promise<string[]> {
+  const kept = new Set([...Object.values(wasmModules), ...previous].map(wasmKey));
+  const { objects } = await store.list(wasmPrefix);
+  const old = objects.map(({ key }) => key).filter((key) => !kept.has(key));
+  if (old.length > 0) await store.deleteMany(old);
+  return old;
 }
 
 if (import.meta.main) {

@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { SedimentError } from "../../shared/errors.ts";
 import { createMemoryStore } from "../../shared/storage/memory_store.ts";
 import { wasmKey, wasmLoader, wasmModules } from "../../shared/wasm/wasm_modules.ts";
-import { deployWasm } from "../../supabase/deploy/wasm.ts";
+import { absentWasm, deployWasm, removeOldWasm } from "../../supabase/deploy/wasm.ts";
 
 Deno.test("deploy:wasm puts every module once, under its pinned hash", async () => {
   const store = createMemoryStore();
@@ -28,4 +28,20 @@ Deno.test("where node_modules has no module, it comes from the store, and its ab
   await deployWasm(store);
   const bytes = await wasmLoader(store, elsewhere)();
   assert.deepEqual([...bytes.subarray(0, 4)], [0, 0x61, 0x73, 0x6d]); // "\0asm"
+});
+
+Deno.test("modules stay for the release after theirs, and go with the next", async () => {
+  const store = createMemoryStore();
+  const last = { name: "zstd", sha256: "1".repeat(64), path: "" };
+  const older = { name: "zstd", sha256: "2".repeat(64), path: "" };
+  for (const module of [last, older]) await store.put(wasmKey(module), new Uint8Array(1));
+  assert.deepEqual(await absentWasm(store), Object.values(wasmModules).map(wasmKey));
+  await deployWasm(store);
+  assert.deepEqual(await absentWasm(store), []);
+  assert.deepEqual(await removeOldWasm(store, [last]), [wasmKey(older)]);
+  assert.deepEqual(
+    [...store.objects.keys()].sort(),
+    [last, ...Object.values(wasmModules)].map(wasmKey).sort(),
+  );
+  assert.deepEqual(await removeOldWasm(store, []), [wasmKey(last)]);
 });
