@@ -14,6 +14,8 @@ export interface Deployment extends AsyncDisposable {
   injected: Record<string, string>;
   /** Starts isolates of bundles in place of those that run. */
   deploy(modules: { name: string; path: string }[], env?: Record<string, string>): Promise<void>;
+  /** Answers below `/v1/projects`, which is the platform's own API. */
+  management?: (request: Request) => Promise<Response>;
   /** Answers in the functions' place where it gives a Response. */
   intercept?: (name: string, request: Request) => Response | undefined;
 }
@@ -26,6 +28,9 @@ export async function startDeployment(options: StackOptions = {}): Promise<Deplo
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
     async (request) => {
       const url = new URL(request.url);
+      if (deployment.management && url.pathname.startsWith("/v1/projects/")) {
+        return await deployment.management(request);
+      }
       const headers = new Headers(request.headers);
       const pass = (to: string) =>
         fetch(to, { method: request.method, headers, body: request.body, redirect: "manual" });
