@@ -3,6 +3,7 @@
  * the database's ping of it shows whether Vault's URL and key lead here.
  */
 import { build } from "../../shared/build.ts";
+import { version } from "../../shared/version.ts";
 import { type Variable, variablesOf } from "../../shared/env.ts";
 import { missingModules } from "../../shared/wasm/missing_modules.ts";
 import { asSedimentError } from "../../shared/errors.ts";
@@ -22,6 +23,7 @@ export async function serveDeployment(services: Services, request: Request): Pro
   ]);
   const answer: DeploymentAnswer = {
     service: "sediment",
+    version,
     build,
     now: services.now().toISOString(),
     runtime: { deno: Deno.version.deno, edge: "EdgeRuntime" in globalThis },

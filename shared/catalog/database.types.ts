@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape 52857c229daf967cf66d32644e819b235477e84560d487f79a0c4ffd190e0f69
+// shape 73c2bea70b06dbc9834bcdea0253faf92feab70fc615d22d1b8af70521612119
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {

@@ -4,6 +4,7 @@ import * as z from "zod";
 /** What the functions have for a deployment. Values of secrets are in no part of it. */
 export const deploymentSchema = z.object({
   service: z.literal("sediment"),
+  version: z.string().describe("Of the product."),
   build: z.string().describe(
     "Twelve digits of the sources' SHA-256, or `source` where they run unbundled.",
   ),

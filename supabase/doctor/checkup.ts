@@ -8,7 +8,14 @@ import {
   judgeKey,
   judgeRows,
 } from "./api.ts";
-import { checkVault, judgeExtensions, judgeJobs, judgeSchema, readFindings } from "./database.ts";
+import {
+  askSchemaVersion,
+  checkVault,
+  judgeExtensions,
+  judgeJobs,
+  judgeSchema,
+  readFindings,
+} from "./database.ts";
 import {
   judgeBuilds,
   judgeFunctions,
@@ -55,7 +62,7 @@ export async function checkup(target: Target, expected: Expected): Promise<Item[
     if (deployment !== null) items.push(unknown("bucket", "the database did not tell"));
   } else {
     items.push(
-      judgeSchema(findings, expected.migrations),
+      judgeSchema(findings, expected.migrations, await askSchemaVersion(target)),
       judgeExtensions(findings),
       judgeJobs(findings, expected.jobs),
       await checkVault(target, findings),

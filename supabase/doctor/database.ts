@@ -3,6 +3,7 @@ import {
   type DeploymentFindings,
   deploymentFindings as findingsSchema,
 } from "../../shared/catalog/upkeep_results.ts";
+import { neededSchema } from "../../shared/catalog/require_schema.ts";
 import { type Item, ok, unknown, wrong } from "./item.ts";
 import { ask, said, type Target } from "./target.ts";
 
@@ -25,8 +26,26 @@ export async function readFindings(
   return unknown("schema", `the database did not tell: ${said(answer)}`);
 }
 
-/** @param versions of the migrations in this checkout */
-export function judgeSchema({ migrations }: DeploymentFindings, versions: string[]): Item {
+/** The number by which functions know whether the schema is new enough for them; null where it isn't told. */
+export async function askSchemaVersion(target: Target): Promise<number | null> {
+  const url = `${target.url}/rest/v1/rpc/schema_version`;
+  const { json } = await ask(target, url, { method: "POST", json: {} });
+  return typeof json === "number" ? json : null;
+}
+
+/**
+ * @param versions of the migrations in this checkout
+ * @param version what askSchemaVersion found
+ */
+export function judgeSchema(
+  { migrations }: DeploymentFindings,
+  versions: string[],
+  version: number | null,
+): Item {
+  if (version === null || version < neededSchema) {
+    const what = version === null ? "has no version" : `has version ${version}`;
+    return wrong("schema", `it ${what}, the functions of this checkout need ${neededSchema}`, push);
+  }
   if (migrations === null) {
     return unknown("schema", "no record of migrations is kept there", push);
   }
@@ -36,8 +55,8 @@ export function judgeSchema({ migrations }: DeploymentFindings, versions: string
   }
   const further = migrations.filter((version) => version > versions.at(-1)!);
   return further.length === 0
-    ? ok("schema", `all ${versions.length} migrations of this checkout, and none after them`)
-    : ok("schema", `all migrations of this checkout, and ${further.length} newer ones`);
+    ? ok("schema", `version ${version}, all ${versions.length} migrations of this checkout`)
+    : ok("schema", `version ${version}, all migrations, and ${further.length} newer ones`);
 }
 
 /** Extensions without which nothing runs by itself. */

@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import type { DeploymentFindings } from "../../shared/catalog/upkeep_results.ts";
+import { neededSchema } from "../../shared/catalog/require_schema.ts";
 import { judgeClocks, judgeRows } from "../../supabase/doctor/api.ts";
 import { judgeExtensions, judgeJobs, judgeSchema } from "../../supabase/doctor/database.ts";
 import type { Answer } from "../../supabase/doctor/target.ts";
@@ -45,10 +46,16 @@ Deno.test("a clockwork that stands still is wrong, one that never ran is unknown
 });
 
 Deno.test("newer migrations than the checkout's are no fault, no record of them is unknown", () => {
-  assert.equal(judgeSchema(findings, ["1", "2"]).state, "ok");
-  assert.match(judgeSchema(findings, ["1"]).found, /1 newer/);
-  assert.match(judgeSchema(findings, ["1", "2", "3"]).found, /missing: 3/);
-  assert.equal(judgeSchema({ ...findings, migrations: null }, ["1"]).state, "unknown");
+  const judge = (versions: string[], version: number | null = neededSchema, found = findings) =>
+    judgeSchema(found, versions, version);
+  assert.equal(judge(["1", "2"]).state, "ok");
+  assert.match(judge(["1"], neededSchema + 1).found, /1 newer/);
+  assert.match(judge(["1", "2", "3"]).found, /missing: 3/);
+  const unrecorded = { ...findings, migrations: null };
+  assert.equal(judge(["1"], neededSchema, unrecorded).state, "unknown");
+  // A schema that is too old is wrong, whatever is recorded.
+  assert.equal(judge(["1"], neededSchema - 1, unrecorded).state, "wrong");
+  assert.equal(judge(["1", "2"], null).state, "wrong");
 });
 
 Deno.test("an extension that is missing comes with the line that makes it", () => {
