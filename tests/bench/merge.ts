@@ -1,6 +1,6 @@
 /**
- * `deno task bench merge [--json] [--shape A] [--runs 5] [--data DIR]`: the merge core beside native DuckDB with
- * one thread. Each run is a cold process; the two take turns; medians. DuckDB's start-up is left out, the
+ * `deno task bench merge [--json] [--shape A | --shapes extra] [--runs 5] [--data DIR]`: the merge core beside native
+ * DuckDB with one thread. Each run is a cold process; the two take turns; medians. DuckDB's start-up is left out, the
  * instantiation of our kernels is not. Peak is the largest resident set of the whole process in MB (10^6 bytes),
  * Deno's own, printed as the baseline, included. With --data the inputs are kept there for the next time.
  *
@@ -17,6 +17,7 @@ import { fitCoefficients } from "./merge/fit.ts";
 import { growth } from "./merge/growth.ts";
 import { memoryCurve } from "./merge/memory_curve.ts";
 import { inProcess } from "./merge/process.ts";
+import { extraNames } from "./merge/extra_shapes.ts";
 import { makeShape, type Shape, shapeNames } from "./merge/shapes.ts";
 import { turnCosts } from "./merge/turn_cost.ts";
 
@@ -25,6 +26,7 @@ const { values: options } = parseArgs({
   options: {
     json: { type: "boolean", default: false },
     shape: { type: "string", multiple: true },
+    shapes: { type: "string" },
     runs: { type: "string", default: "5" },
     data: { type: "string" },
     memory: { type: "boolean", default: false },
@@ -111,7 +113,7 @@ try {
         "shape  ours ms  duckdb ms  ratio   must   aim  peak MB  size       scan  equal  pred.ms  error  pred.MB  error what",
       );
     }
-    for (const name of options.shape ?? shapeNames) {
+    for (const name of options.shape ?? (options.shapes === "extra" ? extraNames : shapeNames)) {
       const shape = await makeShape(data, name);
       const line = await benchShape(shape, folder, runs, options.peers);
       failed ||= !line.equal;

@@ -7,6 +7,7 @@ import { schemaJson } from "../../../shared/parquet/format/schema_json.ts";
 import { unionSchema } from "../../../shared/parquet/merge/union/union_schema.ts";
 import { literal } from "../../support/duckdb.ts";
 import { listFiles, writeFiles } from "./data.ts";
+import { makeExtraShape } from "./extra_shapes.ts";
 import { fileReader } from "./file_reader.ts";
 
 /** A shape with its files on disk. */
@@ -23,12 +24,14 @@ export interface Shape {
 }
 
 const MiB = 1024 * 1024;
-const target = { rowGroupBytes: 8 * MiB, pageBytes: MiB, codec: "snappy" as const };
+/** Sizes of outputs. */
+export const target = { rowGroupBytes: 8 * MiB, pageBytes: MiB, codec: "snappy" as const };
 
 /** Names of the shapes in the order of the table. */
 export const shapeNames = ["C", "A", "B", "D", "H", "raw", "mixed", "zstd", "sort"];
 
-function copyOf(folder: string, select = "select *", codec = "snappy") {
+/** DuckDB's statement for the same rows. */
+export function copyOf(folder: string, select = "select *", codec = "snappy") {
   return (output: string) =>
     `copy (${select} from read_parquet(${literal(join(folder, "*.parquet"))}, ` +
     `union_by_name = true)) to ${literal(output)} (format parquet, compression ${codec})`;
@@ -76,7 +79,9 @@ export async function makeShape(data: string, name: string): Promise<Shape> {
     case "sort":
       return await sorted(folder);
   }
-  throw new Error(`no shape ${name}`);
+  const extra = await makeExtraShape(data, name);
+  if (extra === undefined) throw new Error(`no shape ${name}`);
+  return extra;
 }
 
 /** Writes one healthy file, as an earlier merge would have: row groups of 8 MiB, with CRCs and page indexes. */

@@ -1,0 +1,34 @@
+/** Other readers, which open what the merge wrote. */
+import { parquetReadObjects } from "hyparquet";
+import polars from "nodejs-polars";
+import { brotliDecompressSync, gunzipSync } from "node:zlib";
+import { readParquet } from "parquet-wasm/node";
+import { Zstd } from "../../../shared/parquet/kernels/zstd.ts";
+
+const zstd = await Zstd.open();
+
+const compressors = {
+  GZIP: (input: Uint8Array) => new Uint8Array(gunzipSync(input)),
+  BROTLI: (input: Uint8Array) => new Uint8Array(brotliDecompressSync(input)),
+  ZSTD(input: Uint8Array, length: number) {
+    const output = new Uint8Array(length);
+    if (!zstd.decompress(input, output)) throw new Error("zstd");
+    return output;
+  },
+};
+
+/** Reads a file whole, and gives its count of rows. Throws what the reader does. */
+export const readers: Record<string, (path: string) => Promise<number> | number> = {
+  async hyparquet(path) {
+    const file = Deno.readFileSync(path).buffer;
+    return (await parquetReadObjects({ file, compressors })).length;
+  },
+  "parquet-wasm"(path) {
+    const table = readParquet(Deno.readFileSync(path));
+    let rows = 0;
+    for (const batch of table.recordBatches()) rows += batch.numRows;
+    table.free();
+    return rows;
+  },
+  polars: (path) => polars.readParquet(path).height,
+};
