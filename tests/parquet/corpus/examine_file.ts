@@ -53,6 +53,8 @@ interface Task {
   order?: MergeOrder;
   /** Whether its output is asked by filters, too. */
   filters?: boolean;
+  /** The path of another file that is merged with it. */
+  next?: string;
 }
 
 /** Examines a file. @param next another file, merged with it where the two have a union */
@@ -79,13 +81,18 @@ export class Examiner {
     const input = await accepted(path, bytes);
     if ("refusal" in input) return { ...found, refusal: input.refusal };
     found.unreadBy = await this.#unreadBy(path);
+    const alone = found.unreadBy;
     for (const task of await this.#tasks(input, next)) {
+      if (task.next !== undefined) {
+        found.unreadBy = [...alone, ...await this.#unreadBy(task.next)];
+      }
       const different = await this.#merge(task, found).catch((error: Error) =>
         `${error.name}: ${error.message}`
       );
       found.merges++;
       if (different !== undefined) found.different.push(`${task.name}: ${different}`);
     }
+    found.unreadBy = alone;
     return found;
   }
 
@@ -138,7 +145,7 @@ export class Examiner {
     if (neighbour !== undefined && !("refusal" in neighbour)) {
       const [group] = compatibleGroups([input.facts.tree, neighbour.facts.tree]);
       if (group.members.length === 2) {
-        tasks.push({ name: "with the next file", inputs: [input, neighbour] });
+        tasks.push({ name: "with the next file", inputs: [input, neighbour], next });
       }
     }
     return tasks;
@@ -174,8 +181,8 @@ export class Examiner {
     if (merged.length === 0) return "nothing was merged";
     const output = await this.#write(sink.bytes());
     try {
-      const dropped = order?.dedupe !== undefined ? [merged[0]] : merged;
-      return await this.#compare(output, dropped, found, filters) ??
+      const deduped = order?.dedupe !== undefined;
+      return await this.#compare(output, merged, found, { filters, deduped }) ??
         await this.#open(output, result, found);
     } finally {
       await Deno.remove(output);
@@ -186,7 +193,7 @@ export class Examiner {
     output: string,
     inputs: Input[],
     found: Examined,
-    filters = false,
+    { filters, deduped }: { filters?: boolean; deduped: boolean },
   ): Promise<string | undefined> {
     const acceptance = inspectParquetBytes(await Deno.readFile(output));
     if (acceptance.rowCount === 0) return undefined;
@@ -213,12 +220,12 @@ export class Examiner {
         await connection.run(`set timezone = '${zone}'`);
         const [a, b] = [
           await digest(connection, ours, columns),
-          await digest(connection, theirs, columns),
+          await digest(connection, theirs, columns, deduped),
         ];
         if (a !== b) return `rows in ${zone}: ${a}, of the inputs ${b}`;
       }
       if (!filters) return undefined;
-      const { queries, different } = await checkFilters(connection, output);
+      const { queries, different } = await checkFilters(connection, output, theirs);
       found.queries += queries;
       return different;
     } finally {
@@ -289,7 +296,7 @@ function orderOf({ tree }: ParquetFacts): MergeOrder | undefined {
   if (key === undefined) return undefined;
   return {
     sort: [{ path: key.path, descending: true }],
-    ...(flat.length === tree.leaves.length && flat.length <= 16 &&
+    ...(flat.length === tree.leaves.length && flat.length <= 15 &&
       { dedupe: flat.map(({ path }) => path) }),
   };
 }

@@ -29,22 +29,26 @@ export function fromFiles(...paths: string[]): string {
 /**
  * Rows as a multiset in one number each: by their texts, which differ whenever a value does (−0 is not 0 there), with
  * the day of each time.
+ * @param distinct counts each row once
  * @param columns of the same names and order on both sides; cast where a type is given
  */
 export async function digest(
   connection: DuckDBConnection,
   from: string,
-  columns: { name: string; type: string; cast?: string }[],
+  columns: { name: string; type: string }[],
+  distinct = false,
 ): Promise<string> {
-  const values = columns.flatMap(({ name, type, cast }) => {
-    const value = cast === undefined ? quoted(name) : `${quoted(name)}::${cast}`;
+  const values = columns.flatMap(({ name, type }) => {
+    const value = quoted(name);
     const text = `${value}::varchar`;
-    return /^TIMESTAMP/.test(cast ?? type) ? [text, `(${value})::date::varchar`] : [text];
+    return /^TIMESTAMP/.test(type) ? [text, `(${value})::date::varchar`] : [text];
   });
   const row = `to_json([${values.join(", ")}])::varchar`;
   const reader = await connection.runAndReadAll(
     `select count(*)::varchar || ' ' || coalesce(sum(hash(r)::hugeint), 0)::varchar || ' ' ||
-      coalesce(sum(hash(r || 'z')::hugeint), 0)::varchar from (select ${row} as r ${from})`,
+      coalesce(sum(hash(r || 'z')::hugeint), 0)::varchar from (select ${
+      distinct ? "distinct" : ""
+    } ${row} as r ${from})`,
   );
   return String(reader.getRows()[0][0]);
 }

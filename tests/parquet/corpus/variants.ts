@@ -38,7 +38,8 @@ export function reorderedAndFewer(
     })),
     {
       schema: [{ ...root, numChildren: kept.length }, ...elements.slice(1)],
-      keyValues: metadata.keyValues,
+      // it has another schema than the one that its file was written from
+      keyValues: metadata.keyValues?.filter(({ key }) => key !== "ARROW:schema"),
       columnOrders: undefined,
     },
   );

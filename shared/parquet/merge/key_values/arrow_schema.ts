@@ -91,7 +91,10 @@ class MessageReader {
       this.#vector(schema, 1).map((field) => this.#field(field, 0)),
       this.#metadata(schema, 2),
     ]);
-    return { text, value: btoa(Array.from(this.#cleaned, (b) => String.fromCharCode(b)).join("")) };
+    return {
+      text,
+      value: btoa(Array.from(this.#cleaned, (b) => String.fromCharCode(b)).join("")),
+    };
   }
 
   #field(field: Table, depth: number): unknown[] {

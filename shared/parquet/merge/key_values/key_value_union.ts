@@ -1,5 +1,6 @@
 import type { KeyValue } from "../../format/metadata.ts";
 import type { SchemaTree } from "../../format/schema.ts";
+import { schemaText } from "../../format/schema_text.ts";
 import { type ArrowSchema, arrowSchema } from "./arrow_schema.ts";
 import {
   type Calendar,
@@ -11,7 +12,10 @@ import {
 import { checkReadings, type Geo, geoReadings, geoText, readGeo, uniteGeo } from "./geo.ts";
 import { withoutRange } from "./pandas.ts";
 
-/** Keys that describe the schema: they hold for a merged file when all inputs have them with equal values. */
+/**
+ * Keys that describe the schema: they hold for a merged file when all inputs have them with equal values, and its schema
+ * is theirs.
+ */
 const equalKeys = [
   "avro.schema",
   "parquet.avro.schema",
@@ -34,6 +38,8 @@ export interface KeyedFile {
 export class KeyValueUnion {
   /** The keys that all files have, with equal values; undefined before the first. */
   readonly #equal: ReadonlyMap<string, string> | undefined;
+  /** The schema that the keys of the first file describe. */
+  readonly #schema: string | undefined;
   readonly #arrow: ArrowSchema | undefined;
   readonly #pandas: string | undefined;
   readonly #geo: Geo | undefined;
@@ -43,6 +49,7 @@ export class KeyValueUnion {
 
   private constructor(
     equal: ReadonlyMap<string, string> | undefined,
+    schema: string | undefined,
     arrow: ArrowSchema | undefined,
     pandas: string | undefined,
     geo: Geo | undefined,
@@ -50,6 +57,7 @@ export class KeyValueUnion {
     calendar: Calendar | undefined,
   ) {
     this.#equal = equal;
+    this.#schema = schema;
     this.#arrow = arrow;
     this.#pandas = pandas;
     this.#geo = geo;
@@ -59,6 +67,7 @@ export class KeyValueUnion {
 
   /** Of no file. */
   static readonly none = new KeyValueUnion(
+    undefined,
     undefined,
     undefined,
     undefined,
@@ -77,9 +86,7 @@ export class KeyValueUnion {
       if (value !== undefined && (first || this.#equal!.get(key) === value)) equal.set(key, value);
     }
     const arrowText = valueOf("ARROW:schema");
-    const arrow = arrowText === undefined
-      ? undefined
-      : arrowSchema(arrowText) ?? { text: arrowText, value: arrowText };
+    const arrow = arrowText === undefined ? undefined : arrowSchema(arrowText);
     const pandasText = valueOf("pandas");
     const pandas = pandasText === undefined ? undefined : withoutRange(pandasText);
     // of a file without rows the keys bind nobody, and some writers leave them out
@@ -93,6 +100,7 @@ export class KeyValueUnion {
       : this.#calendar;
     return new KeyValueUnion(
       equal,
+      this.#schema ?? schemaText(tree),
       first || arrow?.text === this.#arrow?.text ? this.#arrow ?? arrow : undefined,
       first || pandas === this.#pandas ? pandas : undefined,
       geo === undefined || this.#geo === undefined ? this.#geo ?? geo : uniteGeo(this.#geo, geo),
@@ -101,13 +109,16 @@ export class KeyValueUnion {
     );
   }
 
-  /** The output's key-values; undefined where there are none. */
-  pairs(): KeyValue[] | undefined {
+  /** The key-values of an output of this schema; undefined where there are none. */
+  pairs(tree: SchemaTree): KeyValue[] | undefined {
     const pairs: KeyValue[] = [];
-    if (this.#arrow !== undefined) pairs.push({ key: "ARROW:schema", value: this.#arrow.value });
-    if (this.#pandas !== undefined) pairs.push({ key: "pandas", value: this.#pandas });
+    const unchanged = schemaText(tree) === this.#schema;
+    if (this.#arrow !== undefined && unchanged) {
+      pairs.push({ key: "ARROW:schema", value: this.#arrow.value });
+    }
+    if (this.#pandas !== undefined && unchanged) pairs.push({ key: "pandas", value: this.#pandas });
     if (this.#geo !== undefined) pairs.push({ key: "geo", value: geoText(this.#geo) });
-    for (const [key, value] of this.#equal ?? []) pairs.push({ key, value });
+    if (unchanged) { for (const [key, value] of this.#equal ?? []) pairs.push({ key, value }); }
     if (this.#calendar !== undefined) pairs.push(...calendarKeys(this.#calendar));
     return pairs.length === 0 ? undefined : pairs;
   }

@@ -265,7 +265,7 @@ export class PageMerge {
     return await this.#file.finish(
       elementsOf(this.#schema!),
       this.#schema!.leaves.length,
-      this.#keyValues.pairs(),
+      this.#keyValues.pairs(this.#schema!),
       this.#limits,
     );
   }

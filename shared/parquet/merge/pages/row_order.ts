@@ -5,6 +5,9 @@ import { leafType } from "../../format/schema_text.ts";
 import { valueOrder, valueOrders } from "../../format/value_order.ts";
 import type { RowOrder } from "./row_sorter.ts";
 
+/** Keys that the kernels hold at once (assembly/sort_keys.ts, MOST_KEYS). */
+const mostKeys = 16;
+
 /** Keys by name → by index of the output's leaves. Throws `invalid_config` for a key that can't be one. */
 export function rowOrder(order: MergeOrder, schema: SchemaTree): RowOrder {
   const leafOf = (path: readonly string[]): number => {
@@ -25,7 +28,7 @@ export function rowOrder(order: MergeOrder, schema: SchemaTree): RowOrder {
     const leaf = schema.leaves[index];
     if (valueOrder(leaf) === valueOrders.none && leaf.logical?.kind !== "UNKNOWN") {
       throw new SedimentError(
-        "misconfigured",
+        "invalid_config",
         `the sort key ${path.join(".")} has the type ${
           leafType(leaf)
         }, whose values the format gives no order`,
@@ -37,6 +40,12 @@ export function rowOrder(order: MergeOrder, schema: SchemaTree): RowOrder {
     }
     return index;
   };
+  const keys = order.sort.length + (order.dedupe?.length ?? 0);
+  if (keys > mostKeys) {
+    throw new SedimentError("invalid_config", `the table has ${keys} sort and dedupe keys`, {
+      expected: `${mostKeys} at most, of both together`,
+    });
+  }
   return {
     sort: order.sort.map(({ path, descending }) => ({
       leaf: sortable(path),
