@@ -3,7 +3,7 @@ import { parquetReadObjects } from "hyparquet";
 import polars from "nodejs-polars";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { readParquet } from "parquet-wasm/node";
-import { Zstd } from "../../../shared/parquet/kernels/zstd.ts";
+import { Zstd } from "../../../shared/compression/zstd.ts";
 
 const zstd = await Zstd.open();
 

@@ -63,6 +63,9 @@ export function readDataPage(c: Column, body: usize, size: u32): bool {
     if (levelBytes > size || levelBytes > uncompressed) {
       return <bool> fail(BAD_LEVELS, levelBytes, size);
     }
+    // of a column that has no such levels some readers don't pass over their bytes
+    const unread = (chunk.maxDef == 0 && page.defLength != 0) || (chunk.maxRep == 0 && page.repLength != 0);
+    if (chunk.copied && unread) return <bool> fail(NOT_COPIED);
     levels = body;
     p = body + <usize> levelBytes;
     const packed = size - <u32> levelBytes;
