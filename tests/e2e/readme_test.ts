@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
-import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { startStack } from "../../supabase/local/stack.ts";
-import { tinyParquet } from "../support/tiny_parquet.ts";
+import { sampleCount, sampleFile, samplePath } from "../../docs/sample/make.ts";
 
 const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
 
@@ -24,35 +24,43 @@ async function hasCurl(): Promise<boolean> {
 Deno.test("the README's curl lines do what they say", async () => {
   if (!await hasCurl()) return console.log("skipped: there is no curl on this machine");
   await using stack = await startStack({ cron: false });
-  const folder = await Deno.makeTempDir({ prefix: "sediment-readme-" });
-  try {
-    await Deno.writeFile(join(folder, "part.parquet"), tinyParquet([1, 2, 3]));
-    const script = shellBlock("With curl")
-      .replace(/^URL=.*$/m, `URL=${stack.url}`)
-      .replace(/^KEY=.*$/m, `KEY=${stack.publishableKey}`);
-    const { success, stdout, stderr } = await new Deno.Command("bash", {
-      // Each answer on a line of its own, so that they can be told apart.
-      args: [
-        "-euo",
-        "pipefail",
-        "-c",
-        `curl() { command curl "$@"; local s=$?; echo; return $s; }\n${script}`,
-      ],
-      cwd: folder,
-    }).output();
-    const text = new TextDecoder().decode(stdout);
-    assert.ok(success, new TextDecoder().decode(stderr) + text);
-    const answers = text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
-    const [atOnce, inTwo, latest, run, openapi] = answers;
-    assert.equal(answers.length, 5);
-    assert.deepEqual([atOnce.ok, inTwo.ok], [true, true]);
-    assert.deepEqual(latest.files.map(({ table }: { table: string }) => table), [
-      "battles",
-      "quests",
-    ]);
-    assert.ok(["queued", "running", "success"].includes(run.status), JSON.stringify(run));
-    assert.equal(openapi.openapi, "3.1.0");
-  } finally {
-    await Deno.remove(folder, { recursive: true });
+  const script = shellBlock("Five minutes with curl")
+    .replace(/^URL=.*$/m, `URL=${stack.url}`)
+    .replace(/^KEY=.*$/m, `KEY=${stack.publishableKey}`);
+  const { success, stdout, stderr } = await new Deno.Command("bash", {
+    // Each answer on a line of its own, so that they can be told apart.
+    args: [
+      "-euo",
+      "pipefail",
+      "-c",
+      `curl() { command curl "$@"; local s=$?; echo; return $s; }\n${script}`,
+    ],
+    cwd: fileURLToPath(new URL("../..", import.meta.url)),
+  }).output();
+  const text = new TextDecoder().decode(stdout);
+  assert.ok(success, new TextDecoder().decode(stderr) + text);
+  const answers = text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
+  assert.equal(answers.length, 8);
+  const uploads = answers.slice(0, 5);
+  assert.deepEqual(
+    uploads.map(({ ok, duplicate }) => [ok, duplicate]),
+    Array(5).fill([true, false]),
+  );
+  const [latest, run, openapi] = answers.slice(5);
+  assert.deepEqual(
+    latest.files.map(({ table, row_count }: { table: string; row_count: number }) => [
+      table,
+      row_count,
+    ]),
+    [...Array(4).fill(["battles", 50]), ["quests", 50]],
+  );
+  assert.equal(latest.next_cursor, null);
+  assert.ok(["queued", "running", "success"].includes(run.status), JSON.stringify(run));
+  assert.equal(openapi.openapi, "3.1.0");
+});
+
+Deno.test("the README's sample files are what their maker makes", async () => {
+  for (let n = 1; n <= sampleCount; n++) {
+    assert.deepEqual(await Deno.readFile(samplePath(n)), sampleFile(n), `battles-${n}.parquet`);
   }
 });
