@@ -4,7 +4,7 @@
  */
 import { build } from "../../shared/build.ts";
 import { version } from "../../shared/version.ts";
-import { type Variable, variablesOf } from "../../shared/env.ts";
+import { variablesOf } from "../../shared/env.ts";
 import { missingModules } from "../../shared/wasm/missing_modules.ts";
 import { asSedimentError } from "../../shared/errors.ts";
 import type { DeploymentAnswer } from "../../shared/protocol/deployment.ts";

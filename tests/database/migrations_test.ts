@@ -8,7 +8,7 @@ import { compareDatabases } from "../../supabase/migrate/compare.ts";
 import { unreviewed } from "../../supabase/migrate/draft.ts";
 import { readFacts } from "../../supabase/migrate/facts.ts";
 import { landedFaults, landedOnMain, readLanded, sha256 } from "../../supabase/migrate/landed.ts";
-import { runFile, runMigrations, runSchemas } from "../../supabase/migrate/run_files.ts";
+import { runMigrations, runSchemas } from "../../supabase/migrate/run_files.ts";
 import { schemaFiles } from "../../supabase/migrate/schema_files.ts";
 import { startCluster, withClient } from "./cluster.ts";
 import { missingDebianPostgres } from "./debian_postgres.ts";
