@@ -10,6 +10,7 @@ import { createAuthenticator } from "../shared/http/authenticate.ts";
 import { issuersOf } from "../shared/http/user_claims.ts";
 import { createRateLimit } from "../shared/http/rate_limit.ts";
 import { createTokenSigner, deriveTokenKey } from "../shared/http/signed_token.ts";
+import { boundStore } from "../shared/storage/bound_store.ts";
 import type { ObjectStore } from "../shared/storage/object_store.ts";
 import { createS3Store } from "../shared/storage/s3_store.ts";
 import { createSupabaseStore } from "../shared/storage/supabase_store.ts";
@@ -44,7 +45,7 @@ export function createServices(
     }),
     tokens: createTokenSigner(env.SEDIMENT_TOKEN_KEY ?? deriveTokenKey(env.secretKey)),
     catalog,
-    store: parts.store ?? createStore(env),
+    store: boundStore(parts.store ?? createStore(env)),
     now: parts.now ?? (() => new Date()),
     close,
   };

@@ -107,6 +107,8 @@ export const claim = z.object({
   attempt: count,
   demand_seq: count,
   forced: z.boolean(),
+  /** After deaths: these files are tried, whatever a plan would take of them. */
+  trial: z.boolean(),
   outputs_committed: count,
   settings: tableSettings,
   steps: z.record(z.string(), json),

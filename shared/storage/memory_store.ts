@@ -183,6 +183,18 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
       });
     },
 
+    signDownloads(keys, expiresInSeconds, call) {
+      return during(
+        { method: "signDownloads", key: keys[0] ?? "", keys },
+        call,
+        () =>
+          new Map(keys.map((key) => [
+            key,
+            objects.has(key) ? `memory:///${key}?expires=${now() + expiresInSeconds * 1000}` : null,
+          ])),
+      );
+    },
+
     signUpload(key, call) {
       return during({ method: "signUpload", key }, call, () => {
         assertObjectKey(key);

@@ -127,6 +127,12 @@ export interface ObjectStore {
   copy(from: string, to: string, options?: CallOptions): Promise<void>;
   /** A URL that anybody may GET, with Range, until it expires; at most seven days, which is S3's bound. */
   signDownload(key: string, expiresInSeconds: number, options?: CallOptions): Promise<string>;
+  /** The same for many keys, by as few requests as the store needs; null for one that is known not to be there. */
+  signDownloads(
+    keys: string[],
+    expiresInSeconds: number,
+    options?: CallOptions,
+  ): Promise<Map<string, string | null>>;
   /** A URL that takes a PUT of the object until it expires; a second PUT may be refused or replace it. */
   signUpload(key: string, options?: CallOptions): Promise<{ url: string; expiresAt: Date }>;
 }

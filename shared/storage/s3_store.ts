@@ -187,6 +187,16 @@ export function createS3Store(options: S3StoreOptions): ObjectStore {
       return await client.presign("GET", key, Math.min(expiresInSeconds, maxSignedSeconds));
     },
 
+    async signDownloads(keys, expiresInSeconds) {
+      const seconds = Math.min(expiresInSeconds, maxSignedSeconds);
+      return new Map(
+        await Promise.all(keys.map(async (key): Promise<[string, string]> => [
+          key,
+          await client.presign("GET", key, seconds),
+        ])),
+      );
+    },
+
     async signUpload(key) {
       const seconds = Math.min(signedUploadSeconds, maxSignedSeconds);
       const url = await client.presign("PUT", key, seconds);

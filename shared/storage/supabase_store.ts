@@ -63,6 +63,9 @@ interface ListedRow {
   metadata: { size?: number; eTag?: string; mimetype?: string } | null;
 }
 
+/** Keys that are signed by one request. */
+const signedAtOnce = 500;
+
 /** Opens a store; nothing is sent until it is used. */
 export function createSupabaseStore(options: SupabaseStoreOptions): ObjectStore {
   const base = options.url.replace(/\/+$/, "") + "/storage/v1";
@@ -73,6 +76,13 @@ export function createSupabaseStore(options: SupabaseStoreOptions): ObjectStore 
     assertObjectKey(key);
     return `${base}/${route}/${bucket}/${encodeObjectKey(key)}`;
   };
+
+  /** Of the answer only the token is taken, and the key as it was asked for; null where there is no object. */
+  function signedUrl(key: string, row: SignedRow | undefined): string | null {
+    const [, token] = /\?token=([^?&]+)$/.exec(row?.signedURL ?? "") ?? [];
+    if (token === undefined) return null;
+    return new URL(`${base}/object/sign/${bucket}/${encodeSignedKey(key)}?token=${token}`).href;
+  }
 
   /** Sends a request and gives its answer when it is a success; else throws the typed error. */
   async function call(
@@ -236,14 +246,28 @@ export function createSupabaseStore(options: SupabaseStoreOptions): ObjectStore 
         paths: [key],
       });
       const [row] = await readJson<SignedRow[]>(context, response);
-      const [, token] = /\?token=([^?&]+)$/.exec(row?.signedURL ?? "") ?? [];
-      if (token === undefined) {
-        throw new SedimentError(
-          "object_missing",
-          `Could not ${context.action} ${key}: ${row?.error ?? "no URL came"}`,
-        );
+      const url = signedUrl(key, row);
+      if (url !== null) return url;
+      throw new SedimentError(
+        "object_missing",
+        `Could not ${context.action} ${key}: ${row?.error ?? "no URL came"}`,
+      );
+    },
+
+    async signDownloads(keys, expiresInSeconds, { signal } = {}) {
+      const signed = new Map<string, string | null>();
+      for (let from = 0; from < keys.length; from += signedAtOnce) {
+        const paths = keys.slice(from, from + signedAtOnce);
+        const context = { action: "sign downloads beginning with", key: paths[0], signal };
+        const response = await callJson(context, "POST", `${base}/object/sign/${bucket}`, {
+          expiresIn: expiresInSeconds,
+          paths,
+        });
+        const rows = await readJson<SignedRow[]>(context, response);
+        // in the order in which they were asked for
+        for (const [index, key] of paths.entries()) signed.set(key, signedUrl(key, rows[index]));
       }
-      return new URL(`${base}/object/sign/${bucket}/${encodeSignedKey(key)}?token=${token}`).href;
+      return signed;
     },
 
     async signUpload(key, { signal } = {}) {

@@ -333,6 +333,7 @@ export function createFakeCatalog(options: FakeCatalogOptions = {}) {
         attempt: run.attempts,
         demand_seq: 0,
         forced: run.priority === "manual",
+        trial: false,
         outputs_committed: run.commits.size,
         settings: { ...defaults, ...options.settings },
         steps: {},

@@ -73,7 +73,7 @@ export class OutputWork {
       files: 0,
       bytes: 0,
       leaves,
-      paths: { copy: nothing(), check: nothing(), pages: nothing(), decode: nothing() },
+      paths: noWork(),
       unpacked: { gzip: 0, brotli: 0, zstd: 0 },
       sorts: sorts(settings),
       writesZstd: settings.codec === "zstd",
@@ -125,4 +125,9 @@ export class OutputWork {
     const largest = largest_group * sums.bytes / Math.max(1, sums.plain_bytes);
     work.openBytes = Math.max(work.openBytes, Math.min(wholeGroupBytes, largest));
   }
+}
+
+/** No chunk on any path. */
+export function noWork(): MergeWork["paths"] {
+  return { copy: nothing(), check: nothing(), pages: nothing(), decode: nothing() };
 }

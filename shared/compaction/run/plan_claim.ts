@@ -2,7 +2,9 @@
 import { hostLimits } from "../../compression/host_limits.ts";
 import type { SchemaJson } from "../../parquet/format/schema_json.ts";
 import { callCatalog } from "./call_catalog.ts";
+import { filesText } from "../plan/decision_text.ts";
 import type { MergeCost } from "../plan/merge_cost.ts";
+import { noWork } from "../plan/merge_work.ts";
 import { defaultLimits, type Plan, planCompaction, type PlannedOutput } from "../plan/plan.ts";
 import type { Claim, CompactionPorts, InputFile } from "./ports.ts";
 import { uniteSchemas } from "../plan/unite_schemas.ts";
@@ -51,6 +53,7 @@ export async function planClaim(
       streams: ports.store.startUpload !== undefined,
       now,
     });
+    if (claim.trial) return { plan: trialOf(plan, files), unseen: false };
     if (plan.outputs.length > 0 || cursor === null || files.length >= maxFiles) {
       return { plan, unseen: cursor !== null };
     }
@@ -60,6 +63,30 @@ export async function planClaim(
     Object.assign(schemas, page.schemas);
     cursor = page.more ? page.cursor : null;
   }
+}
+
+/**
+ * A plan that takes on every file of the claim, each that the planner finds no company for by itself: one of them may
+ * be what workers die of, and that shows only when it is merged.
+ */
+function trialOf(plan: Plan<InputFile>, files: InputFile[]): Plan<InputFile> {
+  const taken = new Set(plan.outputs.flatMap(({ inputs }) => inputs));
+  const alone = files.filter((file) => file.state === "active" && !taken.has(file));
+  return {
+    decision: `After a worker died, on trial: ${filesText(files.length)}. ${plan.decision}`,
+    nextDueAt: plan.nextDueAt,
+    outputs: [
+      ...plan.outputs,
+      ...alone.map((file): PlannedOutput<InputFile> => ({
+        inputs: [file],
+        bytes: file.byte_length,
+        expectedRows: file.row_count,
+        paths: noWork(),
+        cost: { cpuMs: 0, memoryMb: 0 },
+        reason: "alone, after a worker died",
+      })),
+    ],
+  };
 }
 
 /** How far a plan is done: what the status shows. Of this plan, not of those of runs or turns before. */

@@ -10,7 +10,7 @@ import { giveUp } from "./give_up.ts";
 import { Lease } from "./lease.ts";
 import { hasGap, mergeInputs } from "./output/merge_inputs.ts";
 import { outputRow } from "./output_row.ts";
-import type { Plan } from "../plan/plan.ts";
+import type { Plan, PlannedOutput } from "../plan/plan.ts";
 import { debtOf, planClaim, progressOf } from "./plan_claim.ts";
 import type { Claim, CompactionPorts, InputFile, RunCatalog } from "./ports.ts";
 import type { RunOptions } from "./run_options.ts";
@@ -92,7 +92,7 @@ class Run {
   /** Writes and commits one output; true when that commit ended the run. */
   private async writeOutput(plan: Plan<InputFile>, index: number): Promise<boolean> {
     const planned = plan.outputs[index]!;
-    const key = await this.stage(planned.bytes);
+    const key = await this.stage(planned);
     const { result, output } = await this.step(
       "merge",
       () => mergeInputs(this.ports, this.claim, planned, key, this.lease.signal),
@@ -122,11 +122,12 @@ class Run {
     }
   }
 
-  /** The key of the run's next output: the catalog knows it before there is a byte. */
-  private async stage(expectedBytes: number): Promise<string> {
+  /** The key of the run's next output: the catalog knows it before there is a byte, and of what it is made. */
+  private async stage({ bytes, inputs }: PlannedOutput<InputFile>): Promise<string> {
     const { object_key } = await this.call("update-metadata", "stageOutput", {
       n: this.ordinal,
-      expectedBytes,
+      expectedBytes: bytes,
+      inputs: inputs.map(({ id }) => Number(id)),
     });
     if (object_key !== null) return object_key;
     throw new SedimentError("internal", `Commit ${this.ordinal} of the run was made before`);

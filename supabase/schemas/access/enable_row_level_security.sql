@@ -6,7 +6,7 @@ declare
   v_all constant text[] := array['service_settings', 'datasets', 'dataset_versions', 'partitions', 'objects',
     'uploads', 'idempotency_keys', 'file_schemas', 'battle_files', 'processing_metrics', 'run_children',
     'run_commits', 'table_settings', 'user_limits', 'user_usage', 'dead_letters', 'alerts', 'assets', 'circuit_breaker',
-    'worker_slots'];
+    'worker_slots', 'clockwork'];
   -- rows that name their user
   v_by_user constant text[] := array['processing_metrics', 'uploads', 'user_limits', 'dead_letters', 'assets'];
   -- rows of a dataset: as readable as the dataset is

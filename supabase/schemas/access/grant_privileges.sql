@@ -7,7 +7,8 @@ declare
   v_readable constant text[] := array['datasets', 'dataset_versions', 'partitions', 'uploads', 'battle_files',
     'processing_metrics', 'table_settings', 'user_limits', 'dead_letters', 'assets'];
   v_internal constant text[] := array['service_settings', 'objects', 'idempotency_keys', 'file_schemas',
-    'run_children', 'run_commits', 'user_usage', 'alerts', 'circuit_breaker', 'worker_slots'];
+    'run_children', 'run_commits', 'user_usage', 'alerts', 'circuit_breaker', 'worker_slots',
+    'clockwork'];
   v_views constant text[] := array['dataset_status', 'partition_status', 'quarantined_files',
     'dead_letter_summary'];
 begin

@@ -1,4 +1,5 @@
--- Adds the time of a claim that ends now to its run's work; a lease that ran out counts until its end. Returns the
+-- Adds the time of a claim that ends now to its run's work; a lease that ran out counts until its end, and one that narrowed
+-- down what workers die of does not. Returns the
 -- sum, in seconds. The caller holds the partition's lock.
 create or replace function sediment.add_work(p public.partitions)
 returns double precision
@@ -9,7 +10,7 @@ declare
   v_sum double precision;
 begin
   update public.processing_metrics r
-  set worked_seconds = r.worked_seconds + coalesce(greatest(0, extract(epoch from
+  set worked_seconds = r.worked_seconds + case when p.isolation is not null then 0 else 1 end * coalesce(greatest(0, extract(epoch from
     least(clock_timestamp(), p.lease_expires_at) - p.claimed_at)), 0)
   where r.id = p.run_id
   returning r.worked_seconds into strict v_sum;

@@ -5,7 +5,7 @@
 -- max_workers hold leases, fanned_out that a request for a whole dataset was spread and asking again makes sense,
 -- breaker_open that what all stand on fails, and probe is null or what sediment.claim_probe says; or {claimed: true, run_id, dataset_id, table,
 -- period_tag, user_id, priority, token, lease_expires_at, lease_seconds (from the claim on: a worker counts them by
--- its own clock, which need not be the database's), claimed_at (the catalog's clock, by which the planner goes), attempt, demand_seq, forced, outputs_committed,
+-- its own clock, which need not be the database's), claimed_at (the catalog's clock, by which the planner goes), attempt, demand_seq, forced, trial (after deaths: these files, whatever a plan would take), outputs_committed,
 -- settings, steps, files: [{id, object_key, start_byte, byte_length, level, seq_min, seq_max, row_count,
 -- row_group_count, uncompressed_bytes, value_count|null, merge_facts|null, schema_fingerprint, state, etag,
 -- uploaded_at}], schemas: {fingerprint: schema}, more, cursor}: the oldest 2,000 files in upload order; list_fragments gives those after the cursor.

@@ -15,6 +15,7 @@ declare
   v_settings jsonb;
   v_now timestamptz;
   v_until timestamptz;
+  v_trial bigint[];
 begin
   select * into v_msg from sediment.parse_message(p_message);
   if v_msg.problem is not null then
@@ -58,8 +59,7 @@ begin
     return null;
   end if;
   if p.lease_expires_at is not null then
-    perform sediment.retry_run(p.dataset_id, p."table", p.period_tag, 'lease_expired',
-      format('worker %s did not renew its lease', p.lease_worker), null, false);
+    perform sediment.lose_worker(p);
     return null;
   end if;
   if p.ready_at > v_now then
@@ -68,11 +68,29 @@ begin
   end if;
 
   v_settings := sediment.settings_of(p.dataset_id, p."table");
+  if p.output_cap_bytes is not null then
+    v_settings := v_settings || jsonb_build_object('target_file_bytes',
+      least(p.output_cap_bytes, (v_settings ->> 'target_file_bytes')::bigint));
+  end if;
+  if p.isolation is not null then
+    -- what has left meanwhile is nobody's suspect
+    select coalesce(array_agg(x.id), '{}') into strict v_trial from (
+      select f.id from jsonb_array_elements_text(p.isolation -> 'suspects') with ordinality as s(id, n)
+      join public.battle_files f on f.id = s.id::bigint and f.removed_version is null and f.state = 'active'
+      order by s.n limit (p.isolation ->> 'trial')::integer) x;
+    if v_trial = '{}' then
+      update public.partitions x set isolation = null
+      where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
+      v_trial := null;
+    else
+      p_lease_seconds := least(p_lease_seconds, 60);
+    end if;
+  end if;
   select v_now + make_interval(secs => least(p_lease_seconds,
     greatest((v_settings ->> 'max_run_seconds')::integer - r.worked_seconds, 1)))
   into strict v_until from public.processing_metrics r where r.id = p.run_id;
   update public.partitions x
-  set token = x.token + 1, lease_worker = p_worker, lease_slot = p_slot, claimed_at = v_now, lease_expires_at = v_until,
+  set token = x.token + 1, lease_worker = p_worker, lease_slot = p_slot, staged_inputs = null, claimed_at = v_now, lease_expires_at = v_until,
     ready_at = v_until, claimed_demand_seq = x.demand_seq, claimed_debt_files = x.debt_files,
     claimed_debt_bytes = x.debt_bytes
   where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag
@@ -88,7 +106,7 @@ begin
     'period_tag', p.period_tag, 'user_id', v_run.user_id, 'priority', v_run.priority, 'token', p.token,
     'lease_expires_at', p.lease_expires_at,
     'lease_seconds', extract(epoch from p.lease_expires_at - v_now), 'claimed_at', v_now, 'attempt', v_run.attempts, 'demand_seq', p.demand_seq,
-    'forced', p.forced_seq > p.done_seq, 'outputs_committed', v_run.commits, 'settings', v_settings,
+    'forced', p.forced_seq > p.done_seq or v_trial is not null, 'trial', v_trial is not null, 'outputs_committed', v_run.commits, 'settings', v_settings,
     'steps', v_run.steps)
-    || sediment.list_inputs(p.dataset_id, p."table", p.period_tag, -1, 2000);
+    || sediment.list_inputs(p.dataset_id, p."table", p.period_tag, -1, 2000, v_trial);
 end $$;

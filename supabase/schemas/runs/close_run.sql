@@ -42,6 +42,17 @@ begin
   if v_due is null and (v_files > 0 or v_unseen) then
     v_due := v_now;
   end if;
+  -- Of what workers may have died this run has got over what it took on; the rest is tried at once.
+  if p.isolation is not null then
+    perform sediment.pass_trial(p, array(select x.id::bigint
+      from jsonb_array_elements_text(p.isolation -> 'suspects') with ordinality as x(id, n)
+      order by x.n limit (p.isolation ->> 'trial')::integer), false);
+  end if;
+  if exists (select 1 from public.partitions x where x.dataset_id = p.dataset_id and x."table" = p."table"
+      and x.period_tag = p.period_tag and x.isolation is not null)
+  then
+    v_due := v_now;
+  end if;
   -- what waits for its second look
   select least(v_due, min(f.lost_since) + v_look) into v_due
   from public.battle_files f

@@ -58,6 +58,11 @@ begin
   end if;
 
   if cardinality(v_inputs) > 0 then
+    update public.partitions x set staged_inputs = null
+    where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
+    if p.isolation is not null then
+      perform sediment.pass_trial(p, v_inputs, true);
+    end if;
     v_replaced := sediment.replace_files(p, p_run, p_n, p_token, v_inputs, p_output,
       p_input_keys);
   end if;

@@ -4,7 +4,8 @@
 -- by fingerprint, in upload order as far as 100 and 1 MiB (as stored) go; files of schemas beyond are merged
 -- with their like only.
 create or replace function sediment.list_inputs(
-  p_dataset uuid, p_table text, p_period_tag text, p_after bigint, p_limit integer
+  p_dataset uuid, p_table text, p_period_tag text, p_after bigint, p_limit integer,
+  p_only bigint[] default null
 )
 returns jsonb
 language plpgsql
@@ -15,7 +16,7 @@ begin
   return (with page as (
     select f.* from public.battle_files f
     where f.dataset_id = p_dataset and f."table" = p_table and f.period_tag = p_period_tag
-      and f.removed_version is null and f.seq_min > p_after
+      and f.removed_version is null and f.seq_min > p_after and (p_only is null or f.id = any (p_only))
     order by f.seq_min
     limit p_limit + 1
   ), kept as (

@@ -1,7 +1,10 @@
 -- Plans the object of a run's n-th output. The key holds run and token: an older worker can't overwrite what a
 -- newer one writes. Asked again it gives the same key; after the commit it says so and gives that answer.
+--   p_inputs: the data files that it will be made of, written down before they are read: if the worker dies of one of
+--     them, it is among these
 -- Returns {object_key, expires_at, committed, answer|null}. Raises lease_lost, run_finished, run_not_found.
-create or replace function public.stage_output(p_run uuid, p_n integer, p_token bigint, p_expected_bytes bigint)
+create or replace function public.stage_output(p_run uuid, p_n integer, p_token bigint, p_expected_bytes bigint,
+  p_inputs bigint[] default null)
 returns jsonb
 language plpgsql
 set search_path = ''
@@ -27,6 +30,9 @@ begin
       'answer', v_done.answer || jsonb_build_object('replayed', true));
   end if;
   perform sediment.check_token(p, p_run, p_token);
+
+  update public.partitions x set staged_inputs = p_inputs
+  where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
 
   -- No lease lives longer than max_run_seconds after its claim; a PUT may be under way when it ends.
   select * into strict v_settings from public.service_settings;

@@ -48,6 +48,13 @@ create table if not exists public.partitions (
   plan_digest text,
   -- of a leased one: which of the workers it is (worker_slots)
   lease_slot integer,
+  -- the data files of the output at which a leased worker is (stage_output): what it dies of is among them
+  staged_inputs bigint[],
+  -- after workers died: which files are tried alone (sediment.narrow_claim): {suspects: [id], trial: how many of them,
+  -- deaths: {id: of it alone}, sound: whether another one passed alone since, bytes: of all that the first died at}
+  isolation jsonb check (jsonb_typeof(isolation) = 'object'),
+  -- files that killed only together are merged into outputs of at most these
+  output_cap_bytes bigint check (output_cap_bytes > 0),
 
   primary key (dataset_id, "table", period_tag),
   check ((queue is null) = (msg_id is null) and (msg_id is null) = (run_id is null)

@@ -58,6 +58,8 @@ create table if not exists public.service_settings (
   breaker_probe_seconds integer not null default 10 check (breaker_probe_seconds > 0),
   -- after which a file whose bytes were gone or changed is looked at once more, before it is set aside
   second_look_seconds integer not null default 120 check (second_look_seconds > 0),
+  -- a clockwork that stood still for longer has had a gap: leases that ran out in it are no deaths
+  clockwork_gap_seconds integer not null default 180 check (clockwork_gap_seconds > 0),
   -- the newest planner that has closed a run, and when plans last came to go by something else: kept by the catalog
   planner_version integer not null default 0,
   plan_changed_at timestamptz not null default '-infinity'
@@ -154,6 +156,9 @@ comment on column public.service_settings.breaker_probe_seconds is
 comment on column public.service_settings.second_look_seconds is
   'How long a file whose bytes were gone or changed is left alone before a second look decides. Unit: seconds. '
   'Default: 120 (2 min).';
+comment on column public.service_settings.clockwork_gap_seconds is
+  'A lease that ran out while the minutely jobs stood still for longer than this is no worker''s death. Unit: seconds. '
+  'Default: 180 (3 min).';
 comment on column public.service_settings.planner_version is
   'The newest planner that has closed a run; the catalog keeps it. Unit: none. Default: 0.';
 comment on column public.service_settings.plan_changed_at is

@@ -12,14 +12,14 @@ declare
   v_dead integer := 0;
   v_now timestamptz := clock_timestamp();
 begin
+  perform sediment.beat_clockwork();
   for p in
     select * from public.partitions x where x.lease_expires_at <= v_now
     order by x.lease_expires_at limit p_limit
     for no key update skip locked
   loop
     v_expired := v_expired + 1;
-    if sediment.retry_run(p.dataset_id, p."table", p.period_tag, 'lease_expired',
-      format('worker %s did not renew its lease', p.lease_worker), null, false) ->> 'status' = 'dead'
+    if sediment.lose_worker(p) ->> 'status' = 'dead'
     then
       v_dead := v_dead + 1;
     end if;

@@ -9,6 +9,7 @@ delete from public.service_settings;
 insert into public.service_settings default values;
 -- scenarios lease more partitions at once than a deployment does by default
 update public.service_settings set max_workers = 64;
+update public.clockwork set beat_at = clock_timestamp(), gap_ended_at = '-infinity';
 delete from public.circuit_breaker;
 insert into public.circuit_breaker default values;
 

@@ -38,6 +38,20 @@ export function signedUrlChecks(check: Check): void {
     },
   );
 
+  check("many keys are signed by one call, and one that is missed fails none", async (world) => {
+    const { store, key, opened } = world;
+    const names = ["many/1", "many/2 b", "many/3=c"].map(key);
+    for (const name of names) await store.put(name, text(name));
+    const gone = key("many/gone");
+    const urls = await store.signDownloads([names[0], gone, ...names.slice(1)], 600);
+    assert.deepEqual([...urls.keys()], [names[0], gone, ...names.slice(1)]);
+    if (opened.fetchable === false) return;
+    for (const name of names) assert.equal(await (await fetch(urls.get(name)!)).text(), name);
+    // a store that signs by itself does not know what is there
+    const url = urls.get(gone);
+    if (url) assert.ok((await fetch(url)).status >= 400);
+  });
+
   check("a signed upload URL takes a PUT without a key", async ({ store, key, opened }) => {
     const { url, expiresAt } = await store.signUpload(key("u/signed"));
     assert.ok(expiresAt.getTime() > Date.now());

@@ -10,7 +10,15 @@ import type { UploadPorts } from "../../../shared/uploads/ports.ts";
 import { receiveUpload, uploadAtOnce } from "../../../shared/uploads/receive_upload.ts";
 import { stageUpload } from "../../../shared/uploads/stage_upload.ts";
 import type { UploadRequest } from "../../../shared/uploads/upload_request.ts";
-import { encodeRows, inspectRows, keepApart, latest, mergeAllRows, mergeRows } from "./rows.ts";
+import {
+  deadlyMerge,
+  encodeRows,
+  inspectRows,
+  keepApart,
+  latest,
+  mergeAllRows,
+  mergeRows,
+} from "./rows.ts";
 import type { ClientUpload, World } from "./world.ts";
 
 /** Few, so that many meet on one. The last is one where the last writer of a key wins. */
@@ -125,6 +133,7 @@ function newBody(world: World, owner: Owner, id: string): Body {
         schema: random.chance(0.8) ? "schema-a" : "schema-b",
         rows: own,
         ...(random.chance(0.05) ? { bad: true as const } : {}),
+        ...(random.chance(world.killing) ? { kills: true as const } : {}),
       },
       random.pick([0, 300, 900, 2500]),
     );
@@ -170,7 +179,13 @@ export async function worker(
     catalog: misled(world, world.catalogOf(name), kind),
     store: world.storeOf(name),
     clock: world.clockOf(name),
-    merge: kind === "old" ? mergeAllRows : mergeRows,
+    merge: deadlyMerge(kind === "old" ? mergeAllRows : mergeRows, () => {
+      world.scheduler.kill(name);
+      // the platform wakes another
+      const next = `${name}'`;
+      if (turns > 1) world.scheduler.start(next, () => worker(world, next, kind, turns - 1));
+      return new Promise<never>(() => {});
+    }),
     unite: keepApart,
   };
   for (let turn = 0; turn < turns; turn++) {

@@ -237,15 +237,31 @@ export async function checkAtRest(world: World): Promise<void> {
     "I6, I7, I9: a run was buried for something that is no work's fault",
     sql`select "table", run_id, error_code, error_message, error_step, attempts
         from public.dead_letters where error_code not in
-          ('lease_expired', 'run_timeout', 'aborted', 'inputs_changed',
+          ('lease_expired', 'run_timeout', 'worker_died', 'aborted', 'inputs_changed',
            ${world.oldWorkers ? "inputs_not_adjacent" : ""})`,
   );
   await expectNone(
     "I9: a file was set aside that is sound",
     sql`select id, object_key, quarantine_code, quarantine_reason from public.battle_files
         where state = 'quarantined' and quarantine_code <> 'invalid_parquet'
+          and quarantine_code <> 'worker_died'
           and not (quarantine_code in ('object_missing', 'object_changed')
             and object_key = any (${[...world.decayed.keys()]}))`,
+  );
+  const killers =
+    await sql`select id, object_key, start_byte, byte_length, quarantine_reason, "table"
+    from public.battle_files where quarantine_code = 'worker_died'`;
+  for (const file of killers) {
+    const from = Number(file.start_byte);
+    const bytes = asStored(world, file.object_key)?.bytes
+      .subarray(from, from + Number(file.byte_length));
+    if (bytes !== undefined && decodeRows(bytes).kills) continue;
+    world.violations.push(`I11: file ${file.id} kills nobody: ${file.quarantine_reason}`);
+  }
+  await expectNone(
+    "I11: a partition is narrowed down for ever",
+    sql`select "table", isolation, last_decision from public.partitions
+        where isolation is not null and dead_since is null and dead_looks = 0`,
   );
   await expectNone(
     "I9: the breaker is open though all is well",

@@ -42,6 +42,7 @@ export const settings = {
   breaker_probe_seconds: 5,
   max_workers: 2,
   second_look_seconds: 40,
+  clockwork_gap_seconds: 900,
 };
 
 const epoch = Date.parse("2026-11-22T00:00:00Z");

@@ -16,6 +16,8 @@ export interface RowFile {
   rows: string[];
   /** A file whose merge always fails: the bad fragment. */
   bad?: true;
+  /** A file that kills whoever merges it. */
+  kills?: true;
 }
 
 /** The table in which the last writer of a key wins: its rows are `latest/key@upload:number`. */
@@ -70,6 +72,23 @@ export const keepApart: UniteSchemas = (schemas) =>
 /** Stands for `merge`: rows of all inputs in order, where they have keys the last of each; a bad one is rejected whole. */
 export const mergeRows: Merge = (plan, readers, sink, options) =>
   merge(lastOfEach, plan, readers, sink, options);
+
+/** The same in a process that dies of some files: what `die` gives never comes. */
+export function deadlyMerge(merge: Merge, die: () => Promise<never>): Merge {
+  return async (plan, readers, sink, options) => {
+    for (const { id } of plan.inputs) {
+      const reader = readers.get(id)!;
+      let input: RowFile | undefined;
+      try {
+        input = decodeRows(await reader.read(0, reader.size, options.signal));
+      } catch {
+        continue; // the merge says it
+      }
+      if (input.kills) await die();
+    }
+    return await merge(plan, readers, sink, options);
+  };
+}
 
 /** The merge of before, which knows no keys. */
 export const mergeAllRows: Merge = (plan, readers, sink, options) =>

@@ -153,6 +153,11 @@ export class Scheduler {
     this.#gates = this.#gates.filter((gate) => gate.actor !== actor);
   }
 
+  /** Lets one actor die where it stands, between two gates. */
+  kill(actor: string): void {
+    this.#kill(actor);
+  }
+
   /** Lets every actor that is left die where it stands. */
   killAll(): void {
     for (const actor of [...this.#alive]) this.#kill(actor);

@@ -1,0 +1,96 @@
+-- Files that kill: after a death the next attempts take on less, until one file is known.
+begin;
+\ir helpers/fixtures.sql
+select plan(33);
+
+create function tests.die(p_claim jsonb) returns void language plpgsql as $$
+begin
+  perform stage_output((p_claim ->> 'run_id')::uuid, (p_claim ->> 'outputs_committed')::integer, (p_claim ->> 'token')::bigint, 90, tests.ids(p_claim));
+  update public.partitions set lease_expires_at = clock_timestamp() - interval '1 s', claimed_at = clock_timestamp() - interval '50 s'
+  where run_id = (p_claim ->> 'run_id')::uuid;
+  perform expire_leases();
+end $$;
+-- a worker that takes on what it is given: it dies where the file is among them, else commits all
+create function tests.work(p_poison bigint, p_dataset integer, p_together integer default 1) returns text language plpgsql as $$
+declare v_claim jsonb := tests.claim('w', p_dataset);
+begin
+  if not (v_claim ->> 'claimed')::boolean then return v_claim ->> 'reason'; end if;
+  if p_poison = any (tests.ids(v_claim)) and cardinality(tests.ids(v_claim)) >= p_together then
+    perform tests.die(v_claim);
+    return 'died of ' || cardinality(tests.ids(v_claim));
+  end if;
+  if cardinality(tests.ids(v_claim)) = 0 then perform tests.commit(v_claim, null, '{}'); return 'nothing'; end if;
+  perform tests.commit(v_claim, tests.output(v_claim, (v_claim ->> 'outputs_committed')::integer), p_n => (v_claim ->> 'outputs_committed')::integer);
+  return 'merged ' || cardinality(tests.ids(v_claim));
+end $$;
+
+select tests.upload(1, 100, 'a' || i) from generate_series(1, 8) i;
+create temp table poison as select id from battle_files where dataset_id = tests.u(100) order by seq_min offset 5 limit 1;
+create temp table log as select n, null::text as did from generate_series(1, 12) n;
+create temp table first_claim as select tests.claim('w', 100) as c;
+select is((select c ->> 'trial' from first_claim), 'false', 'a plan is free at first');
+select tests.die(c) from first_claim;
+select is((select staged_inputs from partitions), (select tests.ids(c) from first_claim), 'what a worker is at was written down before it read it');
+select is((select attempts from processing_metrics), 0, 'a death at known files is no attempt');
+select is((select worked_seconds > 40 from processing_metrics), false, 'and its time no work');
+select is((select count(*) from dead_letters), 0::bigint, 'nothing is given up');
+create temp table second as select tests.claim('w', 100) as c;
+select is((select (c ->> 'trial', cardinality(tests.ids(c)), (c ->> 'lease_seconds')::numeric <= 60) from second), row('true'::text, 4, true), 'half of them next, under a lease of a minute');
+select tests.commit(c, tests.output(c)) from second;
+select ok((tests.partition(100)).isolation is not null, 'the sound half is merged, and the rest still on trial');
+update log set did = tests.work((select id from poison), 100);
+select is((select count(*) from battle_files where state = 'quarantined'), 1::bigint, 'one file is set aside');
+select is((select id from battle_files where state = 'quarantined'), (select id from poison), 'the one that kills');
+select is((select quarantine_code from battle_files where state = 'quarantined'), 'worker_died', 'for that');
+select matches((select quarantine_reason from battle_files where state = 'quarantined'), '2 workers died of it alone \(10 rows, 100 bytes, 400 before compression\)', 'with figures');
+select ok((select count(*) from log where did like 'died%') <= 5, 'after few deaths');
+select is((tests.partition(100)).isolation, null, 'and the partition is free again');
+select is((select count(*) from log where did = 'died of 1'), 2::bigint, 'two of them of the file alone');
+select is((select sum(row_count) from battle_files where removed_version is null), 80::numeric, 'every row is there');
+select is((tests.partition(100)).output_cap_bytes, null, 'its outputs stay as large as they were');
+select is((select count(*) from dead_letters), 0::bigint, 'without a dead letter');
+
+-- together only
+select tests.upload(1, 200, 'b' || i) from generate_series(1, 4) i;
+create temp table one as select min(id) as id from battle_files where dataset_id = tests.u(200);
+select is(tests.work((select id from one), 200, 4), 'died of 4', 'files that kill together');
+select is(tests.work((select id from one), 200, 4), 'merged 2', 'are sound by halves');
+select is(tests.work((select id from one), 200, 4), 'merged 2', 'both of them');
+select is((tests.partition(200)).output_cap_bytes, 200::bigint, 'then outputs are kept smaller');
+select is((tests.partition(200)).isolation, null, 'and nobody is accused');
+select request_compaction(tests.u(1), tests.u(200), 'port', '2024-11-25');
+select is(tests.claim('w', 200) #>> '{settings,target_file_bytes}', '200', 'the planner is told so');
+
+-- alone in its partition
+select tests.upload(1, 300, 'c');
+create temp table lone as select id from battle_files where dataset_id = tests.u(300);
+select is(tests.work((select id from lone), 300), 'died of 1', 'a file that is alone');
+select is(tests.work((select id from lone), 300), 'died of 1', 'and dies again');
+select is((select state from battle_files f, lone where f.id = lone.id), 'active', 'is not accused without another to compare with');
+select is((select error_code from dead_letters where dataset_id = tests.u(300)), 'worker_died', 'but given up, as a dead letter');
+select ok((tests.partition(300)).due_at is not null, 'which is looked at again');
+
+-- no death
+select tests.upload(1, 400, 'd' || i) from generate_series(1, 2) i;
+create temp table cut as select tests.claim('w', 400) as c;
+update clockwork set gap_ended_at = clock_timestamp() + interval '1 s';
+select tests.die(c) from cut;
+select is((tests.partition(400)).isolation, null, 'a lease that ran out while the clockwork stood still is no death');
+select is((select attempts from processing_metrics where dataset_id = tests.u(400)), 0, 'and no attempt');
+update clockwork set gap_ended_at = '-infinity';
+create temp table cut2 as select tests.claim('w', 400) as c;
+update circuit_breaker set closed_at = clock_timestamp() + interval '1 s';
+select tests.die(c) from cut2;
+select is((tests.partition(400)).isolation, null, 'nor one while the breaker was open');
+update circuit_breaker set closed_at = null;
+update clockwork set beat_at = clock_timestamp() - interval '1 h';
+select sediment.beat_clockwork();
+select ok((select gap_ended_at > clock_timestamp() - interval '1 min' from clockwork), 'a heartbeat that was missed is noted');
+create temp table cut3 as select tests.claim('w', 400) as c;
+update partitions set lease_expires_at = clock_timestamp() - interval '1 s' where dataset_id = tests.u(400);
+update clockwork set gap_ended_at = '-infinity';
+select expire_leases();
+select is((select attempts from processing_metrics where dataset_id = tests.u(400)), 1, 'a worker that had begun nothing is a failed attempt');
+
+select * from finish();
+rollback;
