@@ -58,11 +58,11 @@ create table if not exists public.service_settings (
   breaker_probe_seconds integer not null default 10 check (breaker_probe_seconds > 0),
   -- after which a file whose bytes were gone or changed is looked at once more, before it is set aside
   second_look_seconds integer not null default 120 check (second_look_seconds > 0),
-  -- a clockwork that stood still for longer has had a gap: leases that ran out in it are no deaths
-  clockwork_gap_seconds integer not null default 180 check (clockwork_gap_seconds > 0),
   -- the newest planner that has closed a run, and when plans last came to go by something else: kept by the catalog
   planner_version integer not null default 0,
-  plan_changed_at timestamptz not null default '-infinity'
+  plan_changed_at timestamptz not null default '-infinity',
+  -- a clockwork that stood still for longer has had a gap: leases that ran out in it are no deaths
+  clockwork_gap_seconds integer not null default 180 check (clockwork_gap_seconds > 0)
 );
 
 comment on table public.service_settings is 'One row of settings of this deployment.';

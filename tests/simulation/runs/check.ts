@@ -259,6 +259,11 @@ export async function checkAtRest(world: World): Promise<void> {
     world.violations.push(`I11: file ${file.id} kills nobody: ${file.quarantine_reason}`);
   }
   await expectNone(
+    "I11: workers died of a file that nobody found",
+    sql`select p."table", p.last_decision, p.staged_inputs from public.partitions p
+        where p.dead_since is not null and p.last_decision = 'gave up: lease_expired'`,
+  );
+  await expectNone(
     "I11: a partition is narrowed down for ever",
     sql`select "table", isolation, last_decision from public.partitions
         where isolation is not null and dead_since is null and dead_looks = 0`,

@@ -194,6 +194,24 @@ export const mutations: Mutation[] = [
       replace: "return 0 * (select count(*)",
     }],
   },
+  {
+    guard: "narrowing",
+    seed: 1,
+    edits: [{
+      sqlFunction: "lose_worker",
+      find: "if cardinality(p.staged_inputs) > 0 then",
+      replace: "if false then",
+    }],
+  },
+  {
+    guard: "two deaths alone",
+    seed: 1,
+    edits: [{
+      sqlFunction: "narrow_claim",
+      find: "if v_deaths >= 2 and (v_iso ->> 'sound')::boolean then",
+      replace: "if v_deaths >= 1 then",
+    }],
+  },
   // the last, since its constraint does not come back
   {
     guard: "upload ledger",

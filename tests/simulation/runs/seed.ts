@@ -129,12 +129,7 @@ async function sendAgain(world: World): Promise<void> {
 
 /** A system in which nothing comes makes no runs: only what is dead is looked at again. */
 async function checkQuiet(world: World): Promise<void> {
-<<<<<<< HEAD
-  const { catalog, store, database } = world;
-  const clock = clockOf(world);
-=======
   const { catalog, database } = world;
->>>>>>> 947a860 (Narrow down what workers die of to one file, and let calls of the store end)
   const claims = async () =>
     (await database.sql`
       select "table", dataset_id, token, last_decision from public.partitions
@@ -194,8 +189,8 @@ async function comeToRest(world: World): Promise<void> {
 
 /** A turn without faults, but for files that kill: then null. */
 async function calmTurn(world: World, worker: string): Promise<TurnReport | null> {
-  const { catalog, store, database } = world;
-  const clock = { now: () => database.now(), sleep: (ms: number) => database.advance(ms / 1000) };
+  const { catalog, store } = world;
+  const clock = clockOf(world);
   const death = Promise.withResolvers<null>();
   const merge = deadlyMerge(mergeRows, () => {
     death.resolve(null);

@@ -10,11 +10,7 @@ DROP FUNCTION "public"."fail_compaction"(uuid, bigint, text, text, text, boolean
 
 DROP FUNCTION "public"."quarantine_file"(uuid, bigint, bigint, text, text);
 
-DROP FUNCTION "public"."stage_output"(uuid, integer, bigint, bigint);
-
 DROP FUNCTION "sediment"."claim_message"(text, bigint, jsonb, text, integer);
-
-DROP FUNCTION "sediment"."list_inputs"(uuid, text, text, bigint, integer);
 
 DROP FUNCTION "sediment"."replace_files"(public.partitions, uuid, integer, bigint, bigint[], jsonb);
 
@@ -23,12 +19,6 @@ CREATE TABLE "public"."circuit_breaker" ("id" boolean NOT NULL DEFAULT true, "st
 revoke all on "public"."circuit_breaker" from public, anon, authenticated, service_role;
 
 ALTER TABLE "public"."circuit_breaker" ENABLE ROW LEVEL SECURITY;
-
-CREATE TABLE "public"."clockwork" ("id" boolean NOT NULL DEFAULT true, "beat_at" timestamp with time zone NOT NULL DEFAULT '-infinity'::timestamp with time zone, "gap_ended_at" timestamp with time zone NOT NULL DEFAULT '-infinity'::timestamp with time zone, CONSTRAINT "clockwork_id_check" CHECK (id), CONSTRAINT "clockwork_pkey" PRIMARY KEY (id));
-
-revoke all on "public"."clockwork" from public, anon, authenticated, service_role;
-
-ALTER TABLE "public"."clockwork" ENABLE ROW LEVEL SECURITY;
 
 CREATE TABLE "public"."worker_slots" ("slot" integer NOT NULL, CONSTRAINT "worker_slots_pkey" PRIMARY KEY (slot), CONSTRAINT "worker_slots_slot_check" CHECK (((slot >= 1) AND (slot <= 64))));
 
@@ -48,12 +38,6 @@ ALTER TABLE "public"."partitions" ADD COLUMN "plan_digest" text;
 
 ALTER TABLE "public"."partitions" ADD COLUMN "lease_slot" integer;
 
-ALTER TABLE "public"."partitions" ADD COLUMN "staged_inputs" bigint[];
-
-ALTER TABLE "public"."partitions" ADD COLUMN "isolation" jsonb;
-
-ALTER TABLE "public"."partitions" ADD COLUMN "output_cap_bytes" bigint;
-
 ALTER TABLE "public"."processing_metrics" ADD COLUMN "given_back" integer NOT NULL DEFAULT 0;
 
 ALTER TABLE "public"."service_settings" ADD COLUMN "breaker_window_seconds" integer NOT NULL DEFAULT 600;
@@ -61,8 +45,6 @@ ALTER TABLE "public"."service_settings" ADD COLUMN "breaker_window_seconds" inte
 ALTER TABLE "public"."service_settings" ADD COLUMN "breaker_probe_seconds" integer NOT NULL DEFAULT 10;
 
 ALTER TABLE "public"."service_settings" ADD COLUMN "second_look_seconds" integer NOT NULL DEFAULT 120;
-
-ALTER TABLE "public"."service_settings" ADD COLUMN "clockwork_gap_seconds" integer NOT NULL DEFAULT 180;
 
 ALTER TABLE "public"."service_settings" ADD COLUMN "planner_version" integer NOT NULL DEFAULT 0;
 
@@ -171,11 +153,6 @@ begin
   end if;
 
   if cardinality(v_inputs) > 0 then
-    update public.partitions x set staged_inputs = null
-    where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
-    if p.isolation is not null then
-      perform sediment.pass_trial(p, v_inputs, true);
-    end if;
     v_replaced := sediment.replace_files(p, p_run, p_n, p_token, v_inputs, p_output,
       p_input_keys);
   end if;
@@ -237,33 +214,6 @@ begin
 end $function$;
 
 revoke all on function "public"."commit_compaction"(uuid, integer, bigint, bigint[], jsonb, boolean, jsonb, text[]) from public, anon, authenticated, service_role;
-
-CREATE OR REPLACE FUNCTION public.expire_leases(p_limit integer DEFAULT 200)
- RETURNS jsonb
- LANGUAGE plpgsql
- SET search_path TO ''
- SET statement_timeout TO '30s'
-AS $function$
-declare
-  p public.partitions;
-  v_expired integer := 0;
-  v_dead integer := 0;
-  v_now timestamptz := clock_timestamp();
-begin
-  perform sediment.beat_clockwork();
-  for p in
-    select * from public.partitions x where x.lease_expires_at <= v_now
-    order by x.lease_expires_at limit p_limit
-    for no key update skip locked
-  loop
-    v_expired := v_expired + 1;
-    if sediment.lose_worker(p) ->> 'status' = 'dead'
-    then
-      v_dead := v_dead + 1;
-    end if;
-  end loop;
-  return jsonb_build_object('expired', v_expired, 'dead', v_dead, 'more', v_expired = p_limit);
-end $function$;
 
 CREATE OR REPLACE FUNCTION public.fail_compaction(p_run uuid, p_token bigint, p_code text, p_message text, p_step text, p_permanent boolean, p_class text DEFAULT NULL::text, p_part text DEFAULT NULL::text)
  RETURNS jsonb
@@ -461,56 +411,6 @@ begin
   into strict v_requested from jsonb_array_elements(v_requested) q;
   return jsonb_build_object('dataset_id', d.id, 'files', v_files, 'requested', v_requested);
 end $function$;
-
-CREATE OR REPLACE FUNCTION public.stage_output(p_run uuid, p_n integer, p_token bigint, p_expected_bytes bigint, p_inputs bigint[] DEFAULT NULL::bigint[])
- RETURNS jsonb
- LANGUAGE plpgsql
- SET search_path TO ''
-AS $function$
-declare
-  p public.partitions;
-  v_done public.run_commits;
-  v_key text;
-  v_state text;
-  v_settings public.service_settings;
-  v_deadline timestamptz;
-begin
-  if p_n is null or p_n < 0 then
-    perform sediment.fail('invalid_request', 400, format('p_n is %s', p_n));
-  end if;
-  if p_expected_bytes is null or p_expected_bytes < 0 then
-    perform sediment.fail('invalid_request', 400, format('p_expected_bytes is %s', p_expected_bytes));
-  end if;
-  p := sediment.lock_run_partition(p_run);
-  select * into v_done from public.run_commits c where c.run_id = p_run and c.ordinal = p_n;
-  if found then
-    return jsonb_build_object('object_key', v_done.object_key, 'expires_at', null, 'committed', true,
-      'answer', v_done.answer || jsonb_build_object('replayed', true));
-  end if;
-  perform sediment.check_token(p, p_run, p_token);
-
-  update public.partitions x set staged_inputs = p_inputs
-  where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
-
-  -- No lease lives longer than max_run_seconds after its claim; a PUT may be under way when it ends.
-  select * into strict v_settings from public.service_settings;
-  v_deadline := p.claimed_at + make_interval(secs => v_settings.max_run_seconds + v_settings.max_put_seconds);
-  v_key := format('battle_compacted/%s/%s/%s/%s-%s-%s.parquet', p.dataset_id, p."table", p.period_tag, p_run,
-    p_token, p_n);
-  insert into public.objects (object_key, kind, size, expires_at, put_deadline, dataset_id, "table", period_tag,
-    run_id, run_ordinal, token)
-  values (v_key, 'compacted', p_expected_bytes, v_deadline, v_deadline, p.dataset_id, p."table", p.period_tag,
-    p_run, p_n, p_token)
-  on conflict (object_key) do nothing;
-
-  select o.state into strict v_state from public.objects o where o.object_key = v_key;
-  if v_state <> 'staged' then
-    perform sediment.fail('lease_lost', 409, format('%s was given up', v_key));
-  end if;
-  return jsonb_build_object('object_key', v_key, 'expires_at', v_deadline, 'committed', false, 'answer', null);
-end $function$;
-
-revoke all on function "public"."stage_output"(uuid, integer, bigint, bigint, bigint[]) from public, anon, authenticated, service_role;
 
 CREATE OR REPLACE FUNCTION public.sweep(p_limit integer DEFAULT 500)
  RETURNS jsonb
@@ -741,38 +641,6 @@ begin
     'more', v_count + v_dead = p_max_partitions);
 end $function$;
 
-CREATE OR REPLACE FUNCTION sediment.add_work(p public.partitions)
- RETURNS double precision
- LANGUAGE plpgsql
- SET search_path TO ''
-AS $function$
-declare
-  v_sum double precision;
-begin
-  update public.processing_metrics r
-  set worked_seconds = r.worked_seconds + case when p.isolation is not null then 0 else 1 end * coalesce(greatest(0, extract(epoch from
-    least(clock_timestamp(), p.lease_expires_at) - p.claimed_at)), 0)
-  where r.id = p.run_id
-  returning r.worked_seconds into strict v_sum;
-  return v_sum;
-end $function$;
-
-CREATE OR REPLACE FUNCTION sediment.beat_clockwork()
- RETURNS void
- LANGUAGE plpgsql
- SET search_path TO ''
-AS $function$
-declare
-  v_now timestamptz := clock_timestamp();
-begin
-  update public.clockwork c
-  set beat_at = v_now, gap_ended_at = case when c.beat_at < v_now - make_interval(secs =>
-    (select s.clockwork_gap_seconds from public.service_settings s)) then v_now else c.gap_ended_at end
-  where c.ctid = any (array(select x.ctid from public.clockwork x for no key update skip locked));
-end $function$;
-
-revoke all on function "sediment"."beat_clockwork"() from public, anon, authenticated, service_role;
-
 CREATE OR REPLACE FUNCTION sediment.bury_run(p_dataset uuid, p_table text, p_period_tag text, p_code text, p_message text, p_step text)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -846,7 +714,6 @@ declare
   v_settings jsonb;
   v_now timestamptz;
   v_until timestamptz;
-  v_trial bigint[];
 begin
   select * into v_msg from sediment.parse_message(p_message);
   if v_msg.problem is not null then
@@ -890,7 +757,8 @@ begin
     return null;
   end if;
   if p.lease_expires_at is not null then
-    perform sediment.lose_worker(p);
+    perform sediment.retry_run(p.dataset_id, p."table", p.period_tag, 'lease_expired',
+      format('worker %s did not renew its lease', p.lease_worker), null, false);
     return null;
   end if;
   if p.ready_at > v_now then
@@ -899,29 +767,11 @@ begin
   end if;
 
   v_settings := sediment.settings_of(p.dataset_id, p."table");
-  if p.output_cap_bytes is not null then
-    v_settings := v_settings || jsonb_build_object('target_file_bytes',
-      least(p.output_cap_bytes, (v_settings ->> 'target_file_bytes')::bigint));
-  end if;
-  if p.isolation is not null then
-    -- what has left meanwhile is nobody's suspect
-    select coalesce(array_agg(x.id), '{}') into strict v_trial from (
-      select f.id from jsonb_array_elements_text(p.isolation -> 'suspects') with ordinality as s(id, n)
-      join public.battle_files f on f.id = s.id::bigint and f.removed_version is null and f.state = 'active'
-      order by s.n limit (p.isolation ->> 'trial')::integer) x;
-    if v_trial = '{}' then
-      update public.partitions x set isolation = null
-      where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
-      v_trial := null;
-    else
-      p_lease_seconds := least(p_lease_seconds, 60);
-    end if;
-  end if;
   select v_now + make_interval(secs => least(p_lease_seconds,
     greatest((v_settings ->> 'max_run_seconds')::integer - r.worked_seconds, 1)))
   into strict v_until from public.processing_metrics r where r.id = p.run_id;
   update public.partitions x
-  set token = x.token + 1, lease_worker = p_worker, lease_slot = p_slot, staged_inputs = null, claimed_at = v_now, lease_expires_at = v_until,
+  set token = x.token + 1, lease_worker = p_worker, lease_slot = p_slot, claimed_at = v_now, lease_expires_at = v_until,
     ready_at = v_until, claimed_demand_seq = x.demand_seq, claimed_debt_files = x.debt_files,
     claimed_debt_bytes = x.debt_bytes
   where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag
@@ -937,9 +787,9 @@ begin
     'period_tag', p.period_tag, 'user_id', v_run.user_id, 'priority', v_run.priority, 'token', p.token,
     'lease_expires_at', p.lease_expires_at,
     'lease_seconds', extract(epoch from p.lease_expires_at - v_now), 'claimed_at', v_now, 'attempt', v_run.attempts, 'demand_seq', p.demand_seq,
-    'forced', p.forced_seq > p.done_seq or v_trial is not null, 'trial', v_trial is not null, 'outputs_committed', v_run.commits, 'settings', v_settings,
+    'forced', p.forced_seq > p.done_seq, 'outputs_committed', v_run.commits, 'settings', v_settings,
     'steps', v_run.steps)
-    || sediment.list_inputs(p.dataset_id, p."table", p.period_tag, -1, 2000, v_trial);
+    || sediment.list_inputs(p.dataset_id, p."table", p.period_tag, -1, 2000);
 end $function$;
 
 revoke all on function "sediment"."claim_message"(text, bigint, jsonb, text, integer, integer) from public, anon, authenticated, service_role;
@@ -1020,17 +870,6 @@ begin
   v_bytes := v_bytes + p.debt_bytes - p.claimed_debt_bytes;
   -- Never is not the same as not yet: without debt, a time to wait for, or files that nobody looked at, nothing is due.
   if v_due is null and (v_files > 0 or v_unseen) then
-    v_due := v_now;
-  end if;
-  -- Of what workers may have died this run has got over what it took on; the rest is tried at once.
-  if p.isolation is not null then
-    perform sediment.pass_trial(p, array(select x.id::bigint
-      from jsonb_array_elements_text(p.isolation -> 'suspects') with ordinality as x(id, n)
-      order by x.n limit (p.isolation ->> 'trial')::integer), false);
-  end if;
-  if exists (select 1 from public.partitions x where x.dataset_id = p.dataset_id and x."table" = p."table"
-      and x.period_tag = p.period_tag and x.isolation is not null)
-  then
     v_due := v_now;
   end if;
   -- what waits for its second look
@@ -1291,7 +1130,7 @@ end $function$;
 
 revoke all on function "sediment"."heal_upload"(sediment.commit_call, public.uploads) from public, anon, authenticated, service_role;
 
-CREATE OR REPLACE FUNCTION sediment.list_inputs(p_dataset uuid, p_table text, p_period_tag text, p_after bigint, p_limit integer, p_only bigint[] DEFAULT NULL::bigint[])
+CREATE OR REPLACE FUNCTION sediment.list_inputs(p_dataset uuid, p_table text, p_period_tag text, p_after bigint, p_limit integer)
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE
@@ -1301,7 +1140,7 @@ begin
   return (with page as (
     select f.* from public.battle_files f
     where f.dataset_id = p_dataset and f."table" = p_table and f.period_tag = p_period_tag
-      and f.removed_version is null and f.seq_min > p_after and (p_only is null or f.id = any (p_only))
+      and f.removed_version is null and f.seq_min > p_after
     order by f.seq_min
     limit p_limit + 1
   ), kept as (
@@ -1328,29 +1167,6 @@ begin
     'cursor', case when (select count(*) > p_limit from page) then (select max(k.seq_min)::text from kept k) end));
 end $function$;
 
-revoke all on function "sediment"."list_inputs"(uuid, text, text, bigint, integer, bigint[]) from public, anon, authenticated, service_role;
-
-CREATE OR REPLACE FUNCTION sediment.lose_worker(p public.partitions)
- RETURNS jsonb
- LANGUAGE plpgsql
- SET search_path TO ''
-AS $function$
-declare
-  v_told constant text := format('worker %s did not renew its lease', p.lease_worker);
-begin
-  if exists (select 1 from public.circuit_breaker b where b.state = 'open' or b.closed_at >= p.claimed_at)
-    or exists (select 1 from public.clockwork c where c.gap_ended_at >= p.claimed_at)
-  then
-    return sediment.return_run(p, 'lease_expired', v_told || ', in an outage', null, null);
-  end if;
-  if cardinality(p.staged_inputs) > 0 then
-    return sediment.narrow_claim(p, v_told);
-  end if;
-  return sediment.retry_run(p.dataset_id, p."table", p.period_tag, 'lease_expired', v_told, null, false);
-end $function$;
-
-revoke all on function "sediment"."lose_worker"(public.partitions) from public, anon, authenticated, service_role;
-
 CREATE OR REPLACE FUNCTION sediment.lost_files(p_upload uuid)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -1370,90 +1186,6 @@ end $function$;
 
 revoke all on function "sediment"."lost_files"(uuid) from public, anon, authenticated, service_role;
 
-CREATE OR REPLACE FUNCTION sediment.narrow_claim(p public.partitions, p_told text)
- RETURNS jsonb
- LANGUAGE plpgsql
- SET search_path TO ''
-AS $function$
-declare
-  v_iso jsonb := p.isolation;
-  v_dead bigint[];
-  v_alone bigint;
-  v_deaths integer;
-  v_suspects bigint[];
-  v_other bigint;
-  v_trial integer;
-  v_file public.battle_files;
-  v_until timestamptz;
-begin
-  -- in upload order: halves of neighbours are neighbours, as tables that dedupe need it
-  select coalesce(array_agg(f.id order by f.seq_min), '{}') into strict v_dead from public.battle_files f
-  where f.id = any (p.staged_inputs) and f.removed_version is null and f.state = 'active';
-  if v_iso is null then
-    v_iso := jsonb_build_object('suspects', '[]'::jsonb, 'trial', 0, 'deaths', '{}'::jsonb, 'sound', false, 'bytes',
-      (select coalesce(sum(f.byte_length), 0) from public.battle_files f where f.id = any (v_dead)));
-  end if;
-  select v_dead || coalesce(array_agg(x.id::bigint order by x.n), '{}') into strict v_suspects
-  from jsonb_array_elements_text(v_iso -> 'suspects') with ordinality as x(id, n)
-  where x.id::bigint <> all (v_dead);
-
-  if cardinality(v_dead) <> 1 then
-    v_trial := greatest(1, (cardinality(v_dead) + 1) / 2);
-  else
-    v_alone := v_dead[1];
-    v_deaths := coalesce((v_iso #>> array['deaths', v_alone::text])::integer, 0) + 1;
-    v_iso := jsonb_set(v_iso, array['deaths', v_alone::text], to_jsonb(v_deaths));
-    v_trial := 1;
-    if v_deaths >= 2 and (v_iso ->> 'sound')::boolean then
-      update public.battle_files f
-      set state = 'quarantined', quarantine_code = 'worker_died', quarantined_at = clock_timestamp(),
-        quarantine_reason = format('%s workers died of it alone (%s rows, %s bytes, %s before compression) while '
-          'another file passed alone; the last: %s', v_deaths, f.row_count, f.byte_length, f.uncompressed_bytes, p_told)
-      where f.id = v_alone;
-      update public.processing_metrics r set files_quarantined = r.files_quarantined + 1 where r.id = p.run_id;
-      v_suspects := array_remove(v_suspects, v_alone);
-      v_iso := v_iso || '{"bytes": 0}'; -- the culprit is found: it was not that they were too many
-      v_trial := greatest(1, cardinality(v_suspects));
-    elsif not (v_iso ->> 'sound')::boolean then
-      -- a neighbour first: of the suspects, else of the partition
-      select x.id into v_other from (
-        select s.id, 0 as far, s.n from unnest(v_suspects) with ordinality as s(id, n)
-        where not v_iso -> 'deaths' ? s.id::text
-        union all
-        select f.id, 1, abs(f.seq_min - (select y.seq_min from public.battle_files y where y.id = v_alone))
-        from public.battle_files f
-        where f.dataset_id = p.dataset_id and f."table" = p."table" and f.period_tag = p.period_tag
-          and f.removed_version is null and f.state = 'active' and f.id <> all (v_suspects)
-      ) x order by x.far, x.n limit 1;
-      if v_other is not null then
-        v_suspects := v_other || array_remove(v_suspects, v_other);
-      elsif v_deaths >= 2 then
-        update public.partitions x set isolation = v_iso || jsonb_build_object('suspects', to_jsonb(v_suspects), 'trial', 1)
-        where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
-        return jsonb_build_object('status', 'dead', 'retry_at', null, 'dead_letter_id',
-          sediment.bury_run(p.dataset_id, p."table", p.period_tag, 'worker_died',
-            format('%s workers died of file %s, and there is no other to compare with; the last: %s', v_deaths, v_alone,
-              p_told), null));
-      end if;
-    end if;
-  end if;
-
-  v_until := clock_timestamp() + interval '1 second';
-  update public.processing_metrics r
-  set status = 'queued', attempts = 0, error_code = 'lease_expired', error_message = left(p_told, 2000),
-    first_failed_at = coalesce(r.first_failed_at, clock_timestamp()), last_failed_at = clock_timestamp()
-  where r.id = p.run_id;
-  update public.partitions x
-  set isolation = case when cardinality(v_suspects) > 0
-      then v_iso || jsonb_build_object('suspects', to_jsonb(v_suspects), 'trial', v_trial) end,
-    last_decision = format('narrowing down what workers die of: %s of %s files next', v_trial, cardinality(v_suspects))
-  where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
-  perform sediment.requeue_run(p, v_until);
-  return jsonb_build_object('status', 'retry', 'retry_at', v_until, 'dead_letter_id', null);
-end $function$;
-
-revoke all on function "sediment"."narrow_claim"(public.partitions, text) from public, anon, authenticated, service_role;
-
 CREATE OR REPLACE FUNCTION sediment.note_plan_change()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1465,33 +1197,6 @@ begin
 end $function$;
 
 revoke all on function "sediment"."note_plan_change"() from public, anon, authenticated, service_role;
-
-CREATE OR REPLACE FUNCTION sediment.pass_trial(p public.partitions, p_passed bigint[], p_merged boolean)
- RETURNS void
- LANGUAGE plpgsql
- SET search_path TO ''
-AS $function$
-declare
-  v_iso jsonb;
-  v_suspects bigint[];
-begin
-  select x.isolation into strict v_iso from public.partitions x
-  where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
-  if v_iso is null then
-    return;
-  end if;
-  select coalesce(array_agg(x.id::bigint order by x.n), '{}') into strict v_suspects
-  from jsonb_array_elements_text(v_iso -> 'suspects') with ordinality as x(id, n)
-  where x.id::bigint <> all (p_passed);
-  update public.partitions x
-  set isolation = case when cardinality(v_suspects) > 0 then v_iso || jsonb_build_object('suspects',
-      to_jsonb(v_suspects), 'sound', (v_iso ->> 'sound')::boolean or p_merged and cardinality(p_passed) = 1) end,
-    output_cap_bytes = case when cardinality(v_suspects) = 0 and (v_iso ->> 'bytes')::bigint > 1
-      then least(x.output_cap_bytes, (v_iso ->> 'bytes')::bigint / 2) else x.output_cap_bytes end
-  where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
-end $function$;
-
-revoke all on function "sediment"."pass_trial"(public.partitions, bigint[], boolean) from public, anon, authenticated, service_role;
 
 CREATE OR REPLACE FUNCTION sediment.pings_queued(p_path text)
  RETURNS integer
@@ -2071,15 +1776,9 @@ ALTER TABLE "public"."battle_files" ADD CONSTRAINT "battle_files_checksum_check"
 
 ALTER TABLE "public"."objects" ADD CONSTRAINT "objects_kind_check" CHECK ((kind = ANY (ARRAY['fragment'::text, 'incoming'::text, 'compacted'::text, 'asset'::text, 'probe'::text])));
 
-ALTER TABLE "public"."partitions" ADD CONSTRAINT "partitions_isolation_check" CHECK ((jsonb_typeof(isolation) = 'object'::text));
-
-ALTER TABLE "public"."partitions" ADD CONSTRAINT "partitions_output_cap_bytes_check" CHECK ((output_cap_bytes > 0));
-
 ALTER TABLE "public"."service_settings" ADD CONSTRAINT "service_settings_breaker_probe_seconds_check" CHECK ((breaker_probe_seconds > 0));
 
 ALTER TABLE "public"."service_settings" ADD CONSTRAINT "service_settings_breaker_window_seconds_check" CHECK ((breaker_window_seconds > 0));
-
-ALTER TABLE "public"."service_settings" ADD CONSTRAINT "service_settings_clockwork_gap_seconds_check" CHECK ((clockwork_gap_seconds > 0));
 
 ALTER TABLE "public"."service_settings" ADD CONSTRAINT "service_settings_second_look_seconds_check" CHECK ((second_look_seconds > 0));
 
@@ -2089,15 +1788,11 @@ CREATE TRIGGER note_plan_change AFTER INSERT OR DELETE OR UPDATE ON public.table
 
 CREATE POLICY "service_all" ON "public"."circuit_breaker" FOR ALL TO "service_role" USING (true) WITH CHECK (true);
 
-CREATE POLICY "service_all" ON "public"."clockwork" FOR ALL TO "service_role" USING (true) WITH CHECK (true);
-
 CREATE POLICY "service_all" ON "public"."worker_slots" FOR ALL TO "service_role" USING (true) WITH CHECK (true);
 
 COMMENT ON COLUMN "public"."service_settings"."breaker_probe_seconds" IS 'Pause before the first probe while claims are stopped; it doubles with each that fails, up to backoff_cap_seconds. Unit: seconds. Default: 10.';
 
 COMMENT ON COLUMN "public"."service_settings"."breaker_window_seconds" IS 'Failures of what all work stands on, at two partitions within this time, stop claims until probes succeed. Unit: seconds. Default: 600 (10 min).';
-
-COMMENT ON COLUMN "public"."service_settings"."clockwork_gap_seconds" IS 'A lease that ran out while the minutely jobs stood still for longer than this is no worker''s death. Unit: seconds. Default: 180 (3 min).';
 
 COMMENT ON COLUMN "public"."service_settings"."max_workers" IS 'How many workers may hold partitions at once; with 0 the clockwork wakes none, and uploads go on. Unit: workers. Default: 4.';
 
@@ -2108,8 +1803,6 @@ COMMENT ON COLUMN "public"."service_settings"."planner_version" IS 'The newest p
 COMMENT ON COLUMN "public"."service_settings"."second_look_seconds" IS 'How long a file whose bytes were gone or changed is left alone before a second look decides. Unit: seconds. Default: 120 (2 min).';
 
 COMMENT ON TABLE "public"."circuit_breaker" IS 'One row: whether claims are stopped, and why.';
-
-COMMENT ON TABLE "public"."clockwork" IS 'One row: the heartbeat of the minutely jobs.';
 
 COMMENT ON TABLE "public"."worker_slots" IS 'A row for each worker that may hold a lease at a time.';
 
@@ -2129,14 +1822,6 @@ REVOKE ALL ON FUNCTION "public"."quarantine_file"(uuid, bigint, bigint, text, te
 
 GRANT EXECUTE ON FUNCTION "public"."quarantine_file"(uuid, bigint, bigint, text, text, text) TO "service_role";
 
-REVOKE ALL ON FUNCTION "public"."stage_output"(uuid, integer, bigint, bigint, bigint[]) FROM PUBLIC;
-
-GRANT EXECUTE ON FUNCTION "public"."stage_output"(uuid, integer, bigint, bigint, bigint[]) TO "service_role";
-
-REVOKE ALL ON FUNCTION "sediment"."beat_clockwork"() FROM PUBLIC;
-
-GRANT EXECUTE ON FUNCTION "sediment"."beat_clockwork"() TO "service_role";
-
 REVOKE ALL ON FUNCTION "sediment"."claim_message"(text, bigint, jsonb, text, integer, integer) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "sediment"."claim_message"(text, bigint, jsonb, text, integer, integer) TO "service_role";
@@ -2149,29 +1834,13 @@ REVOKE ALL ON FUNCTION "sediment"."heal_upload"(sediment.commit_call, public.upl
 
 GRANT EXECUTE ON FUNCTION "sediment"."heal_upload"(sediment.commit_call, public.uploads) TO "service_role";
 
-REVOKE ALL ON FUNCTION "sediment"."list_inputs"(uuid, text, text, bigint, integer, bigint[]) FROM PUBLIC;
-
-GRANT EXECUTE ON FUNCTION "sediment"."list_inputs"(uuid, text, text, bigint, integer, bigint[]) TO "service_role";
-
-REVOKE ALL ON FUNCTION "sediment"."lose_worker"(public.partitions) FROM PUBLIC;
-
-GRANT EXECUTE ON FUNCTION "sediment"."lose_worker"(public.partitions) TO "service_role";
-
 REVOKE ALL ON FUNCTION "sediment"."lost_files"(uuid) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "sediment"."lost_files"(uuid) TO "service_role";
 
-REVOKE ALL ON FUNCTION "sediment"."narrow_claim"(public.partitions, text) FROM PUBLIC;
-
-GRANT EXECUTE ON FUNCTION "sediment"."narrow_claim"(public.partitions, text) TO "service_role";
-
 REVOKE ALL ON FUNCTION "sediment"."note_plan_change"() FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "sediment"."note_plan_change"() TO "service_role";
-
-REVOKE ALL ON FUNCTION "sediment"."pass_trial"(public.partitions, bigint[], boolean) FROM PUBLIC;
-
-GRANT EXECUTE ON FUNCTION "sediment"."pass_trial"(public.partitions, bigint[], boolean) TO "service_role";
 
 REVOKE ALL ON FUNCTION "sediment"."pings_queued"(text) FROM PUBLIC;
 
@@ -2215,11 +1884,8 @@ GRANT EXECUTE ON FUNCTION "sediment"."wake_probe"() TO "service_role";
 
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE "public"."circuit_breaker" TO "service_role";
 
-GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE "public"."clockwork" TO "service_role";
-
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE "public"."worker_slots" TO "service_role";
 
 -- rows that new tables begin with
 insert into public.circuit_breaker (id) values (true) on conflict (id) do nothing;
 insert into public.worker_slots (slot) select generate_series(1, 64) on conflict (slot) do nothing;
-insert into public.clockwork (id) values (true) on conflict (id) do nothing;
