@@ -19,6 +19,7 @@ begin
     'codec', coalesce(t.codec, d.codec, s.codec),
     'sort_keys', to_jsonb(coalesce(t.sort_keys, d.sort_keys, '{}')),
     'dedupe_keys', to_jsonb(coalesce(t.dedupe_keys, d.dedupe_keys, '{}')),
+    'unite_uuid_as_text', coalesce(t.unite_uuid_as_text, d.unite_uuid_as_text, false),
     'retention_seconds', coalesce(t.retention_seconds, d.retention_seconds, s.retention_seconds),
     'lease_seconds', s.lease_seconds,
     'max_run_seconds', s.max_run_seconds,

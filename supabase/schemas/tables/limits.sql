@@ -14,6 +14,7 @@ create table if not exists public.table_settings (
   dedupe_keys text[],
   retention_seconds integer check (retention_seconds >= 0),
   updated_at timestamptz not null default now(),
+  unite_uuid_as_text boolean,
   primary key (dataset_id, "table")
 );
 
@@ -48,6 +49,9 @@ comment on column public.table_settings.sort_keys is
 comment on column public.table_settings.dedupe_keys is
   'Columns that name a row: of rows that agree in them the last uploaded stays. Such a table merges only files '
   'adjacent in upload order. Null or none: every row stays. Unit: column names. Default: null.';
+comment on column public.table_settings.unite_uuid_as_text is
+  'Whether a column that is a UUID in some files and a text in others becomes one text, the UUID its 36 characters; '
+  'else such files stay apart. Null: false. Unit: none. Default: null.';
 comment on column public.table_settings.retention_seconds is
   'How long a version stays readable after the next one; null takes that of the dataset''s row *, else of '
   'service_settings. A version shows all tables of the dataset together: the longest among them counts for all. '
