@@ -2,6 +2,7 @@
 import { createHttpApp, type HttpApp, refuseOtherMethods } from "../../shared/http/http_app.ts";
 import type { Services } from "../services.ts";
 import openapi from "../openapi/openapi.json" with { type: "json" };
+import { serveLimits } from "./limits.ts";
 import { completeDirect } from "./complete.ts";
 import { serveContent } from "./content.ts";
 import { serveManifest } from "./manifest.ts";
@@ -23,12 +24,14 @@ export function createBattleDataApp(services: Services): HttpApp {
   app.get("/chunks", (c) => serveManifest(services, c.req.raw, { signed: false }));
   app.get("/latest", (c) => serveManifest(services, c.req.raw, { signed: true }));
   app.get("/files/:id/content", (c) => serveContent(services, c.req.raw, c.req.param("id")));
+  app.get("/limits", () => serveLimits(services));
   app.get("/openapi.json", (c) => c.json(openapi));
   refuseOtherMethods(app, "/upload", ["POST"]);
   refuseOtherMethods(app, "/upload/:stage", ["POST", "PUT"]);
   refuseOtherMethods(app, "/upload/:stage/complete", ["POST"]);
   refuseOtherMethods(app, "/chunks", ["GET"]);
   refuseOtherMethods(app, "/latest", ["GET"]);
+  refuseOtherMethods(app, "/limits", ["GET"]);
   refuseOtherMethods(app, "/files/:id/content", ["GET", "HEAD"]);
   return app;
 }

@@ -6,6 +6,7 @@ import {
   manifestSchema,
   plannedUploadSchema,
   storedUploadSchema,
+  uploadLimitsSchema,
 } from "../../shared/protocol/answers.ts";
 import { manifestQuerySchema } from "../../shared/protocol/manifest.ts";
 import { multipartFieldsSchema, uploadFieldsSchema } from "../../shared/protocol/upload.ts";
@@ -144,6 +145,15 @@ export const battleDataRoutes: RouteDescription[] = [
       ...(method === "get" ? ["range_not_satisfiable"] as const : []),
     ],
   })),
+  {
+    method: "get",
+    path: "/battle-data/limits",
+    operationId: "limits",
+    summary: "How large an upload may be",
+    access: "anyone",
+    answers: { 200: { description: "The limits, in bytes.", schema: uploadLimitsSchema } },
+    problems: [],
+  },
   {
     method: "get",
     path: "/battle-data/openapi.json",

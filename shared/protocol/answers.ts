@@ -21,6 +21,12 @@ export const storedUploadSchema = uploadAnswer.extend({
   runs: z.array(partitionRun),
 });
 
+/** How large an upload may be. */
+export const uploadLimitsSchema = z.object({
+  max_body_bytes: z.int().describe("Of a body that goes through the service: Avro, assets."),
+  max_direct_bytes: z.int().describe("Of a Parquet file that goes to the store, by direct=1."),
+});
+
 /** A planned upload: step 1 of two. */
 export const plannedUploadSchema = z.object({
   uploadUrl: z.url().describe(

@@ -6,6 +6,7 @@ import type { ByteSource } from "./pending/pending_medium.ts";
 import type { PendingItem } from "./pending/pending_record.ts";
 import type { PendingStore, Saved } from "./pending/pending_store.ts";
 import type { RetryService } from "./retry/retry_service.ts";
+import type { ServiceLimits } from "./limits/service_limits.ts";
 import type { SignedInUser } from "./session/signed_in_user.ts";
 import { untilAborted } from "./pending/media/source_chunks.ts";
 import { checkMeta, type UploadMetaInput } from "./upload_meta.ts";
@@ -22,6 +23,8 @@ export interface UploadOptions {
   headers?: Record<string, string>;
   /** Only save; the retry service sends. @default true */
   sendNow?: boolean;
+  /** Bytes of a source that doesn't say it by itself: what is too large is refused before it is copied. */
+  size?: number;
 }
 
 /** How far an upload is. */
@@ -56,11 +59,12 @@ export interface UploadParts {
   store: PendingStore;
   service: RetryService;
   user: SignedInUser;
+  limits: ServiceLimits;
   watchers: Watchers;
 }
 
 /** Makes the `upload` of an uploader; uploader.ts has its contract. */
-export function createUpload({ base, store, service, user, watchers }: UploadParts) {
+export function createUpload({ base, store, service, user, limits, watchers }: UploadParts) {
   return async function upload(
     source: ByteSource,
     metaInput: UploadMetaInput,
@@ -74,7 +78,14 @@ export function createUpload({ base, store, service, user, watchers }: UploadPar
     tell({ phase: "saving" });
     const targetUrl = `${base}/${meta.kind === "asset" ? "asset-sync" : "battle-data"}/upload`;
     const draft = { targetUrl, meta, headers, userId: await user.id() };
-    const saved = await store.save(untilAborted(source, signal), draft).catch((thrown) => {
+    const size = options.size ??
+      (source instanceof Uint8Array
+        ? source.length
+        : source instanceof Blob
+        ? source.size
+        : undefined);
+    const admitted = await limits.admit(untilAborted(source, signal), size, meta);
+    const saved = await store.save(admitted, draft).catch((thrown) => {
       throwIfAborted(signal);
       throw thrown;
     });

@@ -25,6 +25,8 @@ import type { PendingItem } from "./pending/pending_record.ts";
 import { PendingStore } from "./pending/pending_store.ts";
 import { noteNameOf } from "./retry/park_note.ts";
 import { RetryService } from "./retry/retry_service.ts";
+import { ServiceLimits } from "./limits/service_limits.ts";
+import { xhrFetch } from "./send/xhr_fetch.ts";
 import { sendItem } from "./send/send_item.ts";
 import type { Session } from "./session/session.ts";
 import { SignedInUser } from "./session/signed_in_user.ts";
@@ -64,7 +66,7 @@ export interface Uploader {
   /**
    * Saves and sends.
    *
-   * @throws `invalid_request`, `empty_file`, `pending_full`, `pending_unusable`: then nothing was kept;
+   * @throws `invalid_request`, `empty_file`, `body_too_large`, `pending_full`, `pending_unusable`: then nothing was kept;
    *   `aborted` when the signal fired (`extra.id` when the item was saved before)
    */
   upload(
@@ -108,6 +110,8 @@ export async function createUploader(options: UploaderOptions): Promise<Uploader
   const base = options.url.replace(/\/+$/, "");
   const fetch = options.fetch ?? ((url, init) => globalThis.fetch(url, init));
   const watchers: Watchers = new Map();
+  // Who brings a fetch of their own wants all requests to go by it.
+  const countingFetch = options.fetch ? undefined : xhrFetch() ?? undefined;
 
   const store = new PendingStore({ medium, clock, settings, say });
   const service = new RetryService({
@@ -121,6 +125,7 @@ export async function createUploader(options: UploaderOptions): Promise<Uploader
       const watcher = watchers.get(item.id);
       return sendItem(item, bytes, {
         fetch,
+        countingFetch,
         clock,
         settings: settings.upload,
         credential,
@@ -142,7 +147,19 @@ export async function createUploader(options: UploaderOptions): Promise<Uploader
       write: (value) => store.writeNote(userNote, value),
     },
   });
-  const upload = createUpload({ base, store, service, user, watchers });
+  const limitsNote = noteNameOf("limits", base);
+  const limits = new ServiceLimits({
+    base,
+    fetch,
+    clock,
+    publishableKey,
+    settings,
+    note: {
+      read: () => store.readNote(limitsNote),
+      write: (value) => store.writeNote(limitsNote, value),
+    },
+  });
+  const upload = createUpload({ base, store, service, user, limits, watchers });
   let endTriggers: (() => void) | null = null;
 
   const list = async (dead: boolean) =>

@@ -51,6 +51,17 @@ async function world(options: HttpWorldOptions = {}) {
   return { app, services, catalog, store, bearer, describe, plan, twoSlices: await twoSlices };
 }
 
+Deno.test("anyone may ask how large an upload may be, and that is how large it may be", async () => {
+  const { app, plan } = await world();
+  const { status, body } = await send(app, "GET", "/battle-data/limits");
+  assert.equal(status, 200);
+  const planned = await plan(tinyParquet([1]), { file_size: body.max_body_bytes });
+  assert.equal(planned.status, 200);
+  const refused = await plan(tinyParquet([1]), { file_size: body.max_body_bytes + 1 });
+  assert.deepEqual([refused.status, refused.body.max_bytes], [413, body.max_body_bytes]);
+  assert.ok(body.max_direct_bytes > body.max_body_bytes);
+});
+
 Deno.test("an upload in two requests is stored with two catalog calls and one put", async () => {
   const calls: string[] = [];
   const { app, plan, catalog } = await world({

@@ -97,6 +97,7 @@ passed over, or with --wait a run failed Â· 2 not understood, nothing was sent Â
       signal,
       send: !input.is("no-send"),
       metaOf: (file) => metaOf(file as FoundFile, dataset),
+      sizeOf: (file) => (file as FoundFile).size,
       read: (file) => readSource(file as FoundFile),
       onEnd: (entry) => report.entry(entry),
       onProgress: (done) => report.progress(done, pusher!.account.counts()),

@@ -5,9 +5,10 @@ import type { PendingItem, StartedUpload } from "../pending/pending_record.ts";
 import type { StoredBytes } from "../pending/pending_medium.ts";
 import type { Credential } from "../session/session.ts";
 import type { UploaderSettings } from "../settings/settings.ts";
+import type { CountingFetch } from "./xhr_fetch.ts";
 import type { Verdict } from "./verdict.ts";
 
-/** How far an attempt is. Bytes count where they can be counted (resumable uploads); else at the end. */
+/** How far an attempt is. Bytes count as they leave in browsers and in resumable uploads; elsewhere at the end. */
 export interface SendProgress {
   sent: number;
   total: number;
@@ -34,6 +35,19 @@ export interface Attempt {
   /** Told of a direct upload before its bytes leave, to be written down: a crash then resumes it. */
   onBegun?: (upload: StartedUpload) => Promise<void>;
   resumable?: ResumableSender;
+  /** See xhr_fetch.ts. */
+  countingFetch?: CountingFetch;
+}
+
+/** Tells of the bytes of an item's body as they leave. */
+export function onSentOf(
+  item: PendingItem,
+  attempt: Attempt,
+): ((bytes: number) => void) | undefined {
+  const { onProgress } = attempt;
+  if (!onProgress) return undefined;
+  // Of a form the fields around the file count too.
+  return (bytes) => onProgress({ sent: Math.min(bytes, item.size), total: item.size });
 }
 
 /** The tools of an attempt's exchanges. */
@@ -41,6 +55,7 @@ export function exchangeTools(attempt: Attempt): ExchangeTools {
   const { timeout_seconds, slowest_bytes_per_second } = attempt.settings;
   return {
     fetch: attempt.fetch,
+    countingFetch: attempt.countingFetch,
     clock: attempt.clock,
     signal: attempt.signal,
     timeoutMs: (bytes) => (timeout_seconds + bytes / slowest_bytes_per_second) * 1000,

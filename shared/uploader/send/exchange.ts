@@ -2,6 +2,7 @@
 import { retryAfterMs } from "../backoff.ts";
 import { type Clock, deadline } from "../../clock.ts";
 import { plainText, plainValue } from "../plain_text.ts";
+import type { CountingFetch } from "./xhr_fetch.ts";
 import { type Answer, judgeFailure, type Verdict } from "./verdict.ts";
 
 /** The part of `fetch` that is used. */
@@ -10,6 +11,8 @@ export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 /** What all exchanges of one attempt share. */
 export interface ExchangeTools {
   fetch: Fetch;
+  /** For bodies of which it is told how much has left; @default fetch, and nothing is told on the way */
+  countingFetch?: CountingFetch;
   clock: Clock;
   signal: AbortSignal;
   /** Milliseconds for one request that carries `bytes`. */
@@ -25,14 +28,24 @@ const longestAnswer = 256 * 1024;
 /** Sends one request and reads its answer. Redirects are not followed: a login page is no answer. */
 export async function exchange(
   url: string,
-  init: { method: string; headers: Record<string, string>; body: BodyInit; bytes: number },
+  init: {
+    method: string;
+    headers: Record<string, string>;
+    body: BodyInit;
+    bytes: number;
+    /** Told how many bytes have left, where that can be known. */
+    onSent?: (bytes: number) => void;
+  },
   tools: ExchangeTools,
 ): Promise<Exchanged> {
   const limit = deadline(tools.clock, tools.timeoutMs(init.bytes), tools.signal);
   try {
     const { method, headers, body } = init;
     const options: RequestInit = { method, headers, body, redirect: "manual" };
-    const response = await tools.fetch(url, { ...options, signal: limit.signal });
+    const { onSent } = init;
+    const send = onSent && tools.countingFetch;
+    const all = { ...options, signal: limit.signal };
+    const response = await (send ? send(url, all, onSent) : tools.fetch(url, all));
     const text = await readBounded(response);
     let json: unknown = null;
     try {

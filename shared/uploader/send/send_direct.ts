@@ -5,7 +5,7 @@
 import { exchange } from "./exchange.ts";
 import { ms, type PendingItem, type StartedUpload } from "../pending/pending_record.ts";
 import type { StoredBytes } from "../pending/pending_medium.ts";
-import { type Attempt, exchangeTools, headersFor } from "./attempt.ts";
+import { type Attempt, exchangeTools, headersFor, onSentOf } from "./attempt.ts";
 import { beginUpload, judgeStored } from "./send_two_requests.ts";
 import { type Answer, judgeAnswer, type Verdict } from "./verdict.ts";
 
@@ -74,6 +74,7 @@ async function putWhole(
     headers: { "content-type": "application/octet-stream" }, // the URL's signature is the credential
     body: await bytes.read(),
     bytes: item.size,
+    onSent: onSentOf(item, attempt),
   }, exchangeTools(attempt));
   if ("verdict" in sent) return sent.verdict;
   const { answer } = sent;

@@ -33,7 +33,7 @@ export async function sendItem(
 
 /** The protocol of an item: direct for large fragments, as the functions' body limit asks. */
 export function protocolFor(
-  item: PendingItem,
+  item: Pick<PendingItem, "context" | "size">,
   attempt: Pick<Attempt, "settings">,
 ): "one_request" | "two_requests" | "direct" {
   const { protocol, direct_above_bytes } = attempt.settings;

@@ -2,7 +2,7 @@
 import { exchange } from "./exchange.ts";
 import type { PendingItem } from "../pending/pending_record.ts";
 import type { StoredBytes } from "../pending/pending_medium.ts";
-import { type Attempt, exchangeTools, fieldsOf, headersFor } from "./attempt.ts";
+import { type Attempt, exchangeTools, fieldsOf, headersFor, onSentOf } from "./attempt.ts";
 import { judgeStored } from "./send_two_requests.ts";
 import type { Verdict } from "./verdict.ts";
 
@@ -21,6 +21,7 @@ export async function sendInOneRequest(
     headers: headersFor(item.target_url, item, attempt, { "idempotency-key": item.id }),
     body: form,
     bytes: item.size,
+    onSent: onSentOf(item, attempt),
   }, exchangeTools(attempt));
   const verdict = "verdict" in sent ? sent.verdict : judgeStored(sent.answer, item);
   if (verdict.kind === "stored") attempt.onProgress?.({ sent: item.size, total: item.size });

@@ -2,7 +2,7 @@
 import { exchange } from "./exchange.ts";
 import { ms, type PendingItem, type StartedUpload } from "../pending/pending_record.ts";
 import type { StoredBytes } from "../pending/pending_medium.ts";
-import { type Attempt, exchangeTools, fieldsOf, headersFor } from "./attempt.ts";
+import { type Attempt, exchangeTools, fieldsOf, headersFor, onSentOf } from "./attempt.ts";
 import { judgeAnswer, storedAnswerOf, type Verdict } from "./verdict.ts";
 
 /** A started upload is resumed when its token lives at least this long. */
@@ -27,6 +27,7 @@ export async function sendInTwoRequests(
     headers: headersFor(upload.url, item, attempt, { "content-type": "application/octet-stream" }),
     body: await bytes.read(),
     bytes: item.size,
+    onSent: onSentOf(item, attempt),
   }, exchangeTools(attempt));
   const verdict = "verdict" in sent ? sent.verdict : judgeStored(sent.answer, item);
   if (verdict.kind === "stored") attempt.onProgress?.({ sent: item.size, total: item.size });

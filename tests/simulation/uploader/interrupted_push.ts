@@ -61,6 +61,7 @@ export class InterruptedPush {
       signal,
       send: true,
       metaOf: ({ content }) => content.meta,
+      sizeOf: ({ content }) => content.bytes.length,
       read: (file) => {
         const bytes = new Uint8Array(file.content.bytes);
         sources.set(bytes, file);

@@ -77,6 +77,14 @@ export class FakeService {
   /** What is said of every compaction run. */
   runStatus: () => Record<string, unknown> = () => ({ status: "success" });
 
+  /** How large an upload may be; null: a service that doesn't say. */
+  limits: { max_body_bytes: number; max_direct_bytes: number } | null = {
+    max_body_bytes: 8 * 1024 ** 2,
+    max_direct_bytes: 50 * 1024 ** 2,
+  };
+  /** How often that was asked. */
+  limitsAsked = 0;
+
   /** As `fetch`, without a network. */
   readonly fetch = async (url: string, init: RequestInit): Promise<Response> => {
     // A Request works out the headers of a form, as fetch does.
@@ -105,6 +113,12 @@ export class FakeService {
     headers: Headers,
     body: Uint8Array<ArrayBuffer>,
   ): Promise<Response | "reset" | "hang" | "refuse_connection"> {
+    if (url.pathname.endsWith("/battle-data/limits")) {
+      this.limitsAsked++;
+      const down = this.#options.fault?.({ ...nobody, method, path: url.pathname }, this.#count);
+      if (down === "refuse_connection") return down;
+      return this.limits ? json(this.limits) : problem(404, "not_found");
+    }
     const seen = await this.#look(method, url, headers, body);
     this.requests.push(seen);
     const fault = this.#options.fault?.(seen, ++this.#count);
@@ -273,6 +287,8 @@ export class FakeService {
     return this.#options.now?.() ?? Date.now();
   }
 }
+
+const nobody = { step: "other" as const, identity: "", token: null, status: "?" };
 
 /** What the service tells uploads apart by. */
 export function identityOf(fields: Record<string, unknown>): string {

@@ -24,6 +24,8 @@ export interface PushParts<File> {
   /** Whether files are sent, or only saved. */
   send: boolean;
   metaOf(file: File): UploadMetaInput;
+  /** In bytes. */
+  sizeOf(file: File): number;
   /** @throws SedimentError `file_unreadable` */
   read(file: File): ByteSource | Promise<ByteSource>;
   /** Told of each file once it is known what became of it (in a later push perhaps of another end). */
@@ -119,19 +121,21 @@ export class Push<File> {
 
   /** Saves a file and tries to send it. */
   async #pushOne(file: File): Promise<void> {
-    const { uploader, signal, send, metaOf, read } = this.#parts;
+    const { uploader, signal, send, metaOf, sizeOf, read } = this.#parts;
     let id: string | undefined;
     try {
       const outcome = await uploader.upload(await read(file), metaOf(file), {
         signal,
         sendNow: send,
+        size: sizeOf(file),
         onProgress: (progress) => {
           if (progress.phase === "saved") this.#ids.add(id = progress.id);
         },
       });
       this.#ended(file, outcome);
     } catch (thrown) {
-      const { code, message } = asSedimentError(thrown);
+      const { code, message: what, expected } = asSedimentError(thrown);
+      const message = expected === undefined ? what : `${what}; expected ${expected}`;
       // What was saved is kept, whatever went wrong after it; a signal before it leaves nothing.
       if (id !== undefined) this.#waits(file, id, { code, message });
       else if (code !== "aborted") this.account.end(file, "failed", { code, message });
