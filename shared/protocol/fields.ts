@@ -6,16 +6,11 @@ import { hashPattern, namePattern, nameText } from "./names.ts";
 export const nameSchema = z.string("a string").check(z.regex(namePattern, nameText));
 
 /** A UUID; always lower case, as Postgres prints it. */
-export const uuidSchema = z.pipe(
-  z.guid("a UUID"),
-  z.transform((id: string) => id.toLowerCase()),
-);
+export const uuidSchema = z.guid("a UUID").check(z.toLowerCase());
 
 /** SHA-256 in hexadecimal; always lower case. */
-export const hashSchema = z.pipe(
-  z.string("a string").check(z.regex(hashPattern, "64 hexadecimal digits, a SHA-256")),
-  z.transform((hash: string) => hash.toLowerCase()),
-);
+export const hashSchema = z.string("a string")
+  .check(z.regex(hashPattern, "64 hexadecimal digits, a SHA-256"), z.toLowerCase());
 
 /** Where a page of a list goes on: base64, in either alphabet. An asset's key of 1024 characters may be in it. */
 export const cursorSchema = z.string("a cursor of this service")

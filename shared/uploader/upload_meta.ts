@@ -32,13 +32,13 @@ const assetMeta = z.strictObject({
   content_type: z.optional(label(255)),
 });
 
-const newMeta = z.discriminatedUnion("kind", [fragmentMeta, assetMeta], '"fragment" or "asset"');
+const kindOnly = z.object({ kind: z.enum(["fragment", "asset"], '"fragment" or "asset"') });
 
 /**
  * The shape of {@link UploadMeta} in records. It has no rules of the names: whatever an earlier version took is kept,
  * and the service says what it thinks of it.
  */
-export const uploadMeta = z.discriminatedUnion("kind", [
+export const uploadMeta = z.union([
   z.extend(fragmentMeta, {
     dataset_id: z.string(),
     table: z.string(),
@@ -54,9 +54,9 @@ export const uploadMeta = z.discriminatedUnion("kind", [
   z.extend(assetMeta, { key: z.string(), relative_path: z.string(), file_name: z.string() }),
 ]);
 /** What callers give; names are checked, `period_tag` defaults to "0". */
-export type UploadMetaInput = z.input<typeof newMeta>;
+export type UploadMetaInput = z.input<typeof fragmentMeta> | z.input<typeof assetMeta>;
 /** Checked meta. */
-export type UploadMeta = z.output<typeof newMeta>;
+export type UploadMeta = z.output<typeof fragmentMeta> | z.output<typeof assetMeta>;
 /** One table inside a body that concatenates several. */
 export type TableOffset = z.output<typeof offsetListSchema>[number];
 
@@ -67,7 +67,11 @@ export type TableOffset = z.output<typeof offsetListSchema>[number];
  * @throws `invalid_request`, `invalid_name` or `invalid_offsets`, with the field, its value and what was expected
  */
 export function checkMeta(input: UploadMetaInput): UploadMeta {
-  const meta = validate(newMeta, withPlainPaths(input));
+  const plain = withPlainPaths(input);
+  const { kind } = validate(kindOnly, plain);
+  const meta: UploadMeta = kind === "asset"
+    ? validate(assetMeta, plain)
+    : validate(fragmentMeta, plain);
   const fault = meta.kind === "fragment" && meta.table_offsets
     ? sliceFault(meta.table_offsets)
     : null;

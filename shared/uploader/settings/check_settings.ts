@@ -1,7 +1,7 @@
 /** Settings given in code, checked. Apart from load_settings.ts, so that browsers need no TOML parser. */
-import type * as z from "zod";
+import * as z from "zod/mini";
 import { SedimentError } from "../../errors.ts";
-import { type UploaderSettings, uploaderSettings } from "./settings.ts";
+import { sections, type UploaderSettings, uploaderSettings } from "./settings.ts";
 
 /**
  * Settings checked, with their defaults.
@@ -13,7 +13,7 @@ export function checkSettings(
   input: unknown,
   nameOf: (path: string) => string = (path) => path,
 ): UploaderSettings {
-  const parsed = uploaderSettings.safeParse(input);
+  const parsed = z.safeParse(uploaderSettings, input);
   if (parsed.success) return parsed.data;
   throw invalid(parsed.error.issues[0], input, nameOf);
 }
@@ -26,10 +26,9 @@ function invalid(
   if (issue.code === "unrecognized_keys") {
     const section = issue.path.join(".");
     const key = [section, issue.keys[0]].filter(Boolean).join(".");
-    const shape = uploaderSettings.shape[section as "retry"]?.unwrap?.() as
-      | z.ZodObject
-      | undefined;
-    const known = Object.keys(shape?.shape ?? uploaderSettings.shape).join(", ");
+    const known = Object.keys(
+      section === "" ? sections : sections[section as keyof typeof sections],
+    ).join(", ");
     const value = JSON.stringify(at(input, [...issue.path, issue.keys[0]]));
     return new SedimentError("invalid_config", `${nameOf(key)} (= ${value}) is not a setting`, {
       field: key,
@@ -38,7 +37,7 @@ function invalid(
   }
   const path = issue.path.join(".");
   const value = JSON.stringify(at(input, issue.path)) ?? "missing";
-  const expected = issue.message.replace(/^.*?expected /, "").replace(/^Invalid option: /, "");
+  const expected = issue.message;
   return new SedimentError("invalid_config", `${nameOf(path)} is ${value}; expected ${expected}`, {
     field: path,
     expected,
