@@ -6,6 +6,7 @@ import { serveLimits } from "./limits.ts";
 import { completeDirect } from "./complete.ts";
 import { serveContent } from "./content.ts";
 import { serveManifest } from "./manifest.ts";
+import { serveTables } from "./tables.ts";
 import { takeBytes, takeUpload } from "./upload.ts";
 
 /** The app of `battle-data`. */
@@ -23,6 +24,7 @@ export function createBattleDataApp(services: Services): HttpApp {
   );
   app.get("/chunks", (c) => serveManifest(services, c.req.raw, { signed: false }));
   app.get("/latest", (c) => serveManifest(services, c.req.raw, { signed: true }));
+  app.get("/tables", (c) => serveTables(services, c.req.raw));
   app.get("/files/:id/content", (c) => serveContent(services, c.req.raw, c.req.param("id")));
   app.get("/limits", () => serveLimits(services));
   app.get("/openapi.json", (c) => c.json(openapi));
@@ -32,6 +34,7 @@ export function createBattleDataApp(services: Services): HttpApp {
   refuseOtherMethods(app, "/chunks", ["GET"]);
   refuseOtherMethods(app, "/latest", ["GET"]);
   refuseOtherMethods(app, "/limits", ["GET"]);
+  refuseOtherMethods(app, "/tables", ["GET"]);
   refuseOtherMethods(app, "/files/:id/content", ["GET", "HEAD"]);
   return app;
 }

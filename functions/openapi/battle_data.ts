@@ -7,8 +7,10 @@ import {
   plannedUploadSchema,
   storedUploadSchema,
   uploadLimitsSchema,
+  tablesSchema,
 } from "../../shared/protocol/answers.ts";
 import { manifestQuerySchema } from "../../shared/protocol/manifest.ts";
+import { tablesQuerySchema } from "../../shared/protocol/tables.ts";
 import { multipartFieldsSchema, uploadFieldsSchema } from "../../shared/protocol/upload.ts";
 
 const limits: ErrorCode[] = ["rate_limited", "quota_exceeded"];
@@ -120,6 +122,19 @@ export const battleDataRoutes: RouteDescription[] = [
     access: "user",
     query: manifestQuerySchema,
     answers: { 200: { description: "A page of the manifest.", schema: manifestSchema } },
+    problems: [...reading, "invalid_name", "invalid_cursor", "version_unknown"],
+  },
+  {
+    method: "get",
+    path: "/battle-data/tables",
+    operationId: "listTables",
+    summary: "The tables of a version: columns, rows, bytes and periods",
+    description:
+      "Columns are the union of what the files hold, as compaction unites them. A page looks at so many files; a " +
+      "table, or a period, that does not fit goes on in the next page, and its sums add up.",
+    access: "user",
+    query: tablesQuerySchema,
+    answers: { 200: { description: "A page of the tables.", schema: tablesSchema } },
     problems: [...reading, "invalid_name", "invalid_cursor", "version_unknown"],
   },
   ...(["get", "head"] as const).map((method): RouteDescription => ({

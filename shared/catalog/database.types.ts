@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape 1d3ca335b79a8c891d71a7b94515b2abb9393ba9b2bdeccdfbf56df0aebf8ee7
+// shape 8677d8dd3c0e316f15e6e0975a3f14b75d02208a2d46c0804db88017f5973946
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -308,14 +308,14 @@ isOneToOne: false
                   ]
                 },"table_settings": {
                   Row: {
-                    "codec": string | null,"dataset_id": string,"dedupe_keys": (string)[] | null,"healthy_row_group_bytes": number | null,"max_age_seconds": number | null,"min_inputs": number | null,"retention_seconds": number | null,"sort_keys": (string)[] | null,"table": string,"target_file_bytes": number | null,"target_page_bytes": number | null,"target_row_group_bytes": number | null,"unite_uuid_as_text": boolean | null,"updated_at": string
+                    "codec": string | null,"dataset_id": string,"dedupe_keys": (string)[] | null,"healthy_row_group_bytes": number | null,"max_age_seconds": number | null,"min_inputs": number | null,"retention_seconds": number | null,"sort_keys": (string)[] | null,"table": string,"target_file_bytes": number | null,"target_page_bytes": number | null,"target_row_group_bytes": number | null,"updated_at": string
                   }
                   ComputedFields: never
                   Insert: {
-                    "codec"?: string | null,"dataset_id": string,"dedupe_keys"?: (string)[] | null,"healthy_row_group_bytes"?: number | null,"max_age_seconds"?: number | null,"min_inputs"?: number | null,"retention_seconds"?: number | null,"sort_keys"?: (string)[] | null,"table": string,"target_file_bytes"?: number | null,"target_page_bytes"?: number | null,"target_row_group_bytes"?: number | null,"unite_uuid_as_text"?: boolean | null,"updated_at"?: string
+                    "codec"?: string | null,"dataset_id": string,"dedupe_keys"?: (string)[] | null,"healthy_row_group_bytes"?: number | null,"max_age_seconds"?: number | null,"min_inputs"?: number | null,"retention_seconds"?: number | null,"sort_keys"?: (string)[] | null,"table": string,"target_file_bytes"?: number | null,"target_page_bytes"?: number | null,"target_row_group_bytes"?: number | null,"updated_at"?: string
                   }
                   Update: {
-                    "codec"?: string | null,"dataset_id"?: string,"dedupe_keys"?: (string)[] | null,"healthy_row_group_bytes"?: number | null,"max_age_seconds"?: number | null,"min_inputs"?: number | null,"retention_seconds"?: number | null,"sort_keys"?: (string)[] | null,"table"?: string,"target_file_bytes"?: number | null,"target_page_bytes"?: number | null,"target_row_group_bytes"?: number | null,"unite_uuid_as_text"?: boolean | null,"updated_at"?: string
+                    "codec"?: string | null,"dataset_id"?: string,"dedupe_keys"?: (string)[] | null,"healthy_row_group_bytes"?: number | null,"max_age_seconds"?: number | null,"min_inputs"?: number | null,"retention_seconds"?: number | null,"sort_keys"?: (string)[] | null,"table"?: string,"target_file_bytes"?: number | null,"target_page_bytes"?: number | null,"target_row_group_bytes"?: number | null,"updated_at"?: string
                   }
                   Relationships: [
                     {
@@ -545,6 +545,9 @@ isOneToOne: false
 "list_objects":
 { Args: { "p_cursor"?: string,"p_limit"?: number,"p_state"?: string }; Returns: Json
                            },
+"list_tables":
+{ Args: { "p_cursor"?: string,"p_dataset": string,"p_limit"?: number,"p_user": string,"p_version"?: number }; Returns: Json
+                           },
 "plan_vacuum":
 { Args: { "p_dataset"?: string,"p_dry_run"?: boolean,"p_limit"?: number }; Returns: Json
                            },
@@ -571,9 +574,6 @@ isOneToOne: false
                            },
 "run_status":
 { Args: { "p_run": string,"p_user": string }; Returns: Json
-                           },
-"schema_version":
-{ Args: Record<PropertyKey, never>; Returns: Json
                            },
 "stage_asset":
 { Args: { "p_content_hash": string,"p_file_name": string,"p_key": string,"p_max_put_seconds"?: number,"p_relative_path": string,"p_size": number,"p_ttl_seconds"?: number,"p_user": string }; Returns: Json

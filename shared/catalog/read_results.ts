@@ -46,4 +46,26 @@ export const oneFile = z.object({
 });
 export type OneFile = z.output<typeof oneFile>;
 
+export const tableList = z.object({
+  dataset_id: uuid,
+  version: count,
+  committed_at: time.nullable(),
+  partitions: z.array(z.object({
+    table: z.string(),
+    period_tag: z.string(),
+    files: count,
+    rows: count,
+    bytes: count,
+    uncompressed_bytes: count,
+    quarantined_files: count,
+    last_uploaded_at: time,
+    /** In upload order. */
+    schemas: z.array(z.object({ fingerprint: z.string(), files: count, rows: count })),
+  })),
+  /** By fingerprint, each that a partition of the page names. */
+  schemas: z.record(z.string(), json),
+  next_cursor: z.string().nullable(),
+});
+export type TableList = z.output<typeof tableList>;
+
 export const versionAt = z.object({ dataset_id: uuid, version: count, committed_at: time });

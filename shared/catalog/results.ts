@@ -31,6 +31,7 @@ export const results = {
   runStatus: runs.runStatus,
 
   listFiles: reads.fileList,
+  listTables: reads.tableList,
   versionAt: reads.versionAt,
   getFile: reads.oneFile,
 

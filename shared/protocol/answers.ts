@@ -5,7 +5,9 @@
 import * as z from "zod";
 import { asset, assetList, committedAsset } from "../catalog/asset_results.ts";
 import { deadLetters, redriven, retried } from "../catalog/dead_letter_results.ts";
-import { fileList, listedFile } from "../catalog/read_results.ts";
+import { fileList, listedFile, tableList } from "../catalog/read_results.ts";
+import { count } from "../catalog/values.ts";
+import type { SchemaJson } from "../parquet/format/schema_json.ts";
 import { requested, runStatus } from "../catalog/run_results.ts";
 import { scheduled } from "../catalog/upkeep_results.ts";
 import { uploadAnswer } from "../catalog/upload_results.ts";
@@ -90,6 +92,53 @@ export type ManifestFile = z.output<typeof manifestFileSchema>;
 /** A page of a manifest; `next_cursor` goes on at the same version, null: that was all. */
 export const manifestSchema = fileList.extend({ files: z.array(manifestFileSchema) });
 export type Manifest = z.output<typeof manifestSchema>;
+
+/** A column, or a field of one: `schemaJson`'s words for types. */
+const columnSchema: z.ZodType<SchemaJson> = z.lazy(() =>
+  z.object({
+    name: z.string(),
+    /** Physical type of a leaf. */
+    type: z.string().optional(),
+    /** Logical type: `STRING`, `TIMESTAMP(MICROS,UTC)`, `DECIMAL(10,2)`, `LIST`, … */
+    logical: z.string().optional(),
+    repetition: z.enum(["required", "optional", "repeated"]).optional(),
+    field_id: z.int().optional(),
+    children: z.array(columnSchema).optional(),
+  })
+).meta({ id: "Column" });
+
+/** One table of a page. */
+const tableSchema = z.object({
+  table: z.string(),
+  files: count,
+  rows: count,
+  /** Of the files, compressed. */
+  bytes: count,
+  uncompressed_bytes: count,
+  /** Of the files, those in quarantine: rows of them may not be readable. */
+  quarantined_files: count,
+  last_uploaded_at: z.string(),
+  periods: z.array(z.object({ period_tag: z.string(), files: count, rows: count, bytes: count })),
+  /** The columns of all files together; where their types have no common one, of those with the most rows. */
+  columns: z.array(columnSchema),
+  /** Why some files' columns are not among `columns`; null: all are. */
+  conflict: z.string().nullable(),
+  /** With `schemas=1`: of the files, in upload order. */
+  schemas: z.array(
+    z.object({ fingerprint: z.string(), files: count, rows: count, schema: columnSchema }),
+  ).optional(),
+  /** Whether the table goes on in the next page, with more files whose sums add to these. */
+  continues: z.boolean(),
+});
+
+/** A page of tables; `next_cursor` goes on at the same version, null: that was all. */
+export const tablesSchema = tableList.pick({
+  dataset_id: true,
+  version: true,
+  committed_at: true,
+  next_cursor: true,
+}).extend({ tables: z.array(tableSchema) });
+export type Tables = z.output<typeof tablesSchema>;
 
 /** Compaction that was asked for. */
 export const acceptedSchema = requested.extend({

@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { parquetWriteBuffer } from "hyparquet-writer";
 import { generateKeyPair } from "jose";
 import { createBattleDataApp } from "../../functions/battle-data/app.ts";
 import { sha256 } from "../../shared/uploads/digests.ts";
@@ -217,6 +218,71 @@ Deno.test("the manifest gives whole objects a store's URL and slices one of ours
   const paged = await list("chunks?limit=2&signed=1&");
   assert.equal(paged.files.length, 2);
   assert.ok(paged.next_cursor);
+});
+
+Deno.test("the tables have their columns, united as a merge unites them, and their sums", async () => {
+  const { app, plan, bearer } = await world();
+  const columns = (
+    data: Record<string, unknown[]>,
+    types: Record<string, "INT32" | "INT64" | "BYTE_ARRAY">,
+  ) =>
+    new Uint8Array(parquetWriteBuffer({
+      columnData: Object.entries(data).map(([name, data]) => ({ name, data, type: types[name] })),
+      codec: "UNCOMPRESSED",
+    }));
+  const store = async (table: string, period_tag: string, bytes: Uint8Array<ArrayBuffer>) => {
+    const planned = await plan(bytes, { table, period_tag });
+    const stored = await send(app, "PUT", planned.body.uploadUrl, { body: bytes });
+    assert.equal(stored.status, 200, JSON.stringify(stored.body));
+    return bytes.length;
+  };
+  const int = columns({ n: [1, 2] }, { n: "INT32" });
+  const long = columns({ n: [5n], m: [7n] }, { n: "INT64", m: "INT64" });
+  const text = columns({ n: [new Uint8Array([1])] }, { n: "BYTE_ARRAY" });
+  const bytes = await store("t", "2024-11-25", int) + await store("t", "2024-11-26", long);
+  await store("odd", "0", int);
+  await store("odd", "0", text);
+  const list = async (query = "", user = alice) =>
+    await send(app, "GET", `/battle-data/tables?dataset_id=${dataset}${query}`, {
+      headers: await bearer(user),
+    });
+  const { status, body } = await list();
+  assert.equal(status, 200, JSON.stringify(body));
+  assert.equal(body.next_cursor, null);
+  const [t, odd] = body.tables;
+  assert.deepEqual([t.table, t.files, t.rows, t.bytes], ["t", 2, 3, bytes]);
+  assert.deepEqual(
+    t.periods.map((one: Record<string, unknown>) => [one.period_tag, one.files, one.rows]),
+    [["2024-11-25", 1, 2], ["2024-11-26", 1, 1]],
+  );
+  assert.deepEqual(t.columns, [
+    { name: "n", type: "INT64", repetition: "optional" },
+    { name: "m", type: "INT64", repetition: "optional" },
+  ]);
+  assert.deepEqual([t.conflict, t.continues, "schemas" in t], [null, false, false]);
+  assert.deepEqual(odd.columns, [{ name: "n", type: "INT32", repetition: "optional" }]);
+  assert.match(odd.conflict, /column n/);
+
+  const withSchemas = (await list("&schemas=1")).body.tables[0].schemas;
+  assert.deepEqual(withSchemas.map((one: { rows: number }) => one.rows), [2, 1]);
+  assert.equal(withSchemas[0].schema.children[0].name, "n");
+
+  const first = (await list("&limit=1")).body;
+  assert.deepEqual(
+    first.tables.map((one: Record<string, unknown>) => [one.table, one.files, one.continues]),
+    [["t", 1, true]],
+  );
+  const second = (await list(`&limit=3&cursor=${first.next_cursor}`)).body;
+  assert.deepEqual(
+    second.tables.map((one: Record<string, unknown>) => [one.table, one.files, one.continues]),
+    [["t", 1, false], ["odd", 2, false]],
+  );
+
+  assert.equal((await list("", bob)).body.code, "dataset_forbidden");
+  assert.equal((await list("&limit=0")).body.code, "invalid_request");
+  assert.equal((await send(app, "GET", `/battle-data/tables?dataset_id=${dataset}`)).status, 401);
+  const post = await send(app, "POST", "/battle-data/tables");
+  assert.deepEqual([post.status, post.headers.get("allow")], [405, "GET"]);
 });
 
 Deno.test("a slice is a Parquet file of its own, read by whoever has its URL", async () => {

@@ -10,11 +10,8 @@ import {
 } from "../../shared/parquet/format/metadata.ts";
 import { schemaTree } from "../../shared/parquet/format/schema.ts";
 import { schemaJson } from "../../shared/parquet/format/schema_json.ts";
-import {
-  schemaFingerprint,
-  schemaText,
-  shapeText,
-} from "../../shared/parquet/format/schema_text.ts";
+import { schemaFingerprint } from "../../shared/parquet/format/schema_fingerprint.ts";
+import { schemaText, shapeText } from "../../shared/parquet/format/schema_text.ts";
 import { mixedRows, writeWithDuckDb } from "./sample_files.ts";
 
 const { REQUIRED, OPTIONAL, REPEATED } = repetition;

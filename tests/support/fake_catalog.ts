@@ -275,6 +275,36 @@ export function createFakeCatalog(options: FakeCatalogOptions = {}) {
         next_cursor: end < all.length ? String(end) : null,
       };
     },
+    listTables(i) {
+      own(i.user, i.dataset);
+      const all = visible().filter((file) => file.dataset_id === i.dataset);
+      const from = i.cursor === null ? 0 : Number(i.cursor);
+      const files = all.slice(from, from + i.limit);
+      const end = from + files.length;
+      const partitions = Map.groupBy(files, (file) => `${file.table}/${file.period_tag}`);
+      const sum = (files: FakeFile[], of: (file: FakeFile) => number) =>
+        files.reduce((total, file) => total + of(file), 0);
+      return {
+        dataset_id: i.dataset,
+        version: state.version,
+        committed_at: now().toISOString(),
+        partitions: [...partitions.values()].map((some) => ({
+          table: some[0].table,
+          period_tag: some[0].period_tag,
+          files: some.length,
+          rows: sum(some, (file) => file.row_count),
+          bytes: sum(some, (file) => file.byte_length),
+          uncompressed_bytes: sum(some, (file) => file.uncompressed_bytes),
+          quarantined_files: some.filter((file) => file.state === "quarantined").length,
+          last_uploaded_at: some.map((file) => file.uploaded_at).sort().at(-1),
+          schemas: [...Map.groupBy(some, (file) => file.schema_fingerprint)].map((
+            [fingerprint, same],
+          ) => ({ fingerprint, files: same.length, rows: sum(same, (file) => file.row_count) })),
+        })),
+        schemas: schemasOf(files),
+        next_cursor: end < all.length ? String(end) : null,
+      };
+    },
     getFile(i) {
       const file = state.files.find(({ id }) => id === i.file) ?? fail("not_found", String(i.file));
       own(i.user, file.dataset_id);

@@ -1,4 +1,4 @@
-import { Kernels } from "../../parquet/kernels/kernels.ts";
+import { HostKernels } from "../../parquet/kernels/host_kernels.ts";
 import { codec, type SchemaElement } from "../../parquet/format/metadata.ts";
 import { OutputColumn } from "../../parquet/merge/pages/output_column.ts";
 import { valueWidth } from "../../parquet/format/value_order.ts";
@@ -22,7 +22,7 @@ const kernelLimits = { memoryBytes: 96 * MiB, pageBytes: 64 * MiB, pageValues: 6
  */
 export class ParquetOutput {
   readonly #schema: SchemaElement[];
-  readonly #kernels = new Kernels(kernelLimits);
+  readonly #kernels = new HostKernels(kernelLimits);
   readonly #pages = new PageStore();
   readonly #columns: OutputColumn[];
   readonly #file: ParquetFile;

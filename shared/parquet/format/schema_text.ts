@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { logicalText } from "./logical_text.ts";
 import { isReadOtherwise } from "./reader_shape.ts";
 import { spellingOf } from "./spelling.ts";
@@ -91,14 +90,6 @@ function shapeOf(node: SchemaNode): string {
   }
   const annotation = node.logical === undefined ? "" : logicalText(node.logical);
   return `${annotation}{${node.children.map(fieldText).join(",")}}`;
-}
-
-/**
- * SHA-256 of {@link schemaText} in hex: equal for files whose rows can stand in one table unchanged.
- * @param reading what of the file's keys changes how its values are read (`readingText`)
- */
-export function schemaFingerprint(tree: SchemaTree, reading = ""): string {
-  return createHash("sha256").update(schemaText(tree) + reading).digest("hex");
 }
 
 /**

@@ -7,7 +7,8 @@ import { chunkExtent } from "./check_chunks.ts";
 import type { ParquetFacts } from "./inspect.ts";
 import { kernelErrors } from "../kernels/kernel_error.ts";
 import { isTrap, trapped } from "../kernels/trap.ts";
-import { type KernelLimits, Kernels } from "../kernels/kernels.ts";
+import { HostKernels } from "../kernels/host_kernels.ts";
+import type { KernelLimits, Kernels } from "../kernels/kernels.ts";
 import { Zstd } from "../../compression/zstd.ts";
 import type { WasmLoader } from "../../wasm/pinned_module.ts";
 import { codec } from "../format/metadata.ts";
@@ -22,7 +23,7 @@ const limits: KernelLimits = { memoryBytes: 112 * MiB, pageBytes: 64 * MiB, page
 const retireBytes = 24 * MiB;
 
 /** Kept from file to file: making one costs more than checking a small file. */
-let kept: Kernels | undefined;
+let kept: HostKernels | undefined;
 
 /** Opened once, when a file first needs it. */
 let zstd: Promise<Zstd> | undefined;
@@ -55,7 +56,7 @@ export async function checkValues(
   );
   const unpacker = usesZstd ? await openZstd(options.zstd) : undefined;
   if (usesZstd && unpacker === undefined) return false;
-  const kernels = kept ?? new Kernels(limits);
+  const kernels = kept ?? new HostKernels(limits);
   kept = undefined;
   if (unpacker !== undefined) kernels.useZstd(unpacker);
   const checked = await stoppedByTraps(() => checkWith(kernels, bytes, facts, options.pause));

@@ -12,7 +12,7 @@ import { parquetError } from "../format/parquet_error.ts";
 import type { RangeReader } from "../format/range_reader.ts";
 import { type SchemaTree, schemaTree } from "../format/schema.ts";
 import { schemaJson } from "../format/schema_json.ts";
-import { schemaFingerprint } from "../format/schema_text.ts";
+import { schemaFingerprint } from "../format/schema_fingerprint.ts";
 
 /** What a file is, for the catalog, the planner and the merge. All of it follows from the footer. */
 export interface ParquetFacts extends FileFacts {

@@ -1,17 +1,30 @@
 /**
- * Builds the kernels: AssemblyScript in `assembly/` to wasm, inlined as base64 in `kernels.generated.ts`.
- * `deno run -A shared/parquet/kernels/build.ts` writes the module; a test builds it again and compares.
+ * Builds the kernels: AssemblyScript in `assembly/` to wasm, inlined as base64 in `kernels.generated.ts`, and those
+ * that only read in `reader_kernels.generated.ts`.
+ * `deno run -A shared/parquet/kernels/build.ts` writes the modules; a test builds them again and compares.
  */
 import asc from "assemblyscript/asc";
 
 const folder = new URL("./assembly/", import.meta.url);
-const generated = new URL("./kernels.generated.ts", import.meta.url);
 
-/** Pages of 64 KiB that the kernels' memory may ever have: 128 MiB. */
-const maximumPages = 2048;
+/** What is built. */
+export interface KernelBuild {
+  /** The file of exports in assembly/. */
+  entry: string;
+  /** The module that is written beside this file. */
+  generated: string;
+  /** Pages of 64 KiB that the memory may ever have. */
+  maximumPages: number;
+}
 
-/** Compiles the kernels. Throws with the compiler's messages. */
-export async function buildKernels(): Promise<Uint8Array> {
+/** The kernels of merges and checks in 128 MiB; a reader has no isolate to fit, and may be given up to 1 GiB. */
+export const kernelBuilds: KernelBuild[] = [
+  { entry: "index.ts", generated: "kernels.generated.ts", maximumPages: 2_048 },
+  { entry: "reader.ts", generated: "reader_kernels.generated.ts", maximumPages: 16_384 },
+];
+
+/** Compiles kernels. Throws with the compiler's messages. */
+export async function buildKernels({ entry, maximumPages }: KernelBuild): Promise<Uint8Array> {
   let wasm: Uint8Array | undefined;
   let messages = "";
   const write = (text: string | Uint8Array) => {
@@ -19,7 +32,7 @@ export async function buildKernels(): Promise<Uint8Array> {
     return true;
   };
   const { error } = await asc.main([
-    "index.ts",
+    entry,
     "-O3",
     "--runtime",
     "stub",
@@ -49,7 +62,7 @@ export async function buildKernels(): Promise<Uint8Array> {
   return wasm;
 }
 
-/** The text of `kernels.generated.ts` for a compiled module. */
+/** The text of a generated file for a compiled module. */
 export function generatedModule(wasm: Uint8Array): string {
   let binary = "";
   for (const byte of wasm) binary += String.fromCharCode(byte);
@@ -58,7 +71,9 @@ export function generatedModule(wasm: Uint8Array): string {
 }
 
 if (import.meta.main) {
-  const wasm = await buildKernels();
-  await Deno.writeTextFile(generated, generatedModule(wasm));
-  console.log(`kernels.generated.ts: ${wasm.length} bytes of wasm`);
+  for (const build of kernelBuilds) {
+    const wasm = await buildKernels(build);
+    await Deno.writeTextFile(new URL(build.generated, import.meta.url), generatedModule(wasm));
+    console.log(`${build.generated}: ${wasm.length} bytes of wasm`);
+  }
 }

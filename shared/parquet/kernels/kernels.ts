@@ -1,10 +1,6 @@
-import { crc32 } from "node:zlib";
 import type { SedimentError } from "../../errors.ts";
 import type { ParquetPlace } from "../format/parquet_error.ts";
-import { hostInflate } from "./codecs.ts";
 import { kernelError } from "./kernel_error.ts";
-import { kernelsBase64 } from "./kernels.generated.ts";
-import type { Zstd } from "../../compression/zstd.ts";
 
 /** The wasm exports; addresses and sizes are bytes. See the sources in assembly/. */
 export interface KernelExports {
@@ -165,21 +161,16 @@ export interface KernelExports {
 /** How a column's values wait; assembly/column.ts. */
 export const columnModes = { open: 0, dictionary: 1, plain: 2 } as const;
 
-let compiled: WebAssembly.Module | undefined;
-
-function kernelsModule(): WebAssembly.Module {
-  if (compiled === undefined) {
-    const text = atob(kernelsBase64);
-    const bytes = new Uint8Array(text.length);
-    for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-    compiled = new WebAssembly.Module(bytes);
-  }
-  return compiled;
+/** What the kernels ask of their host; assembly/host.ts. */
+export interface KernelHost {
+  crc32(bytes: Uint8Array): number;
+  /** Decompresses into exactly `target`'s length; one of `inflated` of codecs.ts. */
+  inflate(codec: number, source: Uint8Array, target: Uint8Array): number;
 }
 
 /** What an instance may take. */
 export interface KernelLimits {
-  /** Bytes of its memory, at most 128 MiB. */
+  /** Bytes of its memory, at most what its module was built for (build.ts). */
   memoryBytes: number;
   /** Largest page, compressed or not. */
   pageBytes: number;
@@ -189,23 +180,19 @@ export interface KernelLimits {
 
 /**
  * One instance of the kernels with a memory of its own. Wasm memory never shrinks: an instance lives for one
- * merge and is dropped.
+ * merge, or one scan, and is dropped. It asks nothing of a runtime: what differs between them is the host's.
  */
 export class Kernels {
   readonly wasm: KernelExports;
   #view: Uint8Array;
   #input = { at: 0, size: 0 };
-  #zstd: Zstd | undefined;
 
-  /** @param zstd needed when a chunk is compressed by it */
-  constructor(limits: KernelLimits, zstd?: Zstd) {
-    this.#zstd = zstd;
-    const inflate = hostInflate(() => this.#zstd);
-    const instance = new WebAssembly.Instance(kernelsModule(), {
+  constructor(module: WebAssembly.Module, limits: KernelLimits, host: KernelHost) {
+    const instance = new WebAssembly.Instance(module, {
       host: {
-        crc32: (address: number, length: number) => crc32(this.bytes(address, length)) | 0,
+        crc32: (address: number, length: number) => host.crc32(this.bytes(address, length)) | 0,
         inflate: (which: number, at: number, size: number, to: number, length: number) =>
-          inflate(which, this.bytes(at, size), this.bytes(to, length)),
+          host.inflate(which, this.bytes(at, size), this.bytes(to, length)),
       },
     });
     this.wasm = instance.exports as unknown as KernelExports;
@@ -214,11 +201,6 @@ export class Kernels {
     this.wasm.setPageLimits(limits.pageBytes, limits.pageValues);
     const [a, b, c, d] = crypto.getRandomValues(new Uint32Array(4));
     this.wasm.seedHash(a, b, c, d);
-  }
-
-  /** Sets what decompresses zstd from now on. */
-  useZstd(zstd: Zstd): void {
-    this.#zstd = zstd;
   }
 
   /** All of the memory; anew after it has grown. */

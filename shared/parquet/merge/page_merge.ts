@@ -14,7 +14,7 @@ import { isTrap } from "../kernels/trap.ts";
 import { type RangeReader, throwIfAborted } from "../format/range_reader.ts";
 import type { SchemaTree } from "../format/schema.ts";
 import { schemaJson } from "../format/schema_json.ts";
-import { schemaFingerprint } from "../format/schema_text.ts";
+import { schemaFingerprint } from "../format/schema_fingerprint.ts";
 
 /** How a page merge runs; the order of its rows is the plan's. */
 export interface PageMergeOptions extends Omit<RunOptions, "order"> {

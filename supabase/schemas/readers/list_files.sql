@@ -32,15 +32,7 @@ begin
     perform sediment.fail('invalid_cursor', 400, 'the cursor belongs to another list');
   end if;
   d := sediment.own_dataset(p_user, p_dataset);
-  v_version := coalesce((v_cursor ->> 'v')::bigint, p_version, d.version);
-  if v_version < d.oldest_kept_version then
-    perform sediment.fail('version_gone', 410, format('version %s is no longer kept', v_version),
-      format('%s or later', d.oldest_kept_version));
-  end if;
-  if v_version > d.version then
-    perform sediment.fail('version_unknown', 404, format('there is no version %s', v_version),
-      format('at most %s', d.version));
-  end if;
+  v_version := sediment.readable_version(d, coalesce((v_cursor ->> 'v')::bigint, p_version));
   select v.committed_at into v_committed from public.dataset_versions v
   where v.dataset_id = d.id and v.version = v_version;
 

@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import { footerBytes, footerOfBytes } from "../../../shared/parquet/format/footer.ts";
 import { inspectParquetBytes } from "../../../shared/parquet/inspect/inspect.ts";
 import type { ColumnMetaData } from "../../../shared/parquet/format/metadata.ts";
-import { Kernels } from "../../../shared/parquet/kernels/kernels.ts";
+import { HostKernels } from "../../../shared/parquet/kernels/host_kernels.ts";
 import { openDuckDb, rowsOf } from "../duckdb_rows.ts";
 import { rowsOfBytes, writeWithDuckDb } from "../sample_files.ts";
 import { withFooter } from "../with_footer.ts";
@@ -20,7 +20,11 @@ const filterOf = (file: Uint8Array, { bloomFilterOffset, bloomFilterLength }: Co
   file.subarray(bloomFilterOffset!, bloomFilterOffset! + bloomFilterLength!);
 
 Deno.test("hashes are those of XXH64", () => {
-  const kernels = new Kernels({ memoryBytes: 1 << 20, pageBytes: 1 << 20, pageValues: 1 << 20 });
+  const kernels = new HostKernels({
+    memoryBytes: 1 << 20,
+    pageBytes: 1 << 20,
+    pageValues: 1 << 20,
+  });
   const hash = (text: string) => {
     const at = kernels.input(new TextEncoder().encode(text));
     return BigInt.asUintN(64, kernels.wasm.xxHash64(at, text.length)).toString(16);

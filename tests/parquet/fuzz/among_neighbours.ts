@@ -5,7 +5,7 @@ import { footerOfBytes } from "../../../shared/parquet/format/footer.ts";
 import { inspectParquetBytes } from "../../../shared/parquet/inspect/inspect.ts";
 import type { MergeResult } from "../../../shared/parquet/merge/merge_plan.ts";
 import { schemaTree } from "../../../shared/parquet/format/schema.ts";
-import { schemaFingerprint } from "../../../shared/parquet/format/schema_text.ts";
+import { schemaFingerprint } from "../../../shared/parquet/format/schema_fingerprint.ts";
 import { planByName } from "../../../shared/parquet/merge/union/plan_by_name.ts";
 import { mergeBytes, type PathName, paths } from "../core/merge_bytes.ts";
 import { declaredRows } from "./examine.ts";

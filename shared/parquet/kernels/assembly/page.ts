@@ -3,7 +3,7 @@ import { BOOLEAN, Column, OPEN, PLAIN } from "./column";
 import { encodeIndices, encodeLevels, encodeRun, hybridBound } from "./hybrid";
 import { reserve } from "./memory";
 import { clearStats, findBounds } from "./order";
-import { bytesOf, countLevel, levelsOf } from "./pending";
+import { bytesOf, countLevel, dropFront, levelsOf } from "./pending";
 import { snappyBound, snappyEncode } from "./snappy";
 import { writeSome } from "./tail";
 
@@ -145,23 +145,5 @@ export function packSnappy(): u32 {
 
 /** Drops what the last page took from the pending part, and moves the rest to the front. */
 export function dropPage(column: usize): void {
-  const c = changetype<Column>(column);
-  const stored = c.count - c.tail;
-  const taken = min<u32>(pageLevels, stored);
-  if (stored > taken) {
-    if (c.maxDef > 0) memory.copy(c.defs, c.defs + taken, stored - taken);
-    if (c.maxRep > 0) memory.copy(c.reps, c.reps + taken, stored - taken);
-  }
-  c.tail -= pageLevels - taken;
-  const present = c.present - pagePresent;
-  if (c.mode == PLAIN) {
-    const bytes = c.valueBytes - pageValueBytes;
-    if (bytes > 0) memory.copy(c.values, c.values + pageValueBytes, bytes);
-    c.valueBytes = bytes;
-  } else if (present > 0) {
-    memory.copy(c.indices, c.indices + (<usize> pagePresent << 2), <usize> present << 2);
-  }
-  c.count -= pageLevels;
-  c.rows -= pageRows;
-  c.present = present;
+  dropFront(changetype<Column>(column), pageRows, pageLevels, pagePresent, pageValueBytes);
 }

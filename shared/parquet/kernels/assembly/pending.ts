@@ -57,6 +57,28 @@ export function rowsWithin(column: usize, bytes: u32): u32 {
   return at > bytes && rows > 1 ? rows - 1 : rows + c.tail;
 }
 
+/** Drops rows from the front of the pending part, with what they take of it, and moves the rest there. */
+export function dropFront(c: Column, rows: u32, levels: u32, values: u32, valueBytes: u32): void {
+  const stored = c.count - c.tail;
+  const taken = min<u32>(levels, stored);
+  if (stored > taken) {
+    if (c.maxDef > 0) memory.copy(c.defs, c.defs + taken, stored - taken);
+    if (c.maxRep > 0) memory.copy(c.reps, c.reps + taken, stored - taken);
+  }
+  c.tail -= levels - taken;
+  const present = c.present - values;
+  if (c.mode == PLAIN) {
+    const bytes = c.valueBytes - valueBytes;
+    if (bytes > 0) memory.copy(c.values, c.values + valueBytes, bytes);
+    c.valueBytes = bytes;
+  } else if (present > 0) {
+    memory.copy(c.indices, c.indices + (<usize> values << 2), <usize> present << 2);
+  }
+  c.count -= levels;
+  c.rows -= rows;
+  c.present = present;
+}
+
 /** Where the levels of the last `rows` pending rows begin. */
 export function levelsBeforeRows(column: usize, rows: u32): u32 {
   const c = changetype<Column>(column);

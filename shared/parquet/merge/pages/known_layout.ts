@@ -1,7 +1,6 @@
 import type { Kernels } from "../../kernels/kernels.ts";
 import type { SchemaTree } from "../../format/schema.ts";
 import { LeafLevels } from "../../kernels/leaf_levels.ts";
-import type { OutputColumn } from "./output_column.ts";
 import type { LeafSource, SourcePlan } from "./source_plan.ts";
 import { valueWidth } from "../../format/value_order.ts";
 
@@ -30,7 +29,7 @@ export function makeLayout(
   kernels: Kernels,
   tree: SchemaTree,
   plan: SourcePlan,
-  columns: readonly OutputColumn[],
+  columns: readonly { address: number }[],
 ): Layout {
   const levels = new LeafLevels(kernels, tree);
   const maps = plan.leaves.map((source) => source.kind === "pages" ? source.levels : undefined);
@@ -69,7 +68,7 @@ function sourceWords(
   tree: SchemaTree,
   source: LeafSource,
   levelMap: number,
-  columns: readonly OutputColumn[],
+  columns: readonly { address: number }[],
 ): number[] {
   const words: number[] = new Array(sourceLength).fill(0);
   words[0] = kinds[source.kind];

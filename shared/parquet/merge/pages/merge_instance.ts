@@ -1,4 +1,4 @@
-import { Kernels } from "../../kernels/kernels.ts";
+import { HostKernels } from "../../kernels/host_kernels.ts";
 import type { Zstd } from "../../../compression/zstd.ts";
 import type { MergeOrder } from "../merge_plan.ts";
 import type { FileMetaData } from "../../format/metadata.ts";
@@ -13,7 +13,7 @@ import { appendGroups } from "./small_file.ts";
 
 /** What a trap makes unusable: kernels, the columns of the open row group, and the footers they remember. */
 export interface Instance {
-  kernels: Kernels;
+  kernels: HostKernels;
   builder: GroupBuilder;
   known: KnownFooters;
 }
@@ -25,7 +25,7 @@ export function openInstance(
   order: MergeOrder | undefined,
   zstd: Zstd | undefined,
 ): Instance {
-  const kernels = new Kernels(settings.kernels, zstd);
+  const kernels = new HostKernels(settings.kernels, zstd);
   const { codec, pageRows, pageBytes } = settings;
   const pages = { codec, zstd, pageRows, pageBytes };
   const rows = order && rowOrder(order, schema);

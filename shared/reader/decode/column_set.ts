@@ -1,0 +1,294 @@
+/**
+ * The columns of a scan in the kernels: row groups of files are appended by the merge's own plans, so that types widen
+ * and missing columns are filled as they are in a merge, and rows are taken from the front as record batches.
+ */
+import * as arrow from "apache-arrow";
+import { layoutText } from "../../parquet/format/schema_text.ts";
+import { repetition, type RowGroup } from "../../parquet/format/metadata.ts";
+import type { SchemaNode, SchemaTree } from "../../parquet/format/schema.ts";
+import { holdsText, valueOrders, valueWidth } from "../../parquet/format/value_order.ts";
+import { kernelErrors } from "../../parquet/kernels/kernel_error.ts";
+import { fillTable, groupEntryBytes } from "../../parquet/merge/pages/group_table.ts";
+import { freeLayout, type Layout, makeLayout } from "../../parquet/merge/pages/known_layout.ts";
+import type { LeafSource } from "../../parquet/merge/pages/source_plan.ts";
+import { fieldView } from "../../parquet/merge/union/field_view.ts";
+import { planByName } from "../../parquet/merge/union/plan_by_name.ts";
+import { atPlace, parquetError } from "../../parquet/format/parquet_error.ts";
+import { SedimentError } from "../../errors.ts";
+import { columnData, levelLeaf, type Levels } from "../arrow/nested_data.ts";
+import { copyLaidOut, type LaidOut } from "../arrow/leaf_data.ts";
+import type { ProjectedFile } from "./projected_file.ts";
+import type { ReaderKernels } from "./reader_kernels.ts";
+
+/** Schemas of files whose plans are kept. */
+const mostLayouts = 32;
+
+/** See the file's head. */
+export class ColumnSet {
+  readonly kernels: ReaderKernels;
+  readonly schema: arrow.Schema;
+  readonly #tree: SchemaTree;
+  readonly #columns: { address: number; leaf: SchemaNode; slotLevel: number }[];
+  /** Addresses of the columns, for the kernels. */
+  readonly #addresses: number;
+  readonly #plan: ReturnType<typeof planByName>;
+  readonly #layouts = new Map<string, Layout>();
+  /** Leaves whose levels say where a group above them is null or empty. */
+  readonly #carriers: ReadonlySet<number>;
+  /** Rows of whole files that wait in every column. */
+  rows = 0;
+
+  /** @param tree of the rows' columns @param schema the same as Arrow has it */
+  constructor(kernels: ReaderKernels, tree: SchemaTree, schema: arrow.Schema) {
+    this.kernels = kernels;
+    this.schema = schema;
+    this.#tree = tree;
+    this.#plan = planByName(tree);
+    this.#columns = tree.leaves.map((leaf) => ({
+      address: this.#newColumn(leaf),
+      leaf,
+      slotLevel: slotLevel(leaf),
+    }));
+    this.#addresses = kernels.keepWords(this.#columns.map(({ address }) => address));
+    this.#carriers = carriers(tree, this.#levelOf);
+  }
+
+  /** How a file's leaves fill the columns. Throws `schema_incompatible` where they can't. */
+  layout(tree: SchemaTree): Layout {
+    const key = layoutText(tree);
+    let layout = this.#layouts.get(key);
+    if (layout === undefined) {
+      if (this.#layouts.size >= mostLayouts) this.#dropLayouts();
+      layout = makeLayout(this.kernels, tree, this.#plan(tree), this.#columns);
+      this.#layouts.set(key, layout);
+    }
+    return layout;
+  }
+
+  /**
+   * Appends all row groups of a file that is in memory, or none of them when one is broken: what waited before waits
+   * still.
+   */
+  appendWhole({ tree, groups }: ProjectedFile, bytes: Uint8Array): void {
+    if (groups.length === 0) return;
+    const { kernels } = this;
+    const layout = this.layout(tree);
+    this.#checkpoint();
+    const table = fillTable(kernels, groups);
+    const file = kernels.input(bytes);
+    const entry = groupEntryBytes(tree.leaves.length);
+    groups.forEach((group, i) => {
+      const appended = kernels.wasm.appendGroup(
+        this.#addresses,
+        layout.sources,
+        this.#columns.length,
+        table + i * entry,
+        file,
+        layout.levels.address,
+        tree.leaves.length,
+      );
+      if (appended === 0) {
+        const error = this.#groupFault(layout);
+        for (const { address } of this.#columns) kernels.wasm.rollback(address);
+        throw atPlace(error, { rowGroup: i });
+      }
+    });
+    for (const { numRows } of groups) this.rows += numRows;
+  }
+
+  /** Appends rows of a file that has none of the columns; gives how many. */
+  appendMissing(rows: number): number {
+    for (const node of this.#tree.root.children) {
+      if (node.repetition !== repetition.REQUIRED) continue;
+      throw parquetError(
+        "schema_incompatible",
+        "the file lacks a column that the table requires",
+        { column: node.path },
+      );
+    }
+    for (const { address, leaf } of this.#columns) {
+      if (this.kernels.wasm.appendNulls(address, rows, 0) === 0) throw this.fault(leaf);
+    }
+    this.rows += rows;
+    return rows;
+  }
+
+  /** Opens the chunk of a leaf of `layout.tree` for a column, to be fed page by page. */
+  openChunk(layout: Layout, column: number, group: RowGroup): void {
+    const source = layout.plan.leaves[column] as LeafSource & { kind: "pages" };
+    const leaf = layout.tree.leaves[source.leaf];
+    const meta = group.columns[source.leaf].metaData!;
+    this.kernels.wasm.openChunk(
+      meta.type,
+      valueWidth(leaf),
+      leaf.definitionLevel,
+      leaf.repetitionLevel,
+      meta.codec,
+      meta.numValues,
+      group.numRows,
+      layout.levelMaps[column],
+      source.conversion ?? 0,
+      source.parameter ?? 0,
+      0,
+      layout.levels.entry(source.leaf),
+    );
+  }
+
+  /** Address of a column for the kernels. */
+  address(column: number): number {
+    return this.#columns[column].address;
+  }
+
+  /** Rows of one column that are there, the last of which may go on in its next page. */
+  columnRows(column: number): number {
+    return this.kernels.wasm.columnRows(this.address(column));
+  }
+
+  /** Levels of one column that are there. */
+  columnLevels(column: number): number {
+    return this.kernels.wasm.columnCount(this.address(column));
+  }
+
+  /** Bytes of the values that wait. */
+  get valueBytes(): number {
+    let bytes = 0;
+    for (const { address } of this.#columns) bytes += this.kernels.wasm.columnValueBytes(address);
+    return bytes;
+  }
+
+  /** Fills up a column that the file lacks to `rows` rows. */
+  appendNulls(column: number, rows: number, source: LeafSource & { kind: "nulls" }): void {
+    const { address, leaf } = this.#columns[column];
+    const missing = rows - this.columnRows(column);
+    if (this.kernels.wasm.appendNulls(address, missing, source.definitionLevel) === 0) {
+      throw this.fault(leaf);
+    }
+  }
+
+  /** Appends the levels of a neighbour, from the `from`-th on, for a leaf that the file lacks in a group that it has. */
+  appendSibling(column: number, from: number, source: LeafSource & { kind: "sibling" }): void {
+    const { address, leaf } = this.#columns[column];
+    const done = this.kernels.wasm.appendFromSibling(
+      address,
+      this.address(source.sibling),
+      from,
+      source.repetitionLevel,
+      source.definitionLevel,
+    );
+    if (done === 0) throw this.fault(leaf);
+  }
+
+  /** Takes rows from the front as a batch. Every column must have them whole. */
+  take(rows: number): arrow.RecordBatch {
+    const { kernels } = this;
+    const laidOut: LaidOut[] = [];
+    const levels = new Map<number, Levels>();
+    this.#columns.forEach(({ address, leaf, slotLevel }, i) => {
+      if (kernels.arrow.takeRows(address, rows, slotLevel) === 0) throw this.fault(leaf);
+      laidOut.push(copyLaidOut(kernels, leaf));
+      if (this.#carriers.has(i)) levels.set(i, this.#copyLevels(address, leaf));
+      kernels.arrow.dropTaken(address);
+    });
+    const leaves = {
+      laidOut: (leaf: number) => laidOut[leaf],
+      levels: (leaf: number) => levels.get(leaf)!,
+    };
+    const children = this.#tree.root.children.map((node, i) => {
+      const { type } = this.schema.fields[i];
+      const data = columnData(fieldView(node), type, leaves, this.#levelOf);
+      if (data.length !== rows) {
+        throw new SedimentError("internal", `${node.name} has ${data.length} rows of ${rows}`);
+      }
+      return data;
+    });
+    this.rows = Math.max(0, this.rows - rows);
+    const type = new arrow.Struct(this.schema.fields);
+    const data = arrow.makeData({ type, length: rows, nullCount: 0, children });
+    return new arrow.RecordBatch(this.schema, data);
+  }
+
+  /** Forgets all that waits. */
+  clear(): void {
+    for (const { address } of this.#columns) {
+      this.kernels.wasm.releasePending(address);
+      this.kernels.wasm.startGroup(address, 1);
+    }
+    this.rows = 0;
+  }
+
+  /** The error of the kernels' last call, at a page of the open chunk. */
+  fault(leaf: SchemaNode): unknown {
+    const { wasm } = this.kernels;
+    const error = this.kernels.error({ column: leaf.path, page: wasm.getPagesRead() });
+    if (wasm.getErrorCode() !== kernelErrors.unknownCodec) return error;
+    return new SedimentError(error.code, error.message, {
+      extra: error.extra,
+      expected: "for brotli in a browser a decompressor, in the option `codecs`",
+    });
+  }
+
+  #groupFault(layout: Layout): unknown {
+    if (layout.levels.differ) return layout.levels.fault();
+    const failed = this.kernels.wasm.getFailedColumn();
+    const source = layout.plan.leaves[failed];
+    return this.fault(
+      source.kind === "pages" ? layout.tree.leaves[source.leaf] : this.#columns[failed].leaf,
+    );
+  }
+
+  readonly #levelOf = (leaf: number): number => this.#tree.leaves[leaf].repetitionLevel;
+
+  #checkpoint(): void {
+    for (const { address } of this.#columns) this.kernels.wasm.checkpoint(address);
+  }
+
+  #copyLevels(address: number, { definitionLevel, repetitionLevel }: SchemaNode): Levels {
+    const { kernels } = this;
+    const count = kernels.arrow.arrowLevels();
+    const copy = (max: number, at: number) =>
+      max === 0 ? undefined : kernels.bytes(at, count).slice();
+    return {
+      count,
+      defs: copy(definitionLevel, kernels.arrow.columnDefs(address)),
+      reps: copy(repetitionLevel, kernels.arrow.columnReps(address)),
+    };
+  }
+
+  #newColumn(leaf: SchemaNode): number {
+    const { wasm } = this.kernels;
+    const address = wasm.newColumn(
+      leaf.element.type!,
+      valueWidth(leaf),
+      leaf.definitionLevel,
+      leaf.repetitionLevel,
+      valueOrders.none,
+    );
+    if (address === 0) throw this.kernels.error({ column: leaf.path });
+    wasm.requireText(address, holdsText(leaf) ? 1 : 0);
+    wasm.startGroup(address, 1);
+    return address;
+  }
+
+  #dropLayouts(): void {
+    for (const layout of this.#layouts.values()) freeLayout(this.kernels, layout);
+    this.#layouts.clear();
+  }
+}
+
+/** Definition level of the entries of the innermost list around a leaf; 0: there is none. */
+function slotLevel(leaf: SchemaNode): number {
+  let node: SchemaNode | undefined = leaf;
+  while (node !== undefined && node.repetition !== 2) node = node.parent;
+  return node?.definitionLevel ?? 0;
+}
+
+function carriers(tree: SchemaTree, levelOf: (leaf: number) => number): Set<number> {
+  const found = new Set<number>();
+  const visit = (view: ReturnType<typeof fieldView>) => {
+    if (view.kind === "leaf") return;
+    found.add(levelLeaf(view, levelOf));
+    view.children.forEach(visit);
+  };
+  for (const node of tree.root.children) visit(fieldView(node));
+  return found;
+}

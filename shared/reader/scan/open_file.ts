@@ -1,0 +1,67 @@
+import { footerOfBytes, readFooter } from "../../parquet/format/footer.ts";
+import type { FileMetaData } from "../../parquet/format/metadata.ts";
+import { defaultLimits as parquetLimits } from "../../parquet/format/limits.ts";
+import type { RangeReader } from "../../parquet/format/range_reader.ts";
+import { type SchemaTree, schemaTree } from "../../parquet/format/schema.ts";
+import { checkFooter } from "../../parquet/inspect/check_chunks.ts";
+import { heldReader, type Segment } from "../bytes/held_bytes.ts";
+import type { ScanLimits } from "./limits.ts";
+
+/** A data file to be read. */
+export interface SourceFile {
+  /** Its name in messages. */
+  name: string;
+  /** Its size is known beforehand; reads give exactly what was asked for. */
+  reader: RangeReader;
+}
+
+/** A file whose footer was read and checked. */
+export interface OpenFile<F extends SourceFile> {
+  file: F;
+  metadata: FileMetaData;
+  tree: SchemaTree;
+  /** What was read of it on the way; all of it where the file is small. */
+  held: Segment;
+}
+
+/** Bytes that {@link openFile} will hold. */
+export function openBytes(size: number, limits: ScanLimits, allColumns: boolean): number {
+  const whole = allColumns ? limits.wholeScanBytes : limits.wholeFileBytes;
+  return size <= Math.max(whole, limits.tailBytes) ? size : limits.tailBytes;
+}
+
+/**
+ * Reads a file's footer: with the whole file where that is small, else by its end, once more where the footer is longer.
+ * @param allColumns whether all of its columns will be wanted
+ * @throws SedimentError of the file (`not_parquet`, `invalid_parquet`, `unsupported_parquet`) or of reading it
+ */
+export async function openFile<F extends SourceFile>(
+  file: F,
+  limits: ScanLimits,
+  allColumns: boolean,
+  signal?: AbortSignal,
+): Promise<OpenFile<F>> {
+  const { reader } = file;
+  const { size } = reader;
+  const length = openBytes(size, limits, allColumns);
+  const held: Segment = {
+    start: size - length,
+    bytes: await reader.read(size - length, length, signal),
+  };
+  const footer = length === size
+    ? footerOfBytes(held.bytes)
+    : await readFooter(behind(reader, held), parquetLimits, signal);
+  const tree = schemaTree(footer.metadata.schema);
+  checkFooter(footer.metadata, tree, footer.start, parquetLimits);
+  return { file, metadata: footer.metadata, tree, held };
+}
+
+/** A reader that gives what is held of a file's end, and reads what lies before it. */
+function behind(reader: RangeReader, held: Segment): RangeReader {
+  const memory = heldReader(reader.size, [held]);
+  return {
+    size: reader.size,
+    read: (start, length, signal) =>
+      start >= held.start ? memory.read(start, length) : reader.read(start, length, signal),
+  };
+}
