@@ -101,6 +101,8 @@ const columnSchema: z.ZodType<SchemaJson> = z.lazy(() =>
     type: z.string().optional(),
     /** Logical type: `STRING`, `TIMESTAMP(MICROS,UTC)`, `DECIMAL(10,2)`, `LIST`, … */
     logical: z.string().optional(),
+    /** How the type is annotated where that is not as usual. */
+    spelling: z.string().optional(),
     repetition: z.enum(["required", "optional", "repeated"]).optional(),
     field_id: z.int().optional(),
     children: z.array(columnSchema).optional(),

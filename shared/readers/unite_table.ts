@@ -3,8 +3,13 @@ import { physicalType, repetition } from "../parquet/format/metadata.ts";
 import { type SchemaTree, schemaTree } from "../parquet/format/schema.ts";
 import { blankElement } from "../parquet/format/schema_element.ts";
 import type { SchemaJson } from "../parquet/format/schema_json.ts";
+import { usualSpelling } from "./usual_spelling.ts";
 import { schemaFromJson } from "../parquet/merge/union/schema_from_json.ts";
+import type { UnionOptions } from "../parquet/merge/union/union_options.ts";
 import { compatibleGroups, unionSchema } from "../parquet/merge/union/union_schema.ts";
+
+/** What readers unite: all that a table's settings may let a merge unite. */
+export const readerUnion: UnionOptions = { uuidAsText: true };
 
 /** A schema that some files of a table have. */
 export interface FilesSchema {
@@ -39,7 +44,7 @@ export function uniteTable<S extends FilesSchema>(
   let lacking = false;
   for (const one of schemas) {
     try {
-      const tree = project(schemaFromJson(one.schema));
+      const tree = project(usualSpelling(schemaFromJson(one.schema)));
       if (tree === undefined) {
         lacking = true;
         continue;
@@ -51,7 +56,7 @@ export function uniteTable<S extends FilesSchema>(
       refusal ??= asSedimentError(error);
     }
   }
-  const groups = compatibleGroups(trees);
+  const groups = compatibleGroups(trees, readerUnion);
   const rows = groups.map(({ members }) =>
     members.reduce((sum, member) => sum + taken[member].rows, 0)
   );
@@ -63,7 +68,11 @@ export function uniteTable<S extends FilesSchema>(
   });
   const tree = groups[most]?.schema;
   // a file without any of the columns has nulls in all of them
-  return { tree: lacking && tree ? unionSchema([tree, nullsOf(tree)]) : tree, leftOut, refusal };
+  return {
+    tree: lacking && tree ? unionSchema([tree, nullsOf(tree)], readerUnion) : tree,
+    leftOut,
+    refusal,
+  };
 }
 
 /** A schema whose columns are those of another, and hold nothing but nulls. */

@@ -14,7 +14,9 @@ import { readerHost } from "../../shared/reader/decode/reader_host.ts";
 import { writeWithDuckDb } from "../parquet/sample_files.ts";
 import { withFooter } from "../parquet/with_footer.ts";
 import { thrownBy } from "../support/thrown_by.ts";
+import type { Where } from "../../shared/reader/where/where.ts";
 import { batchRows } from "./support/exact_rows.ts";
+import { openFake } from "./support/fake_service.ts";
 import { scanBytes } from "./support/scan_bytes.ts";
 
 /** A file of one nullable column of fixed bytes, which its footer says are something else. */
@@ -175,4 +177,36 @@ Deno.test("our CRC-32 is zlib's", () => {
     const bytes = new Uint8Array(randomBytes(length));
     assert.equal(crc32(bytes), zlibCrc32(bytes), String(length));
   }
+});
+
+Deno.test("types that are spelled in two ways are one, as the format has them", async () => {
+  const spelled = await writeWithDuckDb(
+    "select timestamptz '2024-01-01 00:00:00+00' as v, 'a' as s",
+  );
+  const old = withFooter(
+    await writeWithDuckDb("select timestamptz '2024-01-02 00:00:00+00' as v, 'b' as s"),
+    ({ schema }) => {
+      for (const element of schema) element.logicalType = undefined;
+      schema[1].convertedType = convertedType.TIMESTAMP_MICROS;
+    },
+  );
+  for (const files of [[spelled, old], [old, spelled]]) {
+    const { dataset } = await openFake(files.map((bytes) => ({ bytes })));
+    const rows = batchRows((await dataset.toTable({ table: "t" })).batches).sort();
+    assert.deepEqual(rows, [
+      `v:UTC ${Date.UTC(2024, 0, 1)}000000,s:"a"`,
+      `v:UTC ${Date.UTC(2024, 0, 2)}000000,s:"b"`,
+    ]);
+  }
+});
+
+Deno.test("a UUID beside a text is its text, and statistics of its bytes rule out no row", async () => {
+  const id = "7e57d004-2b97-4e7a-b45f-5387367791cd";
+  const uuid = await writeWithDuckDb(`select '${id}'::uuid as v`);
+  const text = await writeWithDuckDb("select 'none' as v");
+  const { dataset } = await openFake([{ bytes: uuid }, { bytes: text }]);
+  const rows = async (where?: Where) =>
+    batchRows((await dataset.toTable({ table: "t", where })).batches);
+  assert.deepEqual(await rows(), [`v:"${id}"`, 'v:"none"']);
+  assert.deepEqual(await rows({ column: "v", op: "=", value: id }), [`v:"${id}"`]);
 });

@@ -12,6 +12,7 @@ import { fillTable, groupEntryBytes } from "../../parquet/merge/pages/group_tabl
 import { freeLayout, type Layout, makeLayout } from "../../parquet/merge/pages/known_layout.ts";
 import type { LeafSource } from "../../parquet/merge/pages/source_plan.ts";
 import { fieldView } from "../../parquet/merge/union/field_view.ts";
+import { readerUnion } from "../../readers/unite_table.ts";
 import { planByName } from "../../parquet/merge/union/plan_by_name.ts";
 import { atPlace, parquetError } from "../../parquet/format/parquet_error.ts";
 import { SedimentError } from "../../errors.ts";
@@ -43,7 +44,7 @@ export class ColumnSet {
     this.kernels = kernels;
     this.schema = schema;
     this.#tree = tree;
-    this.#plan = planByName(tree);
+    this.#plan = planByName(tree, readerUnion);
     this.#columns = tree.leaves.map((leaf) => ({
       address: this.#newColumn(leaf),
       leaf,

@@ -4,6 +4,7 @@ import { defaultLimits as parquetLimits } from "../../parquet/format/limits.ts";
 import type { RangeReader } from "../../parquet/format/range_reader.ts";
 import { type SchemaTree, schemaTree } from "../../parquet/format/schema.ts";
 import { checkFooter } from "../../parquet/inspect/check_chunks.ts";
+import { usualSpelling } from "../../readers/usual_spelling.ts";
 import { heldReader, type Segment } from "../bytes/held_bytes.ts";
 import type { ScanLimits } from "./limits.ts";
 
@@ -51,8 +52,9 @@ export async function openFile<F extends SourceFile>(
   const footer = length === size
     ? footerOfBytes(held.bytes)
     : await readFooter(behind(reader, held), parquetLimits, signal);
-  const tree = schemaTree(footer.metadata.schema);
-  checkFooter(footer.metadata, tree, footer.start, parquetLimits);
+  const asWritten = schemaTree(footer.metadata.schema);
+  checkFooter(footer.metadata, asWritten, footer.start, parquetLimits);
+  const tree = usualSpelling(asWritten);
   return { file, metadata: footer.metadata, tree, held };
 }
 

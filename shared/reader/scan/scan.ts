@@ -1,5 +1,6 @@
 import * as arrow from "apache-arrow";
 import { SedimentError } from "../../errors.ts";
+import { usualSpelling } from "../../readers/usual_spelling.ts";
 import { schemaFromJson } from "../../parquet/merge/union/schema_from_json.ts";
 import type { KernelHost } from "../../parquet/kernels/kernels.ts";
 import type { SchemaTree } from "../../parquet/format/schema.ts";
@@ -174,7 +175,9 @@ function resolveSchemas(table: TableSummary, options: ScanOptions): Schemas {
     : tableSchema(table, names, conflicts);
   const filter = checkWhere(where, decoded.tree);
   const trees = new Map<string, SchemaTree>(
-    table.schemas.map(({ fingerprint, schema }) => [fingerprint, schemaFromJson(schema)]),
+    table.schemas.map((
+      { fingerprint, schema },
+    ) => [fingerprint, usualSpelling(schemaFromJson(schema))]),
   );
   return {
     decoded,

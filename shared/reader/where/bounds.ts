@@ -130,8 +130,11 @@ function bigEndian(bytes: Uint8Array): bigint {
 /** A value of the file's leaf on the scale of the table's. */
 function scaled(value: Value | undefined, { file, table }: Column): Value | undefined {
   if (value === undefined || domainOf(table) === "none") return undefined;
-  if (value instanceof Uint8Array) return value;
   const from = file.logical, to = table.logical;
+  if (value instanceof Uint8Array) {
+    // a UUID's bytes are not in the order of its text
+    return from?.kind === to?.kind || isText(from?.kind) && isText(to?.kind) ? value : undefined;
+  }
   if (to?.kind === "DECIMAL") {
     const steps = to.scale - (from?.kind === "DECIMAL" ? from.scale : 0);
     return steps < 0 ? undefined : BigInt(value) * 10n ** BigInt(steps);
@@ -143,6 +146,9 @@ function scaled(value: Value | undefined, { file, table }: Column): Value | unde
   }
   return value;
 }
+
+const isText = (kind: string | undefined) =>
+  kind === "STRING" || kind === "ENUM" || kind === "JSON";
 
 const perSecond: Record<TimeUnit, number> = { MILLIS: 1e3, MICROS: 1e6, NANOS: 1e9 };
 

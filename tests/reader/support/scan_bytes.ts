@@ -4,6 +4,8 @@ import { inspectParquetBytes } from "../../../shared/parquet/inspect/inspect.ts"
 import { bytesReader } from "../../../shared/parquet/format/range_reader.ts";
 import type { KernelHost } from "../../../shared/parquet/kernels/kernels.ts";
 import { unionSchema } from "../../../shared/parquet/merge/union/union_schema.ts";
+import { readerUnion } from "../../../shared/readers/unite_table.ts";
+import { usualSpelling } from "../../../shared/readers/usual_spelling.ts";
 import { arrowSchema } from "../../../shared/reader/arrow/arrow_field.ts";
 import { projectedTree } from "../../../shared/reader/decode/projected_file.ts";
 import { readerHost } from "../../../shared/reader/decode/reader_host.ts";
@@ -27,7 +29,7 @@ export async function scanBytes(
 ): Promise<{ schema: arrow.Schema; batches: arrow.RecordBatch[]; report: ScanReport }> {
   const names = columns && new Set(columns);
   const tree = projectedTree(
-    unionSchema(files.map((bytes) => inspectParquetBytes(bytes).tree)),
+    unionSchema(files.map((bytes) => usualSpelling(inspectParquetBytes(bytes).tree)), readerUnion),
     names,
   );
   const schema = arrowSchema(tree);
