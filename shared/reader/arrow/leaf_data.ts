@@ -49,16 +49,15 @@ export function leafData(
     : { nullCount: 0 };
   const whole = leaf.element.type === physicalType.BYTE_ARRAY &&
     !(type instanceof arrow.Decimal);
-  return arrow.makeData(
-    // deno-lint-ignore no-explicit-any -- one call for all types: their layouts differ in these parts only
-    {
-      type,
-      length,
-      ...nulls,
-      ...(whole ? { valueOffsets: laidOut.offsets } : {}),
-      data: leafValues(type, leaf, laidOut),
-    } as any,
-  );
+  const parts = {
+    type,
+    length,
+    ...nulls,
+    ...(whole ? { valueOffsets: laidOut.offsets } : {}),
+    data: leafValues(type, leaf, laidOut),
+  };
+  // deno-lint-ignore no-explicit-any -- one call for all types: their layouts differ in these parts only
+  return arrow.makeData(parts as any);
 }
 
 /** The values in the array that Arrow's JavaScript has for the type. */

@@ -18,6 +18,7 @@ import { atPlace, parquetError } from "../../parquet/format/parquet_error.ts";
 import { SedimentError } from "../../errors.ts";
 import { columnData, levelLeaf, type Levels } from "../arrow/nested_data.ts";
 import { copyLaidOut, type LaidOut } from "../arrow/leaf_data.ts";
+import { levelCarriers, slotLevel } from "./leaf_places.ts";
 import type { ProjectedFile } from "./projected_file.ts";
 import type { ReaderKernels } from "./reader_kernels.ts";
 
@@ -51,7 +52,7 @@ export class ColumnSet {
       slotLevel: slotLevel(leaf),
     }));
     this.#addresses = kernels.keepWords(this.#columns.map(({ address }) => address));
-    this.#carriers = carriers(tree, this.#levelOf);
+    this.#carriers = levelCarriers(tree, this.#levelOf);
   }
 
   /** How a file's leaves fill the columns. Throws `schema_incompatible` where they can't. */
@@ -78,7 +79,7 @@ export class ColumnSet {
     const table = fillTable(kernels, groups);
     const file = kernels.input(bytes);
     const entry = groupEntryBytes(tree.leaves.length);
-    groups.forEach((group, i) => {
+    groups.forEach((_, i) => {
       const appended = kernels.wasm.appendGroup(
         this.#addresses,
         layout.sources,
@@ -274,22 +275,4 @@ export class ColumnSet {
     for (const layout of this.#layouts.values()) freeLayout(this.kernels, layout);
     this.#layouts.clear();
   }
-}
-
-/** Definition level of the entries of the innermost list around a leaf; 0: there is none. */
-function slotLevel(leaf: SchemaNode): number {
-  let node: SchemaNode | undefined = leaf;
-  while (node !== undefined && node.repetition !== 2) node = node.parent;
-  return node?.definitionLevel ?? 0;
-}
-
-function carriers(tree: SchemaTree, levelOf: (leaf: number) => number): Set<number> {
-  const found = new Set<number>();
-  const visit = (view: ReturnType<typeof fieldView>) => {
-    if (view.kind === "leaf") return;
-    found.add(levelLeaf(view, levelOf));
-    view.children.forEach(visit);
-  };
-  for (const node of tree.root.children) visit(fieldView(node));
-  return found;
 }
