@@ -6,8 +6,8 @@ import {
   manifestSchema,
   plannedUploadSchema,
   storedUploadSchema,
-  uploadLimitsSchema,
   tablesSchema,
+  uploadLimitsSchema,
 } from "../../shared/protocol/answers.ts";
 import { manifestQuerySchema } from "../../shared/protocol/manifest.ts";
 import { tablesQuerySchema } from "../../shared/protocol/tables.ts";

@@ -16,7 +16,7 @@ import { readerUnion } from "../../readers/unite_table.ts";
 import { planByName } from "../../parquet/merge/union/plan_by_name.ts";
 import { atPlace, parquetError } from "../../parquet/format/parquet_error.ts";
 import { SedimentError } from "../../errors.ts";
-import { columnData, levelLeaf, type Levels } from "../arrow/nested_data.ts";
+import { columnData, type Levels } from "../arrow/nested_data.ts";
 import { copyLaidOut, type LaidOut } from "../arrow/leaf_data.ts";
 import { levelCarriers, slotLevel } from "./leaf_places.ts";
 import type { ProjectedFile } from "./projected_file.ts";
