@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape 8677d8dd3c0e316f15e6e0975a3f14b75d02208a2d46c0804db88017f5973946
+// shape 88411bd84df24ed94908120ff2fcd2dbe4458613325cb740bbe3ed269bfcd826
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -94,6 +94,20 @@ isOneToOne: false
                   }
                   Update: {
                     "closed_at"?: string | null,"error_code"?: string | null,"error_message"?: string | null,"id"?: boolean,"opened_at"?: string | null,"part"?: string | null,"probe_at"?: string | null,"probe_key"?: string | null,"probe_token"?: number,"probe_until"?: string | null,"probes_failed"?: number,"probes_passed"?: number,"state"?: string,"suspect"?: string | null,"suspect_at"?: string | null
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"clockwork": {
+                  Row: {
+                    "beat_at": string,"gap_ended_at": string,"id": boolean
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "beat_at"?: string,"gap_ended_at"?: string,"id"?: boolean
+                  }
+                  Update: {
+                    "beat_at"?: string,"gap_ended_at"?: string,"id"?: boolean
                   }
                   Relationships: [
                     
@@ -196,14 +210,14 @@ isOneToOne: false
                   ]
                 },"partitions": {
                   Row: {
-                    "claimed_at": string | null,"claimed_debt_bytes": number | null,"claimed_debt_files": number | null,"claimed_demand_seq": number | null,"created_at": string,"dataset_id": string,"dead_looks": number,"dead_since": string | null,"debt_bytes": number,"debt_files": number,"debt_oldest": string | null,"demand_seq": number,"done_seq": number,"due_at": string | null,"forced_seq": number,"idle_runs": number,"last_considered_at": string | null,"last_decision": string | null,"last_seq": number,"lease_expires_at": string | null,"lease_slot": number | null,"lease_worker": string | null,"msg_id": number | null,"next_run_id": string | null,"period_tag": string,"plan_digest": string | null,"queue": string | null,"ready_at": string | null,"run_id": string | null,"table": string,"token": number
+                    "claimed_at": string | null,"claimed_debt_bytes": number | null,"claimed_debt_files": number | null,"claimed_demand_seq": number | null,"created_at": string,"dataset_id": string,"dead_looks": number,"dead_since": string | null,"debt_bytes": number,"debt_files": number,"debt_oldest": string | null,"demand_seq": number,"done_seq": number,"due_at": string | null,"forced_seq": number,"idle_runs": number,"isolation": Json | null,"last_considered_at": string | null,"last_decision": string | null,"last_seq": number,"lease_expires_at": string | null,"lease_slot": number | null,"lease_worker": string | null,"msg_id": number | null,"next_run_id": string | null,"output_cap_bytes": number | null,"period_tag": string,"plan_digest": string | null,"queue": string | null,"ready_at": string | null,"run_id": string | null,"staged_inputs": (number)[] | null,"table": string,"token": number
                   }
                   ComputedFields: never
                   Insert: {
-                    "claimed_at"?: string | null,"claimed_debt_bytes"?: number | null,"claimed_debt_files"?: number | null,"claimed_demand_seq"?: number | null,"created_at"?: string,"dataset_id": string,"dead_looks"?: number,"dead_since"?: string | null,"debt_bytes"?: number,"debt_files"?: number,"debt_oldest"?: string | null,"demand_seq"?: number,"done_seq"?: number,"due_at"?: string | null,"forced_seq"?: number,"idle_runs"?: number,"last_considered_at"?: string | null,"last_decision"?: string | null,"last_seq"?: number,"lease_expires_at"?: string | null,"lease_slot"?: number | null,"lease_worker"?: string | null,"msg_id"?: number | null,"next_run_id"?: string | null,"period_tag": string,"plan_digest"?: string | null,"queue"?: string | null,"ready_at"?: string | null,"run_id"?: string | null,"table": string,"token"?: number
+                    "claimed_at"?: string | null,"claimed_debt_bytes"?: number | null,"claimed_debt_files"?: number | null,"claimed_demand_seq"?: number | null,"created_at"?: string,"dataset_id": string,"dead_looks"?: number,"dead_since"?: string | null,"debt_bytes"?: number,"debt_files"?: number,"debt_oldest"?: string | null,"demand_seq"?: number,"done_seq"?: number,"due_at"?: string | null,"forced_seq"?: number,"idle_runs"?: number,"isolation"?: Json | null,"last_considered_at"?: string | null,"last_decision"?: string | null,"last_seq"?: number,"lease_expires_at"?: string | null,"lease_slot"?: number | null,"lease_worker"?: string | null,"msg_id"?: number | null,"next_run_id"?: string | null,"output_cap_bytes"?: number | null,"period_tag": string,"plan_digest"?: string | null,"queue"?: string | null,"ready_at"?: string | null,"run_id"?: string | null,"staged_inputs"?: (number)[] | null,"table": string,"token"?: number
                   }
                   Update: {
-                    "claimed_at"?: string | null,"claimed_debt_bytes"?: number | null,"claimed_debt_files"?: number | null,"claimed_demand_seq"?: number | null,"created_at"?: string,"dataset_id"?: string,"dead_looks"?: number,"dead_since"?: string | null,"debt_bytes"?: number,"debt_files"?: number,"debt_oldest"?: string | null,"demand_seq"?: number,"done_seq"?: number,"due_at"?: string | null,"forced_seq"?: number,"idle_runs"?: number,"last_considered_at"?: string | null,"last_decision"?: string | null,"last_seq"?: number,"lease_expires_at"?: string | null,"lease_slot"?: number | null,"lease_worker"?: string | null,"msg_id"?: number | null,"next_run_id"?: string | null,"period_tag"?: string,"plan_digest"?: string | null,"queue"?: string | null,"ready_at"?: string | null,"run_id"?: string | null,"table"?: string,"token"?: number
+                    "claimed_at"?: string | null,"claimed_debt_bytes"?: number | null,"claimed_debt_files"?: number | null,"claimed_demand_seq"?: number | null,"created_at"?: string,"dataset_id"?: string,"dead_looks"?: number,"dead_since"?: string | null,"debt_bytes"?: number,"debt_files"?: number,"debt_oldest"?: string | null,"demand_seq"?: number,"done_seq"?: number,"due_at"?: string | null,"forced_seq"?: number,"idle_runs"?: number,"isolation"?: Json | null,"last_considered_at"?: string | null,"last_decision"?: string | null,"last_seq"?: number,"lease_expires_at"?: string | null,"lease_slot"?: number | null,"lease_worker"?: string | null,"msg_id"?: number | null,"next_run_id"?: string | null,"output_cap_bytes"?: number | null,"period_tag"?: string,"plan_digest"?: string | null,"queue"?: string | null,"ready_at"?: string | null,"run_id"?: string | null,"staged_inputs"?: (number)[] | null,"table"?: string,"token"?: number
                   }
                   Relationships: [
                     {
@@ -294,28 +308,28 @@ isOneToOne: false
                   ]
                 },"service_settings": {
                   Row: {
-                    "alert_max_attempts": number,"alert_private_addresses": boolean,"alert_webhooks": NonNullable<Json>,"alert_window_seconds": number,"archive_seconds": number,"asset_bytes_max": number,"asset_extensions": (string)[],"backoff_base_seconds": number,"backoff_cap_seconds": number,"breaker_probe_seconds": number,"breaker_window_seconds": number,"codec": string,"datasets_max": number | null,"healthy_row_group_bytes": number,"history_seconds": number,"id": boolean,"idle_recheck_seconds": number,"lease_seconds": number,"max_age_seconds": number,"max_attempts": number,"max_datasets_per_run": number,"max_put_seconds": number,"max_run_seconds": number,"max_workers": number,"min_inputs": number,"plan_changed_at": string,"planner_version": number,"realtime_delay_seconds": number,"retention_seconds": number,"schedule_concurrency": number,"schedule_delay_ms": number,"second_look_seconds": number,"signed_url_seconds": number,"stored_bytes_max": number | null,"target_file_bytes": number,"target_page_bytes": number,"target_row_group_bytes": number,"updated_at": string,"upload_bytes_per_day": number | null,"uploads_per_minute": number | null,"vacuum_interval_seconds": number
+                    "alert_max_attempts": number,"alert_private_addresses": boolean,"alert_webhooks": NonNullable<Json>,"alert_window_seconds": number,"archive_seconds": number,"asset_bytes_max": number,"asset_extensions": (string)[],"backoff_base_seconds": number,"backoff_cap_seconds": number,"breaker_probe_seconds": number,"breaker_window_seconds": number,"clockwork_gap_seconds": number,"codec": string,"datasets_max": number | null,"healthy_row_group_bytes": number,"history_seconds": number,"id": boolean,"idle_recheck_seconds": number,"lease_seconds": number,"max_age_seconds": number,"max_attempts": number,"max_datasets_per_run": number,"max_put_seconds": number,"max_run_seconds": number,"max_workers": number,"min_inputs": number,"plan_changed_at": string,"planner_version": number,"realtime_delay_seconds": number,"retention_seconds": number,"schedule_concurrency": number,"schedule_delay_ms": number,"second_look_seconds": number,"signed_url_seconds": number,"stored_bytes_max": number | null,"target_file_bytes": number,"target_page_bytes": number,"target_row_group_bytes": number,"updated_at": string,"upload_bytes_per_day": number | null,"uploads_per_minute": number | null,"vacuum_interval_seconds": number
                   }
                   ComputedFields: never
                   Insert: {
-                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"second_look_seconds"?: number,"signed_url_seconds"?: number,"stored_bytes_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
+                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"second_look_seconds"?: number,"signed_url_seconds"?: number,"stored_bytes_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
                   }
                   Update: {
-                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"second_look_seconds"?: number,"signed_url_seconds"?: number,"stored_bytes_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
+                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"second_look_seconds"?: number,"signed_url_seconds"?: number,"stored_bytes_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
                   }
                   Relationships: [
                     
                   ]
                 },"table_settings": {
                   Row: {
-                    "codec": string | null,"dataset_id": string,"dedupe_keys": (string)[] | null,"healthy_row_group_bytes": number | null,"max_age_seconds": number | null,"min_inputs": number | null,"retention_seconds": number | null,"sort_keys": (string)[] | null,"table": string,"target_file_bytes": number | null,"target_page_bytes": number | null,"target_row_group_bytes": number | null,"updated_at": string
+                    "codec": string | null,"dataset_id": string,"dedupe_keys": (string)[] | null,"healthy_row_group_bytes": number | null,"max_age_seconds": number | null,"min_inputs": number | null,"retention_seconds": number | null,"sort_keys": (string)[] | null,"table": string,"target_file_bytes": number | null,"target_page_bytes": number | null,"target_row_group_bytes": number | null,"unite_uuid_as_text": boolean | null,"updated_at": string
                   }
                   ComputedFields: never
                   Insert: {
-                    "codec"?: string | null,"dataset_id": string,"dedupe_keys"?: (string)[] | null,"healthy_row_group_bytes"?: number | null,"max_age_seconds"?: number | null,"min_inputs"?: number | null,"retention_seconds"?: number | null,"sort_keys"?: (string)[] | null,"table": string,"target_file_bytes"?: number | null,"target_page_bytes"?: number | null,"target_row_group_bytes"?: number | null,"updated_at"?: string
+                    "codec"?: string | null,"dataset_id": string,"dedupe_keys"?: (string)[] | null,"healthy_row_group_bytes"?: number | null,"max_age_seconds"?: number | null,"min_inputs"?: number | null,"retention_seconds"?: number | null,"sort_keys"?: (string)[] | null,"table": string,"target_file_bytes"?: number | null,"target_page_bytes"?: number | null,"target_row_group_bytes"?: number | null,"unite_uuid_as_text"?: boolean | null,"updated_at"?: string
                   }
                   Update: {
-                    "codec"?: string | null,"dataset_id"?: string,"dedupe_keys"?: (string)[] | null,"healthy_row_group_bytes"?: number | null,"max_age_seconds"?: number | null,"min_inputs"?: number | null,"retention_seconds"?: number | null,"sort_keys"?: (string)[] | null,"table"?: string,"target_file_bytes"?: number | null,"target_page_bytes"?: number | null,"target_row_group_bytes"?: number | null,"updated_at"?: string
+                    "codec"?: string | null,"dataset_id"?: string,"dedupe_keys"?: (string)[] | null,"healthy_row_group_bytes"?: number | null,"max_age_seconds"?: number | null,"min_inputs"?: number | null,"retention_seconds"?: number | null,"sort_keys"?: (string)[] | null,"table"?: string,"target_file_bytes"?: number | null,"target_page_bytes"?: number | null,"target_row_group_bytes"?: number | null,"unite_uuid_as_text"?: boolean | null,"updated_at"?: string
                   }
                   Relationships: [
                     {
@@ -473,6 +487,14 @@ isOneToOne: false
                   Relationships: [
                     
                   ]
+                },"row_limit_probe": {
+                  Row: {
+                    "n": number | null
+                  }
+                  ComputedFields: never
+                  Relationships: [
+                    
+                  ]
                 }
           }
           Functions: {
@@ -499,6 +521,9 @@ isOneToOne: false
                            },
 "commit_vacuum":
 { Args: { "p_keys": (string)[] }; Returns: Json
+                           },
+"deployment_findings":
+{ Args: { "p_ping"?: number }; Returns: Json
                            },
 "drain_dead_letters":
 { Args: { "p_limit"?: number }; Returns: Json
@@ -548,6 +573,9 @@ isOneToOne: false
 "list_tables":
 { Args: { "p_cursor"?: string,"p_dataset": string,"p_limit"?: number,"p_user": string,"p_version"?: number }; Returns: Json
                            },
+"ping_deployment":
+{ Args: Record<PropertyKey, never>; Returns: Json
+                           },
 "plan_vacuum":
 { Args: { "p_dataset"?: string,"p_dry_run"?: boolean,"p_limit"?: number }; Returns: Json
                            },
@@ -575,11 +603,14 @@ isOneToOne: false
 "run_status":
 { Args: { "p_run": string,"p_user": string }; Returns: Json
                            },
+"schema_version":
+{ Args: Record<PropertyKey, never>; Returns: Json
+                           },
 "stage_asset":
 { Args: { "p_content_hash": string,"p_file_name": string,"p_key": string,"p_max_put_seconds"?: number,"p_relative_path": string,"p_size": number,"p_ttl_seconds"?: number,"p_user": string }; Returns: Json
                            },
 "stage_output":
-{ Args: { "p_expected_bytes": number,"p_n": number,"p_run": string,"p_token": number }; Returns: Json
+{ Args: { "p_expected_bytes": number,"p_inputs"?: (number)[],"p_n": number,"p_run": string,"p_token": number }; Returns: Json
                            },
 "stage_upload":
 { Args: { "p_content_hash": string,"p_dataset": string,"p_details"?: Json,"p_idempotency_key"?: string,"p_kind"?: string,"p_max_put_seconds"?: number,"p_offsets_digest": string,"p_period_tag": string,"p_size": number,"p_table": string,"p_ttl_seconds"?: number,"p_user": string }; Returns: Json
