@@ -3,11 +3,13 @@
  * npm package in the graph (16.9 MB raw for hono + supabase-js + server + zod) and fails opaquely near 4 MB;
  * bundled here, a function is below 1 MB or so.
  *
- * Run as a program (`deno task bundle`) it prints the sizes and fails when one is over the limit.
+ * Run as a program (`deno task bundle [--out DIR]`) it prints the sizes and fails when one is over the limit; with --out
+ * it leaves the bundles as a self-hosted stack's functions folder wants them.
  */
 import { build } from "esbuild";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { sourceDigest } from "./source_digest.ts";
 
 /** The checkout's root folder. */
@@ -102,13 +104,18 @@ function megabytes(bytes: number): string {
 }
 
 if (import.meta.main) {
-  const folder = await Deno.makeTempDir({ prefix: "sediment-bundle-" });
+  const { values } = parseArgs({ args: Deno.args, options: { out: { type: "string" } } });
+  const folder = values.out ?? await Deno.makeTempDir({ prefix: "sediment-bundle-" });
   try {
-    const { fit } = await bundleAll(folder);
+    const { bundles, fit } = await bundleAll(folder);
+    // edge-runtime looks for index.ts, and would read minified JavaScript wrongly as TypeScript.
+    for (const { path } of values.out === undefined ? [] : bundles) {
+      await Deno.writeTextFile(path.replace(/js$/, "ts"), 'import "./index.js";\n');
+    }
     if (!fit) console.error("a bundle is over the limit: hosted Supabase would refuse it");
     Deno.exitCode = fit ? 0 : 1;
   } finally {
-    await Deno.remove(folder, { recursive: true });
+    if (values.out === undefined) await Deno.remove(folder, { recursive: true });
   }
   Deno.exit();
 }

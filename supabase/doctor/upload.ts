@@ -125,6 +125,9 @@ export async function checkUpload(target: Target): Promise<Item[]> {
 }
 
 function mendOf(reason: unknown): string {
+  if (reason === "token_iss") {
+    return "SEDIMENT_JWT_ISSUERS of the functions: what Auth calls itself, such as https://your.domain/auth/v1";
+  }
   return reason === "no_signing_keys" || reason === "invalid_jwt"
     ? "let the functions know Auth's signing keys: see the item jwks"
     : "see the functions' log";

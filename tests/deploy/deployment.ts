@@ -32,8 +32,15 @@ export async function startDeployment(options: StackOptions = {}): Promise<Deplo
         return await deployment.management(request);
       }
       const headers = new Headers(request.headers);
-      const pass = (to: string) =>
-        fetch(to, { method: request.method, headers, body: request.body, redirect: "manual" });
+      const pass = async (to: string) => {
+        const { method, body } = request;
+        try {
+          return await fetch(to, { method, headers, body, redirect: "manual" });
+        } catch (error) {
+          // Isolates are replaced while cron goes on calling.
+          return Response.json({ message: String(error) }, { status: 502 });
+        }
+      };
       const [, name] = /^\/functions\/v1\/([^/]+)/.exec(url.pathname) ?? [];
       if (name === undefined) return await pass(stack.url + url.pathname + url.search);
       const instead = deployment.intercept?.(name, request);

@@ -9,6 +9,7 @@ import { type Stack, startStack } from "../../supabase/local/stack.ts";
 import { sha256 } from "../support/client.ts";
 import { signUp } from "../support/stack.ts";
 import { tinyParquet } from "../support/tiny_parquet.ts";
+import { createS3Double } from "../storage/s3_double.ts";
 import { startIsolate } from "./start_isolate.ts";
 
 /** A way to deploy. */
@@ -30,7 +31,9 @@ interface Deployment {
   storage: string;
 }
 
+const s3Test = "https://s3.test";
 const hosted = "https://abcdefghijklmnopqrst.supabase.co";
+const s3Endpoint = "https://s3.example.com";
 const edgeHeaders = {
   "x-forwarded-host": "edge-runtime.supabase.com",
   "x-forwarded-proto": "https",
@@ -110,6 +113,25 @@ const deployments: Deployment[] = [
     storage: "https://files.example.com/s/",
   },
   {
+    name: "hosted with the bytes in an S3, whose presigned URLs are nobody's to move",
+    env: {
+      SUPABASE_URL: hosted,
+      SEDIMENT_STORAGE_PUBLIC_URL: "https://files.example.com",
+      SEDIMENT_STORE: "s3",
+      SEDIMENT_BUCKET: "b",
+      SEDIMENT_S3_ENDPOINT: s3Endpoint,
+      SEDIMENT_S3_ACCESS_KEY_ID: "id",
+      SEDIMENT_S3_SECRET_ACCESS_KEY: "secret",
+    },
+    edge: true,
+    forwarded: edgeHeaders,
+    calls: `${hosted}/functions/v1`,
+    functionsAt: [hosted],
+    projectAt: [],
+    functions: `${hosted}/functions/v1/`,
+    storage: `${s3Endpoint}/b/`,
+  },
+  {
     name: "Deno Deploy with the README's four variables",
     env: { SUPABASE_URL: hosted, PUBLIC_URL: "https://sediment.deno.dev" },
     edge: false,
@@ -137,6 +159,14 @@ const deno21 = { program: "npx", args: ["-y", "deno@2.1.14"] };
 Deno.test("what the functions hand out can be fetched, wherever they are deployed", async (t) => {
   await using stack = await startStack({ functions: false, cron: false });
   const folder = await Deno.makeTempDir({ prefix: "sediment-urls-" });
+  const double = createS3Double();
+  const s3 = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    // The double looks at paths below https://s3.test.
+    (request) =>
+      double.fetch(s3Test + request.url.slice(new URL(request.url).origin.length), request),
+  );
+  const s3Url = `http://127.0.0.1:${s3.addr.port}`;
   try {
     const bundles: Bundle[] = [];
     for (const name of ["battle-data", "asset-sync"]) {
@@ -153,15 +183,19 @@ Deno.test("what the functions hand out can be fetched, wherever they are deploye
               ...deployment.env,
               SUPABASE_SECRET_KEYS: stack.functionsEnv.SUPABASE_SECRET_KEYS,
               SUPABASE_PUBLISHABLE_KEYS: stack.functionsEnv.SUPABASE_PUBLISHABLE_KEYS,
+              // Auth here calls itself by the stack's own address.
+              SEDIMENT_JWT_ISSUERS: `${stack.url}/auth/v1`,
             },
             edge: deployment.edge,
-            hosts: { [SUPABASE_URL]: stack.url },
+            hosts: { [SUPABASE_URL]: stack.url, [s3Endpoint]: s3Url },
           }, deno);
-          await tryEverything(stack, deployment, internet(deployment, isolate.url, stack.url));
+          const fetch = internet(deployment, isolate.url, stack.url, s3Url);
+          await tryEverything(stack, deployment, fetch);
         });
       }
     }
   } finally {
+    await s3.shutdown();
     await Deno.remove(folder, { recursive: true });
   }
 });
@@ -169,7 +203,12 @@ Deno.test("what the functions hand out can be fetched, wherever they are deploye
 type Fetch = (url: string, init?: RequestInit) => Promise<Response>;
 
 /** `fetch` for a client who knows the deployment's public names and no others. */
-function internet(deployment: Deployment, isolateUrl: string, stackUrl: string): Fetch {
+function internet(
+  deployment: Deployment,
+  isolateUrl: string,
+  stackUrl: string,
+  s3Url: string,
+): Fetch {
   return async (text, init) => {
     const url = new URL(text);
     const rest = (text: string) => text + url.search;
@@ -183,6 +222,7 @@ function internet(deployment: Deployment, isolateUrl: string, stackUrl: string):
         headers: { ...init?.headers as Record<string, string>, ...deployment.forwarded },
       }, url.host);
     }
+    if (url.origin === s3Endpoint) return await fetch(s3Url + rest(url.pathname), init);
     if (deployment.projectAt.includes(url.origin)) {
       return await fetch(stackUrl + rest(url.pathname.replace(/^\/s\//, "/storage/v1/")), init);
     }
