@@ -5,7 +5,7 @@ import { parseSchema } from "./parse_schema.ts";
 import type { AvroRecord } from "./schema.ts";
 
 /** The codecs that we read, of those that Avro 1.12 names ("Object Container Files"). */
-export const avroCodecs = ["null", "deflate", "snappy", "zstandard"] as const;
+const avroCodecs = ["null", "deflate", "snappy", "zstandard"] as const;
 export type AvroCodec = typeof avroCodecs[number];
 
 /** What stands before the first block. */

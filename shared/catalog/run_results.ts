@@ -4,7 +4,7 @@ import { type CatalogFacts, listedFacts } from "./file_facts.ts";
 import { count, id, json, time, uuid } from "./values.ts";
 
 /** Settings of one table, merged from table_settings and service_settings. */
-export const tableSettings = z.object({
+const tableSettings = z.object({
   target_file_bytes: count,
   target_row_group_bytes: count,
   healthy_row_group_bytes: count,
@@ -69,7 +69,7 @@ const inputPage = {
 };
 
 /** Nothing to do now; `fanned_out` means that asking again at once makes sense. */
-export const noClaim = z.object({
+const noClaim = z.object({
   claimed: z.literal(false),
   reason: z.enum(["empty", "busy", "fanned_out", "breaker_open"]),
   /** With `breaker_open`: what this worker is to try, if anything. */

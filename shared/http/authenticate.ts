@@ -14,7 +14,7 @@ export type Caller =
   | { kind: "service"; keyName: string; onBehalfOf: string | null; requestId: string };
 
 /** Header in which a service names the user for whom it acts. */
-export const onBehalfHeader = "x-sediment-user";
+const onBehalfHeader = "x-sediment-user";
 
 /** What {@link createAuthenticator} needs. */
 export interface AuthSettings {

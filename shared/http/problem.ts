@@ -21,7 +21,7 @@ export interface Problem {
  * The problem+json object of a thrown value. Errors of ours that are not the caller's doing keep their
  * code, but not their detail: that goes to the log under the request id.
  */
-export function toProblem(thrown: unknown, requestId: string): Problem {
+function toProblem(thrown: unknown, requestId: string): Problem {
   const error = asSedimentError(thrown);
   const ours = error.status >= 500;
   return {

@@ -19,7 +19,7 @@ export interface BodyLimits {
  *
  * @throws SedimentError `invalid_request` when the header is not a whole number
  */
-export function declaredLength(headers: Headers): number | undefined {
+function declaredLength(headers: Headers): number | undefined {
   const text = headers.get("content-length");
   if (text === null) return undefined;
   const length = Number(text);

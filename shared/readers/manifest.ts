@@ -73,6 +73,6 @@ async function signAll(files: ListedFile[], signing: Signing) {
 }
 
 /** Whether a file is all of its object; keys of concatenated bodies end in `.bin`. */
-export function isWholeObject(file: Pick<ListedFile, "object_key" | "start_byte">): boolean {
+function isWholeObject(file: Pick<ListedFile, "object_key" | "start_byte">): boolean {
   return file.start_byte === 0 && file.object_key.endsWith(".parquet");
 }

@@ -1,7 +1,7 @@
 import { SedimentError } from "../errors.ts";
 
 /** Bytes of a page of wasm memory. */
-export const wasmPageBytes = 65_536;
+const wasmPageBytes = 65_536;
 
 /**
  * The same wasm binary with a maximum on its own memory, so that hostile sizes end in a trap and not in an

@@ -4,7 +4,7 @@ import { retry, type RetryRule } from "../../retry.ts";
 import type { Clock } from "../../clock.ts";
 
 /** The named parts of a run, in order. */
-export const stepNames = [
+const stepNames = [
   "validate-dataset",
   "list-fragments",
   "merge",

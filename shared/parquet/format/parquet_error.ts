@@ -21,7 +21,7 @@ export interface ParquetPlace {
 }
 
 /** A place in words: `row group 2, column a.list.element, page 0`. */
-export function placeInWords(place: ParquetPlace): string {
+function placeInWords(place: ParquetPlace): string {
   const words: string[] = [];
   if (place.file !== undefined) words.push(`file ${place.file}`);
   if (place.rowGroup !== undefined) words.push(`row group ${place.rowGroup}`);

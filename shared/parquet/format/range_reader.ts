@@ -47,20 +47,6 @@ export function bytesReader(bytes: Uint8Array): RangeReader {
   };
 }
 
-/** A reader over the part [start, start + length) of another: a slice of a concatenated upload. */
-export function sliceReader(reader: RangeReader, start: number, length: number): RangeReader {
-  checkRange(start, length, reader.size);
-  return {
-    size: length,
-    read(from, count, signal) {
-      return Promise.try(() => {
-        checkRange(from, count, length);
-        return reader.read(start + from, count, signal);
-      });
-    },
-  };
-}
-
 /** Throws `aborted` when the signal has fired. */
 export function throwIfAborted(signal?: AbortSignal): void {
   if (signal?.aborted) {

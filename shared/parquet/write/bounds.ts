@@ -9,7 +9,7 @@ export interface Bounds {
 }
 
 /** Bounds of byte arrays are cut to this many bytes. */
-export const boundBytes = 64;
+const boundBytes = 64;
 
 /** assembly/order.ts keeps this many bytes of a bound. */
 const keptBytes = 128;
@@ -116,7 +116,7 @@ const pair = new Uint8Array(32);
 const pairView = new DataView(pair.buffer);
 
 /** Below, equal or above 0, by a leaf's order. */
-export function compareBounds(order: number, a: Uint8Array, b: Uint8Array): number {
+function compareBounds(order: number, a: Uint8Array, b: Uint8Array): number {
   if (order === valueOrders.signedBytes) return compareSigned(a, b);
   if (order === valueOrders.bytes || a.length > 8 || b.length > 8) return compareBytes(a, b);
   pair.set(a);

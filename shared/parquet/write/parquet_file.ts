@@ -14,7 +14,7 @@ import { type ByteSink, FileWriter } from "./file_writer.ts";
 import type { WrittenGroup } from "./row_group_writer.ts";
 
 /** In the form that parquet-mr's version parser reads. */
-export const createdBy = "sediment version 0.2.0 (build page-merge)";
+const createdBy = "sediment version 0.2.0 (build page-merge)";
 
 /** What is asked of inputs is asked of what we write: a file that we would not read again is not one to commit. */
 function checkOwnFooter(

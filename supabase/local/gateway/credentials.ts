@@ -15,7 +15,7 @@ export type Credentials =
   | { kind: "refused"; response: Response };
 
 /** Role of an API key, or undefined when it is none of ours. */
-export function roleOfKey(keys: StackKeys, key: string): ApiRole | undefined {
+function roleOfKey(keys: StackKeys, key: string): ApiRole | undefined {
   if (key === keys.publishable) return "anon";
   if (key === keys.secret || key === keys.cron) return "service_role";
   return undefined;

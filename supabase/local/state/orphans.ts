@@ -27,14 +27,14 @@ export async function reapOrphans(stateDir: string): Promise<string[]> {
 }
 
 /** The pid in postmaster.pid, when there is such a file. */
-export async function postmasterPid(dataDir: string): Promise<number | undefined> {
+async function postmasterPid(dataDir: string): Promise<number | undefined> {
   const text = await Deno.readTextFile(join(dataDir, "postmaster.pid")).catch(() => "");
   const pid = Number(text.split("\n", 1)[0]);
   return Number.isInteger(pid) && pid > 1 ? pid : undefined;
 }
 
 /** The command line of a running process, or undefined when there is none with that pid. */
-export async function commandLine(pid: number): Promise<string | undefined> {
+async function commandLine(pid: number): Promise<string | undefined> {
   try {
     const text = await Deno.readTextFile(`/proc/${pid}/cmdline`);
     return text === "" ? undefined : text.replaceAll("\0", " "); // empty: a zombie

@@ -65,7 +65,7 @@ function isBefore(version: string, major: number, minor: number): boolean {
 }
 
 /** The text of the keys; equal for files whose numbers mean the same. "" where they are taken as they are. */
-export function calendarText(calendar: Calendar | undefined): string {
+function calendarText(calendar: Calendar | undefined): string {
   const keys = calendar?.keys ?? [];
   return keys.length === 0
     ? ""

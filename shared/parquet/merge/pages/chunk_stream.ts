@@ -1,4 +1,4 @@
-import { isInside, type RangeReader } from "../../format/range_reader.ts";
+import { type RangeReader } from "../../format/range_reader.ts";
 import { parquetError } from "../../format/parquet_error.ts";
 
 /** A part of a column chunk's bytes. */
@@ -88,9 +88,4 @@ function planWindows(extents: readonly Extent[], windowBytes: number): Window[] 
     }
   });
   return windows;
-}
-
-/** Whether all extents lie inside of a file's pages. */
-export function extentsInside(extents: readonly Extent[], end: number): boolean {
-  return extents.every(({ start, length }) => start >= 4 && isInside(start, length, end));
 }

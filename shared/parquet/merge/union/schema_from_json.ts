@@ -49,7 +49,7 @@ function collect(json: SchemaJson, elements: SchemaElement[], isRoot: boolean): 
 }
 
 /** The inverse of `logicalText`. */
-export function logicalFromText(text: string): Logical {
+function logicalFromText(text: string): Logical {
   const [, kind, inner = ""] = /^([A-Z0-9]+)(?:\((.*)\))?$/s.exec(text) ?? [];
   const parts = inner.split(",");
   switch (kind) {
