@@ -31,8 +31,12 @@ function signing(services: Services, request: Request): Signing {
   const { store, tokens, env } = services;
   return {
     store: {
-      signDownload: async (key, seconds) =>
-        clientUrl(services, request, await store.signDownload(key, seconds)),
+      signDownloads: async (keys, seconds) => {
+        const urls = await store.signDownloads(keys, seconds);
+        return new Map(
+          [...urls].map(([key, url]) => [key, url && clientUrl(services, request, url)]),
+        );
+      },
     },
     expiresInSeconds: env.SEDIMENT_SIGNED_URL_SECONDS,
     now: services.now(),

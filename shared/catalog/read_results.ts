@@ -23,7 +23,13 @@ const dataFile = {
   added_version: count,
 };
 
-export const listedFile = z.object({ ...dataFile, seq_min: count, seq_max: count });
+export const listedFile = z.object({
+  ...dataFile,
+  /** Whether a merge missed its bytes, and a second look is to come. */
+  lost: z.boolean().optional(),
+  seq_min: count,
+  seq_max: count,
+});
 export type ListedFile = z.output<typeof listedFile>;
 
 export const fileList = z.object({

@@ -81,16 +81,23 @@ export const manifestFileSchema = listedFile.omit({
   object_key: true,
   start_byte: true,
   byte_length: true,
+  lost: true,
 })
   .extend({
     /** Where it can be read until `url_expires_at`; a slice is served as a file of its own. */
     url: z.string().optional(),
     url_expires_at: z.string().optional(),
+    /** Why it can't be read: it is listed without an address, and its rows are not lost to who has the bytes. */
+    error: z.object({ code: z.string(), message: z.string() }).optional(),
   });
 export type ManifestFile = z.output<typeof manifestFileSchema>;
 
 /** A page of a manifest; `next_cursor` goes on at the same version, null: that was all. */
-export const manifestSchema = fileList.extend({ files: z.array(manifestFileSchema) });
+export const manifestSchema = fileList.extend({
+  files: z.array(manifestFileSchema),
+  /** Files of this page that can't be read; with `include=readable` they are left out of it. */
+  unreadable: z.int().nonnegative(),
+});
 export type Manifest = z.output<typeof manifestSchema>;
 
 /** A column, or a field of one: `schemaJson`'s words for types. */

@@ -17,6 +17,8 @@ export const manifestQuerySchema = z.strictObject({
   cursor: z.optional(cursorSchema),
   /** `1`: each file with a signed URL. */
   signed: z.optional(z.enum(["0", "1", "false", "true"], "0 or 1")),
+  /** `readable`: without the files that can't be read, which are counted instead. */
+  include: z.optional(z.enum(["all", "readable"], "all or readable")),
 }, "query parameters");
 
 /** A checked query. */

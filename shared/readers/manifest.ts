@@ -1,5 +1,5 @@
 /** The manifest: the data files of a version, with addresses at which they can be read. */
-import type { Manifest } from "../protocol/answers.ts";
+import type { Manifest, ManifestFile } from "../protocol/answers.ts";
 import type { ManifestQuery } from "../protocol/manifest.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
 import type { Catalog } from "../catalog/catalog.ts";
@@ -7,7 +7,7 @@ import type { ListedFile } from "../catalog/read_results.ts";
 
 /** How files become addresses. */
 export interface Signing {
-  store: Pick<ObjectStore, "signDownload">;
+  store: Pick<ObjectStore, "signDownloads">;
   expiresInSeconds: number;
   now: Date;
   /** An address at which a slice of an object is served as a file. */
@@ -15,7 +15,8 @@ export interface Signing {
 }
 
 /**
- * Lists the files of a version.
+ * Lists the files of a version. One that can't be read is listed with its error and without an address, so that it
+ * takes no other with it; one that is in quarantine and can be read has its address, or its rows would be gone.
  *
  * @param userId whose data; null for a service that may read all
  * @param signing absent: no URLs
@@ -39,37 +40,53 @@ export async function readManifest(
     cursor: query.cursor ?? null,
   });
   const urls = signing === undefined ? [] : await signAll(page.files, signing);
+  const all = page.files.map((file, index): ManifestFile => {
+    const { object_key: _key, start_byte: _start, byte_length: _length, lost: _lost, ...readable } =
+      file;
+    const error = whyUnreadable(file) ?? (urls[index] === null ? notThere : undefined);
+    return error === undefined ? { ...readable, ...urls[index] } : { ...readable, error };
+  });
+  const readable = all.filter(({ error }) => error === undefined);
   return {
     dataset_id: page.dataset_id,
     version: page.version,
     committed_at: page.committed_at,
-    files: page.files.map((file, index) => {
-      const { object_key: _key, start_byte: _start, byte_length: _length, ...readable } = file;
-      return { ...readable, ...urls[index] };
-    }),
+    files: query.include === "readable" ? readable : all,
+    unreadable: all.length - readable.length,
     next_cursor: page.next_cursor,
   };
 }
 
-/** Signatures asked for at a time: each is a request to the store. */
-const concurrency = 16;
+/** What keeps a file from being read at all; others in quarantine are only not merged. */
+const unreadableCodes: string[] = ["object_missing", "object_changed", "not_parquet"];
 
-async function signAll(files: ListedFile[], signing: Signing) {
+const notThere = { code: "object_missing", message: "The object store does not hold its bytes" };
+
+function whyUnreadable(file: ListedFile): ManifestFile["error"] {
+  const { quarantine_code: code, quarantine_reason: reason } = file;
+  if (code !== null && unreadableCodes.includes(code)) return { code, message: reason ?? code };
+  return file.lost === true ? notThere : undefined;
+}
+
+/** Addresses by the place of their file; null where the store says that there is no object. */
+async function signAll(
+  files: ListedFile[],
+  signing: Signing,
+): Promise<({ url: string; url_expires_at: string } | null)[]> {
   const expiresAt = new Date(signing.now.getTime() + signing.expiresInSeconds * 1000);
-  const signed: { url: string; url_expires_at: string }[] = new Array(files.length);
+  const url_expires_at = expiresAt.toISOString();
   // Several files may be slices of one object, never of a whole one: no address is asked for twice.
-  let next = 0;
-  const worker = async () => {
-    for (let index = next++; index < files.length; index = next++) {
-      const file = files[index]!;
-      const url = isWholeObject(file)
-        ? await signing.store.signDownload(file.object_key, signing.expiresInSeconds)
-        : signing.sliceUrl(file, expiresAt);
-      signed[index] = { url, url_expires_at: expiresAt.toISOString() };
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(concurrency, files.length) }, worker));
-  return signed;
+  const keys = files.filter((file) => isWholeObject(file) && whyUnreadable(file) === undefined)
+    .map(({ object_key }) => object_key);
+  const urls = keys.length === 0
+    ? new Map<string, string | null>()
+    : await signing.store.signDownloads(keys, signing.expiresInSeconds);
+  return files.map((file) => {
+    const url = isWholeObject(file)
+      ? urls.get(file.object_key) ?? null
+      : signing.sliceUrl(file, expiresAt);
+    return url === null ? null : { url, url_expires_at };
+  });
 }
 
 /** Whether a file is all of its object; keys of concatenated bodies end in `.bin`. */

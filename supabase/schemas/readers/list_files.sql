@@ -2,7 +2,8 @@
 -- period_tag and upload order. A cursor pins its version: later pages show the same version, or version_gone
 -- once that is no longer kept. p_from and p_to bound the period_tag, both included.
 -- Returns {dataset_id, version, committed_at, files: [{id, object_key, start_byte, byte_length, table,
--- period_tag, size, level, state, quarantine_code, quarantine_reason, row_count, row_group_count,
+-- period_tag, size, level, state, lost (a merge
+-- missed its bytes and a second look is to come), quarantine_code, quarantine_reason, row_count, row_group_count,
 -- uncompressed_bytes, schema_fingerprint, stats, etag, seq_min, seq_max, uploaded_at, added_version}],
 -- next_cursor}. size is byte_length: a slice's own length, not its object's.
 -- Raises not_found, dataset_forbidden, version_gone, version_unknown, invalid_cursor.
@@ -60,6 +61,7 @@ begin
   select coalesce(jsonb_agg(jsonb_build_object(
       'id', k.id, 'object_key', k.object_key, 'start_byte', k.start_byte, 'byte_length', k.byte_length,
       'table', k."table", 'period_tag', k.period_tag, 'size', k.byte_length, 'level', k.level, 'state', k.state,
+      'lost', k.lost_since is not null,
       'quarantine_code', k.quarantine_code, 'quarantine_reason', k.quarantine_reason,
       'row_count', k.row_count, 'row_group_count', k.row_group_count,
       'uncompressed_bytes', k.uncompressed_bytes, 'schema_fingerprint', k.schema_fingerprint,

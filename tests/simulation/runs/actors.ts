@@ -103,8 +103,10 @@ async function send(world: World, ports: UploadPorts, owner: Owner, body: Body):
 }
 
 function sameAnswer(world: World, body: Body, first: unknown, second: unknown): void {
-  const told = (answer: unknown) =>
-    JSON.stringify({ ...answer as object, duplicate: null, healed: null });
+  const told = (answer: unknown) => {
+    const { duplicate: _duplicate, healed: _healed, ...rest } = answer as Record<string, unknown>;
+    return JSON.stringify(rest);
+  };
   if (told(first) === told(second)) return;
   world.violations.push(
     `I3: upload ${body.upload.hash} got two answers: ${told(first)}, ${told(second)}`,
