@@ -48,6 +48,7 @@ export async function addAgain(
 export function rejection(error: unknown, id: string): Rejection {
   const apart = error instanceof SetApart;
   const known = isTrap(error) ? trapped(error) : asSedimentError(apart ? error.error : error);
-  if (known.retryable || known.status >= 500) throw known;
+  const ours = known.status >= 500 || known.code === "invalid_config"; // the table's keys, which no input made
+  if (known.retryable || ours) throw known;
   return { id, error: atPlace(known, { file: id }) as SedimentError, ...(apart && { apart }) };
 }
