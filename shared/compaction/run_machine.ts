@@ -44,8 +44,12 @@ export type RunEvent =
   | "fail"
   /** A failure that stays, or the last attempt. */
   | "fail_for_good"
+  /** What it stands on failed, or its turn was stopped: the attempt is given back. */
+  | "give_back"
   | "expire"
   | "sweep"
+  /** The sweep, when the partition is due: of a dead one the look that doubles to a day. */
+  | "look_again"
   | "redrive";
 
 /** What the caller is told: its answer, or the code of the error. */
@@ -71,8 +75,10 @@ export const runMachine: Record<RunState, Record<RunEvent, Cell>> = {
     quarantine: ["queued", "lease_lost"],
     fail: ["queued", "lease_lost"],
     fail_for_good: ["queued", "lease_lost"],
+    give_back: ["queued", "lease_lost"],
     expire: ["queued", "ok"],
     sweep: ["queued", "ok"],
+    look_again: ["queued", "ok"],
     redrive: ["queued", "ok"],
   },
   backing_off: {
@@ -90,8 +96,10 @@ export const runMachine: Record<RunState, Record<RunEvent, Cell>> = {
     quarantine: ["backing_off", "lease_lost"],
     fail: ["backing_off", "lease_lost"],
     fail_for_good: ["backing_off", "lease_lost"],
+    give_back: ["backing_off", "lease_lost"],
     expire: ["backing_off", "ok"],
     sweep: ["backing_off", "ok"],
+    look_again: ["backing_off", "ok"],
     redrive: ["backing_off", "ok"],
   },
   waiting: {
@@ -109,8 +117,10 @@ export const runMachine: Record<RunState, Record<RunEvent, Cell>> = {
     quarantine: ["waiting", "ok"],
     fail: ["waiting", "ok"],
     fail_for_good: ["queued", "ok"],
+    give_back: ["waiting", "ok"],
     expire: ["waiting", "ok"],
     sweep: ["waiting", "ok"],
+    look_again: ["waiting", "ok"],
     redrive: ["waiting", "ok"],
   },
   running: {
@@ -128,8 +138,10 @@ export const runMachine: Record<RunState, Record<RunEvent, Cell>> = {
     quarantine: ["running", "ok"],
     fail: ["backing_off", "ok"],
     fail_for_good: ["dead", "ok"],
+    give_back: ["backing_off", "ok"],
     expire: ["running", "ok"],
     sweep: ["running", "ok"],
+    look_again: ["running", "ok"],
     redrive: ["running", "ok"],
   },
   expired: {
@@ -147,8 +159,10 @@ export const runMachine: Record<RunState, Record<RunEvent, Cell>> = {
     quarantine: ["expired", "ok"],
     fail: ["backing_off", "ok"],
     fail_for_good: ["dead", "ok"],
+    give_back: ["backing_off", "ok"],
     expire: ["backing_off", "ok"],
     sweep: ["expired", "ok"],
+    look_again: ["expired", "ok"],
     redrive: ["expired", "ok"],
   },
   success: {
@@ -166,8 +180,10 @@ export const runMachine: Record<RunState, Record<RunEvent, Cell>> = {
     quarantine: ["success", "run_finished"],
     fail: ["success", "run_finished"],
     fail_for_good: ["success", "run_finished"],
+    give_back: ["success", "run_finished"],
     expire: ["success", "ok"],
     sweep: ["success", "ok"],
+    look_again: ["success", "ok"],
     redrive: ["success", "ok"],
   },
   dead: {
@@ -185,8 +201,10 @@ export const runMachine: Record<RunState, Record<RunEvent, Cell>> = {
     quarantine: ["dead", "run_finished"],
     fail: ["dead", "run_finished"],
     fail_for_good: ["dead", "run_finished"],
+    give_back: ["dead", "run_finished"],
     expire: ["dead", "ok"],
     sweep: ["dead", "ok"],
+    look_again: ["queued", "ok"],
     redrive: ["dead", "ok"],
   },
 };

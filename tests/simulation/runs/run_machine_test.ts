@@ -187,7 +187,23 @@ const events: Record<RunEvent, (stage: Stage) => Promise<unknown>> = {
   fail: (stage) => stage.fail(false),
   fail_for_good: (stage) => stage.fail(true),
   expire: ({ catalog }) => catalog.expireLeases({}),
+  give_back: ({ catalog, claim }) =>
+    catalog.failCompaction({
+      run: claim.run_id,
+      token: claim.token,
+      code: "store_failed",
+      message: "as the test says",
+      step: "merge",
+      permanent: false,
+      class: "environment",
+      part: "store_read",
+    }),
   sweep: ({ catalog }) => catalog.sweep({}),
+  look_again: async ({ catalog, database }) => {
+    await database
+      .sql`update public.partitions set due_at = simulation.clock() where due_at is not null`;
+    return await catalog.sweep({});
+  },
   redrive: ({ catalog }) => catalog.redriveDeadLetters({ user }),
 };
 
