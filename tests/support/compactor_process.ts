@@ -9,6 +9,11 @@ import type { Stack } from "../../supabase/local/stack.ts";
 export interface CompactorProcess {
   /** kill -9; resolves when it is gone. */
   kill(): Promise<void>;
+  /**
+   * Kills it when it holds more memory than that, as a host with a limit does, or when it is no longer wanted. Resolves
+   * to whether it died of its memory. Linux.
+   */
+  diesAbove(bytes: number, unwanted: () => boolean): Promise<boolean>;
 }
 
 /** Starts one and waits until it is about to take its first turn. */
@@ -32,13 +37,25 @@ export async function startCompactor(
   const reader = process.stdout.getReader();
   const { done } = await reader.read();
   if (done) throw new Error(`the compactor ended with ${(await process.status).code}`);
-  return {
+  const running: CompactorProcess = {
     async kill() {
       process.kill("SIGKILL");
       await process.status;
       await reader.cancel();
     },
+    async diesAbove(bytes, unwanted) {
+      let over = false;
+      while (!over && !unwanted()) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        // the second number of statm: resident pages, of 4 KiB
+        const [, pages] = (await Deno.readTextFile(`/proc/${process.pid}/statm`)).split(" ");
+        over = Number(pages) * 4096 > bytes;
+      }
+      await running.kill();
+      return over;
+    },
   };
+  return running;
 }
 
 if (import.meta.main) {

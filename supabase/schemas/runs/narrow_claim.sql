@@ -37,6 +37,9 @@ begin
     v_alone := v_dead[1];
     v_deaths := coalesce((v_iso #>> array['deaths', v_alone::text])::integer, 0) + 1;
     v_iso := jsonb_set(v_iso, array['deaths', v_alone::text], to_jsonb(v_deaths));
+    if v_deaths = 1 then
+      v_iso := v_iso || '{"sound": false}'; -- another must pass between the two deaths
+    end if;
     v_trial := 1;
     if v_deaths >= 2 and (v_iso ->> 'sound')::boolean then
       update public.battle_files f

@@ -203,15 +203,6 @@ export const mutations: Mutation[] = [
       replace: "if false then",
     }],
   },
-  {
-    guard: "two deaths alone",
-    seed: 1,
-    edits: [{
-      sqlFunction: "narrow_claim",
-      find: "if v_deaths >= 2 and (v_iso ->> 'sound')::boolean then",
-      replace: "if v_deaths >= 1 then",
-    }],
-  },
   // the last, since its constraint does not come back
   {
     guard: "upload ledger",

@@ -72,6 +72,7 @@ export async function runSeed(
     scheduler.faultPlan = calm;
     scheduler.killAll();
     weather.clear();
+    world.calmSince = database.now();
     if (world.violations.length === 0) await comeToRest(world);
     if (world.violations.length === 0 && world.decayed.size > 0) {
       await sendAgain(world);

@@ -44,6 +44,8 @@ export class World {
   readonly uploads: ClientUpload[] = [];
   /** Objects that were lost or changed behind the service's back, with the bytes that they had. */
   readonly decayed = new Map<string, Uint8Array>();
+  /** When the storm was over: from then on workers die of files alone. */
+  calmSince = new Date(0);
   /** How likely a file kills who merges it. */
   killing = 0;
   /** Whether workers take part that plan no dedupe tables. */

@@ -1,0 +1,91 @@
+import { strict as assert } from "node:assert";
+import { join } from "node:path";
+import postgres from "postgres";
+import { startStack } from "../../supabase/local/stack.ts";
+import { call, sha256, signUp, until, uploadForm } from "../support/client.ts";
+import { startCompactor } from "../support/compactor_process.ts";
+import { openDuckdb } from "../support/duckdb.ts";
+
+/** What a hosted isolate may have, over all that it serves. */
+const limitBytes = 256 * 1024 * 1024;
+
+Deno.test("among 40 files the one that kills its process at 256 MB is found, and the rest is merged", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "sediment-poison-" });
+  const duckdb = await openDuckdb();
+  const stack = await startStack({ cronSeconds: { sediment_sweep: 0.5, sediment_leases: 0.5 } });
+  const sql = postgres(stack.adminDbUrl, { max: 1, onnotice: () => {} });
+  let ended = false;
+  try {
+    await sql`update public.service_settings set max_workers = 0, realtime_delay_seconds = 0,
+      backoff_base_seconds = 1, backoff_cap_seconds = 1, idle_recheck_seconds = 1, min_inputs = 2`;
+    const user = await signUp(stack, "poison@example.com");
+    const dataset = crypto.randomUUID();
+    const upload = async (query: string) => {
+      const path = join(folder, `${crypto.randomUUID()}.parquet`);
+      await duckdb.run(`copy (${query}) to '${path}' (format parquet, compression zstd)`);
+      const bytes = await Deno.readFile(path);
+      const answer = await call(stack, "POST", "/battle-data/upload", {
+        headers: user.headers,
+        body: uploadForm({
+          dataset_id: dataset,
+          table: "t",
+          period_tag: "0",
+          file_size: bytes.length,
+          content_hash: sha256(bytes),
+        }, bytes),
+      });
+      assert.equal(answer.status, 200, JSON.stringify(answer.body));
+      return Number(answer.body.files[0].id);
+    };
+    for (let n = 0; n < 39; n++) {
+      await upload(
+        `select range::bigint as a, 'x' || range as s from range(${n * 50}, ${n * 50 + 50})`,
+      );
+    }
+    // Five pages of 30 MB, of few bytes as stored. The planner would leave such a file alone: it is told less of it
+    // than there is, as of a file whose facts mislead.
+    const killer = await upload(
+      `select range::bigint as a, 'x' || range as s, ${
+        ["b", "c", "d", "e", "f"].map((name) => `range || repeat('${name}', 3000) as ${name}`)
+      } from range(10000)`,
+    );
+    await sql`update public.battle_files set uncompressed_bytes = 1000, value_count = null,
+      merge_facts = null where id = ${killer}`;
+
+    let deaths = 0;
+    const platform = (async () => {
+      while (!ended) {
+        const compactor = await startCompactor(stack, { SEDIMENT_LEASE_SECONDS: "2" });
+        const died = await compactor.diesAbove(limitBytes, () => ended);
+        if (died) deaths++;
+      }
+    })();
+    await until("the killer is found and the rest merged", 240, async () => {
+      const [row] = await sql`select
+        (select count(*)::int from public.battle_files where removed_version is null
+          and state = 'active' and level = 0) as fragments,
+        (select count(*)::int from public.partitions where msg_id is not null
+          or isolation is not null) as open`;
+      return row.fragments === 0 && row.open === 0;
+    });
+    ended = true;
+    await platform;
+    const bad = await sql`select id, quarantine_code, quarantine_reason from public.battle_files
+      where state = 'quarantined'`;
+    assert.deepEqual(bad.map(({ id, quarantine_code }) => [Number(id), quarantine_code]), [
+      [killer, "worker_died"],
+    ]);
+    assert.match(bad[0].quarantine_reason, /10000 rows/);
+    const [{ rows }] = await sql`select sum(row_count)::int as rows from public.battle_files
+      where removed_version is null and state = 'active'`;
+    assert.equal(rows, 39 * 50);
+    assert.equal((await sql`select 1 from public.dead_letters`).length, 0);
+    assert.ok(deaths >= 3 && deaths <= 9, `${deaths} workers died`);
+  } finally {
+    ended = true;
+    await sql.end({ timeout: 1 });
+    await stack.stop();
+    duckdb.closeSync();
+    await Deno.remove(folder, { recursive: true });
+  }
+});
