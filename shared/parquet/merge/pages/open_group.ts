@@ -191,7 +191,7 @@ export class OpenGroup {
   tooManyToCompare(cause?: unknown): SedimentError {
     const { sortRows, sortBytes } = this.#settings;
     return new SedimentError(
-      "misconfigured",
+      "invalid_config",
       `the plan's rows, ${this.rowsRead} by now, are too many to find equal keys among them at once`,
       {
         expected: `up to ${sortRows} rows and ${sortBytes} bytes in a merge that deduplicates`,
