@@ -1,7 +1,9 @@
 import { SedimentError } from "../../errors.ts";
-import { readFileMetadata } from "../format/file_metadata.ts";
 import { footerBytes, footerLength } from "../format/footer.ts";
 import { defaultLimits, type ParquetLimits } from "../format/limits.ts";
+import { parquetError } from "../format/parquet_error.ts";
+import { ThriftReader } from "../format/thrift/thrift_reader.ts";
+import { wire } from "../format/thrift/wire.ts";
 import { schemaTree } from "../format/schema.ts";
 import { checkFooter } from "../inspect/check_chunks.ts";
 import {
@@ -16,8 +18,12 @@ import type { WrittenGroup } from "./row_group_writer.ts";
 /** In the form that parquet-mr's version parser reads. */
 const createdBy = "sediment version 0.2.0 (build page-merge)";
 
-/** What is asked of inputs is asked of what we write: a file that we would not read again is not one to commit. */
+/**
+ * What is asked of inputs is asked of what we write: a file that we would not read again is not one to commit. The bytes
+ * are only passed over, since reading them would take the memory of a large footer twice.
+ */
 function checkOwnFooter(
+  metadata: FileMetaData,
   footer: Uint8Array,
   pagesEnd: number,
   limits: Readonly<ParquetLimits>,
@@ -25,7 +31,18 @@ function checkOwnFooter(
   try {
     const fileSize = pagesEnd + footer.length;
     const length = footerLength(footer.subarray(footer.length - 8), fileSize, limits);
-    const metadata = readFileMetadata(footer.subarray(0, length), limits);
+    new ThriftReader(footer, 0, length).skip(wire.struct);
+    const chunks = metadata.rowGroups.reduce((sum, { columns }) => sum + columns.length, 0);
+    const counts: [string, number, number][] = [
+      ["elements of the schema", metadata.schema.length, limits.schemaElements],
+      ["row groups", metadata.rowGroups.length, limits.rowGroups],
+      ["column chunks", chunks, limits.columnChunks],
+    ];
+    for (const [what, count, most] of counts) {
+      if (count > most) {
+        throw parquetError("invalid_parquet", `there are ${count} ${what}, over ${most}`);
+      }
+    }
     checkFooter(metadata, schemaTree(metadata.schema, limits), pagesEnd, limits);
   } catch (cause) {
     if (!(cause instanceof SedimentError)) throw cause;
@@ -121,7 +138,7 @@ export class ParquetFile {
       encrypted: false,
     };
     const footer = footerBytes(metadata);
-    checkOwnFooter(footer, this.writer.offset, limits);
+    checkOwnFooter(metadata, footer, this.writer.offset, limits);
     await this.writer.write(footer);
     await this.writer.flush();
     return metadata;
