@@ -210,3 +210,11 @@ Deno.test("a UUID beside a text is its text, and statistics of its bytes rule ou
   assert.deepEqual(await rows(), [`v:"${id}"`, 'v:"none"']);
   assert.deepEqual(await rows({ column: "v", op: "=", value: id }), [`v:"${id}"`]);
 });
+
+Deno.test("pages that the decoder's memory can't hold are an error that names the limit", async () => {
+  const file = await writeWithDuckDb("select repeat('x', 1000) || i as s from range(20000) t(i)");
+  const error = await thrownBy(scanBytes([file], { limits: { decoderBytes: 4 * 1024 * 1024 } }));
+  assert.equal(error.code, "page_too_large");
+  assert.match(error.expected!, /decoderBytes/);
+  assert.equal((await scanBytes([file])).report.rowsRead, 20_000);
+});

@@ -22,15 +22,33 @@ import { levelCarriers, slotLevel } from "./leaf_places.ts";
 import type { ProjectedFile } from "./projected_file.ts";
 import type { ReaderKernels } from "./reader_kernels.ts";
 
+/** What helps against an error of the kernels. */
+const advice: Record<number, string | undefined> = {
+  [kernelErrors.unknownCodec]: "for brotli in a browser a decompressor, in the option `codecs`",
+  [kernelErrors.outOfMemory]: "a larger `decoderBytes` in the option `limits`, or fewer columns",
+};
+
 /** Schemas of files whose plans are kept. */
 const mostLayouts = 32;
+
+/** A column of the set. */
+interface Column {
+  /** Of the kernels' column. */
+  address: number;
+  /** Of how far it was taken. */
+  cursor: number;
+  /** Rows before that. */
+  taken: number;
+  leaf: SchemaNode;
+  slotLevel: number;
+}
 
 /** See the file's head. */
 export class ColumnSet {
   readonly kernels: ReaderKernels;
   readonly schema: arrow.Schema;
   readonly #tree: SchemaTree;
-  readonly #columns: { address: number; leaf: SchemaNode; slotLevel: number }[];
+  readonly #columns: Column[];
   /** Addresses of the columns, for the kernels. */
   readonly #addresses: number;
   readonly #plan: ReturnType<typeof planByName>;
@@ -48,6 +66,8 @@ export class ColumnSet {
     this.#plan = planByName(tree, readerUnion);
     this.#columns = tree.leaves.map((leaf) => ({
       address: this.#newColumn(leaf),
+      cursor: kernels.keepWords([0, 0, 0, 0]),
+      taken: 0,
       leaf,
       slotLevel: slotLevel(leaf),
     }));
@@ -108,9 +128,10 @@ export class ColumnSet {
         { column: node.path },
       );
     }
-    for (const { address, leaf } of this.#columns) {
+    this.#columns.forEach(({ address, leaf }, i) => {
+      this.settle(i);
       if (this.kernels.wasm.appendNulls(address, rows, 0) === 0) throw this.fault(leaf);
-    }
+    });
     this.rows += rows;
     return rows;
   }
@@ -143,7 +164,16 @@ export class ColumnSet {
 
   /** Rows of one column that are there, the last of which may go on in its next page. */
   columnRows(column: number): number {
-    return this.kernels.wasm.columnRows(this.address(column));
+    const { address, taken } = this.#columns[column];
+    return this.kernels.wasm.columnRows(address) - taken;
+  }
+
+  /** Gives back what was taken of a column. Pages are to be appended to columns that are settled. */
+  settle(column: number): void {
+    const one = this.#columns[column];
+    if (one.taken === 0) return;
+    this.kernels.arrow.settle(one.address, one.cursor);
+    one.taken = 0;
   }
 
   /** Levels of one column that are there. */
@@ -151,10 +181,13 @@ export class ColumnSet {
     return this.kernels.wasm.columnCount(this.address(column));
   }
 
-  /** Bytes of the values that wait. */
-  get valueBytes(): number {
+  /** Bytes that the values of a row take, of what is there. */
+  get rowBytes(): number {
+    const { wasm } = this.kernels;
     let bytes = 0;
-    for (const { address } of this.#columns) bytes += this.kernels.wasm.columnValueBytes(address);
+    for (const { address } of this.#columns) {
+      bytes += wasm.columnValueBytes(address) / Math.max(1, wasm.columnRows(address));
+    }
     return bytes;
   }
 
@@ -185,11 +218,13 @@ export class ColumnSet {
     const { kernels } = this;
     const laidOut: LaidOut[] = [];
     const levels = new Map<number, Levels>();
-    this.#columns.forEach(({ address, leaf, slotLevel }, i) => {
-      if (kernels.arrow.takeRows(address, rows, slotLevel) === 0) throw this.fault(leaf);
+    this.#columns.forEach((column, i) => {
+      const { address, cursor, leaf, slotLevel } = column;
+      if (kernels.arrow.takeRows(address, cursor, rows, slotLevel) === 0) throw this.fault(leaf);
       laidOut.push(copyLaidOut(kernels, leaf));
-      if (this.#carriers.has(i)) levels.set(i, this.#copyLevels(address, leaf));
-      kernels.arrow.dropTaken(address);
+      if (this.#carriers.has(i)) levels.set(i, this.#copyLevels(leaf));
+      kernels.arrow.dropTaken(cursor);
+      column.taken += rows;
     });
     const leaves = {
       laidOut: (leaf: number) => laidOut[leaf],
@@ -211,10 +246,11 @@ export class ColumnSet {
 
   /** Forgets all that waits. */
   clear(): void {
-    for (const { address } of this.#columns) {
+    this.#columns.forEach(({ address }, i) => {
+      this.settle(i);
       this.kernels.wasm.releasePending(address);
       this.kernels.wasm.startGroup(address, 1);
-    }
+    });
     this.rows = 0;
   }
 
@@ -222,11 +258,9 @@ export class ColumnSet {
   fault(leaf: SchemaNode): unknown {
     const { wasm } = this.kernels;
     const error = this.kernels.error({ column: leaf.path, page: wasm.getPagesRead() });
-    if (wasm.getErrorCode() !== kernelErrors.unknownCodec) return error;
-    return new SedimentError(error.code, error.message, {
-      extra: error.extra,
-      expected: "for brotli in a browser a decompressor, in the option `codecs`",
-    });
+    const expected = advice[wasm.getErrorCode()];
+    if (expected === undefined) return error;
+    return new SedimentError(error.code, error.message, { extra: error.extra, expected });
   }
 
   #groupFault(layout: Layout): unknown {
@@ -241,18 +275,21 @@ export class ColumnSet {
   readonly #levelOf = (leaf: number): number => this.#tree.leaves[leaf].repetitionLevel;
 
   #checkpoint(): void {
-    for (const { address } of this.#columns) this.kernels.wasm.checkpoint(address);
+    this.#columns.forEach(({ address }, i) => {
+      this.settle(i);
+      this.kernels.wasm.checkpoint(address);
+    });
   }
 
-  #copyLevels(address: number, { definitionLevel, repetitionLevel }: SchemaNode): Levels {
+  #copyLevels({ definitionLevel, repetitionLevel }: SchemaNode): Levels {
     const { kernels } = this;
     const count = kernels.arrow.arrowLevels();
     const copy = (max: number, at: number) =>
       max === 0 ? undefined : kernels.bytes(at, count).slice();
     return {
       count,
-      defs: copy(definitionLevel, kernels.arrow.columnDefs(address)),
-      reps: copy(repetitionLevel, kernels.arrow.columnReps(address)),
+      defs: copy(definitionLevel, kernels.arrow.arrowDefs()),
+      reps: copy(repetitionLevel, kernels.arrow.arrowReps()),
     };
   }
 

@@ -39,8 +39,6 @@ export async function* decodeGroup(
   options: GroupOptions,
 ): AsyncGenerator<number> {
   const columns = openColumns(set, layout, group, reader, options);
-  /** Levels of each neighbour that were copied from, by the column that they fill. */
-  const copied = new Map<number, number>();
   let rowBytes = expectedBytes / group.numRows;
   try {
     for (let from = 0; from < group.numRows;) {
@@ -49,17 +47,20 @@ export async function* decodeGroup(
       const wanted = Math.max(fewestRows, Math.min(options.batchRows, fit));
       const rows = Math.min(wanted, group.numRows - from);
       const last = from + rows === group.numRows;
-      for (const column of columns) await feed(set, column, layout, rows, last);
+      const fed = columns.filter((column) => !hasEnough(set, column, layout, rows, last));
+      for (const { index } of fed) set.settle(index);
+      // of a neighbour, what is there now was copied before
+      const copied = layout.plan.leaves.map((source) =>
+        source.kind === "sibling" ? set.columnLevels(source.sibling) : 0
+      );
+      for (const column of fed) await feed(set, column, layout, rows, last);
       layout.plan.leaves.forEach((source, index) => {
         if (source.kind === "nulls") set.appendNulls(index, rows, source);
-        if (source.kind === "sibling") set.appendSibling(index, copied.get(index) ?? 0, source);
+        if (source.kind === "sibling") set.appendSibling(index, copied[index], source);
       });
       if (last) layout.levels.check();
-      rowBytes = Math.max(rowBytes, set.valueBytes / rows);
+      rowBytes = Math.max(rowBytes, set.rowBytes);
       yield rows;
-      layout.plan.leaves.forEach((source, index) => {
-        if (source.kind === "sibling") copied.set(index, set.columnLevels(source.sibling));
-      });
       from += rows;
     }
   } finally {
@@ -91,18 +92,31 @@ function openColumns(
   }
 }
 
-/** Appends a column's pages until `rows` rows are whole, with `last` all that are left. */
-async function feed(
+/** Whether a column has `rows` rows that are whole; with `last` all of its chunk is wanted. */
+function hasEnough(
   set: ColumnSet,
   { index, source, cursor }: Column,
   layout: Layout,
   rows: number,
   last: boolean,
-): Promise<void> {
-  const leaf = layout.tree.leaves[source.leaf];
+): boolean {
+  if (cursor.ended) return true;
   // a row of several values may go on in the next page
-  const open = leaf.repetitionLevel > 0 ? 1 : 0;
-  const enough = () => !last && set.columnRows(index) - open >= rows;
+  const open = layout.tree.leaves[source.leaf].repetitionLevel > 0 ? 1 : 0;
+  return !last && set.columnRows(index) - open >= rows;
+}
+
+/** Appends a column's pages until `rows` rows are whole, with `last` all that are left. */
+async function feed(
+  set: ColumnSet,
+  column: Column,
+  layout: Layout,
+  rows: number,
+  last: boolean,
+): Promise<void> {
+  const { index, source, cursor } = column;
+  const leaf = layout.tree.leaves[source.leaf];
+  const enough = () => hasEnough(set, column, layout, rows, last);
   try {
     if (!await cursor.feed(set.address(index), enough, () => {})) throw set.fault(leaf);
   } catch (error) {

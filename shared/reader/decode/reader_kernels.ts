@@ -5,8 +5,9 @@ import { kernelsBase64 } from "../../parquet/kernels/reader_kernels.generated.ts
 
 /** What the reader's kernels export beside those that all have; assembly/arrow.ts. */
 export interface ArrowExports {
-  takeRows(column: number, rows: number, slotLevel: number): number;
-  dropTaken(column: number): void;
+  takeRows(column: number, cursor: number, rows: number, slotLevel: number): number;
+  dropTaken(cursor: number): void;
+  settle(column: number, cursor: number): void;
   arrowLevels(): number;
   arrowSlots(): number;
   arrowNulls(): number;
@@ -14,8 +15,8 @@ export interface ArrowExports {
   arrowValues(): number;
   arrowValueBytes(): number;
   arrowOffsets(): number;
-  columnDefs(column: number): number;
-  columnReps(column: number): number;
+  arrowDefs(): number;
+  arrowReps(): number;
 }
 
 let compiled: WebAssembly.Module | undefined;

@@ -18,7 +18,10 @@ export interface ScanLimits {
   aheadBytes: number;
   /** Most files and row groups of it. @default 8 */
   aheadCount: number;
-  /** Most memory of the decoder. @default 256 MiB */
+  /**
+   * Most memory of the decoder, at most 1 GiB. It holds a page of every column at least, and some writers (DuckDB) make
+   * one page of a row group's column. @default 512 MiB
+   */
   decoderBytes: number;
 }
 
@@ -34,5 +37,5 @@ export const defaultLimits: Readonly<ScanLimits> = Object.freeze({
   groupBytes: 16 * MiB,
   aheadBytes: 32 * MiB,
   aheadCount: 8,
-  decoderBytes: 256 * MiB,
+  decoderBytes: 512 * MiB,
 });

@@ -1,12 +1,12 @@
 /**
- * Lays out the first rows of a column's pending part, which must be PLAIN, as Arrow has them (Columnar Format,
+ * Lays out rows from the front of a column's pending part, which must be PLAIN, as Arrow has them (Columnar Format,
  * "Fixed-Size Primitive Layout" and "Variable-size Binary Layout"): a bit a slot that says whether it is null, values
  * with room where one is null, offsets of byte arrays. What is made stands in buffers of this module until the next call.
  */
 import { BOOLEAN, BYTE_ARRAY, Column } from "./column";
 import { failMemory } from "./errors";
 import { reserve } from "./memory";
-import { bytesOf, countLevel, dropFront, levelsOf } from "./pending";
+import { countLevel, dropFront } from "./pending";
 import { writeTail } from "./tail";
 
 // what was taken last
@@ -14,6 +14,10 @@ let rowsTaken: u32 = 0;
 let levelsTaken: u32 = 0;
 let presentTaken: u32 = 0;
 let bytesTaken: u32 = 0;
+
+let defs: usize = 0;
+let reps: usize = 0;
+let source: usize = 0;
 
 let slots: u32 = 0;
 let nulls: u32 = 0;
@@ -47,32 +51,68 @@ export function arrowValueBytes(): u32 {
 export function arrowOffsets(): usize {
   return offsets;
 }
-/** The pending definition levels, a byte each; those of the rows that were taken stand first. */
-export function columnDefs(column: usize): usize {
-  return changetype<Column>(column).defs;
+/** The definition levels of the rows that were taken, a byte each; of no use where the column's highest is 0. */
+export function arrowDefs(): usize {
+  return defs;
 }
-export function columnReps(column: usize): usize {
-  return changetype<Column>(column).reps;
+export function arrowReps(): usize {
+  return reps;
 }
 
 /**
- * Lays out the values of the first `rows` rows; they stay pending until {@link dropTaken}. False when memory is over.
+ * How far a column was taken. What was taken stays in the pending part until {@link settle}: moving the rest to the front
+ * for each batch would cost more than the batch where a page is as large as a row group.
+ */
+@unmanaged
+class Cursor {
+  rows: u32;
+  levels: u32;
+  present: u32;
+  bytes: u32;
+}
+
+/** Levels of `rows` rows from entry `from` on, of a column in a list. */
+function levelsFrom(c: Column, from: u32, rows: u32): u32 {
+  let starts: u32 = 0;
+  for (let i = from; i < c.count; i++) {
+    if (load<u8>(c.reps + i) == 0) {
+      if (starts == rows) return i - from;
+      starts++;
+    }
+  }
+  return c.count - from;
+}
+
+function bytesFrom(c: Column, from: u32, n: u32): u32 {
+  if (c.type != BYTE_ARRAY) return n * c.width;
+  let at = from;
+  for (let i: u32 = 0; i < n; i++) at += 4 + load<u32>(c.values + at);
+  return at - from;
+}
+
+/**
+ * Lays out the values of the next `rows` rows behind the cursor (four zeros at first). False when memory is over.
  * @param slotLevel definition level of the entries of the innermost list around the leaf, 0 where there is none: levels
  * below it stand for no value and no null of the leaf, but for a list that is null or empty
  */
-export function takeRows(column: usize, rows: u32, slotLevel: u32): bool {
+export function takeRows(column: usize, cursor: usize, rows: u32, slotLevel: u32): bool {
   const c = changetype<Column>(column);
+  const from = changetype<Cursor>(cursor);
   if (!writeTail(c)) return false;
-  const count = levelsOf(c, rows);
-  const present = rows >= c.rows ? c.present : c.maxDef == 0 ? count : countLevel(c.defs, count, c.maxDef);
-  rowsTaken = min<u32>(rows, c.rows);
+  const all = rows >= c.rows - from.rows;
+  const count = all ? c.count - from.levels : c.maxRep == 0 ? rows : levelsFrom(c, from.levels, rows);
+  defs = c.defs + from.levels;
+  reps = c.reps + from.levels;
+  const present = all ? c.present - from.present : c.maxDef == 0 ? count : countLevel(defs, count, c.maxDef);
+  rowsTaken = all ? c.rows - from.rows : rows;
   levelsTaken = count;
   presentTaken = present;
-  bytesTaken = bytesOf(c, present);
+  bytesTaken = all ? c.valueBytes - from.bytes : bytesFrom(c, from.bytes, present);
+  source = c.values + from.bytes;
   slots = count;
   if (slotLevel > 0) {
     slots = 0;
-    for (let i: u32 = 0; i < count; i++) slots += u32(load<u8>(c.defs + i) >= slotLevel);
+    for (let i: u32 = 0; i < count; i++) slots += u32(load<u8>(defs + i) >= slotLevel);
   }
   nulls = slots - present;
   if (nulls > 0 && !layOutBitmap(c, slotLevel)) return false;
@@ -81,9 +121,21 @@ export function takeRows(column: usize, rows: u32, slotLevel: u32): bool {
   return layOutFixed(c, slotLevel);
 }
 
-/** Drops what {@link takeRows} took last. */
-export function dropTaken(column: usize): void {
-  dropFront(changetype<Column>(column), rowsTaken, levelsTaken, presentTaken, bytesTaken);
+/** Moves the cursor behind what {@link takeRows} took last. */
+export function dropTaken(cursor: usize): void {
+  const from = changetype<Cursor>(cursor);
+  from.rows += rowsTaken;
+  from.levels += levelsTaken;
+  from.present += presentTaken;
+  from.bytes += bytesTaken;
+}
+
+/** Drops what lies before the cursor, which is 0 then. */
+export function settle(column: usize, cursor: usize): void {
+  const from = changetype<Cursor>(cursor);
+  if (from.rows == 0) return;
+  dropFront(changetype<Column>(column), from.rows, from.levels, from.present, from.bytes);
+  memory.fill(cursor, 0, offsetof<Cursor>());
 }
 
 function layOutBitmap(c: Column, slotLevel: u32): bool {
@@ -95,7 +147,7 @@ function layOutBitmap(c: Column, slotLevel: u32): bool {
   let byte: u32 = 0;
   let slot: u32 = 0;
   for (let i: u32 = 0; i < levelsTaken; i++) {
-    const level: u32 = load<u8>(c.defs + i);
+    const level: u32 = load<u8>(defs + i);
     if (level < slotLevel) continue;
     byte |= u32(level == full) << (slot & 7);
     if ((slot & 7) == 7) {
@@ -113,18 +165,18 @@ function layOutFixed(c: Column, slotLevel: u32): bool {
   const bytes = <u64> slots * width;
   if (bytes > 0x3fff0000) return failMemory(<u32> min<u64>(bytes, 0xffffffff)) != 0;
   valuesBytes = <u32> bytes;
-  valuesAt = c.values;
+  valuesAt = source;
   if (nulls == 0) return true;
   const grown = reserve(values, 0, valuesBytes + 16);
   if (grown == 0) return false;
   values = grown;
   valuesAt = grown;
   const full = c.maxDef;
-  let src = c.values;
+  let src = source;
   let dst = grown;
   if (width == 8) {
     for (let i: u32 = 0; i < levelsTaken; i++) {
-      const level: u32 = load<u8>(c.defs + i);
+      const level: u32 = load<u8>(defs + i);
       if (level == full) {
         store<u64>(dst, load<u64>(src));
         src += 8;
@@ -134,7 +186,7 @@ function layOutFixed(c: Column, slotLevel: u32): bool {
     }
   } else if (width == 4) {
     for (let i: u32 = 0; i < levelsTaken; i++) {
-      const level: u32 = load<u8>(c.defs + i);
+      const level: u32 = load<u8>(defs + i);
       if (level == full) {
         store<u32>(dst, load<u32>(src));
         src += 4;
@@ -144,7 +196,7 @@ function layOutFixed(c: Column, slotLevel: u32): bool {
     }
   } else {
     for (let i: u32 = 0; i < levelsTaken; i++) {
-      const level: u32 = load<u8>(c.defs + i);
+      const level: u32 = load<u8>(defs + i);
       if (level == full) {
         memory.copy(dst, src, width);
         src += width;
@@ -164,11 +216,11 @@ function layOutBits(c: Column, slotLevel: u32): bool {
   values = grown;
   valuesAt = grown;
   const full = c.maxDef;
-  let src = c.values;
+  let src = source;
   let byte: u32 = 0;
   let slot: u32 = 0;
   for (let i: u32 = 0; i < levelsTaken; i++) {
-    const level: u32 = full == 0 ? 0 : load<u8>(c.defs + i);
+    const level: u32 = full == 0 ? 0 : load<u8>(defs + i);
     if (level == full) byte |= <u32> load<u8>(src++) << (slot & 7);
     else if (level < slotLevel) continue;
     if ((slot & 7) == 7) {
@@ -192,11 +244,11 @@ function layOutBytes(c: Column, slotLevel: u32): bool {
   if (list == 0) return false;
   offsets = list;
   const full = c.maxDef;
-  let src = c.values;
+  let src = source;
   let dst = grown;
   let slot = list;
   for (let i: u32 = 0; i < levelsTaken; i++) {
-    const level: u32 = full == 0 ? 0 : load<u8>(c.defs + i);
+    const level: u32 = full == 0 ? 0 : load<u8>(defs + i);
     if (level < slotLevel) continue;
     store<u32>(slot, <u32> (dst - grown));
     slot += 4;

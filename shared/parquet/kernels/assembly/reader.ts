@@ -21,14 +21,15 @@ export { reserveTable } from "./footer_scan";
 export { levelsAgree } from "./siblings";
 export {
   arrowBitmap,
+  arrowDefs,
   arrowLevels,
   arrowNulls,
   arrowOffsets,
+  arrowReps,
   arrowSlots,
   arrowValueBytes,
   arrowValues,
-  columnDefs,
-  columnReps,
   dropTaken,
+  settle,
   takeRows,
 } from "./arrow";
