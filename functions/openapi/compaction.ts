@@ -36,19 +36,27 @@ export const compactionRoutes: RouteDescription[] = [
     method: "get",
     path: "/compaction",
     operationId: "health",
-    summary: "Whether the service works; with a secret key, the catalog's numbers too",
+    summary: "Whether work goes on; with a secret key, the catalog's numbers too",
     access: "anyone",
     answers: {
       200: {
         description: "Health.",
         schema: z.object({
-          status: z.string(),
+          status: z.enum(["ok", "degraded"]),
           version: z.string(),
           reasons: z.array(z.object({ code: z.string(), detail: z.string() })).optional(),
         }),
       },
+      503: {
+        description: "Stuck, and why.",
+        schema: z.object({
+          status: z.literal("stuck"),
+          version: z.string(),
+          reasons: z.array(z.object({ code: z.string(), detail: z.string() })),
+        }),
+      },
     },
-    problems: ["catalog_failed", "schema_outdated"],
+    problems: [],
   },
   ...(["get", "post"] as const).map((method): RouteDescription => ({
     method,

@@ -11,7 +11,7 @@ import { unlessAborted } from "./unless_aborted.ts";
  * The least `schema_version()` that this code works with. It rises, together with the SQL function, when the code
  * calls, passes or reads what an older schema has not; a schema that is newer is fine.
  */
-export const neededSchema = 1;
+export const neededSchema = 2;
 
 /** How a schema is asked for its version. */
 export interface SchemaOptions {

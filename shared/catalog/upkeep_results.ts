@@ -6,6 +6,9 @@ export const schemaVersion = count;
 
 export const health = z.object({
   ok: z.boolean(),
+  /** Why it is not, as stable words. */
+  reasons: z.array(z.string()).optional(),
+  breaker: z.string().nullish(),
   queues: z.record(z.string(), z.object({ due: count, oldest_due_at: time.nullable() })),
   leases: count,
   overdue_leases: count,

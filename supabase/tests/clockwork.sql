@@ -1,7 +1,7 @@
 -- tick, sweep, expire_leases, trigger_scheduled, catalog_health
 begin;
 \ir helpers/fixtures.sql
-select plan(58);
+select plan(63);
 delete from vault.secrets where name in ('sediment_functions_url', 'sediment_cron_key');
 
 -- tick
@@ -131,6 +131,19 @@ delete from partitions where "table" = 'unsent';
 select is(catalog_health() -> 'leases', '2', 'and says how many are at work');
 select is(catalog_health() -> 'dead_letters', '1', 'and what is dead');
 select isnt(catalog_health() ->> 'pgmq', null, 'and on what it runs');
+reset role;
+update partitions set ready_at = clock_timestamp() - interval '91 s', lease_expires_at = null, claimed_demand_seq = null where msg_id is not null;
+select ok(catalog_health() -> 'reasons' ? 'work_waits', 'it is stuck while what is due waits for over three ticks');
+update circuit_breaker set state = 'open', part = 'store_read', error_message = '503', opened_at = now(), probe_at = now();
+select is(catalog_health() -> 'reasons', '["breaker_open"]', 'or the breaker is open, which is reason enough');
+update circuit_breaker set state = 'closed';
+insert into net._http_response (id, status_code, created) values (1, 401, clock_timestamp());
+select ok(catalog_health() -> 'reasons' ? 'pings_refused', 'or pings are refused');
+insert into net._http_response (id, status_code, created) values (2, 200, clock_timestamp());
+select ok(not catalog_health() -> 'reasons' ? 'pings_refused', 'not all of them');
+select cron.unschedule('sediment_tick');
+select ok(catalog_health() -> 'reasons' ? 'jobs_missing', 'or a job is missing');
+set local role service_role;
 
 select * from finish();
 rollback;

@@ -12,7 +12,7 @@ select is((select l -> 'version' from l), '4', 'the newest version');
 select is((select jsonb_agg(concat_ws('/', f ->> 'table', f ->> 'period_tag', f ->> 'seq_min')) from l, jsonb_array_elements(l -> 'files') f),
   '["port/2024-11-25/1", "port/2024-11-25/2", "port/2024-11-26/1", "ship/0/1"]', 'in order of table, period and upload');
 select bag_eq($$select jsonb_object_keys(l -> 'files' -> 0) from l$$, array['id', 'object_key', 'start_byte', 'byte_length', 'table', 'period_tag', 'size', 'level',
-  'state', 'quarantine_code', 'quarantine_reason', 'row_count', 'row_group_count', 'uncompressed_bytes', 'schema_fingerprint', 'stats', 'etag', 'seq_min', 'seq_max',
+  'state', 'lost', 'quarantine_code', 'quarantine_reason', 'row_count', 'row_group_count', 'uncompressed_bytes', 'schema_fingerprint', 'stats', 'etag', 'seq_min', 'seq_max',
   'uploaded_at', 'added_version'], 'each with its fields');
 select is(jsonb_array_length(list_files(tests.u(1), tests.u(100), 'port') -> 'files'), 3, 'of one table');
 select is(jsonb_array_length(list_files(tests.u(1), tests.u(100), 'port', '2024-11-26') -> 'files'), 1, 'of one period');

@@ -60,13 +60,19 @@ Deno.test("among 40 files the one that kills its process at 256 MB is found, and
         if (died) deaths++;
       }
     })();
-    await until("the killer is found and the rest merged", 240, async () => {
+    const found = until("the killer is found and the rest merged", 120, async () => {
       const [row] = await sql`select
         (select count(*)::int from public.battle_files where removed_version is null
           and state = 'active' and level = 0) as fragments,
         (select count(*)::int from public.partitions where msg_id is not null
           or isolation is not null) as open`;
       return row.fragments === 0 && row.open === 0;
+    });
+    await found.catch(async (error) => {
+      const [partition] =
+        await sql`select last_decision, isolation, staged_inputs, due_at, ready_at,
+        queue, lease_expires_at, dead_since from public.partitions`;
+      throw new Error(`${error}; ${deaths} deaths; ${JSON.stringify(partition)}`);
     });
     ended = true;
     await platform;

@@ -38,9 +38,9 @@ const classes: Partial<Record<ErrorCode, FailureClass>> = {
   // what stands around us
   store_failed: "environment",
   catalog_failed: "environment",
-  schema_outdated: "environment",
   // keys that are refused, functions or tables that are not there, a wasm module that is not the pinned one
   misconfigured: "environment",
+  schema_outdated: "environment",
   server_unreachable: "environment",
   connection_lost: "environment",
   answer_timeout: "environment",

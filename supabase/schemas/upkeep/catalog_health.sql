@@ -1,6 +1,8 @@
--- Whether the catalog works, cheaply: bounded looks, no counting of everything. ok is false when the clockwork is not
--- at work: a lease that ended two minutes ago was not taken back, or debt that is due for five has no message.
--- Returns {ok, queues: {name: {due, oldest_due_at}}, leases, overdue_leases, overdue_debt, dead_letters, oldest_debt,
+-- Whether work goes on, cheaply: bounded looks, no counting of everything. ok is false, with reasons, when it is stuck:
+--   breaker_open; read_only; leases_overdue: one that ended two minutes ago was not taken back; debt_overdue: due for
+--   five minutes and without a message; work_waits: a message is due for longer than three ticks and nobody has claimed
+--   anything since; pings_refused, jobs_missing, jobs_failing: see sediment.clockwork_faults
+-- Returns {ok, reasons, breaker: null or its state in words, queues: {name: {due, oldest_due_at}}, leases, overdue_leases, overdue_debt, dead_letters, oldest_debt,
 -- postgres, pgmq}; counts stop at 100.
 create or replace function public.catalog_health()
 returns jsonb
@@ -13,6 +15,8 @@ declare
   v_queue text;
   v_leases integer;
   v_debt integer;
+  v_reasons text[] := '{}';
+  v_breaker public.circuit_breaker;
 begin
   foreach v_queue in array '{manual,realtime,scheduled}'::text[] loop
     v_queues := v_queues || jsonb_build_object(v_queue, jsonb_build_object(
@@ -25,7 +29,20 @@ begin
   select count(*) into strict v_debt from (
     select 1 from public.partitions p
     where p.due_at < v_now - interval '5 minutes' and p.msg_id is null limit 100) x;
-  return jsonb_build_object('ok', v_leases + v_debt = 0, 'queues', v_queues,
+  select * into strict v_breaker from public.circuit_breaker;
+  v_reasons := sediment.clockwork_faults() || array_remove(array[
+    case when v_breaker.state = 'open' then 'breaker_open' end,
+    case when current_setting('transaction_read_only') = 'on' or pg_catalog.pg_is_in_recovery() then 'read_only' end,
+    case when v_leases > 0 then 'leases_overdue' end,
+    case when v_debt > 0 then 'debt_overdue' end,
+    case when v_breaker.state = 'closed' and (select s.max_workers from public.service_settings s) > 0
+      and exists (select 1 from public.partitions p where p.msg_id is not null and p.lease_expires_at is null
+        and p.ready_at < v_now - interval '90 seconds')
+      and not exists (select 1 from public.partitions p where p.lease_expires_at is not null
+        and p.claimed_at > v_now - interval '90 seconds') then 'work_waits' end], null);
+  return jsonb_build_object('ok', cardinality(v_reasons) = 0, 'reasons', to_jsonb(v_reasons), 'breaker',
+    case when v_breaker.state = 'open' then format('%s since %s: %s', v_breaker.part, v_breaker.opened_at,
+      v_breaker.error_message) end, 'queues', v_queues,
     'leases', (select count(*) from public.partitions p where p.lease_expires_at > v_now),
     'overdue_leases', v_leases, 'overdue_debt', v_debt,
     'dead_letters', (select count(*) from (

@@ -20,6 +20,54 @@ ALTER TABLE "public"."partitions" ADD COLUMN "output_cap_bytes" bigint;
 
 ALTER TABLE "public"."service_settings" ADD COLUMN "clockwork_gap_seconds" integer NOT NULL DEFAULT 180;
 
+CREATE OR REPLACE FUNCTION public.catalog_health()
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_queues jsonb := '{}';
+  v_queue text;
+  v_leases integer;
+  v_debt integer;
+  v_reasons text[] := '{}';
+  v_breaker public.circuit_breaker;
+begin
+  foreach v_queue in array '{manual,realtime,scheduled}'::text[] loop
+    v_queues := v_queues || jsonb_build_object(v_queue, jsonb_build_object(
+      'due', (select count(*) from sediment.queue_ready(v_queue, 100)),
+      'oldest_due_at', (select min(m.vt) from sediment.queue_messages m
+        where m.queue = v_queue and m.vt <= v_now)));
+  end loop;
+  select count(*) into strict v_leases from (
+    select 1 from public.partitions p where p.lease_expires_at < v_now - interval '2 minutes' limit 100) x;
+  select count(*) into strict v_debt from (
+    select 1 from public.partitions p
+    where p.due_at < v_now - interval '5 minutes' and p.msg_id is null limit 100) x;
+  select * into strict v_breaker from public.circuit_breaker;
+  v_reasons := sediment.clockwork_faults() || array_remove(array[
+    case when v_breaker.state = 'open' then 'breaker_open' end,
+    case when current_setting('transaction_read_only') = 'on' or pg_catalog.pg_is_in_recovery() then 'read_only' end,
+    case when v_leases > 0 then 'leases_overdue' end,
+    case when v_debt > 0 then 'debt_overdue' end,
+    case when v_breaker.state = 'closed' and (select s.max_workers from public.service_settings s) > 0
+      and exists (select 1 from public.partitions p where p.msg_id is not null and p.lease_expires_at is null
+        and p.ready_at < v_now - interval '90 seconds')
+      and not exists (select 1 from public.partitions p where p.lease_expires_at is not null
+        and p.claimed_at > v_now - interval '90 seconds') then 'work_waits' end], null);
+  return jsonb_build_object('ok', cardinality(v_reasons) = 0, 'reasons', to_jsonb(v_reasons), 'breaker',
+    case when v_breaker.state = 'open' then format('%s since %s: %s', v_breaker.part, v_breaker.opened_at,
+      v_breaker.error_message) end, 'queues', v_queues,
+    'leases', (select count(*) from public.partitions p where p.lease_expires_at > v_now),
+    'overdue_leases', v_leases, 'overdue_debt', v_debt,
+    'dead_letters', (select count(*) from (
+      select 1 from public.dead_letters l where l.resolved_at is null limit 100) x),
+    'oldest_debt', (select min(p.debt_oldest) from public.partitions p where p.debt_oldest is not null),
+    'postgres', current_setting('server_version'),
+    'pgmq', (select e.extversion from pg_catalog.pg_extension e where e.extname = 'pgmq'));
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.commit_compaction(p_run uuid, p_n integer, p_token bigint, p_inputs bigint[], p_output jsonb, p_last boolean, p_result jsonb, p_input_keys text[] DEFAULT NULL::text[])
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -228,6 +276,15 @@ begin
       's', v_files -> -1 -> 'seq_min')) end);
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.schema_version()
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+ SET search_path TO ''
+AS $function$
+  select to_jsonb(2)
+$function$;
+
 CREATE OR REPLACE FUNCTION public.stage_output(p_run uuid, p_n integer, p_token bigint, p_expected_bytes bigint, p_inputs bigint[] DEFAULT NULL::bigint[])
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -417,6 +474,48 @@ begin
     'steps', v_run.steps)
     || sediment.list_inputs(p.dataset_id, p."table", p.period_tag, -1, 2000, v_trial);
 end $function$;
+
+CREATE OR REPLACE FUNCTION sediment.clockwork_faults()
+ RETURNS text[]
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_jobs constant text[] := array['sediment_tick', 'sediment_leases', 'sediment_sweep', 'sediment_history',
+    'sediment_scheduled', 'sediment_vacuum', 'sediment_dead_letters'];
+  v_faults text[] := '{}';
+begin
+  begin
+    -- a timeout alone is no fault: a ping does not wait for the work
+    if exists (select 1 from net._http_response r where r.created > clock_timestamp() - interval '5 minutes'
+        and r.status_code >= 400)
+      and not exists (select 1 from net._http_response r where r.created > clock_timestamp() - interval '5 minutes'
+        and r.status_code between 200 and 299)
+    then
+      v_faults := v_faults || 'pings_refused'::text;
+    end if;
+  exception when insufficient_privilege or undefined_table then null;
+  end;
+  begin
+    if (select count(*) from cron.job j where j.jobname = any (v_jobs) and j.active) < cardinality(v_jobs) then
+      v_faults := v_faults || 'jobs_missing'::text;
+    end if;
+    if exists (
+      select 1 from cron.job j
+      cross join lateral (select bool_and(d.status = 'failed') as failed, count(*) as runs from (
+        select x.status from cron.job_run_details x where x.jobid = j.jobid and x.status in ('succeeded', 'failed')
+        order by x.runid desc limit 3) d) l
+      where j.jobname = any (v_jobs) and l.runs = 3 and l.failed)
+    then
+      v_faults := v_faults || 'jobs_failing'::text;
+    end if;
+  exception when insufficient_privilege or undefined_table then null;
+  end;
+  return v_faults;
+end $function$;
+
+revoke all on function "sediment"."clockwork_faults"() from public, anon, authenticated, service_role;
 
 CREATE OR REPLACE FUNCTION sediment.close_run(p public.partitions, p_progress boolean, p_result jsonb)
  RETURNS boolean
@@ -708,6 +807,10 @@ GRANT EXECUTE ON FUNCTION "public"."stage_output"(uuid, integer, bigint, bigint,
 REVOKE ALL ON FUNCTION "sediment"."beat_clockwork"() FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "sediment"."beat_clockwork"() TO "service_role";
+
+REVOKE ALL ON FUNCTION "sediment"."clockwork_faults"() FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "sediment"."clockwork_faults"() TO "service_role";
 
 REVOKE ALL ON FUNCTION "sediment"."list_inputs"(uuid, text, text, bigint, integer, bigint[]) FROM PUBLIC;
 
