@@ -74,7 +74,9 @@ async function planDirect(
     ttlSeconds,
     direct: true,
   });
-  const { url, expiresAt } = await services.store.signUpload(incomingKey!);
+  const { url, expiresAt } = await services.store.signUpload(incomingKey!, {
+    size: upload.size,
+  });
   const completeUntil = new Date(services.now().getTime() + ttlSeconds * 1000);
   return Response.json({
     uploadUrl: clientUrl(services, request, url),

@@ -2,6 +2,7 @@
 import type { SupabaseClient } from "@supabase/supabase-js";
 import { type Catalog, catalogOver, type CatalogTransport } from "./catalog_methods.ts";
 import { fairCalls } from "./fair_calls.ts";
+import { quietRefusals } from "./quiet_refusals.ts";
 import { sqlError, type SqlErrorFields } from "./sql_error.ts";
 import { unlessAborted } from "./unless_aborted.ts";
 
@@ -39,7 +40,7 @@ export function createCatalog(client: RpcClient): Catalog {
         await new Promise((resolve) => setTimeout(resolve, pause));
       }
     });
-  return catalogOver(fairCalls(transport, fairShare));
+  return catalogOver(fairCalls(quietRefusals(transport), fairShare));
 }
 
 /**

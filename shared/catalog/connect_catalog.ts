@@ -8,6 +8,7 @@ import { type Catalog, catalogOver, type CatalogTransport } from "./catalog_meth
 import { fairCalls } from "./fair_calls.ts";
 import { openConnection } from "./connection.ts";
 import { shareConnections } from "./connections.ts";
+import { quietCall, quietRefusals } from "./quiet_refusals.ts";
 import { unlessAborted } from "./unless_aborted.ts";
 
 /** Bounds of a {@link connectCatalog}. */
@@ -80,7 +81,9 @@ export function connectCatalog(url: string, options: ConnectOptions = {}): Conne
   };
   // one connection is left for what is not one user's: the groups of uploads
   const total = Math.max(1, maxConnections - 1);
-  const catalog = catalogOver(fairCalls(transport, { total, perUser: Math.ceil(total / 2) }));
+  const catalog = catalogOver(
+    fairCalls(quietRefusals(transport), { total, perUser: Math.ceil(total / 2) }),
+  );
 
   let closing: Promise<void> | undefined;
   return { catalog, close: () => closing ??= connections.close(2) };
@@ -90,6 +93,9 @@ export function connectCatalog(url: string, options: ConnectOptions = {}): Conne
 const longOnes = new Set(["redrive_dead_letters", "retry_quarantined", "request_compaction"]);
 
 function isUsers(functionName: string, args: Record<string, unknown>): boolean {
+  if (functionName === quietCall) {
+    return isUsers(String(args.p_function), args.p_args as Record<string, unknown>);
+  }
   return typeof args.p_user === "string" && !longOnes.has(functionName);
 }
 

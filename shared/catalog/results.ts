@@ -55,4 +55,7 @@ export const results = {
   commitVacuum: upkeep.vacuumed,
   listObjects: upkeep.objectList,
   findObjects: upkeep.knownObjects,
+  markForRewrite: upkeep.markedFiles,
+  listUnsettledOutputs: upkeep.unsettledOutputs,
+  settleOutputs: upkeep.settledOutputs,
 };

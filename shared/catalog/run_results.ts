@@ -57,6 +57,8 @@ export const inputFile = z.object({
   uploaded_at: time,
   /** See `shared/compaction/checksum.ts`; null where it is not known. */
   checksum: z.string().nullish(),
+  /** Why the file is to be written anew, and in what schema; null for most. */
+  rewrite: z.object({ reason: z.string(), schema: json.nullable() }).nullable(),
 });
 export type InputFile = z.output<typeof inputFile>;
 

@@ -37,8 +37,10 @@ export function sqlError(error: SqlErrorFields, call: string): SedimentError {
   const hint = error.hint || undefined;
 
   if (/^SD\d{3}$/.test(code) && isErrorCode(message)) {
+    const limit = limitOf(message, detail);
     return new SedimentError(message, detail || message, {
       ...usual[message],
+      ...(limit !== undefined && { extra: { limit } }),
       ...(hint === undefined ? {} : { expected: hint }),
       retryAfterSeconds: retryAfter(hint),
       cause: error,
@@ -72,4 +74,10 @@ export function isMissingFunction(error: unknown): boolean {
 function retryAfter(hint: string | undefined): number | undefined {
   const match = /^retry after (\d+) s$/.exec(hint ?? "");
   return match ? Number(match[1]) : undefined;
+}
+
+/** The limit that a refusal names: the column of service_settings and user_limits with which its sentence begins. */
+function limitOf(code: ErrorCode, detail: string): string | undefined {
+  if (code !== "rate_limited" && code !== "quota_exceeded") return undefined;
+  return /^([a-z_]+): /.exec(detail)?.[1];
 }

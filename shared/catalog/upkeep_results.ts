@@ -116,3 +116,19 @@ export const objectList = z.object({
   objects: z.array(knownObject),
   next_cursor: z.string().nullable(),
 });
+
+const unsettledFile = z.object({
+  id: count,
+  /** The output that it went into, where inputs were asked for. */
+  output: count.nullable(),
+  object_key: z.string(),
+  start_byte: count,
+  byte_length: count,
+  level: count,
+  seq_min: count,
+});
+export type UnsettledFile = z.output<typeof unsettledFile>;
+
+export const unsettledOutputs = z.object({ files: z.array(unsettledFile), more: z.boolean() });
+export const settledOutputs = z.object({ settled: count });
+export const markedFiles = z.object({ marked: count });

@@ -133,6 +133,13 @@ export interface ObjectStore {
     expiresInSeconds: number,
     options?: CallOptions,
   ): Promise<Map<string, string | null>>;
-  /** A URL that takes a PUT of the object until it expires; a second PUT may be refused or replace it. */
-  signUpload(key: string, options?: CallOptions): Promise<{ url: string; expiresAt: Date }>;
+  /**
+   * A URL that takes a PUT of the object until it expires; a second PUT may be refused or replace it.
+   *
+   * @param options `size`: the length that the body must have, where the store can hold it to that (S3 can)
+   */
+  signUpload(
+    key: string,
+    options?: CallOptions & { size?: number },
+  ): Promise<{ url: string; expiresAt: Date }>;
 }

@@ -45,7 +45,12 @@ export interface S3Client {
     request?: S3Request,
   ): Promise<string>;
   /** A URL that carries its own signature. */
-  presign(method: string, key: string, expiresInSeconds: number): Promise<string>;
+  presign(
+    method: string,
+    key: string,
+    expiresInSeconds: number,
+    headers?: Record<string, string>,
+  ): Promise<string>;
 }
 
 /** Codes that mean something to a caller; all others are `store_failed`. */
@@ -116,9 +121,10 @@ export function createS3Client(options: S3ClientOptions): S3Client {
       if (/<Error[\s>]/.test(xml)) throw typedError(context, response.status, xml);
       return xml;
     },
-    async presign(method, key, expiresInSeconds) {
+    async presign(method, key, expiresInSeconds, headers) {
       const url = urlOf(key, { "X-Amz-Expires": String(expiresInSeconds) });
-      const signer = new AwsV4Signer({ ...signing, method, url, signQuery: true });
+      const all = { ...signing, method, url, headers, signQuery: true, allHeaders: true };
+      const signer = new AwsV4Signer(all);
       return (await signer.sign()).url.href;
     },
   };

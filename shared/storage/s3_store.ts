@@ -197,9 +197,10 @@ export function createS3Store(options: S3StoreOptions): ObjectStore {
       );
     },
 
-    async signUpload(key) {
+    async signUpload(key, { size } = {}) {
       const seconds = Math.min(signedUploadSeconds, maxSignedSeconds);
-      const url = await client.presign("PUT", key, seconds);
+      const length = size === undefined ? undefined : { "content-length": String(size) };
+      const url = await client.presign("PUT", key, seconds, length);
       return { url, expiresAt: new Date(Date.now() + seconds * 1000) };
     },
   };

@@ -1,5 +1,5 @@
 /**
- * Long checks go one at a time, user by user, a few milliseconds on and twice as long off, so that what one user sends
+ * Long checks go one at a time, user by user, a few milliseconds on and four times as long off, so that what one user sends
  * keeps nobody waiting. A check is long once it has worked for longer than the checks of ordinary uploads do.
  */
 import { createFairTurns } from "../fair_turns.ts";
@@ -11,7 +11,7 @@ export interface TurnTimes {
   freeMs?: number;
   /** What a long check works at a stretch, as far as its steps are that short. @default 4 */
   workMs?: number;
-  /** Off time as a multiple of the time on. @default 2 */
+  /** Off time as a multiple of the time on. @default 4 */
   restRatio?: number;
 }
 
@@ -23,7 +23,7 @@ export interface CheckTurns {
 
 /** No check waits by itself: `pause` does. */
 export function createCheckTurns(times: TurnTimes = {}): CheckTurns {
-  const { freeMs = 20, workMs = 4, restRatio = 2 } = times;
+  const { freeMs = 20, workMs = 4, restRatio = 4 } = times;
   const turns = createFairTurns({ total: 1 });
 
   return {

@@ -124,13 +124,24 @@ async function spawnPush(
   for (const version of others) {
     await Deno.writeTextFile(join(target, `${version}_of_another_app.sql`), "");
   }
+  // Everybody on this machine reads command lines; an environment is for its owner's eyes.
+  const url = new URL(databaseUrl);
+  const password = decodeURIComponent(url.password);
+  url.password = "";
+  url.searchParams.set("sslmode", "disable");
   return new Deno.Command(await findSupabaseCli(), {
     args: [
-      ...["db", "push", "--db-url", `${databaseUrl}?sslmode=disable`],
+      ...["db", "push", "--db-url", url.href],
       ...["--workdir", workdir, "--include-all", "--skip-vault", "--yes", "--agent", "no"],
     ],
     cwd: workdir,
-    env: { HOME: workdir, DO_NOT_TRACK: "1", SUPABASE_TELEMETRY_DISABLED: "1", NO_COLOR: "1" },
+    env: {
+      HOME: workdir,
+      PGPASSWORD: password,
+      DO_NOT_TRACK: "1",
+      SUPABASE_TELEMETRY_DISABLED: "1",
+      NO_COLOR: "1",
+    },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

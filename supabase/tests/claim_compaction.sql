@@ -1,6 +1,6 @@
 begin;
 \ir helpers/fixtures.sql
-select plan(49);
+select plan(52);
 set local role service_role;
 
 select is(claim_compaction('w1'), '{"claimed": false, "reason": "empty"}', 'an empty queue gives nothing');
@@ -79,8 +79,8 @@ select is((select count(*) from taken where priority = 'scheduled'), 1::bigint, 
 -- paging
 select tests.upload(1, 300, 'x' || i, 'wide') from generate_series(1, 3) i;
 insert into battle_files (dataset_id, "table", period_tag, upload_id, ordinal, object_key, start_byte, byte_length, level, seq_min, seq_max,
-  row_count, row_group_count, uncompressed_bytes, schema_fingerprint, added_version, uploaded_by, uploaded_at)
-select dataset_id, "table", period_tag, gen_random_uuid(), 0, object_key, 0, 10, 0, 3 + i, 3 + i, 1, 1, 10, schema_fingerprint, 1, uploaded_by, now()
+  row_count, row_group_count, uncompressed_bytes, schema_fingerprint, added_version, uploaded_by, uploaded_at, schema_digest)
+select dataset_id, "table", period_tag, gen_random_uuid(), 0, object_key, 0, 10, 0, 3 + i, 3 + i, 1, 1, 10, schema_fingerprint, 1, uploaded_by, now(), schema_digest
 from battle_files, generate_series(1, 2500) i where dataset_id = tests.u(300) and seq_min = 1;
 create temp table w as select null::jsonb as c where false;
 do $$ declare v jsonb; begin
@@ -92,11 +92,18 @@ select is((select jsonb_array_length(c -> 'files') from w), 2000, 'a claim lists
 select is((select c -> 'more' from w), 'true', 'and says that there are more');
 select is((select jsonb_array_length(list_fragments((c ->> 'run_id')::uuid, (c ->> 'token')::bigint, c ->> 'cursor') -> 'files') from w), 503, 'the rest comes after its cursor');
 select is((select list_fragments((c ->> 'run_id')::uuid, (c ->> 'token')::bigint, c ->> 'cursor') -> 'schemas' from w), '{"f-wide": {"name": "root"}}', 'with its schemas');
-insert into file_schemas (fingerprint, schema) select 'n-' || i, '{"name": "n"}' from generate_series(1, 150) i;
-update battle_files set schema_fingerprint = 'n-' || (seq_min - 2353) where dataset_id = tests.u(300) and seq_min > 2353;
+insert into file_schemas (digest, schema) select 'd-' || i, '{"name": "n"}' from generate_series(1, 150) i;
+update battle_files set schema_fingerprint = 'n-' || (seq_min - 2353), schema_digest = 'd-' || (seq_min - 2353) where dataset_id = tests.u(300) and seq_min > 2353;
 create temp table n as select list_fragments((c ->> 'run_id')::uuid, (c ->> 'token')::bigint, c ->> 'cursor') -> 'schemas' as s from w;
 select is((select count(*) from n, jsonb_object_keys(s)), 100::bigint, 'of many schemas the first hundred');
 select ok((select s ? 'f-wide' and s ? 'n-99' and not s ? 'n-100' from n), 'in upload order');
+-- large as text though small as stored: what fits is counted as text
+update file_schemas set schema = jsonb_build_object('name', repeat(U&'\0001', 100000)) where digest in ('d-2', 'd-3');
+select ok((select pg_column_size(schema) < 20000 and octet_length(schema::text) > 600000 from file_schemas where digest = 'd-2'), 'a schema that is small as stored');
+select is((select count(*) from w, jsonb_object_keys(list_fragments((c ->> 'run_id')::uuid, (c ->> 'token')::bigint, c ->> 'cursor') -> 'schemas')), 3::bigint, 'counts by its text');
+-- of two schemas of one fingerprint that of the first file stands for it
+update battle_files set schema_fingerprint = 'n-1' where dataset_id = tests.u(300) and seq_min = 2360;
+select is((select list_fragments((c ->> 'run_id')::uuid, (c ->> 'token')::bigint, c ->> 'cursor') -> 'schemas' -> 'n-1' from w), '{"name": "n"}', 'the first file''s');
 select throws_ok($$select list_fragments((c ->> 'run_id')::uuid, 99, c ->> 'cursor') from w$$, 'SD409', 'lease_lost', 'with the token only');
 select throws_ok($$select list_fragments((c ->> 'run_id')::uuid, 1, 'x') from w$$, 'SD400', 'invalid_cursor', 'and a cursor that was given');
 

@@ -12,6 +12,7 @@ create function tests.commit_call(p_stage jsonb, p_user integer, p_body text, p_
     'p_content_hash', tests.hash(p_body), 'p_files', coalesce(p_files, jsonb_build_array(tests.file('port', '0', 10))))
 $$;
 
+insert into datasets (id, user_id) values (tests.u(100), tests.u(1));
 set local role service_role;
 create temp table g as select group_upload_calls(jsonb_build_array(
   tests.stage_call(1, 100, 'a'), tests.stage_call(2, 100, 'b'), tests.stage_call(2, 200, 'c'),
@@ -48,7 +49,7 @@ select is((select array_agg(v -> 'answer' -> 'version' order by n) from c2, json
 select is((select c -> 1 -> 'answer' -> 'duplicate' from c2), 'true', 'a replay has the first answer');
 select is((select c -> 0 -> 'answer' -> 'files' -> 2 ->> 'table' from c2), 'ship', 'the files of an answer are in the order of the body');
 select is((select jsonb_path_query_array(c, '$[0].answer.runs[*].table') from c2), '["port", "ship"]', 'its runs in that of the partitions');
-select is((select array_agg(seq_min order by id) from battle_files where dataset_id = tests.u(100) and "table" = 'port'),
+select is((select array_agg(seq_min order by seq_min) from battle_files where dataset_id = tests.u(100) and "table" = 'port'),
   '{1,2,3,4}'::bigint[], 'the upload order goes on over all of them');
 select is((select count(*) from pgmq.q_compaction_realtime), 3::bigint, 'one message a partition');
 select is((select (debt_files, demand_seq) from partitions where dataset_id = tests.u(100) and "table" = 'port'), row(4::bigint, 3::bigint), 'debt by files, demand by uploads');
@@ -59,7 +60,7 @@ insert into user_limits (user_id, stored_bytes_max, uploads_per_minute) values (
 create temp table q as select group_upload_calls((select jsonb_agg(tests.stage_call(3, 300, 'q' || i)) from generate_series(1, 5) i), '[]') -> 'stages' as g;
 select is((select array_agg(v -> 'error' ->> 'message' order by n) from q, jsonb_array_elements(g) with ordinality as t(v, n)),
   array[null, null, null, null, 'rate_limited'], 'as many stages as allowed');
-select is((select count(*) from datasets where id = tests.u(300)), 1::bigint, 'of one new dataset');
+select is((select count(*) from datasets where id = tests.u(300)), 0::bigint, 'and none of them keeps a dataset');
 create temp table q2 as select group_upload_calls('[]', (select jsonb_agg(tests.commit_call(g -> (i - 1), 3, 'q' || i)) from generate_series(1, 4) i)) -> 'commits' as g from q;
 select is((select array_agg(v -> 'error' ->> 'message' order by n) from q2, jsonb_array_elements(g) with ordinality as t(v, n)),
   array[null, null, 'quota_exceeded', 'quota_exceeded'], 'and as many bytes');

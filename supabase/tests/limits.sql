@@ -1,14 +1,17 @@
 -- user_limits, service_settings' defaults
 begin;
 \ir helpers/fixtures.sql
-select plan(20);
+select plan(43);
 set local role service_role;
 
-select lives_ok($$select tests.stage(1, 100, 'a' || i) from generate_series(1, 50) i$$, 'without limits nothing is limited');
-select is((select count(*) from user_usage), 0::bigint, 'nor counted');
+select ok((select uploads_per_minute >= 1000 and upload_bytes_per_day >= 1000000000 and stored_bytes_max >= 1000000000
+  and datasets_max >= 100 and tables_max >= 100 and partitions_max >= 1000 and open_stages_max >= 1000
+  and requests_per_minute >= 100 from service_settings), 'limits are on, and far from what one installation sends');
+select lives_ok($$select tests.stage(1, 100, 'a' || i) from generate_series(1, 50) i$$, 'such a one meets none');
+select is((select (minute_uploads, day_bytes, open_stages) from user_usage), row(50, 5000::bigint, 50), 'though all is counted');
+update user_usage set minute_uploads = 0;
 
 insert into user_limits (user_id, uploads_per_minute) values (tests.u(1), 3);
-update user_usage set minute_start = now();
 select lives_ok($$select tests.stage(1, 100, 'b' || i) from generate_series(1, 3) i$$, 'as many uploads a minute as allowed');
 select throws_ok($$select tests.stage(1, 100, 'b4')$$, 'SD429', 'rate_limited', 'and no more');
 select is((select minute_uploads from user_usage where user_id = tests.u(1)), 3, 'a refused one is not counted');
@@ -17,7 +20,7 @@ update user_usage set minute_start = minute_start - interval '1 minute';
 select lives_ok($$select tests.stage(1, 100, 'b5')$$, 'the next minute is another');
 
 update user_limits set uploads_per_minute = null, upload_bytes_per_day = 1000 where user_id = tests.u(1);
-update user_usage set day_bytes = 900;
+update user_usage set day_bytes = 900 where user_id = tests.u(1);
 select lives_ok($$select tests.stage(1, 100, 'c')$$, 'as many bytes a day as allowed');
 select throws_ok($$select tests.stage(1, 100, 'c')$$, 'SD429', 'quota_exceeded', 'and no more');
 
@@ -40,6 +43,18 @@ select throws_ok($$select tests.commit_stage(s, 1, 'q2', jsonb_build_array(tests
 select throws_ok($$select commit_asset((s ->> 'stage_id')::uuid, tests.u(1), 100, 'e', tests.hash('qa')) from sa$$, 'SD429', 'quota_exceeded', 'nor an asset');
 select lives_ok($$select tests.commit_stage(s, 1, 'q1', '[]') from st where i = 1$$, 'an answer is given again though nothing more fits');
 
+-- what an output replaced counts as long as a version shows it
+update user_limits set stored_bytes_max = 1000 where user_id = tests.u(1);
+create temp table k as select tests.compact(tests.claim('w', 100));
+select is((select (file_size_bytes, retired_bytes) from datasets where id = tests.u(100)), row(190::bigint, 200::bigint), 'what was merged is counted still');
+select throws_ok($$select tests.stage(1, 100, 'r', p_size => 500)$$, 'SD429', 'quota_exceeded', 'against what may be stored');
+update service_settings set retention_seconds = 0, signed_url_seconds = 0, vacuum_interval_seconds = 0;
+update datasets set version_committed_at = version_committed_at - interval '1 day';
+update dataset_versions set committed_at = committed_at - interval '1 day';
+select plan_vacuum(), plan_vacuum(), plan_vacuum();
+select is((select retired_bytes from datasets where id = tests.u(100)), 0::bigint, 'until vacuum has dropped it');
+select lives_ok($$select tests.stage(1, 100, 'r', p_size => 500)$$, 'then there is room again');
+
 update user_limits set stored_bytes_max = null, datasets_max = 1 where user_id = tests.u(1);
 select throws_ok($$select tests.stage(1, 101, 'e')$$, 'SD429', 'quota_exceeded', 'so are datasets');
 select lives_ok($$select tests.stage(1, 100, 'e')$$, 'those that are there can be used');
@@ -49,6 +64,44 @@ select tests.stage(3, 300, 'f');
 select throws_ok($$select tests.stage(3, 300, 'f2')$$, 'SD429', 'rate_limited', 'the service''s default holds for who has no row');
 update user_limits set uploads_per_minute = 1000 where user_id = tests.u(1);
 select lives_ok($$select tests.stage(1, 100, 'g' || i) from generate_series(1, 5) i$$, 'a user''s own limit goes before it');
+
+update service_settings set uploads_per_minute = 6000;
+-- partitions and tables, counted where they come to be
+update user_limits set tables_max = 3, partitions_max = 5 where user_id = tests.u(1);
+select is((select count(*) from partitions where dataset_id = tests.u(100)), 2::bigint, 'two partitions of one table so far');
+select lives_ok($$select tests.upload(1, 100, 't' || i, 'table' || i) from generate_series(2, 3) i$$, 'as many tables as allowed');
+select throws_ok($$select tests.upload(1, 100, 't4', 'table4')$$, 'SD429', 'quota_exceeded', 'and no more');
+select is((select count(*) from uploads where content_hash = tests.hash('t4')), 0::bigint, 'a refused one is not in the ledger');
+select lives_ok($$select tests.upload(1, 100, 't5', 'table3')$$, 'tables that are there go on');
+select lives_ok($$select tests.upload(1, 100, 't6', 'table3', 'other')$$, 'as many partitions as allowed');
+select throws_ok($$select tests.upload(1, 100, 't7', 'table3', 'more')$$, 'SD429', 'quota_exceeded', 'and no more');
+select is((select array_agg(v -> 'error' ->> 'message' order by n) from jsonb_array_elements((
+    select group_upload_calls('[]', (select jsonb_agg(jsonb_build_object('p_stage', s -> 'stage_id', 'p_user', tests.u(u), 'p_size', 100, 'p_etag', 'e',
+      'p_content_hash', tests.hash('w' || u), 'p_files', jsonb_build_array(tests.file('table3', 'new', 1)))) from (
+        select u, tests.stage(u, u * 100, 'w' || u) as s from unnest(array[1, 2]) u) x)) -> 'commits'))
+  with ordinality as t(v, n)), array['quota_exceeded', null], 'in a group each has its own');
+
+-- a dataset is its first uploader's
+create temp table first as select tests.stage(4, 400, 'x') as four, tests.stage(5, 400, 'x') as five;
+select lives_ok($$select tests.commit_stage(five, 5, 'x', jsonb_build_array(tests.file('port', '0', 1))) from first$$, 'bytes make a dataset');
+select throws_ok($$select tests.commit_stage(four, 4, 'x', jsonb_build_array(tests.file('port', '0', 1))) from first$$, 'SD403', 'dataset_forbidden', 'who only planned earlier has lost nothing and taken nothing');
+select is((select user_id from datasets where id = tests.u(400)), tests.u(5), 'it is theirs who sent them');
+
+-- stages that are not ended
+insert into user_limits (user_id, open_stages_max) values (tests.u(6), 2);
+create temp table open as select i, tests.stage(6, 600, 'o' || i) as s from generate_series(1, 2) i;
+select throws_ok($$select tests.stage(6, 600, 'o3')$$, 'SD429', 'quota_exceeded', 'planned uploads are limited');
+select tests.commit_stage(s, 6, 'o1', jsonb_build_array(tests.file('port', '0', 1))) from open where i = 1;
+select lives_ok($$select tests.stage(6, 600, 'o3')$$, 'one that was ended makes room');
+
+-- requests
+insert into user_limits (user_id, requests_per_minute) values (tests.u(6), 2) on conflict (user_id) do update set requests_per_minute = 2;
+select lives_ok($$select request_compaction(tests.u(6), tests.u(600)) from generate_series(1, 2)$$, 'as many requests a minute as allowed');
+create temp table runs as select count(*) from processing_metrics;
+select throws_ok($$select request_compaction(tests.u(6), tests.u(600))$$, 'SD429', 'rate_limited', 'and no more');
+select throws_ok($$select redrive_dead_letters(tests.u(6))$$, 'SD429', 'rate_limited', 'redrives are among them');
+select is((select count(*) from processing_metrics), (select count from runs), 'what is refused leaves no row');
+select lives_ok($$select request_compaction(null, tests.u(600))$$, 'a service has no limit');
 
 select * from finish();
 rollback;

@@ -59,7 +59,7 @@ select is((select count(*) from pgmq.q_compaction_manual where message ->> 'tabl
 select tests.send(tests.message(100, (select run_id from partitions where "table" = 'ship')));
 update pgmq.q_compaction_manual set vt = clock_timestamp() - interval '1 s' where message ->> 'table' is null;
 select is(claim_compaction('w') ->> 'reason', 'fanned_out', 'one whose metricId is another run');
-select is((select error_message from dead_letters order by id desc limit 1), 'there is no such dataset, or metricId is another run', 'is refused');
+select is((select error_message from dead_letters order by created_at desc limit 1), 'there is no such dataset, or metricId is another run', 'is refused');
 
 -- a message that was archived since somebody looked
 select tests.upload(1, 300, 'z');

@@ -1,10 +1,12 @@
 begin;
 \ir helpers/fixtures.sql
-select plan(24);
+select plan(25);
 set local role service_role;
 
 create temp table s as select tests.stage(1, 100, 'a') as s;
-select is((select user_id from datasets where id = tests.u(100)), tests.u(1), 'a first stage creates the dataset for its user');
+select is((select count(*) from datasets), 0::bigint, 'who only plans keeps no dataset');
+select lives_ok($$select tests.stage(2, 100, 'a')$$, 'nor takes its id from anybody');
+insert into datasets (id, user_id) values (tests.u(100), tests.u(1));
 select matches((select s ->> 'object_key' from s),
   '^battle_data/00000000-0000-4000-8000-000000000100/port/2024-11-25/[0-9a-f-]{36}\.parquet$', 'the key names dataset, table, period and stage');
 select is((select o.state from objects o, s where o.object_key = s ->> 'object_key'), 'staged', 'the object is planned before any byte');

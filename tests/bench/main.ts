@@ -16,5 +16,6 @@ await runNamed("deno task bench NAME [--json]", {
   upload: bench("upload", "uploads a second beside a plain PUT of the same bytes"),
   queue: bench("queue", "queued partitions drained by four workers"),
   reader: bench("reader", "tables read to Arrow beside DuckDB and hyparquet"),
+  tenants: bench("tenants", "eight honest users beside a hostile one, attack by attack"),
   uploader: bench("uploader", "pending items scanned, enqueued and sent"),
 }, Deno.args);

@@ -304,3 +304,36 @@ Deno.test("a merge costs more the more files, values and bytes it has, and sorti
     );
   }
 });
+
+Deno.test("a marked file is written anew by itself, whatever its size, in the schema that the mark says", () => {
+  const schema = { name: "root", children: [] };
+  const grown = file({
+    byte_length: 30 * MiB,
+    uncompressed_bytes: 40 * MiB,
+    row_group_count: 4,
+    level: 2,
+    rewrite: { reason: "another's field ids", schema },
+  });
+  const small = file({ rewrite: { reason: "for a test", schema: null } });
+  const others = several(5);
+  const { outputs, decision } = plan([grown, small, ...others]);
+  assert.deepEqual(outputs.map(({ inputs }) => ids(inputs)), [[grown.id], [small.id], ids(others)]);
+  assert.deepEqual(outputs.map((output) => output.schema), [schema, undefined, undefined]);
+  assert.match(decision, /marked to be written anew \(another's field ids\)/);
+});
+
+Deno.test("where the last writer wins nothing is merged over a marked file", () => {
+  const before = several(2), marked = file({ rewrite: { reason: "x", schema: null } });
+  const after = several(2);
+  const { outputs } = plan([...before, marked, ...after], {
+    forced: true,
+    settings: { dedupe_keys: ["id"] },
+  });
+  const merged = outputs.map(({ inputs }) => ids(inputs));
+  assert.deepEqual(merged, [[marked.id], ids(before), ids(after)]);
+});
+
+Deno.test("a marked file in quarantine is left alone", () => {
+  const bad = file({ state: "quarantined", rewrite: { reason: "x", schema: null } });
+  assert.deepEqual(plan([bad]).outputs, []);
+});

@@ -87,7 +87,7 @@ Deno.test("nobody reads or writes what is not theirs, by functions, PostgREST or
     alerts: "class",
     service_settings: "id",
     idempotency_keys: "key",
-    file_schemas: "fingerprint",
+    file_schemas: "digest",
     run_children: "parent_id",
     run_commits: "run_id",
     user_usage: "user_id",

@@ -55,6 +55,57 @@ Deno.test("secrets in the state folder are readable by their owner only", async 
   }
 });
 
+Deno.test("objects are their owner's only, and so are the folders that they lie in", async () => {
+  await using stack = await startStack({ ...bare, migrations: false });
+  const headers = { apikey: stack.secretKey, "content-type": "application/json" };
+  const storage = `${stack.url}/storage/v1`;
+  const made = await fetch(`${storage}/bucket`, {
+    method: "POST",
+    headers,
+    body: JSON.stringify({ id: "b", name: "b" }),
+  });
+  assert.equal(made.status, 200, await made.text());
+  const put = await fetch(`${storage}/object/b/k`, { method: "POST", headers, body: "{}" });
+  assert.equal(put.status, 200, await put.text());
+  const root = join(stack.stateDir, "storage");
+  const looked: string[] = [];
+  const look = async (path: string) => {
+    const { mode, isDirectory } = await Deno.stat(path);
+    assert.equal(mode! & 0o777, isDirectory ? 0o700 : 0o600, path);
+    looked.push(path);
+    if (!isDirectory) return;
+    for await (const entry of Deno.readDir(path)) await look(join(path, entry.name));
+  };
+  await look(root);
+  assert.ok(looked.length >= 4, looked.join());
+});
+
+Deno.test("no command line of the stack holds a password", async () => {
+  const seen = new Set<string>();
+  let starting = true;
+  const watch = (async () => {
+    while (starting) {
+      for await (const { name } of Deno.readDir("/proc")) {
+        if (!/^\d+$/.test(name)) continue;
+        seen.add(await Deno.readTextFile(`/proc/${name}/cmdline`).catch(() => ""));
+      }
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  })();
+  const migrationsDir = await migrationsFolder({
+    "20250101000000_a.sql": "create table public.a (id int);",
+  });
+  await using stack = await startStack({ ...bare, migrationsDir });
+  starting = false;
+  await watch;
+  const { passwords } = JSON.parse(await Deno.readTextFile(join(stack.stateDir, "keys.json")));
+  assert.ok([...seen].some((line) => line.includes("db\0push")), "the push was not seen");
+  for (const line of seen) {
+    assert.doesNotMatch(line, /postgres(ql)?:\/\/[^:/\0]+:[^@\0]+@/, line);
+    for (const password of Object.values<string>(passwords)) assert.ok(!line.includes(password));
+  }
+});
+
 Deno.test("migrations are applied once; a start applies only those that are new", async () => {
   const migrationsDir = await migrationsFolder({
     "20250101000000_a.sql": "create table public.a (id int);",

@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { parquetWriteBuffer } from "hyparquet-writer";
 import fc from "../support/fast_check.ts";
 import { SedimentError } from "../../shared/errors.ts";
 import { footerBytes, footerOfBytes } from "../../shared/parquet/format/footer.ts";
@@ -252,4 +253,14 @@ Deno.test("a changed byte leaves a file accepted or refused by name, within the 
     }),
     { numRuns: 1500 },
   );
+});
+
+Deno.test("bounds are kept as far as sixteen kilobytes of text go, also where names are long as text only", () => {
+  const names = Array.from({ length: 64 }, (_, n) => `${n}_${"\u0001".repeat(600)}`);
+  const bytes = new Uint8Array(parquetWriteBuffer({
+    columnData: names.map((name) => ({ name, data: [1], type: "INT32" as const })),
+    codec: "UNCOMPRESSED",
+  }));
+  const text = JSON.stringify(inspectParquetBytes(bytes).stats);
+  assert.ok(text.length > 10_000 && text.length < 17_000, String(text.length));
 });

@@ -233,3 +233,16 @@ Deno.test("signed URLs live as long as asked, seven days at most", async () => {
   assert.equal(await expires(10_000_000), "604800");
   assert.ok((await store.signDownload("a b/+c", 60)).startsWith("https://s3.test/b/a%20b/%2Bc?"));
 });
+
+Deno.test("a signed upload URL holds a body to the length that was declared", async () => {
+  const store = storeOn(createS3Double());
+  const signed = async (size?: number) => {
+    const { url } = await store.signUpload("incoming/u/k", { size });
+    const query = new URL(url).searchParams;
+    return [query.get("X-Amz-SignedHeaders"), query.get("X-Amz-Signature")];
+  };
+  assert.equal((await signed())[0], "host");
+  const [headers, signature] = await signed(12);
+  assert.equal(headers, "content-length;host");
+  assert.notEqual((await signed(13))[1], signature);
+});

@@ -21,6 +21,8 @@ export interface PlanFile {
   /** `active`, or `quarantined`: listed to readers, never merged. */
   state: string;
   uploaded_at: string;
+  /** Why it is to be written anew whatever its size, and in what schema; for most it is not. */
+  rewrite?: { reason: string; schema: unknown } | null;
 }
 
 /** The table's settings that matter here. */

@@ -103,7 +103,7 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
   const tooMuch = new Map<F, Burden>();
   // its schema's group, when that is known: what has to become another schema can't be copied
   const weigh = (file: F, group?: SchemaGroup) => {
-    if (isFullGrown(file, settings) && !isFragmented(file, settings)) return;
+    if (!file.rewrite && isFullGrown(file, settings) && !isFragmented(file, settings)) return;
     const burden = packer.burdenOf(file, group);
     if (burden !== undefined) tooMuch.set(file, burden);
   };
@@ -118,11 +118,21 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
     const group = schemaGroups.get(file.schema_fingerprint);
     if (group?.schema !== undefined && !tooMuch.has(file)) weigh(file, group);
   }
-  const active = sound.filter((file) => !tooMuch.has(file));
+  // What is marked is written anew by itself, and merged with others once it is what it should be.
+  const marked = sound.filter((file) => file.rewrite && !tooMuch.has(file));
+  for (const file of marked) {
+    outputs.push(rewritten(file, packer));
+  }
+  const active = sound.filter((file) => !tooMuch.has(file) && !file.rewrite);
   const groupOf = (file: F): SchemaGroup | string =>
     schemaGroups.get(file.schema_fingerprint) ?? file.schema_fingerprint;
   const groups = deduping
-    ? neighbours(files, settings, groupOf, (file) => file.state !== "active" || tooMuch.has(file))
+    ? neighbours(
+      files,
+      settings,
+      groupOf,
+      (file) => file.state !== "active" || tooMuch.has(file) || Boolean(file.rewrite),
+    )
     : [...Map.groupBy(active, groupOf).values()];
   for (const group of groups) {
     for (const file of group) {
@@ -192,6 +202,15 @@ function output<F extends PlanFile>(
     paths: work.paths,
     cost: packer.costOf(work),
     reason: schemas > 1 ? `${reason}, ${schemas} schemas united` : reason,
+  };
+}
+
+/** A marked file's output, in the schema that it should have. */
+function rewritten<F extends PlanFile>(file: F, packer: OutputPacker): PlannedOutput<F> {
+  const { reason, schema } = file.rewrite!;
+  return {
+    ...output([file], packer, `marked to be written anew (${reason})`),
+    ...(schema !== null && { schema: schema as SchemaJson }),
   };
 }
 

@@ -20,18 +20,23 @@ export type FileStatistics = Record<string, ColumnStatistics>;
 const maxColumns = 64;
 const maxTextBytes = 48;
 
+/** All of them as JSON: each data file's lie in the catalog, and a page of the manifest holds a thousand. */
+const maxChars = 16 * 1024;
+
 /**
  * Statistics of the top-level leaves as the writer gave them, where their order is one that we know: they are
  * hints for pruning, never facts for a merge.
  */
 export function fileStatistics(metadata: FileMetaData, tree: SchemaTree): FileStatistics {
   const result: FileStatistics = Object.create(null);
-  let count = 0;
+  let count = 0, chars = 0;
   for (const node of tree.root.children) {
     if (node.role !== "leaf" || node.repetition === 2) continue;
     if (count === maxColumns) break;
     const one = columnStatistics(metadata, node);
     if (one === undefined) continue;
+    chars += JSON.stringify([node.name, one]).length;
+    if (chars > maxChars) break;
     count++;
     result[node.name] = one;
   }

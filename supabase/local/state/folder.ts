@@ -33,7 +33,8 @@ export interface StateFolder {
 export async function openStateFolder(path: string | undefined): Promise<StateFolder> {
   const temporary = path === undefined;
   const folder = path ?? await Deno.makeTempDir({ prefix: "sediment-" });
-  // 0711: the user that PostgreSQL runs as must get to its own folder inside; what is secret is 0600.
+  // 0711 for root: the user that PostgreSQL then runs as must get to its own folder inside; what is secret is 0600.
+  const mode = Deno.uid() === 0 ? 0o711 : 0o700;
   const info = await Deno.stat(folder).catch(() => null);
   if (info && !info.isDirectory) {
     throw stackError(
@@ -43,8 +44,8 @@ export async function openStateFolder(path: string | undefined): Promise<StateFo
     );
   }
   if (!info) {
-    await Deno.mkdir(folder, { recursive: true, mode: 0o711 });
-  } else if (temporary) await Deno.chmod(folder, 0o711);
+    await Deno.mkdir(folder, { recursive: true, mode });
+  } else if (temporary) await Deno.chmod(folder, mode);
   const real = await Deno.realPath(folder);
   return {
     path: real,

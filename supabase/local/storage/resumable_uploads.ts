@@ -39,14 +39,14 @@ export class ResumableUploads {
   /** Begins an upload. */
   async create(upload: ResumableUpload): Promise<void> {
     await this.#dropExpired();
-    await Deno.writeFile(this.#body(upload), new Uint8Array());
+    await Deno.writeFile(this.#body(upload), new Uint8Array(), { mode: 0o600 });
     await this.save(upload);
   }
 
   /** Writes down what an upload will be. */
   async save(upload: ResumableUpload): Promise<void> {
     const path = this.#record(upload.id);
-    await Deno.writeTextFile(path + ".new", JSON.stringify(upload));
+    await Deno.writeTextFile(path + ".new", JSON.stringify(upload), { mode: 0o600 });
     await Deno.rename(path + ".new", path);
   }
 

@@ -46,8 +46,10 @@ export class VersionFolder {
     await Deno.remove(join(this.#root, "objects")).catch((thrown) => {
       if (!(thrown instanceof Deno.errors.NotFound)) throw olderFormat(this.#root);
     });
-    await Deno.mkdir(this.resumablePath, { recursive: true });
-    await Deno.mkdir(join(this.#root, "versions"), { recursive: true });
+    // Objects are their owners' data: nobody else on this machine reads them, nor those that an older version wrote.
+    await Deno.mkdir(this.resumablePath, { recursive: true, mode: 0o700 });
+    await Deno.mkdir(join(this.#root, "versions"), { recursive: true, mode: 0o700 });
+    await Deno.chmod(this.#root, 0o700);
     const found = (await Array.fromAsync(Deno.readDir(join(this.#root, "versions"))))
       .map((entry) => entry.name);
     if (found.length === 0) return;
@@ -58,7 +60,7 @@ export class VersionFolder {
   /** Writes a new version. On any failure, also of the body's stream, nothing is left of it. */
   async write(version: string, body: AsyncIterable<Uint8Array>): Promise<Measured> {
     const path = this.#path(version);
-    const file = await Deno.open(path, { write: true, createNew: true });
+    const file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
     try {
       const hash = createHash("md5");
       let size = 0;

@@ -52,14 +52,17 @@ begin
       'expire_leases', 'prune_history', 'trigger_scheduled', 'get_upload', 'stage_asset', 'commit_asset', 'list_assets',
       'get_asset', 'drain_dead_letters', 'claim_alerts', 'finish_alert', 'redrive_dead_letters',
       'list_dead_letters', 'retry_quarantined', 'plan_vacuum', 'commit_vacuum', 'list_objects', 'find_objects',
-      'schema_version', 'ping_deployment', 'deployment_findings'
+      'schema_version', 'ping_deployment', 'deployment_findings',
+      'call_quietly', 'mark_for_rewrite', 'list_unsettled_outputs', 'settle_outputs'
     ]))
   loop
     execute format('revoke all on function %s from public, anon, authenticated, service_role', v_signature);
     execute format('grant execute on function %s to service_role', v_signature);
   end loop;
 
-  grant usage on sequence sediment.queue_turn to service_role;
+  grant usage on sequence sediment.queue_turn, sediment.row_ids to service_role;
+  revoke all on sediment.row_id_key from public;
+  grant select, insert on sediment.row_id_key to service_role;
   revoke all on sediment.queue_messages from public;
   grant select on sediment.queue_messages to service_role;
 

@@ -34,7 +34,7 @@ begin
   end if;
 
   perform sediment.check_stored(p_user, p_size - coalesce(
-    (select a.size from public.assets a where a.user_id = p_user and a.key = o.asset_key), 0), true);
+    (select a.size from public.assets a where a.user_id = p_user and a.key = o.asset_key), 0));
   insert into public.assets (user_id, key, relative_path, file_name, object_key, size, content_hash, etag, updated_at)
   values (p_user, o.asset_key, o.details ->> 'relative_path', o.details ->> 'file_name', o.object_key, p_size,
     p_content_hash, p_etag, v_now)
@@ -56,6 +56,11 @@ begin
       v_answer := v_answer || jsonb_build_object('replaced', true);
     end if;
   end if;
+  insert into public.user_usage as u (user_id, minute_start, minute_uploads, day_start, day_bytes, asset_bytes)
+  select p_user, v_now, 0, v_now, 0, g.bytes
+  from (select case when v_duplicate then 0 else p_size - coalesce(v_old.size, 0) end as bytes) g
+  where g.bytes <> 0
+  on conflict (user_id) do update set asset_bytes = greatest(0, u.asset_bytes + excluded.asset_bytes);
 
   update public.objects x
   set state = case when x.state = 'staged' then 'stored' else x.state end, etag = p_etag, expires_at = null,

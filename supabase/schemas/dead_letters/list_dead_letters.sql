@@ -11,33 +11,52 @@ set search_path = ''
 as $$
 declare
   v_limit integer := least(greatest(coalesce(p_limit, 100), 1), 1000);
-  v_before text := sediment.decode_cursor(p_cursor) ->> 'before';
+  v_cursor jsonb := sediment.decode_cursor(p_cursor);
+  v_at timestamptz;
+  v_id bigint;
   v_open integer;
   v_letters jsonb;
   v_next text;
 begin
-  if v_before !~ '^\d{1,18}$' then
+  if v_cursor is not null and (coalesce(v_cursor ->> 'before', '') !~ '^\d{1,18}$'
+    or coalesce(v_cursor ->> 'at', '') !~ '^\d{1,18}$')
+  then
     perform sediment.fail('invalid_cursor', 400, 'the cursor belongs to another list');
   end if;
-  select count(*) into strict v_open from (
-    select 1 from public.dead_letters l
-    where l.resolved_at is null and (p_user is null or l.user_id = p_user)
-      and (p_dataset is null or l.dataset_id = p_dataset) limit 1000
-  ) x;
-  select coalesce(jsonb_agg(jsonb_build_object('id', l.id, 'dataset_id', l.dataset_id, 'table', l."table",
-    'period_tag', l.period_tag, 'run_id', l.run_id, 'error_code', l.error_code, 'error_message', l.error_message,
-    'error_step', l.error_step, 'attempts', l.attempts, 'first_failed_at', l.first_failed_at,
-    'last_failed_at', l.last_failed_at) order by l.id desc), '[]')
-  into strict v_letters
-  from (
-    select * from public.dead_letters x
-    where x.resolved_at is null and (p_user is null or x.user_id = p_user)
-      and (p_dataset is null or x.dataset_id = p_dataset) and (v_before is null or x.id < v_before::bigint)
-    order by x.id desc limit v_limit + 1
-  ) l;
+  v_at := to_timestamp(0) + make_interval(secs => (v_cursor ->> 'at')::bigint / 1000000.0);
+  v_id := (v_cursor ->> 'before')::bigint;
+
+  -- a user's and everybody's are two questions: one plan for both would read everybody's
+  if p_user is null then
+    select count(*) into strict v_open from (
+      select 1 from public.dead_letters l
+      where l.resolved_at is null and (p_dataset is null or l.dataset_id = p_dataset) limit 1000
+    ) x;
+    v_letters := (
+      select jsonb_agg(sediment.letter_json(l) order by l.created_at desc, l.id desc) from (
+        select * from public.dead_letters x
+        where x.resolved_at is null and (p_dataset is null or x.dataset_id = p_dataset)
+          and (v_id is null or (x.created_at, x.id) < (v_at, v_id))
+        order by x.created_at desc, x.id desc limit v_limit + 1) l);
+  else
+    select count(*) into strict v_open from (
+      select 1 from public.dead_letters l
+      where l.user_id = p_user and l.resolved_at is null and (p_dataset is null or l.dataset_id = p_dataset) limit 1000
+    ) x;
+    v_letters := (
+      select jsonb_agg(sediment.letter_json(l) order by l.created_at desc, l.id desc) from (
+        select * from public.dead_letters x
+        where x.user_id = p_user and x.resolved_at is null and (p_dataset is null or x.dataset_id = p_dataset)
+          and (v_id is null or (x.created_at, x.id) < (v_at, v_id))
+        order by x.created_at desc, x.id desc limit v_limit + 1) l);
+  end if;
+  v_letters := coalesce(v_letters, '[]');
   if jsonb_array_length(v_letters) > v_limit then
     v_letters := v_letters - v_limit;
-    v_next := sediment.encode_cursor(jsonb_build_object('before', v_letters -> -1 ->> 'id'));
+    v_next := sediment.encode_cursor(jsonb_build_object('before', v_letters -> -1 ->> 'id',
+      'at', v_letters -> -1 ->> 'at'));
   end if;
+  v_letters := (select coalesce(jsonb_agg(l.value - 'at' order by l.n), '[]')
+    from jsonb_array_elements(v_letters) with ordinality as l(value, n));
   return jsonb_build_object('open', v_open, 'letters', v_letters, 'next_cursor', v_next);
 end $$;

@@ -76,5 +76,6 @@ begin
   from unnest(p_ids) as i(id)
   left join public.dead_letters l on l.id = i.id
   where not exists (select 1 from jsonb_array_elements(v_redriven) r where (r ->> 'id')::bigint = i.id);
+  perform sediment.spend_request(p_user);
   return jsonb_build_object('redriven', v_redriven, 'skipped', v_skipped, 'more', cardinality(v_ids) = v_limit);
 end $$;

@@ -49,5 +49,6 @@ begin
   select coalesce(jsonb_agg(q || jsonb_build_object('metricId', sediment.wake_partition(d.id, q ->> 'table',
     q ->> 'period_tag', 'manual', 'request', 0))), '[]')
   into strict v_requested from jsonb_array_elements(v_requested) q;
+  perform sediment.spend_request(p_user);
   return jsonb_build_object('dataset_id', d.id, 'files', v_files, 'requested', v_requested);
 end $$;

@@ -12,7 +12,7 @@ declare
   d public.datasets;
 begin
   select * into f from public.battle_files x where x.id = p_file;
-  -- File ids are consecutive: that one is another's must not be told from that there is none.
+  -- That one is another's must not be told from that there is none.
   if not found or (p_user is not null and not exists (
     select 1 from public.datasets x where x.id = f.dataset_id and x.user_id = p_user))
   then
@@ -30,7 +30,7 @@ begin
     'quarantine_code', f.quarantine_code, 'quarantine_reason', f.quarantine_reason,
     'row_count', f.row_count, 'row_group_count', f.row_group_count,
     'uncompressed_bytes', f.uncompressed_bytes, 'schema_fingerprint', f.schema_fingerprint,
-    'schema', (select s.schema from public.file_schemas s where s.fingerprint = f.schema_fingerprint),
+    'schema', (select s.schema from public.file_schemas s where s.digest = coalesce(f.schema_digest, f.schema_fingerprint)),
     'stats', f.stats, 'etag', f.etag, 'uploaded_at', f.uploaded_at, 'added_version', f.added_version,
     'removed_version', f.removed_version);
 end $$;

@@ -1,6 +1,7 @@
 -- The data files of a dataset as of one version (the newest when p_version is null), ordered by table,
 -- period_tag and upload order. A cursor pins its version: later pages show the same version, or version_gone
--- once that is no longer kept. p_from and p_to bound the period_tag, both included.
+-- once that is no longer kept. p_from and p_to bound the period_tag, both included. A page ends before p_limit where it
+-- has come to 2 MiB.
 -- Returns {dataset_id, version, committed_at, files: [{id, object_key, start_byte, byte_length, table,
 -- period_tag, size, level, state, lost (a merge
 -- missed its bytes and a second look is to come), quarantine_code, quarantine_reason, row_count, row_group_count,
@@ -22,8 +23,10 @@ declare
   v_version bigint;
   v_committed timestamptz;
   v_limit integer := least(greatest(coalesce(p_limit, 1000), 1), 5000);
-  v_files jsonb;
-  v_more boolean;
+  f public.battle_files;
+  v_files jsonb[] := '{}';
+  v_bytes bigint := 0;
+  v_more boolean := false;
 begin
   if v_cursor is not null and (v_cursor - array['v', 't', 'p', 's', 'd'] <> '{}'
     or v_cursor ->> 'd' is distinct from p_dataset::text
@@ -37,42 +40,44 @@ begin
   select v.committed_at into v_committed from public.dataset_versions v
   where v.dataset_id = d.id and v.version = v_version;
 
-  -- What is visible now comes in index order; what was removed since is as much as compaction did meanwhile.
-  with page as (
-    (select f.* from public.battle_files f
-      where f.dataset_id = d.id and f.removed_version is null and f.added_version <= v_version
-        and (p_table is null or f."table" = p_table) and (p_period_tag is null or f.period_tag = p_period_tag)
-        and (p_from is null or f.period_tag >= p_from) and (p_to is null or f.period_tag <= p_to)
-        and (v_cursor is null or (f."table", f.period_tag, f.seq_min)
+  -- What is visible now comes in index order; what was removed since is as much as compaction did meanwhile. One by
+  -- one: as text the bounds of a file's columns may be a hundred times what they are as stored, and only those of the
+  -- page are to be unpacked.
+  for f in
+    (select x.* from public.battle_files x
+      where x.dataset_id = d.id and x.removed_version is null and x.added_version <= v_version
+        and (p_table is null or x."table" = p_table) and (p_period_tag is null or x.period_tag = p_period_tag)
+        and (p_from is null or x.period_tag >= p_from) and (p_to is null or x.period_tag <= p_to)
+        and (v_cursor is null or (x."table", x.period_tag, x.seq_min)
           > (v_cursor ->> 't', v_cursor ->> 'p', (v_cursor ->> 's')::bigint))
-      order by f."table", f.period_tag, f.seq_min limit v_limit + 1)
+      order by x."table", x.period_tag, x.seq_min limit v_limit + 1)
     union all
-    (select f.* from public.battle_files f
-      where f.dataset_id = d.id and f.removed_version > v_version and f.added_version <= v_version
-        and (p_table is null or f."table" = p_table) and (p_period_tag is null or f.period_tag = p_period_tag)
-        and (p_from is null or f.period_tag >= p_from) and (p_to is null or f.period_tag <= p_to)
-        and (v_cursor is null or (f."table", f.period_tag, f.seq_min)
+    (select x.* from public.battle_files x
+      where x.dataset_id = d.id and x.removed_version > v_version and x.added_version <= v_version
+        and (p_table is null or x."table" = p_table) and (p_period_tag is null or x.period_tag = p_period_tag)
+        and (p_from is null or x.period_tag >= p_from) and (p_to is null or x.period_tag <= p_to)
+        and (v_cursor is null or (x."table", x.period_tag, x.seq_min)
           > (v_cursor ->> 't', v_cursor ->> 'p', (v_cursor ->> 's')::bigint))
-      order by f."table", f.period_tag, f.seq_min limit v_limit + 1)
+      order by x."table", x.period_tag, x.seq_min limit v_limit + 1)
     order by "table", period_tag, seq_min limit v_limit + 1
-  ), kept as (
-    select * from page order by "table", period_tag, seq_min limit v_limit
-  )
-  select coalesce(jsonb_agg(jsonb_build_object(
-      'id', k.id, 'object_key', k.object_key, 'start_byte', k.start_byte, 'byte_length', k.byte_length,
-      'table', k."table", 'period_tag', k.period_tag, 'size', k.byte_length, 'level', k.level, 'state', k.state,
-      'lost', k.lost_since is not null,
-      'quarantine_code', k.quarantine_code, 'quarantine_reason', k.quarantine_reason,
-      'row_count', k.row_count, 'row_group_count', k.row_group_count,
-      'uncompressed_bytes', k.uncompressed_bytes, 'schema_fingerprint', k.schema_fingerprint,
-      'stats', k.stats, 'etag', k.etag, 'seq_min', k.seq_min, 'seq_max', k.seq_max,
-      'uploaded_at', k.uploaded_at, 'added_version', k.added_version)
-      order by k."table", k.period_tag, k.seq_min), '[]'),
-    (select count(*) > v_limit from page)
-  into strict v_files, v_more from kept k;
+  loop
+    v_bytes := v_bytes + 1000
+      + case when pg_column_size(f.stats) > 300 then octet_length(f.stats::text) else 300 end;
+    v_more := cardinality(v_files) = v_limit or (v_bytes > 2097152 and cardinality(v_files) > 0);
+    exit when v_more;
+    v_files := v_files || jsonb_build_object(
+      'id', f.id, 'object_key', f.object_key, 'start_byte', f.start_byte, 'byte_length', f.byte_length,
+      'table', f."table", 'period_tag', f.period_tag, 'size', f.byte_length, 'level', f.level, 'state', f.state,
+      'lost', f.lost_since is not null,
+      'quarantine_code', f.quarantine_code, 'quarantine_reason', f.quarantine_reason,
+      'row_count', f.row_count, 'row_group_count', f.row_group_count,
+      'uncompressed_bytes', f.uncompressed_bytes, 'schema_fingerprint', f.schema_fingerprint,
+      'stats', f.stats, 'etag', f.etag, 'seq_min', f.seq_min, 'seq_max', f.seq_max,
+      'uploaded_at', f.uploaded_at, 'added_version', f.added_version);
+  end loop;
 
   return jsonb_build_object('dataset_id', d.id, 'version', v_version, 'committed_at', v_committed,
-    'files', v_files, 'next_cursor', case when v_more then sediment.encode_cursor(jsonb_build_object(
-      'd', d.id, 'v', v_version, 't', v_files -> -1 -> 'table', 'p', v_files -> -1 -> 'period_tag',
-      's', v_files -> -1 -> 'seq_min')) end);
+    'files', to_jsonb(v_files), 'next_cursor', case when v_more then sediment.encode_cursor(jsonb_build_object(
+      'd', d.id, 'v', v_version, 't', v_files[cardinality(v_files)] -> 'table',
+      'p', v_files[cardinality(v_files)] -> 'period_tag', 's', v_files[cardinality(v_files)] -> 'seq_min')) end);
 end $$;

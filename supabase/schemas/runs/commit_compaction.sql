@@ -42,7 +42,7 @@ begin
     perform sediment.fail('invalid_request', 400, 'the commit is empty or not well formed');
   end if;
   if p_output is not null then
-    perform sediment.keep_schemas(array[p_output ->> 'schema_fingerprint'], array[p_output -> 'schema']);
+    perform sediment.keep_schemas(array[p_output -> 'schema']);
   end if;
 
   p := sediment.lock_run_partition(p_run);

@@ -1,8 +1,8 @@
 -- The visible data files of a partition in upload order, at most p_limit, after a cursor (a seq_min). Bad ones
 -- are in the list and marked: they are barriers for tables that dedupe. So are, for a while, those whose bytes were found
 -- gone or changed: they wait for a second look. The schemas of the others come along
--- by fingerprint, in upload order as far as 100 and 1 MiB (as stored) go; files of schemas beyond are merged
--- with their like only.
+-- by fingerprint, that of the first file of each, in upload order as far as 100 and 1 MiB of text go; files of schemas
+-- beyond are merged with their like only.
 create or replace function sediment.list_inputs(
   p_dataset uuid, p_table text, p_period_tag text, p_after bigint, p_limit integer,
   p_only bigint[] default null
@@ -12,8 +12,14 @@ language plpgsql
 stable
 set search_path = ''
 as $$
+declare
+  v_page jsonb;
+  v_schema record;
+  v_schemas jsonb := '{}';
+  v_count integer := 0;
+  v_bytes integer := 0;
 begin
-  return (with page as (
+  with page as (
     select f.* from public.battle_files f
     where f.dataset_id = p_dataset and f."table" = p_table and f.period_tag = p_period_tag
       and f.removed_version is null and f.seq_min > p_after and (p_only is null or f.id = any (p_only))
@@ -29,16 +35,27 @@ begin
       'row_group_count', k.row_group_count, 'uncompressed_bytes', k.uncompressed_bytes,
       'value_count', k.value_count, 'merge_facts', k.merge_facts, 'schema_fingerprint', k.schema_fingerprint,
       'state', case when k.lost_since > clock_timestamp() - (select make_interval(secs => s.second_look_seconds)
-        from public.service_settings s) then 'quarantined' else k.state end, 'checksum', k.checksum, 'etag', k.etag, 'uploaded_at', k.uploaded_at) order by k.seq_min) from kept k), '[]'),
-    'schemas', coalesce((select jsonb_object_agg(s.fingerprint, s.schema) from (
-      select x.fingerprint, x.schema, row_number() over w as place, sum(pg_column_size(x.schema)) over w as bytes
-      from (
-        select k.schema_fingerprint, min(k.seq_min) as seq_min from kept k
-        where k.state = 'active' group by k.schema_fingerprint
-      ) d
-      join public.file_schemas x on x.fingerprint = d.schema_fingerprint
-      window w as (order by d.seq_min, x.fingerprint)
-    ) s where s.place <= 100 and s.bytes <= 1048576), '{}'),
+        from public.service_settings s) then 'quarantined' else k.state end, 'checksum', k.checksum, 'etag', k.etag,
+      'uploaded_at', k.uploaded_at, 'rewrite', k.rewrite) order by k.seq_min) from kept k), '[]'),
+    'digests', coalesce((select jsonb_agg(jsonb_build_array(d.fingerprint, d.digest) order by d.seq_min) from (
+      select distinct on (k.schema_fingerprint) k.schema_fingerprint as fingerprint, k.seq_min,
+        coalesce(k.schema_digest, k.schema_fingerprint) as digest
+      from kept k where k.state = 'active' order by k.schema_fingerprint, k.seq_min) d), '[]'),
     'more', (select count(*) > p_limit from page),
-    'cursor', case when (select count(*) > p_limit from page) then (select max(k.seq_min)::text from kept k) end));
+    'cursor', case when (select count(*) > p_limit from page) then (select max(k.seq_min)::text from kept k) end)
+  into strict v_page;
+
+  -- one by one: as text a schema may be a hundred times what it is as stored, and only what fits is to be unpacked
+  for v_schema in
+    select d.value ->> 0 as fingerprint, x.schema
+    from jsonb_array_elements(v_page -> 'digests') with ordinality as d(value, n)
+    join public.file_schemas x on x.digest = d.value ->> 1
+    order by d.n
+  loop
+    v_count := v_count + 1;
+    v_bytes := v_bytes + octet_length(v_schema.schema::text);
+    exit when v_count > 100 or v_bytes > 1048576;
+    v_schemas := v_schemas || jsonb_build_object(v_schema.fingerprint, v_schema.schema);
+  end loop;
+  return v_page - 'digests' || jsonb_build_object('schemas', v_schemas);
 end $$;

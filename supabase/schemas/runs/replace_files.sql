@@ -64,6 +64,7 @@ begin
     coalesce(v_out.row_count, 0) - v_in.rows, coalesce(v_out.uncompressed_bytes, 0) - v_in.uncompressed,
     coalesce(v_out.etag, ''))::sediment.dataset_change]))[1];
 
+  update public.datasets d set retired_bytes = d.retired_bytes + v_in.bytes where d.id = p.dataset_id;
   update public.battle_files f set removed_version = v_version.version
   where f.id = any (p_inputs) and f.removed_version is null;
   get diagnostics v_removed = row_count;
@@ -89,11 +90,12 @@ begin
     end if;
     insert into public.battle_files (dataset_id, "table", period_tag, run_id, ordinal, object_key, start_byte,
       byte_length, etag, level, seq_min, seq_max, row_count, row_group_count, uncompressed_bytes,
-      value_count, merge_facts, schema_fingerprint, stats, added_version, uploaded_by, uploaded_at, checksum)
+      value_count, merge_facts, schema_fingerprint, stats, added_version, uploaded_by, uploaded_at,
+      checksum, schema_digest)
     select p.dataset_id, p."table", p.period_tag, p_run, p_n, v_out.object_key, 0, v_out.size, v_out.etag,
       v_in.level + 1, v_in.seq_min, v_in.seq_max, v_out.row_count, v_out.row_group_count,
       v_out.uncompressed_bytes, v_out.value_count, v_out.merge_facts, v_out.schema_fingerprint, v_out.stats,
-      v_version.version, r.user_id, v_now, v_out.checksum
+      v_version.version, r.user_id, v_now, v_out.checksum, sediment.schema_digest(p_output -> 'schema')
     from public.processing_metrics r where r.id = p_run
     returning id into strict v_file;
   end if;

@@ -4,7 +4,7 @@
 --   p_user: null for the service itself, else the owner
 -- Returns {instanceId, dataset_id, partitions, requested: [{table, period_tag, metricId}], cursor}: instanceId
 -- is the run to ask for; cursor is null when all partitions were asked.
--- Raises not_found, dataset_forbidden, invalid_request.
+-- Raises not_found, dataset_forbidden, rate_limited, invalid_request.
 create or replace function public.request_compaction(
   p_user uuid, p_dataset uuid, p_table text default null, p_period_tag text default null,
   p_priority text default 'manual'
@@ -45,6 +45,7 @@ begin
       forced_seq = case when p_priority = 'manual' then x.demand_seq + 1 else x.forced_seq end
     where x.dataset_id = d.id and x."table" = p_table and x.period_tag = p_period_tag;
     v_run := sediment.wake_partition(d.id, p_table, p_period_tag, p_priority, 'request', v_delay);
+    perform sediment.spend_request(p_user);
     return jsonb_build_object('instanceId', v_run, 'dataset_id', d.id, 'partitions', 1, 'cursor', null,
       'requested', jsonb_build_array(
         jsonb_build_object('table', p_table, 'period_tag', p_period_tag, 'metricId', v_run)));
@@ -64,6 +65,7 @@ begin
     set status = 'success', completed_at = clock_timestamp(), decision = 'nothing is in debt'
     where x.id = v_run;
   end if;
+  perform sediment.spend_request(p_user);
   return jsonb_build_object('instanceId', v_run, 'dataset_id', d.id,
     'partitions', jsonb_array_length(v_requested), 'requested', v_requested,
     'cursor', r.fan_out_cursor ->> 'after_table');

@@ -1,13 +1,16 @@
--- One row a schema, not a copy in each of ten million files: the fingerprint covers what the tree says.
+-- One row a schema, not a copy in each of ten million files. Files of several users share it, so its key covers all that
+-- it holds: the SHA-256 of its text, which this database works out (sediment.schema_digest). The fingerprint of a file
+-- leaves out what does not decide whether files can be merged, field ids and inner names; it groups files and is no key.
 create table if not exists public.file_schemas (
-  fingerprint text primary key,
+  -- rows of before have a fingerprint here, which no text has as its digest: nobody writes to them any more
+  digest text primary key,
   schema jsonb not null,
   created_at timestamptz not null default now()
 );
 
 -- The data files. Visible at version v when added_version <= v < coalesce(removed_version, ∞).
 create table if not exists public.battle_files (
-  id bigint generated always as identity primary key,
+  id bigint primary key default sediment.next_row_id(),
   dataset_id uuid not null,
   "table" text not null,
   period_tag text not null,
@@ -32,7 +35,8 @@ create table if not exists public.battle_files (
   -- what the planner goes by (shared/parquet/merge_facts.ts); nothing else depends on them, and both may be unknown
   value_count bigint check (value_count >= 0),
   merge_facts jsonb check (jsonb_typeof(merge_facts) = 'object'),
-  schema_fingerprint text not null references public.file_schemas (fingerprint),
+  -- which files may be merged with it without a union
+  schema_fingerprint text not null,
   stats jsonb,
   added_version bigint not null,
   removed_version bigint,
@@ -43,6 +47,10 @@ create table if not exists public.battle_files (
   checksum text check (checksum ~ '^[0-9a-f]{16}$'),
   -- when a merge first found its bytes gone or changed; a second look decides
   lost_since timestamptz,
+  -- null in rows of before: their schema, as far as it is known, is under their fingerprint
+  schema_digest text references public.file_schemas (digest),
+  -- why the planner writes it anew whatever its size: {"reason": text, "schema": what to write it in, or null}
+  rewrite jsonb check (jsonb_typeof(rewrite) = 'object'),
   foreign key (dataset_id, "table", period_tag) references public.partitions (dataset_id, "table", period_tag),
   check ((upload_id is null) <> (run_id is null)),
   check ((upload_id is null) = (level > 0)),
@@ -61,3 +69,5 @@ create index if not exists battle_files_lost
   on public.battle_files (lost_since) where lost_since is not null and removed_version is null;
 create index if not exists battle_files_quarantined
   on public.battle_files (dataset_id) where state = 'quarantined' and removed_version is null;
+create index if not exists battle_files_rewrite
+  on public.battle_files (dataset_id, "table", period_tag) where rewrite is not null and removed_version is null;

@@ -21,6 +21,9 @@ create table if not exists public.datasets (
   compression_ratio double precision,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
+  -- of files that an output replaced and that a kept version shows: stored as long as vacuum has not dropped them
+  retired_bytes bigint not null default 0,
+  partition_count bigint not null default 0,
   check (vacuumable_version <= oldest_kept_version and oldest_kept_version <= version)
 ) with (fillfactor = 50);
 

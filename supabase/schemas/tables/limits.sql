@@ -68,7 +68,11 @@ create table if not exists public.user_limits (
   datasets_max integer check (datasets_max > 0),
   asset_bytes_max bigint check (asset_bytes_max > 0),
   asset_extensions text[],
-  updated_at timestamptz not null default now()
+  updated_at timestamptz not null default now(),
+  tables_max integer check (tables_max > 0),
+  partitions_max integer check (partitions_max > 0),
+  open_stages_max integer check (open_stages_max > 0),
+  requests_per_minute integer check (requests_per_minute > 0)
 );
 
 comment on column public.user_limits.user_id is
@@ -80,8 +84,8 @@ comment on column public.user_limits.upload_bytes_per_day is
   'Uploaded bytes a UTC day; over it an upload is refused with quota_exceeded. Null takes that of '
   'service_settings. Unit: bytes. Default: null.';
 comment on column public.user_limits.stored_bytes_max is
-  'Bytes, files and assets together, that may be stored; over it an upload is refused with quota_exceeded. Null '
-  'takes that of service_settings. Unit: bytes. Default: null.';
+  'Bytes that may be stored: files, what they replaced as long as a kept version shows it, and assets; over it an '
+  'upload is refused with quota_exceeded. Null takes that of service_settings. Unit: bytes. Default: null.';
 comment on column public.user_limits.datasets_max is
   'Datasets that the user may have; over it an upload to a new one is refused with quota_exceeded. Null takes that '
   'of service_settings. Unit: datasets. Default: null.';
@@ -94,11 +98,28 @@ comment on column public.user_limits.asset_extensions is
 comment on column public.user_limits.updated_at is
   'When somebody last said that this row was changed; nothing depends on it. Unit: none. Default: now().';
 
--- What a user with a rate limit has used of the current windows.
+comment on column public.user_limits.tables_max is
+  'Tables in one dataset; over it an upload that would begin one is refused with quota_exceeded. Null takes that of '
+  'service_settings. Unit: tables. Default: null.';
+comment on column public.user_limits.partitions_max is
+  'Partitions in all datasets; over it an upload that would begin one is refused with quota_exceeded. Null takes that '
+  'of service_settings. Unit: partitions. Default: null.';
+comment on column public.user_limits.open_stages_max is
+  'Uploads planned and not ended; over it another is refused with quota_exceeded. Null takes that of '
+  'service_settings. Unit: uploads. Default: null.';
+comment on column public.user_limits.requests_per_minute is
+  'Requests for compaction a minute; over it one is refused with rate_limited. Null takes that of service_settings. '
+  'Unit: requests. Default: null.';
+
+-- What a user has used of the current windows, and what is counted as it changes.
 create table if not exists public.user_usage (
   user_id uuid primary key,
   minute_start timestamptz not null,
   minute_uploads integer not null,
   day_start timestamptz not null,
-  day_bytes bigint not null
+  day_bytes bigint not null,
+  minute_requests integer not null default 0,
+  asset_bytes bigint not null default 0,
+  -- planned uploads since they were counted last: what were ended meanwhile are among them
+  open_stages integer not null default 0
 ) with (fillfactor = 50);

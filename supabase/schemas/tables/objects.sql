@@ -45,3 +45,5 @@ create index if not exists objects_staged on public.objects (put_deadline)
 create index if not exists objects_tombstones on public.objects (updated_at)
   where state = 'tombstone' and delete_after is null;
 create index if not exists objects_delete on public.objects (delete_after) where delete_after is not null;
+-- what a user has planned and not ended; "is not null" as above
+create index if not exists objects_open on public.objects (user_id) where state = 'staged' and user_id is not null;

@@ -34,10 +34,10 @@ create table if not exists public.service_settings (
   history_seconds integer not null default 7776000 check (history_seconds >= 3600),
 
   -- limits of a user without a row in user_limits
-  uploads_per_minute integer check (uploads_per_minute > 0),
-  upload_bytes_per_day bigint check (upload_bytes_per_day > 0),
-  stored_bytes_max bigint check (stored_bytes_max > 0),
-  datasets_max integer check (datasets_max > 0),
+  uploads_per_minute integer default 6000 check (uploads_per_minute > 0),
+  upload_bytes_per_day bigint default 34359738368 check (upload_bytes_per_day > 0),
+  stored_bytes_max bigint default 274877906944 check (stored_bytes_max > 0),
+  datasets_max integer default 1000 check (datasets_max > 0),
   asset_bytes_max bigint not null default 26214400 check (asset_bytes_max > 0),
   asset_extensions text[] not null default array[
     'avif', 'csv', 'gif', 'jpeg', 'jpg', 'json', 'md', 'mp3', 'mp4', 'ogg', 'pdf', 'png', 'svg', 'toml', 'txt',
@@ -62,7 +62,13 @@ create table if not exists public.service_settings (
   planner_version integer not null default 0,
   plan_changed_at timestamptz not null default '-infinity',
   -- a clockwork that stood still for longer has had a gap: leases that ran out in it are no deaths
-  clockwork_gap_seconds integer not null default 180 check (clockwork_gap_seconds > 0)
+  clockwork_gap_seconds integer not null default 180 check (clockwork_gap_seconds > 0),
+
+  -- more limits of a user without a row in user_limits
+  tables_max integer default 1000 check (tables_max > 0),
+  partitions_max integer default 100000 check (partitions_max > 0),
+  open_stages_max integer default 5000 check (open_stages_max > 0),
+  requests_per_minute integer default 600 check (requests_per_minute > 0)
 );
 
 comment on table public.service_settings is 'One row of settings of this deployment.';
@@ -133,14 +139,15 @@ comment on column public.service_settings.history_seconds is
   'How long ended runs with their commits, closed dead letters, alerts and the keys of deleted objects are kept; '
   'the ledger of uploads is kept for ever. Unit: seconds, at least 3600. Default: 7776000 (90 days).';
 comment on column public.service_settings.uploads_per_minute is
-  'Uploads a minute of a user without a limit of their own; null: no limit. Unit: uploads. Default: null.';
+  'Uploads a minute of a user without a limit of their own; null: no limit. Unit: uploads. Default: 6000.';
 comment on column public.service_settings.upload_bytes_per_day is
-  'Uploaded bytes a UTC day of a user without a limit of their own; null: no limit. Unit: bytes. Default: null.';
+  'Uploaded bytes a UTC day of a user without a limit of their own; null: no limit. Unit: bytes. Default: '
+  '34359738368 (32 GiB).';
 comment on column public.service_settings.stored_bytes_max is
-  'Bytes, files and assets together, that a user without a limit of their own may have stored; null: no limit. '
-  'Unit: bytes. Default: null.';
+  'Bytes that a user without a limit of their own may have stored: files, what they replaced as long as a kept '
+  'version shows it, and assets; null: no limit. Unit: bytes. Default: 274877906944 (256 GiB).';
 comment on column public.service_settings.datasets_max is
-  'Datasets of a user without a limit of their own; null: no limit. Unit: datasets. Default: null.';
+  'Datasets of a user without a limit of their own; null: no limit. Unit: datasets. Default: 1000.';
 comment on column public.service_settings.asset_bytes_max is
   'Size of one asset of a user without a limit of their own. Unit: bytes. Default: 26214400 (25 MiB).';
 comment on column public.service_settings.asset_extensions is
@@ -175,5 +182,16 @@ comment on column public.service_settings.alert_private_addresses is
   'Whether webhooks may lie at addresses of a private network. Unit: none. Default: false.';
 comment on column public.service_settings.updated_at is
   'When somebody last said that this row was changed; nothing depends on it. Unit: none. Default: now().';
+comment on column public.service_settings.tables_max is
+  'Tables in one dataset of a user without a limit of their own; null: no limit. Unit: tables. Default: 1000.';
+comment on column public.service_settings.partitions_max is
+  'Partitions in all datasets of a user without a limit of their own; they are never deleted. Null: no limit. Unit: '
+  'partitions. Default: 100000.';
+comment on column public.service_settings.open_stages_max is
+  'Uploads that a user without a limit of their own may have planned and not ended; null: no limit. Unit: uploads. '
+  'Default: 5000.';
+comment on column public.service_settings.requests_per_minute is
+  'Requests for compaction a minute of a user without a limit of their own, redrives and retries of quarantined '
+  'files among them; null: no limit. Unit: requests. Default: 600.';
 
 insert into public.service_settings (id) values (true) on conflict (id) do nothing;

@@ -18,6 +18,7 @@ declare
   v_versions jsonb := '[]';
   v_keys text[];
   v_dropped integer := 0;
+  v_bytes bigint;
   v_delete jsonb;
 begin
   select make_interval(secs => s.vacuum_interval_seconds) into strict v_interval from public.service_settings s;
@@ -41,10 +42,13 @@ begin
         select x.id from public.battle_files x
         where x.dataset_id = d.id and x.removed_version <= d.vacuumable_version
         order by x.removed_version limit greatest(p_limit - v_dropped, 0)))
-      returning f.object_key
+      returning f.object_key, f.byte_length
     )
-    select coalesce(array_agg(distinct x.object_key), '{}'), v_dropped + count(*)
-    into strict v_keys, v_dropped from dropped x;
+    select coalesce(array_agg(distinct x.object_key), '{}'), v_dropped + count(*), coalesce(sum(x.byte_length), 0)
+    into strict v_keys, v_dropped, v_bytes from dropped x;
+    if v_bytes > 0 then
+      update public.datasets x set retired_bytes = greatest(x.retired_bytes - v_bytes, 0) where x.id = d.id;
+    end if;
     perform sediment.retire_object(k.key, format('no version since %s shows it', d.oldest_kept_version), '0')
     from unnest(v_keys) as k(key)
     where not exists (select 1 from public.battle_files f where f.object_key = k.key);

@@ -1,5 +1,6 @@
--- Refuses one dataset more than the user may have, also to those that come at the same time.
-create or replace function sediment.check_dataset_quota(p_user uuid)
+-- Refuses one dataset more than the user may have. At a stage it is a look; at the commit that makes the dataset
+-- p_final waits for the user's other ones and is exact.
+create or replace function sediment.check_dataset_quota(p_user uuid, p_final boolean)
 returns void
 language plpgsql
 set search_path = ''
@@ -12,9 +13,11 @@ begin
   if v_max is null then
     return;
   end if;
-  perform sediment.lock_quota(p_user);
+  if p_final then
+    perform sediment.lock_quota(p_user);
+  end if;
   if (select count(*) from public.datasets d where d.user_id = p_user) >= v_max then
-    perform sediment.fail('quota_exceeded', 429, format('the user has %s datasets', v_max),
+    perform sediment.fail('quota_exceeded', 429, format('datasets_max: the user has %s datasets', v_max),
       format('at most %s datasets', v_max));
   end if;
 end $$;

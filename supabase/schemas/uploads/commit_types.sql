@@ -18,7 +18,7 @@ do $$ begin
     object_key text,
     -- nothing is to be written: the identity is in the ledger already, or the stage is not staged any more
     known boolean,
-    -- stored bytes of its user are limited
+    -- its user has stored nearly what may be stored
     limited boolean,
     -- what became of it already: {error}, {busy: true}, or {answer} where another was first. Null while it holds
     outcome jsonb
@@ -48,7 +48,8 @@ do $$ begin
     schema_fingerprint text,
     schema jsonb,
     stats jsonb,
-    checksum text
+    checksum text,
+    schema_digest text
   );
 exception when duplicate_object then null;
 end $$;

@@ -4,8 +4,9 @@
 --
 -- A handful of statements for all calls, planned as those of sediment.stage_uploads are.
 --
--- Locks are taken in the order that all transactions keep: stages, ledger, quotas, schemas, partitions, datasets,
--- queue; each kind sorted. Healing comes last and waits for none.
+-- Locks are taken in the order that all transactions keep: stages, ledger, quotas, new datasets, schemas, partitions,
+-- datasets, queue, what users have used; each kind sorted. Healing comes last and waits for
+-- none.
 create or replace function sediment.commit_uploads(p_calls jsonb)
 returns jsonb[]
 language plpgsql
@@ -23,6 +24,8 @@ declare
   v_files sediment.commit_file[];
   v_entered uuid[];
   v_limited boolean;
+  v_new record;
+  v_refused boolean := false;
   v_going sediment.commit_call[];
   v_answers jsonb := '{}';
 begin
@@ -46,9 +49,25 @@ begin
     on conflict (dataset_id, "table", period_tag, content_hash) do nothing
     returning id
   )
-  select coalesce(array_agg(e.id), '{}'), (select bool_or(c.limited) from unnest(v_calls) as c)
-  into strict v_entered, v_limited
-  from entered e;
+  select coalesce(array_agg(e.id), '{}') into strict v_entered from entered e;
+  select coalesce(bool_or(sediment.is_near_quota(x.user_id, x.bytes, x.max)), false) into strict v_limited
+  from (
+    select c.user_id, sum(c.object_size)::bigint as bytes,
+      coalesce(min(l.stored_bytes_max), min(s.stored_bytes_max)) as max
+    from unnest(v_calls) as c
+    join public.service_settings s on s.id
+    left join public.user_limits l on l.user_id = any (array[c.user_id])
+    where c.outcome is null and not c.known
+    group by c.user_id
+  ) x
+  where x.max is not null;
+  if v_limited then
+    -- which of its users it is, check_stored finds out
+    select array_agg((c.n, c.stage, c.user_id, c.size, c.object_size, c.etag, c.files, c.dataset_id, c."table",
+      c.period_tag, c.content_hash, c.offsets_digest, c.object_key, c.known, true, c.outcome)::sediment.commit_call
+      order by c.n)
+    into strict v_calls from unnest(v_calls) as c;
+  end if;
 
   if cardinality(v_entered) = cardinality(v_calls) and not v_limited then
     -- as mostly: nothing is known, refused or limited
@@ -62,6 +81,30 @@ begin
       v_calls[v_call.n].outcome := case when v_call.stage = any (v_entered)
         then sediment.quota_outcome(v_call, v_calls) else sediment.first_outcome(v_call) end;
     end loop;
+    select array_agg(c) into v_going from unnest(v_calls) as c where c.outcome is null;
+    select array_agg(f order by f.dataset_id, f."table", f.period_tag, f.n, f.ordinal) into v_files
+    from unnest(v_files) as f where f.n in (select c.n from unnest(v_going) as c);
+  end if;
+
+  -- What is new with them: datasets, made here, and partitions. By user, then as they came, as above.
+  for v_new in
+    with x as materialized (
+      select distinct f.n, f.user_id, f.dataset_id, f."table", f.period_tag from unnest(v_files) as f
+    )
+    select x.n, count(*) filter (where p.dataset_id is null)::integer as partitions,
+      array_agg(distinct x."table") filter (where p.dataset_id is null) as tables
+    from x
+    left join public.datasets d on d.id = any (array[x.dataset_id])
+    left join public.partitions p on p.dataset_id = any (array[x.dataset_id]) and p."table" = x."table"
+      and p.period_tag = x.period_tag
+    where d.id is null or d.user_id <> x.user_id or p.dataset_id is null
+    group by x.user_id, x.n
+    order by x.user_id, x.n
+  loop
+    v_calls[v_new.n].outcome := sediment.admit_commit(v_calls[v_new.n], v_new.partitions, v_new.tables);
+    v_refused := v_refused or v_calls[v_new.n].outcome is not null;
+  end loop;
+  if v_refused then
     select array_agg(c) into v_going from unnest(v_calls) as c where c.outcome is null;
     select array_agg(f order by f.dataset_id, f."table", f.period_tag, f.n, f.ordinal) into v_files
     from unnest(v_files) as f where f.n in (select c.n from unnest(v_going) as c);

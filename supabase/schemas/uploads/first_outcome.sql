@@ -15,6 +15,10 @@ begin
   if not found then
     return sediment.failure('stage_expired', 410, format('stage %s was given up', p.stage));
   end if;
+  -- the dataset was nobody's when it was planned, and became another user's
+  if v_first.user_id <> p.user_id then
+    return sediment.failure('dataset_forbidden', 403, format('dataset %s belongs to another user', p.dataset_id));
+  end if;
   if v_first.offsets_digest <> p.offsets_digest then
     return sediment.failure('upload_conflict', 422,
       format('this body was acknowledged on %s with other offsets', v_first.created_at),

@@ -11,7 +11,7 @@ declare
 begin
   perform sediment.check_stored(p.user_id, (
     select sum(c.object_size)::bigint from unnest(p_calls) as c
-    where c.user_id = p.user_id and c.n <= p.n and c.outcome is null), true);
+    where c.user_id = p.user_id and c.n <= p.n and c.outcome is null));
   return null;
 exception when others then
   -- a lock not had is the group's error

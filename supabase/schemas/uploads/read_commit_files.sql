@@ -14,7 +14,8 @@ begin
     select c.n, c.dataset_id, f.ordinal, f."table", f.period_tag,
       row(c.n, c.dataset_id, c.stage, c.user_id, c.object_key, c.etag, f.ordinal, f."table", f.period_tag,
         f.start_byte, f.byte_length, f.row_count, f.row_group_count, f.uncompressed_bytes, f.value_count,
-        f.merge_facts, f.schema_fingerprint, f.schema, f.stats, f.checksum)::sediment.commit_file as file,
+        f.merge_facts, f.schema_fingerprint, f.schema, f.stats, f.checksum,
+        sediment.schema_digest(f.schema))::sediment.commit_file as file,
       case
         when t.list is null then 'p_files is not an array of 1 to 10000 data files'
         when (f.ordinal >= 0 and f."table" ~ '^[A-Za-z0-9_-]{1,64}$' and f.period_tag ~ '^[A-Za-z0-9_-]{1,64}$'

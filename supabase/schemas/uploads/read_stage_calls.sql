@@ -1,4 +1,4 @@
--- The calls of stage_upload as they came, each checked and with what the catalog knows of its dataset, limits and
+-- The calls of stage_upload as they came, each checked and with what the catalog knows of its dataset and
 -- identity; nothing is written or locked. p_calls: [{p_user, p_dataset, …}], the arguments of stage_upload by name.
 create or replace function sediment.read_stage_calls(p_calls jsonb)
 returns sediment.stage_call[]
@@ -13,10 +13,7 @@ begin
       coalesce(a.p_offsets_digest, ''), coalesce(a.p_kind, 'fragment'), coalesce(a.p_ttl_seconds, 120),
       coalesce(a.p_max_put_seconds, 7200), a.p_details, a.p_idempotency_key,
       case when u.answer is not null and sediment.lost_files(u.id) = 0 then u.answer end,
-      d.id is null or a.p_idempotency_key is not null or num_nonnulls(
-        coalesce(l.uploads_per_minute, s.uploads_per_minute),
-        coalesce(l.upload_bytes_per_day, s.upload_bytes_per_day),
-        coalesce(l.stored_bytes_max, s.stored_bytes_max)) > 0,
+      d.id is null or a.p_idempotency_key is not null,
       case
         when a.p_user is null or a.p_dataset is null then
           sediment.failure('invalid_request', 400, 'p_user and p_dataset are needed')
@@ -42,8 +39,6 @@ begin
     cross join lateral jsonb_to_record(c.value) as a(p_user uuid, p_dataset uuid, p_table text, p_period_tag text,
       p_size bigint, p_content_hash text, p_offsets_digest text, p_kind text, p_ttl_seconds integer,
       p_max_put_seconds integer, p_details jsonb, p_idempotency_key text)
-    join public.service_settings s on s.id
-    left join public.user_limits l on l.user_id = any (array[a.p_user])
     left join public.datasets d on d.id = any (array[a.p_dataset])
     left join public.uploads u on u.dataset_id = any (array[a.p_dataset]) and u."table" = a.p_table
       and u.period_tag = a.p_period_tag and u.content_hash = a.p_content_hash);

@@ -17,7 +17,7 @@ do $$ begin
     idempotency_key text,
     -- of the upload that was acknowledged under this identity; null when there is none
     first_answer jsonb,
-    -- the dataset is to be made, or a limit or an Idempotency-Key of the user to be kept
+    -- the dataset is not there, or an Idempotency-Key of the user is to be kept
     needs_admission boolean,
     -- what became of it already: sediment.failure. Null while it holds
     outcome jsonb

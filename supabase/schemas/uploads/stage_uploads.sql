@@ -40,6 +40,8 @@ begin
     end;
   end loop;
 
+  v_calls := sediment.spend_uploads(v_calls);
+
   with planned as materialized (
     select c.*, t.stage_id, t.suffix, v_now + make_interval(secs => c.ttl_seconds) as expires_at,
       v_now + make_interval(secs => c.ttl_seconds + c.max_put_seconds) as put_deadline,

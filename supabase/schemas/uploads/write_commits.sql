@@ -15,6 +15,7 @@ declare
   v_changes sediment.dataset_change[];
   v_new_schemas boolean;
   v_new_parts boolean;
+  v_made uuid[]; -- the dataset of each partition that is new
   v_delay integer;
   v_versions public.dataset_versions[];
   v_answers jsonb;
@@ -24,9 +25,9 @@ begin
     select f.dataset_id, f."table", f.period_tag, min(f.ordinality)::integer as first_file,
       max(f.ordinality)::integer as last_file, sum(f.byte_length)::bigint as bytes, sum(f.row_count) as rows,
       sum(f.uncompressed_bytes) as uncompressed, array_agg(distinct f.n) as calls,
-      bool_or(k.fingerprint is null) as new_schemas
+      bool_or(k.digest is null) as new_schemas
     from unnest(p_files) with ordinality as f
-    left join public.file_schemas k on k.fingerprint = any (array[f.schema_fingerprint])
+    left join public.file_schemas k on k.digest = any (array[f.schema_digest])
     group by f.dataset_id, f."table", f.period_tag
   )
   select array_agg(row(p.dataset_id, p."table", p.period_tag, p.first_file, p.last_file, p.bytes, p.calls,
@@ -45,19 +46,23 @@ begin
     on x.dataset_id = any (array[p.dataset_id]) and x."table" = p."table" and x.period_tag = p.period_tag;
 
   if v_new_schemas then
-    perform sediment.keep_schemas(array_agg(f.schema_fingerprint), array_agg(f.schema)) from unnest(p_files) as f;
+    perform sediment.keep_schemas(array_agg(f.schema)) from unnest(p_files) as f;
   end if;
 
   -- Partitions, sorted by key: made when absent, then locked; more than one in a statement before their update,
   -- as sediment.next_versions locks datasets.
   if v_new_parts then
-    insert into public.partitions (dataset_id, "table", period_tag)
-    select f.dataset_id, f."table", f.period_tag from unnest(v_parts) as f
-    -- an insert would wait for whoever updates the row that is there
-    where not exists (select 1 from public.partitions x
-      where x.dataset_id = any (array[f.dataset_id]) and x."table" = f."table" and x.period_tag = f.period_tag)
-    order by 1, 2, 3
-    on conflict (dataset_id, "table", period_tag) do nothing;
+    with made as (
+      insert into public.partitions (dataset_id, "table", period_tag)
+      select f.dataset_id, f."table", f.period_tag from unnest(v_parts) as f
+      -- an insert would wait for whoever updates the row that is there
+      where not exists (select 1 from public.partitions x
+        where x.dataset_id = any (array[f.dataset_id]) and x."table" = f."table" and x.period_tag = f.period_tag)
+      order by 1, 2, 3
+      on conflict (dataset_id, "table", period_tag) do nothing
+      returning dataset_id
+    )
+    select array_agg(m.dataset_id) into v_made from made m;
   end if;
   if cardinality(v_parts) > 1 then
     perform 1 from unnest(v_parts) as f
@@ -86,6 +91,11 @@ begin
   from raised r;
 
   v_versions := sediment.next_versions(v_changes);
+  if v_made is not null then
+    update public.datasets d set partition_count = d.partition_count + m.count
+    from (select v.id, count(*) as count from unnest(v_made) as v(id) group by v.id) m
+    where d.id = any (array[m.id]);
+  end if;
 
   update public.objects x
   set state = 'stored', size = c.object_size, etag = c.etag, expires_at = null, updated_at = v_now
@@ -106,11 +116,13 @@ begin
   with inserted as (
     insert into public.battle_files (dataset_id, "table", period_tag, upload_id, ordinal, object_key, start_byte,
       byte_length, etag, level, seq_min, seq_max, row_count, row_group_count, uncompressed_bytes,
-      value_count, merge_facts, schema_fingerprint, stats, added_version, uploaded_by, uploaded_at, checksum)
+      value_count, merge_facts, schema_fingerprint, stats, added_version, uploaded_by, uploaded_at,
+      checksum, schema_digest)
     select f.dataset_id, f."table", f.period_tag, f.stage, f.ordinal, f.object_key, f.start_byte,
       f.byte_length, f.etag, 0, v_seqs[f.ordinality], v_seqs[f.ordinality], f.row_count, f.row_group_count,
       f.uncompressed_bytes, f.value_count, f.merge_facts, f.schema_fingerprint, f.stats,
-      (select v.version from unnest(v_versions) as v where v.dataset_id = f.dataset_id), f.user_id, v_now, f.checksum
+      (select v.version from unnest(v_versions) as v where v.dataset_id = f.dataset_id), f.user_id, v_now,
+      f.checksum, f.schema_digest
     from unnest(p_files) with ordinality as f
     returning id, upload_id, "table", period_tag, ordinal, row_count
   ), answered as (

@@ -32,7 +32,7 @@ begin
   insert into public.datasets (id, user_id, version) values (v_dataset, v_user, 2) on conflict do nothing;
   insert into public.partitions (dataset_id, "table", period_tag) select v_dataset, 't', 'h' || n
   from generate_series(0, 999) n on conflict do nothing;
-  insert into public.file_schemas (fingerprint, schema) values ('s', '{}') on conflict do nothing;
+  insert into public.file_schemas (digest, schema) values ('s', '{}') on conflict do nothing;
   insert into public.objects (object_key, kind, state, size, put_deadline)
   select 'history/' || n, 'fragment', 'stored', 100, now() from generate_series(0, 999) n on conflict do nothing;
   for i in 0 .. (p_runs - 1) / 100000 loop

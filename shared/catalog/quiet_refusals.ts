@@ -1,0 +1,43 @@
+/**
+ * Refusals as answers. What a caller did wrong is no error of the database's, and raised it would be a line in its log:
+ * somebody who is refused a thousand times a minute would hide what went wrong.
+ */
+import type { CatalogTransport } from "./catalog_methods.ts";
+import { sqlError, type SqlErrorFields } from "./sql_error.ts";
+
+/** The function that calls another one so. */
+export const quietCall = "call_quietly";
+
+/**
+ * What users' requests lead to. Not those whose heads give them longer than others, which PostgREST reads of the function
+ * that it calls.
+ */
+const quiet = new Set([
+  "stage_upload",
+  "commit_upload",
+  "abandon_upload",
+  "get_upload",
+  "list_files",
+  "get_file",
+  "version_at",
+  "run_status",
+  "request_compaction",
+  "list_dead_letters",
+  "stage_asset",
+  "commit_asset",
+  "list_assets",
+  "get_asset",
+]);
+
+/** The same transport; the errors are those that the functions raise. */
+export function quietRefusals(transport: CatalogTransport): CatalogTransport {
+  return async (functionName, args, options) => {
+    if (!quiet.has(functionName)) return await transport(functionName, args, options);
+    const outcome = await transport(quietCall, {
+      p_function: functionName,
+      p_args: args,
+    }, options) as { answer: unknown } | { error: SqlErrorFields };
+    if ("error" in outcome) throw sqlError(outcome.error, functionName);
+    return outcome.answer;
+  };
+}

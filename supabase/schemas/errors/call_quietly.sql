@@ -1,0 +1,45 @@
+-- Calls a function of the API so that a refusal is an answer, not an error: what a caller did wrong, or may not, does not
+-- belong into the database's log. What it has done by then is taken back.
+--   p_function: its name, of those that users' requests lead to; p_args: its arguments by name
+-- Returns {answer} or {error: {code, message, details, hint}}. Raises everything that sediment.fail has not.
+create or replace function public.call_quietly(p_function text, p_args jsonb)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_names text[];
+  v_columns text;
+  v_answer jsonb;
+  v_detail text;
+  v_hint text;
+begin
+  if p_function <> all (array['stage_upload', 'commit_upload', 'abandon_upload', 'get_upload', 'list_files', 'get_file',
+    'version_at', 'run_status', 'request_compaction', 'retry_quarantined', 'list_dead_letters', 'redrive_dead_letters',
+    'stage_asset', 'commit_asset', 'list_assets', 'get_asset'])
+  then
+    perform sediment.fail('invalid_request', 400, format('%s is not called so', left(p_function, 80)));
+  end if;
+  -- the arguments that were given, with the types that the function has them in
+  select array_agg(a.name order by a.n), string_agg(format('%I %s', a.name, a.type), ', ' order by a.n)
+  into v_names, v_columns
+  from (
+    select x.n, x.name, format_type(p.proargtypes[x.n - 1], null) as type
+    from pg_catalog.pg_proc p
+    cross join lateral unnest(p.proargnames) with ordinality as x(name, n)
+    where p.pronamespace = 'public'::regnamespace and p.proname = p_function and x.n <= p.pronargs
+      and p_args ? x.name
+  ) a;
+  begin
+    execute format('select public.%I(%s) from jsonb_to_record($1) as a(%s)', p_function,
+      (select string_agg(format('%I => a.%I', v.name, v.name), ', ') from unnest(v_names) as v(name)), v_columns)
+    into strict v_answer using p_args;
+    return jsonb_build_object('answer', v_answer);
+  exception when others then
+    if sqlstate not like 'SD%' then
+      raise;
+    end if;
+    get stacked diagnostics v_detail = pg_exception_detail, v_hint = pg_exception_hint;
+    return sediment.failure(sqlerrm, substr(sqlstate, 3)::integer, v_detail, v_hint);
+  end;
+end $$;

@@ -1,0 +1,32 @@
+-- Why a commit may not bring what is new with it: the dataset, made here, of another user by now or one too many;
+-- partitions and tables past the user's limits. Its identity leaves the ledger then. Null for one that may.
+create or replace function sediment.admit_commit(p sediment.commit_call, p_partitions integer, p_tables text[])
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_detail text;
+  v_hint text;
+begin
+  if not exists (select 1 from public.datasets d where d.id = p.dataset_id) then
+    perform sediment.check_dataset_quota(p.user_id, true);
+    insert into public.datasets (id, user_id) values (p.dataset_id, p.user_id) on conflict (id) do nothing;
+  end if;
+  -- a racer may have been first: look again
+  if exists (select 1 from public.datasets d where d.id = p.dataset_id and d.user_id <> p.user_id) then
+    perform sediment.fail('dataset_forbidden', 403, format('dataset %s belongs to another user', p.dataset_id));
+  end if;
+  if p_partitions > 0 then
+    perform sediment.check_partition_quota(p.user_id, p.dataset_id, p_partitions, p_tables);
+  end if;
+  return null;
+exception when others then
+  -- a lock not had is the group's error
+  if sqlstate not like 'SD%' then
+    raise;
+  end if;
+  delete from public.uploads u where u.id = p.stage;
+  get stacked diagnostics v_detail = pg_exception_detail, v_hint = pg_exception_hint;
+  return sediment.failure(sqlerrm, substr(sqlstate, 3)::integer, v_detail, v_hint);
+end $$;

@@ -1,0 +1,71 @@
+-- Counts uploads against the limits of their users, in the order in which they came, and says of each that passes one
+-- which it is: such a one is not counted. The windows are fixed ones, a minute and a UTC day; the hint names the
+-- seconds until the next, for Retry-After. Stored bytes are only looked at here: they are counted at the commit.
+create or replace function sediment.spend_uploads(p_calls sediment.stage_call[])
+returns sediment.stage_call[]
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_now constant timestamptz := clock_timestamp();
+  v_minute constant timestamptz := date_trunc('minute', v_now);
+  v_day constant timestamptz := date_trunc('day', v_now, 'UTC');
+  v_rooms sediment.user_room[] := sediment.user_rooms(
+    array(select distinct c.user_id from unnest(p_calls) as c where c.outcome is null), v_now);
+  v_calls sediment.stage_call[] := p_calls;
+  v_call sediment.stage_call;
+  r sediment.user_room;
+  v_at integer := 0;
+begin
+  for v_call in
+    select c.* from unnest(p_calls) as c where c.outcome is null order by c.user_id, c.n
+  loop
+    while v_at = 0 or v_rooms[v_at].user_id <> v_call.user_id loop
+      v_at := v_at + 1;
+    end loop;
+    r := v_rooms[v_at];
+    -- counted when what was planned since the last time comes to the limit, not for each
+    if r.open_stages >= r.open_stages_max then
+      r.open_stages := (
+        select count(*) from (
+          select 1 from public.objects o
+          where o.user_id = any (array[r.user_id]) and o.state = 'staged' and o.user_id is not null
+          limit r.open_stages_max) x);
+      v_rooms[v_at] := r;
+    end if;
+    v_call.outcome := case
+      when r.minute_uploads >= r.uploads_per_minute then
+        sediment.failure('rate_limited', 429,
+          format('uploads_per_minute: over %s uploads a minute', r.uploads_per_minute),
+          format('retry after %s s', ceil(extract(epoch from v_minute + interval '1 minute' - v_now))))
+      when r.day_bytes + v_call.size > r.upload_bytes_per_day then
+        sediment.failure('quota_exceeded', 429,
+          format('upload_bytes_per_day: over %s uploaded bytes a day', r.upload_bytes_per_day),
+          format('retry after %s s', ceil(extract(epoch from v_day + interval '1 day' - v_now))))
+      when r.stored_bytes + v_call.size > r.stored_bytes_max then
+        sediment.failure('quota_exceeded', 429,
+          format('stored_bytes_max: %s more bytes would pass the %s that may be stored', v_call.size,
+            r.stored_bytes_max), format('at most %s stored bytes', r.stored_bytes_max))
+      when r.open_stages >= r.open_stages_max then
+        sediment.failure('quota_exceeded', 429,
+          format('open_stages_max: %s planned uploads were not ended', r.open_stages),
+          'uploads that are ended, or time for them to expire')
+    end;
+    if v_call.outcome is not null then
+      v_calls[v_call.n].outcome := v_call.outcome;
+      continue;
+    end if;
+    r.minute_uploads := r.minute_uploads + 1;
+    r.day_bytes := r.day_bytes + v_call.size;
+    r.open_stages := r.open_stages + 1;
+    v_rooms[v_at] := r;
+  end loop;
+
+  update public.user_usage u
+  set minute_start = v_minute, minute_uploads = x.minute_uploads,
+    minute_requests = case when u.minute_start = v_minute then u.minute_requests else 0 end,
+    day_start = v_day, day_bytes = x.day_bytes, open_stages = x.open_stages
+  from unnest(v_rooms) as x
+  where u.user_id = any (array[x.user_id]);
+  return v_calls;
+end $$;

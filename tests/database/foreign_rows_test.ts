@@ -1,0 +1,105 @@
+/** What a tenant's reads cost where others have a hundred thousand rows of each kind. */
+import { strict as assert } from "node:assert";
+import type { Sql } from "postgres";
+import { startCluster, withClient } from "./cluster.ts";
+
+const rows = 100_000;
+const mine = "01a00000-0000-7000-8000-000000000001";
+
+/** Rows of a thousand other users, and three of a user's own. */
+const fill = `
+  set session_replication_role = replica;
+  create temp table who as
+    select n, md5('d' || n)::uuid as dataset, case n when 0 then '${mine}'::uuid else md5('u' || n)::uuid end as owner
+    from generate_series(0, 1000) n;
+  insert into datasets (id, user_id) select dataset, owner from who;
+  insert into partitions (dataset_id, "table", period_tag) select dataset, 't', 'p' from who;
+  create temp table each_row as
+    select i, w.dataset, w.owner from generate_series(-2, ${rows}) i
+    join who w on w.n = case when i <= 0 then 0 else 1 + i % 1000 end;
+  insert into battle_files (id, dataset_id, "table", period_tag, upload_id, ordinal, object_key, start_byte, byte_length,
+    level, seq_min, seq_max, row_count, row_group_count, uncompressed_bytes, schema_fingerprint, added_version,
+    uploaded_by, uploaded_at)
+  select i + 10, dataset, 't', 'p', gen_random_uuid(), 0, 'k' || i, 0, 100, 0, i, i, 1, 1, 100, 'x', 0, owner, now()
+  from each_row;
+  insert into uploads (id, dataset_id, "table", period_tag, content_hash, offsets_digest, user_id, object_key, size)
+  select gen_random_uuid(), dataset, 't', 'p', md5(i::text), '', owner, 'k' || i, 1 from each_row;
+  insert into processing_metrics (user_id, dataset_id, "table", period_tag, operation, trigger, priority, status,
+    completed_at)
+  select owner, dataset, 't', 'p', 'compaction', 'upload', 'realtime', 'success', now() from each_row;
+  insert into dead_letters (id, user_id, dataset_id, "table", period_tag, queue, error_code, first_failed_at,
+    last_failed_at)
+  select i + 10, owner, dataset, 't', 'p', 'realtime', 'x', now(), now() from each_row;
+  set session_replication_role = origin;`;
+
+/** Rows that a statement reads, whatever it gives, and by which scans. */
+async function readBy(sql: Sql, role: string, statement: string) {
+  return await sql.begin(async (sql) => {
+    await sql.unsafe(`set local role ${role}`);
+    await sql.unsafe(
+      `select set_config('request.jwt.claims', '{"sub":"${mine}","role":"authenticated"}', true)`,
+    );
+    const answer = await sql.unsafe(statement);
+    const [read] = await sql`
+      select coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), 0)::int as rows
+      from pg_stat_xact_user_tables`;
+    return { answer, rows: read.rows as number };
+  });
+}
+
+Deno.test("each tenant's rows are found by an index, among four hundred thousand of others", async (t) => {
+  await using cluster = await startCluster(17);
+  const { url, adminUrl } = await cluster.newDatabase();
+  await withClient(adminUrl, async (sql) => {
+    await sql.unsafe(fill).simple();
+    await sql.unsafe("vacuum analyze");
+  });
+  await withClient(adminUrl, async (sql) => {
+    for (
+      const table of [
+        "datasets",
+        "partitions",
+        "battle_files",
+        "uploads",
+        "processing_metrics",
+        "dead_letters",
+        "partition_status",
+        "dataset_status",
+        "quarantined_files",
+        "dead_letter_summary",
+      ]
+    ) {
+      await t.step(`a user's own ${table}`, async () => {
+        const read = await readBy(sql, "authenticated", `select * from public.${table}`);
+        if (table !== "quarantined_files") assert.ok(read.answer.length > 0);
+        assert.ok(read.rows < 100, `${read.rows} rows were read`);
+        const [plan] = await sql.begin(async (sql) => {
+          await sql.unsafe(
+            `select set_config('request.jwt.claims', '{"sub":"${mine}","role":"authenticated"}', true)`,
+          );
+          await sql.unsafe("set local role authenticated");
+          return await sql.unsafe(`explain (format json) select * from public.${table}`);
+        });
+        const text = JSON.stringify(plan["QUERY PLAN"]);
+        assert.doesNotMatch(
+          text,
+          /"Node Type":"Seq Scan"[^{}]*"Relation Name":"(battle|upl|proc|dead)/,
+        );
+      });
+    }
+    for (
+      const call of [
+        `list_dead_letters('${mine}')`,
+        `list_files('${mine}', md5('d0')::uuid)`,
+        `redrive_dead_letters('${mine}')`,
+        `request_compaction('${mine}', md5('d0')::uuid)`,
+      ]
+    ) {
+      await t.step(call.split("(")[0], async () => {
+        const read = await readBy(sql, "service_role", `select public.${call}`);
+        assert.ok(read.rows < 300, `${read.rows} rows were read`);
+      });
+    }
+  });
+  assert.ok(url);
+});
