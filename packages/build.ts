@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { build } from "esbuild";
 import { version } from "../shared/uploader/version.ts";
 import { writeDeclarations } from "./declarations.ts";
-import { clientDependencies, entries, root } from "./entries.ts";
+import { clientDependencies, entries, readerDependencies, root } from "./entries.ts";
+import { optionalArrow } from "./optional_arrow.ts";
 import { slim } from "./slim.ts";
 
 /** Most bytes of the command line's one file. */
@@ -37,6 +38,7 @@ export async function buildPackages(dist: string): Promise<{ client: Package; cl
 }
 
 async function buildClient(folder: string): Promise<string> {
+  const external = [...clientDependencies, ...readerDependencies];
   const modules = entries.flatMap(({ module, browser }) => [module, browser ?? []].flat());
   await build({
     entryPoints: modules.map((module) => join(root, module)),
@@ -70,6 +72,10 @@ async function buildClient(folder: string): Promise<string> {
     sideEffects: false,
     exports,
     dependencies: await versionsOf(clientDependencies),
+    peerDependencies: await versionsOf(readerDependencies),
+    peerDependenciesMeta: Object.fromEntries(
+      readerDependencies.map((name) => [name, { optional: true }]),
+    ),
   });
   return folder;
 }
@@ -86,7 +92,7 @@ async function buildCli(folder: string): Promise<string> {
     target: "node22",
     minify: true,
     legalComments: "none",
-    plugins: [slim],
+    plugins: [slim, optionalArrow],
     banner: {
       js: "#!/usr/bin/env node\n" +
         'import{createRequire as __require}from"node:module";const require=__require(import.meta.url);',
@@ -103,6 +109,7 @@ async function buildCli(folder: string): Promise<string> {
     description: "The command line of Sediment",
     ...common,
     bin: { sediment: "./sediment.mjs" },
+    optionalDependencies: await versionsOf(readerDependencies),
   });
   return folder;
 }

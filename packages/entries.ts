@@ -1,6 +1,4 @@
 /** What the client's package exports: a path each, so that nobody bundles what they don't import. */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** The checkout's root folder. */
@@ -17,7 +15,7 @@ export interface Entry {
 
 const client = (name: string): Entry => ({ name, module: `packages/client/${name}.ts` });
 
-/** All of them. The reader has an entry of its own where the checkout has one. */
+/** All of them. */
 export const entries: Entry[] = [
   client("uploader"),
   {
@@ -29,8 +27,11 @@ export const entries: Entry[] = [
   client("integrate"),
   client("service"),
   client("settings"),
-  ...existsSync(join(root, "packages/client/reader.ts")) ? [client("reader")] : [],
+  client("reader"),
 ];
 
 /** What npm packages bring at run time, by the names that the entries import. */
-export const clientDependencies = ["croner", "smol-toml", "tus-js-client", "zod"];
+export const clientDependencies: string[] = ["croner", "smol-toml", "tus-js-client", "zod"];
+
+/** What users of the reader alone install: it is as large as all the rest. */
+export const readerDependencies = ["apache-arrow"];

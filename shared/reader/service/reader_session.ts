@@ -2,8 +2,11 @@ import { SedimentError } from "../../errors.ts";
 
 /** Who reads: the uploader's sessions are such ones, and a supabase-js client makes one in three lines. */
 export interface ReaderSession {
-  /** The access token of now; null when nobody is signed in. */
-  credential(): Promise<{ token: string } | null>;
+  /**
+   * The access token of now, or other headers that stand for it (a service's, which acts for a user); null when nobody
+   * is signed in.
+   */
+  credential(): Promise<{ token: string; headers?: Record<string, string> } | null>;
 }
 
 /** Headers of a request. Throws `not_signed_in`, and what the session throws. */
@@ -18,7 +21,7 @@ export async function authorised(
     });
   }
   return {
-    authorization: `Bearer ${credential.token}`,
     ...(key !== undefined && { apikey: key }),
+    ...credential.headers ?? { authorization: `Bearer ${credential.token}` },
   };
 }

@@ -11,6 +11,7 @@ import { plainText } from "../plain_text.ts";
 import { pull, rm } from "./pull.ts";
 import { push } from "./push.ts";
 import { sql } from "./sql.ts";
+import { head, schema, tables } from "./tables.ts";
 import { status } from "./status.ts";
 import { version } from "../version.ts";
 
@@ -24,6 +25,9 @@ const commands: Command[] = [
   dead,
   status,
   ls,
+  tables,
+  schema,
+  head,
   pull,
   rm,
   sql,

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildPackages } from "../../../packages/build.ts";
+import { root } from "../../../packages/entries.ts";
 
 /** A folder with node_modules. */
 export interface Project {
@@ -42,7 +43,9 @@ export async function withProject(test: (project: Project) => Promise<void>): Pr
     const project = join(folder, "project");
     await mkdir(project);
     await writeFile(join(project, "package.json"), '{"type":"module","private":true}');
-    const args = ["install", "--no-audit", "--no-fund", client.tarball, cli.tarball];
+    const { imports } = JSON.parse(await readFile(join(root, "deno.json"), "utf8"));
+    const arrow = imports["apache-arrow"].replace("npm:", "");
+    const args = ["install", "--no-audit", "--no-fund", client.tarball, cli.tarball, arrow];
     const installed = await run("npm", args, project);
     if (installed.code !== 0) {
       console.log(`skipped: npm can't install what the packages depend on: ${installed.err}`);
@@ -58,11 +61,13 @@ export async function withProject(test: (project: Project) => Promise<void>): Pr
   }
 }
 
-/** The first block of code below a heading of docs/client.md. */
+/** The blocks of code of a section of docs/client.md, one after the other. */
 export async function documented(heading: string): Promise<string> {
   const path = fileURLToPath(new URL("../../../docs/client.md", import.meta.url));
   const text = await readFile(path, "utf8");
-  const [, block] = new RegExp(`## ${heading}\n[^]*?\`\`\`js\n([^]*?)\`\`\``).exec(text) ?? [];
-  if (!block) throw new Error(`docs/client.md has no code below "${heading}"`);
-  return block;
+  const [, section = ""] = text.split(`\n## ${heading}\n`);
+  const blocks = section.split("\n## ")[0].matchAll(/```js\n([^]*?)```/g);
+  const code = [...blocks].map(([, block]) => block).join("");
+  if (code === "") throw new Error(`docs/client.md has no code below "${heading}"`);
+  return code;
 }
