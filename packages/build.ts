@@ -49,11 +49,7 @@ async function buildClient(folder: string): Promise<string> {
     format: "esm",
     platform: "neutral",
     target: "es2022",
-    external: [
-      "node:*",
-      "apache-arrow",
-      ...clientDependencies.flatMap((name) => [name, `${name}/*`]),
-    ],
+    external: ["node:*", ...external.flatMap((name) => [name, `${name}/*`])],
     plugins: [slim],
     chunkNames: "chunks/[hash]",
     logLevel: "error",

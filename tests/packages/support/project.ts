@@ -44,8 +44,8 @@ export async function withProject(test: (project: Project) => Promise<void>): Pr
     await mkdir(project);
     await writeFile(join(project, "package.json"), '{"type":"module","private":true}');
     const { imports } = JSON.parse(await readFile(join(root, "deno.json"), "utf8"));
-    const arrow = imports["apache-arrow"].replace("npm:", "");
-    const args = ["install", "--no-audit", "--no-fund", client.tarball, cli.tarball, arrow];
+    const others = ["apache-arrow", "hyparquet-writer"].map((name) => imports[name].slice(4));
+    const args = ["install", "--no-audit", "--no-fund", client.tarball, cli.tarball, ...others];
     const installed = await run("npm", args, project);
     if (installed.code !== 0) {
       console.log(`skipped: npm can't install what the packages depend on: ${installed.err}`);
