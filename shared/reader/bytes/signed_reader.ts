@@ -1,5 +1,5 @@
 /** A data file's bytes by its signed URL, which is asked for again when it has run out. */
-import { SedimentError } from "../../errors.ts";
+import { isErrorCode, SedimentError } from "../../errors.ts";
 import { checkRange, type RangeReader } from "../../parquet/format/range_reader.ts";
 import type { DataFile, ManifestPage } from "../service/manifest.ts";
 import { fetchRange, type RangeFetch, Refused } from "./fetch_range.ts";
@@ -61,12 +61,11 @@ export class PageUrls {
 }
 
 /** What the service said of a file that it can't give. */
-export function unreadable(file: DataFile): SedimentError {
-  const error = file.error as { code?: unknown; message?: unknown; detail?: unknown } | undefined;
-  const said = typeof error === "string"
-    ? error
-    : error?.message ?? error?.detail ?? error?.code ?? "the service gave no address";
-  return new SedimentError("object_missing", `file ${file.id} can't be read: ${said}`);
+export function unreadable({ id, error }: DataFile): SedimentError {
+  return new SedimentError(
+    isErrorCode(error?.code) ? error.code : "object_missing",
+    `file ${id} can't be read: ${error?.message ?? "the service gave no address"}`,
+  );
 }
 
 /** A reader of a listed file. @param urls of its page */

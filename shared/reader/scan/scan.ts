@@ -142,6 +142,7 @@ export class Scan implements AsyncIterable<arrow.RecordBatch> {
 function isOfTheFile({ code }: SedimentError): boolean {
   return [
     "object_missing",
+    "object_changed",
     "not_parquet",
     "invalid_parquet",
     "unsupported_parquet",

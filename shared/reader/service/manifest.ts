@@ -29,7 +29,7 @@ export interface DataFile {
   url?: string;
   url_expires_at?: string;
   /** Why it can't be read, where the service knows that it can't. */
-  error?: unknown;
+  error?: { code: string; message: string };
 }
 
 /** Which files are listed. */

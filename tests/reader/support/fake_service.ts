@@ -11,7 +11,7 @@ export interface FakeFile {
   table?: string;
   period?: string;
   /** Listed with it, and without a URL. */
-  error?: unknown;
+  error?: { code: string; message: string };
   /** Replaces what the manifest says of it. */
   listed?: Record<string, unknown>;
 }
