@@ -175,7 +175,8 @@ Deno.test("pages that unpack to another size are broken, whoever unpacks them", 
 Deno.test("our CRC-32 is zlib's", () => {
   for (const length of [0, 1, 7, 8, 9, 63, 1000]) {
     const bytes = new Uint8Array(randomBytes(length));
-    assert.equal(crc32(bytes), zlibCrc32(bytes), String(length));
+    // Deno 2.1 gives it signed
+    assert.equal(crc32(bytes), zlibCrc32(bytes) >>> 0, String(length));
   }
 });
 
