@@ -10,6 +10,8 @@ export interface ArrowSchema {
   text: string;
   /** The message in base64, without the same. */
   value: string;
+  /** What it was read from: most files of a table have the very same. */
+  source: string;
 }
 
 /** Tables of a message that are looked at: it may refer to one from many places. */
@@ -22,7 +24,7 @@ const deepest = 64;
 export function arrowSchema(base64: string): ArrowSchema | undefined {
   try {
     const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-    return new MessageReader(bytes).schema();
+    return { ...new MessageReader(bytes).schema(), source: base64 };
   } catch {
     // not base64, offsets outside of the bytes, a type of a later version
     return undefined;
@@ -80,7 +82,7 @@ class MessageReader {
     this.#cleaned = bytes.slice();
   }
 
-  schema(): ArrowSchema {
+  schema(): Omit<ArrowSchema, "source"> {
     // since Arrow 0.15 the length stands behind a continuation marker
     const start = this.#view.getUint32(0, true) === 0xffffffff ? 8 : 4;
     const message = this.#table(start + this.#view.getUint32(start, true));

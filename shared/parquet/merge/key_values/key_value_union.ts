@@ -86,7 +86,11 @@ export class KeyValueUnion {
       if (value !== undefined && (first || this.#equal!.get(key) === value)) equal.set(key, value);
     }
     const arrowText = valueOf("ARROW:schema");
-    const arrow = arrowText === undefined ? undefined : arrowSchema(arrowText);
+    const arrow = arrowText === this.#arrow?.source
+      ? this.#arrow
+      : arrowText === undefined
+      ? undefined
+      : arrowSchema(arrowText);
     const pandasText = valueOf("pandas");
     const pandas = pandasText === undefined ? undefined : withoutRange(pandasText);
     // of a file without rows the keys bind nobody, and some writers leave them out

@@ -7,8 +7,11 @@ import { freeLayout, type Layout } from "./known_layout.ts";
 /** Footers that are remembered. */
 const mostKnown = 8;
 
-/** Most bytes of schema and key-values of one that is; eight of a whole file would take a quarter of the memory. */
-const largestKnown = 256 * 1024;
+/**
+ * Most bytes of schema and key-values of all that are: eight of whole files would take a quarter of the memory, and one of
+ * 2,000 columns with its Arrow schema takes 400 KB.
+ */
+const mostKnownBytes = 2 * 1024 * 1024;
 
 /** A footer that was parsed before: small files with the same bytes of schema are only scanned. */
 export interface KnownFooter {
@@ -25,6 +28,8 @@ export interface KnownFooter {
 export class KnownFooters {
   readonly #kernels: Kernels;
   readonly #known: KnownFooter[] = [];
+  /** Of their schemas and key-values. */
+  #bytes = 0;
 
   constructor(kernels: Kernels) {
     this.#kernels = kernels;
@@ -71,8 +76,11 @@ export class KnownFooters {
     if (wasm.scanFooter(file, size, 0, 0, 0, 0, 0, 0) === 0) return false;
     const schemaAt = wasm.scanSchemaAt(), schemaBytes = wasm.scanSchemaLength();
     const valuesAt = wasm.scanKeyValuesAt(), keyValuesBytes = wasm.scanKeyValuesLength();
-    if (schemaBytes + keyValuesBytes > largestKnown) return false;
-    if (this.#known.length >= mostKnown) this.#forget(this.#known.pop()!);
+    const bytes = schemaBytes + keyValuesBytes;
+    if (bytes > mostKnownBytes) return false;
+    while (this.#known.length >= mostKnown || this.#bytes + bytes > mostKnownBytes) {
+      this.#forget(this.#known.pop()!);
+    }
     const paths = leafPaths(layout.tree);
     const wordBytes = 16 * paths.length;
     const pathBytes = paths.reduce((sum, { bytes }) => sum + bytes.length, 0);
@@ -89,6 +97,7 @@ export class KnownFooters {
     kernels.view.copyWithin(path, schemaAt, schemaAt + schemaBytes);
     const keyValuesAt = path + schemaBytes;
     kernels.view.copyWithin(keyValuesAt, valuesAt, valuesAt + keyValuesBytes);
+    this.#bytes += bytes;
     this.#known.unshift({
       layout,
       schema: path,
@@ -100,7 +109,8 @@ export class KnownFooters {
     return true;
   }
 
-  #forget({ layout, leafPaths }: KnownFooter): void {
+  #forget({ layout, leafPaths, schemaBytes, keyValuesBytes }: KnownFooter): void {
+    this.#bytes -= schemaBytes + keyValuesBytes;
     freeLayout(this.#kernels, layout);
     this.#kernels.wasm.free(leafPaths);
   }
