@@ -42,7 +42,8 @@ export async function serveHealth(services: Services, request: Request): Promise
 
 /** What the reasons of `catalog_health` say; more in docs/operations.md. */
 const stuckReasons: Record<string, string> = {
-  breaker_open: "store or catalog failed at two partitions: nothing is claimed until probes succeed",
+  breaker_open:
+    "store or catalog failed at two partitions: nothing is claimed until probes succeed",
   work_waits: "a message is due for over 90 s and nobody has claimed anything since",
   pings_refused: "the pings of the last five minutes were refused",
   jobs_missing: "pg_cron lacks a job of ours",
