@@ -52,8 +52,8 @@ select is((select sum((p ->> 'files')::int) from jsonb_array_elements(pg_temp.pa
 
 -- schemas are as much as a page can hold
 reset role;
-insert into file_schemas (fingerprint, schema) select 'large-' || n, jsonb_build_object('name', repeat('x', 700000)) from generate_series(1, 3) n;
-update battle_files f set schema_fingerprint = 'large-' || n from (select id, row_number() over (order by "table", period_tag) as n from battle_files where dataset_id = tests.u(100) and removed_version is null) x where f.id = x.id and n <= 3;
+insert into file_schemas (digest, schema) select 'large-' || n, jsonb_build_object('name', repeat('x', 700000)) from generate_series(1, 3) n;
+update battle_files f set schema_fingerprint = 'large-' || n, schema_digest = 'large-' || n from (select id, row_number() over (order by "table", period_tag) as n from battle_files where dataset_id = tests.u(100) and removed_version is null) x where f.id = x.id and n <= 3;
 set local role service_role;
 create temp table wide as select list_tables(tests.u(1), tests.u(100)) as l;
 select is((select pg_temp.periods(l) from wide), 'port 2024-11-25 1 17 90', 'a page ends where its schemas would be more than 1 MiB');
