@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape 88411bd84df24ed94908120ff2fcd2dbe4458613325cb740bbe3ed269bfcd826
+// shape 169caf4a2c55b21a9470e98bfdb01403c8911aa1f07f086ad627ffc4b6b74f98
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -48,14 +48,14 @@ isOneToOne: false
                   ]
                 },"battle_files": {
                   Row: {
-                    "added_version": number,"byte_length": number,"checksum": string | null,"dataset_id": string,"etag": string | null,"id": number,"level": number,"lost_since": string | null,"merge_facts": Json | null,"object_key": string,"ordinal": number,"period_tag": string,"quarantine_code": string | null,"quarantine_reason": string | null,"quarantined_at": string | null,"removed_version": number | null,"row_count": number,"row_group_count": number,"run_id": string | null,"schema_fingerprint": string,"seq_max": number,"seq_min": number,"start_byte": number,"state": string,"stats": Json | null,"table": string,"uncompressed_bytes": number,"upload_id": string | null,"uploaded_at": string,"uploaded_by": string,"value_count": number | null
+                    "added_version": number,"byte_length": number,"checksum": string | null,"dataset_id": string,"etag": string | null,"id": number,"level": number,"lost_since": string | null,"merge_facts": Json | null,"object_key": string,"ordinal": number,"period_tag": string,"quarantine_code": string | null,"quarantine_reason": string | null,"quarantined_at": string | null,"removed_version": number | null,"rewrite": Json | null,"row_count": number,"row_group_count": number,"run_id": string | null,"schema_digest": string | null,"schema_fingerprint": string,"seq_max": number,"seq_min": number,"start_byte": number,"state": string,"stats": Json | null,"table": string,"uncompressed_bytes": number,"upload_id": string | null,"uploaded_at": string,"uploaded_by": string,"value_count": number | null
                   }
                   ComputedFields: never
                   Insert: {
-                    "added_version": number,"byte_length": number,"checksum"?: string | null,"dataset_id": string,"etag"?: string | null,"id"?: never,"level": number,"lost_since"?: string | null,"merge_facts"?: Json | null,"object_key": string,"ordinal": number,"period_tag": string,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"removed_version"?: number | null,"row_count": number,"row_group_count": number,"run_id"?: string | null,"schema_fingerprint": string,"seq_max": number,"seq_min": number,"start_byte": number,"state"?: string,"stats"?: Json | null,"table": string,"uncompressed_bytes": number,"upload_id"?: string | null,"uploaded_at": string,"uploaded_by": string,"value_count"?: number | null
+                    "added_version": number,"byte_length": number,"checksum"?: string | null,"dataset_id": string,"etag"?: string | null,"id"?: number,"level": number,"lost_since"?: string | null,"merge_facts"?: Json | null,"object_key": string,"ordinal": number,"period_tag": string,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"removed_version"?: number | null,"rewrite"?: Json | null,"row_count": number,"row_group_count": number,"run_id"?: string | null,"schema_digest"?: string | null,"schema_fingerprint": string,"seq_max": number,"seq_min": number,"start_byte": number,"state"?: string,"stats"?: Json | null,"table": string,"uncompressed_bytes": number,"upload_id"?: string | null,"uploaded_at": string,"uploaded_by": string,"value_count"?: number | null
                   }
                   Update: {
-                    "added_version"?: number,"byte_length"?: number,"checksum"?: string | null,"dataset_id"?: string,"etag"?: string | null,"id"?: never,"level"?: number,"lost_since"?: string | null,"merge_facts"?: Json | null,"object_key"?: string,"ordinal"?: number,"period_tag"?: string,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"removed_version"?: number | null,"row_count"?: number,"row_group_count"?: number,"run_id"?: string | null,"schema_fingerprint"?: string,"seq_max"?: number,"seq_min"?: number,"start_byte"?: number,"state"?: string,"stats"?: Json | null,"table"?: string,"uncompressed_bytes"?: number,"upload_id"?: string | null,"uploaded_at"?: string,"uploaded_by"?: string,"value_count"?: number | null
+                    "added_version"?: number,"byte_length"?: number,"checksum"?: string | null,"dataset_id"?: string,"etag"?: string | null,"id"?: number,"level"?: number,"lost_since"?: string | null,"merge_facts"?: Json | null,"object_key"?: string,"ordinal"?: number,"period_tag"?: string,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"removed_version"?: number | null,"rewrite"?: Json | null,"row_count"?: number,"row_group_count"?: number,"run_id"?: string | null,"schema_digest"?: string | null,"schema_fingerprint"?: string,"seq_max"?: number,"seq_min"?: number,"start_byte"?: number,"state"?: string,"stats"?: Json | null,"table"?: string,"uncompressed_bytes"?: number,"upload_id"?: string | null,"uploaded_at"?: string,"uploaded_by"?: string,"value_count"?: number | null
                   }
                   Relationships: [
                     {
@@ -77,11 +77,11 @@ isOneToOne: false
       referencedRelation: "objects"
       referencedColumns: ["object_key"]
     },{
-      foreignKeyName: "battle_files_schema_fingerprint_fkey"
-      columns: ["schema_fingerprint"]
+      foreignKeyName: "battle_files_schema_digest_fkey"
+      columns: ["schema_digest"]
 isOneToOne: false
       referencedRelation: "file_schemas"
-      referencedColumns: ["fingerprint"]
+      referencedColumns: ["digest"]
     }
                   ]
                 },"circuit_breaker": {
@@ -140,14 +140,14 @@ isOneToOne: false
                   ]
                 },"datasets": {
                   Row: {
-                    "compression_ratio": number | null,"created_at": string,"file_count": number,"file_etag": string | null,"file_size_bytes": number,"id": string,"last_compacted_at": string | null,"name": string,"oldest_kept_at": string,"oldest_kept_version": number,"row_count": number,"uncompressed_bytes": number,"updated_at": string,"user_id": string,"vacuumable_version": number,"vacuumed_at": string,"version": number,"version_committed_at": string
+                    "compression_ratio": number | null,"created_at": string,"file_count": number,"file_etag": string | null,"file_size_bytes": number,"id": string,"last_compacted_at": string | null,"name": string,"oldest_kept_at": string,"oldest_kept_version": number,"partition_count": number,"retired_bytes": number,"row_count": number,"uncompressed_bytes": number,"updated_at": string,"user_id": string,"vacuumable_version": number,"vacuumed_at": string,"version": number,"version_committed_at": string
                   }
                   ComputedFields: never
                   Insert: {
-                    "compression_ratio"?: number | null,"created_at"?: string,"file_count"?: number,"file_etag"?: string | null,"file_size_bytes"?: number,"id": string,"last_compacted_at"?: string | null,"name"?: string,"oldest_kept_at"?: string,"oldest_kept_version"?: number,"row_count"?: number,"uncompressed_bytes"?: number,"updated_at"?: string,"user_id": string,"vacuumable_version"?: number,"vacuumed_at"?: string,"version"?: number,"version_committed_at"?: string
+                    "compression_ratio"?: number | null,"created_at"?: string,"file_count"?: number,"file_etag"?: string | null,"file_size_bytes"?: number,"id": string,"last_compacted_at"?: string | null,"name"?: string,"oldest_kept_at"?: string,"oldest_kept_version"?: number,"partition_count"?: number,"retired_bytes"?: number,"row_count"?: number,"uncompressed_bytes"?: number,"updated_at"?: string,"user_id": string,"vacuumable_version"?: number,"vacuumed_at"?: string,"version"?: number,"version_committed_at"?: string
                   }
                   Update: {
-                    "compression_ratio"?: number | null,"created_at"?: string,"file_count"?: number,"file_etag"?: string | null,"file_size_bytes"?: number,"id"?: string,"last_compacted_at"?: string | null,"name"?: string,"oldest_kept_at"?: string,"oldest_kept_version"?: number,"row_count"?: number,"uncompressed_bytes"?: number,"updated_at"?: string,"user_id"?: string,"vacuumable_version"?: number,"vacuumed_at"?: string,"version"?: number,"version_committed_at"?: string
+                    "compression_ratio"?: number | null,"created_at"?: string,"file_count"?: number,"file_etag"?: string | null,"file_size_bytes"?: number,"id"?: string,"last_compacted_at"?: string | null,"name"?: string,"oldest_kept_at"?: string,"oldest_kept_version"?: number,"partition_count"?: number,"retired_bytes"?: number,"row_count"?: number,"uncompressed_bytes"?: number,"updated_at"?: string,"user_id"?: string,"vacuumable_version"?: number,"vacuumed_at"?: string,"version"?: number,"version_committed_at"?: string
                   }
                   Relationships: [
                     
@@ -158,24 +158,24 @@ isOneToOne: false
                   }
                   ComputedFields: never
                   Insert: {
-                    "alerted_at"?: string | null,"attempts"?: number,"created_at"?: string,"dataset_id"?: string | null,"error_code": string,"error_message"?: string | null,"error_step"?: string | null,"first_failed_at": string,"id"?: never,"last_failed_at": string,"message"?: Json | null,"period_tag"?: string | null,"queue": string,"redriven_run_id"?: string | null,"resolution"?: string | null,"resolved_at"?: string | null,"run_id"?: string | null,"table"?: string | null,"user_id"?: string | null
+                    "alerted_at"?: string | null,"attempts"?: number,"created_at"?: string,"dataset_id"?: string | null,"error_code": string,"error_message"?: string | null,"error_step"?: string | null,"first_failed_at": string,"id"?: number,"last_failed_at": string,"message"?: Json | null,"period_tag"?: string | null,"queue": string,"redriven_run_id"?: string | null,"resolution"?: string | null,"resolved_at"?: string | null,"run_id"?: string | null,"table"?: string | null,"user_id"?: string | null
                   }
                   Update: {
-                    "alerted_at"?: string | null,"attempts"?: number,"created_at"?: string,"dataset_id"?: string | null,"error_code"?: string,"error_message"?: string | null,"error_step"?: string | null,"first_failed_at"?: string,"id"?: never,"last_failed_at"?: string,"message"?: Json | null,"period_tag"?: string | null,"queue"?: string,"redriven_run_id"?: string | null,"resolution"?: string | null,"resolved_at"?: string | null,"run_id"?: string | null,"table"?: string | null,"user_id"?: string | null
+                    "alerted_at"?: string | null,"attempts"?: number,"created_at"?: string,"dataset_id"?: string | null,"error_code"?: string,"error_message"?: string | null,"error_step"?: string | null,"first_failed_at"?: string,"id"?: number,"last_failed_at"?: string,"message"?: Json | null,"period_tag"?: string | null,"queue"?: string,"redriven_run_id"?: string | null,"resolution"?: string | null,"resolved_at"?: string | null,"run_id"?: string | null,"table"?: string | null,"user_id"?: string | null
                   }
                   Relationships: [
                     
                   ]
                 },"file_schemas": {
                   Row: {
-                    "created_at": string,"fingerprint": string,"schema": NonNullable<Json>
+                    "created_at": string,"digest": string,"schema": NonNullable<Json>
                   }
                   ComputedFields: never
                   Insert: {
-                    "created_at"?: string,"fingerprint": string,"schema": NonNullable<Json>
+                    "created_at"?: string,"digest": string,"schema": NonNullable<Json>
                   }
                   Update: {
-                    "created_at"?: string,"fingerprint"?: string,"schema"?: NonNullable<Json>
+                    "created_at"?: string,"digest"?: string,"schema"?: NonNullable<Json>
                   }
                   Relationships: [
                     
@@ -308,14 +308,14 @@ isOneToOne: false
                   ]
                 },"service_settings": {
                   Row: {
-                    "alert_max_attempts": number,"alert_private_addresses": boolean,"alert_webhooks": NonNullable<Json>,"alert_window_seconds": number,"archive_seconds": number,"asset_bytes_max": number,"asset_extensions": (string)[],"backoff_base_seconds": number,"backoff_cap_seconds": number,"breaker_probe_seconds": number,"breaker_window_seconds": number,"clockwork_gap_seconds": number,"codec": string,"datasets_max": number | null,"healthy_row_group_bytes": number,"history_seconds": number,"id": boolean,"idle_recheck_seconds": number,"lease_seconds": number,"max_age_seconds": number,"max_attempts": number,"max_datasets_per_run": number,"max_put_seconds": number,"max_run_seconds": number,"max_workers": number,"min_inputs": number,"plan_changed_at": string,"planner_version": number,"realtime_delay_seconds": number,"retention_seconds": number,"schedule_concurrency": number,"schedule_delay_ms": number,"second_look_seconds": number,"signed_url_seconds": number,"stored_bytes_max": number | null,"target_file_bytes": number,"target_page_bytes": number,"target_row_group_bytes": number,"updated_at": string,"upload_bytes_per_day": number | null,"uploads_per_minute": number | null,"vacuum_interval_seconds": number
+                    "alert_max_attempts": number,"alert_private_addresses": boolean,"alert_webhooks": NonNullable<Json>,"alert_window_seconds": number,"archive_seconds": number,"asset_bytes_max": number,"asset_extensions": (string)[],"backoff_base_seconds": number,"backoff_cap_seconds": number,"breaker_probe_seconds": number,"breaker_window_seconds": number,"clockwork_gap_seconds": number,"codec": string,"datasets_max": number | null,"healthy_row_group_bytes": number,"history_seconds": number,"id": boolean,"idle_recheck_seconds": number,"lease_seconds": number,"max_age_seconds": number,"max_attempts": number,"max_datasets_per_run": number,"max_put_seconds": number,"max_run_seconds": number,"max_workers": number,"min_inputs": number,"open_stages_max": number | null,"partitions_max": number | null,"plan_changed_at": string,"planner_version": number,"realtime_delay_seconds": number,"requests_per_minute": number | null,"retention_seconds": number,"schedule_concurrency": number,"schedule_delay_ms": number,"second_look_seconds": number,"signed_url_seconds": number,"stored_bytes_max": number | null,"tables_max": number | null,"target_file_bytes": number,"target_page_bytes": number,"target_row_group_bytes": number,"updated_at": string,"upload_bytes_per_day": number | null,"uploads_per_minute": number | null,"vacuum_interval_seconds": number
                   }
                   ComputedFields: never
                   Insert: {
-                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"second_look_seconds"?: number,"signed_url_seconds"?: number,"stored_bytes_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
+                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"open_stages_max"?: number | null,"partitions_max"?: number | null,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"requests_per_minute"?: number | null,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"second_look_seconds"?: number,"signed_url_seconds"?: number,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
                   }
                   Update: {
-                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"second_look_seconds"?: number,"signed_url_seconds"?: number,"stored_bytes_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
+                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"open_stages_max"?: number | null,"partitions_max"?: number | null,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"requests_per_minute"?: number | null,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"second_look_seconds"?: number,"signed_url_seconds"?: number,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
                   }
                   Relationships: [
                     
@@ -362,28 +362,28 @@ isOneToOne: false
                   ]
                 },"user_limits": {
                   Row: {
-                    "asset_bytes_max": number | null,"asset_extensions": (string)[] | null,"datasets_max": number | null,"stored_bytes_max": number | null,"updated_at": string,"upload_bytes_per_day": number | null,"uploads_per_minute": number | null,"user_id": string
+                    "asset_bytes_max": number | null,"asset_extensions": (string)[] | null,"datasets_max": number | null,"open_stages_max": number | null,"partitions_max": number | null,"requests_per_minute": number | null,"stored_bytes_max": number | null,"tables_max": number | null,"updated_at": string,"upload_bytes_per_day": number | null,"uploads_per_minute": number | null,"user_id": string
                   }
                   ComputedFields: never
                   Insert: {
-                    "asset_bytes_max"?: number | null,"asset_extensions"?: (string)[] | null,"datasets_max"?: number | null,"stored_bytes_max"?: number | null,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"user_id": string
+                    "asset_bytes_max"?: number | null,"asset_extensions"?: (string)[] | null,"datasets_max"?: number | null,"open_stages_max"?: number | null,"partitions_max"?: number | null,"requests_per_minute"?: number | null,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"user_id": string
                   }
                   Update: {
-                    "asset_bytes_max"?: number | null,"asset_extensions"?: (string)[] | null,"datasets_max"?: number | null,"stored_bytes_max"?: number | null,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"user_id"?: string
+                    "asset_bytes_max"?: number | null,"asset_extensions"?: (string)[] | null,"datasets_max"?: number | null,"open_stages_max"?: number | null,"partitions_max"?: number | null,"requests_per_minute"?: number | null,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"user_id"?: string
                   }
                   Relationships: [
                     
                   ]
                 },"user_usage": {
                   Row: {
-                    "day_bytes": number,"day_start": string,"minute_start": string,"minute_uploads": number,"user_id": string
+                    "asset_bytes": number,"day_bytes": number,"day_start": string,"minute_requests": number,"minute_start": string,"minute_uploads": number,"open_stages": number,"user_id": string
                   }
                   ComputedFields: never
                   Insert: {
-                    "day_bytes": number,"day_start": string,"minute_start": string,"minute_uploads": number,"user_id": string
+                    "asset_bytes"?: number,"day_bytes": number,"day_start": string,"minute_requests"?: number,"minute_start": string,"minute_uploads": number,"open_stages"?: number,"user_id": string
                   }
                   Update: {
-                    "day_bytes"?: number,"day_start"?: string,"minute_start"?: string,"minute_uploads"?: number,"user_id"?: string
+                    "asset_bytes"?: number,"day_bytes"?: number,"day_start"?: string,"minute_requests"?: number,"minute_start"?: string,"minute_uploads"?: number,"open_stages"?: number,"user_id"?: string
                   }
                   Relationships: [
                     
@@ -501,6 +501,9 @@ isOneToOne: false
             "abandon_upload":
 { Args: { "p_stage": string,"p_user": string }; Returns: Json
                            },
+"call_quietly":
+{ Args: { "p_args": Json,"p_function": string }; Returns: Json
+                           },
 "catalog_health":
 { Args: Record<PropertyKey, never>; Returns: Json
                            },
@@ -573,6 +576,12 @@ isOneToOne: false
 "list_tables":
 { Args: { "p_cursor"?: string,"p_dataset": string,"p_limit"?: number,"p_user": string,"p_version"?: number }; Returns: Json
                            },
+"list_unsettled_outputs":
+{ Args: { "p_after"?: number,"p_inputs"?: (number)[],"p_limit"?: number }; Returns: Json
+                           },
+"mark_for_rewrite":
+{ Args: { "p_files": Json }; Returns: Json
+                           },
 "ping_deployment":
 { Args: Record<PropertyKey, never>; Returns: Json
                            },
@@ -605,6 +614,9 @@ isOneToOne: false
                            },
 "schema_version":
 { Args: Record<PropertyKey, never>; Returns: Json
+                           },
+"settle_outputs":
+{ Args: { "p_files": Json }; Returns: Json
                            },
 "stage_asset":
 { Args: { "p_content_hash": string,"p_file_name": string,"p_key": string,"p_max_put_seconds"?: number,"p_relative_path": string,"p_size": number,"p_ttl_seconds"?: number,"p_user": string }; Returns: Json
