@@ -113,10 +113,13 @@ async function buildCli(folder: string): Promise<string> {
 async function finish(folder: string, manifest: Record<string, unknown>): Promise<void> {
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, "package.json"), JSON.stringify(manifest, null, 2) + "\n");
-  for (const name of ["LICENSE", "CHANGELOG.md"]) {
-    await cp(join(root, name), join(folder, name)).catch(() => {});
+  await cp(join(root, "LICENSE"), join(folder, "LICENSE"));
+  for (const [from, to] of [["CHANGELOG.md", "CHANGELOG.md"], ["docs/client.md", "README.md"]]) {
+    // Links to pages of the checkout lead nowhere from here.
+    const text = (await readFile(join(root, from), "utf8"))
+      .replaceAll(/\[([^\]]+)\]\((?!https?:)[^)]+\)/g, "$1");
+    await writeFile(join(folder, to), text);
   }
-  await cp(join(root, "docs/client.md"), join(folder, "README.md"));
 }
 
 /** Versions as the checkout pins them. */

@@ -134,8 +134,8 @@ function refusalOf(url: string, status: number, answer: Body): SedimentError {
   return new SedimentError("unauthenticated", detail, { expected });
 }
 
-/** What the system says, out of the layers that a fetch wraps it in. */
+/** What the system says, out of the layers that a fetch wraps it in: `Connection refused (os error 111)`. */
 function reasonOf(error: unknown): string {
-  const { message, cause } = error as { message?: string; cause?: { message?: string } };
-  return [message, cause?.message].filter(Boolean).join(": ");
+  const { message = "", cause } = error as { message?: string; cause?: { message?: string } };
+  return (cause?.message ?? message).split(/error(?: \(\w+\))?: /).at(-1)!;
 }
