@@ -17,7 +17,7 @@ const block = /(```console\n)([^]*?)(```)/;
 /** Numbers, sizes, times and ids differ from run to run; words and their order do not. */
 function plain(session: string): string {
   return session
-    .replaceAll(/\b[0-9a-f]{8}(?=  )/g, "ID")
+    .replaceAll(/\b[0-9a-f]{8}(?= {2})/g, "ID")
     .replaceAll(/[\d.]+ (B|KB|MB|s|ms)\b/g, "N")
     .replaceAll(/\b\d+\b/g, "N")
     .replaceAll(/[ \t]+/g, " ");
