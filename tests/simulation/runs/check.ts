@@ -133,7 +133,8 @@ async function checkWinners(world: World, dataset: string, version: number): Pro
     select u.content_hash as hash, f ->> 'ordinal' as ordinal from public.uploads u,
       jsonb_array_elements(u.answer -> 'files') f
     where u.dataset_id = ${dataset} and f ->> 'table' = ${latest}
-      and (u.answer ->> 'version')::bigint <= ${version} order by (f ->> 'id')::bigint`)
+      and (u.answer ->> 'version')::bigint <= ${version} 
+      order by (u.answer ->> 'version')::bigint, (f ->> 'ordinal')::int`)
     .flatMap(({ hash, ordinal }) =>
       world.uploads.find((upload) => upload.dataset === dataset && upload.hash === hash)
         ?.rows.filter((row) => row.startsWith(`${latest}/`) && row.includes(`.${ordinal}:`)) ?? []
