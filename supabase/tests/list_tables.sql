@@ -2,6 +2,7 @@
 begin;
 \ir helpers/fixtures.sql
 select plan(26);
+insert into datasets (id, user_id) values (tests.u(100), tests.u(1));
 set local role service_role;
 
 create function pg_temp.periods(p_list jsonb) returns text language sql as $$

@@ -38,7 +38,8 @@ begin
   -- What is visible now comes in index order; what was removed since is as much as compaction did meanwhile.
   with page as (
     (select f."table", f.period_tag, f.seq_min, f.state, f.row_count, f.byte_length, f.uncompressed_bytes,
-        f.uploaded_at, f.schema_fingerprint, f.schema_digest
+        f.uploaded_at, f.schema_fingerprint,
+        coalesce(f.schema_digest, f.schema_fingerprint) as digest
       from public.battle_files f
       where f.dataset_id = d.id and f.removed_version is null and f.added_version <= v_version
         and (v_cursor is null or (f."table", f.period_tag, f.seq_min)
@@ -46,7 +47,8 @@ begin
       order by f."table", f.period_tag, f.seq_min limit v_limit + 1)
     union all
     (select f."table", f.period_tag, f.seq_min, f.state, f.row_count, f.byte_length, f.uncompressed_bytes,
-        f.uploaded_at, f.schema_fingerprint, f.schema_digest
+        f.uploaded_at, f.schema_fingerprint,
+        coalesce(f.schema_digest, f.schema_fingerprint) as digest
       from public.battle_files f
       where f.dataset_id = d.id and f.removed_version > v_version and f.added_version <= v_version
         and (v_cursor is null or (f."table", f.period_tag, f.seq_min)
@@ -55,11 +57,11 @@ begin
   ), numbered as (
     select p.*, row_number() over (order by p."table", p.period_tag, p.seq_min) as place from page p
   ), known as (
-    select x.fingerprint, s.schema, x.place,
+    select x.schema_fingerprint as fingerprint, s.schema, x.place,
       sum(octet_length(s.schema::text)) over (order by x.place) as bytes
     from (
-      select distinct on (n.schema_fingerprint) n.schema_fingerprint as fingerprint, n.place,
-        coalesce(n.schema_digest, n.schema_fingerprint) as digest
+      -- of several schemas of one fingerprint that of the first file stands for all
+      select distinct on (n.schema_fingerprint) n.schema_fingerprint, n.digest, n.place
       from numbered n where n.place <= v_limit order by n.schema_fingerprint, n.place
     ) x
     join public.file_schemas s on s.digest = x.digest
