@@ -98,6 +98,7 @@ export const errorKinds = {
   object_missing: { status: 500, title: "The object store does not hold an object that it should" },
   object_changed: { status: 500, title: "An object's bytes are not those that were stored" },
   worker_died: { status: 500, title: "Workers died of this file, and of it alone" },
+  work_stuck: { status: 503, title: "Compaction does not go on", retryable: true },
   catalog_failed: { status: 503, title: "The catalog did not answer", retryable: true },
   schema_outdated: {
     status: 503,

@@ -29,14 +29,21 @@ export async function serveHealth(services: Services, request: Request): Promise
       detail: `${key} is not in the object store; deno task deploy:wasm puts it there`,
     })),
   ];
+  const catalog = detailed ? { catalog: failed ? { error: health.message } : health } : {};
+  if (stuck) {
+    throw new SedimentError("work_stuck", reasons.map(({ detail }) => detail).join("; "), {
+      extra: { reasons, version, ...catalog },
+      cause: failed ? health : undefined,
+    });
+  }
   return Response.json(
     {
-      status: stuck ? "stuck" : reasons.length === 0 ? "ok" : "degraded",
+      status: reasons.length === 0 ? "ok" : "degraded",
       version,
       ...(reasons.length === 0 ? {} : { reasons }),
-      ...(detailed ? { catalog: failed ? { error: health.message } : health } : {}),
+      ...catalog,
     },
-    { status: stuck ? 503 : 200, headers: { "cache-control": "no-store" } },
+    { headers: { "cache-control": "no-store" } },
   );
 }
 

@@ -47,16 +47,8 @@ export const compactionRoutes: RouteDescription[] = [
           reasons: z.array(z.object({ code: z.string(), detail: z.string() })).optional(),
         }),
       },
-      503: {
-        description: "Stuck, and why.",
-        schema: z.object({
-          status: z.literal("stuck"),
-          version: z.string(),
-          reasons: z.array(z.object({ code: z.string(), detail: z.string() })),
-        }),
-      },
     },
-    problems: [],
+    problems: ["work_stuck"],
   },
   ...(["get", "post"] as const).map((method): RouteDescription => ({
     method,
