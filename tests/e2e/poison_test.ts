@@ -37,18 +37,23 @@ Deno.test("among 40 files the one that kills its process at 256 MB is found, and
       assert.equal(answer.status, 200, JSON.stringify(answer.body));
       return Number(answer.body.files[0].id);
     };
+    const columns = (letters: number) =>
+      ["a", "b", "c", "d", "e"].map((name) => `range || repeat('${name}', ${letters}) as ${name}`);
     for (let n = 0; n < 39; n++) {
-      await upload(
-        `select range::bigint as a, 'x' || range as s from range(${n * 50}, ${n * 50 + 50})`,
-      );
+      await upload(`select ${columns(1)} from range(${n * 50}, ${n * 50 + 50})`);
     }
-    // 30 MB in one page, of few bytes as stored. The planner would see to it: it is told less of the file than there is,
-    // as of any whose facts mislead.
-    const killer = await upload(
-      "select range::bigint as a, range || repeat('y', 3000) as s from range(10000)",
-    );
-    await sql`update public.battle_files set uncompressed_bytes = 1000, value_count = null,
-      merge_facts = null where id = ${killer}`;
+    // Five pages of 30 MB, of few bytes as stored. The planner would see to it: it is told less of the file than there
+    // is, as of any whose facts mislead.
+    const killer = await upload(`select ${columns(3000)} from range(10000)`);
+    await sql`update public.battle_files k set uncompressed_bytes = o.uncompressed_bytes,
+      value_count = o.value_count, merge_facts = o.merge_facts
+      from public.battle_files o where k.id = ${killer} and o.id = ${killer} - 1`;
+    // by hand, so that files of all sizes meet
+    const asked = await call(stack, "POST", "/compaction", {
+      headers: user.headers,
+      json: { datasetId: dataset },
+    });
+    assert.equal(asked.status, 202, JSON.stringify(asked.body));
 
     let deaths = 0;
     const platform = (async () => {

@@ -47,9 +47,9 @@ export async function startCompactor(
       let over = false;
       while (!over && !unwanted()) {
         await new Promise((resolve) => setTimeout(resolve, 5));
-        // the second number of statm: resident pages, of 4 KiB
-        const [, pages] = (await Deno.readTextFile(`/proc/${process.pid}/statm`)).split(" ");
-        over = Number(pages) * 4096 > bytes;
+        // the most that it ever had: a look now and then would miss a peak
+        const status = await Deno.readTextFile(`/proc/${process.pid}/status`);
+        over = Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024 > bytes;
       }
       await running.kill();
       return over;
