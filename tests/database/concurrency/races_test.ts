@@ -18,7 +18,8 @@ Deno.test.afterAll(async () => {
 Deno.test.beforeEach(async () => {
   const { url } = await cluster.newDatabase();
   sql = postgres(url, { max: 8, onnotice: () => {} });
-  await sql`update service_settings set realtime_delay_seconds = 0, backoff_base_seconds = 1`;
+  await sql`
+    update service_settings set realtime_delay_seconds = 0, backoff_base_seconds = 1, max_workers = 64`;
 });
 Deno.test.afterEach(async () => {
   await sql.end();
