@@ -4183,6 +4183,9 @@ ALTER TABLE "public"."battle_files" ALTER COLUMN "id" SET DEFAULT sediment.next_
 
 ALTER TABLE "public"."dead_letters" ALTER COLUMN "id" SET DEFAULT sediment.next_row_id();
 
+-- Older projects also granted everybody the sequences of identity columns; inserting into those needs no grant.
+revoke all on sequence public.alerts_id_seq from public, anon, authenticated;
+
 -- rows that new tables begin with
 insert into public.circuit_breaker (id) values (true) on conflict (id) do nothing;
 insert into public.clockwork (id) values (true) on conflict (id) do nothing;

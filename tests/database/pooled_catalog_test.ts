@@ -88,7 +88,10 @@ Deno.test({ name: "over a pooler in transaction mode", ignore: !present }, async
         kind: "direct_fragment",
         details,
       };
-      await all[0].catalog.stageUpload(stage);
+      await withClient(
+        url,
+        (sql) => sql`insert into datasets (id, user_id) values (${dataset}, ${owner})`,
+      );
       await Promise.all(all.map(async ({ catalog, close }) => {
         for (let n = 0; n < 10; n++) {
           const { stage_id } = await catalog.stageUpload(stage);
