@@ -35,6 +35,7 @@ begin
   end if;
   update public.circuit_breaker x
   set probe_token = x.probe_token + 1, probe_until = v_now + make_interval(secs => v_seconds), probe_key = v_key
+  where x.id
   returning * into strict b;
   return jsonb_build_object('probe', jsonb_build_object('token', b.probe_token, 'part', b.part, 'seconds', v_seconds,
     'keys', to_jsonb(coalesce(v_keys, '{}')), 'write_key', v_key));

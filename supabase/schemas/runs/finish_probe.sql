@@ -20,6 +20,7 @@ begin
       update public.circuit_breaker x
       set state = 'closed', closed_at = v_now, probe_at = null, probe_until = null, suspect = null,
         suspect_at = null, probes_passed = 0, probes_failed = 0
+      where x.id
       returning * into strict b;
       perform sediment.raise_alert('breaker_closed', format('Sediment goes on: %s answers again after %s',
         b.part, date_trunc('second', v_now - b.opened_at)), jsonb_build_object('part', b.part));
@@ -34,6 +35,7 @@ begin
         probe_at = v_now + make_interval(secs => case when p_passed then s.breaker_probe_seconds
           else least(s.backoff_cap_seconds, (0.75 + random() / 4) * s.breaker_probe_seconds
             * power(2, least(x.probes_failed, 10))) end)
+      where x.id
       returning * into strict b;
     end if;
     if b.probe_key is not null then

@@ -5,7 +5,7 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  update public.service_settings s set plan_changed_at = clock_timestamp();
+  update public.service_settings s set plan_changed_at = clock_timestamp() where s.id;
   return null;
 end $$;
 
