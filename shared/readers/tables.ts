@@ -47,17 +47,20 @@ function summary(
 ) {
   const sum = (of: (one: TableList["partitions"][number]) => number) =>
     partitions.reduce((total, one) => total + of(one), 0);
-  const known = new Map<string, { fingerprint: string; files: number; rows: number }>();
+  const counts = new Map<string, { fingerprint: string; files: number; rows: number }>();
   for (const { fingerprint, files, rows } of partitions.flatMap((one) => one.schemas)) {
-    const one = known.get(fingerprint) ?? { fingerprint, files: 0, rows: 0 };
-    known.set(fingerprint, {
+    const one = counts.get(fingerprint) ?? { fingerprint, files: 0, rows: 0 };
+    counts.set(fingerprint, {
       fingerprint,
       files: one.files + files,
       rows: one.rows + rows,
     });
   }
-  const all = [...known.values()].map((one) => ({ ...one, schema: schemas[one.fingerprint] }));
-  const united = uniteTable(all);
+  const all = [...counts.values()].map((one) => ({ ...one, schema: schemas[one.fingerprint] }));
+  const known = all.filter(({ schema }) => schema !== undefined);
+  const unknownFiles = all.filter(({ schema }) => schema === undefined)
+    .reduce((total, { files }) => total + files, 0);
+  const united = uniteTable(known);
   return {
     table,
     files: sum(({ files }) => files),
@@ -73,7 +76,9 @@ function summary(
       bytes,
     })),
     columns: united.tree === undefined ? [] : schemaJson(united.tree).children ?? [],
-    conflict: united.refusal?.message.slice(0, 2000) ?? null,
-    ...(withSchemas && { schemas: all }),
+    conflict: united.refusal?.message.slice(0, 2000) ??
+      // of before schemas had a digest: `deno task settle:schemas` reads them from the files
+      (unknownFiles > 0 ? `the catalog does not know the schemas of ${unknownFiles} files` : null),
+    ...(withSchemas && { schemas: known }),
   };
 }

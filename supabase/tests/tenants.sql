@@ -1,7 +1,7 @@
 -- what one tenant's rows say of, and do to, another's
 begin;
 \ir helpers/fixtures.sql
-select plan(30);
+select plan(34);
 
 -- schemas are kept by all that they hold
 create function tests.schema_of(p_a integer, p_b integer) returns jsonb language sql immutable as $$
@@ -50,6 +50,20 @@ select is((select i -> 'files' -> 0 -> 'output' from i), (select l -> 'files' ->
 select is(settle_outputs((select jsonb_build_array(jsonb_build_object('id', l -> 'files' -> 0 -> 'id', 'schema', tests.schema_of(1, 2))) from l)),
   '{"settled": 1}', 'one that is as it should be is settled');
 select is(list_unsettled_outputs(), '{"files": [], "more": false}', 'and not listed again');
+
+-- uploaded files of before, whose schema went with its field ids
+reset role;
+select tests.upload(1, 100, 'unknown', 'lone', '0'), tests.upload(1, 100, 'known', 'lone', '0');
+update battle_files set schema_digest = null where dataset_id = tests.u(100) and "table" = 'lone' and seq_min = 1;
+set local role service_role;
+select is((select s.value -> 'schemas' ? 'f-lone' from (select list_tables(tests.u(1), tests.u(100)) as value) s), true,
+  'the first file whose schema is known tells that of its fingerprint');
+create temp table u as select list_unsettled_outputs() as u;
+select is((select u -> 'files' -> 0 -> 'id' from u), (select to_jsonb(f.id) from battle_files f where f."table" = 'lone' and f.seq_min = 1),
+  'an uploaded file whose schema is not known at all is listed');
+select is((select jsonb_array_length(u -> 'files') from u), 1, 'and no other');
+select settle_outputs((select jsonb_build_array(jsonb_build_object('id', u -> 'files' -> 0 -> 'id', 'schema', tests.schema_of(1, 2))) from u));
+select is(list_unsettled_outputs(), '{"files": [], "more": false}', 'until it is');
 
 -- ids tell no volume
 select ok((select min(id) > 281474976710656 and max(id) < 562949953421312 from battle_files), 'ids have 15 digits');

@@ -1,6 +1,6 @@
 /**
- * `deno task settle:schemas [--dry-run]`: looks after outputs that were written while schemas were shared by fingerprint, in
- * the deployment that the environment names (SUPABASE_URL, SUPABASE_SECRET_KEY, as the functions read it). Once is enough.
+ * `deno task settle:schemas [--dry-run]`: looks after outputs that were written while schemas were shared by fingerprint, and
+ * uploaded files of then whose schemas are not known, in the deployment that the environment names (SUPABASE_URL, SUPABASE_SECRET_KEY, as the functions read it). Once is enough.
  */
 import { parseArgs } from "node:util";
 import { createServices } from "../../functions/create_services.ts";
@@ -15,7 +15,9 @@ const { values } = parseArgs({
   },
 });
 if (values.help) {
-  console.log("deno task settle:schemas [--dry-run]: marks outputs with another's field ids");
+  console.log(
+    "deno task settle:schemas [--dry-run]: marks outputs with another's field ids, keeps schemas that are not known",
+  );
   Deno.exit(0);
 }
 const services = createServices(Deno.env.toObject());

@@ -111,6 +111,14 @@ Deno.test("where what went into it is gone it is marked to have no field ids, if
   ]);
 });
 
+Deno.test("an uploaded file has the field ids that it has", async () => {
+  const { ports, settled, marked } = await world([{ id: 1, level: 0, bytes: fileWith(5, 6) }], [1]);
+  const report = await settleSchemas(ports);
+  assert.deepEqual(report, { looked: 1, settled: 1, corrected: 0, stripped: 0, unread: [] });
+  assert.deepEqual(settled.map(({ id, schema }) => [id, idsOf(schema)]), [[1, [5, 6]]]);
+  assert.deepEqual(marked, []);
+});
+
 Deno.test("a dry run tells the same and writes nothing", async () => {
   const known = [
     { id: 1, level: 0, bytes: fileWith(1, 2) },

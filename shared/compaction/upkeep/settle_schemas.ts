@@ -3,7 +3,7 @@
  * right, but their field ids may be somebody else's. Each is compared with the files that went into it, as far as these
  * are kept. A wrong one is marked, and the planner writes it anew with the ids of its inputs: that is what merging the
  * inputs again would give, since nothing but ids was taken from the wrong schema. Where the inputs are gone it is
- * written without ids, which say nothing then.
+ * written without ids, which say nothing then. Uploaded files whose schema is not known are read, and it is.
  */
 import type { Catalog } from "../../catalog/catalog.ts";
 import type { UnsettledFile } from "../../catalog/upkeep_results.ts";
@@ -67,7 +67,10 @@ export async function settleSchemas(
         continue;
       }
       const own = idsOf(schema);
-      const expected = own.size === 0 ? own : await expectedIds(ports, file, signal);
+      // what was uploaded has the ids that it has
+      const expected = own.size === 0 || file.level === 0
+        ? own
+        : await expectedIds(ports, file, signal);
       if (expected !== undefined && sameIds(own, expected)) {
         settled.push({ id: file.id, schema });
         report.settled++;

@@ -25,6 +25,7 @@ export function tableSchema(
   names: ReadonlySet<string> | undefined,
   conflicts: "error" | "skip",
 ): TableSchema {
+  checkKnown(table, conflicts);
   checkNames(table, names);
   const { tree, refusal } = uniteTable(
     table.schemas,
@@ -44,6 +45,21 @@ export function tableSchema(
     throw new SedimentError("not_found", `no schema of table ${table.table} can be read`);
   }
   return { tree, schema: arrowSchema(tree) };
+}
+
+/** Columns of files whose schemas nobody knows would be missing without a word. */
+function checkKnown(
+  { table, files, schemas }: TableSummary,
+  conflicts: "error" | "skip",
+): void {
+  const unknown = files - schemas.reduce((total, one) => total + one.files, 0);
+  if (unknown > 0 && conflicts === "error") {
+    throw new SedimentError(
+      "not_found",
+      `table ${table}: the catalog does not know the schemas of ${unknown} files`,
+      { expected: '`deno task settle:schemas` in the deployment, or unreadable: "skip"' },
+    );
+  }
 }
 
 /** Of some names those that are columns of the table, in whichever of its files. */

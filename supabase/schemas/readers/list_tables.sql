@@ -60,9 +60,11 @@ begin
     select x.schema_fingerprint as fingerprint, s.schema, x.place,
       sum(octet_length(s.schema::text)) over (order by x.place) as bytes
     from (
-      -- of several schemas of one fingerprint that of the first file stands for all
+      -- of several schemas of one fingerprint that of the first file whose is known stands for all
       select distinct on (n.schema_fingerprint) n.schema_fingerprint, n.digest, n.place
-      from numbered n where n.place <= v_limit order by n.schema_fingerprint, n.place
+      from numbered n
+      where n.place <= v_limit and exists (select 1 from public.file_schemas k where k.digest = n.digest)
+      order by n.schema_fingerprint, n.place
     ) x
     join public.file_schemas s on s.digest = x.digest
   ), cut as (

@@ -1,5 +1,5 @@
 -- Visible outputs of before, when one user's schema could stand for another's of the same fingerprint: their schema is not
--- known by its digest. In order of id, after p_after.
+-- known by its digest. And uploaded files of before whose schema is not known at all. In order of id, after p_after.
 --   p_inputs: of these outputs rather the files that they replaced, as far as they are kept
 -- Returns {files: [{id, output|null, object_key, start_byte, byte_length, level, seq_min}], more}; output is the one of
 -- p_inputs that a file went into.
@@ -28,8 +28,10 @@ begin
   return (
     with page as (
       select f.* from public.battle_files f
-      where f.id > p_after and f.level > 0 and f.removed_version is null and f.schema_digest is null
+      where f.id > p_after and f.removed_version is null and f.schema_digest is null
         and f.rewrite is null and f.state = 'active'
+        and (f.level > 0
+          or not exists (select 1 from public.file_schemas s where s.digest = f.schema_fingerprint))
       order by f.id limit v_limit + 1
     ), kept as (
       select * from page order by id limit v_limit
