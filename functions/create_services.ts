@@ -10,6 +10,7 @@ import { createAuthenticator } from "../shared/http/authenticate.ts";
 import { issuersOf } from "../shared/http/user_claims.ts";
 import { createRateLimit } from "../shared/http/rate_limit.ts";
 import { createTokenSigner, deriveTokenKey } from "../shared/http/signed_token.ts";
+import { logOf } from "../shared/log.ts";
 import { boundStore } from "../shared/storage/bound_store.ts";
 import type { ObjectStore } from "../shared/storage/object_store.ts";
 import { createS3Store } from "../shared/storage/s3_store.ts";
@@ -46,6 +47,7 @@ export function createServices(
     tokens: createTokenSigner(env.SEDIMENT_TOKEN_KEY ?? deriveTokenKey(env.secretKey)),
     catalog,
     store: boundStore(parts.store ?? createStore(env)),
+    log: logOf(env.SEDIMENT_LOG_LEVEL),
     now: parts.now ?? (() => new Date()),
     close,
   };

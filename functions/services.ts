@@ -10,6 +10,7 @@ import {
 } from "../shared/http/public_url.ts";
 import type { BodyLimits } from "../shared/http/read_body.ts";
 import type { TokenSigner } from "../shared/http/signed_token.ts";
+import type { Log } from "../shared/log.ts";
 import type { ObjectStore } from "../shared/storage/object_store.ts";
 
 /** Everything that handlers need. `create_services.ts` builds it from the environment. */
@@ -19,6 +20,7 @@ export interface Services {
   tokens: TokenSigner;
   catalog: Catalog;
   store: ObjectStore;
+  log: Log;
   now(): Date;
   /** Closes what is connected. Processes that end need it, isolates don't. */
   close(): Promise<void>;

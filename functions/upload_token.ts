@@ -6,7 +6,8 @@ import type { TokenPurpose } from "../shared/http/signed_token.ts";
 import type { Services } from "./services.ts";
 
 /**
- * What an uploadUrl's token carries; its first element is the stage's id, which is in the path too.
+ * What an upload's token carries; its first element is the stage's id, which is in the path too. It comes in the
+ * uploadUrl, or as `X-Upload-Token` from clients that put it there themselves.
  *
  * @throws SedimentError `token_invalid`, `token_expired`
  */
@@ -17,7 +18,8 @@ export function stageToken<T extends [string, ...unknown[]]>(
   schema: z.ZodType<T>,
   stageId: string,
 ): T {
-  const token = new URL(request.url).searchParams.get("token") ?? "";
+  const token = new URL(request.url).searchParams.get("token") ??
+    request.headers.get("x-upload-token") ?? "";
   const packed = services.tokens.open(purpose, token, schema, services.now());
   if (packed[0] === stageId) return packed;
   throw new SedimentError("token_invalid", "The token is for another upload", {

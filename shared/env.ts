@@ -115,12 +115,14 @@ export const envSchema = z.object({
   SEDIMENT_LEASE_SECONDS: count(300, "a number of seconds"),
   // Of `POST /compaction/trigger-scheduled`. Absent ones, and those of the nightly job, which runs in the database, are
   // columns of service_settings of the same names.
-  /** Datasets that one trigger takes, at most max_datasets_per_run. */
+  /** Datasets that one trigger takes, those whose debt is oldest first. */
   MAX_DATASETS_PER_RUN: z.coerce.number().int().positive("a number of datasets").optional(),
   /** Datasets that become due together. */
   SCHEDULE_CONCURRENCY: z.coerce.number().int().positive("a number of datasets").optional(),
   /** From those to the next ones, milliseconds; the queue knows whole seconds. */
   SCHEDULE_DELAY_MS: z.coerce.number().int().nonnegative("a number of milliseconds").optional(),
+  /** `info`: a JSON line a stage, commit and step of a run, beside those of errors; `error`: only these. */
+  SEDIMENT_LOG_LEVEL: z.enum(["info", "error"]).default("info"),
   /** `supabase` or `s3` (R2, S3, Supabase's S3 endpoint). */
   SEDIMENT_STORE: z.enum(["supabase", "s3"]).default("supabase"),
   /** The S3's address, with https. */

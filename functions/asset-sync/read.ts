@@ -6,22 +6,31 @@ import {
   assetHashQuerySchema,
   assetListQuerySchema,
   assetUrlQuerySchema,
+  maxUnpagedKeys,
 } from "../../shared/protocol/asset.ts";
 import { queryOf } from "../../shared/http/query_of.ts";
 import { clientUrl, type Services } from "../services.ts";
 
 const uncached = { headers: { "cache-control": "no-store" } };
 
-/** A page of the user's assets, in key order. */
+/** What a call of the catalog lists. */
+const keysOfCall = 5000;
+
+/** The user's assets, in key order: a page of `limit`, or as many as go into one answer. */
 export async function serveKeys(services: Services, request: Request): Promise<Response> {
   const caller = await services.auth.userOrService(request);
   const query = validate(assetListQuerySchema, queryOf(request));
-  const page = await services.catalog.listAssets({
-    user: actingUser(caller),
-    prefix: query.prefix ?? null,
-    limit: query.limit,
-    cursor: query.cursor ?? null,
-  });
+  const user = actingUser(caller);
+  const list = (limit: number, cursor: string | null) =>
+    services.catalog.listAssets({ user, prefix: query.prefix ?? null, limit, cursor });
+  const page = await list(query.limit ?? keysOfCall, query.cursor ?? null);
+  while (
+    query.limit === undefined && page.next_cursor !== null && page.assets.length < maxUnpagedKeys
+  ) {
+    const { assets, next_cursor } = await list(keysOfCall, page.next_cursor);
+    page.assets.push(...assets);
+    page.next_cursor = next_cursor;
+  }
   return Response.json({ ...page, keys: page.assets.map(({ key }) => key) }, uncached);
 }
 

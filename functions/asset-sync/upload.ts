@@ -2,6 +2,7 @@
 import { SedimentError } from "../../shared/errors.ts";
 import { actingUser } from "../../shared/http/authenticate.ts";
 import { readBody } from "../../shared/http/read_body.ts";
+import { requestIdOf } from "../../shared/http/request_id.ts";
 import { readJson } from "../../shared/http/read_json.ts";
 import { assetFieldsSchema } from "../../shared/protocol/asset.ts";
 import { assetRequestOf } from "../../shared/uploads/asset_request.ts";
@@ -29,11 +30,15 @@ export async function planAsset(services: Services, request: Request): Promise<R
     });
   }
   const ttl = env.SEDIMENT_UPLOAD_TTL_SECONDS;
-  const staged = await stageAsset(services, actingUser(caller, fields.user_id), asset, ttl);
+  const userId = actingUser(caller, fields.user_id);
+  const staged = await stageAsset(services, userId, asset, ttl);
+  const told = { request_id: requestIdOf(request.headers), user_id: userId };
+  services.log({ event: "asset_staged", ...told, key: asset.key, size: asset.size });
   const expiresAt = new Date(services.now().getTime() + ttl * 1000);
   const token = services.tokens.sign("asset", packAsset(staged), expiresAt);
   return Response.json({
     uploadUrl: `${baseUrl(services, request)}/asset-sync/upload/${staged.stageId}?token=${token}`,
+    token,
     expiresAt: expiresAt.toISOString(),
     replaces: staged.replaces,
   });
@@ -57,5 +62,12 @@ export async function takeAsset(
     body,
     request.signal,
   );
+  services.log({
+    event: "asset_committed",
+    request_id: requestIdOf(request.headers),
+    user_id: staged.userId,
+    key: stored.key,
+    size: stored.size,
+  });
   return Response.json({ ok: true, ...stored });
 }

@@ -5,6 +5,7 @@ import { stageIdSchema } from "../../shared/protocol/upload.ts";
 import { completeUpload } from "../../shared/uploads/complete_upload.ts";
 import { stageDetailsSchema, unpackCut } from "../../shared/uploads/stage_upload.ts";
 import type { Services } from "../services.ts";
+import { logCommitted } from "../log_upload.ts";
 import { uploadPorts } from "../upload_ports.ts";
 import { uploadAnswer } from "./upload.ts";
 
@@ -36,9 +37,14 @@ export async function completeDirect(
   };
   const ports = uploadPorts(services);
   const { incoming_key: incomingKey, answer: firstAnswer } = stage;
-  return uploadAnswer(
-    await completeUpload(ports, staged, { incomingKey, firstAnswer }, request.signal),
+  const stored = await completeUpload(
+    ports,
+    staged,
+    { incomingKey, firstAnswer },
+    request.signal,
   );
+  logCommitted(services, request, userId, stored);
+  return uploadAnswer(stored);
 }
 
 function noSuchUpload(): SedimentError {

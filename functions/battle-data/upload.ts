@@ -21,6 +21,7 @@ import { withRunIds } from "../../shared/protocol/run_ids.ts";
 import { type UploadRequest, uploadRequestOf } from "../../shared/uploads/upload_request.ts";
 import { baseUrl, bodyLimits, clientUrl, type Services } from "../services.ts";
 import { uploadPorts } from "../upload_ports.ts";
+import { logCommitted, logStaged } from "../log_upload.ts";
 import { refuseOtherUser, stageToken } from "../upload_token.ts";
 
 /** Step 1 of two, or all of it as multipart. */
@@ -42,10 +43,12 @@ async function planUpload(services: Services, request: Request): Promise<Respons
 
   const ttlSeconds = env.SEDIMENT_UPLOAD_TTL_SECONDS;
   const { staged, firstAnswer } = await stageUpload(services, userId, upload, { ttlSeconds });
+  logStaged(services, request, userId, staged);
   const expiresAt = new Date(services.now().getTime() + ttlSeconds * 1000);
   const token = services.tokens.sign("upload", packStage(staged), expiresAt);
   return Response.json({
     uploadUrl: `${baseUrl(services, request)}/battle-data/upload/${staged.stageId}?token=${token}`,
+    token,
     expiresAt: expiresAt.toISOString(),
     duplicate: staged.duplicate,
     ...(firstAnswer === null ? {} : { stored: withRunIds(firstAnswer) }),
@@ -74,6 +77,7 @@ async function planDirect(
     ttlSeconds,
     direct: true,
   });
+  logStaged(services, request, userId, staged);
   const { url, expiresAt } = await services.store.signUpload(incomingKey!, {
     size: upload.size,
   });
@@ -109,7 +113,9 @@ export async function takeBytes(
   const limits = { ...bodyLimits(services.env), exactBytes: staged.request.size };
   const body = await timing.measure("read", () => readBody(request, limits));
   const ports = uploadPorts(services, timing);
-  return uploadAnswer(await receiveUpload(ports, staged, body, request.signal), timing);
+  const stored = await receiveUpload(ports, staged, body, request.signal);
+  logCommitted(services, request, staged.userId, stored);
+  return uploadAnswer(stored, timing);
 }
 
 async function takeMultipart(services: Services, request: Request): Promise<Response> {
@@ -141,6 +147,7 @@ async function takeMultipart(services: Services, request: Request): Promise<Resp
     idempotencyKey: idempotencyKeyOf(request.headers),
     bodyHash,
   }, request.signal);
+  logCommitted(services, request, userId, stored);
   return uploadAnswer(stored, timing);
 }
 

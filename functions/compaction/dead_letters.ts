@@ -33,5 +33,5 @@ export async function redrive(services: Services, request: Request): Promise<Res
     filter: Object.keys(filter).length === 0 ? null : filter,
     limit,
   });
-  return Response.json({ status: "accepted", ...redriven }, { status: 202 });
+  return Response.json({ status: "accepted", success: true, ...redriven }, { status: 202 });
 }

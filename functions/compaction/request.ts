@@ -44,7 +44,12 @@ export async function triggerScheduled(services: Services, request: Request): Pr
     concurrency: services.env.SCHEDULE_CONCURRENCY ?? null,
     delayMs: services.env.SCHEDULE_DELAY_MS ?? null,
   });
-  return Response.json({ status: "accepted", ...asked }, { status: 202 });
+  return Response.json({
+    status: "accepted",
+    success: true,
+    enqueued: asked.partitions,
+    ...asked,
+  }, { status: 202 });
 }
 
 /** Gives files in quarantine another chance, and asks for compaction of their partitions. */
@@ -58,6 +63,7 @@ export async function retryQuarantined(services: Services, request: Request): Pr
   });
   return Response.json({
     status: "accepted",
+    success: true,
     ...retried,
     requested: retried.requested.map(withRunId),
   }, { status: 202 });
@@ -75,6 +81,7 @@ async function ask(
   const asked = await services.catalog.requestCompaction(input);
   return Response.json({
     status: "accepted",
+    success: true,
     message: asked.partitions === 0
       ? "Nothing is in debt"
       : `Compaction of ${asked.partitions} partition${asked.partitions === 1 ? "" : "s"} is queued`,

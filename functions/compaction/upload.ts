@@ -10,6 +10,7 @@ import { uploadAtOnce } from "../../shared/uploads/receive_upload.ts";
 import { uploadRequestOf } from "../../shared/uploads/upload_request.ts";
 import { olderSpellings } from "../../shared/protocol/spellings.ts";
 import { bodyLimits, type Services } from "../services.ts";
+import { logCommitted } from "../log_upload.ts";
 import { uploadPorts } from "../upload_ports.ts";
 
 /** Stores the file as a fragment of its table; its arrival asks for compaction. */
@@ -29,9 +30,10 @@ export async function takeFragment(services: Services, request: Request): Promis
     file_size: file.byteLength,
     content_hash: bodyHash,
   });
+  const userId = actingUser(caller);
   const stored = await uploadAtOnce(
     uploadPorts(services),
-    actingUser(caller),
+    userId,
     upload,
     file,
     {
@@ -41,5 +43,14 @@ export async function takeFragment(services: Services, request: Request): Promis
     },
     request.signal,
   );
-  return Response.json({ ok: true, instanceId: stored.metricId, ...withRunIds(stored) });
+  logCommitted(services, request, userId, stored);
+  return Response.json({
+    ok: true,
+    success: true,
+    instanceId: stored.metricId,
+    tableId: upload.table,
+    fileName: stored.key.split("/").at(-1),
+    fileSize: stored.size,
+    ...withRunIds(stored),
+  });
 }

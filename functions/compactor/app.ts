@@ -28,8 +28,8 @@ export function createCompactorApp(services: Services, merge: CompactionPorts["m
   globalThis.addEventListener?.("beforeunload", () => stopping.abort());
 
   const turn = (request: Request) => {
-    const { env, catalog, store } = services;
-    return takeTurn({ catalog, store, merge, clock: systemClock }, {
+    const { env, catalog, store, log } = services;
+    return takeTurn({ catalog, store, merge, clock: systemClock, log }, {
       worker: `compactor-${requestIdOf(request.headers)}`,
       leaseSeconds: env.SEDIMENT_LEASE_SECONDS,
       turnSeconds: env.SEDIMENT_TURN_SECONDS,

@@ -3,7 +3,7 @@
 const allow: Record<string, string> = {
   "access-control-allow-methods": "GET, HEAD, POST, PUT, OPTIONS",
   "access-control-allow-headers":
-    "authorization, apikey, x-client-info, content-type, idempotency-key, range",
+    "authorization, apikey, x-client-info, content-type, idempotency-key, range, x-upload-token",
   "access-control-max-age": "86400",
 };
 

@@ -34,6 +34,9 @@ export const plannedUploadSchema = z.object({
   uploadUrl: z.url().describe(
     "Takes the raw bytes by POST or PUT, once or again with the same bytes.",
   ),
+  token: z.string().optional().describe(
+    "What uploadUrl carries; a client may send it as X-Upload-Token to the address without it.",
+  ),
   expiresAt: z.iso.datetime(),
   duplicate: z.boolean().describe("Whether these bytes were acknowledged before."),
   stored: storedUploadSchema.omit({ ok: true }).optional().describe(
@@ -46,11 +49,20 @@ export const plannedUploadSchema = z.object({
 });
 
 /** A file stored by `POST /compaction/upload`. */
-export const storedFormSchema = storedUploadSchema.extend({ instanceId: z.string() });
+export const storedFormSchema = storedUploadSchema.extend({
+  success: z.literal(true),
+  instanceId: z.string(),
+  tableId: z.string(),
+  /** The last part of `key`. */
+  fileName: z.string(),
+  /** `size`, bytes. */
+  fileSize: count,
+});
 
 /** A planned asset. */
 export const plannedAssetSchema = z.object({
   uploadUrl: z.url(),
+  token: z.string(),
   expiresAt: z.iso.datetime(),
   replaces: z.boolean(),
 });
@@ -149,9 +161,13 @@ export const tablesSchema = tableList.pick({
 }).extend({ tables: z.array(tableSchema) });
 export type Tables = z.output<typeof tablesSchema>;
 
+/** What is queued is told as the documents have it, beside `status`. */
+const success = z.literal(true);
+
 /** Compaction that was asked for. */
 export const acceptedSchema = requested.extend({
   status: z.literal("accepted"),
+  success,
   message: z.string(),
   run_id: runId,
   requested: z.array(partitionRun),
@@ -160,6 +176,7 @@ export const acceptedSchema = requested.extend({
 /** Files that are out of quarantine. */
 export const retriedSchema = retried.extend({
   status: z.literal("accepted"),
+  success,
   requested: z.array(partitionRun),
 });
 
@@ -167,10 +184,15 @@ export const retriedSchema = retried.extend({
 export const runStatusSchema = runStatus.extend({ run_id: runId });
 
 /** What the nightly trigger took. */
-export const scheduledSchema = scheduled.extend({ status: z.literal("accepted") });
+export const scheduledSchema = scheduled.extend({
+  status: z.literal("accepted"),
+  success,
+  /** `partitions`, in the documents' word. */
+  enqueued: count,
+});
 
 /** Partitions that got another run. */
-export const redrivenSchema = redriven.extend({ status: z.literal("accepted") });
+export const redrivenSchema = redriven.extend({ status: z.literal("accepted"), success });
 
 /** Dead letters. */
 export const deadLettersSchema = deadLetters;

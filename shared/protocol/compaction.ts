@@ -3,7 +3,7 @@
  * was meant.
  */
 import * as z from "zod/mini";
-import { cursorSchema, limitSchema, nameSchema, uuidSchema } from "./fields.ts";
+import { cursorSchema, datasetIdSchema, limitSchema, nameSchema, uuidSchema } from "./fields.ts";
 
 /** The priorities of the queue. */
 export const prioritySchema = z.enum(
@@ -13,7 +13,7 @@ export const prioritySchema = z.enum(
 
 /** `POST /compaction`. */
 export const compactionRequestSchema = z.strictObject({
-  dataset_id: uuidSchema,
+  dataset_id: datasetIdSchema,
   table: z.optional(nameSchema),
   period_tag: z.optional(nameSchema),
   /** For services; a user's request is always by hand. */
@@ -24,7 +24,7 @@ export const compactionRequestSchema = z.strictObject({
 
 /** `POST /compaction/sanitize-state`. */
 export const sanitizeRequestSchema = z.strictObject({
-  dataset_id: uuidSchema,
+  dataset_id: datasetIdSchema,
   user_id: z.optional(uuidSchema),
 }, "a JSON object");
 
@@ -36,7 +36,7 @@ const idsOf = (what: string) =>
 
 /** `POST /compaction/quarantine/retry`: files of a dataset, or all of it that are in quarantine. */
 export const retryQuarantinedSchema = z.strictObject({
-  dataset_id: uuidSchema,
+  dataset_id: datasetIdSchema,
   files: idsOf("a data file"),
   user_id: z.optional(uuidSchema),
 }, "a JSON object");
@@ -46,7 +46,7 @@ export const runIdSchema = z.guid("a UUID, the instanceId or metricId of a run")
 
 /** The query of `GET /compaction/dlq-status`. */
 export const deadLetterQuerySchema = z.strictObject({
-  dataset_id: z.optional(uuidSchema),
+  dataset_id: z.optional(datasetIdSchema),
   limit: limitSchema(100),
   cursor: z.optional(cursorSchema),
 }, "query parameters");
@@ -54,7 +54,7 @@ export const deadLetterQuerySchema = z.strictObject({
 /** `POST /compaction/dlq/redrive`: letters by id, or all open ones that fit. */
 export const redriveSchema = z.strictObject({
   ids: idsOf("a dead letter"),
-  dataset_id: z.optional(uuidSchema),
+  dataset_id: z.optional(datasetIdSchema),
   table: z.optional(nameSchema),
   error_code: z.optional(
     z.string("an error code").check(z.regex(/^[a-z0-9_]{1,100}$/, "an error code")),

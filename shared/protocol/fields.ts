@@ -1,12 +1,20 @@
 /** The schemas of single fields. */
 import * as z from "zod/mini";
-import { hashPattern, namePattern, nameText } from "./names.ts";
+import { hashPattern, namePattern, nameText, uuidOfDigest } from "./names.ts";
 
 /** A table's name or a period tag. */
 export const nameSchema = z.string("a string").check(z.regex(namePattern, nameText));
 
 /** A UUID; always lower case, as Postgres prints it. */
 export const uuidSchema = z.guid("a UUID").check(z.toLowerCase());
+
+const datasetText = "a UUID, or the 64 hexadecimal digits of a SHA-256";
+
+/** The id of a dataset: a UUID, or a SHA-256, of which one is made. */
+export const datasetIdSchema = z.union([
+  uuidSchema,
+  z.pipe(z.string().check(z.regex(hashPattern)), z.transform(uuidOfDigest)),
+], datasetText);
 
 /** SHA-256 in hexadecimal; always lower case. */
 export const hashSchema = z.string("a string")

@@ -1,10 +1,10 @@
 /** The query of a manifest: `GET /battle-data/chunks` and `/latest`. */
 import * as z from "zod/mini";
-import { cursorSchema, limitSchema, nameSchema, uuidSchema, wholeNumber } from "./fields.ts";
+import { cursorSchema, datasetIdSchema, limitSchema, nameSchema, wholeNumber } from "./fields.ts";
 
 /** Strict: without a filter that was written wrong it would list more than was asked for. */
 export const manifestQuerySchema = z.strictObject({
-  dataset_id: uuidSchema,
+  dataset_id: datasetIdSchema,
   table: z.optional(nameSchema),
   period_tag: z.optional(nameSchema),
   /** First period tag, inclusive. */

@@ -17,6 +17,22 @@ export const noPeriod = "0";
 /** SHA-256 in hexadecimal, in either case; it is kept in lower case. */
 export const hashPattern = /^[0-9a-fA-F]{64}$/;
 
+/**
+ * The UUID that 64 hexadecimal digits name as a dataset: their first 128 bits with version 8 and the variant written
+ * over six of them (RFC 9562 section 5.8). The documents' clients name a dataset by a SHA-256; 122 bits of it keep two apart.
+ */
+export function uuidOfDigest(digits: string): string {
+  const hex = digits.toLowerCase();
+  const variant = (8 + parseInt(hex[16]!, 16) % 4).toString(16);
+  return [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    `8${hex.slice(13, 16)}`,
+    `${variant}${hex.slice(17, 20)}`,
+    hex.slice(20, 32),
+  ].join("-");
+}
+
 /** The formats of files that are taken. */
 export const formats = ["parquet", "avro"] as const;
 /** See {@link formats}. */

@@ -1,13 +1,13 @@
 /** The query of the tables: `GET /battle-data/tables`. */
 import * as z from "zod/mini";
-import { cursorSchema, uuidSchema, wholeNumber } from "./fields.ts";
+import { cursorSchema, datasetIdSchema, wholeNumber } from "./fields.ts";
 
 /** Most data files that are looked at for a page of tables. */
 const mostFiles = 10_000;
 
 /** Strict, as the manifest's is. */
 export const tablesQuerySchema = z.strictObject({
-  dataset_id: uuidSchema,
+  dataset_id: datasetIdSchema,
   /** A kept version; the newest when absent. */
   version: z.optional(wholeNumber("a version number", 0, Number.MAX_SAFE_INTEGER)),
   /** Data files that are looked at for a page. */

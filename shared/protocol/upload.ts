@@ -1,6 +1,6 @@
 /** What a client says of an upload before it sends the bytes: step 1's JSON and multipart's `metadata`. */
 import * as z from "zod/mini";
-import { byteCountSchema, hashSchema, nameSchema, uuidSchema } from "./fields.ts";
+import { byteCountSchema, datasetIdSchema, hashSchema, nameSchema, uuidSchema } from "./fields.ts";
 import { formats } from "./names.ts";
 import { maxSlices, offsetsText } from "./slices.ts";
 
@@ -45,7 +45,7 @@ export const tableOffsetsSchema = z.pipe(
 
 /** The fields as clients in the field send them; unknown ones are passed over, since none could widen an upload. */
 export const uploadFieldsSchema = z.object({
-  dataset_id: uuidSchema,
+  dataset_id: datasetIdSchema,
   table: nameSchema,
   period_tag: z.optional(nameSchema),
   file_size: byteCountSchema,
@@ -67,7 +67,7 @@ export const multipartFieldsSchema = z.partial(uploadFieldsSchema, {
 
 /** The fields of `POST /compaction/upload`, beside its `file`. */
 export const formUploadSchema = z.object({
-  dataset_id: uuidSchema,
+  dataset_id: datasetIdSchema,
   table: nameSchema,
   period_tag: z.optional(nameSchema),
 }, "form fields");

@@ -2,7 +2,7 @@
 import * as z from "zod/mini";
 import { SedimentError } from "../errors.ts";
 import { assetFileNameSchema, assetPathSchema } from "../protocol/asset.ts";
-import { nameSchema, uuidSchema } from "../protocol/fields.ts";
+import { datasetIdSchema, nameSchema } from "../protocol/fields.ts";
 import { noPeriod } from "../protocol/names.ts";
 import { sliceFault } from "../protocol/slices.ts";
 import { formatSchema, offsetListSchema } from "../protocol/upload.ts";
@@ -14,7 +14,7 @@ const label = (most: number) =>
 
 const fragmentMeta = z.strictObject({
   kind: z.literal("fragment"),
-  dataset_id: uuidSchema,
+  dataset_id: datasetIdSchema,
   table: nameSchema,
   period_tag: z._default(nameSchema, noPeriod),
   format: z.optional(formatSchema),

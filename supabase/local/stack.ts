@@ -168,6 +168,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     SUPABASE_SECRET_KEYS: JSON.stringify({ default: keys.secret, cron: keys.cron }),
     SUPABASE_JWKS: JSON.stringify(tokens.jwks),
     PUBLIC_URL: front.url,
+    // The terminal is for people; what they ask for comes with options.env.
+    SEDIMENT_LOG_LEVEL: "error",
     ...(options.catalog === "postgrest" ? {} : {
       SEDIMENT_DATABASE_URL: `${database.url("postgres")}?role=service_role&statement_timeout=8000`,
     }),

@@ -1,7 +1,7 @@
 -- tick, sweep, expire_leases, trigger_scheduled, catalog_health
 begin;
 \ir helpers/fixtures.sql
-select plan(63);
+select plan(66);
 delete from vault.secrets where name in ('sediment_functions_url', 'sediment_cron_key');
 
 -- tick
@@ -111,13 +111,16 @@ insert into partitions (dataset_id, "table", period_tag, debt_files, debt_bytes,
 select tests.u(100 + i), 'night', 'p' || j, 1, 1, now() - make_interval(hours => i) from generate_series(1, 6) i, generate_series(1, 2) j;
 create temp table t as select trigger_scheduled(4, 2, 1000) as t;
 select is((select t -> 'datasets' from t), jsonb_build_array(tests.u(106), tests.u(105), tests.u(104), tests.u(103)), 'the night picks the datasets whose debt is oldest');
-select is((select t -> 'partitions' from t), '9', 'and their partitions, and by a quarter what is dead');
+select is((select t -> 'partitions' from t), '13', 'and their partitions, also those that have a message, and by a quarter what is dead');
 select is((select p.queue from partitions p join processing_metrics r on r.id = p.run_id where r.worker = 'w2'), 'scheduled', 'under the run that it had');
 select ok((select bool_and(ready_at <= clock_timestamp()) from partitions where "table" = 'night' and dataset_id in (tests.u(106), tests.u(105))), 'the first ones at once');
 select ok((select bool_and(ready_at > clock_timestamp()) from partitions where "table" = 'night' and dataset_id in (tests.u(104), tests.u(103))), 'the next a little later');
 select is((select count(*) from partitions where "table" = 'night' and queue = 'scheduled'), 8::bigint, 'with the lowest priority');
 update service_settings set max_datasets_per_run = 1;
-select is(jsonb_array_length(trigger_scheduled(100) -> 'datasets'), 1, 'never more datasets than the service allows');
+select is(jsonb_array_length(trigger_scheduled() -> 'datasets'), 1, 'the settings rule the nights of cron');
+select cmp_ok(jsonb_array_length(trigger_scheduled(100) -> 'datasets'), '>', 1, 'and an argument overrules them');
+select is(trigger_scheduled(4) -> 'datasets', (select t -> 'datasets' from t), 'debt that has its message is asked for again');
+select is((select count(*) from sediment.queue_messages m where m.message ->> 'table' = 'night' and m.message ->> 'datasetId' = tests.u(106)::text), 2::bigint, 'which joins that message');
 
 -- health
 update partitions set due_at = null where due_at < clock_timestamp();

@@ -8,13 +8,13 @@ create function tests.message(p_dataset integer, p_run uuid default gen_random_u
   select jsonb_build_object('datasetId', tests.u(p_dataset), 'triggeredAt', '2026-11-22T02:00:00.000Z', 'priority', 'manual', 'metricId', p_run)
 $$;
 grant execute on all functions in schema tests to service_role;
-select plan(31);
+select plan(37);
 set local role service_role;
 select tests.upload(1, 100, 'a'), tests.upload(1, 100, 'b', 'ship', '0');
 update pgmq.q_compaction_realtime set vt = clock_timestamp() + interval '1 hour';
 
 select tests.send('{}'), tests.send('[]'), tests.send('"text"'), tests.send('null'),
-  tests.send(tests.message(100) - 'datasetId'), tests.send(tests.message(100) - 'metricId'), tests.send(tests.message(100) - 'triggeredAt'),
+  tests.send(tests.message(100) - 'datasetId'), tests.send(tests.message(100) || '{"metricId": 7}'), tests.send(tests.message(100) - 'triggeredAt'),
   tests.send(tests.message(100) || '{"priority": "urgent"}'), tests.send(tests.message(100) || '{"datasetId": "1; drop table datasets"}'),
   tests.send(tests.message(100) || '{"table": "port"}'), tests.send(tests.message(100) || '{"table": "../port", "periodTag": "0"}'),
   tests.send(tests.message(100) || jsonb_build_object('extra', (select string_agg(md5(i::text), '') from generate_series(1, 3200) i))),
@@ -34,9 +34,12 @@ select results_eq($$select error_message from dead_letters where error_message l
 
 select is((sediment.parse_message(m)).problem is null, ok, 'parsed: ' || what) from (values
   (tests.message(1), true, 'whole'), (tests.message(1) || '{"table": "a", "periodTag": "b"}', true, 'with a partition'),
-  (tests.message(1) || '{"priority": null}', false, 'null priority'), (tests.message(1) || '{"datasetId": 5}', false, 'a number for an id'),
+  (tests.message(1) || '{"priority": null}', true, 'null priority'), (tests.message(1) - 'priority' - 'metricId', true, 'sent by hand without priority and metricId'), (tests.message(1) || '{"priority": "urgent"}', false, 'another priority'), (tests.message(1) || '{"metricId": 7}', false, 'a number for a run'), (tests.message(1) || '{"datasetId": 5}', false, 'a number for an id'),
   (tests.message(1) || '{"triggeredAt": "yesterday"}', false, 'no time'), (tests.message(1) || '{"periodTag": "b"}', false, 'a period without a table'),
   (tests.message(1) || '{"table": {"a": 1}, "periodTag": "b"}', false, 'an object for a table')) v(m, ok, what);
+
+select is((sediment.parse_message(tests.message(1) || jsonb_build_object('datasetId', repeat('F0a', 21) || '1'))).dataset_id,
+  'f0af0af0-af0a-80af-8af0-af0af0af0af0'::uuid, 'a dataset named by a SHA-256 is a UUID of version 8');
 
 -- a message for a partition that has its own: it joins
 select tests.send(tests.message(100) || '{"table": "port", "periodTag": "2024-11-25"}');
@@ -60,6 +63,13 @@ select tests.send(tests.message(100, (select run_id from partitions where "table
 update pgmq.q_compaction_manual set vt = clock_timestamp() - interval '1 s' where message ->> 'table' is null;
 select is(claim_compaction('w') ->> 'reason', 'fanned_out', 'one whose metricId is another run');
 select is((select error_message from dead_letters order by created_at desc limit 1), 'there is no such dataset, or metricId is another run', 'is refused');
+
+select tests.send(tests.message(100) - 'metricId' - 'priority');
+create temp table h as select message from pgmq.q_compaction_manual where message ->> 'table' is null;
+update pgmq.q_compaction_manual set vt = clock_timestamp() - interval '1 s' where message ->> 'table' is null;
+select is(claim_compaction('w') ->> 'reason', 'fanned_out', 'a message by hand names no run');
+select is((select count(*) from processing_metrics where operation = 'fan_out' and trigger = 'message' and priority = 'manual' and id not in (select id from f)), 1::bigint,
+  'and gets one of its queue''s priority');
 
 -- a message that was archived since somebody looked
 select tests.upload(1, 300, 'z');

@@ -5,6 +5,7 @@ import { readEnv } from "../../shared/env.ts";
 import { createAuthenticator, type ServiceAct } from "../../shared/http/authenticate.ts";
 import { issuersOf } from "../../shared/http/user_claims.ts";
 import { createTokenSigner, deriveTokenKey } from "../../shared/http/signed_token.ts";
+import type { LogLine } from "../../shared/log.ts";
 import { createMemoryStore, type MemoryStoreOptions } from "../../shared/storage/memory_store.ts";
 import type { Services } from "../../functions/services.ts";
 import { createFakeCatalog, type FakeCatalogOptions } from "./fake_catalog.ts";
@@ -68,6 +69,7 @@ export function httpWorld(options: HttpWorldOptions = {}) {
   });
   const catalog = createFakeCatalog(options.catalog);
   const store = createMemoryStore(options.store);
+  const lines: LogLine[] = [];
   const services: Services = {
     env,
     auth: createAuthenticator({
@@ -82,10 +84,11 @@ export function httpWorld(options: HttpWorldOptions = {}) {
     tokens: createTokenSigner(deriveTokenKey(env.secretKey)),
     catalog: catalog as unknown as Catalog,
     store,
+    log: (line) => lines.push(line),
     now: options.now ?? (() => new Date()),
     close: () => Promise.resolve(),
   };
-  return { services, catalog, store };
+  return { services, catalog, store, lines };
 }
 
 /** Sends a request to an app without a network. */

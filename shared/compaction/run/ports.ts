@@ -3,6 +3,7 @@ import type { Catalog } from "../../catalog/catalog.ts";
 import type { MergePlan, MergeResult, Sink } from "../../parquet/merge/merge_plan.ts";
 import type { RangeReader } from "../../parquet/format/range_reader.ts";
 import type { ObjectStore } from "../../storage/object_store.ts";
+import type { Log } from "../../log.ts";
 import type { Clock } from "../../clock.ts";
 import type { UniteSchemas } from "../plan/schema_groups.ts";
 
@@ -38,4 +39,6 @@ export interface CompactionPorts {
   merge: Merge;
   /** Which schemas may meet in an output. @default uniteSchemas */
   unite?: UniteSchemas;
+  /** Is told each step. @default nobody */
+  log?: Log;
 }

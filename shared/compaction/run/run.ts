@@ -231,15 +231,35 @@ class Run {
         full,
         options,
       ) as Promise<Awaited<ReturnType<RunCatalog[M]>>>;
-    return this.step(step, () => callCatalog(this.lease.signal, made));
+    return this.step(step, () => callCatalog(this.lease.signal, made), method);
   }
 
-  private async step<T>(name: StepName, action: () => Promise<T>): Promise<T> {
+  /** @param call the catalog's method, where the step is nothing else; the log tells it */
+  private async step<T>(name: StepName, action: () => Promise<T>, call?: TokenCall): Promise<T> {
     const begun = this.ports.clock.now();
+    let ok = false;
     try {
-      return await runStep(name, this.ports.clock, this.lease.signal, action);
+      const result = await runStep(name, this.ports.clock, this.lease.signal, action);
+      ok = true;
+      return result;
     } finally {
-      this.stepsMs[name] = (this.stepsMs[name] ?? 0) + this.ports.clock.now() - begun;
+      const ms = this.ports.clock.now() - begun;
+      this.stepsMs[name] = (this.stepsMs[name] ?? 0) + ms;
+      const { run_id, dataset_id, table, period_tag, attempt } = this.claim;
+      this.ports.log?.(
+        {
+          event: "run_step",
+          run_id,
+          dataset_id,
+          table,
+          period_tag,
+          attempt,
+          step: name,
+          call,
+          ok,
+          ms,
+        },
+      );
     }
   }
 }

@@ -48,7 +48,8 @@ begin
       perform sediment.queue_archive(p_queue, p_msg_id);
       update public.partitions x set demand_seq = x.demand_seq + 1
       where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
-      perform sediment.wake_partition(p.dataset_id, p."table", p.period_tag, v_msg.priority, 'message', 0);
+      perform sediment.wake_partition(p.dataset_id, p."table", p.period_tag,
+        coalesce(v_msg.priority, p_queue), 'message', 0);
     end if;
     return null;
   end if;

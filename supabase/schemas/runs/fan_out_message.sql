@@ -1,6 +1,6 @@
 -- Handles a message without a table: spreads one slice of its request and leaves the message for the next, or
 -- archives it after the last. False: not such a message, or somebody else is at it. A message that another
--- system sent gets its run here, under the metricId that it names.
+-- system sent gets its run here, under the metricId that it names; one without is the same run at each slice.
 create or replace function sediment.fan_out_message(p_queue text, p_msg_id bigint, p_message jsonb)
 returns boolean
 language plpgsql
@@ -15,6 +15,8 @@ begin
     return false;
   end if;
 
+  v_msg.run_id := coalesce(v_msg.run_id, md5(concat_ws(' ', p_queue, p_msg_id, p_message))::uuid);
+  v_msg.priority := coalesce(v_msg.priority, p_queue);
   insert into public.processing_metrics (id, user_id, dataset_id, operation, trigger, priority, fan_out_cursor)
   select v_msg.run_id, d.user_id, d.id, 'fan_out', 'message', v_msg.priority,
     '{"after_table": "", "after_period_tag": ""}'

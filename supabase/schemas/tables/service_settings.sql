@@ -21,9 +21,9 @@ create table if not exists public.service_settings (
   backoff_cap_seconds integer not null default 300 check (backoff_cap_seconds > 0),
   idle_recheck_seconds integer not null default 300 check (idle_recheck_seconds > 0),
   max_workers integer not null default 4 check (max_workers between 0 and 64),
-  max_datasets_per_run integer not null default 50 check (max_datasets_per_run > 0),
-  schedule_concurrency integer not null default 5 check (schedule_concurrency > 0),
-  schedule_delay_ms integer not null default 1000 check (schedule_delay_ms >= 0),
+  max_datasets_per_run integer not null default 10 check (max_datasets_per_run > 0),
+  schedule_concurrency integer not null default 2 check (schedule_concurrency > 0),
+  schedule_delay_ms integer not null default 250 check (schedule_delay_ms >= 0),
 
   -- what is kept, and for how long
   retention_seconds integer not null default 604800 check (retention_seconds >= 0),
@@ -40,7 +40,7 @@ create table if not exists public.service_settings (
   datasets_max integer default 1000 check (datasets_max > 0),
   asset_bytes_max bigint not null default 26214400 check (asset_bytes_max > 0),
   asset_extensions text[] not null default array[
-    'avif', 'csv', 'gif', 'jpeg', 'jpg', 'json', 'md', 'mp3', 'mp4', 'ogg', 'pdf', 'png', 'svg', 'toml', 'txt',
+    'avif', 'bmp', 'csv', 'gif', 'jpeg', 'jpg', 'json', 'md', 'mp3', 'mp4', 'ogg', 'pdf', 'png', 'svg', 'toml', 'txt',
     'wav', 'webm', 'webp', 'yaml', 'yml', 'zip'
   ],
 
@@ -117,11 +117,12 @@ comment on column public.service_settings.max_workers is
   'How many workers may hold partitions at once; with 0 the clockwork wakes none, and uploads go on. Unit: workers. '
   'Default: 4.';
 comment on column public.service_settings.max_datasets_per_run is
-  'How many datasets the nightly trigger takes, those whose debt is oldest first. Unit: datasets. Default: 50.';
+  'How many datasets the nightly trigger takes, those whose debt is oldest first. Unit: datasets. Default: 10.';
 comment on column public.service_settings.schedule_concurrency is
-  'How many datasets of the nightly trigger start at the same time. Unit: datasets. Default: 5.';
+  'How many datasets of the nightly trigger start at the same time. Unit: datasets. Default: 2.';
 comment on column public.service_settings.schedule_delay_ms is
-  'Pause between the groups of datasets that the nightly trigger starts. Unit: milliseconds. Default: 1000.';
+  'Pause between the groups of datasets that the nightly trigger starts; the queue knows whole seconds. Unit: '
+  'milliseconds. Default: 250.';
 comment on column public.service_settings.retention_seconds is
   'How long a version of a dataset stays readable after the next one, and the files that only it shows stay '
   'stored. Unit: seconds. Default: 604800 (7 days).';
@@ -152,7 +153,7 @@ comment on column public.service_settings.asset_bytes_max is
   'Size of one asset of a user without a limit of their own. Unit: bytes. Default: 26214400 (25 MiB).';
 comment on column public.service_settings.asset_extensions is
   'Extensions that an asset''s key and file name may end in, in lower case, of a user without a list of their own. '
-  'Unit: none. Default: avif, csv, gif, jpeg, jpg, json, md, mp3, mp4, ogg, pdf, png, svg, toml, txt, wav, webm, '
+  'Unit: none. Default: avif, bmp, csv, gif, jpeg, jpg, json, md, mp3, mp4, ogg, pdf, png, svg, toml, txt, wav, webm, '
   'webp, yaml, yml, zip.';
 comment on column public.service_settings.breaker_window_seconds is
   'Failures of what all work stands on, at two partitions within this time, stop claims until probes succeed. Unit: '
