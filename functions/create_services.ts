@@ -44,7 +44,10 @@ export function createServices(
       actingKeys: env.SEDIMENT_ACTING_KEYS,
       reads: createRateLimit({ name: "reads", perMinute: env.SEDIMENT_READS_PER_MINUTE }),
     }),
-    tokens: createTokenSigner(env.SEDIMENT_TOKEN_KEY ?? deriveTokenKey(env.secretKey)),
+    tokens: createTokenSigner(
+      env.SEDIMENT_TOKEN_KEY ?? deriveTokenKey(env.secretKey),
+      ...env.SEDIMENT_TOKEN_KEY_PREVIOUS === undefined ? [] : [env.SEDIMENT_TOKEN_KEY_PREVIOUS],
+    ),
     catalog,
     store: boundStore(parts.store ?? createStore(env)),
     log: logOf(env.SEDIMENT_LOG_LEVEL),

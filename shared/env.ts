@@ -85,8 +85,13 @@ export const envSchema = z.object({
   SEDIMENT_TRUST_FORWARDED: flag.optional(),
   /** The private bucket that holds every object. */
   SEDIMENT_BUCKET: z.string().min(1).default("sediment"),
-  /** Key of the HMAC of upload and content URLs; derived from the secret key when absent. */
+  /**
+   * Key of the HMAC of upload and content URLs. Without it they are signed by a key derived from the secret key, and end
+   * when that is rotated.
+   */
   SEDIMENT_TOKEN_KEY: z.string().min(16, "16 characters or more").optional(),
+  /** The key before it: URLs that it has signed are taken until they expire. */
+  SEDIMENT_TOKEN_KEY_PREVIOUS: z.string().min(16, "16 characters or more").optional(),
   /** Life of an uploadUrl, seconds. */
   SEDIMENT_UPLOAD_TTL_SECONDS: count(120, "a number of seconds"),
   /** Time that a direct upload has until it is completed, seconds; hosted signed upload URLs live 2 hours. */

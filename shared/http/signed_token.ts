@@ -1,5 +1,5 @@
 /**
- * Tokens that ride in URLs: `base64url(JSON) . base64url(HMAC-SHA-256)`. They carry what the next request
+ * Tokens that ride in URLs: `key id . base64url(JSON) . base64url(HMAC-SHA-256)`. They carry what the next request
  * needs, so that it needs no look-up. A purpose is part of what is signed: an upload token opens no file.
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
@@ -25,23 +25,28 @@ export interface TokenSigner {
 }
 
 /**
- * @param key a secret of 16 characters or more
+ * @param key signs and opens; a secret of 16 characters or more
+ * @param previous opens what it has signed, until that expires: the key before a rotation
  */
-export function createTokenSigner(key: string): TokenSigner {
-  const mac = (purpose: TokenPurpose, body: string) =>
-    createHmac("sha256", key).update(`sediment ${purpose} token\n${body}`).digest();
+export function createTokenSigner(key: string, ...previous: string[]): TokenSigner {
+  const keys = new Map([...previous.toReversed(), key].map((secret) => [keyIdOf(secret), secret]));
+  const keyId = keyIdOf(key);
+  const mac = (secret: string, purpose: TokenPurpose, body: string) =>
+    createHmac("sha256", secret).update(`sediment ${purpose} token\n${body}`).digest();
   return {
     sign(purpose, payload, expiresAt) {
       const body = Buffer.from(
         JSON.stringify({ e: Math.floor(expiresAt.getTime() / 1000), p: payload }),
       )
         .toString("base64url");
-      return `${body}.${mac(purpose, body).toString("base64url")}`;
+      return `${keyId}.${body}.${mac(key, purpose, body).toString("base64url")}`;
     },
     open(purpose, token, schema, now) {
-      const [body, signature, ...rest] = token.split(".");
+      const [id, body, signature, ...rest] = token.split(".");
+      const secret = keys.get(id ?? "");
+      if (secret === undefined) throw invalid();
       const given = Buffer.from(signature ?? "", "base64url");
-      const right = mac(purpose, body ?? "");
+      const right = mac(secret, purpose, body ?? "");
       if (rest.length > 0 || given.length !== right.length || !timingSafeEqual(given, right)) {
         throw invalid();
       }
@@ -59,6 +64,11 @@ export function createTokenSigner(key: string): TokenSigner {
       return parsed.data;
     },
   };
+}
+
+/** Names a key without telling of it. */
+function keyIdOf(key: string): string {
+  return createHmac("sha256", key).update("sediment token key id").digest("base64url").slice(0, 6);
 }
 
 /** A key for {@link createTokenSigner} made from a secret that has another use. */

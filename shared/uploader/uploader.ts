@@ -27,8 +27,9 @@ import { noteNameOf } from "./retry/park_note.ts";
 import { RetryService } from "./retry/retry_service.ts";
 import { ServiceLimits } from "./limits/service_limits.ts";
 import { xhrFetch } from "./send/xhr_fetch.ts";
+import { sendRenewed } from "./send/send_renewed.ts";
 import { sendItem } from "./send/send_item.ts";
-import type { Session } from "./session/session.ts";
+import type { Credential, Session } from "./session/session.ts";
 import { SignedInUser } from "./session/signed_in_user.ts";
 import { checkSettings } from "./settings/check_settings.ts";
 import type { UploaderSettingsInput } from "./settings/settings.ts";
@@ -123,18 +124,20 @@ export async function createUploader(options: UploaderOptions): Promise<Uploader
     origin: new URL(base).origin,
     send: (item, bytes, credential, signal, onBegun) => {
       const watcher = watchers.get(item.id);
-      return sendItem(item, bytes, {
-        fetch,
-        countingFetch,
-        clock,
-        settings: settings.upload,
-        credential,
-        publishableKey,
-        resumable,
-        signal: watcher?.signal ? AbortSignal.any([signal, watcher.signal]) : signal,
-        onProgress: watcher?.onProgress,
-        onBegun,
-      });
+      const sendWith = (credential: Credential) =>
+        sendItem(item, bytes, {
+          fetch,
+          countingFetch,
+          clock,
+          settings: settings.upload,
+          credential,
+          publishableKey,
+          resumable,
+          signal: watcher?.signal ? AbortSignal.any([signal, watcher.signal]) : signal,
+          onProgress: watcher?.onProgress,
+          onBegun,
+        });
+      return sendRenewed(session, credential, sendWith);
     },
   });
   await service.open();

@@ -67,3 +67,24 @@ Deno.test("another key's token is token_invalid, and a derived key is not the se
     "token_invalid",
   );
 });
+
+Deno.test("a URL outlives the rotation of its key, and not a second one", () => {
+  const [first, second, third] = [
+    "the first of the keys",
+    "the second of the keys",
+    "the third of the keys",
+  ];
+  const token = createTokenSigner(first).sign("upload", ["x", 1], later);
+  const openBy = (...keys: [string, ...string[]]) =>
+    codeOf(() => createTokenSigner(...keys).open("upload", token, schema, now));
+  assert.equal(openBy(first), "taken");
+  assert.equal(openBy(second, first), "taken");
+  assert.equal(openBy(second), "token_invalid");
+  assert.equal(openBy(third, second), "token_invalid");
+  const rotated = createTokenSigner(second, first).sign("upload", ["x", 1], later);
+  assert.equal(
+    codeOf(() => createTokenSigner(second).open("upload", rotated, schema, now)),
+    "taken",
+  );
+  assert.ok(!token.includes("first"));
+});

@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { clockWarning } from "../../shared/uploader/cli/auth_api.ts";
 import { sediment } from "./support/cli.ts";
 import { bytesOf, datasetId, tokenOf, withFolder } from "./support/setup.ts";
 
@@ -84,4 +85,81 @@ Deno.test("a redirect gets neither the password nor the token", async () => {
   } finally {
     await thief.shutdown();
   }
+});
+
+Deno.test("a token that the service refuses is renewed once, and not a second time", async () => {
+  for (const second of [200, 401]) {
+    const asked: string[] = [];
+    const answer = (request: Request) => {
+      const { pathname } = new URL(request.url);
+      const token = request.headers.get("authorization")?.slice("Bearer ".length);
+      if (pathname === "/auth/v1/token") {
+        return Response.json({
+          access_token: `${tokenOf("ann")}2`,
+          refresh_token: "r2",
+          expires_in: 3600,
+          expires_at: 5,
+        });
+      }
+      asked.push(token!.endsWith("2") ? "new" : "old");
+      return token!.endsWith("2") && second === 200
+        ? Response.json({ version: 1, files: [], next_cursor: null })
+        : Response.json({ code: "unauthenticated", detail: "no" }, { status: 401 });
+    };
+    await withLapsed(answer, async (folder, env, seen) => {
+      const path = join(folder, "session.json");
+      const session = JSON.parse(await readFile(path, "utf8"));
+      // alive by this machine's clock, which the server does not share
+      await writeFile(path, JSON.stringify({ ...session, expires_at: Date.now() / 1000 + 3000 }));
+      const { code, out, err } = await sediment(
+        folder,
+        ["ls", "--dataset", datasetId, "--json"],
+        env,
+      );
+      assert.equal(code === 0, second === 200, out + err);
+      assert.deepEqual(asked, ["old", "new"]);
+      const pushed = await sediment(folder, push, env);
+      const { summary } = JSON.parse(pushed.out.trim().split("\n").at(-1)!);
+      if (second === 401) assert.equal(summary.state, "parked", pushed.out);
+      const refreshes = seen.filter((path) => path === "/auth/v1/token").length;
+      assert.ok(refreshes <= 2, `${refreshes} refreshes of two commands`);
+      const { expires_at } = JSON.parse(await readFile(path, "utf8"));
+      assert.ok(expires_at > Date.now() / 1000 + 3000, "its end is counted from receipt");
+    });
+  }
+});
+
+Deno.test("an upload that is refused goes with the renewed token, and nothing parks", async () => {
+  const tokens: string[] = [];
+  const answer = (request: Request) => {
+    if (new URL(request.url).pathname === "/auth/v1/token") {
+      return Response.json({
+        access_token: `${tokenOf("ann")}2`,
+        refresh_token: "r2",
+        expires_in: 3600,
+      });
+    }
+    const isNew = request.headers.get("authorization")!.endsWith("2");
+    tokens.push(isNew ? "new" : "old");
+    return isNew
+      ? Response.json({ code: "store_failed" }, { status: 503 })
+      : Response.json({ code: "unauthenticated" }, { status: 401 });
+  };
+  await withLapsed(answer, async (folder, env) => {
+    const path = join(folder, "session.json");
+    const session = JSON.parse(await readFile(path, "utf8"));
+    await writeFile(path, JSON.stringify({ ...session, expires_at: Date.now() / 1000 + 3000 }));
+    const { out } = await sediment(folder, push, env);
+    const { summary } = JSON.parse(out.trim().split("\n").at(-1)!);
+    assert.notEqual(summary.state, "parked", out);
+    assert.ok(tokens.includes("new"), tokens.join());
+    assert.equal(tokens.filter((token) => token === "old").length, 1);
+  });
+});
+
+Deno.test("a clock that is off by a minute or more is told of, in which direction and by how much", () => {
+  assert.equal(clockWarning({}), null);
+  assert.equal(clockWarning({ clock_ahead_seconds: -59 }), null);
+  assert.match(clockWarning({ clock_ahead_seconds: 600 })!, /10 min ahead of/);
+  assert.match(clockWarning({ clock_ahead_seconds: -3 * 3600 })!, /3 h behind/);
 });

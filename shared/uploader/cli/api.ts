@@ -1,6 +1,7 @@
 /** Reading calls to the service, with its problems as errors. */
 import { isErrorCode, SedimentError } from "../../errors.ts";
 import { plainValue } from "../plain_text.ts";
+import type { Credential } from "../session/session.ts";
 import type { Project } from "./open.ts";
 
 /**
@@ -23,9 +24,27 @@ export async function getJson(
   for (const [name, value] of Object.entries(query)) {
     if (value !== undefined) url.searchParams.set(name, value);
   }
-  let response: Response;
+  let response = await ask(project, url, credential);
+  if (response.status === 401) {
+    const renewed = await project.session.renewed?.(credential) ?? null;
+    if (renewed !== null) {
+      await response.body?.cancel();
+      response = await ask(project, url, renewed);
+    }
+  }
+  const answer = plainValue(await response.json().catch(() => null));
+  if (response.ok && answer !== null) return answer;
+  const detail = answer?.detail ?? `HTTP ${response.status}`;
+  const code = isErrorCode(answer?.code) ? answer.code : "unexpected_answer";
+  throw new SedimentError(code, `${path}: ${detail}`, {
+    field: answer?.field,
+    expected: answer?.expected,
+  });
+}
+
+async function ask(project: Project, url: URL, credential: Credential): Promise<Response> {
   try {
-    response = await fetch(url, {
+    return await fetch(url, {
       headers: {
         apikey: project.key,
         ...credential.headers ?? { authorization: `Bearer ${credential.token}` },
@@ -38,14 +57,6 @@ export async function getJson(
       cause: error,
     });
   }
-  const answer = plainValue(await response.json().catch(() => null));
-  if (response.ok && answer !== null) return answer;
-  const detail = answer?.detail ?? `HTTP ${response.status}`;
-  const code = isErrorCode(answer?.code) ? answer.code : "unexpected_answer";
-  throw new SedimentError(code, `${path}: ${detail}`, {
-    field: answer?.field,
-    expected: answer?.expected,
-  });
 }
 
 /** One data file of a manifest. */

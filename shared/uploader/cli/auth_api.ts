@@ -6,8 +6,10 @@ export interface AuthSession {
   email: string | null;
   access_token: string;
   refresh_token: string;
-  /** Seconds since 1970. */
+  /** Seconds since 1970, by this machine's clock: counted from the answer's receipt. */
   expires_at: number;
+  /** By how much this machine's clock is ahead of the server's, seconds; absent where it didn't say. */
+  clock_ahead_seconds?: number;
 }
 
 type Body = Record<string, unknown>;
@@ -70,13 +72,36 @@ export async function askAuth(
       email: (answer.user as { email?: string } | undefined)?.email ?? null,
       access_token: answer.access_token,
       refresh_token: String(answer.refresh_token),
-      expires_at: Number(answer.expires_at) ||
-        Math.floor(Date.now() / 1000) + Number(answer.expires_in),
+      // The server's expires_at is by the server's clock, which may not be this machine's.
+      expires_at: Number(answer.expires_in) > 0
+        ? Math.floor(Date.now() / 1000) + Number(answer.expires_in)
+        : Number(answer.expires_at),
+      ...clockAhead(response),
     };
   }
   throw new SedimentError("unauthenticated", "the user is there now, and not confirmed yet", {
     expected: refusals.email_not_confirmed[1],
   });
+}
+
+/** A clock that is off by less is not worth a word: Auth's own leeway, and the time that an answer takes. */
+const tolerableSeconds = 60;
+
+/** What is said of a machine's clock that differs from the server's; null when it does not. */
+export function clockWarning({ clock_ahead_seconds: ahead = 0 }: { clock_ahead_seconds?: number }) {
+  if (Math.abs(ahead) < tolerableSeconds) return null;
+  const by = Math.abs(ahead) < 7200
+    ? `${Math.round(Math.abs(ahead) / 60)} min`
+    : `${Math.round(Math.abs(ahead) / 3600)} h`;
+  return `this machine's clock is ${by} ${
+    ahead > 0 ? "ahead of" : "behind"
+  } the server's: set it, ` +
+    "or times that are shown are wrong by as much";
+}
+
+function clockAhead(response: Response): { clock_ahead_seconds?: number } {
+  const date = Date.parse(response.headers.get("date") ?? "");
+  return Number.isNaN(date) ? {} : { clock_ahead_seconds: Math.round((Date.now() - date) / 1000) };
 }
 
 /** Ends a session at the server: its refresh token is worth nothing any more. @throws as {@link askAuth} */

@@ -3,16 +3,17 @@ import process from "node:process";
 import { createInterface } from "node:readline/promises";
 import { Writable } from "node:stream";
 import { asSedimentError, SedimentError } from "../../errors.ts";
-import { endAuth } from "./auth_api.ts";
+import { clockWarning, endAuth } from "./auth_api.ts";
 import { type Command, type Input, UsageError } from "./options.ts";
 import {
   askForSession,
   readSession,
   refreshed,
+  type SavedSession,
   sessionPath,
   writeSession,
 } from "./session_file.ts";
-import { createTerminal, fromNow } from "./terminal.ts";
+import { createTerminal, fromNow, type Terminal } from "./terminal.ts";
 
 /** `sediment login` */
 export const login: Command = {
@@ -46,9 +47,15 @@ Other commands refresh it when it is due. Uploads that waited for a session go w
     const session = await askForSession(project.url, project.key, path, { email, password });
     if (input.is("json")) terminal.out(JSON.stringify({ email: session.email, url: session.url }));
     else terminal.say(`signed in as ${session.email} at ${session.url}`);
+    warnOfClock(terminal, session);
     return 0;
   },
 };
+
+function warnOfClock(terminal: Pick<Terminal, "say">, session: SavedSession): void {
+  const warning = clockWarning(session);
+  if (warning) terminal.say(warning);
+}
 
 /** `sediment logout` */
 export const logout: Command = {
@@ -101,6 +108,7 @@ export const whoami: Command = {
       terminal.say("nobody is signed in: sediment login");
       return 1;
     }
+    warnOfClock(terminal, session);
     const { url, email, expires_at } = session;
     const until = new Date(expires_at * 1000).toISOString();
     terminal.out(

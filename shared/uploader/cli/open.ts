@@ -151,6 +151,7 @@ function sessionOf(user: string | null, session: Session): Session {
       const credential = await session.credential();
       return credential?.userId === user ? credential : null;
     },
+    renewed: async (refused) => await session.renewed?.(refused) ?? null,
   };
 }
 

@@ -15,8 +15,10 @@ const savedSession = z.object({
   email: z.nullable(z.string()),
   access_token: z.string(),
   refresh_token: z.string(),
-  /** Seconds since 1970. */
+  /** Seconds since 1970, by this machine's clock. */
   expires_at: z.number(),
+  /** By how much this machine's clock was ahead of the server's, seconds. */
+  clock_ahead_seconds: z.optional(z.number()),
 });
 
 /** What is kept. */
@@ -81,6 +83,10 @@ export function sessionFor(user: string | undefined, url: string): Session {
  */
 export function fileSession(url: string): Session {
   let refreshing: Promise<SavedSession | null> | null = null;
+  /** Fingerprints of tokens that a refusal has led to: one that is refused as well is not renewed again. */
+  const renewals = new Set<string>();
+  const refreshOnce = (session: SavedSession) =>
+    refreshing ??= refresh(session).finally(() => refreshing = null);
   const here = async () => {
     const session = await readSession();
     return session && new URL(session.url).origin === new URL(url).origin ? session : null;
@@ -95,11 +101,20 @@ export function fileSession(url: string): Session {
       if (token) return credentialOf(token);
       let session = await here();
       if (session === null) return null;
-      if (isDue(session)) {
-        refreshing ??= refresh(session).finally(() => refreshing = null);
-        session = await refreshing;
-      }
+      if (isDue(session)) session = await refreshOnce(session);
       return session && credentialOf(session.access_token);
+    },
+    async renewed(refused) {
+      if (process.env.SEDIMENT_TOKEN || renewals.has(refused.fingerprint)) return null;
+      const session = await here();
+      if (session === null) return null;
+      const known = credentialOf(session.access_token);
+      // another attempt, or another process, has renewed it meanwhile
+      if (known.fingerprint !== refused.fingerprint) return known;
+      const next = await refreshOnce(session);
+      const credential = next && credentialOf(next.access_token);
+      if (credential) renewals.add(credential.fingerprint);
+      return credential;
     },
   };
 }

@@ -25,6 +25,13 @@ export interface Session {
    */
   credential(): Promise<Credential | null>;
   /**
+   * Another credential in place of one that the service has just refused (401), though the session took it for a living
+   * one: a clock that is off, a key that was rotated. Null: there is none.
+   *
+   * @throws as {@link Session.credential}
+   */
+  renewed?(refused: Credential): Promise<Credential | null>;
+  /**
    * Whose the session is, as far as that is known at once and without a network: also when its token has
    * run out. null: nobody is signed in; undefined: it isn't known.
    */
