@@ -110,7 +110,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "given-back attempts",
-    seed: 1,
+    seed: 9,
     edits: [{
       sqlFunction: "fail_compaction",
       find: "if p_class = 'environment' then",
@@ -119,7 +119,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "breaker",
-    seed: 1,
+    seed: 44,
     edits: [{
       sqlFunction: "claim_compaction",
       find: "if v_probe is not null then",
@@ -128,7 +128,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "a probe closes the breaker",
-    seed: 1,
+    seed: 44,
     edits: [{
       sqlFunction: "finish_probe",
       find: "if p_passed and b.probes_passed >= 1 then",
@@ -146,7 +146,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "looks at the dead",
-    seed: 1,
+    seed: 34,
     edits: [{
       sqlFunction: "bury_run",
       find: "    due_at = v_now + make_interval",
@@ -155,7 +155,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "worker slots",
-    seed: 1,
+    seed: 9,
     edits: [{
       sqlFunction: "take_slot",
       find:
@@ -178,7 +178,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "checksums",
-    seed: 1,
+    seed: 96,
     edits: [{
       sqlFunction: "list_inputs",
       find: "'checksum', k.checksum",
@@ -187,7 +187,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "healing",
-    seed: 1,
+    seed: 34,
     edits: [{
       sqlFunction: "lost_files",
       find: "return (select count(*)",
@@ -196,7 +196,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "narrowing",
-    seed: 1,
+    seed: 9,
     edits: [{
       sqlFunction: "lose_worker",
       find: "if cardinality(p.staged_inputs) > 0 then",
