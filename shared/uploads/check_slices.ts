@@ -41,8 +41,8 @@ export async function checkSlices(
   return await (ports.turns === undefined ? check(() => undefined) : ports.turns.take(user, check));
 }
 
-/** Bytes of a footer that are parsed in a millisecond, at least; as many of Avro are converted. */
-const footerBytesPerMs = 8_000, avroBytesPerMs = 50_000;
+/** Bytes of Avro that are converted in a millisecond, at least. */
+const avroBytesPerMs = 50_000;
 
 async function checkEach(
   ports: CheckPorts,
@@ -63,7 +63,7 @@ async function checkEach(
     try {
       const first = slice.format === "avro"
         ? slice.length / avroBytesPerMs
-        : declaredFooter(bytes) / footerBytesPerMs;
+        : account.expectFooter(declaredFooter(bytes));
       const waiting = pause(first);
       if (waiting !== undefined) await waiting;
       if (slice.format === "avro") bytes = await toParquet(ports, bytes);

@@ -2,7 +2,12 @@ import { strict as assert } from "node:assert";
 import fc from "../support/fast_check.ts";
 import { SedimentError } from "../../shared/errors.ts";
 import { readFileMetadata } from "../../shared/parquet/format/file_metadata.ts";
-import { footerBytes, footerOfBytes, readFooter } from "../../shared/parquet/format/footer.ts";
+import {
+  footerBytes,
+  footerOfBytes,
+  footerSteps,
+  readFooter,
+} from "../../shared/parquet/format/footer.ts";
 import { defaultLimits, limitsWith } from "../../shared/parquet/format/limits.ts";
 import {
   encoding,
@@ -265,4 +270,24 @@ Deno.test("a footer of more column chunks than allowed is refused before they ar
     () => footerOfBytes(bytes, limitsWith({ columnChunks: 11 })),
     /row group 3: .* has 3 elements, over the 2 allowed/,
   );
+});
+
+Deno.test("a footer of many row groups, or of one with many columns, comes back while it is parsed", async () => {
+  const { metadata } = footerOfBytes(await writeWithDuckDb("select 1 as n"));
+  const [group] = metadata.rowGroups;
+  for (const [groups, columns] of [[4_000, 1], [1, 4_000]]) {
+    const file = asFile(footerBytes({
+      ...metadata,
+      rowGroups: Array.from({ length: groups }, () => ({
+        ...group,
+        columns: Array.from({ length: columns }, () => group.columns[0]),
+      })),
+    }));
+    const steps = footerSteps(file);
+    let count = 0, step = steps.next();
+    for (; !step.done; step = steps.next()) count++;
+    assert.ok(count >= 3, `${count} steps of ${groups} row groups`);
+    assert.equal(step.value.metadata.rowGroups.length, groups);
+    assert.deepEqual(step.value, footerOfBytes(file));
+  }
 });

@@ -3,11 +3,15 @@ import { defaultLimits, type ParquetLimits } from "./limits.ts";
 import type { ColumnOrder, FileMetaData, RowGroup, SchemaElement } from "./metadata.ts";
 import { atPlace, parquetError } from "./parquet_error.ts";
 import { readRowGroup, writeRowGroup } from "./row_group.ts";
+import { allAtOnce, type Steps } from "./steps.ts";
 import { readSchemaElement, writeSchemaElement } from "./schema_element.ts";
 import { fields, requireFields } from "./thrift/required_fields.ts";
 import { ThriftReader } from "./thrift/thrift_reader.ts";
 import type { ThriftWriter } from "./thrift/thrift_writer.ts";
 import { wire } from "./thrift/wire.ts";
+
+/** Bytes of row groups that are parsed before others may go on: a millisecond or two. */
+const bytesAtOnce = 32 * 1024;
 
 /** Fields that parquet.thrift requires of FileMetaData. */
 const fileFields = fields(1, 2, 3, 4);
@@ -20,6 +24,14 @@ export function readFileMetadata(
   bytes: Uint8Array,
   limits: Readonly<ParquetLimits> = defaultLimits,
 ): FileMetaData {
+  return allAtOnce(fileMetadataSteps(bytes, limits));
+}
+
+/** The same, coming back now and then, for who lets others go on meanwhile. */
+export function* fileMetadataSteps(
+  bytes: Uint8Array,
+  limits: Readonly<ParquetLimits> = defaultLimits,
+): Steps<FileMetaData> {
   const reader = new ThriftReader(bytes);
   const metadata: FileMetaData = {
     version: 0,
@@ -46,7 +58,7 @@ export function readFileMetadata(
         metadata.numRows = reader.int64(type);
         break;
       case 4:
-        metadata.rowGroups = readRowGroups(reader, type, limits);
+        metadata.rowGroups = yield* readRowGroups(reader, type, limits);
         break;
       case 5:
         if (reader.is(type, wire.list)) {
@@ -84,23 +96,26 @@ function readSchema(reader: ThriftReader, listType: number, limits: Readonly<Par
   return elements;
 }
 
-function readRowGroups(
+function* readRowGroups(
   reader: ThriftReader,
   listType: number,
   limits: Readonly<ParquetLimits>,
-): RowGroup[] {
+): Steps<RowGroup[]> {
   const count = reader.list(listType, wire.struct, limits.rowGroups);
   const groups: RowGroup[] = [];
-  let chunksLeft = limits.columnChunks;
+  let chunksLeft = limits.columnChunks, came = reader.position;
   for (let i = 0; i < count; i++) {
     let group;
     try {
-      group = readRowGroup(reader, chunksLeft);
+      group = yield* readRowGroup(reader, chunksLeft);
     } catch (error) {
       throw atPlace(error, { rowGroup: i });
     }
     chunksLeft -= group.columns.length;
     groups.push(group);
+    if (reader.position - came < bytesAtOnce) continue;
+    came = reader.position;
+    yield;
   }
   return groups;
 }

@@ -1,8 +1,9 @@
-import { readFileMetadata, writeFileMetadata } from "./file_metadata.ts";
+import { fileMetadataSteps, readFileMetadata, writeFileMetadata } from "./file_metadata.ts";
 import { defaultLimits, type ParquetLimits } from "./limits.ts";
 import type { FileMetaData } from "./metadata.ts";
 import { parquetError } from "./parquet_error.ts";
 import type { RangeReader } from "./range_reader.ts";
+import { allAtOnce, type Steps } from "./steps.ts";
 import { ThriftWriter } from "./thrift/thrift_writer.ts";
 
 /** A footer and where it lies. */
@@ -92,13 +93,21 @@ export function footerOfBytes(
   bytes: Uint8Array,
   limits: Readonly<ParquetLimits> = defaultLimits,
 ): Footer {
+  return allAtOnce(footerSteps(bytes, limits));
+}
+
+/** The same, coming back now and then, for who lets others go on meanwhile. */
+export function* footerSteps(
+  bytes: Uint8Array,
+  limits: Readonly<ParquetLimits> = defaultLimits,
+): Steps<Footer> {
   const lastEight = bytes.subarray(Math.max(0, bytes.length - 8));
   checkTail(bytes, lastEight, bytes.length);
   const length = footerLength(lastEight, bytes.length, limits);
   checkHead(bytes);
   const start = bytes.length - 8 - length;
   return {
-    metadata: readFileMetadata(bytes.subarray(start, start + length), limits),
+    metadata: yield* fileMetadataSteps(bytes.subarray(start, start + length), limits),
     start,
     length,
   };

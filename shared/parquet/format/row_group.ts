@@ -1,6 +1,7 @@
 import { readColumnChunk, writeColumnChunk } from "./column_chunk.ts";
 import type { RowGroup, SortingColumn } from "./metadata.ts";
 import { parquetError } from "./parquet_error.ts";
+import type { Steps } from "./steps.ts";
 import { fields, requireFields } from "./thrift/required_fields.ts";
 import type { ThriftReader } from "./thrift/thrift_reader.ts";
 import type { ThriftWriter } from "./thrift/thrift_writer.ts";
@@ -10,11 +11,14 @@ import { wire } from "./thrift/wire.ts";
 const groupFields = fields(1, 2, 3);
 const sortingFields = fields(1, 2, 3);
 
+/** Column chunks of one row group that are parsed before others may go on: a millisecond or two. */
+const chunksAtOnce = 1_024;
+
 /**
- * Reads a row group. Throws `invalid_parquet`.
+ * Reads a row group, in steps. Throws `invalid_parquet`.
  * @param maxChunks refuses more column chunks
  */
-export function readRowGroup(reader: ThriftReader, maxChunks: number): RowGroup {
+export function* readRowGroup(reader: ThriftReader, maxChunks: number): Steps<RowGroup> {
   const group: RowGroup = {
     columns: [],
     totalByteSize: -1,
@@ -31,7 +35,10 @@ export function readRowGroup(reader: ThriftReader, maxChunks: number): RowGroup 
     switch (reader.fieldId) {
       case 1: {
         const count = reader.list(type, wire.struct, maxChunks);
-        for (let i = 0; i < count; i++) group.columns.push(readColumnChunk(reader));
+        for (let i = 0; i < count; i++) {
+          if ((i + 1) % chunksAtOnce === 0) yield;
+          group.columns.push(readColumnChunk(reader));
+        }
         break;
       }
       case 2:

@@ -10,6 +10,10 @@ import {
 import { parquetError } from "../format/parquet_error.ts";
 import { isInside } from "../format/range_reader.ts";
 import type { SchemaNode, SchemaTree } from "../format/schema.ts";
+import { allAtOnce, type Steps } from "../format/steps.ts";
+
+/** Column chunks that are looked at before others may go on: a millisecond or two. */
+export const chunksAtOnce = 1_024;
 
 /** Pages lie behind the leading magic. */
 const firstByte = 4;
@@ -59,6 +63,16 @@ export function checkFooter(
   pagesEnd: number,
   limits: Readonly<ParquetLimits>,
 ): FooterTotals {
+  return allAtOnce(checkFooterSteps(metadata, tree, pagesEnd, limits));
+}
+
+/** The same, coming back now and then, for who lets others go on meanwhile. */
+export function* checkFooterSteps(
+  metadata: FileMetaData,
+  tree: SchemaTree,
+  pagesEnd: number,
+  limits: Readonly<ParquetLimits>,
+): Steps<FooterTotals> {
   if (metadata.encrypted) {
     throw parquetError("unsupported_parquet", "the file names an encryption algorithm", {}, {
       expected: "a Parquet file without encryption",
@@ -73,11 +87,12 @@ export function checkFooter(
   };
   const extents: ChunkExtent[] = [];
   const byPosition = isOurs(metadata);
-  metadata.rowGroups.forEach((group, rowGroup) => {
+  let chunks = 0;
+  for (const [rowGroup, group] of metadata.rowGroups.entries()) {
     checkGroup(group, rowGroup, tree, limits);
     totals.rowCount += group.numRows;
     if (group.numRows > 0) totals.rowGroupCount++;
-    group.columns.forEach((chunk, index) => {
+    for (const [index, chunk] of group.columns.entries()) {
       const leaf = tree.leaves[index];
       const meta = checkChunk(chunk, leaf, group, rowGroup, pagesEnd, byPosition);
       totals.compressedBytes += meta.totalCompressedSize;
@@ -85,8 +100,9 @@ export function checkFooter(
       totals.uncompressedBytes += Math.max(meta.totalUncompressedSize, meta.totalCompressedSize);
       totals.valueCount += meta.numValues;
       if (group.numRows > 0) extents.push(chunkExtent(meta));
-    });
-  });
+      if (++chunks % chunksAtOnce === 0) yield;
+    }
+  }
   if (totals.valueCount > limits.fileValues) {
     throw parquetError(
       "unsupported_parquet",

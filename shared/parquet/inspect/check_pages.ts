@@ -16,6 +16,7 @@ import { DecodeTotalling, type DecodeTotals } from "./decode_totals.ts";
 import { PageWeighing, pageWeight, type PageWeights } from "./page_weights.ts";
 import { valueWidth } from "../format/value_order.ts";
 import type { SchemaNode, SchemaTree } from "../format/schema.ts";
+import { allAtOnce, type Steps } from "../format/steps.ts";
 
 /** What the page headers of a file say. */
 export interface WalkedPages {
@@ -25,8 +26,8 @@ export interface WalkedPages {
   totals: DecodeTotals;
 }
 
-/** Headers that are walked before others may go on: some 5 ms. */
-const pagesAtOnce = 8_192;
+/** Headers that are walked before others may go on: some 3 ms. */
+const pagesAtOnce = 4_096;
 
 /**
  * Walks the page headers of all chunks of a file in memory, without decompressing: every size and count that
@@ -39,7 +40,7 @@ export function* walkPages(
   metadata: FileMetaData,
   tree: SchemaTree,
   limits: Readonly<ParquetLimits>,
-): Generator<undefined, WalkedPages> {
+): Steps<WalkedPages> {
   const weighing = new PageWeighing();
   const totalling = new DecodeTotalling();
   for (let rowGroup = 0; rowGroup < metadata.rowGroups.length; rowGroup++) {
@@ -54,9 +55,9 @@ export function* walkPages(
       } catch (error) {
         throw atPlace(error, { rowGroup, column: tree.leaves[i].path });
       }
+      yield;
     }
     weighing.groupEnds();
-    yield;
   }
   return { weights: weighing.weights, totals: totalling.totals };
 }
@@ -71,8 +72,7 @@ export function checkChunkPages(
   leaf: SchemaNode,
   limits: Readonly<ParquetLimits>,
 ): void {
-  const walk = walkChunk(bytes, meta, leaf, limits);
-  while (!walk.next().done);
+  allAtOnce(walkChunk(bytes, meta, leaf, limits));
 }
 
 /** @returns what the chunk's heaviest page takes, as {@link pageWeight} has it */
@@ -82,7 +82,7 @@ function* walkChunk(
   leaf: SchemaNode,
   limits: Readonly<ParquetLimits>,
   totalling?: DecodeTotalling,
-): Generator<undefined, number> {
+): Steps<number> {
   let position = 0, values = 0, page = 0, heaviest = 0, hasDictionary = false;
   while (values < meta.numValues) {
     if (position >= bytes.length) {

@@ -1,5 +1,7 @@
 import { type FileMetaData, physicalType, type Statistics, typeOrder } from "../format/metadata.ts";
+import { chunksAtOnce } from "./check_chunks.ts";
 import type { SchemaNode, SchemaTree } from "../format/schema.ts";
+import { allAtOnce, type Steps } from "../format/steps.ts";
 
 /**
  * Bounds of one column over the whole file, for the catalog. Integers beyond 2^53, and decimals, are strings
@@ -28,12 +30,20 @@ const maxChars = 16 * 1024;
  * hints for pruning, never facts for a merge.
  */
 export function fileStatistics(metadata: FileMetaData, tree: SchemaTree): FileStatistics {
+  return allAtOnce(fileStatisticsSteps(metadata, tree));
+}
+
+/** The same, coming back now and then, for who lets others go on meanwhile. */
+export function* fileStatisticsSteps(
+  metadata: FileMetaData,
+  tree: SchemaTree,
+): Steps<FileStatistics> {
   const result: FileStatistics = Object.create(null);
   let count = 0, chars = 0;
   for (const node of tree.root.children) {
     if (node.role !== "leaf" || node.repetition === 2) continue;
     if (count === maxColumns) break;
-    const one = columnStatistics(metadata, node);
+    const one = yield* columnStatistics(metadata, node);
     if (one === undefined) continue;
     chars += JSON.stringify([node.name, one]).length;
     if (chars > maxChars) break;
@@ -45,11 +55,15 @@ export function fileStatistics(metadata: FileMetaData, tree: SchemaTree): FileSt
 
 type Bound = number | bigint | string | boolean;
 
-function columnStatistics(metadata: FileMetaData, node: SchemaNode): ColumnStatistics | undefined {
+function* columnStatistics(
+  metadata: FileMetaData,
+  node: SchemaNode,
+): Steps<ColumnStatistics | undefined> {
   let nulls: number | undefined = 0;
   let min: Bound | undefined, max: Bound | undefined, known = true;
   const ordered = metadata.columnOrders?.[node.firstLeaf] === typeOrder;
-  for (const group of metadata.rowGroups) {
+  for (const [at, group] of metadata.rowGroups.entries()) {
+    if ((at + 1) % chunksAtOnce === 0) yield;
     if (group.numRows === 0) continue;
     const statistics = group.columns[node.firstLeaf].metaData?.statistics;
     if (statistics?.nullCount === undefined || statistics.nullCount < 0) nulls = undefined;

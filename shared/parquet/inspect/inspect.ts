@@ -1,16 +1,18 @@
-import { checkFooter, type FooterTotals } from "./check_chunks.ts";
+import { checkFooter, checkFooterSteps, type FooterTotals } from "./check_chunks.ts";
 import { type WalkedPages, walkPages } from "./check_pages.ts";
 import type { DecodeTotals } from "./decode_totals.ts";
 import type { FileFacts } from "./file_facts.ts";
-import { fileStatistics } from "./file_statistics.ts";
-import { mergeFacts } from "./merge_facts.ts";
+import { fileStatisticsSteps } from "./file_statistics.ts";
+import { mergeFactsSteps } from "./merge_facts.ts";
+import { heaviestPages } from "./page_weights.ts";
 import type { Pause } from "./pause.ts";
 import { readingText } from "../merge/key_values/key_value_union.ts";
-import { type Footer, footerOfBytes, readFooter } from "../format/footer.ts";
+import { type Footer, footerSteps, readFooter } from "../format/footer.ts";
 import { limitsWith, type ParquetLimits } from "../format/limits.ts";
 import { parquetError } from "../format/parquet_error.ts";
 import type { RangeReader } from "../format/range_reader.ts";
 import { type SchemaTree, schemaTree } from "../format/schema.ts";
+import { allAtOnce, type Steps } from "../format/steps.ts";
 import { schemaJson } from "../format/schema_json.ts";
 import { schemaFingerprint } from "../format/schema_fingerprint.ts";
 
@@ -34,8 +36,7 @@ export function inspectParquetBytes(
   bytes: Uint8Array,
   limits?: Partial<ParquetLimits>,
 ): ParquetFacts {
-  const inspection = inspectStepwise(bytes, limits);
-  for (let step = inspection.next();; step = inspection.next()) if (step.done) return step.value;
+  return allAtOnce(inspectStepwise(bytes, limits));
 }
 
 /** The same with others going on meanwhile, where a file takes long. The bytes must stay as they are. */
@@ -55,14 +56,18 @@ export async function inspectInTurns(
 function* inspectStepwise(
   bytes: Uint8Array,
   limits?: Partial<ParquetLimits>,
-): Generator<undefined, ParquetFacts> {
+): Steps<ParquetFacts> {
   const all = limitsWith(limits);
   if (bytes.length === 0) throw parquetError("not_parquet", "there are no bytes");
-  const footer = footerOfBytes(bytes, all);
-  const tree = schemaTree(footer.metadata.schema, all);
-  const totals = checkFooter(footer.metadata, tree, footer.start, all);
+  const footer = yield* footerSteps(bytes, all);
   yield;
-  return facts(footer, tree, totals, yield* walkPages(bytes, footer.metadata, tree, all));
+  const tree = schemaTree(footer.metadata.schema, all);
+  yield;
+  const totals = yield* checkFooterSteps(footer.metadata, tree, footer.start, all);
+  yield;
+  const walked = yield* walkPages(bytes, footer.metadata, tree, all);
+  yield;
+  return yield* factsSteps(footer, tree, totals, walked);
 }
 
 /**
@@ -78,28 +83,32 @@ export async function inspectParquet(
   if (source.size === 0) throw parquetError("not_parquet", "there are no bytes");
   const footer = await readFooter(source, all, signal);
   const tree = schemaTree(footer.metadata.schema, all);
-  return facts(footer, tree, checkFooter(footer.metadata, tree, footer.start, all));
+  const totals = checkFooter(footer.metadata, tree, footer.start, all);
+  return allAtOnce(factsSteps(footer, tree, totals, { weights: heaviestPages(footer.metadata) }));
 }
 
-function facts(
+function* factsSteps(
   footer: Footer,
   tree: SchemaTree,
   totals: FooterTotals,
-  walked?: WalkedPages,
-): ParquetFacts {
+  pages: Partial<WalkedPages> & Pick<WalkedPages, "weights">,
+): Steps<ParquetFacts> {
   const { keyValues } = footer.metadata;
   const reading = readingText({ keyValues, tree, rowCount: totals.rowCount });
+  const fingerprint = schemaFingerprint(tree, reading);
+  const schema = schemaJson(tree, reading);
+  yield;
   return {
     rowCount: totals.rowCount,
     valueCount: totals.valueCount,
     rowGroupCount: totals.rowGroupCount,
     uncompressedBytes: totals.uncompressedBytes,
     compressedBytes: totals.compressedBytes,
-    schemaFingerprint: schemaFingerprint(tree, reading),
-    schema: schemaJson(tree, reading),
-    stats: fileStatistics(footer.metadata, tree),
-    mergeFacts: mergeFacts(footer.metadata, tree, walked?.weights),
-    decode: walked?.totals,
+    schemaFingerprint: fingerprint,
+    schema,
+    stats: yield* fileStatisticsSteps(footer.metadata, tree),
+    mergeFacts: yield* mergeFactsSteps(footer.metadata, tree, pages.weights),
+    decode: pages.totals,
     createdBy: footer.metadata.createdBy?.slice(0, 200),
     footer,
     tree,

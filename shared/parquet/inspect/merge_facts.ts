@@ -12,7 +12,9 @@ import {
 } from "../format/metadata.ts";
 import { heaviestPages, heavyPage, type PageWeights } from "./page_weights.ts";
 import { healthyGroupBytes } from "../format/healthy_group.ts";
+import { chunksAtOnce } from "./check_chunks.ts";
 import type { SchemaTree } from "../format/schema.ts";
+import { allAtOnce, type Steps } from "../format/steps.ts";
 
 /** Codecs that the kernels leave to others. */
 export type HostCodec = "gzip" | "brotli" | "zstd";
@@ -60,8 +62,17 @@ export function mergeFacts(
   tree: SchemaTree,
   weights: PageWeights = heaviestPages(metadata),
 ): MergeFacts | null {
+  return allAtOnce(mergeFactsSteps(metadata, tree, weights));
+}
+
+/** The same, coming back now and then, for who lets others go on meanwhile. */
+export function* mergeFactsSteps(
+  metadata: FileMetaData,
+  tree: SchemaTree,
+  weights: PageWeights,
+): Steps<MergeFacts | null> {
   const sums = new Map<string, ChunkSums>();
-  let largest = 0;
+  let largest = 0, chunks = 0;
   for (const group of metadata.rowGroups) {
     if (group.numRows === 0) continue;
     const healthy = groupBytes(group) >= healthyGroupBytes;
@@ -82,6 +93,10 @@ export function mergeFacts(
       found.largest_chunk = Math.max(found.largest_chunk, plain);
     });
     largest = Math.max(largest, groupPlain);
+    chunks += group.columns.length;
+    if (chunks < chunksAtOnce) continue;
+    chunks = 0;
+    yield;
   }
   const all = [...sums.values()];
   const ordinary = weights.page < heavyPage &&
