@@ -12,6 +12,11 @@ begin
     -- Queues are not exposed through PostgREST; the tables are reached by our functions only.
     execute format('alter table pgmq.%I enable row level security', 'q_' || v_name);
     execute format('alter table pgmq.%I enable row level security', 'a_' || v_name);
+    -- the sweep asks whether a request for a whole dataset has its message; these are few
+    if v_name <> 'compaction_dlq' then
+      execute format('create index if not exists %I on pgmq.%I ((message ->> ''metricId''))
+        where message -> ''table'' is null', v_name || '_fan_out', 'q_' || v_name);
+    end if;
   end loop;
 end $$;
 

@@ -27,11 +27,16 @@ begin
   p_concurrency := greatest(coalesce(p_concurrency, s.schedule_concurrency), 1);
   p_delay_ms := greatest(coalesce(p_delay_ms, s.schedule_delay_ms), 0);
 
+  -- Among as many debts as a call can ask for: older ones go first, and all others can wait for the next night.
   select coalesce(array_agg(x.dataset_id order by x.oldest), '{}') into strict v_datasets
   from (
-    select p.dataset_id, min(p.debt_oldest) as oldest from public.partitions p
-    where p.debt_oldest is not null and p.dead_since is null
-    group by p.dataset_id order by 2 limit greatest(p_max_datasets, 0)
+    select o.dataset_id, min(o.debt_oldest) as oldest
+    from (
+      select p.dataset_id, p.debt_oldest from public.partitions p
+      where p.debt_oldest is not null and p.dead_since is null
+      order by p.debt_oldest limit p_max_partitions
+    ) o
+    group by o.dataset_id order by 2 limit greatest(p_max_datasets, 0)
   ) x;
 
   for v_partition in

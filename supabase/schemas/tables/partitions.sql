@@ -78,7 +78,13 @@ create index if not exists partitions_considered on public.partitions (last_cons
   where msg_id is null and due_at is null;
 create index if not exists partitions_debt on public.partitions (debt_oldest)
   where debt_oldest is not null;
-create index if not exists partitions_dead on public.partitions (dead_since)
+-- What the night takes, by the age of the debt: what is alive, and what is dead.
+create index if not exists partitions_night on public.partitions (debt_oldest, dataset_id)
+  where debt_oldest is not null and dead_since is null;
+create index if not exists partitions_dead_debt on public.partitions (debt_oldest)
   where dead_since is not null;
+-- The few of a dataset that anything is to be said of or done with, in the order in which they are asked.
+create index if not exists partitions_active on public.partitions (dataset_id, "table", period_tag)
+  where debt_oldest is not null or due_at is not null or msg_id is not null or dead_since is not null;
 create index if not exists partitions_message on public.partitions (queue, msg_id)
   where msg_id is not null;

@@ -13,6 +13,7 @@ set statement_timeout = '30s'
 as $$
 declare
   p public.partitions;
+  v_due record;
   v_ready timestamptz;
   -- read once: the planner makes no index condition of the volatile clock_timestamp()
   v_now timestamptz := clock_timestamp();
@@ -60,20 +61,20 @@ begin
     end if;
   end loop;
 
-  -- A partition without lease whose message is gone (purge_queue, a restored backup) sends it again.
-  for p in
-    select * from public.partitions x
+  -- A partition without lease whose message is gone (purge_queue, a restored backup) sends it again. Only those that have
+  -- been due for longest are looked at: claims take the oldest too, so what has no message is soon among them.
+  for v_due in
+    select x.dataset_id, x."table", x.period_tag, x.queue, x.msg_id from public.partitions x
     where x.msg_id is not null and x.lease_expires_at is null and x.ready_at <= v_now
-      and not exists (select 1 from sediment.queue_messages m where m.queue = x.queue and m.msg_id = x.msg_id)
-    limit p_limit
-    for no key update skip locked
+    order by x.ready_at limit p_limit
   loop
+    continue when sediment.queue_has(v_due.queue, v_due.msg_id);
     -- look again under the lock: the first look was at an older snapshot
-    if p.msg_id is null or p.lease_expires_at is not null
-      or exists (select 1 from sediment.queue_messages m where m.queue = p.queue and m.msg_id = p.msg_id)
-    then
-      continue;
-    end if;
+    select * into p from public.partitions x
+    where x.dataset_id = v_due.dataset_id and x."table" = v_due."table" and x.period_tag = v_due.period_tag
+    for no key update skip locked;
+    continue when not found or p.msg_id is null or p.lease_expires_at is not null
+      or sediment.queue_has(p.queue, p.msg_id);
     v_ready := clock_timestamp();
     update public.partitions x
     set ready_at = v_ready,
@@ -82,12 +83,13 @@ begin
     v_resent := v_resent + 1;
   end loop;
 
-  -- The same of a request for a whole dataset that is not yet spread. Few: so many looks through the queues.
+  -- The same of a request for a whole dataset that is not yet spread.
   for v_fan_out in
     select * from public.processing_metrics x
     where x.operation = 'fan_out' and x.completed_at is null and x.fan_out_cursor is not null
       and x.queued_at <= v_now - interval '1 minute'
-      and not exists (select 1 from sediment.queue_messages m where m.message ->> 'metricId' = x.id::text)
+      and not exists (select 1 from sediment.queue_messages m
+        where m.message ->> 'metricId' = x.id::text and m.message -> 'table' is null)
     order by x.queued_at limit 10
     for no key update skip locked
   loop
