@@ -69,7 +69,7 @@ insert into calls (name, sql) values
   ('tick', 'select tick()'),
   ('sweep', 'select sweep(200)'),
   ('sweep of requests', 'select sweep(20)'),
-  ('trigger_scheduled', 'select trigger_scheduled(p_max_partitions => 200)'),
+  ('trigger_scheduled', 'select trigger_scheduled(p_max_datasets => 1, p_max_partitions => 4)'),
   ('catalog_health', 'select catalog_health()'),
   ('partition_status by the age of debt',
     'select * from partition_status where debt_oldest is not null order by debt_oldest limit 100'),
@@ -102,7 +102,8 @@ insert into partitions (dataset_id, "table", period_tag) select tests.u(1), 'res
 select tests.fill(250, 1599);
 analyze;
 update calls set many = tests.pages(sql);
-select ok(many <= few * 1.3 + 40, format('%s touches no more where ten times as much is there: %s, then %s pages', name, few, many))
+-- an index may be a level higher
+select ok(many <= few * 1.4 + 20, format('%s touches no more where ten times as much is there: %s, then %s pages', name, few, many))
 from calls order by name;
 
 -- what is found by bounded looks is found whole
