@@ -1,5 +1,6 @@
 /** One worker's turn, woken by the tick. */
 import { systemClock } from "../../shared/clock.ts";
+import { Pace } from "../../shared/compaction/run/pace.ts";
 import { SingleTurn } from "../../shared/compaction/run/single_turn.ts";
 import type { CompactionPorts } from "../../shared/compaction/run/ports.ts";
 import { takeTurn, type TurnReport } from "../../shared/compaction/run/turn.ts";
@@ -27,6 +28,7 @@ export function createCompactorApp(services: Services, merge: CompactionPorts["m
   const stopping = new AbortController();
   globalThis.addEventListener?.("beforeunload", () => stopping.abort());
 
+  const pace = new Pace(systemClock);
   const turn = (request: Request) => {
     const { env, catalog, store, log } = services;
     return takeTurn({ catalog, store, merge, clock: systemClock, log }, {
@@ -35,6 +37,7 @@ export function createCompactorApp(services: Services, merge: CompactionPorts["m
       turnSeconds: env.SEDIMENT_TURN_SECONDS,
       turnBytes: env.SEDIMENT_TURN_BYTES,
       budget: { cpuMs: env.SEDIMENT_TURN_CPU_MS, memoryMb: env.SEDIMENT_TURN_MEMORY_MB },
+      pace,
       stopClaiming: stopping.signal,
     });
   };

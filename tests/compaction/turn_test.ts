@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { costCoefficients } from "../../shared/compaction/plan/cost_coefficients.ts";
 import type { Merge } from "../../shared/compaction/run/ports.ts";
 import { SedimentError } from "../../shared/errors.ts";
 import { allRows, failing, fragments, lineMerge, world } from "./turn_world.ts";
@@ -203,7 +204,9 @@ Deno.test("an output that the turn is not expected to have the CPU for is left t
   const { decision, outputs: wanted } = (await whole()).runs[0];
   const [, ms] = /about (\d+) ms of CPU/.exec(decision!)!;
   const { turn, rows } = await world(texts, { catalog: { settings } });
-  const budget = { cpuMs: 2.5 * Number(ms) / wanted, memoryMb: 200 };
+  // each was expected with what a process pays once
+  const once = costCoefficients.fixedMs;
+  const budget = { cpuMs: once + 2.5 * (Number(ms) / wanted - once), memoryMb: 200 };
   const first = await turn({ budget });
   assert.equal(first.stopped, "budget");
   assert.equal(first.runs[0].outputs, 2);
@@ -213,6 +216,15 @@ Deno.test("an output that the turn is not expected to have the CPU for is left t
   assert.ok(wanted > 2);
   assert.equal(outputs, wanted);
   assert.equal(rows().length, texts.length);
+});
+
+Deno.test("a turn that paid what a process pays once goes on, partition after partition", async () => {
+  const tables = Array.from({ length: 12 }, (_, n) => `t${n}`);
+  const { turn } = await world(Array.from({ length: 24 }, (_, n) => `${n}\n`), {}, tables);
+  // half of it, after which no claim is begun, is more than the first output and less than two
+  const report = await turn({ budget: { cpuMs: 3 * costCoefficients.fixedMs, memoryMb: 200 } });
+  assert.equal(report.stopped, "empty");
+  assert.equal(report.runs.filter(({ outcome }) => outcome === "merged").length, 12);
 });
 
 Deno.test("an abort in the middle of a merge gives the claim back and leaves the rows alone", async () => {

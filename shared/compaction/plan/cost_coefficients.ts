@@ -6,6 +6,7 @@
 export const costCoefficients = {
   fixedMs: 27.15,
   columnMs: 0.8153,
+  earlyColumnMs: 0.000,
   fileMs: 0.000,
   earlyFileMs: 0.1144,
   chunkMs: 0.000,
@@ -28,6 +29,7 @@ export const costCoefficients = {
   decodeByteMs: 0.00002528,
   fixedMb: 71.58,
   columnMb: 0.07077,
+  earlyColumnMb: 0.000,
   fileMb: 0.000,
   aheadByteMb: 9.083e-8,
   waitingValueMb: 2.263e-7,

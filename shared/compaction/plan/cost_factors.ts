@@ -27,8 +27,8 @@ const most = {
   decoded: 42_000_000,
 };
 
-/** Files until the code that takes them has been compiled well. */
-const earlyFiles = 500;
+/** Files and columns until the code that takes them has been compiled well, and what it keeps of them has grown. */
+const early = { files: 500, columns: 150 };
 
 /** The factors of one merge. */
 export function costFactors(work: MergeWork): CostFactors {
@@ -47,8 +47,9 @@ export function costFactors(work: MergeWork): CostFactors {
     cpu: {
       fixedMs: 1,
       columnMs: leaves,
+      earlyColumnMs: Math.min(leaves, early.columns),
       fileMs: files,
-      earlyFileMs: Math.min(files, earlyFiles),
+      earlyFileMs: Math.min(files, early.files),
       chunkMs: joined.chunks,
       valueMs: joined.values,
       byteMs: joined.bytes,
@@ -71,6 +72,7 @@ export function costFactors(work: MergeWork): CostFactors {
     memory: {
       fixedMb: 1,
       columnMb: leaves,
+      earlyColumnMb: Math.min(leaves, early.columns),
       fileMb: files,
       aheadByteMb: Math.min(joined.bytes, most.ahead),
       waitingValueMb: Math.min(joined.values, leaves * most.columnValues),

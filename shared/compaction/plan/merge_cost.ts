@@ -9,7 +9,12 @@ export interface MergeCost {
   cpuMs: number;
   /** Peak resident memory of the isolate in MB (10^6 bytes), what Deno takes before a merge counted. */
   memoryMb: number;
+  /** Of the CPU what a process pays once, by its name: a later output of the same process does not have it again. */
+  onceMs?: Readonly<Record<string, number>>;
 }
+
+/** Coefficients of what a process pays once: the compiler's start, and modules that are opened. */
+const once = ["fixedMs", "zstdMs", "decodeMs"];
 
 /** Ms of CPU for fetching an object over HTTP beside reading it from a disk, and for each of its bytes. */
 const fetchMs = 0.15, fetchByteMs = 1e-6;
@@ -17,7 +22,12 @@ const fetchMs = 0.15, fetchByteMs = 1e-6;
 /** The cost of one merge: reading from where reads are free, and with an output that is not held. */
 export function mergeCost(work: MergeWork): MergeCost {
   const { cpu, memory } = costFactors(work);
-  return { cpuMs: sum(cpu), memoryMb: sum(memory) };
+  const paid = Object.entries(cpu).filter(([name, times]) => once.includes(name) && times > 0);
+  return {
+    cpuMs: sum(cpu),
+    memoryMb: sum(memory),
+    onceMs: Object.fromEntries(paid.map((one) => [one[0], sum(Object.fromEntries([one]))])),
+  };
 }
 
 function sum(factors: Record<string, number>): number {
@@ -41,7 +51,7 @@ const streamedBytes = 4 * 5 * 1024 * 1024;
  * @param streams whether the store takes the output piece by piece; else it is held until it is put
  */
 export function outputCost(work: MergeWork, streams: boolean): MergeCost {
-  const { cpuMs, memoryMb } = mergeCost(work);
+  const { cpuMs, memoryMb, onceMs } = mergeCost(work);
   const heldBytes = streams ? Math.min(work.bytes, streamedBytes) : work.bytes;
   const mean = work.bytes / Math.max(1, work.files);
   const aheadBytes = mean > ahead.largestFile
@@ -50,5 +60,6 @@ export function outputCost(work: MergeWork, streams: boolean): MergeCost {
   return {
     cpuMs: cpuMs + work.files * fetchMs + work.bytes * fetchByteMs,
     memoryMb: memoryMb + fetchMb + (heldBytes + aheadBytes) / 1e6,
+    onceMs,
   };
 }

@@ -93,12 +93,13 @@ class Run {
   private async writeOutput(plan: Plan<InputFile>, index: number): Promise<boolean> {
     const planned = plan.outputs[index]!;
     const key = await this.stage(planned);
+    const begun = this.ports.clock.monotonic();
     const { result, output } = await this.step(
       "merge",
       () => mergeInputs(this.ports, this.claim, planned, key, this.lease.signal),
     );
     try {
-      this.options.spend(planned.bytes, planned.cost);
+      this.options.spend(planned.bytes, planned.cost, this.ports.clock.monotonic() - begun);
       await this.quarantine(result, planned.inputs);
       // What is left after a quarantine may be a single file, which is no merge.
       const bad = result.rejected.some(({ apart }) => !apart);

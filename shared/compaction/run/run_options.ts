@@ -12,6 +12,6 @@ export interface RunOptions {
   budget: MergeCost;
   /** Asked before each further output; false ends the run with what is committed, the rest is queued again. */
   mayGoOn(next?: MergeCost): boolean;
-  /** Told of each output's input bytes, and of what it was expected to cost. */
-  spend(bytes: number, cost: MergeCost): void;
+  /** Told of each output's input bytes, of what it was expected to cost, and of the ms that merging it took. */
+  spend(bytes: number, cost: MergeCost, tookMs: number): void;
 }

@@ -4,6 +4,7 @@ import type { CompactionPorts } from "./ports.ts";
 import { callCatalog } from "./call_catalog.ts";
 import type { MergeCost } from "../plan/merge_cost.ts";
 import { turnBudget } from "../plan/pack_outputs.ts";
+import { Pace } from "./pace.ts";
 import { runClaim } from "./run.ts";
 import type { RunReport } from "./run_report.ts";
 
@@ -21,6 +22,8 @@ export interface TurnOptions {
    * it, so no claim is begun when half is spent; a further output only when it still fits. @default turnBudget
    */
   budget?: MergeCost;
+  /** What outputs take in this process, which its turns share. @default that of a new process */
+  pace?: Pace;
   /** Stops the work in the middle; the claim is given back. */
   signal?: AbortSignal;
   /** Stops claiming; what is begun is ended. */
@@ -47,6 +50,7 @@ const maxFailures = 3;
 export async function takeTurn(ports: CompactionPorts, options: TurnOptions): Promise<TurnReport> {
   const { worker, leaseSeconds, turnSeconds, turnBytes, stopClaiming } = options;
   const budget = options.budget ?? turnBudget;
+  const pace = options.pace ?? new Pace(ports.clock);
   const signal = options.signal ?? new AbortController().signal;
   const begun = ports.clock.now();
   const runs: RunReport[] = [];
@@ -56,7 +60,7 @@ export async function takeTurn(ports: CompactionPorts, options: TurnOptions): Pr
   const reasonToStop = (next?: MergeCost): TurnReport["stopped"] | null => {
     if (signal.aborted || stopClaiming?.aborted || failures >= maxFailures) return "stopped";
     if (ports.clock.now() - begun >= turnSeconds * 1000) return "deadline";
-    const mostMs = next === undefined ? budget.cpuMs / 2 : budget.cpuMs - next.cpuMs;
+    const mostMs = next === undefined ? budget.cpuMs / 2 : budget.cpuMs - pace.expected(next);
     if (spent >= turnBytes || (spentMs > 0 && spentMs >= mostMs)) return "budget";
     return null;
   };
@@ -86,9 +90,9 @@ export async function takeTurn(ports: CompactionPorts, options: TurnOptions): Pr
       claimedAt,
       budget,
       mayGoOn: (next) => (refused = reasonToStop(next)) === null,
-      spend: (bytes, { cpuMs }) => {
+      spend: (bytes, cost, tookMs) => {
         spent += bytes;
-        spentMs += cpuMs;
+        spentMs += pace.spend(cost, tookMs);
       },
     });
     runs.push(report);

@@ -1,5 +1,5 @@
 -- Every 30 seconds: wakes min(due messages, max workers − live leases) compactors, by pings. Looks for no more
--- than ten, and where nothing is due that is one index scan: partitions know when their messages are due. Of
+-- than there can be workers, and where nothing is due that is one index scan: partitions know when their messages are due. Of
 -- messages that no partition knows (the rest of a request for a whole dataset, or sent by hand) the sweep sees to it.
 -- While the breaker is open one is woken when a probe is due. No ping is sent while earlier ones are still queued: they
 -- would all arrive at once.
@@ -18,7 +18,7 @@ declare
   v_probe boolean;
 begin
   select count(*) into strict v_ready from (
-    select 1 from public.partitions p where p.msg_id is not null and p.ready_at <= v_now limit 10) x;
+    select 1 from public.partitions p where p.msg_id is not null and p.ready_at <= v_now limit 64) x;
   if v_ready = 0 then
     return jsonb_build_object('ready', 0, 'leases', null, 'woken', 0);
   end if;

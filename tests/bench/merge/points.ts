@@ -38,6 +38,12 @@ const wide = ["", ...Array.from({ length: 7 }, (_, i) => `_${i}`)].map((suffix) 
     .map((name) => suffix === "" ? name : `${name} as ${name}${suffix}`).join(", ")
 ).join(", ");
 
+/** Small integers, a column each. */
+function columns(count: number): string {
+  return Array.from({ length: count }, (_, k) => `(id * ${k + 1} % 1000)::integer as c${k}`)
+    .join(", ");
+}
+
 /** Selections whose files are those of another, merged otherwise. */
 const sameFiles: Record<string, string> = { gunzip: "gzip", decode: "brotli" };
 
@@ -64,6 +70,8 @@ const selections: Record<string, Selection> = {
     counts: [4, 20],
   },
   wide: { select: wide, files: 150, rowsEach: 200, counts: [30, 150] },
+  wide2000: { select: columns(2000), files: 16, rowsEach: 50, counts: [4, 16] },
+  wide9000: { select: columns(9000), files: 4, rowsEach: 50, counts: [2, 4] },
   unzstd: { files: 250, rowsEach: 500, codec: "zstd", writes: "snappy", counts: [60, 250] },
   gzip: { files: 100, rowsEach: 2000, duckdb: "gzip", counts: [25, 100] },
   gunzip: {
