@@ -52,9 +52,10 @@ begin
     perform sediment.retire_object(k.key, format('no version since %s shows it', d.oldest_kept_version), '0')
     from unnest(v_keys) as k(key)
     where not exists (select 1 from public.battle_files f where f.object_key = k.key);
-    -- come back to this dataset at once when the slice ended inside it
+    -- The slice ended inside this dataset: it is due still, behind all that have waited for longer, so that one with much
+    -- to drop does not take every slice.
     if v_dropped >= p_limit then
-      update public.datasets x set vacuumed_at = '-infinity' where x.id = d.id;
+      update public.datasets x set vacuumed_at = v_now - v_interval where x.id = d.id;
       exit;
     end if;
   end loop;
