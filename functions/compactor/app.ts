@@ -66,12 +66,16 @@ export function createCompactorApp(services: Services, merge: CompactionPorts["m
     await services.auth.service(c.req.raw);
     const { env, catalog, store } = services;
     const { dry_run: dryRun } = validate(vacuumQuerySchema, queryOf(c.req.raw));
-    const work = () =>
-      vacuum({ catalog, store, clock: systemClock }, {
+    const work = async () => {
+      const report = await vacuum({ catalog, store, clock: systemClock }, {
         seconds: env.SEDIMENT_TURN_SECONDS,
         dryRun: dryRun !== undefined && !["0", "false"].includes(dryRun),
         signal: stopping.signal,
       });
+      // One that can't be woken costs time: the next hour's vacuum goes on.
+      if (report.unfinished) await catalog.wakeVacuum({}).catch(() => {});
+      return report;
+    };
     // Whoever asks what it would do wants to hear it.
     return dryRun === undefined ? await answer(c.req.raw, work) : c.json(await work());
   });

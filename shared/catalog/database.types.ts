@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape 169caf4a2c55b21a9470e98bfdb01403c8911aa1f07f086ad627ffc4b6b74f98
+// shape 5e6de166c019e58ede437af35b27f1cd3853ee02316e9e9ebd6166ce1c856e0b
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -589,7 +589,7 @@ isOneToOne: false
 { Args: { "p_dataset"?: string,"p_dry_run"?: boolean,"p_limit"?: number }; Returns: Json
                            },
 "prune_history":
-{ Args: { "p_limit"?: number }; Returns: Json
+{ Args: { "p_limit"?: number,"p_seconds"?: number }; Returns: Json
                            },
 "quarantine_file":
 { Args: { "p_code": string,"p_file": number,"p_object_key"?: string,"p_reason": string,"p_run": string,"p_token": number }; Returns: Json
@@ -638,6 +638,9 @@ isOneToOne: false
                            },
 "version_at":
 { Args: { "p_dataset": string,"p_time": string,"p_user": string }; Returns: Json
+                           },
+"wake_vacuum":
+{ Args: Record<PropertyKey, never>; Returns: Json
                            }
           }
           Enums: {

@@ -53,6 +53,7 @@ export const results = {
   triggerScheduled: upkeep.scheduled,
   planVacuum: upkeep.vacuumPlan,
   commitVacuum: upkeep.vacuumed,
+  wakeVacuum: upkeep.vacuumWoken,
   listObjects: upkeep.objectList,
   findObjects: upkeep.knownObjects,
   markForRewrite: upkeep.markedFiles,

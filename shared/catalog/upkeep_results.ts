@@ -53,6 +53,8 @@ export type DeploymentFindings = z.output<typeof deploymentFindings>;
 
 export const ticked = z.object({ ready: count, leases: count.nullable(), woken: count });
 
+export const vacuumWoken = z.object({ woken: z.boolean() });
+
 export const swept = z.object({
   sent: count,
   resent: count,

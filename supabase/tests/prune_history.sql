@@ -1,7 +1,7 @@
 -- prune_history: what is old and over goes, what anybody may still ask for stays
 begin;
 \ir helpers/fixtures.sql
-select plan(25);
+select plan(26);
 create function tests.grow_old() returns void language plpgsql as $$
 begin
   update processing_metrics set queued_at = queued_at - interval '91 days', completed_at = completed_at - interval '91 days';
@@ -58,9 +58,11 @@ insert into objects (object_key, kind, state, put_deadline, updated_at) select '
 select is((select p - 'runs' - 'commits' - 'alerts' - 'dead_letters' from prune_history(2) p), '{"objects": 2, "more": true}', 'no more than asked for at a time');
 select is(prune_history(2) -> 'objects', '2', 'and so on');
 select is((select p -> 'more' from prune_history(2) p), 'false', 'to the end');
+insert into objects (object_key, kind, state, put_deadline, updated_at) select 'old' || i, 'fragment', 'tombstone', now(), now() - interval '99 days' from generate_series(1, 5) i;
+select is((select p - 'runs' - 'commits' - 'alerts' - 'dead_letters' from prune_history(2, 20) p), '{"objects": 5, "more": false}', 'or pass after pass while there is more and time');
 select is((select count(*) from uploads), 4::bigint, 'the ledger is never touched');
 select throws_ok('delete from processing_metrics', 'SD400', 'invalid_request', 'nor does anybody delete a run that has not ended');
 reset role;
-select ok(not has_function_privilege('authenticated', 'prune_history(integer)', 'execute'), 'nobody but the service forgets');
+select ok(not has_function_privilege('authenticated', 'prune_history(integer, integer)', 'execute'), 'nobody but the service forgets');
 select * from finish();
 rollback;

@@ -13,7 +13,7 @@ create function tests.keys(p_plan jsonb) returns text[] language sql as $$
   select coalesce(array_agg(d ->> 'object_key' order by d ->> 'object_key'), '{}') from jsonb_array_elements(p_plan -> 'delete') d
 $$;
 grant execute on all functions in schema tests to service_role;
-select plan(47);
+select plan(48);
 set local role service_role;
 update service_settings set vacuum_interval_seconds = 0;
 
@@ -99,6 +99,15 @@ select is((select p -> 'more' from sl), 'true', 'and says that there is more');
 select is(plan_vacuum(4) -> 'files_dropped', '2', 'the next goes on');
 select is((select row_count from datasets where id = tests.u(200)), 60::bigint, 'no row is lost');
 select throws_ok($$select commit_vacuum(array_fill('x'::text, array[5001]))$$, 'SD400', 'invalid_request', 'keys come in slices');
+-- fair among datasets
+select tests.upload(1, 300 + d, 'f' || d || i, 'port', '0') from generate_series(1, 2) d, generate_series(1, 6) i;
+select tests.compact(c) from generate_series(301, 302) d cross join lateral (select tests.claim('w', d) as c) x;
+select tests.age(interval '8 days');
+select plan_vacuum();
+select tests.age(interval '61 minutes');
+update datasets set vacuumed_at = vacuumed_at + interval '1 s' where id = tests.u(302);
+select plan_vacuum(4), plan_vacuum(4);
+select is((select array_agg(n) from (select count(*) as n from battle_files where dataset_id in (tests.u(301), tests.u(302)) and removed_version is not null group by dataset_id) x), '{2,2}', 'one dataset that has much to drop leaves the next slice to another');
 
 -- consistency
 select is(find_objects(array[(select s ->> 'object_key' from ab), 'foreign']) #>> '{objects,0,state}', 'tombstone', 'a known key has its state');

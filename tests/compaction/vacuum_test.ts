@@ -57,6 +57,19 @@ Deno.test("a vacuum deletes what the catalog names, slice by slice, and nothing 
   assert.equal(report.more, false);
 });
 
+Deno.test("a vacuum that time ends in the middle of its keys is unfinished, one of idle datasets is not", async () => {
+  const catalog = catalogOf(keys, 2);
+  const report = await vacuum(portsOf(catalog, await storeOf()), { seconds: 0 });
+  assert.deepEqual([report.objects_deleted, report.more, report.unfinished], [2, true, true]);
+  const idle = {
+    ...catalog,
+    planVacuum: () =>
+      Promise.resolve({ dry_run: false, versions: [], files_dropped: 0, delete: [], more: true }),
+  } as unknown as typeof catalog;
+  const nothing = await vacuum(portsOf(idle, await storeOf()), { seconds: 0 });
+  assert.deepEqual([nothing.more, nothing.unfinished], [true, false]);
+});
+
 Deno.test("a dry run deletes nothing and tells the catalog nothing", async () => {
   const catalog = catalogOf(keys, 2);
   const store = await storeOf();

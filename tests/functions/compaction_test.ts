@@ -110,6 +110,25 @@ Deno.test("requests with missing fields, an unknown priority or 100 KB of nothin
   assert.equal(asked.length, 0);
 });
 
+Deno.test("a vacuum that leaves work asks for its successor, one that is done does not", async () => {
+  const { services } = httpWorld({ env: { SEDIMENT_TURN_SECONDS: "1" } });
+  let left = 2, woken = 0;
+  Object.assign(services.catalog, {
+    planVacuum: async () => {
+      const more = --left > 0;
+      if (more) await new Promise((resolve) => setTimeout(resolve, 1100));
+      return { dry_run: false, versions: [], files_dropped: 1, delete: [], more };
+    },
+    wakeVacuum: () => Promise.resolve({ woken: ++woken > 0 }),
+  });
+  const app = createCompactorApp(services, () => Promise.reject(new Error("no merge here")));
+  const vacuum = () => send(app, "POST", "/compactor/vacuum", { headers: { apikey: secretKey } });
+  assert.equal((await vacuum()).body.unfinished, true);
+  assert.equal(woken, 1);
+  assert.equal((await vacuum()).body.unfinished, false);
+  assert.equal(woken, 1);
+});
+
 Deno.test("a vacuum's dry run over HTTP lists what it would do; dry_run=false is none", async () => {
   const { services, store } = httpWorld();
   const dry: unknown[] = [];

@@ -51,7 +51,7 @@ begin
       'fail_compaction', 'finish_probe', 'list_files', 'list_tables', 'version_at', 'get_file', 'run_status', 'catalog_health', 'tick', 'sweep',
       'expire_leases', 'prune_history', 'trigger_scheduled', 'get_upload', 'stage_asset', 'commit_asset', 'list_assets',
       'get_asset', 'drain_dead_letters', 'claim_alerts', 'finish_alert', 'redrive_dead_letters',
-      'list_dead_letters', 'retry_quarantined', 'plan_vacuum', 'commit_vacuum', 'list_objects', 'find_objects',
+      'list_dead_letters', 'retry_quarantined', 'plan_vacuum', 'commit_vacuum', 'wake_vacuum', 'list_objects', 'find_objects',
       'schema_version', 'ping_deployment', 'deployment_findings',
       'call_quietly', 'mark_for_rewrite', 'list_unsettled_outputs', 'settle_outputs'
     ]))

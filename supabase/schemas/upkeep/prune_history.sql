@@ -3,59 +3,25 @@
 -- could not be read), their alerts, and the keys of deleted objects to which no PUT can come. Kept for ever: the
 -- ledger of uploads, so whoever sends an upload again gets the first answer still; its metricId is then a run that
 -- is not found. A run that a dead letter still needs stays with it. Never waits for a lock.
+--   p_seconds: goes on for so long while there is more: what is forgotten must not be less than what comes
 -- Returns {runs, commits, dead_letters, alerts, objects, more}.
-create or replace function public.prune_history(p_limit integer default 10000)
+create or replace function public.prune_history(p_limit integer default 10000, p_seconds integer default 0)
 returns jsonb
 language plpgsql
 set search_path = ''
 set statement_timeout = '60s'
 as $$
 declare
-  v_limit integer := least(greatest(coalesce(p_limit, 10000), 1), 50000);
-  v_before timestamptz;
-  v_runs uuid[];
-  v_commits integer;
-  v_letters integer;
-  v_alerts integer;
-  v_objects integer;
+  v_limit constant integer := least(greatest(coalesce(p_limit, 10000), 1), 50000);
+  v_until constant timestamptz := clock_timestamp() + make_interval(secs => least(coalesce(p_seconds, 0), 50));
+  v_sum jsonb := sediment.prune_pass(v_limit);
+  v_pass jsonb;
 begin
-  -- read once: the planner makes no index condition of the volatile clock_timestamp()
-  select clock_timestamp() - make_interval(secs => s.history_seconds) into strict v_before
-  from public.service_settings s;
-
-  select coalesce(array_agg(x.id), '{}') into strict v_runs from (
-    select r.id from public.processing_metrics r
-    where r.queued_at < v_before and r.completed_at < v_before
-      and (r.status not in ('dlq_failure', 'timeout') or not exists (
-        select 1 from public.dead_letters l where l.dataset_id = r.dataset_id and l."table" = r."table"
-          and l.period_tag = r.period_tag and l.resolved_at is null and l.run_id = r.id))
-    order by r.queued_at limit v_limit for update of r skip locked
-  ) x;
-  delete from public.run_children k where k.parent_id = any (v_runs);
-  delete from public.run_children k where k.child_id = any (v_runs);
-  delete from public.run_commits c where c.run_id = any (v_runs);
-  get diagnostics v_commits = row_count;
-  delete from public.processing_metrics r where r.id = any (v_runs);
-
-  delete from public.alerts a where a.id = any (array(
-    select x.id from public.alerts x where x.created_at < v_before and x.state <> 'pending'
-    order by x.created_at limit v_limit for update skip locked));
-  get diagnostics v_alerts = row_count;
-  delete from public.dead_letters l where l.id = any (array(
-    select x.id from public.dead_letters x
-    where x.created_at < v_before and (x.resolved_at < v_before or x."table" is null)
-      and not exists (select 1 from public.alerts a where a.dead_letter_id = x.id)
-      and not exists (select 1 from public.processing_metrics r where r.id = x.run_id)
-    order by x.created_at limit v_limit for update skip locked));
-  get diagnostics v_letters = row_count;
-
-  delete from public.objects o where o.object_key = any (array(
-    select x.object_key from public.objects x
-    where x.state = 'tombstone' and x.delete_after is null and x.updated_at < v_before
-    order by x.updated_at limit v_limit for update skip locked));
-  get diagnostics v_objects = row_count;
-
-  return jsonb_build_object('runs', cardinality(v_runs), 'commits', v_commits, 'dead_letters', v_letters,
-    'alerts', v_alerts, 'objects', v_objects,
-    'more', greatest(cardinality(v_runs), v_letters, v_alerts, v_objects) = v_limit);
+  while (v_sum ->> 'more')::boolean and clock_timestamp() < v_until loop
+    v_pass := sediment.prune_pass(v_limit);
+    select jsonb_object_agg(p.key, case when p.key = 'more' then p.value
+      else to_jsonb(p.value::text::bigint + (v_sum ->> p.key)::bigint) end)
+    into strict v_sum from jsonb_each(v_pass) p;
+  end loop;
+  return v_sum;
 end $$;

@@ -25,6 +25,8 @@ declare
   v_queue text;
   v_fan_out public.processing_metrics;
   v_archive integer;
+  -- each upload brings such a row, of which nothing more is to be done
+  v_forgotten constant integer := p_limit * 10;
   v_settings public.service_settings;
 begin
   select * into strict v_settings from public.service_settings;
@@ -138,12 +140,12 @@ begin
 
   delete from public.idempotency_keys k
   where k.ctid = any (array(select x.ctid from public.idempotency_keys x
-    where x.created_at < v_now - interval '1 day' limit p_limit for update skip locked));
+    where x.created_at < v_now - interval '1 day' limit v_forgotten for update skip locked));
 
   foreach v_queue in array '{manual,realtime,scheduled,dlq}'::text[] loop
     execute format('delete from pgmq.%1$I a where a.msg_id = any (array(select x.msg_id from pgmq.%1$I x
       where x.archived_at < $1 order by x.archived_at limit $2))', 'a_compaction_' || v_queue)
-    using v_now - make_interval(secs => v_archive), p_limit;
+    using v_now - make_interval(secs => v_archive), v_forgotten;
   end loop;
 
   return jsonb_build_object('sent', v_sent, 'resent', v_resent, 'stages_expired', v_stages,
