@@ -52,6 +52,9 @@ export const errorKinds = {
   stage_expired: { status: 410, title: "The staged upload has expired; ask for a new one" },
   // readers
   version_gone: { status: 410, title: "That version is no longer kept" },
+  dataset_deleted: { status: 410, title: "This dataset, table or period was deleted" },
+  upload_deleted: { status: 410, title: "These bytes were uploaded before, and deleted" },
+  user_deleted: { status: 410, title: "This user was deleted" },
   version_unknown: { status: 404, title: "That version does not exist" },
   precondition_failed: { status: 412, title: "The file is not the one that If-Match names" },
   range_not_satisfiable: { status: 416, title: "The range is outside of the file" },

@@ -5,6 +5,7 @@ import openapi from "../openapi/openapi.json" with { type: "json" };
 import { serveLimits } from "./limits.ts";
 import { completeDirect } from "./complete.ts";
 import { serveContent } from "./content.ts";
+import { deleteData, deleteUser, serveReceipt } from "./deletion.ts";
 import { serveManifest } from "./manifest.ts";
 import { serveTables } from "./tables.ts";
 import { takeBytes, takeUpload } from "./upload.ts";
@@ -27,6 +28,27 @@ export function createBattleDataApp(services: Services): HttpApp {
   app.get("/tables", (c) => serveTables(services, c.req.raw));
   app.get("/files/:id/content", (c) => serveContent(services, c.req.raw, c.req.param("id")));
   app.get("/limits", () => serveLimits(services));
+  app.delete(
+    "/datasets/:dataset",
+    (c) => deleteData(services, c.req.raw, { dataset: c.req.param("dataset") }),
+  );
+  app.delete("/datasets/:dataset/tables/:table", (c) => {
+    const { dataset, table } = c.req.param();
+    return deleteData(services, c.req.raw, { dataset, table });
+  });
+  app.delete("/datasets/:dataset/periods/:period", (c) => {
+    const { dataset, period } = c.req.param();
+    return deleteData(services, c.req.raw, { dataset, periodTag: period });
+  });
+  app.delete("/datasets/:dataset/tables/:table/periods/:period", (c) => {
+    const { dataset, table, period } = c.req.param();
+    return deleteData(services, c.req.raw, { dataset, table, periodTag: period });
+  });
+  app.delete("/users/:user", (c) => deleteUser(services, c.req.raw, c.req.param("user")));
+  app.get(
+    "/deletions/:deletion",
+    (c) => serveReceipt(services, c.req.raw, c.req.param("deletion")),
+  );
   app.get("/openapi.json", (c) => c.json(openapi));
   refuseOtherMethods(app, "/upload", ["POST"]);
   refuseOtherMethods(app, "/upload/:stage", ["POST", "PUT"]);
@@ -36,5 +58,11 @@ export function createBattleDataApp(services: Services): HttpApp {
   refuseOtherMethods(app, "/limits", ["GET"]);
   refuseOtherMethods(app, "/tables", ["GET"]);
   refuseOtherMethods(app, "/files/:id/content", ["GET", "HEAD"]);
+  refuseOtherMethods(app, "/datasets/:dataset", ["DELETE"]);
+  refuseOtherMethods(app, "/datasets/:dataset/tables/:table", ["DELETE"]);
+  refuseOtherMethods(app, "/datasets/:dataset/periods/:period", ["DELETE"]);
+  refuseOtherMethods(app, "/datasets/:dataset/tables/:table/periods/:period", ["DELETE"]);
+  refuseOtherMethods(app, "/users/:user", ["DELETE"]);
+  refuseOtherMethods(app, "/deletions/:deletion", ["GET"]);
   return app;
 }

@@ -34,6 +34,7 @@ export async function takeUpload(services: Services, request: Request): Promise<
 async function planUpload(services: Services, request: Request): Promise<Response> {
   const { env } = services;
   const direct = new URL(request.url).searchParams.get("direct") === "1";
+  const again = wantsBack(request);
   const caller = await services.auth.userOrService(request);
   const fields = await readJson(request, uploadFieldsSchema, bodyLimits(env));
   const upload = uploadRequestOf(fields);
@@ -42,7 +43,10 @@ async function planUpload(services: Services, request: Request): Promise<Respons
   if (direct) return await planDirect(services, request, userId, upload);
 
   const ttlSeconds = env.SEDIMENT_UPLOAD_TTL_SECONDS;
-  const { staged, firstAnswer } = await stageUpload(services, userId, upload, { ttlSeconds });
+  const { staged, firstAnswer } = await stageUpload(services, userId, upload, {
+    ttlSeconds,
+    again,
+  });
   logStaged(services, request, userId, staged);
   const expiresAt = new Date(services.now().getTime() + ttlSeconds * 1000);
   const token = services.tokens.sign("upload", packStage(staged), expiresAt);
@@ -76,6 +80,7 @@ async function planDirect(
   const { staged, incomingKey, firstAnswer } = await stageUpload(services, userId, upload, {
     ttlSeconds,
     direct: true,
+    again: wantsBack(request),
   });
   logStaged(services, request, userId, staged);
   const { url, expiresAt } = await services.store.signUpload(incomingKey!, {
@@ -90,6 +95,11 @@ async function planDirect(
     duplicate: staged.duplicate,
     ...(firstAnswer === null ? {} : { stored: withRunIds(firstAnswer) }),
   });
+}
+
+/** Whether the client says that these bytes, should they have been deleted, are wanted back. */
+function wantsBack(request: Request): boolean {
+  return new URL(request.url).searchParams.get("again") === "1";
 }
 
 function checkSize(size: number, maxBytes: number): void {
@@ -146,6 +156,7 @@ async function takeMultipart(services: Services, request: Request): Promise<Resp
     ttlSeconds: env.SEDIMENT_UPLOAD_TTL_SECONDS,
     idempotencyKey: idempotencyKeyOf(request.headers),
     bodyHash,
+    again: wantsBack(request),
   }, request.signal);
   logCommitted(services, request, userId, stored);
   return uploadAnswer(stored, timing);

@@ -9,6 +9,8 @@ import {
   tablesSchema,
   uploadLimitsSchema,
 } from "../../shared/protocol/answers.ts";
+import { deletionReceipt } from "../../shared/catalog/deletion_results.ts";
+import { deletionQuerySchema } from "../../shared/protocol/deletion.ts";
 import { manifestQuerySchema } from "../../shared/protocol/manifest.ts";
 import { tablesQuerySchema } from "../../shared/protocol/tables.ts";
 import { multipartFieldsSchema, uploadFieldsSchema } from "../../shared/protocol/upload.ts";
@@ -21,6 +23,9 @@ const planning: ErrorCode[] = [
   "empty_file",
   "invalid_offsets",
   "dataset_forbidden",
+  "dataset_deleted",
+  "upload_deleted",
+  "user_deleted",
   "upload_conflict",
   ...limits,
 ];
@@ -37,7 +42,14 @@ const bytes: ErrorCode[] = [
   "unsupported_avro",
   "row_count_mismatch",
 ];
-const reading: ErrorCode[] = ["invalid_request", "dataset_forbidden", "not_found", "version_gone"];
+const reading: ErrorCode[] = [
+  "invalid_request",
+  "dataset_forbidden",
+  "dataset_deleted",
+  "user_deleted",
+  "not_found",
+  "version_gone",
+];
 
 const partial: RouteDescription["answers"] = {
   206: { description: "The range.", mediaType: "application/vnd.apache.parquet" },
@@ -56,6 +68,9 @@ export const battleDataRoutes: RouteDescription[] = [
     access: "user",
     query: z.object({
       direct: z.literal("1").optional().describe("The bytes go to the store, not through us."),
+      again: z.literal("1").optional().describe(
+        "These bytes may have been uploaded and deleted before: they are wanted back.",
+      ),
     }),
     headers: {
       "idempotency-key": "Names a one-request upload; another upload under it is refused.",
@@ -86,6 +101,9 @@ export const battleDataRoutes: RouteDescription[] = [
     problems: [
       "forbidden",
       "stage_expired",
+      "dataset_deleted",
+      "upload_deleted",
+      "user_deleted",
       "empty_file",
       "upload_conflict",
       "quota_exceeded",
@@ -102,7 +120,16 @@ export const battleDataRoutes: RouteDescription[] = [
       "that can't be read is found by the merge, which puts its file in quarantine.",
     access: "user",
     answers: { 200: { description: "Stored.", schema: storedUploadSchema } },
-    problems: ["not_found", "stage_expired", "upload_conflict", "quota_exceeded", ...bytes],
+    problems: [
+      "not_found",
+      "stage_expired",
+      "dataset_deleted",
+      "upload_deleted",
+      "user_deleted",
+      "upload_conflict",
+      "quota_exceeded",
+      ...bytes,
+    ],
   },
   {
     method: "get",
@@ -168,6 +195,55 @@ export const battleDataRoutes: RouteDescription[] = [
     access: "anyone",
     answers: { 200: { description: "The limits, in bytes.", schema: uploadLimitsSchema } },
     problems: [],
+  },
+  ...([
+    ["", "Delete a dataset", "deleteDataset"],
+    ["/tables/{table}", "Delete a table of a dataset", "deleteTable"],
+    ["/periods/{period}", "Delete a period of all tables of a dataset", "deletePeriod"],
+    ["/tables/{table}/periods/{period}", "Delete a period of one table", "deleteTablePeriod"],
+  ] as const).map(([path, summary, operationId]): RouteDescription => ({
+    method: "delete",
+    path: `/battle-data/datasets/{dataset}${path}`,
+    operationId,
+    summary,
+    description:
+      "Gone with the next version, which the receipt names; older versions stay readable for their retention. With " +
+      "purge=now they end at once, and the objects are deleted. A dataset's id stays taken.",
+    access: "user",
+    query: deletionQuerySchema,
+    answers: {
+      200: { description: "Done.", schema: deletionReceipt },
+      202: {
+        description: "Gone for readers; files or objects are still being taken away.",
+        schema: deletionReceipt,
+      },
+    },
+    problems: ["invalid_request", "not_found", "dataset_forbidden"],
+  })),
+  {
+    method: "delete",
+    path: "/battle-data/users/{user}",
+    operationId: "deleteUser",
+    summary: "Delete all that a user has",
+    description:
+      "Datasets, assets and what limits have counted. The user is refused from then on, for good. A user who is deleted " +
+      "in Auth is deleted here too.",
+    access: "user",
+    query: deletionQuerySchema,
+    answers: {
+      200: { description: "Done.", schema: deletionReceipt },
+      202: { description: "Begun; the receipt says how far it is.", schema: deletionReceipt },
+    },
+    problems: ["invalid_request"],
+  },
+  {
+    method: "get",
+    path: "/battle-data/deletions/{deletion}",
+    operationId: "deletionStatus",
+    summary: "The receipt of a deletion",
+    access: "user",
+    answers: { 200: { description: "What was deleted when.", schema: deletionReceipt } },
+    problems: ["invalid_request", "not_found"],
   },
   {
     method: "get",

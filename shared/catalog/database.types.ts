@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape 5e6de166c019e58ede437af35b27f1cd3853ee02316e9e9ebd6166ce1c856e0b
+// shape 2a617430da46fe5bf3a8c4321a6dc640e78d28d8e9508f832df2f91f63ae3e8c
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -140,14 +140,14 @@ isOneToOne: false
                   ]
                 },"datasets": {
                   Row: {
-                    "compression_ratio": number | null,"created_at": string,"file_count": number,"file_etag": string | null,"file_size_bytes": number,"id": string,"last_compacted_at": string | null,"name": string,"oldest_kept_at": string,"oldest_kept_version": number,"partition_count": number,"retired_bytes": number,"row_count": number,"uncompressed_bytes": number,"updated_at": string,"user_id": string,"vacuumable_version": number,"vacuumed_at": string,"version": number,"version_committed_at": string
+                    "compression_ratio": number | null,"created_at": string,"deleted_at": string | null,"deletion_version": number,"file_count": number,"file_etag": string | null,"file_size_bytes": number,"id": string,"last_compacted_at": string | null,"name": string,"oldest_kept_at": string,"oldest_kept_version": number,"partition_count": number,"retired_bytes": number,"row_count": number,"uncompressed_bytes": number,"updated_at": string,"user_id": string,"vacuumable_version": number,"vacuumed_at": string,"version": number,"version_committed_at": string
                   }
                   ComputedFields: never
                   Insert: {
-                    "compression_ratio"?: number | null,"created_at"?: string,"file_count"?: number,"file_etag"?: string | null,"file_size_bytes"?: number,"id": string,"last_compacted_at"?: string | null,"name"?: string,"oldest_kept_at"?: string,"oldest_kept_version"?: number,"partition_count"?: number,"retired_bytes"?: number,"row_count"?: number,"uncompressed_bytes"?: number,"updated_at"?: string,"user_id": string,"vacuumable_version"?: number,"vacuumed_at"?: string,"version"?: number,"version_committed_at"?: string
+                    "compression_ratio"?: number | null,"created_at"?: string,"deleted_at"?: string | null,"deletion_version"?: number,"file_count"?: number,"file_etag"?: string | null,"file_size_bytes"?: number,"id": string,"last_compacted_at"?: string | null,"name"?: string,"oldest_kept_at"?: string,"oldest_kept_version"?: number,"partition_count"?: number,"retired_bytes"?: number,"row_count"?: number,"uncompressed_bytes"?: number,"updated_at"?: string,"user_id": string,"vacuumable_version"?: number,"vacuumed_at"?: string,"version"?: number,"version_committed_at"?: string
                   }
                   Update: {
-                    "compression_ratio"?: number | null,"created_at"?: string,"file_count"?: number,"file_etag"?: string | null,"file_size_bytes"?: number,"id"?: string,"last_compacted_at"?: string | null,"name"?: string,"oldest_kept_at"?: string,"oldest_kept_version"?: number,"partition_count"?: number,"retired_bytes"?: number,"row_count"?: number,"uncompressed_bytes"?: number,"updated_at"?: string,"user_id"?: string,"vacuumable_version"?: number,"vacuumed_at"?: string,"version"?: number,"version_committed_at"?: string
+                    "compression_ratio"?: number | null,"created_at"?: string,"deleted_at"?: string | null,"deletion_version"?: number,"file_count"?: number,"file_etag"?: string | null,"file_size_bytes"?: number,"id"?: string,"last_compacted_at"?: string | null,"name"?: string,"oldest_kept_at"?: string,"oldest_kept_version"?: number,"partition_count"?: number,"retired_bytes"?: number,"row_count"?: number,"uncompressed_bytes"?: number,"updated_at"?: string,"user_id"?: string,"vacuumable_version"?: number,"vacuumed_at"?: string,"version"?: number,"version_committed_at"?: string
                   }
                   Relationships: [
                     
@@ -166,6 +166,38 @@ isOneToOne: false
                   Relationships: [
                     
                   ]
+                },"deletions": {
+                  Row: {
+                    "after_hash": string,"after_period_tag": string,"after_table": string,"assets": number,"bytes": number,"dataset_id": string | null,"files": number,"forgotten_at": string | null,"id": string,"kind": string,"parent_id": string | null,"period_tag": string | null,"purge": boolean,"purged_at": string | null,"removed_at": string | null,"requested_at": string,"requested_by": string | null,"rows": number,"state": string,"table": string | null,"user_id": string,"version": number | null
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "after_hash"?: string,"after_period_tag"?: string,"after_table"?: string,"assets"?: number,"bytes"?: number,"dataset_id"?: string | null,"files"?: number,"forgotten_at"?: string | null,"id"?: string,"kind": string,"parent_id"?: string | null,"period_tag"?: string | null,"purge"?: boolean,"purged_at"?: string | null,"removed_at"?: string | null,"requested_at"?: string,"requested_by"?: string | null,"rows"?: number,"state"?: string,"table"?: string | null,"user_id": string,"version"?: number | null
+                  }
+                  Update: {
+                    "after_hash"?: string,"after_period_tag"?: string,"after_table"?: string,"assets"?: number,"bytes"?: number,"dataset_id"?: string | null,"files"?: number,"forgotten_at"?: string | null,"id"?: string,"kind"?: string,"parent_id"?: string | null,"period_tag"?: string | null,"purge"?: boolean,"purged_at"?: string | null,"removed_at"?: string | null,"requested_at"?: string,"requested_by"?: string | null,"rows"?: number,"state"?: string,"table"?: string | null,"user_id"?: string,"version"?: number | null
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "deletions_dataset_id_fkey"
+      columns: ["dataset_id"]
+isOneToOne: false
+      referencedRelation: "dataset_status"
+      referencedColumns: ["id"]
+    },{
+      foreignKeyName: "deletions_dataset_id_fkey"
+      columns: ["dataset_id"]
+isOneToOne: false
+      referencedRelation: "datasets"
+      referencedColumns: ["id"]
+    },{
+      foreignKeyName: "deletions_parent_id_fkey"
+      columns: ["parent_id"]
+isOneToOne: false
+      referencedRelation: "deletions"
+      referencedColumns: ["id"]
+    }
+                  ]
                 },"file_schemas": {
                   Row: {
                     "created_at": string,"digest": string,"schema": NonNullable<Json>
@@ -176,6 +208,20 @@ isOneToOne: false
                   }
                   Update: {
                     "created_at"?: string,"digest"?: string,"schema"?: NonNullable<Json>
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"forgotten_uploads": {
+                  Row: {
+                    "dataset_id": string,"digest": string,"forgotten_at": string,"id": string,"slices": NonNullable<Json>,"version": number
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "dataset_id": string,"digest": string,"forgotten_at"?: string,"id": string,"slices": NonNullable<Json>,"version": number
+                  }
+                  Update: {
+                    "dataset_id"?: string,"digest"?: string,"forgotten_at"?: string,"id"?: string,"slices"?: NonNullable<Json>,"version"?: number
                   }
                   Relationships: [
                     
@@ -194,16 +240,30 @@ isOneToOne: false
                   Relationships: [
                     
                   ]
-                },"objects": {
+                },"identity_key": {
                   Row: {
-                    "asset_key": string | null,"content_hash": string | null,"created_at": string,"dataset_id": string | null,"delete_after": string | null,"delete_reason": string | null,"details": Json | null,"etag": string | null,"expires_at": string | null,"kind": string,"object_key": string,"offsets_digest": string | null,"period_tag": string | null,"put_deadline": string,"run_id": string | null,"run_ordinal": number | null,"size": number | null,"stage_id": string | null,"state": string,"table": string | null,"token": number | null,"updated_at": string,"user_id": string | null
+                    "id": boolean,"key": string
                   }
                   ComputedFields: never
                   Insert: {
-                    "asset_key"?: string | null,"content_hash"?: string | null,"created_at"?: string,"dataset_id"?: string | null,"delete_after"?: string | null,"delete_reason"?: string | null,"details"?: Json | null,"etag"?: string | null,"expires_at"?: string | null,"kind": string,"object_key": string,"offsets_digest"?: string | null,"period_tag"?: string | null,"put_deadline": string,"run_id"?: string | null,"run_ordinal"?: number | null,"size"?: number | null,"stage_id"?: string | null,"state"?: string,"table"?: string | null,"token"?: number | null,"updated_at"?: string,"user_id"?: string | null
+                    "id"?: boolean,"key": string
                   }
                   Update: {
-                    "asset_key"?: string | null,"content_hash"?: string | null,"created_at"?: string,"dataset_id"?: string | null,"delete_after"?: string | null,"delete_reason"?: string | null,"details"?: Json | null,"etag"?: string | null,"expires_at"?: string | null,"kind"?: string,"object_key"?: string,"offsets_digest"?: string | null,"period_tag"?: string | null,"put_deadline"?: string,"run_id"?: string | null,"run_ordinal"?: number | null,"size"?: number | null,"stage_id"?: string | null,"state"?: string,"table"?: string | null,"token"?: number | null,"updated_at"?: string,"user_id"?: string | null
+                    "id"?: boolean,"key"?: string
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"objects": {
+                  Row: {
+                    "asset_key": string | null,"content_hash": string | null,"created_at": string,"dataset_id": string | null,"delete_after": string | null,"delete_reason": string | null,"details": Json | null,"etag": string | null,"expires_at": string | null,"kind": string,"object_key": string,"offsets_digest": string | null,"period_tag": string | null,"put_deadline": string,"run_id": string | null,"run_ordinal": number | null,"size": number | null,"stage_id": string | null,"staged_version": number | null,"state": string,"table": string | null,"token": number | null,"updated_at": string,"user_id": string | null
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "asset_key"?: string | null,"content_hash"?: string | null,"created_at"?: string,"dataset_id"?: string | null,"delete_after"?: string | null,"delete_reason"?: string | null,"details"?: Json | null,"etag"?: string | null,"expires_at"?: string | null,"kind": string,"object_key": string,"offsets_digest"?: string | null,"period_tag"?: string | null,"put_deadline": string,"run_id"?: string | null,"run_ordinal"?: number | null,"size"?: number | null,"stage_id"?: string | null,"staged_version"?: number | null,"state"?: string,"table"?: string | null,"token"?: number | null,"updated_at"?: string,"user_id"?: string | null
+                  }
+                  Update: {
+                    "asset_key"?: string | null,"content_hash"?: string | null,"created_at"?: string,"dataset_id"?: string | null,"delete_after"?: string | null,"delete_reason"?: string | null,"details"?: Json | null,"etag"?: string | null,"expires_at"?: string | null,"kind"?: string,"object_key"?: string,"offsets_digest"?: string | null,"period_tag"?: string | null,"put_deadline"?: string,"run_id"?: string | null,"run_ordinal"?: number | null,"size"?: number | null,"stage_id"?: string | null,"staged_version"?: number | null,"state"?: string,"table"?: string | null,"token"?: number | null,"updated_at"?: string,"user_id"?: string | null
                   }
                   Relationships: [
                     
@@ -308,14 +368,14 @@ isOneToOne: false
                   ]
                 },"service_settings": {
                   Row: {
-                    "alert_max_attempts": number,"alert_private_addresses": boolean,"alert_webhooks": NonNullable<Json>,"alert_window_seconds": number,"archive_seconds": number,"asset_bytes_max": number,"asset_extensions": (string)[],"backoff_base_seconds": number,"backoff_cap_seconds": number,"breaker_probe_seconds": number,"breaker_window_seconds": number,"clockwork_gap_seconds": number,"codec": string,"datasets_max": number | null,"healthy_row_group_bytes": number,"history_seconds": number,"id": boolean,"idle_recheck_seconds": number,"lease_seconds": number,"max_age_seconds": number,"max_attempts": number,"max_datasets_per_run": number,"max_put_seconds": number,"max_run_seconds": number,"max_workers": number,"min_inputs": number,"open_stages_max": number | null,"partitions_max": number | null,"plan_changed_at": string,"planner_version": number,"realtime_delay_seconds": number,"requests_per_minute": number | null,"retention_seconds": number,"schedule_concurrency": number,"schedule_delay_ms": number,"second_look_seconds": number,"signed_url_seconds": number,"stored_bytes_max": number | null,"tables_max": number | null,"target_file_bytes": number,"target_page_bytes": number,"target_row_group_bytes": number,"updated_at": string,"upload_bytes_per_day": number | null,"uploads_per_minute": number | null,"vacuum_interval_seconds": number
+                    "alert_max_attempts": number,"alert_private_addresses": boolean,"alert_webhooks": NonNullable<Json>,"alert_window_seconds": number,"archive_seconds": number,"asset_bytes_max": number,"asset_extensions": (string)[],"backoff_base_seconds": number,"backoff_cap_seconds": number,"breaker_probe_seconds": number,"breaker_window_seconds": number,"clockwork_gap_seconds": number,"codec": string,"datasets_max": number | null,"deleted_upload_seconds": number,"healthy_row_group_bytes": number,"history_seconds": number,"id": boolean,"idle_recheck_seconds": number,"lease_seconds": number,"max_age_seconds": number,"max_attempts": number,"max_datasets_per_run": number,"max_put_seconds": number,"max_run_seconds": number,"max_workers": number,"min_inputs": number,"open_stages_max": number | null,"partitions_max": number | null,"plan_changed_at": string,"planner_version": number,"realtime_delay_seconds": number,"requests_per_minute": number | null,"retention_seconds": number,"schedule_concurrency": number,"schedule_delay_ms": number,"second_look_seconds": number,"signed_url_seconds": number,"stored_bytes_max": number | null,"tables_max": number | null,"target_file_bytes": number,"target_page_bytes": number,"target_row_group_bytes": number,"updated_at": string,"upload_bytes_per_day": number | null,"uploads_per_minute": number | null,"vacuum_interval_seconds": number
                   }
                   ComputedFields: never
                   Insert: {
-                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"open_stages_max"?: number | null,"partitions_max"?: number | null,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"requests_per_minute"?: number | null,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"second_look_seconds"?: number,"signed_url_seconds"?: number,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
+                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"deleted_upload_seconds"?: number,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"open_stages_max"?: number | null,"partitions_max"?: number | null,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"requests_per_minute"?: number | null,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"second_look_seconds"?: number,"signed_url_seconds"?: number,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
                   }
                   Update: {
-                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"open_stages_max"?: number | null,"partitions_max"?: number | null,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"requests_per_minute"?: number | null,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"second_look_seconds"?: number,"signed_url_seconds"?: number,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
+                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"deleted_upload_seconds"?: number,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"open_stages_max"?: number | null,"partitions_max"?: number | null,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"requests_per_minute"?: number | null,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"second_look_seconds"?: number,"signed_url_seconds"?: number,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
                   }
                   Relationships: [
                     
@@ -501,6 +561,9 @@ isOneToOne: false
             "abandon_upload":
 { Args: { "p_stage": string,"p_user": string }; Returns: Json
                            },
+"advance_deletions":
+{ Args: { "p_deletion"?: string,"p_limit"?: number }; Returns: Json
+                           },
 "call_quietly":
 { Args: { "p_args": Json,"p_function": string }; Returns: Json
                            },
@@ -524,6 +587,15 @@ isOneToOne: false
                            },
 "commit_vacuum":
 { Args: { "p_keys": (string)[] }; Returns: Json
+                           },
+"delete_data":
+{ Args: { "p_dataset": string,"p_period_tag"?: string,"p_purge"?: boolean,"p_table"?: string,"p_user": string }; Returns: Json
+                           },
+"delete_user":
+{ Args: { "p_by"?: string,"p_purge"?: boolean,"p_user": string }; Returns: Json
+                           },
+"deletion_status":
+{ Args: { "p_deletion": string,"p_user": string }; Returns: Json
                            },
 "deployment_findings":
 { Args: { "p_ping"?: number }; Returns: Json
@@ -589,7 +661,7 @@ isOneToOne: false
 { Args: { "p_dataset"?: string,"p_dry_run"?: boolean,"p_limit"?: number }; Returns: Json
                            },
 "prune_history":
-{ Args: { "p_limit"?: number,"p_seconds"?: number }; Returns: Json
+{ Args: { "p_limit"?: number }; Returns: Json
                            },
 "quarantine_file":
 { Args: { "p_code": string,"p_file": number,"p_object_key"?: string,"p_reason": string,"p_run": string,"p_token": number }; Returns: Json
@@ -625,7 +697,7 @@ isOneToOne: false
 { Args: { "p_expected_bytes": number,"p_inputs"?: (number)[],"p_n": number,"p_run": string,"p_token": number }; Returns: Json
                            },
 "stage_upload":
-{ Args: { "p_content_hash": string,"p_dataset": string,"p_details"?: Json,"p_idempotency_key"?: string,"p_kind"?: string,"p_max_put_seconds"?: number,"p_offsets_digest": string,"p_period_tag": string,"p_size": number,"p_table": string,"p_ttl_seconds"?: number,"p_user": string }; Returns: Json
+{ Args: { "p_again"?: boolean,"p_content_hash": string,"p_dataset": string,"p_details"?: Json,"p_idempotency_key"?: string,"p_kind"?: string,"p_max_put_seconds"?: number,"p_offsets_digest": string,"p_period_tag": string,"p_size": number,"p_table": string,"p_ttl_seconds"?: number,"p_user": string }; Returns: Json
                            },
 "sweep":
 { Args: { "p_limit"?: number }; Returns: Json
@@ -638,9 +710,6 @@ isOneToOne: false
                            },
 "version_at":
 { Args: { "p_dataset": string,"p_time": string,"p_user": string }; Returns: Json
-                           },
-"wake_vacuum":
-{ Args: Record<PropertyKey, never>; Returns: Json
                            }
           }
           Enums: {

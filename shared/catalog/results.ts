@@ -1,6 +1,7 @@
 /** Each SQL function's answer, by the method that calls it. This table is the list of the catalog's methods. */
 import * as assets from "./asset_results.ts";
 import * as deadLetters from "./dead_letter_results.ts";
+import * as deletions from "./deletion_results.ts";
 import * as reads from "./read_results.ts";
 import * as runs from "./run_results.ts";
 import * as upkeep from "./upkeep_results.ts";
@@ -41,6 +42,11 @@ export const results = {
   redriveDeadLetters: deadLetters.redriven,
   listDeadLetters: deadLetters.deadLetters,
   retryQuarantined: deadLetters.retried,
+
+  deleteData: deletions.deletionReceipt,
+  deleteUser: deletions.deletionReceipt,
+  deletionStatus: deletions.deletionReceipt,
+  advanceDeletions: deletions.advancedDeletion,
 
   schemaVersion: upkeep.schemaVersion,
   catalogHealth: upkeep.health,

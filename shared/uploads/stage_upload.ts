@@ -32,12 +32,14 @@ export interface StageOptions {
   direct?: boolean;
   /** The client's name for this upload; another upload under the same one is refused. */
   idempotencyKey?: string;
+  /** These bytes may have been uploaded and deleted before: they are wanted back. @default false */
+  again?: boolean;
 }
 
 /**
  * Plans an upload. Creates the dataset, owned by the user, when it is not there.
  *
- * @throws SedimentError `dataset_forbidden`, `upload_conflict`, `rate_limited`, `quota_exceeded`,
+ * @throws SedimentError `dataset_forbidden`, `dataset_deleted`, `upload_deleted`, `user_deleted`, `upload_conflict`, `rate_limited`, `quota_exceeded`,
  *   `catalog_failed`
  */
 export async function stageUpload(
@@ -59,6 +61,7 @@ export async function stageUpload(
     ttlSeconds: options.ttlSeconds,
     details: options.direct ? { cut: packCut(request) } : null,
     idempotencyKey: options.idempotencyKey ?? null,
+    ...(options.again ? { again: true } : {}),
   });
   return {
     staged: {

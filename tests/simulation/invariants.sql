@@ -8,10 +8,13 @@ with grace as (
 ), messages as (
   select m.queue, m.msg_id, m.vt, m.message, m.message ->> 'metricId' as run
   from sediment.queue_messages m
-), acknowledged as ( -- the data files of every acknowledged upload, as its answer named them
+), acknowledged as ( -- the data files of every acknowledged upload, as its answer named them, also of those forgotten
   select u.id as upload_id, u.dataset_id, f ->> 'table' as "table", f ->> 'period_tag' as period_tag,
     (f ->> 'row_count')::bigint as rows, (u.answer ->> 'version')::bigint as version
   from public.uploads u, jsonb_array_elements(u.answer -> 'files') f
+  union all
+  select u.id, u.dataset_id, f ->> 'table', f ->> 'period_tag', (f ->> 'row_count')::bigint, u.version
+  from public.forgotten_uploads u, jsonb_array_elements(u.slices) f
 ), deduped as (
   select p.dataset_id, p."table", p.period_tag,
     jsonb_array_length(sediment.settings_of(p.dataset_id, p."table") -> 'dedupe_keys') > 0 as yes
@@ -23,14 +26,18 @@ with grace as (
   select k.dataset_id, k.version, p."table", p.period_tag, p.yes,
     (select coalesce(sum(f.row_count), 0) from public.battle_files f
       where f.dataset_id = k.dataset_id and f."table" = p."table" and f.period_tag = p.period_tag
-        and f.added_version <= k.version and (f.removed_version is null or f.removed_version > k.version)) as listed,
+        and f.added_version <= k.version and (f.removed_version is null or f.removed_version > k.version)
+        and not sediment.is_marked(f, k.version)) as listed,
     (select coalesce(sum(a.rows), 0) from acknowledged a
       where a.dataset_id = k.dataset_id and a."table" = p."table" and a.period_tag = p.period_tag
-        and a.version <= k.version) as sent
+        and a.version <= k.version and not exists (
+          select 1 from public.deletions x where x.dataset_id = a.dataset_id and x.version > a.version
+            and x.version <= k.version and (x."table" is null or x."table" = a."table")
+            and (x.period_tag is null or x.period_tag = a.period_tag))) as sent
   from kept k join deduped p on p.dataset_id = k.dataset_id
 )
 
--- I1 Every row of every acknowledged upload is in exactly one visible data file, at every kept version.
+-- I1 Every row of every acknowledged upload is in exactly one visible data file, at every kept version until deleted.
 select 'I1' as invariant, format('dataset %s version %s %s/%s lists %s rows of %s', s.dataset_id, s.version, s."table",
   s.period_tag, s.listed, s.sent) as what
 from shown s where case when s.yes then s.listed > s.sent or (s.listed = 0 and s.sent > 0) else s.listed <> s.sent end
@@ -83,6 +90,7 @@ union all
 select 'I3', format('file %s comes from upload %s, which nobody acknowledged', f.id, f.upload_id)
 from public.battle_files f where f.upload_id is not null
   and not exists (select 1 from public.uploads u where u.id = f.upload_id)
+  and not exists (select 1 from public.forgotten_uploads u where u.id = f.upload_id)
 union all
 select 'I3', format('upload %s and its data files do not fit: %s of %s', u.id, t.files, jsonb_array_length(u.answer -> 'files'))
 from public.uploads u cross join lateral (
@@ -192,3 +200,26 @@ from public.partitions p
 where p.dead_since is not null and not exists (
   select 1 from public.dead_letters l where l.dataset_id = p.dataset_id and l."table" = p."table"
     and l.period_tag = p.period_tag and l.resolved_at is null)
+
+-- I12 What was deleted is in no version made after it, and nothing of it comes back.
+union all
+select 'I12', format('file %s was there before deletion %s of it, and is shown after it', f.id, x.id)
+from public.deletions x join public.battle_files f on f.dataset_id = x.dataset_id and f.added_version < x.version
+  and (x."table" is null or x."table" = f."table") and (x.period_tag is null or x.period_tag = f.period_tag)
+where x.state <> 'marked' and (f.removed_version is null or f.removed_version > x.version)
+union all
+select 'I12', format('deletion %s is %s, and file %s of it is in the catalog', x.id, x.state, f.id)
+from public.deletions x join public.battle_files f on f.dataset_id = x.dataset_id and f.added_version < x.version
+  and (x."table" is null or x."table" = f."table") and (x.period_tag is null or x.period_tag = f.period_tag)
+where x.state = 'purged'
+union all
+select 'I12', format('upload %s was staged before deletion %s of it, and acknowledged after', u.id, x.id)
+from public.uploads u join public.objects o on o.object_key = u.object_key and o.stage_id = u.id
+  cross join lateral jsonb_array_elements(u.answer -> 'files') f
+  join public.deletions x on x.dataset_id = u.dataset_id and x.version > o.staged_version
+    and x.version < (u.answer ->> 'version')::bigint
+    and (x."table" is null or x."table" = f ->> 'table') and (x.period_tag is null or x.period_tag = f ->> 'period_tag')
+union all
+select 'I12', format('deletion %s is %s, and nobody goes on with it', x.id, x.state)
+from public.deletions x, grace g
+where x.requested_at <= g.since and (x.state = 'marked' or x.purge and x.state = 'removed')

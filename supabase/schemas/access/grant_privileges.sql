@@ -5,9 +5,9 @@ declare
   v_name text;
   v_signature text;
   v_readable constant text[] := array['datasets', 'dataset_versions', 'partitions', 'uploads', 'battle_files',
-    'processing_metrics', 'table_settings', 'user_limits', 'dead_letters', 'assets'];
+    'processing_metrics', 'table_settings', 'user_limits', 'dead_letters', 'assets', 'deletions'];
   v_internal constant text[] := array['service_settings', 'objects', 'idempotency_keys', 'file_schemas',
-    'run_children', 'run_commits', 'user_usage', 'alerts', 'circuit_breaker', 'worker_slots',
+    'run_children', 'run_commits', 'user_usage', 'alerts', 'circuit_breaker', 'worker_slots', 'forgotten_uploads', 'identity_key',
     'clockwork'];
   v_views constant text[] := array['dataset_status', 'partition_status', 'quarantined_files',
     'dead_letter_summary'];
@@ -53,7 +53,8 @@ begin
       'get_asset', 'drain_dead_letters', 'claim_alerts', 'finish_alert', 'redrive_dead_letters',
       'list_dead_letters', 'retry_quarantined', 'plan_vacuum', 'commit_vacuum', 'wake_vacuum', 'list_objects', 'find_objects',
       'schema_version', 'ping_deployment', 'deployment_findings',
-      'call_quietly', 'mark_for_rewrite', 'list_unsettled_outputs', 'settle_outputs'
+      'call_quietly', 'mark_for_rewrite', 'list_unsettled_outputs', 'settle_outputs',
+      'delete_data', 'delete_user', 'deletion_status', 'advance_deletions'
     ]))
   loop
     execute format('revoke all on function %s from public, anon, authenticated, service_role', v_signature);

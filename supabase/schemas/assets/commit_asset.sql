@@ -33,6 +33,9 @@ begin
     return o.details -> 'answer' || jsonb_build_object('duplicate', true);
   end if;
 
+  -- one at a time with the deletion of the user
+  perform sediment.lock_quota(p_user);
+  perform sediment.refuse_deleted_user(p_user);
   perform sediment.check_stored(p_user, p_size - coalesce(
     (select a.size from public.assets a where a.user_id = p_user and a.key = o.asset_key), 0));
   insert into public.assets (user_id, key, relative_path, file_name, object_key, size, content_hash, etag, updated_at)

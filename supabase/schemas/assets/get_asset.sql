@@ -8,6 +8,7 @@ as $$
 declare
   a public.assets;
 begin
+  perform sediment.refuse_deleted_user(p_user);
   select * into a from public.assets x where x.user_id = p_user and x.key = p_key;
   if not found then
     perform sediment.fail('not_found', 404, 'there is no asset of that key');

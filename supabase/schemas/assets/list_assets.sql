@@ -13,6 +13,7 @@ declare
   v_limit integer := least(greatest(coalesce(p_limit, 1000), 1), 5000);
   v_assets jsonb;
 begin
+  perform sediment.refuse_deleted_user(p_user);
   select coalesce(jsonb_agg(jsonb_build_object('key', a.key, 'relative_path', a.relative_path,
     'file_name', a.file_name, 'size', a.size, 'content_hash', a.content_hash, 'etag', a.etag,
     'uploaded_at', a.updated_at) order by a.key), '[]')

@@ -21,6 +21,7 @@ begin
   then
     perform sediment.fail('invalid_request', 400, 'user, size or content hash is missing or not well formed');
   end if;
+  perform sediment.refuse_deleted_user(p_user);
   perform sediment.check_asset(p_user, p_key, p_relative_path, p_file_name, p_size);
 
   select * into v_current from public.assets a where a.user_id = p_user and a.key = p_key;

@@ -19,8 +19,11 @@ begin
     perform sediment.fail('not_found', 404, format('there is no data file %s', p_file));
   end if;
   d := sediment.own_dataset(p_user, f.dataset_id);
-  if f.removed_version <= d.oldest_kept_version then
-    perform sediment.fail('version_gone', 410, format('data file %s left at version %s', f.id, f.removed_version),
+  if f.removed_version <= d.oldest_kept_version
+    or d.deletion_version > f.added_version and sediment.is_marked(f, d.oldest_kept_version)
+  then
+    perform sediment.fail('version_gone', 410, format('data file %s left at version %s', f.id,
+      coalesce(f.removed_version, d.deletion_version)),
       format('version %s or later', d.oldest_kept_version));
   end if;
   return jsonb_build_object('id', f.id, 'dataset_id', f.dataset_id, 'user_id', d.user_id,

@@ -21,6 +21,7 @@ declare
   d public.datasets;
   v_cursor jsonb := sediment.decode_cursor(p_cursor);
   v_version bigint;
+  v_marks constant boolean := sediment.has_marks(p_dataset);
   v_committed timestamptz;
   v_limit integer := least(greatest(coalesce(p_limit, 1000), 1), 5000);
   f public.battle_files;
@@ -46,6 +47,7 @@ begin
   for f in
     (select x.* from public.battle_files x
       where x.dataset_id = d.id and x.removed_version is null and x.added_version <= v_version
+        and not (v_marks and sediment.is_marked(x, v_version))
         and (p_table is null or x."table" = p_table) and (p_period_tag is null or x.period_tag = p_period_tag)
         and (p_from is null or x.period_tag >= p_from) and (p_to is null or x.period_tag <= p_to)
         and (v_cursor is null or (x."table", x.period_tag, x.seq_min)

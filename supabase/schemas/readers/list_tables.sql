@@ -17,6 +17,7 @@ declare
   d public.datasets;
   v_cursor jsonb := sediment.decode_cursor(p_cursor);
   v_version bigint;
+  v_marks constant boolean := sediment.has_marks(p_dataset);
   v_committed timestamptz;
   v_limit integer := least(greatest(coalesce(p_limit, 5000), 1), 10000);
   v_partitions jsonb;
@@ -42,6 +43,7 @@ begin
         coalesce(f.schema_digest, f.schema_fingerprint) as digest
       from public.battle_files f
       where f.dataset_id = d.id and f.removed_version is null and f.added_version <= v_version
+        and not (v_marks and sediment.is_marked(f, v_version))
         and (v_cursor is null or (f."table", f.period_tag, f.seq_min)
           > (v_cursor ->> 't', v_cursor ->> 'p', (v_cursor ->> 's')::bigint))
       order by f."table", f.period_tag, f.seq_min limit v_limit + 1)

@@ -1,5 +1,6 @@
 -- The owner check of every reading function: p_user null is the service itself. Another's dataset is 403 and
--- the answer tells nothing of it.
+-- the answer tells nothing of it. One that was deleted is 410 for all but the service, which can still read the versions
+-- that are kept.
 create or replace function sediment.own_dataset(p_user uuid, p_dataset uuid)
 returns public.datasets
 language plpgsql
@@ -15,6 +16,13 @@ begin
   end if;
   if p_user is not null and v_dataset.user_id <> p_user then
     perform sediment.fail('dataset_forbidden', 403, format('dataset %s belongs to another user', p_dataset));
+  end if;
+  if p_user is not null then
+    perform sediment.refuse_deleted_user(p_user);
+  end if;
+  if p_user is not null and v_dataset.deleted_at is not null then
+    perform sediment.fail('dataset_deleted', 410, format('dataset %s was deleted on %s', p_dataset,
+      v_dataset.deleted_at));
   end if;
   return v_dataset;
 end $$;

@@ -18,11 +18,13 @@ declare
   v_schemas jsonb := '{}';
   v_count integer := 0;
   v_bytes integer := 0;
+  v_marks constant boolean := sediment.has_marks(p_dataset);
 begin
   with page as (
     select f.* from public.battle_files f
     where f.dataset_id = p_dataset and f."table" = p_table and f.period_tag = p_period_tag
-      and f.removed_version is null and f.seq_min > p_after and (p_only is null or f.id = any (p_only))
+      and f.removed_version is null and f.seq_min > p_after
+      and not (v_marks and sediment.is_marked(f, 9223372036854775807)) and (p_only is null or f.id = any (p_only))
     order by f.seq_min
     limit p_limit + 1
   ), kept as (

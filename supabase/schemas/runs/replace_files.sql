@@ -70,6 +70,7 @@ begin
     case when p_output is null then 0 else 1 end - v_in.files, coalesce(v_out.size, 0) - v_in.bytes,
     coalesce(v_out.row_count, 0) - v_in.rows, coalesce(v_out.uncompressed_bytes, 0) - v_in.uncompressed,
     coalesce(v_out.etag, ''))::sediment.dataset_change]))[1];
+  perform sediment.refuse_marked_inputs(p, p_run, p_inputs);
 
   update public.datasets d set retired_bytes = d.retired_bytes + v_in.bytes where d.id = p.dataset_id;
   update public.battle_files f set removed_version = v_version.version

@@ -24,6 +24,10 @@ create table if not exists public.datasets (
   -- of files that an output replaced and that a kept version shows: stored as long as vacuum has not dropped them
   retired_bytes bigint not null default 0,
   partition_count bigint not null default 0,
+  -- the version of the newest deletion in it, of whatever scope: most have none, and nothing more is looked up
+  deletion_version bigint not null default 0,
+  -- the dataset as a whole was deleted: its id stays taken, and everything answers dataset_deleted
+  deleted_at timestamptz,
   check (vacuumable_version <= oldest_kept_version and oldest_kept_version <= version)
 ) with (fillfactor = 50);
 

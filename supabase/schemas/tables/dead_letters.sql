@@ -17,7 +17,7 @@ create table if not exists public.dead_letters (
   -- set by the drain of compaction_dlq, which raises the alert
   alerted_at timestamptz,
   resolved_at timestamptz,
-  resolution text check (resolution in ('redriven', 'succeeded')),
+  resolution text check (resolution in ('redriven', 'succeeded', 'deleted')),
   redriven_run_id uuid,
   created_at timestamptz not null default clock_timestamp()
 );

@@ -33,7 +33,9 @@ create table if not exists public.objects (
   token bigint,
 
   created_at timestamptz not null default now(),
-  updated_at timestamptz not null default now()
+  updated_at timestamptz not null default now(),
+  -- of an upload: the dataset's version at its stage; what was deleted since can't be committed any more
+  staged_version bigint
 ) with (fillfactor = 80);
 
 create unique index if not exists objects_stage on public.objects (stage_id, kind) where stage_id is not null;

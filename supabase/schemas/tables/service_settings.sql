@@ -68,7 +68,9 @@ create table if not exists public.service_settings (
   tables_max integer default 1000 check (tables_max > 0),
   partitions_max integer default 100000 check (partitions_max > 0),
   open_stages_max integer default 5000 check (open_stages_max > 0),
-  requests_per_minute integer default 600 check (requests_per_minute > 0)
+  requests_per_minute integer default 600 check (requests_per_minute > 0),
+  -- how long a late retry of a deleted upload is told from a new upload of the same bytes
+  deleted_upload_seconds integer not null default 172800 check (deleted_upload_seconds >= 0)
 );
 
 comment on table public.service_settings is 'One row of settings of this deployment.';
@@ -167,6 +169,9 @@ comment on column public.service_settings.second_look_seconds is
 comment on column public.service_settings.clockwork_gap_seconds is
   'A lease that ran out while the minutely jobs stood still for longer than this is no worker''s death. Unit: seconds. '
   'Default: 180 (3 min).';
+comment on column public.service_settings.deleted_upload_seconds is
+  'How long the bytes of a deleted upload are refused with upload_deleted unless they come with again=1: what clients '
+  'keep to retry, and a day. After that they are a new upload. Unit: seconds. Default: 172800 (2 days).';
 comment on column public.service_settings.planner_version is
   'The newest planner that has closed a run; the catalog keeps it. Unit: none. Default: 0.';
 comment on column public.service_settings.plan_changed_at is

@@ -16,7 +16,7 @@ begin
   if p_final then
     perform sediment.lock_quota(p_user);
   end if;
-  if (select count(*) from public.datasets d where d.user_id = p_user) >= v_max then
+  if (select count(*) from public.datasets d where d.user_id = p_user and d.deleted_at is null) >= v_max then
     perform sediment.fail('quota_exceeded', 429, format('datasets_max: the user has %s datasets', v_max),
       format('at most %s datasets', v_max));
   end if;

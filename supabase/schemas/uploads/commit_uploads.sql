@@ -32,6 +32,8 @@ begin
   v_read := sediment.read_commit_files(v_calls);
   v_files := v_read.files;
   if v_read.wrong is not null then
+    -- the ledger held it when it was staged, so that no files came along, and then it was deleted
+    perform sediment.refuse_deleted_stages(v_calls);
     for v_call in select c.* from unnest(v_calls) as c where v_read.wrong ? c.n::text loop
       v_calls[v_call.n].outcome := sediment.failure('invalid_request', 400, v_read.wrong ->> v_call.n::text);
     end loop;

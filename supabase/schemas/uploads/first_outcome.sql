@@ -19,6 +19,16 @@ begin
   if v_first.user_id <> p.user_id then
     return sediment.failure('dataset_forbidden', 403, format('dataset %s belongs to another user', p.dataset_id));
   end if;
+  if exists (select 1 from public.datasets d where d.id = p.dataset_id
+      and d.deletion_version > (v_first.answer ->> 'version')::bigint)
+    and sediment.upload_deleted_at(v_first) is not null
+  then
+    perform sediment.discard_object(x.object_key, 'a deleted upload')
+    from public.objects x where x.stage_id = p.stage and x.state = 'staged';
+    return sediment.failure('upload_deleted', 410,
+      format('this body was uploaded, and deleted on %s', sediment.upload_deleted_at(v_first)),
+      'again=1, to have it back');
+  end if;
   if v_first.offsets_digest <> p.offsets_digest then
     return sediment.failure('upload_conflict', 422,
       format('this body was acknowledged on %s with other offsets', v_first.created_at),

@@ -26,5 +26,7 @@ begin
       select u.answer || jsonb_build_object('duplicate', true) from public.uploads u
       where u.dataset_id = o.dataset_id and u."table" = o."table" and u.period_tag = o.period_tag
         and u.content_hash = o.content_hash and u.offsets_digest = o.offsets_digest
-        and sediment.lost_files(u.id) = 0));
+        and sediment.lost_files(u.id) = 0
+        and not exists (select 1 from public.datasets d where d.id = u.dataset_id
+          and d.deletion_version > (u.answer ->> 'version')::bigint and sediment.upload_deleted_at(u) is not null)));
 end $$;

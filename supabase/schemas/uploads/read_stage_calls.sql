@@ -12,8 +12,8 @@ begin
     select array_agg(row(c.n, a.p_user, a.p_dataset, a.p_table, a.p_period_tag, a.p_size, a.p_content_hash,
       coalesce(a.p_offsets_digest, ''), coalesce(a.p_kind, 'fragment'), coalesce(a.p_ttl_seconds, 120),
       coalesce(a.p_max_put_seconds, 7200), a.p_details, a.p_idempotency_key,
-      case when u.answer is not null and sediment.lost_files(u.id) = 0 then u.answer end,
-      d.id is null or a.p_idempotency_key is not null,
+      case when u.answer is not null and gone.at is null and sediment.lost_files(u.id) = 0 then u.answer end,
+      d.id is null or gone.at is not null or a.p_idempotency_key is not null,
       case
         when a.p_user is null or a.p_dataset is null then
           sediment.failure('invalid_request', 400, 'p_user and p_dataset are needed')
@@ -30,7 +30,18 @@ begin
           sediment.failure('invalid_request', 400, 'the times to live are not positive')
         when d.user_id <> a.p_user then
           sediment.failure('dataset_forbidden', 403, format('dataset %s belongs to another user', a.p_dataset))
-        when u.offsets_digest <> coalesce(a.p_offsets_digest, '') then
+        when z.id is not null then
+          sediment.failure('user_deleted', 410, format('user %s was deleted', a.p_user), 'another account')
+        when d.deleted_at is not null then
+          sediment.failure('dataset_deleted', 410, format('dataset %s was deleted on %s', a.p_dataset, d.deleted_at),
+            'another dataset_id')
+        when gone.at > clock_timestamp() - (select make_interval(secs => s.deleted_upload_seconds)
+            from public.service_settings s where s.id)
+          and coalesce(a.p_again, false) is false
+        then
+          sediment.failure('upload_deleted', 410, format('this body was uploaded, and deleted on %s', gone.at),
+            'again=1, to have it back')
+        when gone.at is null and u.offsets_digest <> coalesce(a.p_offsets_digest, '') then
           sediment.failure('upload_conflict', 422,
             format('this body was acknowledged on %s with other offsets', u.created_at),
             'the offsets of the first upload')
@@ -38,8 +49,11 @@ begin
     from jsonb_array_elements(p_calls) with ordinality as c(value, n)
     cross join lateral jsonb_to_record(c.value) as a(p_user uuid, p_dataset uuid, p_table text, p_period_tag text,
       p_size bigint, p_content_hash text, p_offsets_digest text, p_kind text, p_ttl_seconds integer,
-      p_max_put_seconds integer, p_details jsonb, p_idempotency_key text)
+      p_max_put_seconds integer, p_details jsonb, p_idempotency_key text, p_again boolean)
     left join public.datasets d on d.id = any (array[a.p_dataset])
     left join public.uploads u on u.dataset_id = any (array[a.p_dataset]) and u."table" = a.p_table
-      and u.period_tag = a.p_period_tag and u.content_hash = a.p_content_hash);
+      and u.period_tag = a.p_period_tag and u.content_hash = a.p_content_hash
+    left join public.deletions z on z.user_id = any (array[a.p_user]) and z.kind = 'user'
+    cross join lateral (select case when d.deletion_version > (u.answer ->> 'version')::bigint
+      then sediment.upload_deleted_at(u) end as at) gone);
 end $$;

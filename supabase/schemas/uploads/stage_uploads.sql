@@ -53,9 +53,10 @@ begin
       case when c.kind like '%concatenated' then '.bin' else '.parquet' end as suffix) t
   ), fragments as (
     insert into public.objects (object_key, kind, size, expires_at, put_deadline, user_id, dataset_id, "table",
-      period_tag, stage_id, content_hash, offsets_digest, details)
+      period_tag, stage_id, content_hash, offsets_digest, details, staged_version)
     select p.object_key, 'fragment', p.size, p.expires_at, p.put_deadline, p.user_id, p.dataset_id, p."table",
-      p.period_tag, p.stage_id, p.content_hash, p.offsets_digest, p.details
+      p.period_tag, p.stage_id, p.content_hash, p.offsets_digest, p.details,
+      (select d.version from public.datasets d where d.id = any (array[p.dataset_id]))
     from planned p where p.outcome is null
   ), incoming as (
     insert into public.objects (object_key, kind, size, expires_at, put_deadline, user_id, dataset_id, stage_id)

@@ -96,6 +96,7 @@ begin
     from (select v.id, count(*) as count from unnest(v_made) as v(id) group by v.id) m
     where d.id = any (array[m.id]);
   end if;
+  perform sediment.refuse_deleted_stages(p_calls);
 
   update public.objects x
   set state = 'stored', size = c.object_size, etag = c.etag, expires_at = null, updated_at = v_now

@@ -46,7 +46,7 @@ export async function uploader(world: World, name: string, owner: Owner, count: 
   const sent: Body[] = [];
   for (let n = 0; n < count; n++) {
     // Some are sent again by a client that does not know that they arrived; some race with themselves.
-    const again = sent.length > 0 && world.random.chance(0.2);
+    const again = sent.length > 0 && world.random.chance(world.deleting ? 0.4 : 0.2);
     const body = again ? world.random.pick(sent) : newBody(world, owner, `${name}.${n}`);
     if (!again) {
       sent.push(body);
@@ -63,23 +63,28 @@ export async function uploader(world: World, name: string, owner: Owner, count: 
 
 async function send(world: World, ports: UploadPorts, owner: Owner, body: Body): Promise<void> {
   const twoRequests = world.random.chance(0.5);
+  let again = false;
   for (let attempt = 0; attempt < 5; attempt++) {
     try {
       let answer;
       if (twoRequests) {
-        const { staged } = await stageUpload(ports, owner.user, body.request, { ttlSeconds: 120 });
+        const { staged } = await stageUpload(ports, owner.user, body.request, {
+          ttlSeconds: 120,
+          again,
+        });
         answer = await receiveUpload(ports, staged, body.bytes);
         // A lost answer is asked for again with the same token.
         if (world.random.chance(0.2)) {
           const second = await receiveUpload(ports, staged, body.bytes);
-          sameAnswer(world, body, answer, second);
+          await sameAnswer(world, body, answer, second);
         }
       } else {
         answer = await uploadAtOnce(ports, owner.user, body.request, body.bytes, {
           ttlSeconds: 120,
+          again,
         });
       }
-      if (body.upload.acknowledged) sameAnswer(world, body, body.upload.answer, answer);
+      if (body.upload.acknowledged) await sameAnswer(world, body, body.upload.answer, answer);
       body.upload.acknowledged = true;
       body.upload.answer ??= answer;
       body.upload.again = () =>
@@ -93,6 +98,13 @@ async function send(world: World, ports: UploadPorts, owner: Owner, body: Body):
       return;
     } catch (thrown) {
       if (!(thrown instanceof SedimentError)) throw thrown;
+      if (world.deleting && ["dataset_deleted", "user_deleted"].includes(thrown.code)) return;
+      if (world.deleting && thrown.code === "upload_deleted") {
+        // A late retry stops here; who wants the rows back says so.
+        if (again || world.random.chance(0.5)) return;
+        again = true;
+        continue;
+      }
       const outage = failureClass(thrown) === "environment";
       if (!outage && thrown.code !== "stage_expired") {
         world.violations.push(`an upload was refused: ${thrown.code}: ${thrown.message}`);
@@ -102,12 +114,18 @@ async function send(world: World, ports: UploadPorts, owner: Owner, body: Body):
   }
 }
 
-function sameAnswer(world: World, body: Body, first: unknown, second: unknown): void {
+async function sameAnswer(world: World, body: Body, first: unknown, second: unknown) {
   const told = (answer: unknown) => {
     const { duplicate: _duplicate, healed: _healed, ...rest } = answer as Record<string, unknown>;
     return JSON.stringify(rest);
   };
   if (told(first) === told(second)) return;
+  // What was deleted and came again was acknowledged twice, each time with an answer of its own.
+  const { dataset, hash, table, period } = body.upload;
+  const [{ acknowledged }] = await world.database.sql`
+    select count(*)::int as acknowledged from simulation.ledger l
+    where l.dataset = ${dataset} and l.hash = ${hash} and l."table" = ${table} and l.period_tag = ${period}`;
+  if (world.deleting && acknowledged > 1) return;
   world.violations.push(
     `I3: upload ${body.upload.hash} got two answers: ${told(first)}, ${told(second)}`,
   );
@@ -115,7 +133,7 @@ function sameAnswer(world: World, body: Body, first: unknown, second: unknown): 
 
 function newBody(world: World, owner: Owner, id: string): Body {
   const { random } = world;
-  const periodTag = "0";
+  const periodTag = world.deleting ? random.pick(["0", "0", "0", "1"]) : "0";
   const slices: UploadRequest["slices"] = [];
   const parts: Uint8Array[] = [];
   const rows: string[] = [];
@@ -158,7 +176,14 @@ function newBody(world: World, owner: Owner, id: string): Body {
       concatenated,
       slices,
     } as UploadRequest,
-    upload: { dataset: owner.dataset, table: names[0]!, hash, rows, acknowledged: false },
+    upload: {
+      dataset: owner.dataset,
+      table: names[0]!,
+      period: periodTag,
+      hash,
+      rows,
+      acknowledged: false,
+    },
   };
 }
 
@@ -238,6 +263,7 @@ export async function clockwork(world: World, name: string, rounds: number): Pro
     () => vacuum({ catalog, store, clock: world.clockOf(name) }, { seconds: 60 }),
     () => catalog.drainDeadLetters({}),
     () => catalog.triggerScheduled({}),
+    ...(world.deleting ? [() => catalog.advanceDeletions({ limit: 2 })] : []),
   ];
   for (let round = 0; round < rounds; round++) {
     await attempt(world.random.pick(jobs));
@@ -257,6 +283,33 @@ export async function people(world: World, name: string, owners: Owner[], rounds
       () => catalog.redriveDeadLetters({ user }),
       () => catalog.retryQuarantined({ user, dataset }),
     ]));
+  }
+}
+
+/** Deletes tables, periods, now and then a dataset or a user; goes on with it a little, or leaves it to the clockwork. */
+export async function remover(world: World, name: string, owners: Owner[], rounds: number) {
+  const catalog = world.catalogOf(name);
+  const { random } = world;
+  for (let round = 0; round < rounds; round++) {
+    for (let pause = random.whole(1, 12); pause > 0; pause--) {
+      await world.clockOf(name).sleep(1_000 * random.whole(0, 9));
+    }
+    const { user, dataset } = random.pick(owners);
+    const purge = random.chance(0.4);
+    const table = random.pick([...tables, null]);
+    const periodTag = table === null || random.chance(0.5) ? random.pick(["0", "0", "1"]) : null;
+    const all = random.chance(0.12);
+    await attempt(() =>
+      all && random.chance(0.3)
+        ? catalog.deleteUser({ user, by: user, purge })
+        : catalog.deleteData(
+          all ? { user, dataset, purge } : { user, dataset, table, periodTag, purge },
+        )
+    );
+    // what is left is for the clockwork
+    for (let slice = random.pick([0, 0, 1, 3, 8]); slice > 0; slice--) {
+      await attempt(() => catalog.advanceDeletions({ limit: random.pick([1, 2, 50]) }));
+    }
   }
 }
 

@@ -29,7 +29,7 @@ export async function checkAlways(world: World, owners: Owner[], all: boolean): 
   const { sql } = world.database;
   for (const { dataset, user } of owners) {
     const [kept] = await sql`
-      select version, oldest_kept_version from public.datasets where id = ${dataset}`;
+      select version, oldest_kept_version, deletion_version from public.datasets where id = ${dataset}`;
     if (!kept) continue;
     const newest = Number(kept.version);
     const oldest = Number(kept.oldest_kept_version);
@@ -37,13 +37,21 @@ export async function checkAlways(world: World, owners: Owner[], all: boolean): 
       ? Array.from({ length: newest - oldest + 1 }, (_, n) => oldest + n)
       : [...new Set([newest, oldest, world.checks.whole(oldest, newest)])];
     const ledger = await sql`
-      select content_hash as hash, "table", (answer ->> 'version')::bigint as version
-      from public.uploads where dataset_id = ${dataset} and answer is not null`;
+      select hash, "table", period_tag as period, version, answer -> 'files' as files
+      from simulation.ledger where dataset = ${dataset} order by version`;
+    const known = await sql`
+      select content_hash as hash, "table", period_tag as period from public.uploads
+      where dataset_id = ${dataset} and answer is not null`;
+    const deletions = await deletionsOf(world, dataset);
     for (const version of versions) {
-      await checkRows(world, { dataset, user }, version, ledger);
-      await checkWinners(world, dataset, version);
+      // who was deleted, or whose dataset was, reads nothing any more: the service does
+      const reader = world.deleting ? null : user;
+      await checkRows(world, { dataset, user: reader }, version, ledger, deletions);
+      for (const period of world.deleting ? ["0", "1"] : ["0"]) {
+        await checkWinners(world, dataset, period, version, ledger, deletions);
+      }
     }
-    checkLedger(world, dataset, ledger);
+    checkLedger(world, dataset, known, ledger, deletions, newest);
   }
   await checkObjects(world);
   await checkInSql(world, "1000 hours");
@@ -58,18 +66,23 @@ function asStored(world: World, key: string): { bytes: Uint8Array } | undefined 
 /** I1: the rows that a version shows are the rows of the uploads acknowledged up to it, each once. */
 async function checkRows(
   world: World,
-  { dataset, user }: Owner,
+  { dataset, user }: { dataset: string; user: string | null },
   version: number,
   ledger: Record<string, unknown>[],
+  deletions: Deletion[],
 ): Promise<void> {
   const expected = new Map<string, number>();
-  for (const { hash, version: added, table } of ledger) {
+  for (const entry of ledger) {
+    const { hash, version: added, table, period } = entry;
     if (Number(added) > version) continue;
     const upload = world.uploads.find((u) =>
-      u.hash === hash && u.dataset === dataset && u.table === table
+      u.hash === hash && u.dataset === dataset && u.table === table && u.period === period
     );
     if (!upload) world.violations.push(`I3: the ledger holds ${hash}, which nobody sent`);
-    for (const row of upload?.rows ?? []) expected.set(row, (expected.get(row) ?? 0) + 1);
+    for (const row of upload?.rows ?? []) {
+      if (deletions.some((deletion) => isDeleted(deletion, row, entry, version))) continue;
+      expected.set(row, (expected.get(row) ?? 0) + 1);
+    }
   }
   let cursor: string | null = null;
   const files: VisibleFile[] = [];
@@ -113,7 +126,14 @@ async function checkRows(
 }
 
 /** I1 where the last writer of a key wins: whoever reads the files in upload order sees the last of each. */
-async function checkWinners(world: World, dataset: string, version: number): Promise<void> {
+async function checkWinners(
+  world: World,
+  dataset: string,
+  period: string,
+  version: number,
+  ledger: Record<string, unknown>[],
+  deletions: Deletion[],
+): Promise<void> {
   const rowsOf = async (files: Promise<Record<string, unknown>[]>) => {
     const rows: string[] = [];
     for (const { object_key, start_byte, byte_length } of await files) {
@@ -126,18 +146,28 @@ async function checkWinners(world: World, dataset: string, version: number): Pro
   };
   const { sql } = world.database;
   const shown = await rowsOf(sql`
-    select object_key, start_byte, byte_length from public.battle_files
-    where dataset_id = ${dataset} and "table" = ${latest} and added_version <= ${version}
-      and (removed_version is null or removed_version > ${version}) order by seq_min`);
-  const sent = (await sql`
-    select u.content_hash as hash, f ->> 'ordinal' as ordinal from public.uploads u,
-      jsonb_array_elements(u.answer -> 'files') f
-    where u.dataset_id = ${dataset} and f ->> 'table' = ${latest}
-      and (u.answer ->> 'version')::bigint <= ${version} 
-      order by (u.answer ->> 'version')::bigint, (f ->> 'ordinal')::int`)
-    .flatMap(({ hash, ordinal }) =>
-      world.uploads.find((upload) => upload.dataset === dataset && upload.hash === hash)
-        ?.rows.filter((row) => row.startsWith(`${latest}/`) && row.includes(`.${ordinal}:`)) ?? []
+    select object_key, start_byte, byte_length from public.battle_files f
+    where dataset_id = ${dataset} and "table" = ${latest} and period_tag = ${period} and added_version <= ${version}
+      and (removed_version is null or removed_version > ${version}) and not sediment.is_marked(f, ${version})
+    order by seq_min`);
+  const sent = ledger
+    .filter((entry) => Number(entry.version) <= version && entry.period === period)
+    .flatMap((entry) =>
+      (entry.files as { table: string; ordinal: number }[])
+        .filter(({ table }) => table === latest)
+        .map(({ ordinal }) => ({ entry, ordinal }))
+    )
+    // an upload is a version here, and its slices of a partition come in its order
+    .toSorted((one, other) =>
+      Number(one.entry.version) - Number(other.entry.version) || one.ordinal - other.ordinal
+    )
+    .flatMap(({ entry, ordinal }) =>
+      world.uploads.find((upload) =>
+        upload.dataset === dataset && upload.hash === entry.hash && upload.period === period
+      )?.rows.filter((row) =>
+        row.startsWith(`${latest}/`) && row.includes(`.${ordinal}:`) &&
+        !deletions.some((deletion) => isDeleted(deletion, row, entry, version))
+      ) ?? []
     );
   if (shown === null) return;
   const winners = (rows: string[]) => lastOfEach(rows).toSorted();
@@ -151,13 +181,91 @@ async function checkWinners(world: World, dataset: string, version: number): Pro
   );
 }
 
-/** I3: what a client was told is in the ledger, and there once. */
-function checkLedger(world: World, dataset: string, ledger: Record<string, unknown>[]): void {
+/** I3: what a client was told is in the ledger, and there once, until all of it was deleted. */
+function checkLedger(
+  world: World,
+  dataset: string,
+  known: Record<string, unknown>[],
+  ledger: Record<string, unknown>[],
+  deletions: Deletion[],
+  newest: number,
+): void {
   for (const upload of world.uploads) {
     if (!upload.acknowledged || upload.dataset !== dataset) continue;
-    const found = ledger.filter((row) => row.hash === upload.hash && row.table === upload.table);
-    if (found.length !== 1) {
-      world.violations.push(`I3: ${upload.hash} is in the ledger ${found.length} times`);
+    const same = (row: Record<string, unknown>) =>
+      row.hash === upload.hash && row.table === upload.table && row.period === upload.period;
+    const found = known.filter(same).length;
+    if (found === 1) continue;
+    const last = ledger.findLast(same);
+    const gone = last !== undefined &&
+      upload.rows.every((row) =>
+        deletions.some((deletion) => isDeleted(deletion, row, last, newest))
+      );
+    if (found === 0 && gone) continue;
+    world.violations.push(`I3: ${upload.hash} is in the ledger ${found} times`);
+  }
+}
+
+/** A scope of a dataset that was deleted at a version. */
+interface Deletion {
+  version: number;
+  table: string | null;
+  period: string | null;
+}
+
+async function deletionsOf(world: World, dataset: string): Promise<Deletion[]> {
+  const rows = await world.database.sql`
+    select version, "table", period_tag as period from public.deletions where dataset_id = ${dataset}`;
+  return rows.map(({ version, table, period }) => ({ version: Number(version), table, period }));
+}
+
+/** Whether a row of an acknowledged upload is gone at a version, by this deletion. */
+function isDeleted(
+  deletion: Deletion,
+  row: string,
+  { version: added, period }: Record<string, unknown>,
+  version: number,
+): boolean {
+  return deletion.version > Number(added) && deletion.version <= version &&
+    (deletion.table === null || row.startsWith(`${deletion.table}/`)) &&
+    (deletion.period === null || deletion.period === period);
+}
+
+/** I12: after a purge no object holds a row of it, but what an upload of several tables shares with others. */
+export async function checkPurged(world: World): Promise<void> {
+  const { sql } = world.database;
+  const purges = await sql`
+    select dataset_id as dataset, version, "table", period_tag as period from public.deletions
+    where purge and kind <> 'user'`;
+  for (const { dataset, version, table, period } of purges) {
+    const deletion = { version: Number(version), table, period };
+    const ledger = await sql`
+      select hash, "table", period_tag as period, version from simulation.ledger where dataset = ${dataset}`;
+    const gone = new Set(
+      ledger.flatMap((entry) =>
+        world.uploads.find((upload) =>
+          upload.hash === entry.hash && upload.dataset === dataset &&
+          upload.table === entry.table &&
+          upload.period === entry.period
+        )?.rows.filter((row) => isDeleted(deletion, row, entry, deletion.version)) ?? []
+      ),
+    );
+    // what came again afterwards is there by right
+    for (const entry of ledger.filter(({ version }) => Number(version) > deletion.version)) {
+      for (const { hash, rows } of world.uploads) {
+        if (hash === entry.hash) rows.forEach((row) => gone.delete(row));
+      }
+    }
+    for (const [key, { bytes }] of world.store.objects) {
+      const text = new TextDecoder().decode(bytes);
+      const row = [...gone].find((row) => text.includes(`"${row}"`));
+      if (row === undefined || !key.includes(String(dataset))) continue;
+      const shared = await sql`
+        select 1 from public.battle_files f where f.object_key = ${key}
+          and not (f.added_version < ${deletion.version} and (${table}::text is null or f."table" = ${table})
+            and (${period}::text is null or f.period_tag = ${period})) limit 1`;
+      if (shared.length > 0 && key.endsWith(".bin")) continue;
+      world.violations.push(`I12: ${row} was purged at version ${version}, and ${key} holds it`);
     }
   }
 }

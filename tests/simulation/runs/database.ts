@@ -42,6 +42,7 @@ export const settings = {
   breaker_probe_seconds: 5,
   max_workers: 2,
   second_look_seconds: 40,
+  deleted_upload_seconds: 3_000,
   clockwork_gap_seconds: 900,
 };
 

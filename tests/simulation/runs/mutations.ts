@@ -3,6 +3,7 @@
  * a violation; a guard that isn't missed is a hole in the simulation.
  */
 import { schemaSource } from "../../../supabase/migrate/schema_files.ts";
+import { deletionMutations } from "./deletion_mutations.ts";
 
 /** One edit of a function's source: the first text becomes the second. */
 interface Edit {
@@ -203,6 +204,16 @@ export const mutations: Mutation[] = [
       replace: "if false then",
     }],
   },
+  {
+    guard: "two deaths alone",
+    seed: 1,
+    edits: [{
+      sqlFunction: "narrow_claim",
+      find: "if v_deaths >= 2 and (v_iso ->> 'sound')::boolean then",
+      replace: "if v_deaths >= 1 then",
+    }],
+  },
+  ...deletionMutations,
   // the last, since its constraint does not come back
   {
     guard: "upload ledger",

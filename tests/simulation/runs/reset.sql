@@ -15,12 +15,31 @@ from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamesp
 where c.relkind in ('r', 'p') and (n.nspname in ('public', 'sediment')
   or n.nspname = 'pgmq' and c.relname ~ '^[qa]_compaction_');
 
+-- Every upload that was ever acknowledged, whatever the catalog forgets.
+create table if not exists simulation.ledger (
+  id uuid primary key, dataset uuid, "table" text, period_tag text, hash text, version bigint, answer jsonb
+);
+
+create or replace function simulation.remember() returns trigger language plpgsql as $$
+begin
+  if new.answer is not null then
+    insert into simulation.ledger values (new.id, new.dataset_id, new."table", new.period_tag, new.content_hash,
+      (new.answer ->> 'version')::bigint, new.answer)
+    on conflict (id) do nothing;
+  end if;
+  return new;
+end $$;
+
+create or replace trigger remember after insert or update on public.uploads
+  for each row execute function simulation.remember();
+
 -- Empties everything but the settings, and starts time, chance and every sequence again.
 create or replace function simulation.reset(p_seed text) returns void language plpgsql as $$
 declare v record;
 begin
   perform set_config('simulation.now', '0', false), set_config('simulation.seed', p_seed, false);
   set local session_replication_role = replica; -- no foreign keys while everything goes
+  delete from simulation.ledger;
   for v in select * from simulation.tables t where t.name not in ('service_settings') loop
     execute format('delete from %I.%I', v.schema, v.name);
   end loop;

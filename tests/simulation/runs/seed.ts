@@ -1,7 +1,7 @@
 /** One seed: a storm of actors and faults, then calm, then everything that must hold. */
 import type { Clock } from "../../../shared/clock.ts";
-import { clockwork, decay, type Owner, people, time, uploader, worker } from "./actors.ts";
-import { checkAlways, checkAtRest } from "./check.ts";
+import { clockwork, decay, type Owner, people, remover, time, uploader, worker } from "./actors.ts";
+import { checkAlways, checkAtRest, checkPurged } from "./check.ts";
 import type { SimulatedDatabase } from "./database.ts";
 import { calm, temper } from "./faults.ts";
 import { Random } from "./random.ts";
@@ -40,6 +40,7 @@ export async function runSeed(
   const world = new World(database, seed, temper(new Random(seed * 31 + 7)), weather);
   const { random, scheduler } = world;
   scheduler.without = without;
+  world.deleting = seed % 3 === 0;
   world.killing = random.pick([0, 0, 0.08]);
   try {
     const owners = await makeOwners(world, random.pick([1, 1, 2]));
@@ -48,7 +49,8 @@ export async function runSeed(
       const owner = random.pick(owners);
       scheduler.start(
         `uploader-${n}`,
-        () => uploader(world, `uploader-${n}`, owner, random.whole(3, 10)),
+        () =>
+          uploader(world, `uploader-${n}`, owner, random.whole(3, 10) + (world.deleting ? 6 : 0)),
       );
     }
     const workers = random.whole(1, 4);
@@ -60,6 +62,9 @@ export async function runSeed(
     scheduler.start("people", () => people(world, "people", owners, random.whole(0, 5)));
     if (random.chance(0.4)) {
       scheduler.start("decay", () => decay(world, "decay", random.whole(1, 3)));
+    }
+    if (world.deleting) {
+      scheduler.start("remover", () => remover(world, "remover", owners, random.whole(2, 6)));
     }
     scheduler.start("time", () => time(world, "time", random.whole(0, 6)));
 
@@ -80,6 +85,7 @@ export async function runSeed(
     }
     await checkAlways(world, owners, true);
     await checkAtRest(world);
+    if (world.deleting) await checkPurged(world);
     if (world.violations.length === 0) await checkQuiet(world);
   } catch (thrown) {
     world.violations.push(`an exception: ${(thrown as Error).stack ?? thrown}`);
@@ -178,6 +184,7 @@ async function comeToRest(world: World): Promise<void> {
     const turn = await calmTurn(world, "calm");
     const swept = await vacuum({ catalog, store, clock }, { seconds: 60 });
     await catalog.drainDeadLetters({ limit: 100 });
+    if (world.deleting) { while ((await catalog.advanceDeletions({})).more); }
     await catalog.pruneHistory({});
     const idle = turn !== null && turn.runs.every((run) => run.outputs === 0) &&
       swept.objects_deleted === 0 &&

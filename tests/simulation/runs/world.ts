@@ -10,6 +10,7 @@ import { GatedUpload } from "./gated_upload.ts";
 import { Random } from "./random.ts";
 import { type FaultPlan, Scheduler } from "./scheduler.ts";
 import type { Weather } from "./weather.ts";
+import { watchDeletions } from "./watch_deletions.ts";
 import { watchField } from "./watch_field.ts";
 import { Witness } from "./witness.ts";
 
@@ -17,6 +18,7 @@ import { Witness } from "./witness.ts";
 export interface ClientUpload {
   dataset: string;
   table: string;
+  period: string;
   hash: string;
   rows: string[];
   /** The client was told 200. */
@@ -46,6 +48,8 @@ export class World {
   readonly decayed = new Map<string, Uint8Array>();
   /** When the storm was over: from then on workers die of files alone. */
   calmSince = new Date(0);
+  /** Whether somebody deletes in this seed; others go as they went before there was such a thing. */
+  deleting = false;
   /** How likely a file kills who merges it. */
   killing = 0;
   /** Whether workers take part that plan no dedupe tables. */
@@ -90,7 +94,13 @@ export class World {
                 this.violations,
                 method,
                 args,
-                () => (target[method] as (args: never) => Promise<unknown>)(args),
+                () =>
+                  watchDeletions(
+                    this.database,
+                    this.violations,
+                    method,
+                    () => (target[method] as (args: never) => Promise<unknown>)(args),
+                  ),
               ));
           },
           () => new SedimentError("catalog_failed", `${method}: injected`),

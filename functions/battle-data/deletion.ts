@@ -1,0 +1,90 @@
+/** `DELETE /battle-data/datasets/…`, `DELETE /battle-data/users/:id` and the receipts, `GET /battle-data/deletions/:id`. */
+import type { DeletionReceipt } from "../../shared/catalog/deletion_results.ts";
+import { systemClock } from "../../shared/clock.ts";
+import { carryOut } from "../../shared/deletion/carry_out.ts";
+import { SedimentError } from "../../shared/errors.ts";
+import { readingUser } from "../../shared/http/authenticate.ts";
+import { queryOf } from "../../shared/http/query_of.ts";
+import { deletionIdSchema, deletionQuerySchema } from "../../shared/protocol/deletion.ts";
+import { nameSchema, uuidSchema } from "../../shared/protocol/fields.ts";
+import { validate } from "../../shared/protocol/validate.ts";
+import type { Services } from "../services.ts";
+
+/** Seconds that a request goes on with what it began. */
+const requestSeconds = 10;
+
+/** What a path names: a dataset, a table of it, a period of all its tables or of one. */
+export interface DeletionPath {
+  dataset: string;
+  table?: string;
+  periodTag?: string;
+}
+
+/** Deletes data. */
+export async function deleteData(
+  services: Services,
+  request: Request,
+  path: DeletionPath,
+): Promise<Response> {
+  const caller = await services.auth.userOrService(request);
+  const { purge } = validate(deletionQuerySchema, queryOf(request));
+  const receipt = await services.catalog.deleteData({
+    user: readingUser(caller),
+    dataset: validate(uuidSchema, path.dataset),
+    table: path.table === undefined ? null : validate(nameSchema, path.table),
+    periodTag: path.periodTag === undefined ? null : validate(nameSchema, path.periodTag),
+    purge: purge === "now",
+  });
+  return await answer(services, request, receipt);
+}
+
+/** Deletes all that a user has: the user's own wish, or a service's. */
+export async function deleteUser(
+  services: Services,
+  request: Request,
+  id: string,
+): Promise<Response> {
+  const caller = await services.auth.userOrService(request);
+  const { purge } = validate(deletionQuerySchema, queryOf(request));
+  const user = validate(uuidSchema, id);
+  if (caller.kind === "user" && caller.userId !== user) {
+    throw new SedimentError("forbidden", "A user deletes nobody else", {
+      field: "path",
+      expected: "your own id",
+    });
+  }
+  const receipt = await services.catalog.deleteUser({
+    user,
+    by: readingUser(caller),
+    purge: purge === "now",
+  });
+  return await answer(services, request, receipt);
+}
+
+/** Where a deletion is. */
+export async function serveReceipt(
+  services: Services,
+  request: Request,
+  id: string,
+): Promise<Response> {
+  const caller = await services.auth.userOrService(request);
+  const deletion = validate(deletionIdSchema, id);
+  const receipt = await services.catalog.deletionStatus({ user: readingUser(caller), deletion });
+  return Response.json(receipt, { headers: { "cache-control": "no-store" } });
+}
+
+/** 200 when it is done, 202 while the clockwork still has something to do. The data is gone for readers either way. */
+async function answer(
+  { catalog, store }: Services,
+  request: Request,
+  receipt: DeletionReceipt,
+): Promise<Response> {
+  const last = await carryOut({ catalog, store, clock: systemClock }, receipt, {
+    seconds: requestSeconds,
+    signal: request.signal,
+  });
+  return Response.json(last, {
+    status: last.done ? 200 : 202,
+    headers: { "cache-control": "no-store" },
+  });
+}

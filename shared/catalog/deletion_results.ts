@@ -1,0 +1,31 @@
+/** What the SQL functions of deletions answer. */
+import * as z from "zod";
+import { count, time, uuid } from "./values.ts";
+
+/** A deletion as whoever asked for it is told. */
+export const deletionReceipt = z.object({
+  deletion_id: uuid,
+  kind: z.enum(["user", "dataset", "table", "period"]),
+  /** Whose data it is. */
+  user_id: uuid,
+  dataset_id: uuid.nullable(),
+  table: z.string().nullable(),
+  period_tag: z.string().nullable(),
+  /** The first version without it; null of a user, who has no versions. */
+  version: count.nullable(),
+  purge: z.boolean(),
+  state: z.enum(["marked", "removed", "purged"]),
+  /** Nothing is left to be done; of a purge: the store has answered for every object. */
+  done: z.boolean(),
+  files: count,
+  rows: count,
+  bytes: count,
+  assets: count,
+  objects_left: count,
+  requested_at: time,
+  removed_at: time.nullable(),
+  purged_at: time.nullable(),
+});
+export type DeletionReceipt = z.output<typeof deletionReceipt>;
+
+export const advancedDeletion = z.object({ advanced: uuid.nullable(), more: z.boolean() });

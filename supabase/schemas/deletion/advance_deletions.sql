@@ -1,0 +1,41 @@
+-- One bounded slice of what is to be deleted, the oldest first: one deletion a call, since its locks are held to the end
+-- of the transaction. What somebody else is at is left to them.
+--   p_deletion: only this one, with the datasets of its user
+-- Returns {advanced: id|null, more}: call again while more.
+create or replace function public.advance_deletions(p_limit integer default 2000, p_deletion uuid default null)
+returns jsonb
+language plpgsql
+set search_path = ''
+set statement_timeout = '60s'
+as $$
+declare
+  v_limit integer := least(greatest(coalesce(p_limit, 2000), 1), 10000);
+  v_grace interval := (select make_interval(secs => s.deleted_upload_seconds) from public.service_settings s);
+  v_now timestamptz := clock_timestamp();
+  x public.deletions;
+  v_done boolean;
+begin
+  for x in
+    select y.* from public.deletions y left join public.datasets d on d.id = y.dataset_id
+    where y.forgotten_at is null and (p_deletion is null or p_deletion in (y.id, y.parent_id))
+      and (y.state = 'marked' or y.purge and y.state = 'removed'
+        or y.kind <> 'user' and y.requested_at + v_grace <= v_now and d.oldest_kept_version >= y.version)
+    order by y.state <> 'marked', y.requested_at limit 100
+    for no key update of y skip locked
+  loop
+    v_done := true;
+    if x.kind = 'user' then
+      v_done := sediment.remove_user(x, v_limit);
+    elsif x.state = 'marked' then
+      perform sediment.remove_marked(x, v_limit);
+    elsif x.purge and x.state = 'removed' then
+      perform sediment.purge_removed(x, v_limit);
+    else
+      perform sediment.forget_deleted(x, v_limit);
+    end if;
+    if v_done then
+      return jsonb_build_object('advanced', x.id, 'more', true);
+    end if;
+  end loop;
+  return jsonb_build_object('advanced', null, 'more', false);
+end $$;

@@ -1,0 +1,56 @@
+-- A slice of a purge whose files are taken out: drops every data file that held rows of the scope, also those that
+-- merges had replaced, and has the store delete each object of which nothing is left. An object that also holds slices
+-- of other tables (an upload of many) stays until those are merged. Ends with what is staged and what was on its way
+-- out at leisure. Locks the dataset, then objects, as a vacuum does. Returns the number of files.
+create or replace function sediment.purge_removed(x public.deletions, p_limit integer)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_reason constant text := 'deletion ' || x.id;
+  v_now timestamptz := clock_timestamp();
+  v_keys text[];
+  v_dropped bigint;
+  v_bytes bigint;
+begin
+  perform 1 from public.datasets d where d.id = x.dataset_id for no key update;
+  with dropped as (
+    delete from public.battle_files f
+    where f.id = any (array(
+      select y.id from public.battle_files y
+      where y.dataset_id = x.dataset_id and y.removed_version <= x.version and y.added_version < x.version
+        and (x."table" is null or y."table" = x."table") and (x.period_tag is null or y.period_tag = x.period_tag)
+      order by y.removed_version limit p_limit))
+    returning f.object_key, f.byte_length
+  )
+  select coalesce(array_agg(distinct y.object_key), '{}'), count(*), coalesce(sum(y.byte_length), 0)
+  into strict v_keys, v_dropped, v_bytes from dropped y;
+  update public.datasets d set retired_bytes = greatest(d.retired_bytes - v_bytes, 0) where d.id = x.dataset_id;
+  perform sediment.retire_object(k.key, v_reason, '0') from unnest(v_keys) as k(key)
+  where not exists (select 1 from public.battle_files f where f.object_key = k.key);
+  if v_dropped >= p_limit then
+    return v_dropped;
+  end if;
+
+  update public.objects o
+  set delete_after = v_now, delete_reason = v_reason, updated_at = v_now
+  where o.object_key = any (array(
+    select y.object_key from public.objects y
+    where y.delete_after > v_now and y.state = 'deleting' and y.kind in ('fragment', 'compacted', 'incoming')
+      and y.dataset_id = x.dataset_id and (x."table" is null or y."table" = x."table")
+      and (x.period_tag is null or y.period_tag = x.period_tag)
+      and not exists (select 1 from public.battle_files f where f.object_key = y.object_key)
+    for update skip locked));
+  -- what is staged can't be committed any more: by the version of its stage, by the token of its run
+  perform sediment.discard_object(y.object_key, v_reason) from (
+    select z.object_key from public.objects z
+    where z.state = 'staged' and z.put_deadline is not null and z.dataset_id = x.dataset_id
+      and (x."table" is null or z."table" = x."table") and (x.period_tag is null or z.period_tag = x.period_tag)
+      and (z.kind = 'fragment' and z.staged_version < x.version or z.kind = 'compacted' and exists (
+        select 1 from public.partitions p where p.dataset_id = z.dataset_id and p."table" = z."table"
+          and p.period_tag = z.period_tag and p.token > z.token))
+    order by z.object_key for update skip locked) y;
+  update public.deletions y set state = 'purged', purged_at = v_now where y.id = x.id;
+  return v_dropped;
+end $$;

@@ -1,0 +1,71 @@
+-- What somebody asked to be deleted, and the receipt of it: kept for ever, since it tells which acknowledged rows are
+-- gone on purpose. A row is written with the version from which its scope is gone (the mark, which readers and commits
+-- heed at once); the files are taken out slice by slice afterwards.
+create table if not exists public.deletions (
+  id uuid primary key default gen_random_uuid(),
+  kind text not null check (kind in ('user', 'dataset', 'table', 'period')),
+  -- whose data it is, and who asked (null: the service)
+  user_id uuid not null,
+  requested_by uuid,
+  dataset_id uuid references public.datasets (id),
+  -- null: all of them
+  "table" text,
+  period_tag text,
+  -- of a dataset that goes with its user
+  parent_id uuid references public.deletions (id),
+  -- rows that were added before this version of the dataset are in no version from it on
+  version bigint,
+  -- bytes go at once, and with them older versions
+  purge boolean not null default false,
+  --   marked: readers and commits heed it; files are being taken out
+  --   removed: no row of the scope is left to be taken out; with purge the store is being emptied
+  --   purged: of a purge: no data file that held its rows is left in the catalog, and their objects are on their way out
+  state text not null default 'marked' check (state in ('marked', 'removed', 'purged')),
+  -- the partition, then the upload, after which the next slice goes on
+  after_table text not null default '',
+  after_period_tag text not null default '',
+  after_hash text not null default '',
+  files bigint not null default 0,
+  rows bigint not null default 0,
+  bytes bigint not null default 0,
+  assets bigint not null default 0,
+  requested_at timestamptz not null default clock_timestamp(),
+  removed_at timestamptz,
+  purged_at timestamptz,
+  -- the ledger holds no upload any more of which all rows are gone
+  forgotten_at timestamptz,
+  check ((kind = 'user') = (dataset_id is null) and (kind = 'user') = (version is null)),
+  check ((kind = 'period') = (period_tag is not null)),
+  check (kind not in ('user', 'dataset') or "table" is null),
+  check (kind <> 'table' or "table" is not null)
+);
+
+comment on table public.deletions is 'What was deleted when, by whom: the receipts.';
+
+create index if not exists deletions_dataset on public.deletions (dataset_id, version);
+create index if not exists deletions_parent on public.deletions (parent_id) where parent_id is not null;
+create index if not exists deletions_marked on public.deletions (dataset_id) where state = 'marked';
+-- what the clockwork goes on with
+create index if not exists deletions_open on public.deletions (requested_at) where forgotten_at is null;
+-- a user who was deleted: refused everywhere, for good
+create index if not exists deletions_user on public.deletions (user_id);
+create unique index if not exists deletions_users on public.deletions (user_id) where kind = 'user';
+
+-- What is left in place of an upload whose rows were all deleted: a keyed hash of its identity, which refuses nothing,
+-- and how many rows of which partitions are missing from older versions for it.
+create table if not exists public.forgotten_uploads (
+  id uuid primary key,
+  dataset_id uuid not null,
+  digest text not null,
+  version bigint not null,
+  slices jsonb not null,
+  forgotten_at timestamptz not null default clock_timestamp()
+);
+
+create index if not exists forgotten_uploads_dataset on public.forgotten_uploads (dataset_id);
+
+-- One row: the key of those hashes, made when it is first needed and told to nobody.
+create table if not exists public.identity_key (
+  id boolean primary key default true check (id),
+  key text not null
+);

@@ -1,0 +1,141 @@
+-- delete_data, delete_user, deletion_status, advance_deletions
+begin;
+\ir helpers/fixtures.sql
+select plan(72);
+
+create function tests.slices(p_receipt jsonb) returns jsonb language plpgsql as $$
+begin
+  for i in 1 .. 200 loop
+    exit when not (advance_deletions(3, (p_receipt ->> 'deletion_id')::uuid) ->> 'more')::boolean;
+  end loop;
+  return deletion_status(null, (p_receipt ->> 'deletion_id')::uuid);
+end $$;
+create function tests.listed(p_dataset integer, p_version bigint default null) returns text[] language sql as $$
+  select coalesce(array_agg(concat_ws('/', f ->> 'table', f ->> 'period_tag', f ->> 'seq_min')), '{}')
+  from jsonb_array_elements(list_files(null, tests.u(p_dataset), p_version => p_version) -> 'files') f
+$$;
+
+set local role service_role;
+
+-- a period of all tables
+select tests.upload(1, 100, 'a' || i, 'port', '2024-11-25') from generate_series(1, 5) i;
+select tests.upload(1, 100, 'b', 'port', '2024-11-26'), tests.upload(1, 100, 'c', 'ship', '2024-11-25');
+create temp table claimed as select tests.claim('w', 100, 'port') as c;
+create temp table output as select tests.output(c) as o from claimed;
+create temp table late as select tests.stage(1, 100, 'late', 'port', '2024-11-25') as s, tests.stage(1, 100, 'other', 'port', '2024-11-26') as o;
+select throws_ok($$select delete_data(tests.u(2), tests.u(100), p_period_tag => '2024-11-25')$$, 'SD403', 'dataset_forbidden', 'another user''s is not theirs to delete');
+select throws_ok($$select delete_data(tests.u(1), tests.u(999))$$, 'SD404', 'not_found', 'nor is what is not there');
+select throws_ok($$select delete_data(tests.u(1), tests.u(100), 'hangar')$$, 'SD404', 'not_found', 'nor a table that never was');
+select throws_ok($$select delete_data(tests.u(1), tests.u(100), 'a/b')$$, 'SD400', 'invalid_name', 'nor a name that can''t be one');
+create temp table d1 as select delete_data(tests.u(1), tests.u(100), p_period_tag => '2024-11-25') as r;
+select is((select r -> 'version' from d1), '8', 'gone with the next version');
+select is((select r ->> 'state' from d1), 'marked', 'which is a mark');
+select is(tests.listed(100), array['port/2024-11-26/1'], 'readers heed it before any file is taken out');
+select is(jsonb_array_length(list_tables(tests.u(1), tests.u(100)) -> 'partitions'), 1, 'so do lists of tables');
+select is(cardinality(tests.listed(100, 7)), 7, 'older versions stay as they were');
+select is((select row_count from datasets where id = tests.u(100)), 70::bigint, 'the totals follow the slices');
+select throws_ok($$select tests.commit_stage(s, 1, 'late', jsonb_build_array(tests.file('port', '2024-11-25', 10))) from late$$, 'SD410', 'dataset_deleted', 'a stage that was open can''t be committed');
+select lives_ok($$select tests.commit_stage(o, 1, 'other', jsonb_build_array(tests.file('port', '2024-11-26', 10))) from late$$, 'one of another period can');
+select throws_ok($$select tests.commit(c, o) from claimed, output$$, 'SD409', 'lease_lost', 'a merge of what was read before can''t be committed');
+select lives_ok($$select tests.upload(1, 100, 'new', 'port', '2024-11-25')$$, 'what is uploaded afterwards is there');
+select is(tests.listed(100), array['port/2024-11-25/6', 'port/2024-11-26/1', 'port/2024-11-26/2'], 'and is shown');
+select is(jsonb_array_length(tests.claim('w2', 100, 'ship') -> 'files'), 0, 'a claim lists nothing that is marked');
+select is(group_upload_calls('[]', jsonb_build_array(jsonb_build_object('p_stage', s ->> 'stage_id', 'p_user', tests.u(1), 'p_size', 100, 'p_etag', 'e', 'p_content_hash', tests.hash('old'), 'p_files', jsonb_build_array(tests.file('port', '2024-11-26', 10))))) #>> '{commits,0,error,message}', 'hash_mismatch', 'a group has its calls'' own errors still')
+from (select tests.stage(1, 100, 'x', 'port', '2024-11-26') as s) x;
+
+create temp table slice as select advance_deletions(3) as a;
+select is((select a -> 'more' from slice), 'true', 'a slice takes as many files as it may');
+select is((select count(*) from battle_files where dataset_id = tests.u(100) and removed_version = 8), 3::bigint, 'as of the version of the mark');
+select is((select row_count from datasets where id = tests.u(100)), 60::bigint, 'with the totals');
+select is((tests.partition(100, 'port', '2024-11-25')).lease_worker, 'w', 'a partition that is not done keeps its lease');
+create temp table r1 as select tests.slices(r) as r from d1;
+select is((select r - array['deletion_id', 'user_id', 'dataset_id', 'requested_at', 'removed_at'] from r1),
+  '{"kind": "period", "table": null, "period_tag": "2024-11-25", "version": 8, "purge": false, "state": "removed", "done": true, "files": 6, "rows": 60, "bytes": 600, "assets": 0, "objects_left": 0, "purged_at": null}', 'the receipt says what went');
+select is((select count(*) from battle_files where dataset_id = tests.u(100) and removed_version = 8), 6::bigint, 'every file that was added before');
+select is(cardinality(tests.listed(100, 7)), 7, 'older versions still show them');
+select is(cardinality(tests.listed(100, 8)), 1, 'that version does not');
+select is((select (p.lease_expires_at is null, p.token, p.debt_files) from tests.partition(100, 'port', '2024-11-25') p), row(true, 2::bigint, 1::bigint), 'the lease is taken, the token rose, the debt is what came since');
+select is((select r.status || '/' || r.decision from processing_metrics r, claimed where r.id = (c ->> 'run_id')::uuid), 'success/ended: what it was to compact was deleted', 'the run has ended, and says why');
+select throws_ok($$select renew_lease((c ->> 'run_id')::uuid, (c ->> 'token')::bigint) from claimed$$, 'SD409', 'run_finished', 'its worker is told');
+select is((select count(*) from sediment.queue_messages m, partitions p where p.dataset_id = tests.u(100) and m.queue = p.queue and m.msg_id = p.msg_id), 2::bigint, 'live messages are those of partitions with something to do');
+select is((select count(*) from sediment.queue_messages m where m.message ->> 'datasetId' = tests.u(100)::text), 2::bigint, 'there are no others');
+select is((select p.msg_id from tests.partition(100, 'ship', '2024-11-25') p), null, 'a partition of which nothing is left is at rest');
+select is((select p.last_seq from tests.partition(100, 'port', '2024-11-25') p), 6::bigint, 'upload order goes on');
+select throws_ok($$select deletion_status(tests.u(2), (r ->> 'deletion_id')::uuid) from d1$$, 'SD404', 'not_found', 'a receipt is for whose data it was');
+
+-- the ledger
+select throws_ok($$select tests.stage(1, 100, 'a1', 'port', '2024-11-25')$$, 'SD410', 'upload_deleted', 'a late retry is no wish to have it back');
+select is(tests.stage(1, 100, 'b', 'port', '2024-11-26') -> 'duplicate', 'true', 'others keep their answer');
+create temp table again as select stage_upload(tests.u(1), tests.u(100), 'port', '2024-11-25', 100, tests.hash('a1'), '', p_again => true) as s;
+select is((select s -> 'duplicate' from again), 'false', 'said so, it is a new upload');
+select lives_ok($$select tests.commit_stage(s, 1, 'a1', jsonb_build_array(tests.file('port', '2024-11-25', 10))) from again$$, 'that is taken');
+select is(tests.listed(100), array['port/2024-11-25/6', 'port/2024-11-25/7', 'port/2024-11-26/1', 'port/2024-11-26/2'], 'and there once');
+select is(tests.stage(1, 100, 'a1', 'port', '2024-11-25') -> 'duplicate', 'true', 'from then on it is known');
+select is((select count(*) from forgotten_uploads where digest = sediment.identity_digest(tests.u(100), 'port', '2024-11-25', tests.hash('a1'))), 1::bigint, 'of the first a keyed hash is left');
+select isnt(sediment.identity_digest(tests.u(100), 'port', '2024-11-25', tests.hash('a1')), encode(sha256(convert_to(concat_ws('/', tests.u(100), 'port', '2024-11-25', tests.hash('a1')), 'UTF8')), 'hex'), 'that nobody can guess at');
+update service_settings set deleted_upload_seconds = 0;
+select is(tests.stage(1, 100, 'a2', 'port', '2024-11-25') -> 'duplicate', 'false', 'when no late retry can come any more it is new without saying so');
+update service_settings set deleted_upload_seconds = 172800;
+select is((select count(*) from uploads where dataset_id = tests.u(100) and content_hash = tests.hash('a3')), 1::bigint, 'the ledger keeps what a kept version shows');
+update deletions set requested_at = requested_at - interval '3 days';
+update datasets set oldest_kept_version = version where id = tests.u(100);
+select is(tests.slices(r) ->> 'state', 'removed', 'later') from d1;
+select is((select array_agg(u.content_hash order by u.content_hash) from uploads u where dataset_id = tests.u(100)), (select array_agg(tests.hash(b) order by tests.hash(b)) from unnest('{a1,b,new,other}'::text[]) b), 'it forgets what was deleted, and nothing else');
+
+-- an upload of several tables
+create temp table many as select tests.stage(1, 200, 'many', 'port', '0', 200, 'd', 'concatenated') as s;
+select tests.commit_stage(s, 1, 'many', jsonb_build_array(tests.file('port', '0', 10), tests.file('ship', '0', 7, 100, 100, 1)), 200) from many;
+create temp table d2 as select delete_data(null, tests.u(200), 'port', p_purge => true) as r;
+select throws_ok($$select list_files(tests.u(1), tests.u(200), p_version => 1)$$, 'SD410', 'version_gone', 'a purge ends older versions at once');
+create temp table r2 as select tests.slices(r) as r from d2;
+select is((select r ->> 'state' from r2), 'purged', 'its slices are done');
+select is(tests.listed(200), array['ship/0/1'], 'the other slice is there');
+select is((select o.state from objects o, many where o.object_key = s ->> 'object_key'), 'stored', 'in the object that both share');
+select is(tests.stage(1, 200, 'many', 'port', '0', 200, 'd', 'concatenated') -> 'duplicate', 'true', 'the upload as a whole is still known');
+create temp table d3 as select delete_data(tests.u(1), tests.u(200), 'ship', '0', true) as r;
+select is(tests.slices(r) - array['deletion_id', 'user_id', 'dataset_id', 'requested_at', 'removed_at', 'purged_at'],
+  '{"kind": "period", "table": "ship", "period_tag": "0", "version": 3, "purge": true, "state": "purged", "done": false, "files": 1, "rows": 7, "bytes": 100, "assets": 0, "objects_left": 1}', 'with the last slice') from d3;
+select is((select o.state from objects o, many where o.object_key = s ->> 'object_key'), 'deleting', 'the object goes');
+select is((select plan_vacuum(p_dataset => tests.u(200)) #>> '{delete,0,object_key}'), (select s ->> 'object_key' from many), 'at once');
+select commit_vacuum(array[(select s ->> 'object_key' from many)]);
+select is(deletion_status(null, (r ->> 'deletion_id')::uuid) -> 'done', 'true', 'and the receipt is done') from d3;
+select throws_ok($$select tests.stage(1, 200, 'many', 'port', '0', 200, 'd', 'concatenated')$$, 'SD410', 'upload_deleted', 'now the upload is deleted as a whole');
+
+-- a merge's inputs hold the rows too
+select tests.upload(1, 300, 'p' || i, 'port', '0') from generate_series(1, 4) i;
+select tests.compact(c) from (select tests.claim('w', 300) as c) x;
+create temp table open as select tests.stage(1, 300, 'open', 'port', '0') as s;
+create temp table d4 as select delete_data(tests.u(1), tests.u(300)) as r;
+select is(tests.slices(r) ->> 'state', 'removed', 'a dataset') from d4;
+select throws_ok($$select list_files(tests.u(1), tests.u(300))$$, 'SD410', 'dataset_deleted', 'is gone for its owner');
+select throws_ok($$select list_files(tests.u(2), tests.u(300))$$, 'SD403', 'dataset_forbidden', 'and nothing to others, as ever');
+select throws_ok($$select tests.stage(1, 300, 'p9')$$, 'SD410', 'dataset_deleted', 'nothing can be uploaded to it');
+select throws_ok($$select tests.stage(2, 300, 'p9')$$, 'SD403', 'dataset_forbidden', 'its id stays taken');
+select is(cardinality(tests.listed(300, 4)), 4, 'the service still reads what is kept');
+select is(delete_data(tests.u(1), tests.u(300)) -> 'deletion_id', r -> 'deletion_id', 'deleted again it has the first receipt') from d4;
+create temp table d5 as select delete_data(tests.u(1), tests.u(300), p_purge => true) as r;
+select is(tests.slices(r) ->> 'objects_left', '6', 'a purge takes inputs, outputs and what is staged') from d5;
+select is((select count(*) from battle_files where dataset_id = tests.u(300)), 0::bigint, 'no row of the catalog is left of its files');
+
+-- a user
+select tests.upload(3, 400, 'u', 'port', '0'), tests.upload(3, 401, 'u', 'port', '0'), tests.upload(4, 402, 'u', 'port', '0');
+create temp table asset as select stage_asset(tests.u(3), 'k.png', 'k.png', 'k.png', 5, tests.hash('k')) as s, stage_asset(tests.u(3), 'l.png', 'l.png', 'l.png', 5, tests.hash('l')) as t;
+select commit_asset((s ->> 'stage_id')::uuid, tests.u(3), 5, 'e', tests.hash('k')) from asset;
+create temp table d6 as select delete_user(tests.u(3), tests.u(3)) as r;
+select throws_ok($$select tests.stage(3, 403, 'v')$$, 'SD410', 'user_deleted', 'a token that outlives its user uploads nothing');
+select throws_ok($$select list_files(tests.u(3), tests.u(400))$$, 'SD410', 'user_deleted', 'reads nothing');
+select throws_ok($$select commit_asset((t ->> 'stage_id')::uuid, tests.u(3), 5, 'e', tests.hash('l')) from asset$$, 'SD410', 'user_deleted', 'and brings no asset');
+select is(tests.slices(r) - array['deletion_id', 'user_id', 'requested_at', 'removed_at'], '{"kind": "user", "table": null, "period_tag": null, "dataset_id": null, "version": null, "purge": false, "state": "removed", "done": true, "files": 2, "rows": 20, "bytes": 200, "assets": 1, "objects_left": 0, "purged_at": null}', 'all of it goes') from d6;
+select is((select count(*) from battle_files where dataset_id in (tests.u(400), tests.u(401)) and removed_version is null), 0::bigint, 'every file');
+select is(tests.listed(402), array['port/0/1'], 'nobody else''s');
+select is(tests.slices(delete_user(tests.u(3), null, true)) - array['deletion_id', 'user_id', 'requested_at', 'removed_at', 'purged_at'], '{"kind": "user", "table": null, "period_tag": null, "dataset_id": null, "version": null, "purge": true, "state": "purged", "done": false, "files": 2, "rows": 20, "bytes": 200, "assets": 1, "objects_left": 3}', 'a purge can be asked for later');
+reset role;
+create table tests.users (id uuid primary key);
+insert into tests.users values (tests.u(4));
+select sediment.watch_auth_users('tests.users');
+delete from tests.users;
+set local role service_role;
+select throws_ok($$select tests.stage(4, 402, 'w')$$, 'SD410', 'user_deleted', 'a user deleted in Auth is deleted here');
+
+select * from finish();
+rollback;

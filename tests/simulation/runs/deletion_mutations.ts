@@ -1,0 +1,95 @@
+/** The guards of deletion, each taken out as those of mutations.ts are. Somebody deletes in every third seed. */
+import type { Mutation } from "./mutations.ts";
+
+/** Every guard of shared/deletion/SPEC.md that the catalog holds. */
+export const deletionMutations: Mutation[] = [
+  {
+    guard: "readers heed the mark",
+    seed: 3,
+    edits: [{
+      sqlFunction: "list_files",
+      find: "and not (v_marks and sediment.is_marked(x, v_version))",
+      replace: "",
+    }],
+  },
+  {
+    guard: "no stage outlives the mark",
+    seed: 3,
+    edits: [{
+      sqlFunction: "write_commits",
+      find: "perform sediment.refuse_deleted_stages(p_calls);",
+      replace: "",
+    }],
+  },
+  {
+    guard: "no merge of what is marked",
+    seed: 3,
+    edits: [{
+      sqlFunction: "replace_files",
+      find: "perform sediment.refuse_marked_inputs(p, p_run, p_inputs);",
+      replace: "",
+    }],
+  },
+  {
+    guard: "a deletion ends the run",
+    seed: 3,
+    edits: [{
+      sqlFunction: "end_partition_run",
+      find: "where r.id in (p.run_id, p.next_run_id);",
+      replace: "where false;",
+    }],
+  },
+  {
+    guard: "what came since stays",
+    seed: 3,
+    edits: [{
+      sqlFunction: "remove_marked",
+      find: "and y.removed_version is null and y.added_version < x.version",
+      replace: "and y.removed_version is null",
+    }],
+  },
+  {
+    guard: "a slice that is full goes on",
+    seed: 3,
+    edits: [{
+      sqlFunction: "remove_marked",
+      find: "    exit when v_files >= p_limit; -- there may be more in this one\n",
+      replace: "",
+    }],
+  },
+  {
+    guard: "a purge takes what merges had replaced",
+    seed: 3,
+    edits: [{
+      sqlFunction: "purge_removed",
+      find: "and y.removed_version <= x.version",
+      replace: "and y.removed_version = x.version",
+    }],
+  },
+  {
+    guard: "a deleted upload is not answered for",
+    seed: 3,
+    edits: [{
+      sqlFunction: "first_outcome",
+      find: "and sediment.upload_deleted_at(v_first) is not null",
+      replace: "and false",
+    }, {
+      sqlFunction: "read_stage_calls",
+      find: "then sediment.upload_deleted_at(u) end as at",
+      replace: "then null::timestamptz end as at",
+    }],
+  },
+  {
+    guard: "rows that came again are new",
+    seed: 3,
+    edits: [{
+      sqlFunction: "upload_deleted_at",
+      find: "and d.version > (u.answer ->> 'version')::bigint",
+      replace: "",
+    }, {
+      sqlFunction: "admit_upload",
+      find: "and d.deletion_version > (u.answer ->> 'version')::bigint\n",
+      replace: "",
+    }],
+  },
+];
