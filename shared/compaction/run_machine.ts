@@ -50,7 +50,9 @@ export type RunEvent =
   | "sweep"
   /** The sweep, when the partition is due: of a dead one the look that doubles to a day. */
   | "look_again"
-  | "redrive";
+  | "redrive"
+  /** All data of the partition is deleted, and the deletion carried out. */
+  | "delete";
 
 /** What the caller is told: its answer, or the code of the error. */
 export type Told = "ok" | "claimed" | "busy" | "empty" | "lease_lost" | "run_finished";
@@ -80,6 +82,7 @@ export const runMachine: Record<RunState, Record<RunEvent, Cell>> = {
     sweep: ["queued", "ok"],
     look_again: ["queued", "ok"],
     redrive: ["queued", "ok"],
+    delete: ["success", "ok"],
   },
   backing_off: {
     upload: ["backing_off", "ok"],
@@ -101,6 +104,7 @@ export const runMachine: Record<RunState, Record<RunEvent, Cell>> = {
     sweep: ["backing_off", "ok"],
     look_again: ["backing_off", "ok"],
     redrive: ["backing_off", "ok"],
+    delete: ["success", "ok"],
   },
   waiting: {
     upload: ["waiting", "ok"],
@@ -122,6 +126,7 @@ export const runMachine: Record<RunState, Record<RunEvent, Cell>> = {
     sweep: ["waiting", "ok"],
     look_again: ["waiting", "ok"],
     redrive: ["waiting", "ok"],
+    delete: ["success", "ok"],
   },
   running: {
     upload: ["running", "ok"],
@@ -143,6 +148,7 @@ export const runMachine: Record<RunState, Record<RunEvent, Cell>> = {
     sweep: ["running", "ok"],
     look_again: ["running", "ok"],
     redrive: ["running", "ok"],
+    delete: ["success", "ok"],
   },
   expired: {
     upload: ["expired", "ok"],
@@ -164,6 +170,7 @@ export const runMachine: Record<RunState, Record<RunEvent, Cell>> = {
     sweep: ["expired", "ok"],
     look_again: ["expired", "ok"],
     redrive: ["expired", "ok"],
+    delete: ["success", "ok"],
   },
   success: {
     upload: ["success", "ok"],
@@ -185,6 +192,7 @@ export const runMachine: Record<RunState, Record<RunEvent, Cell>> = {
     sweep: ["success", "ok"],
     look_again: ["success", "ok"],
     redrive: ["success", "ok"],
+    delete: ["success", "ok"],
   },
   dead: {
     upload: ["dead", "ok"],
@@ -206,6 +214,7 @@ export const runMachine: Record<RunState, Record<RunEvent, Cell>> = {
     sweep: ["dead", "ok"],
     look_again: ["queued", "ok"],
     redrive: ["dead", "ok"],
+    delete: ["dead", "ok"],
   },
 };
 

@@ -205,6 +205,10 @@ const events: Record<RunEvent, (stage: Stage) => Promise<unknown>> = {
     return await catalog.sweep({});
   },
   redrive: ({ catalog }) => catalog.redriveDeadLetters({ user }),
+  delete: async ({ catalog }) => {
+    await catalog.deleteData({ user, dataset, table: "t" });
+    await catalog.advanceDeletions({});
+  },
 };
 
 async function tell(stage: Stage, event: RunEvent): Promise<Told | string> {
