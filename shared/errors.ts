@@ -53,6 +53,10 @@ export const errorKinds = {
   // readers
   version_gone: { status: 410, title: "That version is no longer kept" },
   dataset_deleted: { status: 410, title: "This dataset, table or period was deleted" },
+  provenance_unknown: {
+    status: 422,
+    title: "The upload's rows were merged with others, and can't be told from them",
+  },
   upload_deleted: { status: 410, title: "These bytes were uploaded before, and deleted" },
   user_deleted: { status: 410, title: "This user was deleted" },
   version_unknown: { status: 404, title: "That version does not exist" },

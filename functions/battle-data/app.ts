@@ -5,7 +5,7 @@ import openapi from "../openapi/openapi.json" with { type: "json" };
 import { serveLimits } from "./limits.ts";
 import { completeDirect } from "./complete.ts";
 import { serveContent } from "./content.ts";
-import { deleteData, deleteUser, serveReceipt } from "./deletion.ts";
+import { deleteData, deleteUpload, deleteUser, serveReceipt } from "./deletion.ts";
 import { serveManifest } from "./manifest.ts";
 import { serveTables } from "./tables.ts";
 import { takeBytes, takeUpload } from "./upload.ts";
@@ -44,6 +44,7 @@ export function createBattleDataApp(services: Services): HttpApp {
     const { dataset, table, period } = c.req.param();
     return deleteData(services, c.req.raw, { dataset, table, periodTag: period });
   });
+  app.delete("/uploads/:upload", (c) => deleteUpload(services, c.req.raw, c.req.param("upload")));
   app.delete("/users/:user", (c) => deleteUser(services, c.req.raw, c.req.param("user")));
   app.get(
     "/deletions/:deletion",
@@ -62,6 +63,7 @@ export function createBattleDataApp(services: Services): HttpApp {
   refuseOtherMethods(app, "/datasets/:dataset/tables/:table", ["DELETE"]);
   refuseOtherMethods(app, "/datasets/:dataset/periods/:period", ["DELETE"]);
   refuseOtherMethods(app, "/datasets/:dataset/tables/:table/periods/:period", ["DELETE"]);
+  refuseOtherMethods(app, "/uploads/:upload", ["DELETE"]);
   refuseOtherMethods(app, "/users/:user", ["DELETE"]);
   refuseOtherMethods(app, "/deletions/:deletion", ["GET"]);
   return app;

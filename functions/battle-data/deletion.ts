@@ -38,6 +38,22 @@ export async function deleteData(
   return await answer(services, request, receipt);
 }
 
+/** Deletes the rows of one upload. */
+export async function deleteUpload(
+  services: Services,
+  request: Request,
+  id: string,
+): Promise<Response> {
+  const caller = await services.auth.userOrService(request);
+  const { purge } = validate(deletionQuerySchema, queryOf(request));
+  const receipt = await services.catalog.deleteUpload({
+    user: readingUser(caller),
+    upload: validate(uuidSchema, id),
+    purge: purge === "now",
+  });
+  return await answer(services, request, receipt);
+}
+
 /** Deletes all that a user has: the user's own wish, or a service's. */
 export async function deleteUser(
   services: Services,

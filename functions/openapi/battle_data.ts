@@ -222,6 +222,25 @@ export const battleDataRoutes: RouteDescription[] = [
   })),
   {
     method: "delete",
+    path: "/battle-data/uploads/{upload}",
+    operationId: "deleteUpload",
+    summary: "Delete the rows of one upload",
+    description:
+      "The id is the one in the upload's `key`. Rows that a merge has taken into a file of many uploads can't be told " +
+      "from the others: provenance_unknown.",
+    access: "user",
+    query: deletionQuerySchema,
+    answers: {
+      200: { description: "Done.", schema: deletionReceipt },
+      202: {
+        description: "Gone for readers; its object is still stored.",
+        schema: deletionReceipt,
+      },
+    },
+    problems: ["invalid_request", "not_found", "upload_deleted", "provenance_unknown"],
+  },
+  {
+    method: "delete",
     path: "/battle-data/users/{user}",
     operationId: "deleteUser",
     summary: "Delete all that a user has",

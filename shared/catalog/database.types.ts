@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape 2a617430da46fe5bf3a8c4321a6dc640e78d28d8e9508f832df2f91f63ae3e8c
+// shape aee7e2e08ba3083d5eed20552c2ba2aa00492a38ab8c1ecf77fb66b82509162a
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -168,14 +168,14 @@ isOneToOne: false
                   ]
                 },"deletions": {
                   Row: {
-                    "after_hash": string,"after_period_tag": string,"after_table": string,"assets": number,"bytes": number,"dataset_id": string | null,"files": number,"forgotten_at": string | null,"id": string,"kind": string,"parent_id": string | null,"period_tag": string | null,"purge": boolean,"purged_at": string | null,"removed_at": string | null,"requested_at": string,"requested_by": string | null,"rows": number,"state": string,"table": string | null,"user_id": string,"version": number | null
+                    "after_hash": string,"after_period_tag": string,"after_table": string,"assets": number,"bytes": number,"dataset_id": string | null,"files": number,"forgotten_at": string | null,"id": string,"kind": string,"parent_id": string | null,"period_tag": string | null,"purge": boolean,"purged_at": string | null,"removed_at": string | null,"requested_at": string,"requested_by": string | null,"rows": number,"state": string,"table": string | null,"upload_id": string | null,"user_id": string,"version": number | null
                   }
                   ComputedFields: never
                   Insert: {
-                    "after_hash"?: string,"after_period_tag"?: string,"after_table"?: string,"assets"?: number,"bytes"?: number,"dataset_id"?: string | null,"files"?: number,"forgotten_at"?: string | null,"id"?: string,"kind": string,"parent_id"?: string | null,"period_tag"?: string | null,"purge"?: boolean,"purged_at"?: string | null,"removed_at"?: string | null,"requested_at"?: string,"requested_by"?: string | null,"rows"?: number,"state"?: string,"table"?: string | null,"user_id": string,"version"?: number | null
+                    "after_hash"?: string,"after_period_tag"?: string,"after_table"?: string,"assets"?: number,"bytes"?: number,"dataset_id"?: string | null,"files"?: number,"forgotten_at"?: string | null,"id"?: string,"kind": string,"parent_id"?: string | null,"period_tag"?: string | null,"purge"?: boolean,"purged_at"?: string | null,"removed_at"?: string | null,"requested_at"?: string,"requested_by"?: string | null,"rows"?: number,"state"?: string,"table"?: string | null,"upload_id"?: string | null,"user_id": string,"version"?: number | null
                   }
                   Update: {
-                    "after_hash"?: string,"after_period_tag"?: string,"after_table"?: string,"assets"?: number,"bytes"?: number,"dataset_id"?: string | null,"files"?: number,"forgotten_at"?: string | null,"id"?: string,"kind"?: string,"parent_id"?: string | null,"period_tag"?: string | null,"purge"?: boolean,"purged_at"?: string | null,"removed_at"?: string | null,"requested_at"?: string,"requested_by"?: string | null,"rows"?: number,"state"?: string,"table"?: string | null,"user_id"?: string,"version"?: number | null
+                    "after_hash"?: string,"after_period_tag"?: string,"after_table"?: string,"assets"?: number,"bytes"?: number,"dataset_id"?: string | null,"files"?: number,"forgotten_at"?: string | null,"id"?: string,"kind"?: string,"parent_id"?: string | null,"period_tag"?: string | null,"purge"?: boolean,"purged_at"?: string | null,"removed_at"?: string | null,"requested_at"?: string,"requested_by"?: string | null,"rows"?: number,"state"?: string,"table"?: string | null,"upload_id"?: string | null,"user_id"?: string,"version"?: number | null
                   }
                   Relationships: [
                     {
@@ -590,6 +590,9 @@ isOneToOne: false
                            },
 "delete_data":
 { Args: { "p_dataset": string,"p_period_tag"?: string,"p_purge"?: boolean,"p_table"?: string,"p_user": string }; Returns: Json
+                           },
+"delete_upload":
+{ Args: { "p_purge"?: boolean,"p_upload": string,"p_user": string }; Returns: Json
                            },
 "delete_user":
 { Args: { "p_by"?: string,"p_purge"?: boolean,"p_user": string }; Returns: Json

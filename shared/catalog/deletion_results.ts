@@ -5,12 +5,13 @@ import { count, time, uuid } from "./values.ts";
 /** A deletion as whoever asked for it is told. */
 export const deletionReceipt = z.object({
   deletion_id: uuid,
-  kind: z.enum(["user", "dataset", "table", "period"]),
+  kind: z.enum(["user", "dataset", "table", "period", "upload"]),
   /** Whose data it is. */
   user_id: uuid,
   dataset_id: uuid.nullable(),
   table: z.string().nullable(),
   period_tag: z.string().nullable(),
+  upload_id: uuid.nullable(),
   /** The first version without it; null of a user, who has no versions. */
   version: count.nullable(),
   purge: z.boolean(),

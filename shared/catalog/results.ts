@@ -44,6 +44,7 @@ export const results = {
   retryQuarantined: deadLetters.retried,
 
   deleteData: deletions.deletionReceipt,
+  deleteUpload: deletions.deletionReceipt,
   deleteUser: deletions.deletionReceipt,
   deletionStatus: deletions.deletionReceipt,
   advanceDeletions: deletions.advancedDeletion,

@@ -50,7 +50,7 @@ select is((select row_count from datasets where id = tests.u(100)), 60::bigint, 
 select is((tests.partition(100, 'port', '2024-11-25')).lease_worker, 'w', 'a partition that is not done keeps its lease');
 create temp table r1 as select tests.slices(r) as r from d1;
 select is((select r - array['deletion_id', 'user_id', 'dataset_id', 'requested_at', 'removed_at'] from r1),
-  '{"kind": "period", "table": null, "period_tag": "2024-11-25", "version": 8, "purge": false, "state": "removed", "done": true, "files": 6, "rows": 60, "bytes": 600, "assets": 0, "objects_left": 0, "purged_at": null}', 'the receipt says what went');
+  '{"kind": "period", "table": null, "period_tag": "2024-11-25", "upload_id": null, "version": 8, "purge": false, "state": "removed", "done": true, "files": 6, "rows": 60, "bytes": 600, "assets": 0, "objects_left": 0, "purged_at": null}', 'the receipt says what went');
 select is((select count(*) from battle_files where dataset_id = tests.u(100) and removed_version = 8), 6::bigint, 'every file that was added before');
 select is(cardinality(tests.listed(100, 7)), 7, 'older versions still show them');
 select is(cardinality(tests.listed(100, 8)), 1, 'that version does not');
@@ -94,7 +94,7 @@ select is((select o.state from objects o, many where o.object_key = s ->> 'objec
 select is(tests.stage(1, 200, 'many', 'port', '0', 200, 'd', 'concatenated') -> 'duplicate', 'true', 'the upload as a whole is still known');
 create temp table d3 as select delete_data(tests.u(1), tests.u(200), 'ship', '0', true) as r;
 select is(tests.slices(r) - array['deletion_id', 'user_id', 'dataset_id', 'requested_at', 'removed_at', 'purged_at'],
-  '{"kind": "period", "table": "ship", "period_tag": "0", "version": 3, "purge": true, "state": "purged", "done": false, "files": 1, "rows": 7, "bytes": 100, "assets": 0, "objects_left": 1}', 'with the last slice') from d3;
+  '{"kind": "period", "table": "ship", "period_tag": "0", "upload_id": null, "version": 3, "purge": true, "state": "purged", "done": false, "files": 1, "rows": 7, "bytes": 100, "assets": 0, "objects_left": 1}', 'with the last slice') from d3;
 select is((select o.state from objects o, many where o.object_key = s ->> 'object_key'), 'deleting', 'the object goes');
 select is((select plan_vacuum(p_dataset => tests.u(200)) #>> '{delete,0,object_key}'), (select s ->> 'object_key' from many), 'at once');
 select commit_vacuum(array[(select s ->> 'object_key' from many)]);
@@ -125,10 +125,10 @@ create temp table d6 as select delete_user(tests.u(3), tests.u(3)) as r;
 select throws_ok($$select tests.stage(3, 403, 'v')$$, 'SD410', 'user_deleted', 'a token that outlives its user uploads nothing');
 select throws_ok($$select list_files(tests.u(3), tests.u(400))$$, 'SD410', 'user_deleted', 'reads nothing');
 select throws_ok($$select commit_asset((t ->> 'stage_id')::uuid, tests.u(3), 5, 'e', tests.hash('l')) from asset$$, 'SD410', 'user_deleted', 'and brings no asset');
-select is(tests.slices(r) - array['deletion_id', 'user_id', 'requested_at', 'removed_at'], '{"kind": "user", "table": null, "period_tag": null, "dataset_id": null, "version": null, "purge": false, "state": "removed", "done": true, "files": 2, "rows": 20, "bytes": 200, "assets": 1, "objects_left": 0, "purged_at": null}', 'all of it goes') from d6;
+select is(tests.slices(r) - array['deletion_id', 'user_id', 'requested_at', 'removed_at'], '{"kind": "user", "table": null, "period_tag": null, "upload_id": null, "dataset_id": null, "version": null, "purge": false, "state": "removed", "done": true, "files": 2, "rows": 20, "bytes": 200, "assets": 1, "objects_left": 0, "purged_at": null}', 'all of it goes') from d6;
 select is((select count(*) from battle_files where dataset_id in (tests.u(400), tests.u(401)) and removed_version is null), 0::bigint, 'every file');
 select is(tests.listed(402), array['port/0/1'], 'nobody else''s');
-select is(tests.slices(delete_user(tests.u(3), null, true)) - array['deletion_id', 'user_id', 'requested_at', 'removed_at', 'purged_at'], '{"kind": "user", "table": null, "period_tag": null, "dataset_id": null, "version": null, "purge": true, "state": "purged", "done": false, "files": 2, "rows": 20, "bytes": 200, "assets": 1, "objects_left": 3}', 'a purge can be asked for later');
+select is(tests.slices(delete_user(tests.u(3), null, true)) - array['deletion_id', 'user_id', 'requested_at', 'removed_at', 'purged_at'], '{"kind": "user", "table": null, "period_tag": null, "upload_id": null, "dataset_id": null, "version": null, "purge": true, "state": "purged", "done": false, "files": 2, "rows": 20, "bytes": 200, "assets": 1, "objects_left": 3}', 'a purge can be asked for later');
 reset role;
 create table tests.users (id uuid primary key);
 insert into tests.users values (tests.u(4));

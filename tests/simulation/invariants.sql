@@ -32,7 +32,7 @@ with grace as (
       where a.dataset_id = k.dataset_id and a."table" = p."table" and a.period_tag = p.period_tag
         and a.version <= k.version and not exists (
           select 1 from public.deletions x where x.dataset_id = a.dataset_id and x.version > a.version
-            and x.version <= k.version and (x."table" is null or x."table" = a."table")
+            and x.version <= k.version and (x.upload_id is null or x.upload_id = a.upload_id) and (x."table" is null or x."table" = a."table")
             and (x.period_tag is null or x.period_tag = a.period_tag))) as sent
   from kept k join deduped p on p.dataset_id = k.dataset_id
 )
@@ -205,19 +205,19 @@ where p.dead_since is not null and not exists (
 union all
 select 'I12', format('file %s was there before deletion %s of it, and is shown after it', f.id, x.id)
 from public.deletions x join public.battle_files f on f.dataset_id = x.dataset_id and f.added_version < x.version
-  and (x."table" is null or x."table" = f."table") and (x.period_tag is null or x.period_tag = f.period_tag)
+  and (x.upload_id is null or x.upload_id = f.upload_id) and (x."table" is null or x."table" = f."table") and (x.period_tag is null or x.period_tag = f.period_tag)
 where x.state <> 'marked' and (f.removed_version is null or f.removed_version > x.version)
 union all
 select 'I12', format('deletion %s is %s, and file %s of it is in the catalog', x.id, x.state, f.id)
 from public.deletions x join public.battle_files f on f.dataset_id = x.dataset_id and f.added_version < x.version
-  and (x."table" is null or x."table" = f."table") and (x.period_tag is null or x.period_tag = f.period_tag)
+  and (x.upload_id is null or x.upload_id = f.upload_id) and (x."table" is null or x."table" = f."table") and (x.period_tag is null or x.period_tag = f.period_tag)
 where x.state = 'purged'
 union all
 select 'I12', format('upload %s was staged before deletion %s of it, and acknowledged after', u.id, x.id)
 from public.uploads u join public.objects o on o.object_key = u.object_key and o.stage_id = u.id
   cross join lateral jsonb_array_elements(u.answer -> 'files') f
   join public.deletions x on x.dataset_id = u.dataset_id and x.version > o.staged_version
-    and x.version < (u.answer ->> 'version')::bigint
+    and x.version < (u.answer ->> 'version')::bigint and x.upload_id is null
     and (x."table" is null or x."table" = f ->> 'table') and (x.period_tag is null or x.period_tag = f ->> 'period_tag')
 union all
 select 'I12', format('deletion %s is %s, and nobody goes on with it', x.id, x.state)

@@ -54,7 +54,7 @@ begin
       'list_dead_letters', 'retry_quarantined', 'plan_vacuum', 'commit_vacuum', 'wake_vacuum', 'list_objects', 'find_objects',
       'schema_version', 'ping_deployment', 'deployment_findings',
       'call_quietly', 'mark_for_rewrite', 'list_unsettled_outputs', 'settle_outputs',
-      'delete_data', 'delete_user', 'deletion_status', 'advance_deletions'
+      'delete_data', 'delete_upload', 'delete_user', 'deletion_status', 'advance_deletions'
     ]))
   loop
     execute format('revoke all on function %s from public, anon, authenticated, service_role', v_signature);

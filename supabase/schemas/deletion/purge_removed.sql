@@ -20,6 +20,7 @@ begin
     where f.id = any (array(
       select y.id from public.battle_files y
       where y.dataset_id = x.dataset_id and y.removed_version <= x.version and y.added_version < x.version
+        and (x.upload_id is null or y.upload_id = x.upload_id)
         and (x."table" is null or y."table" = x."table") and (x.period_tag is null or y.period_tag = x.period_tag)
       order by y.removed_version limit p_limit))
     returning f.object_key, f.byte_length
@@ -38,14 +39,14 @@ begin
   where o.object_key = any (array(
     select y.object_key from public.objects y
     where y.delete_after > v_now and y.state = 'deleting' and y.kind in ('fragment', 'compacted', 'incoming')
-      and y.dataset_id = x.dataset_id and (x."table" is null or y."table" = x."table")
+      and x.upload_id is null and y.dataset_id = x.dataset_id and (x."table" is null or y."table" = x."table")
       and (x.period_tag is null or y.period_tag = x.period_tag)
       and not exists (select 1 from public.battle_files f where f.object_key = y.object_key)
     for update skip locked));
   -- what is staged can't be committed any more: by the version of its stage, by the token of its run
   perform sediment.discard_object(y.object_key, v_reason) from (
     select z.object_key from public.objects z
-    where z.state = 'staged' and z.put_deadline is not null and z.dataset_id = x.dataset_id
+    where z.state = 'staged' and z.put_deadline is not null and z.dataset_id = x.dataset_id and x.upload_id is null
       and (x."table" is null or z."table" = x."table") and (x.period_tag is null or z.period_tag = x.period_tag)
       and (z.kind = 'fragment' and z.staged_version < x.version or z.kind = 'compacted' and exists (
         select 1 from public.partitions p where p.dataset_id = z.dataset_id and p."table" = z."table"

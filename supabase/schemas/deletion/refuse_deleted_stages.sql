@@ -28,7 +28,7 @@ begin
     end if;
     if exists (
       select 1 from public.deletions x
-      where x.dataset_id = v_call.dataset_id and x.version > v_call.staged_version
+      where x.dataset_id = v_call.dataset_id and x.version > v_call.staged_version and x.upload_id is null
         and ((x."table" is null or x."table" = v_call."table")
             and (x.period_tag is null or x.period_tag = v_call.period_tag)
           or jsonb_typeof(v_call.files) = 'array' and exists (

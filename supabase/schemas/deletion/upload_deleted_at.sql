@@ -11,6 +11,7 @@ as $$
   cross join lateral (
     select min(d.requested_at) as at from public.deletions d
     where d.dataset_id = u.dataset_id and d.version > (u.answer ->> 'version')::bigint
+      and (d.upload_id is null or d.upload_id = u.id)
       and (d."table" is null or d."table" = f ->> 'table')
       and (d.period_tag is null or d.period_tag = f ->> 'period_tag')) x
 $$;

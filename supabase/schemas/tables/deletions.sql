@@ -3,7 +3,7 @@
 -- heed at once); the files are taken out slice by slice afterwards.
 create table if not exists public.deletions (
   id uuid primary key default gen_random_uuid(),
-  kind text not null check (kind in ('user', 'dataset', 'table', 'period')),
+  kind text not null check (kind in ('user', 'dataset', 'table', 'period', 'upload')),
   -- whose data it is, and who asked (null: the service)
   user_id uuid not null,
   requested_by uuid,
@@ -11,6 +11,8 @@ create table if not exists public.deletions (
   -- null: all of them
   "table" text,
   period_tag text,
+  -- the one upload of which all rows go
+  upload_id uuid,
   -- of a dataset that goes with its user
   parent_id uuid references public.deletions (id),
   -- rows that were added before this version of the dataset are in no version from it on
@@ -35,14 +37,16 @@ create table if not exists public.deletions (
   -- the ledger holds no upload any more of which all rows are gone
   forgotten_at timestamptz,
   check ((kind = 'user') = (dataset_id is null) and (kind = 'user') = (version is null)),
+  check ((kind = 'upload') = (upload_id is not null)),
   check ((kind = 'period') = (period_tag is not null)),
-  check (kind not in ('user', 'dataset') or "table" is null),
+  check (kind not in ('user', 'dataset', 'upload') or "table" is null),
   check (kind <> 'table' or "table" is not null)
 );
 
 comment on table public.deletions is 'What was deleted when, by whom: the receipts.';
 
 create index if not exists deletions_dataset on public.deletions (dataset_id, version);
+create unique index if not exists deletions_upload on public.deletions (upload_id) where upload_id is not null;
 create index if not exists deletions_parent on public.deletions (parent_id) where parent_id is not null;
 create index if not exists deletions_marked on public.deletions (dataset_id) where state = 'marked';
 -- what the clockwork goes on with

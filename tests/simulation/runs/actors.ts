@@ -299,6 +299,15 @@ export async function remover(world: World, name: string, owners: Owner[], round
     const table = random.pick([...tables, null]);
     const periodTag = table === null || random.chance(0.5) ? random.pick(["0", "0", "1"]) : null;
     const all = random.chance(0.12);
+    if (random.chance(0.4)) {
+      const uploads = await world.database.sql`
+        select id from public.uploads where dataset_id = ${dataset} order by created_at desc, id limit 4`;
+      if (uploads.length > 0) {
+        const upload = String(random.pick(uploads as unknown as { id: string }[]).id);
+        await attempt(() => catalog.deleteUpload({ user, upload, purge }));
+      }
+      continue;
+    }
     await attempt(() =>
       all && random.chance(0.3)
         ? catalog.deleteUser({ user, by: user, purge })

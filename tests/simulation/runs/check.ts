@@ -37,7 +37,7 @@ export async function checkAlways(world: World, owners: Owner[], all: boolean): 
       ? Array.from({ length: newest - oldest + 1 }, (_, n) => oldest + n)
       : [...new Set([newest, oldest, world.checks.whole(oldest, newest)])];
     const ledger = await sql`
-      select hash, "table", period_tag as period, version, answer -> 'files' as files
+      select id, hash, "table", period_tag as period, version, answer -> 'files' as files
       from simulation.ledger where dataset = ${dataset} order by version`;
     const known = await sql`
       select content_hash as hash, "table", period_tag as period from public.uploads
@@ -211,36 +211,38 @@ interface Deletion {
   version: number;
   table: string | null;
   period: string | null;
+  upload: string | null;
 }
 
 async function deletionsOf(world: World, dataset: string): Promise<Deletion[]> {
   const rows = await world.database.sql`
-    select version, "table", period_tag as period from public.deletions where dataset_id = ${dataset}`;
-  return rows.map(({ version, table, period }) => ({ version: Number(version), table, period }));
+    select version, "table", period_tag as period, upload_id as upload from public.deletions where dataset_id = ${dataset}`;
+  return rows.map(({ version, ...scope }) => ({ version: Number(version), ...scope } as Deletion));
 }
 
 /** Whether a row of an acknowledged upload is gone at a version, by this deletion. */
 function isDeleted(
   deletion: Deletion,
   row: string,
-  { version: added, period }: Record<string, unknown>,
+  { id, version: added, period }: Record<string, unknown>,
   version: number,
 ): boolean {
   return deletion.version > Number(added) && deletion.version <= version &&
     (deletion.table === null || row.startsWith(`${deletion.table}/`)) &&
-    (deletion.period === null || deletion.period === period);
+    (deletion.period === null || deletion.period === period) &&
+    (deletion.upload === null || deletion.upload === id);
 }
 
 /** I12: after a purge no object holds a row of it, but what an upload of several tables shares with others. */
 export async function checkPurged(world: World): Promise<void> {
   const { sql } = world.database;
   const purges = await sql`
-    select dataset_id as dataset, version, "table", period_tag as period from public.deletions
+    select dataset_id as dataset, version, "table", period_tag as period, upload_id as upload from public.deletions
     where purge and kind <> 'user'`;
-  for (const { dataset, version, table, period } of purges) {
-    const deletion = { version: Number(version), table, period };
+  for (const { dataset, version, table, period, upload } of purges) {
+    const deletion = { version: Number(version), table, period, upload };
     const ledger = await sql`
-      select hash, "table", period_tag as period, version from simulation.ledger where dataset = ${dataset}`;
+      select id, hash, "table", period_tag as period, version from simulation.ledger where dataset = ${dataset}`;
     const gone = new Set(
       ledger.flatMap((entry) =>
         world.uploads.find((upload) =>
@@ -263,7 +265,8 @@ export async function checkPurged(world: World): Promise<void> {
       const shared = await sql`
         select 1 from public.battle_files f where f.object_key = ${key}
           and not (f.added_version < ${deletion.version} and (${table}::text is null or f."table" = ${table})
-            and (${period}::text is null or f.period_tag = ${period})) limit 1`;
+            and (${period}::text is null or f.period_tag = ${period})
+            and (${upload}::uuid is null or f.upload_id = ${upload})) limit 1`;
       if (shared.length > 0 && key.endsWith(".bin")) continue;
       world.violations.push(`I12: ${row} was purged at version ${version}, and ${key} holds it`);
     }

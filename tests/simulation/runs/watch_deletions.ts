@@ -17,6 +17,7 @@ export async function watchDeletions(
   const [{ gone }] = await sql`
     select bool_and(exists (select 1 from public.deletions x
       where x.dataset_id = ${first.dataset_id} and x.version > ${first.version}
+        and (x.upload_id is null or position(x.upload_id::text in ${first.key}::text) > 0)
         and (x."table" is null or x."table" = f ->> 'table')
         and (x.period_tag is null or x.period_tag = f ->> 'period_tag'))) as gone
     from jsonb_array_elements(${sql.json(first.files as never)}::jsonb) f`;

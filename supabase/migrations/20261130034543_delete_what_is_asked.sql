@@ -6,7 +6,7 @@ ALTER TABLE "public"."dead_letters" DROP CONSTRAINT "dead_letters_resolution_che
 
 DROP FUNCTION "public"."stage_upload"(uuid, uuid, text, text, bigint, text, text, text, integer, integer, jsonb, text);
 
-CREATE TABLE "public"."deletions" ("id" uuid NOT NULL DEFAULT gen_random_uuid(), "kind" text NOT NULL, "user_id" uuid NOT NULL, "requested_by" uuid, "dataset_id" uuid, "table" text, "period_tag" text, "parent_id" uuid, "version" bigint, "purge" boolean NOT NULL DEFAULT false, "state" text NOT NULL DEFAULT 'marked'::text, "after_table" text NOT NULL DEFAULT ''::text, "after_period_tag" text NOT NULL DEFAULT ''::text, "after_hash" text NOT NULL DEFAULT ''::text, "files" bigint NOT NULL DEFAULT 0, "rows" bigint NOT NULL DEFAULT 0, "bytes" bigint NOT NULL DEFAULT 0, "assets" bigint NOT NULL DEFAULT 0, "requested_at" timestamp with time zone NOT NULL DEFAULT clock_timestamp(), "removed_at" timestamp with time zone, "purged_at" timestamp with time zone, "forgotten_at" timestamp with time zone, CONSTRAINT "deletions_check1" CHECK (((kind = 'period'::text) = (period_tag IS NOT NULL))), CONSTRAINT "deletions_check2" CHECK (((kind <> ALL (ARRAY['user'::text, 'dataset'::text])) OR ("table" IS NULL))), CONSTRAINT "deletions_check3" CHECK (((kind <> 'table'::text) OR ("table" IS NOT NULL))), CONSTRAINT "deletions_check" CHECK ((((kind = 'user'::text) = (dataset_id IS NULL)) AND ((kind = 'user'::text) = (version IS NULL)))), CONSTRAINT "deletions_kind_check" CHECK ((kind = ANY (ARRAY['user'::text, 'dataset'::text, 'table'::text, 'period'::text]))), CONSTRAINT "deletions_pkey" PRIMARY KEY (id), CONSTRAINT "deletions_state_check" CHECK ((state = ANY (ARRAY['marked'::text, 'removed'::text, 'purged'::text]))));
+CREATE TABLE "public"."deletions" ("id" uuid NOT NULL DEFAULT gen_random_uuid(), "kind" text NOT NULL, "user_id" uuid NOT NULL, "requested_by" uuid, "dataset_id" uuid, "table" text, "period_tag" text, "upload_id" uuid, "parent_id" uuid, "version" bigint, "purge" boolean NOT NULL DEFAULT false, "state" text NOT NULL DEFAULT 'marked'::text, "after_table" text NOT NULL DEFAULT ''::text, "after_period_tag" text NOT NULL DEFAULT ''::text, "after_hash" text NOT NULL DEFAULT ''::text, "files" bigint NOT NULL DEFAULT 0, "rows" bigint NOT NULL DEFAULT 0, "bytes" bigint NOT NULL DEFAULT 0, "assets" bigint NOT NULL DEFAULT 0, "requested_at" timestamp with time zone NOT NULL DEFAULT clock_timestamp(), "removed_at" timestamp with time zone, "purged_at" timestamp with time zone, "forgotten_at" timestamp with time zone, CONSTRAINT "deletions_check1" CHECK (((kind = 'upload'::text) = (upload_id IS NOT NULL))), CONSTRAINT "deletions_check2" CHECK (((kind = 'period'::text) = (period_tag IS NOT NULL))), CONSTRAINT "deletions_check3" CHECK (((kind <> ALL (ARRAY['user'::text, 'dataset'::text, 'upload'::text])) OR ("table" IS NULL))), CONSTRAINT "deletions_check4" CHECK (((kind <> 'table'::text) OR ("table" IS NOT NULL))), CONSTRAINT "deletions_check" CHECK ((((kind = 'user'::text) = (dataset_id IS NULL)) AND ((kind = 'user'::text) = (version IS NULL)))), CONSTRAINT "deletions_kind_check" CHECK ((kind = ANY (ARRAY['user'::text, 'dataset'::text, 'table'::text, 'period'::text, 'upload'::text]))), CONSTRAINT "deletions_pkey" PRIMARY KEY (id), CONSTRAINT "deletions_state_check" CHECK ((state = ANY (ARRAY['marked'::text, 'removed'::text, 'purged'::text]))));
 
 revoke all on "public"."deletions" from public, anon, authenticated, service_role;
 
@@ -183,6 +183,77 @@ begin
 end $function$;
 
 revoke all on function "public"."delete_data"(uuid, uuid, text, text, boolean) from public, anon, authenticated, service_role;
+
+CREATE OR REPLACE FUNCTION public.delete_upload(p_user uuid, p_upload uuid, p_purge boolean DEFAULT false)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  x public.deletions;
+  u public.uploads;
+  d public.datasets;
+  v_files record;
+  v_version bigint;
+begin
+  select * into x from public.deletions y where y.upload_id = p_upload;
+  if found and (p_user is null or x.user_id = p_user) then
+    return sediment.deletion_receipt(x);
+  end if;
+  select * into u from public.uploads y where y.id = p_upload;
+  if not found or p_user is not null and not exists (
+    select 1 from public.datasets y where y.id = u.dataset_id and y.user_id = p_user)
+  then
+    perform sediment.fail('not_found', 404, format('there is no upload %s', p_upload));
+  end if;
+
+  -- partitions by key, then the dataset: from here on no merge takes the files, and no other deletion marks them
+  perform 1 from public.partitions p
+  where p.dataset_id = u.dataset_id and (p."table", p.period_tag) in (
+    select f ->> 'table', f ->> 'period_tag' from jsonb_array_elements(u.answer -> 'files') f)
+  order by p."table", p.period_tag
+  for no key update;
+  select * into strict d from public.datasets y where y.id = u.dataset_id for no key update;
+  if d.deletion_version > (u.answer ->> 'version')::bigint and sediment.upload_deleted_at(u) is not null then
+    perform sediment.fail('upload_deleted', 410,
+      format('upload %s was deleted on %s', u.id, sediment.upload_deleted_at(u)));
+  end if;
+  select count(*) as files, coalesce(sum(f.row_count), 0)::bigint as rows, coalesce(sum(f.byte_length), 0)::bigint as bytes,
+    coalesce(sum(f.uncompressed_bytes), 0)::bigint as uncompressed,
+    array_agg(f.id) as ids
+  into strict v_files
+  from public.battle_files f
+  where coalesce(f.upload_id, f.run_id) = u.id and f.removed_version is null and not sediment.is_marked(f, d.version);
+  if v_files.files < (
+    select count(*) from jsonb_array_elements(u.answer -> 'files') f
+    where not exists (
+      select 1 from public.deletions y where y.dataset_id = u.dataset_id
+        and y.version > (u.answer ->> 'version')::bigint and y.upload_id is null
+        and (y."table" is null or y."table" = f ->> 'table')
+        and (y.period_tag is null or y.period_tag = f ->> 'period_tag')))
+  then
+    perform sediment.fail('provenance_unknown', 422,
+      format('rows of upload %s were merged with those of others, and can''t be told from them', u.id),
+      'its period, its table or its dataset');
+  end if;
+
+  v_version := ((sediment.next_versions(array[row(u.dataset_id, -v_files.files, -v_files.bytes, -v_files.rows,
+    -v_files.uncompressed, null)::sediment.dataset_change]))[1]).version;
+  update public.battle_files f set removed_version = v_version where f.id = any (v_files.ids);
+  insert into public.deletions (kind, user_id, requested_by, dataset_id, upload_id, version, purge, state, files, rows,
+    bytes, removed_at)
+  values ('upload', d.user_id, p_user, d.id, u.id, v_version, coalesce(p_purge, false), 'removed', v_files.files,
+    v_files.rows, v_files.bytes, clock_timestamp())
+  returning * into strict x;
+  update public.datasets y
+  set deletion_version = v_version, retired_bytes = y.retired_bytes + v_files.bytes,
+    oldest_kept_version = case when x.purge then v_version else y.oldest_kept_version end,
+    oldest_kept_at = case when x.purge then clock_timestamp() else y.oldest_kept_at end
+  where y.id = d.id;
+  return sediment.deletion_receipt(x);
+end $function$;
+
+revoke all on function "public"."delete_upload"(uuid, uuid, boolean) from public, anon, authenticated, service_role;
 
 CREATE OR REPLACE FUNCTION public.delete_user(p_user uuid, p_by uuid DEFAULT NULL::uuid, p_purge boolean DEFAULT false)
  RETURNS jsonb
@@ -732,7 +803,7 @@ begin
     where o.delete_after is not null and o.state = 'deleting' and o.delete_reason = any (v_sum.reasons);
   end if;
   return jsonb_build_object('deletion_id', x.id, 'kind', x.kind, 'user_id', x.user_id, 'dataset_id', x.dataset_id,
-    'table', x."table", 'period_tag', x.period_tag, 'version', x.version, 'purge', x.purge, 'state', x.state,
+    'table', x."table", 'period_tag', x.period_tag, 'upload_id', x.upload_id, 'version', x.version, 'purge', x.purge, 'state', x.state,
     'done', case when x.purge then x.state = 'purged' and v_left = 0 else x.state <> 'marked' end,
     'files', v_sum.files, 'rows', v_sum.rows, 'bytes', v_sum.bytes, 'assets', v_sum.assets, 'objects_left', v_left,
     'requested_at', x.requested_at, 'removed_at', x.removed_at, 'purged_at', x.purged_at);
@@ -1062,6 +1133,7 @@ begin
     where f.id = any (array(
       select y.id from public.battle_files y
       where y.dataset_id = x.dataset_id and y.removed_version <= x.version and y.added_version < x.version
+        and (x.upload_id is null or y.upload_id = x.upload_id)
         and (x."table" is null or y."table" = x."table") and (x.period_tag is null or y.period_tag = x.period_tag)
       order by y.removed_version limit p_limit))
     returning f.object_key, f.byte_length
@@ -1080,14 +1152,14 @@ begin
   where o.object_key = any (array(
     select y.object_key from public.objects y
     where y.delete_after > v_now and y.state = 'deleting' and y.kind in ('fragment', 'compacted', 'incoming')
-      and y.dataset_id = x.dataset_id and (x."table" is null or y."table" = x."table")
+      and x.upload_id is null and y.dataset_id = x.dataset_id and (x."table" is null or y."table" = x."table")
       and (x.period_tag is null or y.period_tag = x.period_tag)
       and not exists (select 1 from public.battle_files f where f.object_key = y.object_key)
     for update skip locked));
   -- what is staged can't be committed any more: by the version of its stage, by the token of its run
   perform sediment.discard_object(y.object_key, v_reason) from (
     select z.object_key from public.objects z
-    where z.state = 'staged' and z.put_deadline is not null and z.dataset_id = x.dataset_id
+    where z.state = 'staged' and z.put_deadline is not null and z.dataset_id = x.dataset_id and x.upload_id is null
       and (x."table" is null or z."table" = x."table") and (x.period_tag is null or z.period_tag = x.period_tag)
       and (z.kind = 'fragment' and z.staged_version < x.version or z.kind = 'compacted' and exists (
         select 1 from public.partitions p where p.dataset_id = z.dataset_id and p."table" = z."table"
@@ -1183,7 +1255,7 @@ begin
     end if;
     if exists (
       select 1 from public.deletions x
-      where x.dataset_id = v_call.dataset_id and x.version > v_call.staged_version
+      where x.dataset_id = v_call.dataset_id and x.version > v_call.staged_version and x.upload_id is null
         and ((x."table" is null or x."table" = v_call."table")
             and (x.period_tag is null or x.period_tag = v_call.period_tag)
           or jsonb_typeof(v_call.files) = 'array' and exists (
@@ -1552,6 +1624,7 @@ AS $function$
   cross join lateral (
     select min(d.requested_at) as at from public.deletions d
     where d.dataset_id = u.dataset_id and d.version > (u.answer ->> 'version')::bigint
+      and (d.upload_id is null or d.upload_id = u.id)
       and (d."table" is null or d."table" = f ->> 'table')
       and (d.period_tag is null or d.period_tag = f ->> 'period_tag')) x
 $function$;
@@ -1745,6 +1818,8 @@ CREATE INDEX deletions_open ON public.deletions USING btree (requested_at) WHERE
 
 CREATE INDEX deletions_parent ON public.deletions USING btree (parent_id) WHERE (parent_id IS NOT NULL);
 
+CREATE UNIQUE INDEX deletions_upload ON public.deletions USING btree (upload_id) WHERE (upload_id IS NOT NULL);
+
 CREATE UNIQUE INDEX deletions_users ON public.deletions USING btree (user_id) WHERE (kind = 'user'::text);
 
 CREATE INDEX deletions_user ON public.deletions USING btree (user_id);
@@ -1772,6 +1847,10 @@ GRANT EXECUTE ON FUNCTION "public"."advance_deletions"(integer, uuid) TO "servic
 REVOKE ALL ON FUNCTION "public"."delete_data"(uuid, uuid, text, text, boolean) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "public"."delete_data"(uuid, uuid, text, text, boolean) TO "service_role";
+
+REVOKE ALL ON FUNCTION "public"."delete_upload"(uuid, uuid, boolean) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "public"."delete_upload"(uuid, uuid, boolean) TO "service_role";
 
 REVOKE ALL ON FUNCTION "public"."delete_user"(uuid, uuid, boolean) FROM PUBLIC;
 
