@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape aee7e2e08ba3083d5eed20552c2ba2aa00492a38ab8c1ecf77fb66b82509162a
+// shape 6f5f4eac8a91ff7cb361f222a6cbbef598e68d8697d67a2ef5ec42915c149c15
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -664,7 +664,7 @@ isOneToOne: false
 { Args: { "p_dataset"?: string,"p_dry_run"?: boolean,"p_limit"?: number }; Returns: Json
                            },
 "prune_history":
-{ Args: { "p_limit"?: number }; Returns: Json
+{ Args: { "p_limit"?: number,"p_seconds"?: number }; Returns: Json
                            },
 "quarantine_file":
 { Args: { "p_code": string,"p_file": number,"p_object_key"?: string,"p_reason": string,"p_run": string,"p_token": number }; Returns: Json
@@ -713,6 +713,9 @@ isOneToOne: false
                            },
 "version_at":
 { Args: { "p_dataset": string,"p_time": string,"p_user": string }; Returns: Json
+                           },
+"wake_vacuum":
+{ Args: Record<PropertyKey, never>; Returns: Json
                            }
           }
           Enums: {
