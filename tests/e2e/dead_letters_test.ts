@@ -102,7 +102,8 @@ Deno.test("bad messages become dead letters at once, one alert tells of them, an
     assert.equal(received.length, alerts.length, "one an alert, and one alert a class and window");
     assert.equal(received[0].class, "invalid_message");
 
-    const [{ id: letter }] = await sql`select id::int from public.dead_letters limit 1`;
+    const [row] = await sql`select id from public.dead_letters limit 1`;
+    const letter = Number(row.id);
     const redrive = (headers: Record<string, string>) =>
       call(stack, "POST", "/compaction/dlq/redrive", { headers, json: { ids: [letter, 999_999] } });
     const skipped = async (headers: Record<string, string>) =>

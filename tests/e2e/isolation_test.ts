@@ -91,10 +91,17 @@ Deno.test("nobody reads or writes what is not theirs, by functions, PostgREST or
     run_children: "parent_id",
     run_commits: "run_id",
     user_usage: "user_id",
+    circuit_breaker: "id",
+    clockwork: "id",
+    worker_slots: "slot",
+    deletions: "id",
+    forgotten_uploads: "id",
+    identity_key: "id",
   };
   const views = [
     ...["dataset_status", "partition_status", "quarantined_files", "dead_letter_summary"],
     "queue_status",
+    "row_limit_probe",
   ];
   const others: [string, SupabaseClient][] = [["bob", bob.client], ["anon", anon]];
 

@@ -93,7 +93,10 @@ if (import.meta.main) {
     const real = globalThis.fetch;
     globalThis.fetch = async (input, init) => {
       const url = input instanceof Request ? input.url : String(input);
-      if (!url.endsWith(`/rest/v1/rpc/${at}`)) return await real(input, init);
+      // Calls for users go by call_quietly, which names the function in its body.
+      const body = url.endsWith("/rest/v1/rpc/call_quietly") ? String(init?.body) : "";
+      const called = url.endsWith(`/rest/v1/rpc/${at}`) || body.includes(`"p_function":"${at}"`);
+      if (!called) return await real(input, init);
       if (when === "after") await real(input, init);
       for (const pid of [...pids, Deno.pid]) Deno.kill(pid, "SIGKILL");
       return await new Promise(() => {});
