@@ -26,6 +26,8 @@ export function judgeKey(target: Target, rows: Answer): Item {
       "--key with a secret key of Project settings → API keys",
     );
   }
+  // a paused project's 540, a gateway without its PostgREST: nobody looked at the key
+  if (rows.status >= 500) return unknown("key", `the project does not answer: ${said(rows)}`);
   return ok("key", `${target.url} takes it`);
 }
 

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import type { DeploymentFindings } from "../../shared/catalog/upkeep_results.ts";
 import { neededSchema } from "../../shared/catalog/require_schema.ts";
-import { judgeClocks, judgeRows } from "../../supabase/doctor/api.ts";
+import { judgeClocks, judgeKey, judgeRows } from "../../supabase/doctor/api.ts";
 import { judgeExtensions, judgeJobs, judgeSchema } from "../../supabase/doctor/database.ts";
 import type { Answer } from "../../supabase/doctor/target.ts";
 
@@ -61,6 +61,16 @@ Deno.test("newer migrations than the checkout's are no fault, no record of them 
 Deno.test("an extension that is missing comes with the line that makes it", () => {
   const extensions = { ...findings.extensions, pg_cron: null };
   assert.match(judgeExtensions({ ...findings, extensions }).mend!, /create extension pg_cron;/);
+});
+
+Deno.test("a key at which nobody looked is unknown", () => {
+  const judge = (status: number) =>
+    judgeKey({ url: "https://x.supabase.co", key: "k" }, {
+      ...{ status, json: undefined, text: "Project paused", headers: new Headers(), at: now },
+    }).state;
+  assert.deepEqual([200, 206, 404, 401, 403, 0, 503, 540].map(judge), [
+    ...["ok", "ok", "ok", "wrong", "wrong", "wrong", "unknown", "unknown"],
+  ]);
 });
 
 Deno.test("rows that did not come at all are unknown, and not a limit", () => {

@@ -182,6 +182,22 @@ check(
     }).sign();
     const answer = await fetch(late.url, { headers: late.headers });
     assert.equal(elementText(await answer.text(), "Code"), "RequestTimeTooSkewed");
+    for (
+      const [datetime, code] of [
+        ["20269901T000000Z", "AuthorizationHeaderMalformed"],
+        ["2026T", "AuthorizationHeaderMalformed"],
+      ]
+    ) {
+      const odd = await new AwsV4Signer({
+        ...s3,
+        url: `${url}/storage/v1/s3/sediment/other?X-Amz-Expires=600`,
+        service: "s3",
+        signQuery: true,
+        datetime,
+      }).sign();
+      const answer = await fetch(odd.url);
+      assert.equal(elementText(await answer.text(), "Code"), code, datetime);
+    }
     const write = createS3Store(options()).put("new", content, { upsert: true });
     await refused(write, /501 NotImplemented/);
   },

@@ -67,7 +67,7 @@ function read(
 ): ClaimedSignature {
   const [accessKeyId, day, region, service, end] = credential.split("/");
   const sound = service === "s3" && end === "aws4_request" && /^\d{8}T\d{6}Z$/.test(rest.time) &&
-    rest.time.startsWith(day);
+    day === rest.time.slice(0, 8);
   if (!sound) throw new S3Error("AuthorizationHeaderMalformed");
   return { accessKeyId, day, region, signedHeaders: signedHeaders.split(";"), ...rest };
 }
@@ -88,6 +88,7 @@ export function checkSignature(
   const signedAt = Date.parse(
     claimed.time.replace(/^(....)(..)(..)T(..)(..)(..)Z$/, "$1-$2-$3T$4:$5:$6Z"),
   );
+  if (Number.isNaN(signedAt)) throw new S3Error("AuthorizationHeaderMalformed");
   if (claimed.expiresIn !== undefined) {
     const seconds = claimed.expiresIn;
     if (!(seconds >= 1 && seconds <= mostSeconds)) throw new S3Error("InvalidArgument");
@@ -123,8 +124,10 @@ function canonicalRequest(request: Request, claimed: ClaimedSignature): string {
     url.pathname.split("/").map((part) => encode(decode(part))).join("/"),
     [...url.searchParams]
       .filter(([name]) => name !== "X-Amz-Signature")
-      .map(([name, value]) => `${encode(name)}=${encode(value)}`)
-      .sort((a, b) => a < b ? -1 : 1)
+      .map(([name, value]) => [encode(name), encode(value)])
+      // by name, and only then by value: `=` is not part of the order
+      .sort(([a, x], [b, y]) => a < b || (a === b && x < y) ? -1 : 1)
+      .map((pair) => pair.join("="))
       .join("&"),
     ...claimed.signedHeaders.map((name) => `${name}:${header(name).trim().replace(/ +/g, " ")}`),
     "",
