@@ -58,6 +58,7 @@ const stuckReasons: Record<string, string> = {
   leases_overdue: "a lease that ended was not taken back: the minutely jobs do not run",
   debt_overdue: "debt is due and has no message: the minutely jobs do not run",
   read_only: "the database takes no writes",
+  schema_outdated: "the schema is older than these functions: supabase db push",
 };
 
 /** Where a run is; other users' runs are not found. */
