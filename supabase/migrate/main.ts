@@ -69,9 +69,7 @@ async function draft(
   }
   const own = (await migrationFiles(repositoryMigrations)).filter((file) => !landed.has(file));
   const replaced = again ? own : [];
-  if (again) {
-    for (const file of replaced) await Deno.remove(join(repositoryMigrations, file));
-  } else if (own.some((file) => file.endsWith(`_${name}.sql`))) {
+  if (!again && own.some((file) => file.endsWith(`_${name}.sql`))) {
     stop(`${name} is there and has not landed: edit it, or draft it anew with --again`);
   }
 
@@ -79,7 +77,7 @@ async function draft(
   const url = (database: string) => cluster.url("postgres", database);
   for (const database of ["migrated", "declared"]) await cluster.copyDatabase("postgres", database);
   await Promise.all([
-    withClient(url("migrated"), (sql) => runMigrations(sql)),
+    withClient(url("migrated"), (sql) => runMigrations(sql, undefined, replaced)),
     withClient(url("declared"), runSchemas),
   ]);
   const difference = await compareDatabases(url("migrated"), url("declared"));
@@ -94,6 +92,8 @@ async function draft(
   } catch (error) {
     failure = `The draft fails: ${(error as Error).message}`;
   }
+  // only now: schemas that don't run must not cost what was written by hand
+  for (const file of replaced) await Deno.remove(join(repositoryMigrations, file));
   const written = await write(drafts);
 
   for (const file of replaced) {

@@ -4,12 +4,14 @@ import type { Sql } from "postgres";
 import { migrationFiles, repositoryMigrations } from "../local/migrate.ts";
 import { schemaFiles } from "./schema_files.ts";
 
-/** Applies every migration in order. */
+/** Applies every migration in order, but for some. */
 export async function runMigrations(
   sql: Sql,
   folder: string = repositoryMigrations,
+  except: readonly string[] = [],
 ): Promise<void> {
   for (const file of await migrationFiles(folder)) {
+    if (except.includes(file)) continue;
     await runFile(sql, file, await Deno.readTextFile(join(folder, file)));
   }
 }
