@@ -62,6 +62,45 @@ export function draftMigrations(name: string, { actions, facts }: Difference): D
   return [...drafts, ...indexes];
 }
 
+/**
+ * What a release of functions may trip over, what costs data or a long lock, and what passes on the empty database on
+ * which a draft is tried and fails where there are rows.
+ */
+export function warnings({ actions }: Pick<Difference, "actions">): string[] {
+  const columns = (what: RegExp) =>
+    actions.flatMap(({ sql }) => {
+      const [, table, column] = what.exec(sql) ?? [];
+      return column === undefined ? [] : [{ table, column }];
+    });
+  const dropped = columns(/^ALTER TABLE (\S+) DROP COLUMN (\S+?);?$/);
+  const added = columns(/^ALTER TABLE (\S+) ADD COLUMN (\S+) /);
+  const renamed = dropped.flatMap(({ table, column }) =>
+    added.filter((other) => other.table === table).map((other) =>
+      `if it has a new name only: ALTER TABLE ${table} RENAME COLUMN ${column} TO ${other.column};`
+    )
+  );
+  return [
+    ...actions.flatMap(({ sql, verb, dataLoss, rewriteRisk }) => {
+      const line = sql.split("\n", 1)[0];
+      if (dataLoss === "destructive") return [`loses data: ${line}`];
+      if (/ ADD COLUMN .* NOT NULL/.test(line) && !/ DEFAULT | GENERATED /.test(line)) {
+        return [`fails where the table has rows: ${line}`];
+      }
+      if (/ ALTER COLUMN \S+ SET NOT NULL/.test(line)) {
+        return [`fails where a row has null: ${line}`];
+      }
+      if (rewriteRisk && verb === "alter") {
+        return [`may rewrite a table under its lock: ${line}`];
+      }
+      if (verb === "drop" && /^DROP \S+ "public"\./.test(line)) {
+        return [`the functions of the last release may still call it: ${line}`];
+      }
+      return [];
+    }),
+    ...renamed,
+  ];
+}
+
 /** What pg-delta does not know, in the extensions' own functions; other facts are left for a person. */
 function wordFact({ kind, name, should }: Difference["facts"][number]): string[] {
   const quoted = literal(name);

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { migrationFiles, repositoryMigrations } from "../local/migrate.ts";
 import { startScratchCluster, withClient } from "../local/postgres/scratch_cluster.ts";
-import { compareDatabases, type Difference } from "./compare.ts";
-import { type Draft, draftMigrations } from "./draft.ts";
+import { compareDatabases } from "./compare.ts";
+import { type Draft, draftMigrations, warnings } from "./draft.ts";
 import {
   type Landed,
   landedFaults,
@@ -130,19 +130,6 @@ async function write(drafts: Draft[]): Promise<string[]> {
     written.push(file);
   }
   return written;
-}
-
-/** What a release of functions may trip over, and what costs data or a long lock. */
-function warnings({ actions }: Difference): string[] {
-  return actions.flatMap(({ sql, verb, dataLoss, rewriteRisk }) => {
-    const line = sql.split("\n", 1)[0];
-    if (dataLoss === "destructive") return [`loses data: ${line}`];
-    if (rewriteRisk && verb === "alter") return [`may rewrite a table under its lock: ${line}`];
-    if (verb === "drop" && /^DROP \S+ "public"\./.test(line)) {
-      return [`the functions of the last release may still call it: ${line}`];
-    }
-    return [];
-  });
 }
 
 function stop(message: string): never {

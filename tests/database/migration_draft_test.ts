@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { compareDatabases } from "../../supabase/migrate/compare.ts";
-import { draftMigrations } from "../../supabase/migrate/draft.ts";
+import { draftMigrations, warnings } from "../../supabase/migrate/draft.ts";
 import { runFile } from "../../supabase/migrate/run_files.ts";
 import { type Cluster, startCluster, withClient } from "./cluster.ts";
 
@@ -101,6 +101,22 @@ Deno.test("the index of a table that is there is a file of its own, the index of
     for (const { name, text } of drafts) await runFile(client, name, text);
   });
   assert.deepEqual(await compareDatabases(from, to), { actions: [], facts: [] });
+});
+
+Deno.test("a renamed column, and one that must have a value, are told of: an empty database takes both", async () => {
+  const { from, to } = await changed(`
+    alter table public.assets rename column etag to entity_tag;
+    alter table public.assets add column fresh integer not null;
+    alter table public.assets add column easy integer not null default 1;
+    alter table public.alerts alter column sent_at set not null`);
+  assert.deepEqual(warnings(await compareDatabases(from, to)).sort(), [
+    'fails where a row has null: ALTER TABLE "public"."alerts" ALTER COLUMN "sent_at" SET NOT NULL',
+    'fails where the table has rows: ALTER TABLE "public"."assets" ADD COLUMN "fresh" integer NOT NULL',
+    ...["easy", "entity_tag", "fresh"].map((name) =>
+      `if it has a new name only: ALTER TABLE "public"."assets" RENAME COLUMN "etag" TO "${name}";`
+    ),
+    'loses data: ALTER TABLE "public"."assets" DROP COLUMN "etag"',
+  ]);
 });
 
 /** What no draft brings must show all the same: a person writes it. */
