@@ -28,6 +28,12 @@ select 'column', format('%s.%s', r.name, a.attname),
 from relations r join pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
 where r.relkind in ('r', 'p')
 union all
+-- -1, which PostgreSQL 17 words as null, is the default of statistics
+select 'column storage', format('%s.%s', r.name, a.attname),
+  concat_ws(' ', a.attstorage, a.attcompression, nullif(a.attstattarget, -1))
+from relations r join pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
+where r.relkind in ('r', 'p')
+union all
 select 'index', i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid)
 from relations r join pg_index i on i.indrelid = r.oid
 union all

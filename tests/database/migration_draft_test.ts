@@ -147,6 +147,16 @@ const forAPerson: { what: string; sql: string; fact: string }[] = [
     sql: "alter table pgmq.a_compaction_dlq disable row level security",
     fact: "row security pgmq.a_compaction_dlq",
   },
+  {
+    what: "how a column is stored",
+    sql: "alter table public.battle_files alter column stats set storage external",
+    fact: "column storage public.battle_files.stats",
+  },
+  {
+    what: "how much is known of a column's values",
+    sql: "alter table public.battle_files alter column object_key set statistics 500",
+    fact: "column storage public.battle_files.object_key",
+  },
   { what: "a queue", sql: "select pgmq.create('fresh')", fact: "queue fresh" },
   {
     what: "a comment on what is the platform's",
