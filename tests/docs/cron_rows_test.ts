@@ -1,0 +1,24 @@
+import { strict as assert } from "node:assert";
+import { schemaSource } from "../../supabase/migrate/schema_files.ts";
+
+/** Runs a day of the schedules that the catalog has. */
+function runsADay(schedule: string): number {
+  const [, seconds] = /^(\d+) seconds?$/.exec(schedule) ?? [];
+  if (seconds !== undefined) return 86_400 / Number(seconds);
+  if (schedule === "* * * * *") return 1440;
+  if (/^\d+ \* \* \* \*$/.test(schedule)) return 24;
+  assert.match(schedule, /^\d+ \d+ \* \* \*$/);
+  return 1;
+}
+
+Deno.test("docs/deploy.md tells how many rows a day and a week the jobs write", async () => {
+  const jobs = [
+    ...(await schemaSource("schedule_jobs")).matchAll(/cron\.schedule\('\w+', '([^']+)'/g),
+  ];
+  const rows = jobs.reduce((sum, [, schedule]) => sum + runsADay(schedule), 0);
+  const words = await Deno.readTextFile(new URL("../../docs/deploy.md", import.meta.url));
+  const [, day] = /some ([\d,]+) rows a day/.exec(words) ?? [];
+  const [, week] = /a week of them, some ([\d,]+)\./.exec(words) ?? [];
+  const hundreds = (count: number) => (Math.round(count / 100) * 100).toLocaleString("en-US");
+  assert.deepEqual([day, week], [hundreds(rows), hundreds(rows * 7)]);
+});
