@@ -1,5 +1,6 @@
 /** `sediment tables`, `schema` and `head`: what a dataset holds, by the reader. */
 import { Buffer } from "node:buffer";
+import type { Field } from "apache-arrow";
 import type { Dataset } from "../../reader/open_dataset.ts";
 import { SedimentError } from "../../errors.ts";
 import { openProject } from "./open.ts";
@@ -7,6 +8,7 @@ import { type Command, type Input, type Option, UsageError } from "./options.ts"
 import { plainText } from "../plain_text.ts";
 import { queryOf, selection } from "./selection.ts";
 import { bytes, createTerminal, table } from "./terminal.ts";
+import { timeText } from "./time_text.ts";
 
 const { dataset, period, from, to } = selection;
 const ofVersion: Record<string, Option> = { dataset, "as-of": selection["as-of"] };
@@ -89,7 +91,8 @@ export const head: Command = {
   synopsis: "TABLE --dataset ID [--rows N] [--columns A,B]",
   teaches:
     `Reads the first rows of a table, in the order of its files, and no more of them than that takes. With
---json a row is a line; integers above 2^53 and decimals are texts there, bytes are base64.`,
+--json a row is a line; integers above 2^53 and decimals are texts there, bytes are base64, and dates and
+timestamps are milliseconds since 1970.`,
   examples: [
     ["sediment head battles --dataset 0b3f1c58-…", "ten rows"],
     ["sediment head battles --dataset 0b3f1c58-… --columns id,ts --rows 3 --json", "for scripts"],
@@ -118,9 +121,11 @@ export const head: Command = {
       to,
     });
     const rows: Record<string, unknown>[] = [];
+    let fields: Field[] = [];
     let names: string[] = [];
     for await (const batch of scan) {
-      names = batch.schema.fields.map(({ name }) => name);
+      fields = batch.schema.fields;
+      names = fields.map(({ name }) => name);
       for (let at = 0; at < batch.numRows && rows.length < most; at++) {
         rows.push(Object.fromEntries(names.map((name) => [name, batch.getChild(name)?.get(at)])));
       }
@@ -128,7 +133,9 @@ export const head: Command = {
     }
     if (input.is("json")) { for (const row of rows) terminal.out(JSON.stringify(row, asJson)); }
     else {
-      const cells = rows.map((row) => names.map((name) => cellText(row[name])));
+      const cells = rows.map((row) =>
+        fields.map(({ name, type }) => timeText(String(type), row[name]) ?? cellText(row[name]))
+      );
       if (names.length > 0) {
         for (const line of table(names.map(plainText), cells)) terminal.out(line);
       }
