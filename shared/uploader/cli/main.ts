@@ -6,6 +6,7 @@ import { dead } from "./dead.ts";
 import { ls } from "./ls.ts";
 import { login, logout, whoami } from "./login.ts";
 import { type Command, helpOf, parse, UsageError } from "./options.ts";
+import { refuseOldNode } from "./node_version.ts";
 import { pending, retry } from "./pending.ts";
 import { plainText } from "../plain_text.ts";
 import { pull, rm } from "./pull.ts";
@@ -50,6 +51,11 @@ understood · 3 something is still pending · 130 ended by Ctrl-C.
 
 /** Runs the command line. @returns the exit code */
 export async function main(args: string[]): Promise<number> {
+  const tooOld = refuseOldNode(process.versions);
+  if (tooOld !== null) {
+    console.error(tooOld);
+    return 2;
+  }
   const [name, ...rest] = args;
   if (name === "--version" || name === "-V") {
     console.log(`sediment ${version}`);
