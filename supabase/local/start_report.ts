@@ -42,7 +42,7 @@ Sediment is up (${(stack.timings.ready / 1000).toFixed(1)} s)
 
 ${table}
 
-A user, then a first upload (any Parquet file as part.parquet):
+A user, then a first upload (in this checkout; README.md goes on from here):
 
   TOKEN=$(curl -s ${stack.url}/auth/v1/signup -H 'apikey: ${stack.publishableKey}' \\
     -H 'content-type: application/json' -d '{"email":"${
@@ -50,8 +50,8 @@ A user, then a first upload (any Parquet file as part.parquet):
   }@example.com","password":"a-long-password"}' \\
     | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
   curl -s ${stack.url}/functions/v1/battle-data/upload -H "authorization: Bearer $TOKEN" \\
-    -H 'apikey: ${stack.publishableKey}' -F file=@part.parquet \\
-    -F 'metadata={"dataset_id":"${crypto.randomUUID()}","table":"battle","period_tag":"2024-11-25"}'
+    -H 'apikey: ${stack.publishableKey}' -F file=@docs/sample/battles-1.parquet \\
+    -F 'metadata={"dataset_id":"${crypto.randomUUID()}","table":"battles","period_tag":"2024-11-25"}'
 
 Ctrl-C stops everything; the data stays in the state folder.`;
 }
