@@ -7,4 +7,4 @@ from public.dead_letters l where l.resolved_at is null
 order by l.created_at desc limit 100;
 
 -- select public.redrive_dead_letters(null, array[1, 2, 3]);
--- select public.redrive_dead_letters(null, null, '{"error_code": "store_failed"}');
+-- select public.redrive_dead_letters(null, null, '{"error_code": "internal"}');

@@ -10,7 +10,7 @@ export interface Growth {
   from_ms: number;
   to_ms: number;
   times: number;
-  /** What issue 5 allows. */
+  /** What a merge may grow by. */
   must: number;
 }
 

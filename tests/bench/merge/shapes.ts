@@ -14,7 +14,7 @@ import { fileReader } from "./file_reader.ts";
 export interface Shape {
   name: string;
   what: string;
-  /** Ratios of issue 5: what must be reached, and what is aimed at. */
+  /** Ratios to DuckDB's CPU: what must be reached, and what is aimed at. */
   must: number;
   aim: number;
   files: string[];
