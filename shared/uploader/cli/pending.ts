@@ -7,6 +7,7 @@ import { adoptInto, nameOld, nameOthers } from "./adopt_folders.ts";
 import { onInterrupt } from "./on_interrupt.ts";
 import { openOffline, openPendingFolder, openUploader } from "./open.ts";
 import type { Command, Input, Option } from "./options.ts";
+import { pauseText } from "./pause_text.ts";
 import { allFolders } from "./pending_folders.ts";
 import { dataFolder } from "./platform_folders.ts";
 import { bytes, createTerminal, fromNow, table, type Terminal } from "./terminal.ts";
@@ -114,7 +115,9 @@ something was refused for good.`,
             ? "nobody is signed in: sediment login"
             : "the session is refused: sediment login",
         );
-      } else if (pause && left > 0) terminal.say(`${pause.why}; again later: sediment retry`);
+      } else if (pause && left > 0) {
+        terminal.say(`${pauseText(pause)}; again later: sediment retry`);
+      }
       return report.dead + report.expired > 0 ? 1 : left > 0 ? 3 : 0;
     } finally {
       endSignals();

@@ -3,9 +3,11 @@ import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../../clock.ts";
 import { namePattern } from "../../protocol/names.ts";
+import type { Pause } from "../retry/service_machine.ts";
 import { onInterrupt } from "./on_interrupt.ts";
 import { openPendingFolder, openProject, openSettings, openUploader } from "./open.ts";
 import { type Command, type Input, UsageError } from "./options.ts";
+import { pauseText } from "./pause_text.ts";
 import { oldFolder } from "./pending_folders.ts";
 import { exitCodeOf } from "./push/account.ts";
 import { dryRun } from "./push/dry_run.ts";
@@ -248,13 +250,13 @@ function givenOf(input: Input): { table?: string; period?: string } {
 function pendingText(
   count: number,
   park: { refused: string | null } | null,
-  pause: { why: string } | null,
+  pause: Pause | null,
   code: string | undefined,
 ): string {
   const why = park
     ? park.refused === null ? "nobody is signed in" : "the session is refused"
     : pause?.why === "offline"
-    ? "the server can't be reached"
+    ? pauseText(pause)
     : code;
   const then = park ? "sediment login, then sediment retry" : "sediment retry";
   return `${count} pending${why ? ` (${why})` : ""}; later: ${then}`;
