@@ -1,13 +1,14 @@
 /**
  * Long checks go one at a time, user by user, a few milliseconds on and four times as long off, so that what one user sends
- * keeps nobody waiting. A check is long once it has worked for longer than the checks of ordinary uploads do.
+ * keeps nobody waiting. A check is long once its user's checks have worked for longer than those of ordinary uploads do:
+ * many at once that are each a little under it would take as much.
  */
 import { createFairTurns } from "../fair_turns.ts";
 import type { Pause } from "../parquet/inspect/pause.ts";
 
 /** How the time is cut, ms. */
 export interface TurnTimes {
-  /** What a check may work before it is a long one. @default 20 */
+  /** What a user's checks may work before they are long ones; as time goes by it comes back. @default 20 */
   freeMs?: number;
   /** What a long check works at a stretch, as far as its steps are that short. @default 4 */
   workMs?: number;
@@ -25,6 +26,7 @@ export interface CheckTurns {
 export function createCheckTurns(times: TurnTimes = {}): CheckTurns {
   const { freeMs = 20, workMs = 4, restRatio = 4 } = times;
   const turns = createFairTurns({ total: 1 });
+  const free = freeTimes(freeMs, 1 / (1 + restRatio));
 
   return {
     async take(user, check) {
@@ -39,15 +41,42 @@ export function createCheckTurns(times: TurnTimes = {}): CheckTurns {
         resumed = performance.now();
       };
       const pause: Pause = (aheadMs = 0) => {
-        const on = performance.now() - resumed;
-        if (release === undefined) return on + aheadMs > freeMs ? begin() : undefined;
-        return on > workMs ? rest(on * restRatio) : undefined;
+        const now = performance.now(), on = now - resumed;
+        if (release !== undefined) return on > workMs ? rest(on * restRatio) : undefined;
+        resumed = now;
+        return free.spend(user, on, now) < aheadMs ? begin() : undefined;
       };
       try {
         return await check(pause);
       } finally {
-        release?.();
+        if (release !== undefined) release();
+        else free.spend(user, performance.now() - resumed, performance.now());
       }
+    },
+  };
+}
+
+/** Users that are looked through for those who have all their time again. */
+const mostUsers = 1_000;
+
+/**
+ * What each user has left of `most` ms, which come back at `rate` ms a ms.
+ */
+function freeTimes(most: number, rate: number) {
+  const spent = new Map<string, { ms: number; at: number }>();
+  const owed = ({ ms, at }: { ms: number; at: number }, now: number) =>
+    Math.max(0, ms - (now - at) * rate);
+  return {
+    /** @returns what is left then, ms; below 0 when it was more */
+    spend(user: string, ms: number, now: number): number {
+      const before = spent.get(user);
+      // what is owed stays within reach: an hour's work is not waited for
+      const after = Math.min(2 * most, (before === undefined ? 0 : owed(before, now)) + ms);
+      if (before === undefined && spent.size >= mostUsers) {
+        for (const [other, one] of spent) if (owed(one, now) === 0) spent.delete(other);
+      }
+      spent.set(user, { ms: after, at: now });
+      return most - after;
     },
   };
 }

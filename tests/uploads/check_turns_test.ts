@@ -78,3 +78,25 @@ Deno.test("a long check lets others go on between its steps", async () => {
   clearInterval(timer);
   assert.ok(seen >= 5, String(seen));
 });
+
+Deno.test("checks that are each a little shorter than a long one wait for turns where one user sends many", async () => {
+  const turns = createCheckTurns({ freeMs: 20 });
+  const busy = (ms: number) => {
+    for (const end = performance.now() + ms; performance.now() < end;);
+  };
+  let waited = 0;
+  const check = (user: string) =>
+    turns.take(user, async (pause) => {
+      busy(15);
+      const waiting = pause();
+      if (waiting !== undefined) waited++;
+      await waiting;
+    });
+  await check("mallory");
+  assert.equal(waited, 0);
+  await check("mallory");
+  await check("mallory");
+  assert.equal(waited, 2);
+  await check("alice");
+  assert.equal(waited, 2);
+});
