@@ -1,24 +1,30 @@
 /**
- * `deno task bench tenants [--json] [--seconds N]`: what eight honest users notice of a hostile one, attack by attack. The
- * honest ones upload and read, with pauses as apps have them, first alone and then beside each attack; the stack runs in
- * a process of its own, whose memory is looked at.
+ * `deno task bench tenants [--json] [--seconds N] [--rounds N] [--attack NAME]`: what eight honest users notice of a
+ * hostile one, attack by attack. The honest ones upload and read, with pauses as apps have them, by turns alone and
+ * beside the attack; the ratio is the median of the rounds'. The functions are served by a process of their own, a new
+ * one for each attack, whose memory is looked at; the stand-ins, and nothing that compacts, run in another.
  */
 import { parseArgs } from "node:util";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import postgres from "postgres";
-import type { StartReport } from "./tenants/start_stack.ts";
-import { startStackProcess } from "./tenants/start_stack.ts";
+import {
+  type FunctionsProcess,
+  startFunctionsProcess,
+  startStackProcess,
+} from "./tenants/start_stack.ts";
 import { signUp } from "../support/stack.ts";
 
 const { values: options } = parseArgs({
   args: Deno.args,
   options: {
     json: { type: "boolean", default: false },
-    seconds: { type: "string", default: "8" },
+    seconds: { type: "string", default: "5" },
+    rounds: { type: "string", default: "3" },
+    attack: { type: "string" },
   },
 });
-const seconds = Number(options.seconds);
+const seconds = Number(options.seconds), rounds = Number(options.rounds);
 const MiB = 1024 * 1024;
 
 interface User {
@@ -27,8 +33,8 @@ interface User {
 }
 
 await using process = await startStackProcess();
-const stack: StartReport = process.report;
-const functions = `${stack.url}/functions/v1`;
+const stack = process.report;
+let functions: FunctionsProcess;
 const sql = postgres(stack.adminDbUrl, { max: 1, onnotice: () => {} });
 
 async function newUser(): Promise<User> {
@@ -57,7 +63,7 @@ function bomb(codec: "BROTLI" | "GZIP", groups: number, bytes: number): Uint8Arr
 async function call(method: string, path: string, user: User, body?: BodyInit): Promise<number> {
   const headers = { ...user.headers };
   if (typeof body === "string") headers["content-type"] = "application/json";
-  const response = await fetch(`${functions}${path}`, { method, headers, body });
+  const response = await fetch(`${functions.url}${path}`, { method, headers, body });
   await response.body?.cancel();
   return response.status;
 }
@@ -90,15 +96,18 @@ async function honest(user: User, until: number, took: number[]): Promise<void> 
 
 const p99 = (took: number[]) => took.toSorted((a, b) => a - b)[Math.floor(took.length * 0.99)];
 
+/** A period of its own: the same bytes are another upload there, and are checked again. */
+const elsewhere = () => ({ period_tag: crypto.randomUUID().slice(0, 13) });
+
 /** Each is done by eight loops at once, for as long as the honest ones are looked at. */
 const attacks: Record<string, (mallory: User) => () => Promise<number>> = {
   bomb(mallory) {
     const file = bomb("BROTLI", 60, 60 * MiB);
-    return () => upload(mallory, file);
+    return () => upload(mallory, file, elsewhere());
   },
   "costs as much as a check may"(mallory) {
     const file = bomb("GZIP", 14, 4 * MiB);
-    return () => upload(mallory, file);
+    return () => upload(mallory, file, elsewhere());
   },
   "many small pages"(mallory) {
     const data = Array.from({ length: 60_000 }, (_, n) => n);
@@ -106,7 +115,7 @@ const attacks: Record<string, (mallory: User) => () => Promise<number>> = {
     const file = new Uint8Array(
       parquetWriteBuffer({ columnData, codec: "UNCOMPRESSED", rowGroupSize: 10 }),
     );
-    return () => upload(mallory, file);
+    return () => upload(mallory, file, elsewhere());
   },
   "dead letters eight at once": (mallory) => () => call("GET", "/compaction/dlq-status", mallory),
   "requests for compaction"(mallory) {
@@ -124,14 +133,12 @@ const attacks: Record<string, (mallory: User) => () => Promise<number>> = {
     const body = new Uint8Array(one.length * 100);
     for (let n = 0; n < 100; n++) body.set(one, n * one.length);
     return () => {
-      // the same bytes: each period is another upload of them
-      const period_tag = crypto.randomUUID().slice(0, 13);
       const table_offsets = Array.from({ length: 100 }, (_, n) => ({
         table_name: `t${n}`,
         start_byte: n * one.length,
         byte_length: one.length,
       }));
-      return upload(mallory, body, { period_tag, table_offsets });
+      return upload(mallory, body, { ...elsewhere(), table_offsets });
     };
   },
   "planned and never sent"(mallory) {
@@ -158,15 +165,13 @@ async function catalogBytes(): Promise<number> {
   return Number(row.bytes);
 }
 
-const users = await Promise.all(Array.from({ length: 8 }, newUser));
-
-async function look(attack?: () => Promise<number>) {
+async function look(users: User[], attack?: () => Promise<number>) {
   const before = await catalogBytes();
   const until = performance.now() + seconds * 1000;
   const took: number[] = [];
   const statuses: Record<number, number> = {};
   let peak = 0;
-  const watch = setInterval(() => peak = Math.max(peak, process.memoryMb()), 50);
+  const watch = setInterval(() => peak = Math.max(peak, functions.memoryMb()), 50);
   const loops = attack === undefined ? [] : Array.from({ length: 8 }, async () => {
     while (performance.now() < until) {
       const status = await attack();
@@ -179,30 +184,52 @@ async function look(attack?: () => Promise<number>) {
   return { p99: p99(took), peak, grown, statuses, requests: took.length };
 }
 
+function median(values: number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+}
+
+type Look = Awaited<ReturnType<typeof look>>;
+
+function tell(attack: string, alone: Look[], beside: Look[]): void {
+  const line = {
+    attack,
+    p99_ratio: Number(median(beside.map(({ p99 }, n) => p99 / alone[n].p99)).toFixed(2)),
+    peak_mb: Math.round(Math.max(...beside.map(({ peak }) => peak))),
+    // what the honest requests left is taken off by their count
+    catalog_kb_per_minute: Math.round(
+      median(
+        beside.map(({ grown, requests }, n) =>
+          grown - alone[n].grown * requests / alone[n].requests
+        ),
+      ),
+    ),
+  };
+  if (options.json) return console.log(JSON.stringify(line));
+  const range = (looks: Look[]) => looks.map(({ p99 }) => p99.toFixed(0)).join(", ");
+  console.log(
+    `${attack}: p99 ${range(alone)} → ${range(beside)} ms (${line.p99_ratio}), ` +
+      `memory ${Math.round(alone[0].peak)} → ${line.peak_mb} MB, ` +
+      `catalog ${line.catalog_kb_per_minute} KB a minute; ` +
+      `answers ${JSON.stringify(beside.map(({ statuses }) => statuses))}`,
+  );
+}
+
 try {
-  await look(); // the first of everything
   for (const [attack, prepare] of Object.entries(attacks)) {
-    const mallory = await newUser();
-    await upload(mallory, parquet([1]));
-    const hostile = prepare(mallory);
-    const alone = await look();
-    const beside = await look(hostile);
-    const line = {
-      attack,
-      p99_ratio: Number((beside.p99 / alone.p99).toFixed(2)),
-      peak_mb: Math.round(beside.peak),
-      catalog_kb_per_minute: Math.round(beside.grown - alone.grown),
-    };
-    if (options.json) console.log(JSON.stringify(line));
-    else {
-      console.log(
-        `${attack}: p99 ${alone.p99.toFixed(0)} → ${
-          beside.p99.toFixed(0)
-        } ms (${line.p99_ratio}), ` +
-          `${line.peak_mb} MB, catalog ${line.catalog_kb_per_minute} KB a minute; ` +
-          `answers ${JSON.stringify(beside.statuses)}`,
-      );
+    if (options.attack !== undefined && options.attack !== attack) continue;
+    await using process = await startFunctionsProcess(stack);
+    functions = process;
+    const users = await Promise.all(Array.from({ length: 8 }, newUser));
+    const alone: Look[] = [], beside: Look[] = [];
+    await look(users); // the first of everything
+    for (let round = 0; round < rounds; round++) {
+      const mallory = await newUser(); // whose limits are unspent
+      await upload(mallory, parquet([1]));
+      const hostile = prepare(mallory);
+      alone.push(await look(users));
+      beside.push(await look(users, hostile));
     }
+    tell(attack, alone, beside);
   }
 } finally {
   await sql.end();

@@ -1,37 +1,27 @@
-/** The embedded stack in a process of its own, so that its memory is its own. */
+/** The embedded stack and the functions, each in a process of its own, so that the functions' memory is their own. */
 import { fileURLToPath } from "node:url";
 
-/** What `deno task start --json` prints, as far as it is used. */
-export interface StartReport {
+/** What is known of a running stack. */
+export interface StackReport {
   url: string;
   publishableKey: string;
   adminDbUrl: string;
+  /** The environment of the functions. */
+  functionsEnv: Record<string, string>;
 }
 
 /** A stack on a temporary folder. */
 export interface StackProcess extends AsyncDisposable {
-  report: StartReport;
-  /** Resident memory of the process that serves the functions, MB. */
-  memoryMb(): number;
+  report: StackReport;
 }
 
-/** Starts one; disposing stops it and removes its folder. */
+/** Starts one, without functions and without the schedule; disposing stops it and removes its folder. */
 export async function startStackProcess(): Promise<StackProcess> {
   const state = await Deno.makeTempDir({ prefix: "sediment-bench-" });
-  const start = fileURLToPath(new URL("../../../supabase/local/start.ts", import.meta.url));
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", start, "--port", "0", "--state", state, "--json"],
-    stdin: "null",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  const report = await firstJson(child.stdout);
+  const child = run("./stack_process.ts", [state], {}, "piped");
+  const report: StackReport = JSON.parse(await firstLine(child.stdout));
   return {
     report,
-    memoryMb() {
-      const status = Deno.readTextFileSync(`/proc/${child.pid}/status`);
-      return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1000;
-    },
     async [Symbol.asyncDispose]() {
       child.kill("SIGINT");
       await child.status;
@@ -40,20 +30,81 @@ export async function startStackProcess(): Promise<StackProcess> {
   };
 }
 
-async function firstJson(stdout: ReadableStream<Uint8Array>): Promise<StartReport> {
+/** A process that serves all functions and nothing else, as an isolate does for one of them. */
+export interface FunctionsProcess extends AsyncDisposable {
+  url: string;
+  /** Resident memory, MB. */
+  memoryMb(): number;
+}
+
+/** Starts one beside a stack. */
+export async function startFunctionsProcess(
+  { functionsEnv }: Pick<StackReport, "functionsEnv">,
+): Promise<FunctionsProcess> {
+  const { port } = freeAddress();
+  const address = { DENO_SERVE_ADDRESS: `tcp:127.0.0.1:${port}` };
+  const child = run("../../../functions/main.ts", [], { ...functionsEnv, ...address }, "null");
+  const url = `http://127.0.0.1:${port}/functions/v1`;
+  while (!await answers(`${url}/battle-data/health`)) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return {
+    url,
+    memoryMb() {
+      const status = Deno.readTextFileSync(`/proc/${child.pid}/status`);
+      return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1024 / 1e6;
+    },
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await child.status;
+    },
+  };
+}
+
+/** Isolates bound their heap; without a bound V8 lets garbage lie, and what is seen is not what is needed. */
+const heap = ["--v8-flags=--max-old-space-size=160,--max-semi-space-size=4"];
+
+function run(
+  script: string,
+  args: string[],
+  env: Record<string, string>,
+  stdout: "piped" | "null",
+): Deno.ChildProcess {
+  const path = fileURLToPath(new URL(script, import.meta.url));
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", ...heap, path, ...args],
+    env,
+    stdin: "null",
+    stdout,
+    stderr: stdout === "null" ? "null" : "inherit",
+  }).spawn();
+}
+
+function freeAddress(): Deno.NetAddr {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr;
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    await (await fetch(url)).body?.cancel();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function firstLine(stdout: ReadableStream<Uint8Array>): Promise<string> {
   let text = "";
-  const reader = stdout.pipeThrough(
-    new TextDecoderStream() as unknown as ReadableWritablePair<string, Uint8Array>,
-  ).getReader();
-  while (true) {
+  const decoder = new TextDecoder();
+  const reader = stdout.getReader();
+  while (!text.includes("\n")) {
     const { done, value } = await reader.read();
     if (done) throw new Error(`the stack did not start: ${text}`);
-    text += value;
-    const line = text.split("\n").find((one) => one.startsWith('{"url"'));
-    if (line === undefined || !text.slice(text.indexOf(line)).includes("\n")) continue;
-    void (async () => {
-      while (!(await reader.read()).done);
-    })();
-    return JSON.parse(line);
+    text += decoder.decode(value, { stream: true });
   }
+  void (async () => {
+    while (!(await reader.read()).done);
+  })();
+  return text.slice(0, text.indexOf("\n"));
 }
