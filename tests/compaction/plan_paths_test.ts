@@ -238,3 +238,28 @@ Deno.test("files take the paths that were planned for them, and the catalog take
   assert.deepEqual(decoded, planned.flat());
   assert.deepEqual(decoded, ["file2"]);
 });
+
+Deno.test("files of many small row groups are merged few at a time, for what their footers take", () => {
+  const inputs = (chunks: number) => {
+    const { outputs } = plan(Array.from({ length: 12 }, () => told([{ chunks }])));
+    return Math.max(...outputs.map(({ inputs }) => inputs.length));
+  };
+  assert.equal(inputs(32), 12);
+  // read, the footer of one takes 45 MB
+  assert.equal(inputs(30_000), 2);
+  assert.equal(plan(several(4, told([{ chunks: 90_000 }]))).outputs.length, 0);
+});
+
+Deno.test("what another codec packed well is cut by what it will be in the output's", () => {
+  const large = { codec: "gzip", bytes: 3 * MiB, plain_bytes: 7 * MiB } as const;
+  const inputs = (codec: string, one: Partial<ChunkSums>) =>
+    plan(Array.from({ length: 8 }, () => told([one])), {
+      settings: { codec, target_file_bytes: 16 * MiB },
+      host: { gzip: true, brotli: true },
+    }).outputs[0].inputs.length;
+  assert.equal(inputs("zstd", large), 4);
+  // of 3 MiB in gzip come 6 in Snappy, and an output may have 24 with its footer
+  assert.equal(inputs("snappy", large), 3);
+  // never more than it was before compression
+  assert.equal(inputs("snappy", { ...large, plain_bytes: 4 * MiB }), 4);
+});

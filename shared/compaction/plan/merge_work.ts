@@ -23,6 +23,11 @@ export interface MergeWork {
   /** Columns of the output. */
   leaves: number;
   paths: Record<MergePath, PathWork>;
+  /** Chunks of row groups past each file's first that are not copied: of all files, and of one at most. */
+  furtherChunks: number;
+  furthestChunks: number;
+  /** Bytes of the output's pages, about: what other codecs pack better than the output's grows. */
+  writtenBytes: number;
   /** Bytes that pages of other codecs than the kernels' unpack to, where they are unpacked. */
   unpacked: Record<HostCodec, number>;
   /** Rows are sorted, or of equal keys the last is looked for. */
@@ -56,6 +61,24 @@ export function writtenChunks({ paths, leaves, openBytes }: MergeWork): number {
   return copy.chunks + check.chunks + groups * leaves;
 }
 
+/** Bytes of a chunk's metadata in a footer, about. */
+const chunkFooterBytes = 300;
+
+/** About how large an output gets: its pages and its footer. */
+export function outputBytes(work: MergeWork): number {
+  return work.writtenBytes + writtenChunks(work) * chunkFooterBytes;
+}
+
+/** How much larger Snappy is than what gzip, brotli or zstd made, and how small it gets at best (copies of 64 bytes in 3). */
+const snappy = { growth: 2, best: 1 / 21 };
+
+/** Bytes that chunks take once they are written in the output's codec, about. */
+function writtenAs({ bytes, plain_bytes: plain, codec }: ChunkSums, written = "snappy"): number {
+  if (written === "uncompressed") return plain;
+  if (written !== "snappy" || codec === undefined) return bytes;
+  return Math.max(bytes, Math.min(plain, Math.max(bytes * snappy.growth, plain * snappy.best)));
+}
+
 const nothing = (): PathWork => ({ chunks: 0, values: 0, bytes: 0, plainBytes: 0 });
 
 /** The work of one output while files are added to it. */
@@ -74,6 +97,9 @@ export class OutputWork {
       bytes: 0,
       leaves,
       paths: noWork(),
+      furtherChunks: 0,
+      furthestChunks: 0,
+      writtenBytes: 0,
       unpacked: { gzip: 0, brotli: 0, zstd: 0 },
       sorts: sorts(settings),
       writesZstd: settings.codec === "zstd",
@@ -94,13 +120,22 @@ export class OutputWork {
     work.files++;
     work.bytes += file.byte_length;
     work.leaves = Math.max(work.leaves, leaves);
-    for (const sums of chunksOf(file, leaves)) this.#addChunks(file, sums);
+    let joined = 0;
+    for (const sums of chunksOf(file, leaves)) {
+      const path = pathOf(sums, file, this.#context);
+      this.#addChunks(file, sums, path);
+      const copied = path === "copy" || path === "check";
+      if (!copied) joined += sums.chunks;
+      work.writtenBytes += copied ? sums.bytes : writtenAs(sums, this.#context.settings.codec);
+    }
+    const further = Math.max(0, joined - leaves);
+    work.furtherChunks += further;
+    work.furthestChunks = Math.max(work.furthestChunks, further);
     return this;
   }
 
-  #addChunks(file: PlanFile, sums: ChunkSums): void {
+  #addChunks(file: PlanFile, sums: ChunkSums, path: MergePath): void {
     const { work } = this;
-    const path = pathOf(sums, file, this.#context);
     const sum = work.paths[path];
     sum.chunks += sums.chunks;
     sum.values += sums.values;

@@ -3,7 +3,7 @@ import type { HostLimits } from "../../compression/host_limits.ts";
 import { dedupes, type PlanFile, type PlanSettings } from "./data_file.ts";
 import { type MergeCost, outputCost } from "./merge_cost.ts";
 import { leavesIn } from "./leaf_counter.ts";
-import { type MergeWork, OutputWork, writtenChunks } from "./merge_work.ts";
+import { type MergeWork, outputBytes, OutputWork, writtenChunks } from "./merge_work.ts";
 import type { SchemaGroup } from "./schema_groups.ts";
 import { type Burden, burdenOf } from "./too_much.ts";
 
@@ -27,6 +27,12 @@ export interface OutputLimits {
  * a turn does beside merging, is left to them.
  */
 export const turnBudget: MergeCost = { cpuMs: 1_000, memoryMb: 200 };
+
+/**
+ * What an output may come to, beside its target: of the default target that is 48 MiB, and the bucket's objects have at
+ * most 50.
+ */
+const mostOverTarget = 1.5;
 
 /** What packing goes by, of one partition. */
 export interface PackRules {
@@ -94,6 +100,7 @@ export class OutputPacker {
       output.add(file);
       const full = bytes >= targetBytes * 0.75 || bytes + file.byte_length > targetBytes * 1.25 ||
         bin.length >= maxInputs || uncompressed + file.uncompressed_bytes > maxUncompressedBytes ||
+        outputBytes(output.work) > targetBytes * mostOverTarget ||
         rows + file.row_count > maxRows || writtenChunks(output.work) > maxChunks ||
         this.#isOver(this.costOf(output.work));
       if (full && bin.length > 0) {
