@@ -6,6 +6,13 @@ const simulation = (path: string, what: string) => ({ file: new URL(path, import
 // Options alone are those of runs.
 const optionsOnly = Deno.args[0]?.startsWith("--") && !Deno.args.includes("--help");
 await runNamed("deno task simulate [NAME] --seeds N [--seed S] [--json]", {
+  field: {
+    ...simulation(
+      "./runs/main.ts",
+      "runs in an environment that fails: outages, lost and changed objects, files that kill, clocks apart",
+    ),
+    args: ["--field"],
+  },
   guards: simulation(
     "./runs/guards.ts",
     "the guards of runs, each taken out, until a seed misses it",

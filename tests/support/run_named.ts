@@ -4,6 +4,8 @@
 export interface NamedProgram {
   file: URL;
   what: string;
+  /** What it is given before the arguments of the caller. */
+  args?: string[];
 }
 
 /**
@@ -26,7 +28,7 @@ export async function runNamed(
     Deno.exit(name === undefined || name === "--help" ? 0 : 2);
   }
   const { code } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", programs[name]!.file.pathname, ...args],
+    args: ["run", "-A", programs[name]!.file.pathname, ...programs[name]!.args ?? [], ...args],
   }).spawn().status;
   Deno.exit(code);
 }

@@ -22,7 +22,7 @@ export async function findMissing(
   await database.patch(await mutationSql(mutation));
   try {
     for (const seed of seeds) {
-      const { violations } = await runSeed(database, seed, 400);
+      const { violations } = await runSeed(database, seed, 400, new Set(), mutation.kind);
       if (violations.length > 0) return { seed, violation: violations[0]! };
     }
     return null;

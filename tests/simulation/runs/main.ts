@@ -1,5 +1,5 @@
 /**
- * `deno task simulate runs --seeds N [--seed S] [--steps M] [--json]`: seeds S … S+N−1, on as many lanes as
+ * `deno task simulate runs|field --seeds N [--seed S] [--steps M] [--json]`: seeds S … S+N−1, on as many lanes as
  * there are cores, each with a PostgreSQL of its own. Exit code 1 when an invariant was violated.
  */
 import { parseArgs } from "node:util";
@@ -16,6 +16,7 @@ const { values } = parseArgs({
     steps: { type: "string", default: "400" },
     lane: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
+    field: { type: "boolean", default: false },
     races: { type: "boolean", default: false },
     without: { type: "string", default: "" },
     patch: { type: "string", multiple: true, default: [] },
@@ -23,7 +24,7 @@ const { values } = parseArgs({
   },
 });
 if (values.help) {
-  console.log(`deno task simulate runs [--seeds N] [--seed S] [--steps M] [--races] [--json]
+  console.log(`deno task simulate runs|field [--seeds N] [--seed S] [--steps M] [--races] [--json]
   --seeds N    how many seeds (default 50)
   --seed S     the first of them (default 1); one seed replays exactly
   --steps M    calls through ports in a seed's storm, at most (default 400)
@@ -40,6 +41,7 @@ if (![first, count, steps].every(Number.isInteger) || count < 1 || steps < 1) {
   Deno.exit(2);
 }
 
+const kind = values.field ? "field" : "runs";
 const without = new Set(values.without.split(",").filter(Boolean).map(Number));
 const totals = { seeds: 0, steps: 0, faults: 0, violations: 0 };
 const started = performance.now();
@@ -53,7 +55,7 @@ await Promise.all(Array.from({ length: lanes }, async () => {
     while (next < first + count) {
       const report = values.races
         ? await race(database, next++)
-        : await runSeed(database, next++, steps, without);
+        : await runSeed(database, next++, steps, without, kind);
       totals.seeds++;
       totals.steps += report.steps;
       totals.faults += report.faults;
@@ -62,7 +64,7 @@ await Promise.all(Array.from({ length: lanes }, async () => {
       print(
         report.seed,
         // a race is not the same twice
-        values.races ? { report, steps, without: [] } : await shrink(database, report, steps),
+        values.races ? { report, steps, without: [] } : await shrink(database, report, steps, kind),
       );
     }
   } finally {
@@ -93,6 +95,6 @@ function print(seed: number, { report, steps, without }: SmallFailure): void {
   }
   const left = without.length > 0 ? ` --without ${without.join(",")}` : "";
   console.error(
-    `  replay: deno task simulate runs --seeds 1 --seed ${seed} --steps ${steps}${left}`,
+    `  replay: deno task simulate ${kind} --seeds 1 --seed ${seed} --steps ${steps}${left}`,
   );
 }

@@ -2,6 +2,7 @@
  * The guards, each taken out by an edit of the SQL that holds it. With a guard missing the simulation must find
  * a violation; a guard that isn't missed is a hole in the simulation.
  */
+import type { SeedKind } from "./seed.ts";
 import { schemaSource } from "../../../supabase/migrate/schema_files.ts";
 import { deletionMutations } from "./deletion_mutations.ts";
 
@@ -19,6 +20,8 @@ export interface Mutation {
   /** The first seed that misses it; `simulate guards` finds it anew when the simulation has changed. */
   seed: number;
   edits?: Edit[];
+  /** The simulation that misses it. @default "runs" */
+  kind?: SeedKind;
   /** SQL that goes before the edits. */
   sql?: string;
 }
@@ -170,7 +173,8 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "second look",
-    seed: 1,
+    kind: "field",
+    seed: 56,
     edits: [{
       sqlFunction: "quarantine_file",
       find: "if f.state = 'active' and p_code in ('object_missing', 'object_changed')",

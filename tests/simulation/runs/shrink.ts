@@ -1,6 +1,6 @@
 /** Makes a failing seed small: the shortest storm that fails, then without every fault that it does not need. */
 import type { SimulatedDatabase } from "./database.ts";
-import { runSeed, type SeedReport } from "./seed.ts";
+import { runSeed, type SeedKind, type SeedReport } from "./seed.ts";
 
 /** A seed that fails, as small as it was made. */
 export interface SmallFailure {
@@ -20,12 +20,13 @@ export async function shrink(
   database: SimulatedDatabase,
   failing: SeedReport,
   steps: number,
+  kind: SeedKind = "runs",
   tries = 60,
 ): Promise<SmallFailure> {
   let small: SmallFailure = { report: failing, steps, without: [] };
   const attempt = async (fewer: number, without: number[]): Promise<boolean> => {
     if (tries-- <= 0) return false;
-    const report = await runSeed(database, failing.seed, fewer, new Set(without));
+    const report = await runSeed(database, failing.seed, fewer, new Set(without), kind);
     if (report.violations.length === 0) return false;
     small = { report, steps: fewer, without };
     return true;

@@ -36,9 +36,14 @@ const storeWrites = /^(put|startUpload|part|finish|copy|delete)/;
 /** See the module's head. */
 export class Weather {
   #periods: Period[];
+  /** Calls that it has failed. */
+  met = 0;
 
-  /** @param steps of the storm */
-  constructor(random: Random, steps: number) {
+  /**
+   * @param steps of the storm
+   * @param counts of spells, one of which the seed has
+   */
+  constructor(random: Random, steps: number, counts: readonly number[] = [0, 1, 2, 3]) {
     const spells: Spell[] = [
       "store_away",
       "store_denied",
@@ -48,7 +53,7 @@ export class Weather {
       "catalog_denied",
       "read_only",
     ];
-    this.#periods = Array.from({ length: random.pick([0, 1, 2, 3]) }, () => {
+    this.#periods = Array.from({ length: random.pick(counts) }, () => {
       const from = random.whole(0, steps);
       return { spell: random.pick(spells), from, until: from + random.whole(20, 120) };
     });
@@ -69,6 +74,10 @@ export class Weather {
 
   /** What a call of the store meets, or null. */
   ofStore(call: string, step: number, now: Date): SedimentError | null {
+    return this.#counted(this.#metByStore(call, step, now));
+  }
+
+  #metByStore(call: string, step: number, now: Date): SedimentError | null {
     if (this.has("forgetful", step)) {
       const since = this.#forgettingSince ??= now.getTime();
       const seconds = (now.getTime() - since) / 1000;
@@ -87,6 +96,15 @@ export class Weather {
 
   /** What a call of the catalog meets, or null. */
   ofCatalog(method: string, step: number): SedimentError | null {
+    return this.#counted(this.#metByCatalog(method, step));
+  }
+
+  #counted(met: SedimentError | null): SedimentError | null {
+    if (met !== null) this.met++;
+    return met;
+  }
+
+  #metByCatalog(method: string, step: number): SedimentError | null {
     if (this.has("catalog_denied", step)) {
       return new SedimentError("catalog_failed", `${method}: JWT issued at future (PGRST303)`);
     }

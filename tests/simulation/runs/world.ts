@@ -50,6 +50,9 @@ export class World {
   calmSince = new Date(0);
   /** Whether somebody deletes in this seed; others go as they went before there was such a thing. */
   deleting = false;
+  /** What chance sets the clocks of workers apart by; absent: they tell the catalog's time. */
+  clocksApart?: Random;
+  readonly #apart = new Map<string, number>();
   /** How likely a file kills who merges it. */
   killing = 0;
   /** Whether workers take part that plan no dedupe tables. */
@@ -165,7 +168,7 @@ export class World {
   /** Time as an actor lives it: a wait is a gate, and lets that much time pass. */
   clockOf(actor: string): Clock {
     return {
-      now: () => this.database.now().getTime(),
+      now: () => this.database.now().getTime() + this.#apartOf(actor),
       monotonic: () => this.database.now().getTime(),
       random: () => this.random.next(),
       sleep: (ms) =>
@@ -177,6 +180,16 @@ export class World {
           () => Promise.resolve(),
         ),
     };
+  }
+
+  /** By how much a worker's clock differs from the catalog's, milliseconds. */
+  #apartOf(actor: string): number {
+    if (this.clocksApart === undefined || !actor.startsWith("worker")) return 0;
+    const known = this.#apart.get(actor);
+    if (known !== undefined) return known;
+    const apart = 1000 * this.clocksApart.pick([-7200, -600, -30, 0, 30, 600, 7200]);
+    this.#apart.set(actor, apart);
+    return apart;
   }
 }
 
