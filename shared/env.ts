@@ -96,8 +96,6 @@ export const envSchema = z.object({
   SEDIMENT_UPLOAD_TTL_SECONDS: count(120, "a number of seconds"),
   /** Time that a direct upload has until it is completed, seconds; hosted signed upload URLs live 2 hours. */
   SEDIMENT_DIRECT_TTL_SECONDS: count(7200, "a number of seconds"),
-  /** Life of signed download URLs, seconds. Vacuum waits longer than this. */
-  SEDIMENT_SIGNED_URL_SECONDS: count(3600, "a number of seconds"),
   /** Largest body that passes through a function, bytes. Larger files go by `direct=1`. */
   SEDIMENT_MAX_BODY_BYTES: count(8 * MiB, "a number of bytes"),
   /** Largest file that `direct=1` takes, bytes; hosted free plan and the CLI cap objects at 50 MiB. */

@@ -56,11 +56,10 @@ export async function checkHash(services: Services, request: Request): Promise<R
 export async function serveUrl(services: Services, request: Request): Promise<Response> {
   const caller = await services.auth.userOrService(request);
   const { key } = validate(assetUrlQuerySchema, queryOf(request));
-  const { object_key, ...asset } = await services.catalog.getAsset({
+  const { object_key, signed_url_seconds: seconds, ...asset } = await services.catalog.getAsset({
     user: actingUser(caller),
     key,
   });
-  const seconds = services.env.SEDIMENT_SIGNED_URL_SECONDS;
   const url = await services.store.signDownload(object_key, seconds);
   return Response.json({
     ...asset,

@@ -28,7 +28,7 @@ export async function serveManifest(
 }
 
 function signing(services: Services, request: Request): Signing {
-  const { store, tokens, env } = services;
+  const { store, tokens } = services;
   return {
     store: {
       signDownloads: async (keys, seconds) => {
@@ -38,7 +38,6 @@ function signing(services: Services, request: Request): Signing {
         );
       },
     },
-    expiresInSeconds: env.SEDIMENT_SIGNED_URL_SECONDS,
     now: services.now(),
     sliceUrl(file, expiresAt) {
       const content = packContent({

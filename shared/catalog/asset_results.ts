@@ -20,7 +20,12 @@ export const stagedAsset = z.object({
   replaces: z.boolean(),
 });
 
-export const asset = z.object({ ...described, object_key: z.string() });
+export const asset = z.object({
+  ...described,
+  object_key: z.string(),
+  /** How long a URL of it may live. */
+  signed_url_seconds: count,
+});
 
 export const committedAsset = z.object({
   ...described,

@@ -37,6 +37,8 @@ export const fileList = z.object({
   version: count,
   /** Null for version 0, before the first commit. */
   committed_at: time.nullable(),
+  /** How long URLs of the files may live. */
+  signed_url_seconds: count,
   files: z.array(listedFile),
   next_cursor: z.string().nullable(),
 });

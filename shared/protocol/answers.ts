@@ -83,7 +83,7 @@ export const checkedHashSchema = z.object({
 });
 
 /** An asset with an address. */
-export const signedAssetSchema = asset.omit({ object_key: true }).extend({
+export const signedAssetSchema = asset.omit({ object_key: true, signed_url_seconds: true }).extend({
   url: z.url(),
   url_expires_at: z.iso.datetime(),
 });
@@ -105,7 +105,7 @@ export const manifestFileSchema = listedFile.omit({
 export type ManifestFile = z.output<typeof manifestFileSchema>;
 
 /** A page of a manifest; `next_cursor` goes on at the same version, null: that was all. */
-export const manifestSchema = fileList.extend({
+export const manifestSchema = fileList.omit({ signed_url_seconds: true }).extend({
   files: z.array(manifestFileSchema),
   /** Files of this page that can't be read; with `include=readable` they are left out of it. */
   unreadable: z.int().nonnegative(),

@@ -8,7 +8,6 @@ import type { ListedFile } from "../catalog/read_results.ts";
 /** How files become addresses. */
 export interface Signing {
   store: Pick<ObjectStore, "signDownloads">;
-  expiresInSeconds: number;
   now: Date;
   /** An address at which a slice of an object is served as a file. */
   sliceUrl(file: ListedFile, expiresAt: Date): string;
@@ -39,7 +38,7 @@ export async function readManifest(
     limit: query.limit,
     cursor: query.cursor ?? null,
   });
-  const urls = signing === undefined ? [] : await signAll(page.files, signing);
+  const urls = signing === undefined ? [] : await signAll(page.files, page.signed_url_seconds, signing);
   const all = page.files.map((file, index): ManifestFile => {
     const { object_key: _key, start_byte: _start, byte_length: _length, lost: _lost, ...readable } =
       file;
@@ -71,16 +70,17 @@ function whyUnreadable(file: ListedFile): ManifestFile["error"] {
 /** Addresses by the place of their file; null where the store says that there is no object. */
 async function signAll(
   files: ListedFile[],
+  seconds: number,
   signing: Signing,
 ): Promise<({ url: string; url_expires_at: string } | null)[]> {
-  const expiresAt = new Date(signing.now.getTime() + signing.expiresInSeconds * 1000);
+  const expiresAt = new Date(signing.now.getTime() + seconds * 1000);
   const url_expires_at = expiresAt.toISOString();
   // Several files may be slices of one object, never of a whole one: no address is asked for twice.
   const keys = files.filter((file) => isWholeObject(file) && whyUnreadable(file) === undefined)
     .map(({ object_key }) => object_key);
   const urls = keys.length === 0
     ? new Map<string, string | null>()
-    : await signing.store.signDownloads(keys, signing.expiresInSeconds);
+    : await signing.store.signDownloads(keys, seconds);
   return files.map((file) => {
     const url = isWholeObject(file)
       ? urls.get(file.object_key) ?? null

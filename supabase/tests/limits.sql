@@ -49,6 +49,7 @@ create temp table k as select tests.compact(tests.claim('w', 100));
 select is((select (file_size_bytes, retired_bytes) from datasets where id = tests.u(100)), row(190::bigint, 200::bigint), 'what was merged is counted still');
 select throws_ok($$select tests.stage(1, 100, 'r', p_size => 500)$$, 'SD429', 'quota_exceeded', 'against what may be stored');
 update service_settings set retention_seconds = 0, signed_url_seconds = 0, vacuum_interval_seconds = 0;
+update service_settings set signed_url_until = 'epoch';
 update datasets set version_committed_at = version_committed_at - interval '1 day';
 update dataset_versions set committed_at = committed_at - interval '1 day';
 select plan_vacuum(), plan_vacuum(), plan_vacuum();

@@ -42,6 +42,7 @@ async function manifest(files: ListedFile[], missing: number[], include?: "reada
           dataset_id: "d",
           version: 1,
           committed_at: null,
+          signed_url_seconds: 60,
           files,
           next_cursor: "more",
         }),
@@ -60,7 +61,6 @@ async function manifest(files: ListedFile[], missing: number[], include?: "reada
           );
         },
       },
-      expiresInSeconds: 60,
       now,
       sliceUrl: ({ id }) => `https://f/${id}`,
     },

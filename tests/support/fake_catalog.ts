@@ -271,6 +271,7 @@ export function createFakeCatalog(options: FakeCatalogOptions = {}) {
         dataset_id: i.dataset,
         version: state.version,
         committed_at: now().toISOString(),
+        signed_url_seconds: 3600,
         files,
         next_cursor: end < all.length ? String(end) : null,
       };

@@ -14,7 +14,6 @@ declare
   v_old public.assets;
   v_now timestamptz := clock_timestamp();
   v_duplicate boolean;
-  v_keep interval;
   v_failure jsonb;
   v_answer jsonb;
 begin
@@ -54,8 +53,7 @@ begin
       set relative_path = o.details ->> 'relative_path', file_name = o.details ->> 'file_name',
         object_key = o.object_key, size = p_size, content_hash = p_content_hash, etag = p_etag, updated_at = v_now
       where a.user_id = p_user and a.key = o.asset_key;
-      select make_interval(secs => s.signed_url_seconds) into strict v_keep from public.service_settings s;
-      perform sediment.retire_object(v_old.object_key, 'replaced asset', v_keep);
+      perform sediment.retire_object(v_old.object_key, 'replaced asset', sediment.signed_url_life());
       v_answer := v_answer || jsonb_build_object('replaced', true);
     end if;
   end if;

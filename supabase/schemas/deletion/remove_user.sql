@@ -20,8 +20,7 @@ begin
     return true;
   end if;
 
-  select case when x.purge then '0' else make_interval(secs => s.signed_url_seconds) end
-  into strict v_keep from public.service_settings s;
+  v_keep := case when x.purge then '0' else sediment.signed_url_life() end;
   with taken as (
     delete from public.assets a
     where (a.user_id, a.key) in (

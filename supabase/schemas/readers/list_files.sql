@@ -2,7 +2,7 @@
 -- period_tag and upload order. A cursor pins its version: later pages show the same version, or version_gone
 -- once that is no longer kept. p_from and p_to bound the period_tag, both included. A page ends before p_limit where it
 -- has come to 2 MiB.
--- Returns {dataset_id, version, committed_at, files: [{id, object_key, start_byte, byte_length, table,
+-- Returns {dataset_id, version, committed_at, signed_url_seconds, files: [{id, object_key, start_byte, byte_length, table,
 -- period_tag, size, level, state, lost (a merge
 -- missed its bytes and a second look is to come), quarantine_code, quarantine_reason, row_count, row_group_count,
 -- uncompressed_bytes, schema_fingerprint, stats, etag, seq_min, seq_max, uploaded_at, added_version}],
@@ -79,7 +79,7 @@ begin
   end loop;
 
   return jsonb_build_object('dataset_id', d.id, 'version', v_version, 'committed_at', v_committed,
-    'files', to_jsonb(v_files), 'next_cursor', case when v_more then sediment.encode_cursor(jsonb_build_object(
+    'signed_url_seconds', (select s.signed_url_seconds from public.service_settings s), 'files', to_jsonb(v_files), 'next_cursor', case when v_more then sediment.encode_cursor(jsonb_build_object(
       'd', d.id, 'v', v_version, 't', v_files[cardinality(v_files)] -> 'table',
       'p', v_files[cardinality(v_files)] -> 'period_tag', 's', v_files[cardinality(v_files)] -> 'seq_min')) end);
 end $$;

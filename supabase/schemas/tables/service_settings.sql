@@ -70,7 +70,10 @@ create table if not exists public.service_settings (
   open_stages_max integer default 5000 check (open_stages_max > 0),
   requests_per_minute integer default 600 check (requests_per_minute > 0),
   -- how long a late retry of a deleted upload is told from a new upload of the same bytes
-  deleted_upload_seconds integer not null default 172800 check (deleted_upload_seconds >= 0)
+  deleted_upload_seconds integer not null default 172800 check (deleted_upload_seconds >= 0),
+
+  -- until when URLs may live that were signed before signed_url_seconds was lowered: kept by the catalog
+  signed_url_until timestamptz not null default 'epoch'
 );
 
 comment on table public.service_settings is 'One row of settings of this deployment.';
@@ -131,7 +134,7 @@ comment on column public.service_settings.retention_seconds is
 comment on column public.service_settings.vacuum_interval_seconds is
   'How long vacuum leaves a dataset alone after it has looked at it. Unit: seconds. Default: 600 (10 min).';
 comment on column public.service_settings.signed_url_seconds is
-  'Longest life of a signed download URL, at least SEDIMENT_SIGNED_URL_SECONDS of the functions: objects outlive the '
+  'How long a signed download URL lives. Objects outlive the '
   'last reader that may hold one. Unit: seconds. Default: 3600 (1 h).';
 comment on column public.service_settings.max_put_seconds is
   'How long after a run has lost its partition bytes can still arrive at the keys that it planned; their deletion '
@@ -199,5 +202,8 @@ comment on column public.service_settings.open_stages_max is
 comment on column public.service_settings.requests_per_minute is
   'Requests for compaction a minute of a user without a limit of their own, redrives and retries of quarantined '
   'files among them; null: no limit. Unit: requests. Default: 600.';
+comment on column public.service_settings.signed_url_until is
+  'Until when download URLs may live that were signed before signed_url_seconds was lowered; kept by the catalog. Unit: '
+  'none. Default: 1970-01-01.';
 
 insert into public.service_settings (id) values (true) on conflict (id) do nothing;

@@ -16,7 +16,7 @@ declare
   v_vacuumable bigint := d.vacuumable_version;
 begin
   select * into strict s from public.service_settings;
-  if d.oldest_kept_at + make_interval(secs => s.signed_url_seconds) <= v_now then
+  if d.oldest_kept_at + make_interval(secs => s.signed_url_seconds) <= v_now and s.signed_url_until <= v_now then
     v_vacuumable := d.oldest_kept_version;
   end if;
 

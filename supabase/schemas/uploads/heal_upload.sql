@@ -90,7 +90,7 @@ begin
   where d.id = u.dataset_id;
   -- whoever holds a URL of an object whose bytes changed may still read it
   perform sediment.retire_object(k.key, 'its upload was healed',
-    (select make_interval(secs => s.signed_url_seconds) from public.service_settings s))
+    sediment.signed_url_life())
   from unnest(v_old) as k(key) where k.key <> p.object_key;
 
   for v_key in

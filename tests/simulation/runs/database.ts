@@ -74,6 +74,8 @@ export async function openDatabase(
       await sql`select simulation.reset(${String(seed)})`;
       const columns = Object.entries(settings).map(([name, value]) => `${name} = ${value}`);
       await sql.unsafe(`update public.service_settings set ${columns.join(", ")}`);
+      // the catalog takes it for a setting that was lowered today
+      await sql`update public.service_settings set signed_url_until = 'epoch'`;
     },
     async advance(seconds) {
       now += seconds;
