@@ -66,6 +66,8 @@ const inputPage = {
   files: z.array(inputFile),
   /** Schemas of the sound files by fingerprint; not of all where they are many or large. */
   schemas: z.record(z.string(), json),
+  /** Whether of the files that no plan touches, full grown or in quarantine, only the first are in it. */
+  part: z.boolean().optional(),
   more: z.boolean(),
   cursor: z.string().nullable(),
 };

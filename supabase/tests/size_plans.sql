@@ -86,7 +86,7 @@ insert into calls (name, sql) values
 insert into datasets (id, user_id, version) values (tests.u(1), tests.u(1), 9);
 insert into partitions (dataset_id, "table", period_tag) values (tests.u(1), 'big', '0');
 insert into partitions (dataset_id, "table", period_tag) select tests.u(1), 'rest', i::text from generate_series(1, 100) i;
-insert into file_schemas values ('s', '{}');
+insert into file_schemas (digest, schema) values ('s', '{}');
 insert into table_settings (dataset_id, "table", dedupe_keys) values (tests.u(1), 'big', '{a}');
 insert into processing_metrics (user_id, dataset_id, "table", period_tag, operation, trigger, priority, status, completed_at)
 values (tests.u(1), tests.u(1), 'big', '0', 'compaction', 'upload', 'realtime', 'success', now());

@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import fc from "../support/fast_check.ts";
 import type { PlanFile, PlanSettings } from "../../shared/compaction/plan/data_file.ts";
+import type { SchemaJson } from "../../shared/parquet/format/schema_json.ts";
 import { planCompaction } from "../../shared/compaction/plan/plan.ts";
 import { file, now, settings } from "./plan_file.ts";
 
@@ -283,6 +284,22 @@ Deno.test("outputs are cut so that none is expected to cost more than the budget
   }
   assert.equal(planCompaction({ files, settings, forced: false, now }).outputs.length, 3);
   assert.match(decision, /about \d+ ms of CPU/);
+});
+
+Deno.test("small files of thousands of columns are merged, since columns cost less the more there are", () => {
+  const wide = (columns: number) => {
+    const children = Array.from({ length: columns }, (_, n) => ({ name: `c${n}`, type: "INT32" }));
+    const files = several(4, {
+      byte_length: 300 * columns,
+      row_count: 50,
+      uncompressed_bytes: 400 * columns,
+      value_count: 50 * columns,
+    });
+    const schemas = { s1: { name: "root", children } as SchemaJson };
+    return planCompaction({ files, settings, schemas, forced: false, now }).outputs;
+  };
+  assert.deepEqual([1050, 2000].map((columns) => wide(columns).length), [1, 1]);
+  assert.deepEqual(wide(20_000), [], "what would take more than a turn is left alone still");
 });
 
 Deno.test("a merge costs more the more files, values and bytes it has, and sorting more than not", () => {

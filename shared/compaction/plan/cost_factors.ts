@@ -46,8 +46,8 @@ export function costFactors(work: MergeWork): CostFactors {
   return {
     cpu: {
       fixedMs: 1,
-      columnMs: leaves,
-      earlyColumnMs: Math.min(leaves, early.columns),
+      columnMs: Math.min(leaves, early.columns),
+      lateColumnMs: Math.max(0, leaves - early.columns),
       fileMs: files,
       earlyFileMs: Math.min(files, early.files),
       chunkMs: joined.chunks,
@@ -71,8 +71,8 @@ export function costFactors(work: MergeWork): CostFactors {
     },
     memory: {
       fixedMb: 1,
-      columnMb: leaves,
-      earlyColumnMb: Math.min(leaves, early.columns),
+      columnMb: Math.min(leaves, early.columns),
+      lateColumnMb: Math.max(0, leaves - early.columns),
       fileMb: files,
       aheadByteMb: Math.min(joined.bytes, most.ahead),
       waitingValueMb: Math.min(joined.values, leaves * most.columnValues),

@@ -12,6 +12,9 @@ import { uniteSchemas } from "../plan/unite_schemas.ts";
 /** Files that a plan looks at: beyond, the oldest of them are waited for. */
 const maxFiles = 20_000;
 
+/** What a decision over a list that leaves out what nobody would merge says beside its counts. */
+const partText = " Of files that are full grown or in quarantine the first alone are listed.";
+
 /** A plan, and whether the partition has files that it has not looked at. */
 export interface ClaimPlan {
   plan: Plan<InputFile>;
@@ -37,6 +40,7 @@ export async function planClaim(
   const files = [...claim.files];
   const schemas = { ...claim.schemas } as Record<string, SchemaJson>;
   let cursor = claim.more ? claim.cursor : null;
+  let part = claim.part ?? false;
   // ages are of the catalog's clock, which need not be this machine's
   const now = new Date(claim.claimed_at);
   while (true) {
@@ -53,6 +57,7 @@ export async function planClaim(
       streams: ports.store.startUpload !== undefined,
       now,
     });
+    if (part) plan.decision += partText;
     if (claim.trial) return { plan: trialOf(plan, files), unseen: false };
     if (plan.outputs.length > 0 || cursor === null || files.length >= maxFiles) {
       return { plan, unseen: cursor !== null };
@@ -62,6 +67,7 @@ export async function planClaim(
     files.push(...page.files);
     Object.assign(schemas, page.schemas);
     cursor = page.more ? page.cursor : null;
+    part ||= page.part ?? false;
   }
 }
 

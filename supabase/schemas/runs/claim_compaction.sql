@@ -8,7 +8,7 @@
 -- its own clock, which need not be the database's), claimed_at (the catalog's clock, by which the planner goes), attempt, demand_seq, forced, trial (after deaths: these files, whatever a plan would take), outputs_committed,
 -- settings, steps, files: [{id, object_key, start_byte, byte_length, level, seq_min, seq_max, row_count,
 -- row_group_count, uncompressed_bytes, value_count|null, merge_facts|null, schema_fingerprint, state, etag,
--- uploaded_at}], schemas: {fingerprint: schema}, more, cursor}: the oldest 2,000 files in upload order; list_fragments gives those after the cursor.
+-- uploaded_at}], schemas: {fingerprint: schema}, part (of files that no plan touches, the first only), more, cursor}: the oldest 2,000 files in upload order; list_fragments gives those after the cursor.
 -- outputs_committed is the ordinal (p_n) of the run's next commit.
 create or replace function public.claim_compaction(p_worker text, p_lease_seconds integer default 300)
 returns jsonb

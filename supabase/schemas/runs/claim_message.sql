@@ -68,11 +68,7 @@ begin
     return null;
   end if;
 
-  v_settings := sediment.settings_of(p.dataset_id, p."table");
-  if p.output_cap_bytes is not null then
-    v_settings := v_settings || jsonb_build_object('target_file_bytes',
-      least(p.output_cap_bytes, (v_settings ->> 'target_file_bytes')::bigint));
-  end if;
+  v_settings := sediment.partition_settings(p);
   if p.isolation is not null then
     -- what has left meanwhile is nobody's suspect
     select coalesce(array_agg(x.id), '{}') into strict v_trial from (
@@ -109,5 +105,5 @@ begin
     'lease_seconds', extract(epoch from p.lease_expires_at - v_now), 'claimed_at', v_now, 'attempt', v_run.attempts, 'demand_seq', p.demand_seq,
     'forced', p.forced_seq > p.done_seq or v_trial is not null, 'trial', v_trial is not null, 'outputs_committed', v_run.commits, 'settings', v_settings,
     'steps', v_run.steps)
-    || sediment.list_inputs(p.dataset_id, p."table", p.period_tag, -1, 2000, v_trial);
+    || sediment.list_inputs(p.dataset_id, p."table", p.period_tag, -1, 2000, v_trial, v_settings);
 end $$;

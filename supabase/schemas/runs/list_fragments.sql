@@ -1,4 +1,4 @@
--- More of a claimed partition's files than claim_compaction gave: {files, schemas, more, cursor}, after its cursor.
+-- More of a claimed partition's files than claim_compaction gave: {files, schemas, part, more, cursor}, after its cursor.
 create or replace function public.list_fragments(
   p_run uuid, p_token bigint, p_cursor text, p_limit integer default 2000
 )
@@ -14,5 +14,5 @@ begin
   end if;
   p := sediment.lock_lease(p_run, p_token);
   return sediment.list_inputs(p.dataset_id, p."table", p.period_tag, coalesce(p_cursor::bigint, -1),
-    least(greatest(p_limit, 1), 2000));
+    least(greatest(p_limit, 1), 2000), null, sediment.partition_settings(p));
 end $$;

@@ -3,9 +3,14 @@
 -- gone or changed: they wait for a second look. The schemas of the others come along
 -- by fingerprint, that of the first file of each, in upload order as far as 100 and 1 MiB of text go; files of schemas
 -- beyond are merged with their like only.
+-- No plan touches what is full grown (shared/compaction/plan/tiers.ts) or in quarantine, and there may be thousands before
+-- the first file that matters: of those only the first 100 are in a list, and in a table that dedupes the first of each
+-- stretch of them, which is the same barrier. By the settings of the moment: files that a new setting makes small again
+-- are listed again.
+--   p_settings: of the partition (sediment.partition_settings)
 create or replace function sediment.list_inputs(
   p_dataset uuid, p_table text, p_period_tag text, p_after bigint, p_limit integer,
-  p_only bigint[] default null
+  p_only bigint[], p_settings jsonb
 )
 returns jsonb
 language plpgsql
@@ -13,6 +18,10 @@ stable
 set search_path = ''
 as $$
 declare
+  v_told constant integer := 100;
+  v_grown constant bigint := ceil(0.75 * (p_settings ->> 'target_file_bytes')::bigint);
+  v_healthy constant bigint := p_settings ->> 'healthy_row_group_bytes';
+  v_dedupe constant boolean := jsonb_array_length(p_settings -> 'dedupe_keys') > 0;
   v_page jsonb;
   v_schema record;
   v_schemas jsonb := '{}';
@@ -20,12 +29,22 @@ declare
   v_bytes integer := 0;
   v_marks constant boolean := sediment.has_marks(p_dataset);
 begin
-  with page as (
-    select f.* from public.battle_files f
-    where f.dataset_id = p_dataset and f."table" = p_table and f.period_tag = p_period_tag
-      and f.removed_version is null and f.seq_min > p_after
-      and not (v_marks and sediment.is_marked(f, 9223372036854775807)) and (p_only is null or f.id = any (p_only))
-    order by f.seq_min
+  -- in the index's order, so that it ends with the page
+  with told as (
+    select x.*, count(*) filter (where x.done) over w as done_so_far, lag(x.done) over w as after_done
+    from (
+      select f.*, f.state <> 'active' or (f.byte_length >= v_grown and f.rewrite is null and not (f.level = 0
+        and f.row_group_count > 1 and f.uncompressed_bytes < v_healthy * f.row_group_count)) as done
+      from public.battle_files f
+      where f.dataset_id = p_dataset and f."table" = p_table and f.period_tag = p_period_tag
+        and f.removed_version is null and f.seq_min > p_after
+        and not (v_marks and sediment.is_marked(f, 9223372036854775807)) and (p_only is null or f.id = any (p_only))
+    ) x
+    window w as (order by x.seq_min)
+  ), page as (
+    select t.* from told t
+    where not t.done or t.done_so_far <= v_told or p_only is not null or (v_dedupe and t.after_done is not true)
+    order by t.seq_min
     limit p_limit + 1
   ), kept as (
     select * from page order by seq_min limit p_limit
@@ -43,6 +62,7 @@ begin
       select distinct on (k.schema_fingerprint) k.schema_fingerprint as fingerprint, k.seq_min,
         coalesce(k.schema_digest, k.schema_fingerprint) as digest
       from kept k where k.state = 'active' order by k.schema_fingerprint, k.seq_min) d), '[]'),
+    'part', (select count(*) filter (where k.done) >= v_told from kept k),
     'more', (select count(*) > p_limit from page),
     'cursor', case when (select count(*) > p_limit from page) then (select max(k.seq_min)::text from kept k) end)
   into strict v_page;

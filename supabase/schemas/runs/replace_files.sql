@@ -17,6 +17,7 @@ declare
   v_in record;
   v_out record;
   v_dedupe boolean;
+  v_marks constant boolean := sediment.has_marks(p.dataset_id);
   v_version public.dataset_versions;
   v_removed bigint;
   v_now timestamptz := clock_timestamp();
@@ -60,7 +61,9 @@ begin
   if v_dedupe and v_in.files < (
     select count(*) from public.battle_files f
     where f.dataset_id = p.dataset_id and f."table" = p."table" and f.period_tag = p.period_tag
-      and f.removed_version is null and f.seq_min <= v_in.seq_max and f.seq_max >= v_in.seq_min)
+      and f.removed_version is null and f.seq_min <= v_in.seq_max and f.seq_max >= v_in.seq_min
+      -- what is about to be deleted is in nobody's way, as it is in no list of inputs
+      and not (v_marks and sediment.is_marked(f, 9223372036854775807)))
   then
     perform sediment.fail('inputs_not_adjacent', 409,
       format('a file between upload %s and %s is not among the inputs', v_in.seq_min, v_in.seq_max));

@@ -70,8 +70,8 @@ const selections: Record<string, Selection> = {
     counts: [4, 20],
   },
   wide: { select: wide, files: 150, rowsEach: 200, counts: [30, 150] },
-  wide2000: { select: columns(2000), files: 16, rowsEach: 50, counts: [4, 16] },
-  wide9000: { select: columns(9000), files: 4, rowsEach: 50, counts: [2, 4] },
+  wide1200: { select: columns(1200), files: 16, rowsEach: 50, duckdb: "snappy", counts: [4, 16] },
+  wide4000: { select: columns(4000), files: 16, rowsEach: 50, duckdb: "snappy", counts: [4, 16] },
   unzstd: { files: 250, rowsEach: 500, codec: "zstd", writes: "snappy", counts: [60, 250] },
   gzip: { files: 100, rowsEach: 2000, duckdb: "gzip", counts: [25, 100] },
   gunzip: {

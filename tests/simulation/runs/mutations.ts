@@ -39,7 +39,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "inputs-visible count",
-    seed: 12,
+    seed: 25,
     edits: [
       {
         sqlFunction: "replace_files",
@@ -48,13 +48,13 @@ export const mutations: Mutation[] = [
       },
       {
         sqlFunction: "replace_files",
-        find: "where f.id = any (p_inputs) and f.removed_version is null and f.state = 'active'",
-        replace: "where f.id = any (p_inputs)",
+        find: "where f.removed_version is null and f.state = 'active'\n    and f.dataset_id",
+        replace: "where f.dataset_id",
       },
       {
         sqlFunction: "replace_files",
-        find: "where f.id = any (p_inputs) and f.removed_version is null;",
-        replace: "where f.id = any (p_inputs);",
+        find: "where f.id = any (array[i.id]) and f.removed_version is null;",
+        replace: "where f.id = any (array[i.id]);",
       },
       {
         sqlFunction: "replace_files",
@@ -96,12 +96,25 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "seq adjacency",
-    seed: 68,
+    seed: 35,
     edits: [{
       sqlFunction: "replace_files",
-      find: "if v_dedupe and exists (",
-      replace: "if false and exists (",
+      find: "if v_dedupe and v_in.files < (",
+      replace: "if false and v_in.files < (",
     }],
+  },
+  {
+    // with lists that leave out all that no plan touches, not from the hundredth on
+    guard: "barriers in lists",
+    seed: 15,
+    edits: [
+      {
+        sqlFunction: "list_inputs",
+        find: "v_told constant integer := 100",
+        replace: "v_told constant integer := 0",
+      },
+      { sqlFunction: "list_inputs", find: "t.after_done is not true", replace: "false" },
+    ],
   },
   {
     guard: "token in the output key",
