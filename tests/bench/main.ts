@@ -16,6 +16,10 @@ await runNamed("deno task bench NAME [--json]", {
   upload: bench("upload", "uploads a second beside a plain PUT of the same bytes"),
   queue: bench("queue", "queued partitions drained by four workers"),
   reader: bench("reader", "tables read to Arrow beside DuckDB and hyparquet"),
+  scale: bench(
+    "scale",
+    "calls in a catalog and in one ten times as large, and many partitions settling",
+  ),
   tenants: bench("tenants", "eight honest users beside a hostile one, attack by attack"),
   uploader: bench("uploader", "pending items scanned, enqueued and sent"),
 }, Deno.args);

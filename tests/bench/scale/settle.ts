@@ -1,0 +1,137 @@
+/** How long the stack's own clockwork takes to merge many partitions of four small files, and what it does afterwards. */
+import { Buffer } from "node:buffer";
+import postgres, { type Sql } from "postgres";
+import { type Stack, startStack } from "../../../supabase/local/stack.ts";
+import { signUp, type TestUser } from "../../support/client.ts";
+import { makeFragments } from "../../support/fragments.ts";
+
+/** The last line of the bench. */
+export interface Settled {
+  /** From the last upload on, until no partition is in debt. */
+  settled_seconds: number;
+  partitions: number;
+  /** Runs that were opened in the two minutes after it. */
+  quiet_runs: number;
+  /** Share of the runs that merged nothing. */
+  useless_runs: number;
+  /** Of the catalog, for an upload of one table and of twelve, before they are merged. */
+  bytes_per_upload_1: number;
+  bytes_per_upload_12: number;
+}
+
+const tables = 12, files = 4, rowsEach = 40;
+
+/** See the module's head. @param tell of how it goes */
+export async function settle(partitions: number, tell: (text: string) => void): Promise<Settled> {
+  const stack = await startStack({});
+  const sql = postgres(stack.adminDbUrl, { max: 1, onnotice: () => {} });
+  const folder = await Deno.makeTempDir({ prefix: "sediment-scale-" });
+  try {
+    await sql`update public.service_settings set uploads_per_minute = null, datasets_max = null`;
+    const user = await signUp(stack, "scale@example.com");
+    const made = await makeFragments(folder, tables * files, rowsEach);
+    const bodies = await Promise.all(made.map(({ path }) => Deno.readFile(path)));
+
+    const before1 = await catalogBytes(sql);
+    const alone = Array.from({ length: 200 }, () => crypto.randomUUID());
+    await inParallel(alone, (dataset) => upload(stack, user, dataset, bodies.slice(0, 1)));
+    const before12 = await catalogBytes(sql);
+    const datasets = Array.from(
+      { length: Math.ceil(partitions / tables) },
+      () => crypto.randomUUID(),
+    );
+    await inParallel(datasets, async (dataset) => {
+      for (let n = 0; n < files; n++) {
+        await upload(stack, user, dataset, bodies.slice(n * tables, (n + 1) * tables));
+      }
+    });
+    const after = await catalogBytes(sql);
+    tell(`${datasets.length * files} uploads are there`);
+
+    const begun = performance.now();
+    while (true) {
+      const [{ debt, merged }] = await sql`select
+        (select count(*)::int from public.partitions where "table" <> 'table_0' and debt_files > 0) as debt,
+        (select count(*)::int from public.processing_metrics where files_before > 0) as merged`;
+      tell(`${seconds(begun)} s: ${debt} partitions in debt, ${merged} merges`);
+      // of table_0 there are datasets with one file, which wait for company
+      const [{ left }] = await sql`select count(*)::int as left from public.partitions
+        where debt_files > 0 and dataset_id = any (${datasets})`;
+      if (left === 0) break;
+      await new Promise((resolve) => setTimeout(resolve, 5000));
+    }
+    const settled = seconds(begun);
+    const [runs] = await sql`select count(*)::int as all,
+      count(*) filter (where files_before = 0)::int as useless from public.processing_metrics
+      where completed_at is not null`;
+    const quietFrom = new Date();
+    await new Promise((resolve) => setTimeout(resolve, 120_000));
+    const [{ quiet }] = await sql`select count(*)::int as quiet from public.processing_metrics
+      where queued_at > ${quietFrom}`;
+    return {
+      settled_seconds: settled,
+      partitions: datasets.length * tables,
+      quiet_runs: quiet,
+      useless_runs: Math.round(1000 * runs.useless / runs.all) / 1000,
+      bytes_per_upload_1: Math.round((before12 - before1) / alone.length),
+      bytes_per_upload_12: Math.round((after - before12) / (datasets.length * files)),
+    };
+  } finally {
+    await sql.end();
+    await stack.stop();
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+function seconds(begun: number): number {
+  return Math.round((performance.now() - begun) / 1000);
+}
+
+/** What the catalog's tables and queues take, indexes counted. */
+async function catalogBytes(sql: Sql): Promise<number> {
+  const [{ bytes }] = await sql`
+    select sum(pg_total_relation_size(c.oid))::float8 as bytes from pg_class c
+    join pg_namespace n on n.oid = c.relnamespace
+    where c.relkind = 'r' and n.nspname in ('public', 'pgmq')`;
+  return bytes;
+}
+
+async function inParallel<T>(items: T[], work: (item: T) => Promise<void>): Promise<void> {
+  const queue = items.values();
+  await Promise.all(Array.from({ length: 8 }, async () => {
+    for (const item of queue) await work(item);
+  }));
+}
+
+/** One request of as many tables as there are bodies. */
+async function upload(
+  stack: Stack,
+  user: TestUser,
+  dataset: string,
+  bodies: Uint8Array[],
+): Promise<void> {
+  let start = 0;
+  const offsets = bodies.map(({ length }, n) => {
+    const offset = {
+      table_name: `table_${n}`,
+      start_byte: start,
+      byte_length: length,
+      num_rows: rowsEach,
+    };
+    start += length;
+    return offset;
+  });
+  const form = new FormData();
+  form.set(
+    "metadata",
+    JSON.stringify({ dataset_id: dataset, table: "all", period_tag: "p", table_offsets: offsets }),
+  );
+  form.set("file", new Blob([new Uint8Array(Buffer.concat(bodies))]), "tables.bin");
+  const answer = await fetch(`${stack.url}/functions/v1/battle-data/upload`, {
+    method: "POST",
+    headers: user.headers,
+    body: form,
+  });
+  if (!answer.ok) throw new Error(await answer.text());
+  await answer.body?.cancel();
+}
