@@ -56,7 +56,7 @@ function facts(file: RowFile, bytes: number) {
     schemaFingerprint: file.schema,
     schema: { name: file.schema },
     stats: {},
-    footer: { metadata: { rowGroups: [] } },
+    footer: { length: bytes, metadata: { rowGroups: [] } },
   };
 }
 
