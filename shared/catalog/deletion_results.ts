@@ -29,4 +29,13 @@ export const deletionReceipt = z.object({
 });
 export type DeletionReceipt = z.output<typeof deletionReceipt>;
 
+/** What ended by its age. */
+export const ended = z.object({
+  dataset_id: uuid.nullable(),
+  version: count.nullable(),
+  files: count,
+  rows: count,
+  more: z.boolean(),
+});
+
 export const advancedDeletion = z.object({ advanced: uuid.nullable(), more: z.boolean() });

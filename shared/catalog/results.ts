@@ -47,6 +47,7 @@ export const results = {
   deleteUpload: deletions.deletionReceipt,
   deleteUser: deletions.deletionReceipt,
   deletionStatus: deletions.deletionReceipt,
+  endAged: deletions.ended,
   advanceDeletions: deletions.advancedDeletion,
 
   schemaVersion: upkeep.schemaVersion,

@@ -7,12 +7,13 @@ declare
   v_all constant text[] := array['service_settings', 'datasets', 'dataset_versions', 'partitions', 'objects',
     'uploads', 'idempotency_keys', 'file_schemas', 'battle_files', 'processing_metrics', 'run_children',
     'run_commits', 'table_settings', 'user_limits', 'user_usage', 'dead_letters', 'alerts', 'assets', 'circuit_breaker',
-    'worker_slots', 'deletions', 'forgotten_uploads', 'identity_key', 'clockwork'];
+    'worker_slots', 'deletions', 'forgotten_uploads', 'identity_key', 'ended_rows', 'age_walks', 'clockwork'];
   -- rows that name their user, by an index on it
   v_by_user constant text[] := array['user_limits', 'dead_letters', 'assets', 'deletions'];
   -- rows of a dataset: as readable as the dataset is
   v_by_dataset constant text[] :=
-    array['dataset_versions', 'partitions', 'battle_files', 'table_settings', 'uploads', 'processing_metrics'];
+    array['dataset_versions', 'partitions', 'battle_files', 'table_settings', 'uploads', 'processing_metrics',
+      'ended_rows'];
 begin
   foreach v_table in array v_all loop
     execute format('alter table public.%I enable row level security', v_table);

@@ -51,6 +51,8 @@ create table if not exists public.battle_files (
   schema_digest text references public.file_schemas (digest),
   -- why the planner writes it anew whatever its size: {"reason": text, "schema": what to write it in, or null}
   rewrite jsonb check (jsonb_typeof(rewrite) = 'object'),
+  -- when the youngest of its rows was uploaded; null: at uploaded_at, which of an output is the time of its merge
+  youngest_at timestamptz,
   foreign key (dataset_id, "table", period_tag) references public.partitions (dataset_id, "table", period_tag),
   check ((upload_id is null) <> (run_id is null)),
   check ((upload_id is null) = (level > 0)),

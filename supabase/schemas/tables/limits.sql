@@ -15,6 +15,9 @@ create table if not exists public.table_settings (
   retention_seconds integer check (retention_seconds >= 0),
   updated_at timestamptz not null default now(),
   unite_uuid_as_text boolean,
+  -- ends by age (end_aged)
+  keep_rows_seconds integer check (keep_rows_seconds > 0),
+  keep_periods integer check (keep_periods > 0),
   primary key (dataset_id, "table")
 );
 
@@ -56,6 +59,13 @@ comment on column public.table_settings.retention_seconds is
   'How long a version stays readable after the next one; null takes that of the dataset''s row *, else of '
   'service_settings. A version shows all tables of the dataset together: the longest among them counts for all. '
   'Unit: seconds. Default: null.';
+comment on column public.table_settings.keep_rows_seconds is
+  'A data file leaves the table when its youngest row was uploaded longer ago than this; null takes that of the '
+  'dataset''s row *, else nothing ends by it. Older versions keep it for their retention. Unit: seconds. Default: null.';
+comment on column public.table_settings.keep_periods is
+  'Of period tags that are dates (2024-11-25) and hold data the newest so many stay, others leave the table; tags after '
+  'tomorrow are not counted, and tags that are no dates never end. Null takes that of the dataset''s row *, else nothing '
+  'ends by it. Unit: periods. Default: null.';
 comment on column public.table_settings.updated_at is
   'When somebody last said that this row was changed; nothing depends on it. Unit: none. Default: now().';
 

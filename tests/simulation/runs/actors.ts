@@ -133,7 +133,7 @@ async function sameAnswer(world: World, body: Body, first: unknown, second: unkn
 
 function newBody(world: World, owner: Owner, id: string): Body {
   const { random } = world;
-  const periodTag = world.deleting ? random.pick(["0", "0", "0", "1"]) : "0";
+  const periodTag = world.deleting ? world.periods[random.pick([0, 0, 0, 1])]! : world.periods[0]!;
   const slices: UploadRequest["slices"] = [];
   const parts: Uint8Array[] = [];
   const rows: string[] = [];
@@ -263,7 +263,12 @@ export async function clockwork(world: World, name: string, rounds: number): Pro
     () => vacuum({ catalog, store, clock: world.clockOf(name) }, { seconds: 60 }),
     () => catalog.drainDeadLetters({}),
     () => catalog.triggerScheduled({}),
-    ...(world.deleting ? [() => catalog.advanceDeletions({ limit: 2 })] : []),
+    ...(world.deleting
+      ? [
+        () => catalog.advanceDeletions({ limit: 2 }),
+        () => catalog.endAged({ partitions: 3, limit: 2 }),
+      ]
+      : []),
   ];
   for (let round = 0; round < rounds; round++) {
     await attempt(world.random.pick(jobs));
@@ -297,7 +302,9 @@ export async function remover(world: World, name: string, owners: Owner[], round
     const { user, dataset } = random.pick(owners);
     const purge = random.chance(0.4);
     const table = random.pick([...tables, null]);
-    const periodTag = table === null || random.chance(0.5) ? random.pick(["0", "0", "1"]) : null;
+    const periodTag = table === null || random.chance(0.5)
+      ? world.periods[random.pick([0, 0, 1])]!
+      : null;
     const all = random.chance(0.12);
     if (random.chance(0.4)) {
       const uploads = await world.database.sql`

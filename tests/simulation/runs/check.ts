@@ -47,7 +47,7 @@ export async function checkAlways(world: World, owners: Owner[], all: boolean): 
       // who was deleted, or whose dataset was, reads nothing any more: the service does
       const reader = world.deleting ? null : user;
       await checkRows(world, { dataset, user: reader }, version, ledger, deletions);
-      for (const period of world.deleting ? ["0", "1"] : ["0"]) {
+      for (const period of world.periods) {
         await checkWinners(world, dataset, period, version, ledger, deletions);
       }
     }
@@ -81,6 +81,7 @@ async function checkRows(
     if (!upload) world.violations.push(`I3: the ledger holds ${hash}, which nobody sent`);
     for (const row of upload?.rows ?? []) {
       if (deletions.some((deletion) => isDeleted(deletion, row, entry, version))) continue;
+      if (isEnded(world, dataset, row, Number(added), version)) continue;
       expected.set(row, (expected.get(row) ?? 0) + 1);
     }
   }
@@ -218,6 +219,13 @@ async function deletionsOf(world: World, dataset: string): Promise<Deletion[]> {
   const rows = await world.database.sql`
     select version, "table", period_tag as period, upload_id as upload from public.deletions where dataset_id = ${dataset}`;
   return rows.map(({ version, ...scope }) => ({ version: Number(version), ...scope } as Deletion));
+}
+
+/** Whether a row of an upload is gone at a version by its age. */
+function isEnded(world: World, dataset: string, row: string, added: number, version: number) {
+  return world.ended.some((end) =>
+    end.dataset === dataset && end.row === row && end.version > added && end.version <= version
+  );
 }
 
 /** Whether a row of an acknowledged upload is gone at a version, by this deletion. */

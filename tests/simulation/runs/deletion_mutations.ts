@@ -1,4 +1,4 @@
-/** The guards of deletion, each taken out as those of mutations.ts are. Somebody deletes in every third seed. */
+/** The guards of deletion and of ends by age, each taken out as those of mutations.ts are. Somebody deletes in every third seed. */
 import type { Mutation } from "./mutations.ts";
 
 /** Every guard of shared/deletion/SPEC.md that the catalog holds. */
@@ -90,6 +90,24 @@ export const deletionMutations: Mutation[] = [
       sqlFunction: "admit_upload",
       find: "and d.deletion_version > (u.answer ->> 'version')::bigint\n",
       replace: "",
+    }],
+  },
+  {
+    guard: "an output is as young as its youngest row",
+    seed: 3,
+    edits: [{
+      sqlFunction: "replace_files",
+      find: "max(coalesce(f.youngest_at, f.uploaded_at)) as youngest_at",
+      replace: "min(coalesce(f.youngest_at, f.uploaded_at)) as youngest_at",
+    }],
+  },
+  {
+    guard: "tags that are no dates do not end",
+    seed: 3,
+    edits: [{
+      sqlFunction: "date_of_tag",
+      find: "    return null;\n  end if;",
+      replace: "    return date '2000-01-01' + length(p_tag) + ascii(p_tag);\n  end if;",
     }],
   },
 ];

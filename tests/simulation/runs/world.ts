@@ -10,6 +10,7 @@ import { GatedUpload } from "./gated_upload.ts";
 import { Random } from "./random.ts";
 import { type FaultPlan, Scheduler } from "./scheduler.ts";
 import type { Weather } from "./weather.ts";
+import { watchAges } from "./watch_ages.ts";
 import { watchDeletions } from "./watch_deletions.ts";
 import { watchField } from "./watch_field.ts";
 import { Witness } from "./witness.ts";
@@ -46,6 +47,10 @@ export class World {
   readonly uploads: ClientUpload[] = [];
   /** Objects that were lost or changed behind the service's back, with the bytes that they had. */
   readonly decayed = new Map<string, Uint8Array>();
+  /** The period tags that uploads have. */
+  periods: string[] = ["0"];
+  /** Rows that ended by their age, and the version from which they are gone. */
+  readonly ended: { dataset: string; row: string; version: number }[] = [];
   /** When the storm was over: from then on workers die of files alone. */
   calmSince = new Date(0);
   /** Whether somebody deletes in this seed; others go as they went before there was such a thing. */
@@ -102,7 +107,12 @@ export class World {
                     this.database,
                     this.violations,
                     method,
-                    () => (target[method] as (args: never) => Promise<unknown>)(args),
+                    () =>
+                      watchAges(
+                        this,
+                        method,
+                        () => (target[method] as (args: never) => Promise<unknown>)(args),
+                      ),
                   ),
               ));
           },
