@@ -1,12 +1,38 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape b9ae3a1d7a358c4c59ba9a5f6ed11c8778ffe0f18c7e150332ad2aba903a5c03
+// shape 0fae65a3f626b12c4312645d0538e1273fee55969346dd356f83216eee7f36c0
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
   
   "public": {
           Tables: {
-            "alerts": {
+            "age_walks": {
+                  Row: {
+                    "after_period_tag": string,"after_table": string,"dataset_id": string,"walked_at": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "after_period_tag"?: string,"after_table"?: string,"dataset_id": string,"walked_at"?: string
+                  }
+                  Update: {
+                    "after_period_tag"?: string,"after_table"?: string,"dataset_id"?: string,"walked_at"?: string
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "age_walks_dataset_id_fkey"
+      columns: ["dataset_id"]
+isOneToOne: true
+      referencedRelation: "dataset_status"
+      referencedColumns: ["id"]
+    },{
+      foreignKeyName: "age_walks_dataset_id_fkey"
+      columns: ["dataset_id"]
+isOneToOne: true
+      referencedRelation: "datasets"
+      referencedColumns: ["id"]
+    }
+                  ]
+                },"alerts": {
                   Row: {
                     "attempts": number,"class": string,"created_at": string,"dead_letter_id": number | null,"id": number,"last_error": string | null,"next_attempt_at": string,"occurrences": number,"payload": NonNullable<Json>,"sent_at": string | null,"state": string,"taken": (string)[],"window_start": string
                   }
@@ -48,14 +74,14 @@ isOneToOne: false
                   ]
                 },"battle_files": {
                   Row: {
-                    "added_version": number,"byte_length": number,"checksum": string | null,"dataset_id": string,"etag": string | null,"id": number,"level": number,"lost_since": string | null,"merge_facts": Json | null,"object_key": string,"ordinal": number,"period_tag": string,"quarantine_code": string | null,"quarantine_reason": string | null,"quarantined_at": string | null,"removed_version": number | null,"rewrite": Json | null,"row_count": number,"row_group_count": number,"run_id": string | null,"schema_digest": string | null,"schema_fingerprint": string,"seq_max": number,"seq_min": number,"start_byte": number,"state": string,"stats": Json | null,"table": string,"uncompressed_bytes": number,"upload_id": string | null,"uploaded_at": string,"uploaded_by": string,"value_count": number | null
+                    "added_version": number,"byte_length": number,"checksum": string | null,"dataset_id": string,"etag": string | null,"id": number,"level": number,"lost_since": string | null,"merge_facts": Json | null,"object_key": string,"ordinal": number,"period_tag": string,"quarantine_code": string | null,"quarantine_reason": string | null,"quarantined_at": string | null,"removed_version": number | null,"rewrite": Json | null,"row_count": number,"row_group_count": number,"run_id": string | null,"schema_digest": string | null,"schema_fingerprint": string,"seq_max": number,"seq_min": number,"start_byte": number,"state": string,"stats": Json | null,"table": string,"uncompressed_bytes": number,"upload_id": string | null,"uploaded_at": string,"uploaded_by": string,"value_count": number | null,"youngest_at": string | null
                   }
                   ComputedFields: never
                   Insert: {
-                    "added_version": number,"byte_length": number,"checksum"?: string | null,"dataset_id": string,"etag"?: string | null,"id"?: number,"level": number,"lost_since"?: string | null,"merge_facts"?: Json | null,"object_key": string,"ordinal": number,"period_tag": string,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"removed_version"?: number | null,"rewrite"?: Json | null,"row_count": number,"row_group_count": number,"run_id"?: string | null,"schema_digest"?: string | null,"schema_fingerprint": string,"seq_max": number,"seq_min": number,"start_byte": number,"state"?: string,"stats"?: Json | null,"table": string,"uncompressed_bytes": number,"upload_id"?: string | null,"uploaded_at": string,"uploaded_by": string,"value_count"?: number | null
+                    "added_version": number,"byte_length": number,"checksum"?: string | null,"dataset_id": string,"etag"?: string | null,"id"?: number,"level": number,"lost_since"?: string | null,"merge_facts"?: Json | null,"object_key": string,"ordinal": number,"period_tag": string,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"removed_version"?: number | null,"rewrite"?: Json | null,"row_count": number,"row_group_count": number,"run_id"?: string | null,"schema_digest"?: string | null,"schema_fingerprint": string,"seq_max": number,"seq_min": number,"start_byte": number,"state"?: string,"stats"?: Json | null,"table": string,"uncompressed_bytes": number,"upload_id"?: string | null,"uploaded_at": string,"uploaded_by": string,"value_count"?: number | null,"youngest_at"?: string | null
                   }
                   Update: {
-                    "added_version"?: number,"byte_length"?: number,"checksum"?: string | null,"dataset_id"?: string,"etag"?: string | null,"id"?: number,"level"?: number,"lost_since"?: string | null,"merge_facts"?: Json | null,"object_key"?: string,"ordinal"?: number,"period_tag"?: string,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"removed_version"?: number | null,"rewrite"?: Json | null,"row_count"?: number,"row_group_count"?: number,"run_id"?: string | null,"schema_digest"?: string | null,"schema_fingerprint"?: string,"seq_max"?: number,"seq_min"?: number,"start_byte"?: number,"state"?: string,"stats"?: Json | null,"table"?: string,"uncompressed_bytes"?: number,"upload_id"?: string | null,"uploaded_at"?: string,"uploaded_by"?: string,"value_count"?: number | null
+                    "added_version"?: number,"byte_length"?: number,"checksum"?: string | null,"dataset_id"?: string,"etag"?: string | null,"id"?: number,"level"?: number,"lost_since"?: string | null,"merge_facts"?: Json | null,"object_key"?: string,"ordinal"?: number,"period_tag"?: string,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"removed_version"?: number | null,"rewrite"?: Json | null,"row_count"?: number,"row_group_count"?: number,"run_id"?: string | null,"schema_digest"?: string | null,"schema_fingerprint"?: string,"seq_max"?: number,"seq_min"?: number,"start_byte"?: number,"state"?: string,"stats"?: Json | null,"table"?: string,"uncompressed_bytes"?: number,"upload_id"?: string | null,"uploaded_at"?: string,"uploaded_by"?: string,"value_count"?: number | null,"youngest_at"?: string | null
                   }
                   Relationships: [
                     {
@@ -195,6 +221,32 @@ isOneToOne: false
       columns: ["parent_id"]
 isOneToOne: false
       referencedRelation: "deletions"
+      referencedColumns: ["id"]
+    }
+                  ]
+                },"ended_rows": {
+                  Row: {
+                    "bytes": number,"dataset_id": string,"ended_at": string,"files": number,"id": number,"period_tag": string,"rows": number,"rule": string,"table": string,"version": number
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "bytes": number,"dataset_id": string,"ended_at"?: string,"files": number,"id"?: never,"period_tag": string,"rows": number,"rule": string,"table": string,"version": number
+                  }
+                  Update: {
+                    "bytes"?: number,"dataset_id"?: string,"ended_at"?: string,"files"?: number,"id"?: never,"period_tag"?: string,"rows"?: number,"rule"?: string,"table"?: string,"version"?: number
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "ended_rows_dataset_id_fkey"
+      columns: ["dataset_id"]
+isOneToOne: false
+      referencedRelation: "dataset_status"
+      referencedColumns: ["id"]
+    },{
+      foreignKeyName: "ended_rows_dataset_id_fkey"
+      columns: ["dataset_id"]
+isOneToOne: false
+      referencedRelation: "datasets"
       referencedColumns: ["id"]
     }
                   ]
@@ -368,28 +420,28 @@ isOneToOne: false
                   ]
                 },"service_settings": {
                   Row: {
-                    "alert_max_attempts": number,"alert_private_addresses": boolean,"alert_webhooks": NonNullable<Json>,"alert_window_seconds": number,"archive_seconds": number,"asset_bytes_max": number,"asset_extensions": (string)[],"backoff_base_seconds": number,"backoff_cap_seconds": number,"breaker_probe_seconds": number,"breaker_window_seconds": number,"clockwork_gap_seconds": number,"codec": string,"datasets_max": number | null,"deleted_upload_seconds": number,"healthy_row_group_bytes": number,"history_seconds": number,"id": boolean,"idle_recheck_seconds": number,"lease_seconds": number,"max_age_seconds": number,"max_attempts": number,"max_datasets_per_run": number,"max_put_seconds": number,"max_run_seconds": number,"max_workers": number,"min_inputs": number,"open_stages_max": number | null,"partitions_max": number | null,"plan_changed_at": string,"planner_version": number,"realtime_delay_seconds": number,"requests_per_minute": number | null,"retention_seconds": number,"schedule_concurrency": number,"schedule_delay_ms": number,"second_look_seconds": number,"signed_url_seconds": number,"signed_url_until": string,"stored_bytes_max": number | null,"tables_max": number | null,"target_file_bytes": number,"target_page_bytes": number,"target_row_group_bytes": number,"updated_at": string,"upload_bytes_per_day": number | null,"uploads_per_minute": number | null,"vacuum_interval_seconds": number
+                    "alert_max_attempts": number,"alert_private_addresses": boolean,"alert_webhooks": NonNullable<Json>,"alert_window_seconds": number,"archive_seconds": number,"asset_bytes_max": number,"asset_extensions": (string)[],"backoff_base_seconds": number,"backoff_cap_seconds": number,"breaker_probe_seconds": number,"breaker_window_seconds": number,"clockwork_gap_seconds": number,"codec": string,"datasets_max": number | null,"deleted_upload_seconds": number,"healthy_row_group_bytes": number,"history_seconds": number,"id": boolean,"idle_recheck_seconds": number,"lease_seconds": number,"max_age_seconds": number,"max_attempts": number,"max_datasets_per_run": number,"max_put_seconds": number,"max_run_seconds": number,"max_workers": number,"min_inputs": number,"open_stages_max": number | null,"partitions_max": number | null,"plan_changed_at": string,"planner_version": number,"realtime_delay_seconds": number,"requests_per_minute": number | null,"retention_seconds": number,"schedule_concurrency": number,"schedule_delay_ms": number,"second_look_seconds": number,"signed_url_seconds": number,"stored_bytes_max": number | null,"tables_max": number | null,"target_file_bytes": number,"target_page_bytes": number,"target_row_group_bytes": number,"updated_at": string,"upload_bytes_per_day": number | null,"uploads_per_minute": number | null,"vacuum_interval_seconds": number
                   }
                   ComputedFields: never
                   Insert: {
-                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"deleted_upload_seconds"?: number,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"open_stages_max"?: number | null,"partitions_max"?: number | null,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"requests_per_minute"?: number | null,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"second_look_seconds"?: number,"signed_url_seconds"?: number,"signed_url_until"?: string,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
+                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"deleted_upload_seconds"?: number,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"open_stages_max"?: number | null,"partitions_max"?: number | null,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"requests_per_minute"?: number | null,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"second_look_seconds"?: number,"signed_url_seconds"?: number,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
                   }
                   Update: {
-                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"deleted_upload_seconds"?: number,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"open_stages_max"?: number | null,"partitions_max"?: number | null,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"requests_per_minute"?: number | null,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"second_look_seconds"?: number,"signed_url_seconds"?: number,"signed_url_until"?: string,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
+                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"deleted_upload_seconds"?: number,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"open_stages_max"?: number | null,"partitions_max"?: number | null,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"requests_per_minute"?: number | null,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"second_look_seconds"?: number,"signed_url_seconds"?: number,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
                   }
                   Relationships: [
                     
                   ]
                 },"table_settings": {
                   Row: {
-                    "codec": string | null,"dataset_id": string,"dedupe_keys": (string)[] | null,"healthy_row_group_bytes": number | null,"max_age_seconds": number | null,"min_inputs": number | null,"retention_seconds": number | null,"sort_keys": (string)[] | null,"table": string,"target_file_bytes": number | null,"target_page_bytes": number | null,"target_row_group_bytes": number | null,"unite_uuid_as_text": boolean | null,"updated_at": string
+                    "codec": string | null,"dataset_id": string,"dedupe_keys": (string)[] | null,"healthy_row_group_bytes": number | null,"keep_periods": number | null,"keep_rows_seconds": number | null,"max_age_seconds": number | null,"min_inputs": number | null,"retention_seconds": number | null,"sort_keys": (string)[] | null,"table": string,"target_file_bytes": number | null,"target_page_bytes": number | null,"target_row_group_bytes": number | null,"unite_uuid_as_text": boolean | null,"updated_at": string
                   }
                   ComputedFields: never
                   Insert: {
-                    "codec"?: string | null,"dataset_id": string,"dedupe_keys"?: (string)[] | null,"healthy_row_group_bytes"?: number | null,"max_age_seconds"?: number | null,"min_inputs"?: number | null,"retention_seconds"?: number | null,"sort_keys"?: (string)[] | null,"table": string,"target_file_bytes"?: number | null,"target_page_bytes"?: number | null,"target_row_group_bytes"?: number | null,"unite_uuid_as_text"?: boolean | null,"updated_at"?: string
+                    "codec"?: string | null,"dataset_id": string,"dedupe_keys"?: (string)[] | null,"healthy_row_group_bytes"?: number | null,"keep_periods"?: number | null,"keep_rows_seconds"?: number | null,"max_age_seconds"?: number | null,"min_inputs"?: number | null,"retention_seconds"?: number | null,"sort_keys"?: (string)[] | null,"table": string,"target_file_bytes"?: number | null,"target_page_bytes"?: number | null,"target_row_group_bytes"?: number | null,"unite_uuid_as_text"?: boolean | null,"updated_at"?: string
                   }
                   Update: {
-                    "codec"?: string | null,"dataset_id"?: string,"dedupe_keys"?: (string)[] | null,"healthy_row_group_bytes"?: number | null,"max_age_seconds"?: number | null,"min_inputs"?: number | null,"retention_seconds"?: number | null,"sort_keys"?: (string)[] | null,"table"?: string,"target_file_bytes"?: number | null,"target_page_bytes"?: number | null,"target_row_group_bytes"?: number | null,"unite_uuid_as_text"?: boolean | null,"updated_at"?: string
+                    "codec"?: string | null,"dataset_id"?: string,"dedupe_keys"?: (string)[] | null,"healthy_row_group_bytes"?: number | null,"keep_periods"?: number | null,"keep_rows_seconds"?: number | null,"max_age_seconds"?: number | null,"min_inputs"?: number | null,"retention_seconds"?: number | null,"sort_keys"?: (string)[] | null,"table"?: string,"target_file_bytes"?: number | null,"target_page_bytes"?: number | null,"target_row_group_bytes"?: number | null,"unite_uuid_as_text"?: boolean | null,"updated_at"?: string
                   }
                   Relationships: [
                     {
@@ -605,6 +657,9 @@ isOneToOne: false
                            },
 "drain_dead_letters":
 { Args: { "p_limit"?: number }; Returns: Json
+                           },
+"end_aged":
+{ Args: { "p_limit"?: number,"p_partitions"?: number }; Returns: Json
                            },
 "expire_leases":
 { Args: { "p_limit"?: number }; Returns: Json

@@ -1,7 +1,7 @@
 -- delete_upload
 begin;
 \ir helpers/fixtures.sql
-select plan(22);
+select plan(23);
 set local role service_role;
 
 create temp table many as select tests.stage(1, 100, 'many', 'port', '0', 200, 'd', 'concatenated') as s;
@@ -35,6 +35,13 @@ create temp table r2 as select delete_upload(tests.u(1), (s ->> 'stage_id')::uui
 select is((select r -> 'rows' from r2), '10', 'what another deletion has taken is not counted twice');
 select advance_deletions(), advance_deletions();
 select is((select row_count from datasets where id = tests.u(100)), 20::bigint, 'nor taken twice');
+
+-- a stage of what was known then, so that its bytes were not put; deleted and forgotten since
+select tests.upload(1, 300, 'k', 'port', '0');
+create temp table known as select tests.stage(1, 300, 'k', 'port', '0') as s;
+select delete_upload(null, u.id) from uploads u where u.dataset_id = tests.u(300);
+select stage_upload(tests.u(1), tests.u(300), 'port', '0', 100, tests.hash('k'), '', p_again => true);
+select throws_ok($$select tests.commit_stage(s, 1, 'k', '[]') from known$$, 'SD410', 'stage_expired', 'it begins anew');
 
 -- merged
 select is(tests.commit(c, tests.output(c, 0, 20), (select array_agg((f ->> 'id')::bigint) from jsonb_array_elements(c -> 'files') f where (f ->> 'seq_min')::bigint in (2, 3))) ->> 'run_status', 'success', 'the others are merged') from claimed;
