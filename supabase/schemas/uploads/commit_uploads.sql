@@ -35,7 +35,9 @@ begin
     -- the ledger held it when it was staged, so that no files came along, and then it was deleted
     perform sediment.refuse_deleted_stages(v_calls);
     for v_call in select c.* from unnest(v_calls) as c where v_read.wrong ? c.n::text loop
-      v_calls[v_call.n].outcome := case when v_call.files = '[]'
+      v_calls[v_call.n].outcome := case when v_call.files = '[]' and exists (
+          select 1 from public.objects o join public.datasets d on d.id = o.dataset_id
+          where o.object_key = v_call.object_key and d.deletion_version > coalesce(o.staged_version, 0))
         then sediment.failure('stage_expired', 410, format('what stage %s was a duplicate of was deleted', v_call.stage))
         else sediment.failure('invalid_request', 400, v_read.wrong ->> v_call.n::text) end;
     end loop;
