@@ -38,7 +38,9 @@ export async function readManifest(
     limit: query.limit,
     cursor: query.cursor ?? null,
   });
-  const urls = signing === undefined ? [] : await signAll(page.files, page.signed_url_seconds, signing);
+  const urls = signing === undefined
+    ? []
+    : await signAll(page.files, page.signed_url_seconds, signing);
   const all = page.files.map((file, index): ManifestFile => {
     const { object_key: _key, start_byte: _start, byte_length: _length, lost: _lost, ...readable } =
       file;

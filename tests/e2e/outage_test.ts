@@ -8,7 +8,7 @@ import postgres from "postgres";
 import { startStack } from "../../supabase/local/stack.ts";
 import type { Caller } from "../../supabase/local/storage/server.ts";
 import { freshStandIn } from "../storage/fresh_stand_in.ts";
-import { call, sha256, signUp, until, uploadForm } from "../support/client.ts";
+import { call, signUp, until, uploadForm } from "../support/client.ts";
 import { tinyParquet } from "../support/tiny_parquet.ts";
 
 const outageSeconds = Number(Deno.env.get("SEDIMENT_OUTAGE_SECONDS") ?? 12);
