@@ -117,14 +117,14 @@ async function compacted(stack: KillableStack, user: TestUser, dataset: string) 
 async function compactedByHand(stack: KillableStack, user: TestUser, dataset: string) {
   const sql = postgres(stack.adminDbUrl, { max: 1, onnotice: () => {} });
   try {
-    await until("one file", 40, async () => {
+    await until("no fragment is left", 40, async () => {
       await sql`select public.expire_leases()`;
       const turn = await call(stack, "POST", "/compactor", {
         headers: { apikey: stack.secretKey },
       });
       assert.equal(turn.status, 200, JSON.stringify(turn.body));
       const files = await manifestOf(stack, user, dataset);
-      return files.length === 1 && files[0].level > 0;
+      return files.every(({ level }) => level > 0);
     });
   } finally {
     await sql.end();
@@ -201,7 +201,9 @@ for (const when of ["before", "after"] as const) {
       await compactedByHand(second, user, dataset);
       await assertSameRows(second, user);
       const keys = await storedKeys(second);
-      assert.equal(outputs(keys).length, when === "before" ? 2 : 1);
+      // Half of its files at a time: one of them may be what the worker died of.
+      const left = outputs(keys).length;
+      assert.ok(when === "after" ? left === 1 : left >= 2, `${left} outputs`);
       await assertNoOrphan(second, keys);
     });
   });
@@ -219,7 +221,9 @@ for (const when of ["before", "after"] as const) {
       await first.dead;
 
       const second = await start();
-      assert.equal((await manifestOf(second, user, dataset)).length, when === "before" ? 0 : 1);
+      // A dataset is there from its first commit on.
+      const files = await manifestOf(second, user, dataset);
+      assert.equal(files?.length, when === "before" ? undefined : 1);
       // The client has seen no answer and sends the bytes again, with the same URL.
       const again = await fetch(planned.body.uploadUrl, { method: "PUT", body: bytes });
       const answer = await again.json();
