@@ -9,11 +9,11 @@ insert into readable values
   ('table_settings', 'dataset_id = tests.u(100)'), ('user_limits', 'user_id = tests.u(1)'),
   ('dead_letters', 'user_id = tests.u(1)'), ('assets', 'user_id = tests.u(1)'), ('deletions', 'user_id = tests.u(1)'),
   ('dataset_status', 'user_id = tests.u(1)'), ('partition_status', 'dataset_id = tests.u(100)'),
-  ('quarantined_files', 'dataset_id = tests.u(100)');
+  ('quarantined_files', 'dataset_id = tests.u(100)'), ('ended_rows', 'dataset_id = tests.u(100)');
 create temp table hidden (name text);
 insert into hidden values ('service_settings'), ('objects'), ('idempotency_keys'), ('file_schemas'), ('run_children'),
   ('run_commits'), ('user_usage'), ('alerts'), ('queue_status'), ('circuit_breaker'), ('clockwork'),
-  ('worker_slots'), ('forgotten_uploads'), ('identity_key');
+  ('worker_slots'), ('forgotten_uploads'), ('identity_key'), ('age_walks');
 grant select on readable, hidden to anon, authenticated, service_role;
 
 -- rows of two users in every table
@@ -39,6 +39,9 @@ begin
   values ('period', tests.u(p_user), tests.u(p_dataset), 'gone', '0', 1, 'purged');
   insert into forgotten_uploads (id, dataset_id, digest, version, slices)
   values (gen_random_uuid(), tests.u(p_dataset), 'd', 1, '[]');
+  insert into ended_rows (dataset_id, "table", period_tag, version, rule, files, rows, bytes)
+  values (tests.u(p_dataset), 'gone', '0', 1, 'keep_periods', 1, 1, 1);
+  insert into age_walks (dataset_id) values (tests.u(p_dataset)) on conflict do nothing;
   insert into identity_key (key) values ('k') on conflict do nothing;
   insert into user_limits (user_id, uploads_per_minute) values (tests.u(p_user), 1000);
   perform stage_upload(tests.u(p_user), tests.u(p_dataset), 't', '0', 1, tests.hash('l'), '');
