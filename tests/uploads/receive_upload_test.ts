@@ -28,7 +28,7 @@ function inspect(bytes: Uint8Array) {
     schemaFingerprint: "p",
     schema: { name: "" },
     stats: {},
-    footer: { metadata: { rowGroups: [] } },
+    footer: { length: 0, metadata: { rowGroups: [] } },
   };
 }
 
