@@ -30,7 +30,7 @@ const classes: Partial<Record<ErrorCode, FailureClass>> = {
   unsupported_avro: "data",
   row_count_mismatch: "data",
   schema_incompatible: "data",
-  // of an input, after a second look: see lost_input.ts
+  // of an input, after a second look: SPEC.md, "Four classes of failure"
   object_missing: "data",
   object_changed: "data",
   worker_died: "data",
