@@ -79,7 +79,7 @@ export async function receiveAsset(
     stage: staged.stageId,
     user: staged.userId,
     size: body.byteLength,
-    etag,
+    etag: etag || null,
     contentHash: staged.contentHash,
   });
 }

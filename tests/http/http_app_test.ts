@@ -107,7 +107,7 @@ Deno.test("CORS is the same on preflights, answers and errors alike", async () =
   assert.equal(preflight.status, 204);
   assert.equal(
     preflight.headers.get("access-control-allow-headers"),
-    "authorization, apikey, x-client-info, content-type, idempotency-key, range",
+    "authorization, apikey, x-client-info, content-type, idempotency-key, range, x-upload-token",
   );
   for (const path of ["/sample/hello", "/sample/nowhere", "/sample/limited"]) {
     const { headers } = await call(path);

@@ -99,7 +99,7 @@ begin
   perform sediment.refuse_deleted_stages(p_calls);
 
   update public.objects x
-  set state = 'stored', size = c.object_size, etag = c.etag, expires_at = null, updated_at = v_now
+  set state = 'stored', size = c.object_size, etag = nullif(c.etag, ''), expires_at = null, updated_at = v_now
   from unnest(p_calls) as c
   where x.object_key = any (array[c.object_key]) and x.state = 'staged';
   perform sediment.discard_object(x.object_key, 'the checked copy is stored')
@@ -120,7 +120,7 @@ begin
       value_count, merge_facts, schema_fingerprint, stats, added_version, uploaded_by, uploaded_at,
       checksum, schema_digest)
     select f.dataset_id, f."table", f.period_tag, f.stage, f.ordinal, f.object_key, f.start_byte,
-      f.byte_length, f.etag, 0, v_seqs[f.ordinality], v_seqs[f.ordinality], f.row_count, f.row_group_count,
+      f.byte_length, nullif(f.etag, ''), 0, v_seqs[f.ordinality], v_seqs[f.ordinality], f.row_count, f.row_group_count,
       f.uncompressed_bytes, f.value_count, f.merge_facts, f.schema_fingerprint, f.stats,
       (select v.version from unnest(v_versions) as v where v.dataset_id = f.dataset_id), f.user_id, v_now,
       f.checksum, f.schema_digest
