@@ -127,7 +127,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "given-back attempts",
-    seed: 9,
+    seed: 17,
     edits: [{
       sqlFunction: "fail_compaction",
       find: "if p_class = 'environment' then",
