@@ -205,7 +205,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "healing",
-    seed: 34,
+    seed: 9,
     edits: [{
       sqlFunction: "lost_files",
       find: "return (select count(*)",
