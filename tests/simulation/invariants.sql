@@ -186,7 +186,10 @@ union all
 select 'I6', format('file %s is %s, reason %s, removed at %s', f.id, f.state, f.quarantine_reason, f.removed_version)
 from public.battle_files f
 where (f.state = 'quarantined') <> (f.quarantine_code is not null)
-  or (f.state = 'quarantined' and f.removed_version is not null)
+  -- a merge takes none of them; a deletion and an end by age do
+  or (f.state = 'quarantined' and f.removed_version is not null
+    and not exists (select 1 from public.deletions x where x.dataset_id = f.dataset_id and x.version = f.removed_version)
+    and not exists (select 1 from public.ended_rows e where e.dataset_id = f.dataset_id and e.version = f.removed_version))
 
 -- I7 Every message ends archived as success or recorded in the dead letters; nothing loops, nothing vanishes.
 union all
@@ -214,6 +217,8 @@ select 'I12', format('file %s was there before deletion %s of it, and is shown a
 from public.deletions x join public.battle_files f on f.dataset_id = x.dataset_id and f.added_version < x.version
   and (x.upload_id is null or x.upload_id = f.upload_id) and (x."table" is null or x."table" = f."table") and (x.period_tag is null or x.period_tag = f.period_tag)
 where x.state <> 'marked' and (f.removed_version is null or f.removed_version > x.version)
+  -- a slice that another deletion has marked is that one's to take out
+  and not (x.upload_id is not null and sediment.is_marked(f, x.version))
 union all
 select 'I12', format('deletion %s is %s, and file %s of it is in the catalog', x.id, x.state, f.id)
 from public.deletions x join public.battle_files f on f.dataset_id = x.dataset_id and f.added_version < x.version

@@ -298,6 +298,7 @@ export async function remover(world: World, name: string, owners: Owner[], round
   for (let round = 0; round < rounds; round++) {
     for (let pause = random.whole(1, 12); pause > 0; pause--) {
       await world.clockOf(name).sleep(1_000 * random.whole(0, 9));
+      await attempt(() => catalog.endAged({ partitions: 200, limit: 50 }));
     }
     const { user, dataset } = random.pick(owners);
     const purge = random.chance(0.4);

@@ -94,7 +94,7 @@ export const deletionMutations: Mutation[] = [
   },
   {
     guard: "an output is as young as its youngest row",
-    seed: 3,
+    seed: 51,
     edits: [{
       sqlFunction: "replace_files",
       find: "max(coalesce(f.youngest_at, f.uploaded_at)) as youngest_at",
@@ -103,7 +103,7 @@ export const deletionMutations: Mutation[] = [
   },
   {
     guard: "tags that are no dates do not end",
-    seed: 3,
+    seed: 9,
     edits: [{
       sqlFunction: "date_of_tag",
       find: "    return null;\n  end if;",

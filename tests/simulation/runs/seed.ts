@@ -9,7 +9,7 @@ import type { TraceLine } from "./scheduler.ts";
 import { vacuum } from "../../../shared/compaction/upkeep/vacuum.ts";
 import { takeTurn, type TurnReport } from "../../../shared/compaction/run/turn.ts";
 import { deadlyMerge, keepApart, latest, mergeRows } from "./rows.ts";
-import { watchAges } from "./watch_ages.ts";
+import { keepRowsSeconds, watchAges } from "./watch_ages.ts";
 import { Weather } from "./weather.ts";
 import { World } from "./world.ts";
 
@@ -66,7 +66,7 @@ export async function runSeed(
       for (const { dataset } of owners) {
         await database.sql`
           insert into public.table_settings (dataset_id, "table", keep_rows_seconds, keep_periods)
-          values (${dataset}, 'items', 700, null), (${dataset}, 'battles', null, 1)`;
+          values (${dataset}, 'items', ${keepRowsSeconds}, null), (${dataset}, 'battles', null, 1)`;
       }
     }
     const uploaders = random.whole(1, 3);

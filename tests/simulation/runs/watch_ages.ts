@@ -1,6 +1,5 @@
 /** Watches what ends by its age for I13: nothing that is too young, and what the checks have to know of it. */
 import { decodeRows } from "./rows.ts";
-import { settings } from "./database.ts";
 import type { World } from "./world.ts";
 
 /** Makes a call of the catalog; of one that ended rows it notes which. */
@@ -50,5 +49,5 @@ export async function watchAges(
   return answer;
 }
 
-/** What makeOwners sets for the table `items`; more than a merge waits, so that young and old rows meet. */
-export const keepRowsSeconds = settings.max_age_seconds + 100;
+/** What a seed sets for the table `items`: so short that merges bring rows together of which some are old already. */
+export const keepRowsSeconds = 90;
