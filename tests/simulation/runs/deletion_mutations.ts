@@ -5,7 +5,7 @@ import type { Mutation } from "./mutations.ts";
 export const deletionMutations: Mutation[] = [
   {
     guard: "readers heed the mark",
-    seed: 27,
+    seed: 15,
     edits: [{
       sqlFunction: "list_files",
       find: "and not (v_marks and sediment.is_marked(x, v_version))",
@@ -14,7 +14,7 @@ export const deletionMutations: Mutation[] = [
   },
   {
     guard: "no stage outlives the mark",
-    seed: 12,
+    seed: 18,
     edits: [{
       sqlFunction: "write_commits",
       find: "perform sediment.refuse_deleted_stages(p_calls);",
@@ -23,7 +23,7 @@ export const deletionMutations: Mutation[] = [
   },
   {
     guard: "no merge of what is marked",
-    seed: 15,
+    seed: 30,
     edits: [{
       sqlFunction: "replace_files",
       find: "perform sediment.refuse_marked_inputs(p, p_run, p_inputs);",
@@ -32,7 +32,7 @@ export const deletionMutations: Mutation[] = [
   },
   {
     guard: "a deletion ends the run",
-    seed: 9,
+    seed: 18,
     edits: [{
       sqlFunction: "end_partition_run",
       find: "where r.id in (p.run_id, p.next_run_id);",
@@ -41,7 +41,7 @@ export const deletionMutations: Mutation[] = [
   },
   {
     guard: "what came since stays",
-    seed: 9,
+    seed: 30,
     edits: [{
       sqlFunction: "remove_marked",
       find: "and y.removed_version is null and y.added_version < x.version",
@@ -50,7 +50,7 @@ export const deletionMutations: Mutation[] = [
   },
   {
     guard: "a slice that is full goes on",
-    seed: 12,
+    seed: 18,
     edits: [{
       sqlFunction: "remove_marked",
       find: "    exit when v_files >= p_limit; -- there may be more in this one\n",
@@ -59,7 +59,7 @@ export const deletionMutations: Mutation[] = [
   },
   {
     guard: "a purge takes what merges had replaced",
-    seed: 15,
+    seed: 33,
     edits: [{
       sqlFunction: "purge_removed",
       find: "and y.removed_version <= x.version",
@@ -68,7 +68,7 @@ export const deletionMutations: Mutation[] = [
   },
   {
     guard: "a deleted upload is not answered for",
-    seed: 3,
+    seed: 30,
     edits: [{
       sqlFunction: "first_outcome",
       find: "and sediment.upload_deleted_at(v_first) is not null",
@@ -81,7 +81,7 @@ export const deletionMutations: Mutation[] = [
   },
   {
     guard: "rows that came again are new",
-    seed: 9,
+    seed: 69,
     edits: [{
       sqlFunction: "upload_deleted_at",
       find: "and d.version > (u.answer ->> 'version')::bigint",
