@@ -5515,7 +5515,7 @@ COMMENT ON COLUMN "public"."service_settings"."second_look_seconds" IS 'How long
 
 COMMENT ON COLUMN "public"."service_settings"."signed_url_seconds" IS 'How long a signed download URL lives. Objects outlive the last reader that may hold one. Unit: seconds. Default: 3600 (1 h).';
 
-COMMENT ON COLUMN "public"."service_settings"."signed_url_until" IS 'Until when download URLs may live that were signed before signed_url_seconds was lowered; kept by the catalog. Unit: none. Default: 1970-01-01.';
+COMMENT ON COLUMN "public"."service_settings"."signed_url_until" IS 'Until when download URLs may live that were signed before signed_url_seconds was lowered; kept by the catalog. Unit: none. Default: 1970-01-01T00:00:00+00:00.';
 
 COMMENT ON COLUMN "public"."service_settings"."stored_bytes_max" IS 'Bytes that a user without a limit of their own may have stored: files, what they replaced as long as a kept version shows it, and assets; null: no limit. Unit: bytes. Default: 274877906944 (256 GiB).';
 
@@ -5970,7 +5970,7 @@ select cron.schedule('sediment_deletions', '* * * * *', 'select public.advance_d
 select cron.schedule('sediment_history', '* * * * *', 'select public.prune_history(10000, 20)');
 
 -- Older projects also granted everybody the sequences of identity columns; inserting into those needs no grant.
-revoke all on sequence public.alerts_id_seq from public, anon, authenticated;
+revoke all on sequence public.alerts_id_seq, public.ended_rows_id_seq from public, anon, authenticated;
 
 -- rows that new tables begin with
 insert into public.circuit_breaker (id) values (true) on conflict (id) do nothing;

@@ -6,7 +6,7 @@ set local role service_role;
 
 insert into datasets (id, user_id) values (tests.u(100), tests.u(1));
 select is(tests.stage(1, 100, 'only') ->> 'duplicate', 'false', 'a dataset without a commit');
-select is(list_files(tests.u(1), tests.u(100)) - 'dataset_id', '{"version": 0, "committed_at": null, "files": [], "next_cursor": null}', 'lists nothing, at version 0');
+select is(list_files(tests.u(1), tests.u(100)) - 'dataset_id', '{"version": 0, "committed_at": null, "files": [], "next_cursor": null, "signed_url_seconds": 3600}', 'lists nothing, at version 0');
 select tests.upload(1, 100, 'a', 'port', '2024-11-25'), tests.upload(1, 100, 'b', 'port', '2024-11-26'), tests.upload(1, 100, 'c', 'port', '2024-11-25'), tests.upload(1, 100, 'd', 'ship', '0');
 create temp table l as select list_files(tests.u(1), tests.u(100)) as l;
 select is((select l -> 'version' from l), '4', 'the newest version');

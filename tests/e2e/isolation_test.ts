@@ -97,6 +97,8 @@ Deno.test("nobody reads or writes what is not theirs, by functions, PostgREST or
     deletions: "id",
     forgotten_uploads: "id",
     identity_key: "id",
+    age_walks: "dataset_id",
+    ended_rows: "id",
   };
   const views = [
     ...["dataset_status", "partition_status", "quarantined_files", "dead_letter_summary"],

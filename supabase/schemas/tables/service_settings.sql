@@ -204,6 +204,6 @@ comment on column public.service_settings.requests_per_minute is
   'files among them; null: no limit. Unit: requests. Default: 600.';
 comment on column public.service_settings.signed_url_until is
   'Until when download URLs may live that were signed before signed_url_seconds was lowered; kept by the catalog. Unit: '
-  'none. Default: 1970-01-01.';
+  'none. Default: 1970-01-01T00:00:00+00:00.';
 
 insert into public.service_settings (id) values (true) on conflict (id) do nothing;
