@@ -98,7 +98,7 @@ Deno.test("nobody reads or writes what is not theirs, by functions, PostgREST or
     forgotten_uploads: "id",
     identity_key: "id",
     age_walks: "dataset_id",
-    ended_rows: "id",
+    ended_rows: "rule",
   };
   const views = [
     ...["dataset_status", "partition_status", "quarantined_files", "dead_letter_summary"],

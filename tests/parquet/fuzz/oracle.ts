@@ -42,7 +42,16 @@ export class Oracle {
   #start(): void {
     const script = new URL("oracle_process.ts", import.meta.url).pathname;
     this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-check", "--no-lock", "--quiet", script],
+      // No install: without the lock Deno 2.1 would look for newer packages than node_modules has.
+      args: [
+        "run",
+        "-A",
+        "--no-check",
+        "--no-lock",
+        "--node-modules-dir=manual",
+        "--quiet",
+        script,
+      ],
       stdin: "piped",
       stdout: "piped",
       stderr: "null",
