@@ -23,6 +23,17 @@ Deno.test("no invariant is violated in seeds 1001 to 1010", options, async () =>
   }
 });
 
+Deno.test(
+  "no invariant is violated in the field, also where a suspect is set aside for another reason",
+  options,
+  async () => {
+    for (const seed of [56, 1001, 1002, 1003, 1004, 1005]) {
+      const { violations } = await runSeed(database, seed, 400, new Set(), "field");
+      assert.deepEqual(violations, [], `deno task simulate field --seeds 1 --seed ${seed}`);
+    }
+  },
+);
+
 Deno.test("a seed that is run again does the same, call by call", options, async () => {
   for (const seed of [7, 12]) {
     const first = await runSeed(database, seed, 400);
