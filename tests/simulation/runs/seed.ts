@@ -51,6 +51,7 @@ export async function runSeed(
     new Random(seed * 613 + 29),
     inField ? Math.min(steps, 160) : steps,
     spells,
+    inField ? 6 : 0,
   );
   const world = new World(database, seed, temper(new Random(seed * 31 + 7)), weather);
   const { random, scheduler } = world;

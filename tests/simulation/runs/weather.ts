@@ -42,8 +42,14 @@ export class Weather {
   /**
    * @param steps of the storm
    * @param counts of spells, one of which the seed has
+   * @param forgetful how much more often than others the store forgets
    */
-  constructor(random: Random, steps: number, counts: readonly number[] = [0, 1, 2, 3]) {
+  constructor(
+    random: Random,
+    steps: number,
+    counts: readonly number[] = [0, 1, 2, 3],
+    forgetful = 0,
+  ) {
     const spells: Spell[] = [
       "store_away",
       "store_denied",
@@ -52,6 +58,8 @@ export class Weather {
       "forgetful",
       "catalog_denied",
       "read_only",
+      // it is met only where something is read meanwhile
+      ...Array<Spell>(forgetful).fill("forgetful"),
     ];
     this.#periods = Array.from({ length: random.pick(counts) }, () => {
       const from = random.whole(0, steps);
@@ -79,11 +87,13 @@ export class Weather {
 
   #metByStore(call: string, step: number, now: Date): SedimentError | null {
     if (this.has("forgetful", step)) {
-      const since = this.#forgettingSince ??= now.getTime();
-      const seconds = (now.getTime() - since) / 1000;
       const missed = call.charCodeAt(call.length - 12) % 3 === 0;
-      if (missed && /^(getRange|head)/.test(call) && seconds >= 0 && seconds < 20) {
-        return new SedimentError("object_missing", `${call}: 404`);
+      if (missed && /^(getRange|head)/.test(call)) {
+        const since = this.#forgettingSince ??= now.getTime();
+        const seconds = (now.getTime() - since) / 1000;
+        if (seconds >= 0 && seconds < 20) {
+          return new SedimentError("object_missing", `${call}: 404`);
+        }
       }
     }
     if (this.has("store_denied", step)) return new SedimentError("misconfigured", `${call}: 403`);
