@@ -30,7 +30,7 @@ export interface Mutation {
 export const mutations: Mutation[] = [
   {
     guard: "fencing token",
-    seed: 1,
+    seed: 12,
     edits: [{
       sqlFunction: "check_token",
       find: "or p.token is distinct from p_token then",
@@ -39,7 +39,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "inputs-visible count",
-    seed: 25,
+    seed: 15,
     edits: [
       {
         sqlFunction: "replace_files",
@@ -65,7 +65,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "staged-object rule",
-    seed: 97,
+    seed: 56,
     edits: [{
       sqlFunction: "write_commits",
       find: "where x.object_key = any (array[c.object_key]) and x.state = 'staged';",
@@ -78,7 +78,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "demand_seq",
-    seed: 3,
+    seed: 9,
     edits: [{
       sqlFunction: "close_run",
       find: "v_moved boolean := p.demand_seq > p.claimed_demand_seq;",
@@ -87,7 +87,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "replay lookup",
-    seed: 1,
+    seed: 11,
     edits: [{
       sqlFunction: "commit_compaction",
       find: "  if found then\n    return v_answer",
@@ -118,7 +118,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "token in the output key",
-    seed: 15,
+    seed: 7,
     edits: [{
       sqlFunction: "stage_output",
       find: "p_token, p_n);\n",
@@ -127,7 +127,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "given-back attempts",
-    seed: 17,
+    seed: 9,
     edits: [{
       sqlFunction: "fail_compaction",
       find: "if p_class = 'environment' then",
@@ -163,7 +163,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "looks at the dead",
-    seed: 34,
+    seed: 15,
     edits: [{
       sqlFunction: "bury_run",
       find: "    due_at = v_now + make_interval",
@@ -172,7 +172,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "worker slots",
-    seed: 9,
+    seed: 17,
     edits: [{
       sqlFunction: "take_slot",
       find:
@@ -187,7 +187,7 @@ export const mutations: Mutation[] = [
   {
     guard: "second look",
     kind: "field",
-    seed: 56,
+    seed: 14,
     edits: [{
       sqlFunction: "quarantine_file",
       find: "if f.state = 'active' and p_code in ('object_missing', 'object_changed')",
@@ -196,7 +196,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "checksums",
-    seed: 96,
+    seed: 109,
     edits: [{
       sqlFunction: "list_inputs",
       find: "'checksum', k.checksum",
@@ -234,7 +234,7 @@ export const mutations: Mutation[] = [
   // the last, since its constraint does not come back
   {
     guard: "upload ledger",
-    seed: 1,
+    seed: 3,
     sql: `alter table public.uploads drop constraint if exists uploads_identity;
       do $$ declare v text; begin
         for v in select c.conname from pg_constraint c

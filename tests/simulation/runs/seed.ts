@@ -1,7 +1,7 @@
 /** One seed: a storm of actors and faults, then calm, then everything that must hold. */
 import type { Clock } from "../../../shared/clock.ts";
 import { clockwork, decay, type Owner, people, remover, time, uploader, worker } from "./actors.ts";
-import { checkAlways, checkAtRest, checkPurged } from "./check.ts";
+import { checkAlways, checkAtRest, checkPurged, checkSetAside } from "./check.ts";
 import type { SimulatedDatabase } from "./database.ts";
 import { calm, temper } from "./faults.ts";
 import { Random } from "./random.ts";
@@ -107,6 +107,7 @@ export async function runSeed(
     weather.clear();
     world.calmSince = database.now();
     if (world.violations.length === 0) await comeToRest(world);
+    await checkSetAside(world);
     if (world.violations.length === 0 && world.decayed.size > 0) {
       await sendAgain(world);
       await comeToRest(world);

@@ -13,7 +13,7 @@ export type Spell =
   | "store_denied"
   /** Only writes fail: a full disk. */
   | "store_full"
-  /** One object in three is not found, for less time than a second look takes: a replica that is behind. */
+  /** One object in two is not found, for less time than a second look takes: a replica that is behind. */
   | "forgetful"
   /** Ranges come with half of their bytes. */
   | "short_reads"
@@ -87,11 +87,11 @@ export class Weather {
 
   #metByStore(call: string, step: number, now: Date): SedimentError | null {
     if (this.has("forgetful", step)) {
-      const missed = call.charCodeAt(call.length - 12) % 3 === 0;
+      const missed = call.charCodeAt(call.length - 12) % 2 === 0;
       if (missed && /^(getRange|head)/.test(call)) {
         const since = this.#forgettingSince ??= now.getTime();
         const seconds = (now.getTime() - since) / 1000;
-        if (seconds >= 0 && seconds < 20) {
+        if (seconds >= 0 && seconds < 38) {
           return new SedimentError("object_missing", `${call}: 404`);
         }
       }
