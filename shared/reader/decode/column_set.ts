@@ -10,6 +10,7 @@ import { holdsText, valueOrders, valueWidth } from "../../parquet/format/value_o
 import { kernelErrors } from "../../parquet/kernels/kernel_error.ts";
 import { fillTable, groupEntryBytes } from "../../parquet/merge/pages/group_table.ts";
 import { freeLayout, type Layout, makeLayout } from "../../parquet/merge/pages/known_layout.ts";
+import { openChunk } from "../../parquet/merge/pages/open_chunk.ts";
 import type { LeafSource } from "../../parquet/merge/pages/source_plan.ts";
 import { fieldView } from "../../parquet/merge/union/field_view.ts";
 import { readerUnion } from "../../readers/unite_table.ts";
@@ -138,23 +139,7 @@ export class ColumnSet {
 
   /** Opens the chunk of a leaf of `layout.tree` for a column, to be fed page by page. */
   openChunk(layout: Layout, column: number, group: RowGroup): void {
-    const source = layout.plan.leaves[column] as LeafSource & { kind: "pages" };
-    const leaf = layout.tree.leaves[source.leaf];
-    const meta = group.columns[source.leaf].metaData!;
-    this.kernels.wasm.openChunk(
-      meta.type,
-      valueWidth(leaf),
-      leaf.definitionLevel,
-      leaf.repetitionLevel,
-      meta.codec,
-      meta.numValues,
-      group.numRows,
-      layout.levelMaps[column],
-      source.conversion ?? 0,
-      source.parameter ?? 0,
-      0,
-      layout.levels.entry(source.leaf),
-    );
+    openChunk(this.kernels, layout, column, group);
   }
 
   /** Address of a column for the kernels. */

@@ -16,9 +16,9 @@ import {
   OutputColumn,
   type PageSettings,
 } from "./output_column.ts";
+import { openChunk } from "./open_chunk.ts";
 import { type RowOrder, RowSorter } from "./row_sorter.ts";
 import type { LeafSource } from "./source_plan.ts";
-import { valueWidth } from "../../format/value_order.ts";
 
 /** Rows of a row group before one was written. */
 const firstGuess = 100_000;
@@ -82,24 +82,7 @@ export class GroupBuilder {
 
   /** Opens the chunk that fills a column in the kernels, for its pages to be appended part by part. */
   open(layout: Layout, column: number, group: RowGroup): void {
-    const source = layout.plan.leaves[column];
-    if (source.kind !== "pages") return;
-    const leaf = layout.tree.leaves[source.leaf];
-    const meta = group.columns[source.leaf].metaData!;
-    this.#kernels.wasm.openChunk(
-      meta.type,
-      valueWidth(leaf),
-      leaf.definitionLevel,
-      leaf.repetitionLevel,
-      meta.codec,
-      meta.numValues,
-      group.numRows,
-      layout.levelMaps[column],
-      source.conversion ?? 0,
-      source.parameter ?? 0,
-      0,
-      layout.levels.entry(source.leaf),
-    );
+    openChunk(this.#kernels, layout, column, group);
   }
 
   /** Appends nulls for a column that the source lacks. */

@@ -18,7 +18,7 @@ import type { ReadInput } from "./read_ahead.ts";
 import { StartedAnew, type Taking } from "./recovery.ts";
 import type { RunOptions } from "./run_options.ts";
 import { appendGroups, isSmall, isSmallScan, scanHasZstd } from "./small_file.ts";
-import { type KeyedFile, KeyValueUnion } from "../key_values/key_value_union.ts";
+import { type KeyedFile, KeyValueUnion } from "../../key_values/key_value_union.ts";
 import type { Rejection } from "../merge_plan.ts";
 import { OutputSpelling } from "../union/respell.ts";
 import { SetApart } from "./set_apart.ts";
