@@ -20,20 +20,26 @@ export interface DeletionPath {
   periodTag?: string;
 }
 
+/** Who asks for a deletion, and whether the objects are to go at once. */
+async function readDeletion(services: Services, request: Request) {
+  const caller = await services.auth.userOrService(request);
+  const { purge } = validate(deletionQuerySchema, queryOf(request));
+  return { caller, purge: purge === "now" };
+}
+
 /** Deletes data. */
 export async function deleteData(
   services: Services,
   request: Request,
   path: DeletionPath,
 ): Promise<Response> {
-  const caller = await services.auth.userOrService(request);
-  const { purge } = validate(deletionQuerySchema, queryOf(request));
+  const { caller, purge } = await readDeletion(services, request);
   const receipt = await services.catalog.deleteData({
     user: readingUser(caller),
     dataset: validate(uuidSchema, path.dataset),
     table: path.table === undefined ? null : validate(nameSchema, path.table),
     periodTag: path.periodTag === undefined ? null : validate(nameSchema, path.periodTag),
-    purge: purge === "now",
+    purge,
   });
   return await answer(services, request, receipt);
 }
@@ -44,12 +50,11 @@ export async function deleteUpload(
   request: Request,
   id: string,
 ): Promise<Response> {
-  const caller = await services.auth.userOrService(request);
-  const { purge } = validate(deletionQuerySchema, queryOf(request));
+  const { caller, purge } = await readDeletion(services, request);
   const receipt = await services.catalog.deleteUpload({
     user: readingUser(caller),
     upload: validate(uuidSchema, id),
-    purge: purge === "now",
+    purge,
   });
   return await answer(services, request, receipt);
 }
@@ -60,8 +65,7 @@ export async function deleteUser(
   request: Request,
   id: string,
 ): Promise<Response> {
-  const caller = await services.auth.userOrService(request);
-  const { purge } = validate(deletionQuerySchema, queryOf(request));
+  const { caller, purge } = await readDeletion(services, request);
   const user = validate(uuidSchema, id);
   if (caller.kind === "user" && caller.userId !== user) {
     throw new SedimentError("forbidden", "A user deletes nobody else", {
@@ -72,7 +76,7 @@ export async function deleteUser(
   const receipt = await services.catalog.deleteUser({
     user,
     by: readingUser(caller),
-    purge: purge === "now",
+    purge,
   });
   return await answer(services, request, receipt);
 }
