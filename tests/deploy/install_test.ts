@@ -3,6 +3,7 @@ import { strict as assert } from "node:assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import postgres from "postgres";
+import { hasCurl } from "../support/has_curl.ts";
 import { findSupabaseCli } from "../../supabase/local/parts/supabase_cli.ts";
 import { tinyParquet } from "../support/tiny_parquet.ts";
 import { startDeployment } from "./deployment.ts";
@@ -17,15 +18,6 @@ async function blocksBelow(heading: string): Promise<{ kind: string; text: strin
   assert.ok(section, `docs/deploy.md has no section "${heading}"`);
   return [...section.matchAll(/```(sh|sql)\n([^]*?)```/g)]
     .map(([, kind, text]) => ({ kind, text }));
-}
-
-async function hasCurl(): Promise<boolean> {
-  try {
-    return (await new Deno.Command("curl", { args: ["--version"], stdout: "null" }).output())
-      .success;
-  } catch {
-    return false;
-  }
 }
 
 Deno.test("the commands of docs/deploy.md lead from nothing to the first compacted upload", async () => {

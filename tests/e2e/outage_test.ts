@@ -3,11 +3,9 @@
  * somebody has the time; the rules are the same however long it lasts.
  */
 import { strict as assert } from "node:assert";
-import { jwtVerify } from "jose";
 import postgres from "postgres";
 import { startStack } from "../../supabase/local/stack.ts";
-import type { Caller } from "../../supabase/local/storage/server.ts";
-import { freshStandIn } from "../storage/fresh_stand_in.ts";
+import { tokenStandIn } from "../storage/token_stand_in.ts";
 import { call, signUp, until, uploadForm } from "../support/client.ts";
 import { tinyParquet } from "../support/tiny_parquet.ts";
 
@@ -16,17 +14,7 @@ const jwtSecret = "a secret of a Storage that goes away now and then";
 
 /** A Storage behind a door that can be shut. */
 async function openStorage() {
-  const real = await freshStandIn({
-    async authorize(request) {
-      const [, token] = /^Bearer (.+)$/.exec(request.headers.get("authorization") ?? "") ?? [];
-      try {
-        const { payload } = await jwtVerify(token!, new TextEncoder().encode(jwtSecret));
-        return { role: payload.role as Caller["role"], sub: payload.sub, claims: payload };
-      } catch {
-        return null;
-      }
-    },
-  });
+  const real = await tokenStandIn(jwtSecret);
   const state = { away: false, refused: 0 };
   const door = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, async (request) => {
     if (state.away) {

@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import { fileURLToPath } from "node:url";
+import { hasCurl } from "../support/has_curl.ts";
 import { startStack } from "../../supabase/local/stack.ts";
 import { sampleCount, sampleFile, samplePath } from "../../docs/sample/make.ts";
 
@@ -10,15 +11,6 @@ function shellBlock(heading: string): string {
   const [, block] = new RegExp(`## ${heading}\n[^]*?\`\`\`sh\n([^]*?)\`\`\``).exec(readme) ?? [];
   assert.ok(block, `README.md has no shell block below "${heading}"`);
   return block;
-}
-
-async function hasCurl(): Promise<boolean> {
-  try {
-    return (await new Deno.Command("curl", { args: ["--version"], stdout: "null" }).output())
-      .success;
-  } catch {
-    return false;
-  }
 }
 
 Deno.test("the README's curl lines do what they say", async () => {

@@ -1,33 +1,16 @@
 /** A Storage that verifies HS256 tokens itself, as the real one does, behind the gateway of a stack. */
 import { strict as assert } from "node:assert";
-import { jwtVerify } from "jose";
 import { SedimentError } from "../../shared/errors.ts";
 import { createSupabaseStore } from "../../shared/storage/supabase_store.ts";
 import { startStack } from "../../supabase/local/stack.ts";
 import { objectStoreConformance } from "../conformance/object_store.ts";
 import { storageApiConformance } from "../conformance/storage_api.ts";
-import { freshStandIn } from "../storage/fresh_stand_in.ts";
-import type { Caller } from "../../supabase/local/storage/server.ts";
+import { tokenStandIn } from "../storage/token_stand_in.ts";
 
 const jwtSecret = "a secret of a real Storage that nobody else knows";
 
-/** Serves one; it knows no API keys, only tokens. */
-function openStorage() {
-  return freshStandIn({
-    async authorize(request) {
-      const [, token] = /^Bearer (.+)$/.exec(request.headers.get("authorization") ?? "") ?? [];
-      try {
-        const { payload } = await jwtVerify(token!, new TextEncoder().encode(jwtSecret));
-        return { role: payload.role as Caller["role"], sub: payload.sub, claims: payload };
-      } catch {
-        return null;
-      }
-    },
-  });
-}
-
 Deno.test("the storage suites pass through the gateway to a Storage that is not the stand-in", async (t) => {
-  const real = await openStorage();
+  const real = await tokenStandIn(jwtSecret);
   await using stack = await startStack({
     functions: false,
     cron: false,
@@ -50,7 +33,7 @@ Deno.test("the storage suites pass through the gateway to a Storage that is not 
 });
 
 Deno.test("a Storage that isn't there, or has another secret, fails the start with what to do", async () => {
-  const real = await openStorage();
+  const real = await tokenStandIn(jwtSecret);
   const start = (storage: { url: string; jwtSecret: string }) =>
     startStack({ functions: false, cron: false, migrations: false, storage });
   const cases: [Promise<unknown>, RegExp][] = [

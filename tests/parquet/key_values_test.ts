@@ -5,7 +5,7 @@ import { footerOfBytes } from "../../shared/parquet/format/footer.ts";
 import { bytesReader } from "../../shared/parquet/format/range_reader.ts";
 import { schemaJson } from "../../shared/parquet/format/schema_json.ts";
 import { inspectParquetBytes } from "../../shared/parquet/inspect/inspect.ts";
-import { arrowSchema } from "../../shared/parquet/merge/key_values/arrow_schema.ts";
+import { arrowSchema } from "../../shared/parquet/key_values/arrow_schema.ts";
 import { merge } from "../../shared/parquet/merge/merge.ts";
 import { unionSchema } from "../../shared/parquet/merge/union/union_schema.ts";
 import { uniteSchemas } from "../../shared/compaction/plan/unite_schemas.ts";

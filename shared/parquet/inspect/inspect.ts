@@ -6,7 +6,7 @@ import { fileStatisticsSteps } from "./file_statistics.ts";
 import { mergeFactsSteps } from "./merge_facts.ts";
 import { heaviestPages } from "./page_weights.ts";
 import type { Pause } from "./pause.ts";
-import { readingText } from "../merge/key_values/key_value_union.ts";
+import { readingText } from "../key_values/key_value_union.ts";
 import { type Footer, footerSteps, readFooter } from "../format/footer.ts";
 import { limitsWith, type ParquetLimits } from "../format/limits.ts";
 import { parquetError } from "../format/parquet_error.ts";

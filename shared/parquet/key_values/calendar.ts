@@ -2,9 +2,9 @@
  * Keys by which Spark and Hive tell that days and times were written in the hybrid calendar, or counted in a zone:
  * readers move the stored numbers by them (Spark, DataSourceUtils; Hive, HIVE-22589 and HIVE-25104).
  */
-import { type KeyValue, physicalType } from "../../format/metadata.ts";
-import { parquetError } from "../../format/parquet_error.ts";
-import type { SchemaTree } from "../../format/schema.ts";
+import { type KeyValue, physicalType } from "../format/metadata.ts";
+import { parquetError } from "../format/parquet_error.ts";
+import type { SchemaTree } from "../format/schema.ts";
 
 const sparkVersion = "org.apache.spark.version";
 const legacyDateTime = "org.apache.spark.legacyDateTime";

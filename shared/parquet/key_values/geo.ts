@@ -2,9 +2,9 @@
  * `geo`, GeoParquet's description of the columns that are geometries (GeoParquet 1.1). A reader takes a column that it
  * names for a geometry and the same column of another file for bytes, so of files that differ in it no one is made.
  */
-import { parquetError } from "../../format/parquet_error.ts";
-import type { SchemaTree } from "../../format/schema.ts";
-import { physicalType } from "../../format/metadata.ts";
+import { parquetError } from "../format/parquet_error.ts";
+import type { SchemaTree } from "../format/schema.ts";
+import { physicalType } from "../format/metadata.ts";
 
 /** A geometry column as a file has it. */
 interface GeoColumn {

@@ -1,6 +1,6 @@
-import type { KeyValue } from "../../format/metadata.ts";
-import type { SchemaTree } from "../../format/schema.ts";
-import { schemaText } from "../../format/schema_text.ts";
+import type { KeyValue } from "../format/metadata.ts";
+import type { SchemaTree } from "../format/schema.ts";
+import { schemaText } from "../format/schema_text.ts";
 import { type ArrowSchema, arrowSchema } from "./arrow_schema.ts";
 import {
   type Calendar,

@@ -9,7 +9,7 @@ import { ReadAhead } from "./pages/read_ahead.ts";
 import { alone } from "./pages/open_group.ts";
 import { rejection } from "./pages/recovery.ts";
 import type { RunOptions } from "./pages/run_options.ts";
-import { readingText } from "./key_values/key_value_union.ts";
+import { readingText } from "../key_values/key_value_union.ts";
 import { isTrap } from "../kernels/trap.ts";
 import { type RangeReader, throwIfAborted } from "../format/range_reader.ts";
 import type { SchemaTree } from "../format/schema.ts";
