@@ -104,6 +104,19 @@ export const mutations: Mutation[] = [
     }],
   },
   {
+    // with lists that leave out all that no plan touches, not from the hundredth on
+    guard: "barriers in lists",
+    seed: 44,
+    edits: [
+      {
+        sqlFunction: "list_inputs",
+        find: "v_told constant integer := 100",
+        replace: "v_told constant integer := 0",
+      },
+      { sqlFunction: "list_inputs", find: "t.after_done is not true", replace: "false" },
+    ],
+  },
+  {
     guard: "token in the output key",
     seed: 7,
     edits: [{
