@@ -36,12 +36,12 @@ Deno.test("a Storage that isn't there, or has another secret, fails the start wi
   const real = await tokenStandIn(jwtSecret);
   const start = (storage: { url: string; jwtSecret: string }) =>
     startStack({ functions: false, cron: false, migrations: false, storage });
-  const cases: [Promise<unknown>, RegExp][] = [
-    [start({ url: "http://127.0.0.1:9", jwtSecret }), /No Storage answers at/],
-    [start({ url: `${real.url}/storage/v1`, jwtSecret: "wrong ".repeat(8) }), /AUTH_JWT_SECRET/],
+  const cases: [storage: { url: string; jwtSecret: string }, words: RegExp][] = [
+    [{ url: "http://127.0.0.1:9", jwtSecret }, /No Storage answers at/],
+    [{ url: `${real.url}/storage/v1`, jwtSecret: "wrong ".repeat(8) }, /AUTH_JWT_SECRET/],
   ];
-  for (const [starting, words] of cases) {
-    await assert.rejects(starting, (error: SedimentError) => {
+  for (const [storage, words] of cases) {
+    await assert.rejects(start(storage), (error: SedimentError) => {
       assert.equal(error.code, "part_failed");
       assert.match(error.message, words);
       return true;
