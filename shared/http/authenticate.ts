@@ -4,7 +4,7 @@ import * as z from "zod";
 import { SedimentError } from "../errors.ts";
 import type { RateLimit } from "./rate_limit.ts";
 import { requestIdOf } from "./request_id.ts";
-import { createTokenMemory } from "./token_memory.ts";
+import { createTokenCache } from "./token_cache.ts";
 import { checkClaims, type Issuers } from "./user_claims.ts";
 
 /** A caller whose credentials were verified. */
@@ -68,7 +68,7 @@ export function createAuthenticator(settings: AuthSettings): Authenticator {
     jwks: settings.jwks as any,
   };
 
-  const known = createTokenMemory();
+  const known = createTokenCache();
   const publishable = new Set(Object.values(settings.publishableKeys));
   const noSigningKeys = !(settings.jwks instanceof URL) && settings.jwks.keys.length === 0;
 

@@ -44,7 +44,7 @@ export type UploadOutcome =
   | { status: "dead"; id: string; duplicate: boolean; reason: Reason };
 
 /** What the quota did to make room, where `when_full` is "drop_oldest". */
-export interface RoomMade {
+export interface Evicted {
   /** Ids of the items that were dropped for this one; only there when some were. */
   dropped?: string[];
 }
@@ -69,7 +69,7 @@ export function createUpload({ base, store, service, user, limits, watchers }: U
     source: ByteSource,
     metaInput: UploadMetaInput,
     options: UploadOptions = {},
-  ): Promise<UploadOutcome & RoomMade> {
+  ): Promise<UploadOutcome & Evicted> {
     const { signal } = options;
     const meta = checkMeta(metaInput);
     const headers = checkHeaders(options.headers ?? {});

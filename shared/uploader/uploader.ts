@@ -23,7 +23,7 @@ import { createSay, type Log, silentLog } from "./log.ts";
 import type { ByteSource, PendingMedium } from "./pending/pending_medium.ts";
 import type { PendingItem } from "./pending/pending_record.ts";
 import { PendingStore } from "./pending/pending_store.ts";
-import { noteNameOf } from "./retry/park_note.ts";
+import { authHoldNameOf } from "./retry/auth_hold.ts";
 import { RetryService } from "./retry/retry_service.ts";
 import { ServiceLimits } from "./limits/service_limits.ts";
 import { xhrFetch } from "./send/xhr_fetch.ts";
@@ -36,7 +36,7 @@ import type { UploaderSettingsInput } from "./settings/settings.ts";
 import { startTriggers } from "./retry/triggers.ts";
 import {
   createUpload,
-  type RoomMade,
+  type Evicted,
   type UploadOptions,
   type UploadOutcome,
   type Watchers,
@@ -74,7 +74,7 @@ export interface Uploader {
     source: ByteSource,
     meta: UploadMetaInput,
     options?: UploadOptions,
-  ): Promise<UploadOutcome & RoomMade>;
+  ): Promise<UploadOutcome & Evicted>;
   /** Starts the triggers: start-up, session, interval, online. */
   start(): void;
   /**
@@ -141,7 +141,7 @@ export async function createUploader(options: UploaderOptions): Promise<Uploader
     },
   });
   await service.open();
-  const userNote = noteNameOf("user", base);
+  const userNote = authHoldNameOf("user", base);
   const user = new SignedInUser({
     session,
     clock,
@@ -150,7 +150,7 @@ export async function createUploader(options: UploaderOptions): Promise<Uploader
       write: (value) => store.writeNote(userNote, value),
     },
   });
-  const limitsNote = noteNameOf("limits", base);
+  const limitsNote = authHoldNameOf("limits", base);
   const limits = new ServiceLimits({
     base,
     fetch,

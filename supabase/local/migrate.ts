@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Sql } from "postgres";
-import { startDoorman } from "./parts/doorman.ts";
+import { startEarlyListener } from "./parts/early_listener.ts";
 import { stackError } from "./parts/stack_error.ts";
 import { findSupabaseCli } from "./parts/supabase_cli.ts";
 
@@ -68,15 +68,15 @@ export async function beginPush(
   },
 ): Promise<EarlyPush> {
   const versions = (await migrationFiles(migrationsDir)).map(versionOf);
-  const doorman = startDoorman();
-  const databaseUrl = `postgresql://postgres:${password}@127.0.0.1:${doorman.port}/postgres`;
+  const listener = startEarlyListener();
+  const databaseUrl = `postgresql://postgres:${password}@127.0.0.1:${listener.port}/postgres`;
   const push = await spawnPush({ migrationsDir, stateDir, databaseUrl });
   const output = push.output();
   return {
-    open: doorman.open,
+    open: listener.open,
     done: output.then(({ success }) => success ? versions : []),
     async close() {
-      doorman.close();
+      listener.close();
       try {
         push.kill("SIGKILL");
       } catch {

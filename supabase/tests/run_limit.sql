@@ -66,7 +66,7 @@ select is(tests.commit(c, tests.output(c, 0, 60)) ->> 'run_status', 'success', '
 select is((select count(*) from dead_letters where dataset_id = tests.u(300)), 0::bigint, 'without a dead letter');
 select is((tests.partition(300)).done_seq, (tests.partition(300)).demand_seq, 'and with all demand seen');
 
--- what is left must be worth a claim: a lease of seconds would only fail, and bury a run that got on
+-- what is left must be worth a claim: a lease of seconds would only fail, and dead-letter a run that got on
 select tests.upload(1, 400, 'a' || i) from generate_series(1, 4) i;
 create temp table c7 as select tests.claim('w', 400) as c;
 select tests.age(c, 3400) from c7;

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { type CheckPorts, checkStore } from "../../shared/compaction/upkeep/check_store.ts";
 import { wasmKey, wasmModules } from "../../shared/wasm/wasm_modules.ts";
-import { createMemoryStore } from "../../shared/storage/memory_store.ts";
+import { createMemoryStore } from "../support/memory_store.ts";
 
 interface Said {
   state?: "staged" | "stored" | "deleting" | "tombstone";

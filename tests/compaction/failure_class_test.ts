@@ -97,7 +97,7 @@ Deno.test("our own bugs are work: neither an input nor the environment pays for 
   }
 });
 
-Deno.test("a token from the future is met again at once, not buried", () => {
+Deno.test("a token from the future is met again at once, not dead-lettered", () => {
   const error = sqlError({ code: "PGRST303", message: "JWT issued at future" }, "claim_compaction");
   assert.equal(error.retryable, true);
 });

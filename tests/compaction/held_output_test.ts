@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { HeldOutput } from "../../shared/compaction/run/output/held_output.ts";
-import { createMemoryStore } from "../../shared/storage/memory_store.ts";
+import { createMemoryStore } from "../support/memory_store.ts";
 
 const { signal } = new AbortController();
 

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { openReaders } from "../../shared/compaction/run/output/object_readers.ts";
 import { SedimentError } from "../../shared/errors.ts";
-import { createMemoryStore } from "../../shared/storage/memory_store.ts";
+import { createMemoryStore } from "../support/memory_store.ts";
 
 const signal = new AbortController().signal;
 

@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { checksumOf } from "../../shared/compaction/checksum.ts";
 import { readStored } from "../../shared/compaction/run/output/read_stored.ts";
 import { SedimentError } from "../../shared/errors.ts";
-import { createMemoryStore } from "../../shared/storage/memory_store.ts";
+import { createMemoryStore } from "../support/memory_store.ts";
 
 const signal = new AbortController().signal;
 const bytes = new Uint8Array(100).map((_, index) => index);

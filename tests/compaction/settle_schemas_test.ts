@@ -3,7 +3,7 @@ import { parquetWriteBuffer } from "hyparquet-writer";
 import { type SettlePorts, settleSchemas } from "../../shared/compaction/upkeep/settle_schemas.ts";
 import { inspectParquetBytes } from "../../shared/parquet/inspect/inspect.ts";
 import type { SchemaJson } from "../../shared/parquet/format/schema_json.ts";
-import { createMemoryStore } from "../../shared/storage/memory_store.ts";
+import { createMemoryStore } from "../support/memory_store.ts";
 import { merge } from "../../shared/parquet/merge/merge.ts";
 import { bytesReader } from "../../shared/parquet/format/range_reader.ts";
 import { MemorySink } from "../parquet/memory_sink.ts";

@@ -2,7 +2,7 @@
 import { strict as assert } from "node:assert";
 import type { Merge } from "../../shared/compaction/run/ports.ts";
 import { SedimentError } from "../../shared/errors.ts";
-import type { MemoryStoreOptions, StoreCall } from "../../shared/storage/memory_store.ts";
+import type { MemoryStoreOptions, StoreCall } from "../support/memory_store.ts";
 import { allRows, failing, fragments, lineMerge, world } from "./turn_world.ts";
 
 /** A merge of lines that writes a few bytes at a time. */

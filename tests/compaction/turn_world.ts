@@ -3,7 +3,7 @@ import type { Clock } from "../../shared/clock.ts";
 import type { CompactionPorts, Merge } from "../../shared/compaction/run/ports.ts";
 import { takeTurn, type TurnOptions } from "../../shared/compaction/run/turn.ts";
 import { SedimentError } from "../../shared/errors.ts";
-import { createMemoryStore, type MemoryStoreOptions } from "../../shared/storage/memory_store.ts";
+import { createMemoryStore, type MemoryStoreOptions } from "../support/memory_store.ts";
 import { createFakeCatalog, type FakeCatalogOptions } from "../support/fake_catalog.ts";
 
 const user = "00000000-0000-4000-8000-000000000001";

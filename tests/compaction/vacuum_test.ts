@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { vacuum, type VacuumPorts } from "../../shared/compaction/upkeep/vacuum.ts";
 import { SedimentError } from "../../shared/errors.ts";
-import { createMemoryStore } from "../../shared/storage/memory_store.ts";
+import { createMemoryStore } from "../support/memory_store.ts";
 
 /** A catalog that hands out slices of keys until it was told that they are gone. */
 function catalogOf(keys: string[], sliceSize: number) {

@@ -1,5 +1,5 @@
 /** The stores that are held to `object_store.ts`. Those that need a server of their own say so when skipped. */
-import { createMemoryStore } from "../../shared/storage/memory_store.ts";
+import { createMemoryStore } from "../support/memory_store.ts";
 import { createS3Store } from "../../shared/storage/s3_store.ts";
 import { createSupabaseStore } from "../../shared/storage/supabase_store.ts";
 import { createS3Double } from "../storage/s3_double.ts";

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { SedimentError } from "../../shared/errors.ts";
-import { createMemoryStore } from "../../shared/storage/memory_store.ts";
+import { createMemoryStore } from "../support/memory_store.ts";
 import { wasmKey, wasmLoader, wasmModules } from "../../shared/wasm/wasm_modules.ts";
 import { absentWasm, deployWasm, removeOldWasm } from "../../supabase/deploy/wasm.ts";
 

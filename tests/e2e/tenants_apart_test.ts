@@ -7,7 +7,7 @@ import { systemClock } from "../../shared/clock.ts";
 import { takeTurn } from "../../shared/compaction/run/turn.ts";
 import { inspectInTurns, inspectParquet } from "../../shared/parquet/inspect/inspect.ts";
 import { merge } from "../../shared/parquet/merge/merge.ts";
-import { createMemoryStore } from "../../shared/storage/memory_store.ts";
+import { createMemoryStore } from "../support/memory_store.ts";
 import { sha256 } from "../../shared/uploads/digests.ts";
 import { uploadAtOnce } from "../../shared/uploads/receive_upload.ts";
 import { uploadRequestOf } from "../../shared/uploads/upload_request.ts";

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { SedimentError } from "../../shared/errors.ts";
 import { boundStore } from "../../shared/storage/bound_store.ts";
-import { createMemoryStore } from "../../shared/storage/memory_store.ts";
+import { createMemoryStore } from "../support/memory_store.ts";
 
 const deadlines = { callMs: 20, bytesMs: 20 };
 

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 
-import { createMemoryStore, type StoreCall } from "../../shared/storage/memory_store.ts";
+import { createMemoryStore, type StoreCall } from "../support/memory_store.ts";
 
 const bytes = new TextEncoder().encode("bytes");
 

@@ -6,7 +6,7 @@ import { createAuthenticator, type ServiceAct } from "../../shared/http/authenti
 import { issuersOf } from "../../shared/http/user_claims.ts";
 import { createTokenSigner, deriveTokenKey } from "../../shared/http/signed_token.ts";
 import type { LogLine } from "../../shared/log.ts";
-import { createMemoryStore, type MemoryStoreOptions } from "../../shared/storage/memory_store.ts";
+import { createMemoryStore, type MemoryStoreOptions } from "./memory_store.ts";
 import type { Services } from "../../functions/services.ts";
 import { createFakeCatalog, type FakeCatalogOptions } from "./fake_catalog.ts";
 

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { createMemoryStore } from "../../shared/storage/memory_store.ts";
+import { createMemoryStore } from "../support/memory_store.ts";
 import type { ObjectStore } from "../../shared/storage/object_store.ts";
 import { putOnce } from "../../shared/uploads/put_once.ts";
 

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { SedimentError } from "../../shared/errors.ts";
-import { createMemoryStore, type MemoryStoreOptions } from "../../shared/storage/memory_store.ts";
+import { createMemoryStore, type MemoryStoreOptions } from "../support/memory_store.ts";
 import { sha256 } from "../../shared/uploads/digests.ts";
 import type { UploadPorts } from "../../shared/uploads/ports.ts";
 import { receiveUpload, uploadAtOnce } from "../../shared/uploads/receive_upload.ts";

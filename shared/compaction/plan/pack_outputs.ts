@@ -5,7 +5,7 @@ import { type MergeCost, outputCost } from "./merge_cost.ts";
 import { leavesIn } from "./leaf_counter.ts";
 import { type MergeWork, outputBytes, OutputWork, writtenChunks } from "./merge_work.ts";
 import type { SchemaGroup } from "./schema_groups.ts";
-import { type Burden, burdenOf } from "./too_much.ts";
+import { type Oversize, oversizeOf } from "./oversized_files.ts";
 
 /** Bounds of one output beside its target size. */
 export interface OutputLimits {
@@ -71,11 +71,11 @@ export class OutputPacker {
   }
 
   /** What is too much in a file for any output, even one of it alone; undefined for most. */
-  burdenOf(file: PlanFile, group?: SchemaGroup): Burden | undefined {
+  oversizeOf(file: PlanFile, group?: SchemaGroup): Oversize | undefined {
     const { settings, limits } = this.#rules;
     const work = this.workOf([file], group);
-    const burden = burdenOf(file, work, settings);
-    if (burden !== undefined) return burden;
+    const oversize = oversizeOf(file, work, settings);
+    if (oversize !== undefined) return oversize;
     const cost = this.costOf(work);
     if (writtenChunks(work) > limits.maxChunks) {
       return { kind: "chunks", chunks: writtenChunks(work) };

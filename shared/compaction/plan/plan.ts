@@ -20,9 +20,9 @@ import type { MergeCost } from "./merge_cost.ts";
 import { maxDedupeRows } from "./merge_order.ts";
 import type { MergeWork } from "./merge_work.ts";
 import { type OutputLimits, OutputPacker, turnBudget } from "./pack_outputs.ts";
-import { risingParts } from "./rising_outputs.ts";
+import { worthwhileParts } from "./write_amplification.ts";
 import { groupSchemas, type SchemaGroup, type UniteSchemas } from "./schema_groups.ts";
-import { type Burden, burdensText } from "./too_much.ts";
+import { type Oversize, oversizedText } from "./oversized_files.ts";
 import { neighbours, stretches } from "./upload_neighbours.ts";
 
 /** What the planner is asked. */
@@ -100,12 +100,12 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
     leavesOf: leafCounter(request.schemas),
   });
   const sound = files.filter((file) => file.state === "active").sort(byUploadOrder);
-  const tooMuch = new Map<F, Burden>();
+  const oversized = new Map<F, Oversize>();
   // its schema's group, when that is known: what has to become another schema can't be copied
   const weigh = (file: F, group?: SchemaGroup) => {
     if (!file.rewrite && isFullGrown(file, settings) && !isFragmented(file, settings)) return;
-    const burden = packer.burdenOf(file, group);
-    if (burden !== undefined) tooMuch.set(file, burden);
+    const oversize = packer.oversizeOf(file, group);
+    if (oversize !== undefined) oversized.set(file, oversize);
   };
   sound.forEach((file) => weigh(file));
   const outputs: PlannedOutput<F>[] = [];
@@ -113,17 +113,17 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
   let nextDueAt: Date | null = null;
 
   const schemas = new Set(sound.map((file) => file.schema_fingerprint)).size;
-  const schemaGroups = schemaGroupsOf(sound.filter((file) => !tooMuch.has(file)), request);
+  const schemaGroups = schemaGroupsOf(sound.filter((file) => !oversized.has(file)), request);
   for (const file of sound) {
     const group = schemaGroups.get(file.schema_fingerprint);
-    if (group?.schema !== undefined && !tooMuch.has(file)) weigh(file, group);
+    if (group?.schema !== undefined && !oversized.has(file)) weigh(file, group);
   }
   // What is marked is written anew by itself, and merged with others once it is what it should be.
-  const marked = sound.filter((file) => file.rewrite && !tooMuch.has(file));
+  const marked = sound.filter((file) => file.rewrite && !oversized.has(file));
   for (const file of marked) {
     outputs.push(rewritten(file, packer));
   }
-  const active = sound.filter((file) => !tooMuch.has(file) && !file.rewrite);
+  const active = sound.filter((file) => !oversized.has(file) && !file.rewrite);
   const groupOf = (file: F): SchemaGroup | string =>
     schemaGroups.get(file.schema_fingerprint) ?? file.schema_fingerprint;
   const groups = deduping
@@ -131,7 +131,7 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
       files,
       settings,
       groupOf,
-      (file) => file.state !== "active" || tooMuch.has(file) || Boolean(file.rewrite),
+      (file) => file.state !== "active" || oversized.has(file) || Boolean(file.rewrite),
     )
     : [...Map.groupBy(active, groupOf).values()];
   for (const group of groups) {
@@ -150,7 +150,7 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
       .flatMap((chosen) => packer.pack(chosen, schemaGroup));
     const packed = cut.length === 1 || forced
       ? cut.filter((inputs) => inputs.length > 1)
-      : cut.flatMap((inputs) => risingParts(inputs, settings));
+      : cut.flatMap((inputs) => worthwhileParts(inputs, settings));
     outputs.push(...packed.map((inputs) => output(inputs, packer, choice.reason, schemaGroup)));
     const taken = new Set(packed.flat());
     const left = small.filter((file) => !taken.has(file));
@@ -163,7 +163,7 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
     isFullGrown(file, settings) && !isFragmented(file, settings)
   );
   if (grown.length > 0) notes.push(`${filesText(grown.length)} full grown`);
-  notes.push(...burdensText(tooMuch));
+  notes.push(...oversizedText(oversized));
   const quarantined = files.length - sound.length;
   if (quarantined > 0) notes.push(`${filesText(quarantined)} in quarantine`);
   const decision = decisionText({ outputs, files: files.length, schemas, notes, nextDueAt });

@@ -72,7 +72,7 @@ export function newItem(
 }
 
 /** What a broken record is replaced by: dead, with the bytes kept for export. */
-export function wreck(
+export function unreadableItem(
   id: string,
   reason: string,
   size: number,

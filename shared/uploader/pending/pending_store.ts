@@ -8,7 +8,7 @@ import { checkedBytes } from "./checked_bytes.ts";
 import type { Clock } from "../../clock.ts";
 import { findDuplicate } from "./find_duplicate.ts";
 import type { Say } from "../log.ts";
-import { makeRoom } from "./make_room.ts";
+import { evict } from "./evict.ts";
 import {
   about,
   applyEvent,
@@ -29,7 +29,7 @@ import { Records } from "./records.ts";
 import { RemovedBytes } from "./removed_bytes.ts";
 import type { UploaderSettings } from "../settings/settings.ts";
 import { guarded, locked } from "./store_guard.ts";
-import { type StockTools, sweepLeftovers, takeStock } from "./take_stock.ts";
+import { recover, type RecoverTools, sweepLeftovers } from "./recover.ts";
 import { type ItemEvent, itemTransitions } from "../transitions.ts";
 import { identityOf } from "../upload_meta.ts";
 import { Usage } from "./usage.ts";
@@ -95,7 +95,7 @@ export class PendingStore {
         return await this.#locked(async () => {
           const there = await this.#duplicateOf(staged.size, staged.sha256, draft);
           if (there) return there;
-          const dropped = await this.#makeRoom(staged.size, id);
+          const dropped = await this.#evict(staged.size, id);
           const item = newItem(id, draft, staged.size, staged.sha256, clock.now());
           await this.#medium.commit(id, staged, writeRecord(item));
           this.#records.forget(id);
@@ -109,11 +109,11 @@ export class PendingStore {
     });
   }
 
-  /** All items, oldest first; see take_stock.ts. */
+  /** All items, oldest first; see recover.ts. */
   async list(): Promise<PendingItem[]> {
     await this.#removed.settled();
     return await this.#guard(async () => {
-      const items = await takeStock(this.#tools);
+      const items = await recover(this.#tools);
       this.#usage.reset(items);
       return items;
     });
@@ -234,13 +234,13 @@ export class PendingStore {
     return item && { status: "duplicate", item, dropped: [] };
   }
 
-  get #tools(): StockTools {
+  get #tools(): RecoverTools {
     return { ...this.#parts, records: this.#records };
   }
 
-  async #makeRoom(size: number, forId: string): Promise<string[]> {
+  async #evict(size: number, forId: string): Promise<string[]> {
     const { settings, say } = this.#parts;
-    return await makeRoom(size, forId, {
+    return await evict(size, forId, {
       medium: this.#medium,
       usage: this.#usage,
       quota: settings.pending,

@@ -2,7 +2,7 @@
 import type { Clock } from "../../clock.ts";
 import type { Say } from "../log.ts";
 import type { PendingMedium } from "./pending_medium.ts";
-import { applyEvent, claimOverrun, type EventFacts, wreck } from "./pending_item.ts";
+import { applyEvent, claimOverrun, type EventFacts, unreadableItem } from "./pending_item.ts";
 import type { PendingItem } from "./pending_record.ts";
 import type { UploaderSettings } from "../settings/settings.ts";
 import type { ItemEvent } from "../transitions.ts";
@@ -40,7 +40,7 @@ export async function repairItem(
     say("dead", { id, code: "record_unreadable", message: found.reason });
     await medium.setAside(id);
     const hash = await bytes?.sha256() ?? "0".repeat(64);
-    return wreck(id, found.reason, bytes?.size ?? 0, hash, clock.now());
+    return unreadableItem(id, found.reason, bytes?.size ?? 0, hash, clock.now());
   }
   if (!bytes) {
     if (found.last_error?.code === "bytes_missing" && found.state === "dead") return found; // known

@@ -6,9 +6,9 @@ import { asSedimentError } from "../../errors.ts";
 import { askSession, type NoCredential } from "../session/ask_session.ts";
 import { type BatchReport, emptyReport, type Trigger } from "./batch_report.ts";
 import type { Clock } from "../../clock.ts";
-import { Gate } from "./gate.ts";
+import { Semaphore } from "./semaphore.ts";
 import type { Say } from "../log.ts";
-import { ParkNote } from "./park_note.ts";
+import { AuthHoldFile } from "./auth_hold.ts";
 import type { PendingStore } from "../pending/pending_store.ts";
 import { isOurs } from "./plan_batch.ts";
 import { runBatch } from "./run_batch.ts";
@@ -38,21 +38,21 @@ const failuresToPause = 3;
 export class RetryService {
   readonly #parts: RetryServiceParts;
   readonly #machine: ServiceMachine;
-  readonly #gate: Gate;
+  readonly #gate: Semaphore;
   readonly #stop = new AbortController();
   /** Stored by the server, but not removed here yet. */
   readonly #storedIds = new Set<string>();
   readonly #underWay = new Set<Promise<unknown>>();
   #batch: Promise<BatchReport> | null = null;
   #sessionChanged = false;
-  readonly #note: ParkNote;
+  readonly #note: AuthHoldFile;
   #last: BatchReport | null = null;
 
   constructor(parts: RetryServiceParts) {
     this.#parts = parts;
     this.#machine = new ServiceMachine(parts.clock, parts.settings.retry, parts.say);
-    this.#note = new ParkNote(parts.store, parts.origin);
-    this.#gate = new Gate(parts.settings.upload.concurrency);
+    this.#note = new AuthHoldFile(parts.store, parts.origin);
+    this.#gate = new Semaphore(parts.settings.upload.concurrency);
   }
 
   /** Where the service is. */

@@ -28,7 +28,7 @@ begin
   if v_current.content_hash = p_content_hash then
     perform sediment.fail('already_stored', 409, format('%s holds these bytes since %s', p_key, v_current.updated_at));
   end if;
-  perform sediment.spend_upload(p_user, p_size);
+  perform sediment.charge_rate_limit(p_user, p_size);
 
   v_key := format('assets/%s/%s.%s', p_user, v_stage, lower(substring(p_file_name from '\.([A-Za-z0-9]+)$')));
   insert into public.objects (object_key, kind, size, expires_at, put_deadline, user_id, stage_id, content_hash,

@@ -18,7 +18,7 @@ begin
   then
     perform sediment.fail('not_found', 404, format('there is no data file %s', p_file));
   end if;
-  d := sediment.own_dataset(p_user, f.dataset_id);
+  d := sediment.require_owned_dataset(p_user, f.dataset_id);
   if f.removed_version <= d.oldest_kept_version
     or d.deletion_version > f.added_version and sediment.is_marked(f, d.oldest_kept_version)
   then

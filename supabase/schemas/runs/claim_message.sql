@@ -56,7 +56,7 @@ begin
 
   v_now := clock_timestamp();
   if p.lease_expires_at > v_now then
-    perform sediment.queue_hide(p_queue, p_msg_id, p.lease_expires_at);
+    perform sediment.queue_set_visibility(p_queue, p_msg_id, p.lease_expires_at);
     return null;
   end if;
   if p.lease_expires_at is not null then
@@ -64,7 +64,7 @@ begin
     return null;
   end if;
   if p.ready_at > v_now then
-    perform sediment.queue_hide(p_queue, p_msg_id, p.ready_at); -- it failed since we looked, and waits
+    perform sediment.queue_set_visibility(p_queue, p_msg_id, p.ready_at); -- it failed since we looked, and waits
     return null;
   end if;
 
@@ -92,7 +92,7 @@ begin
     claimed_debt_bytes = x.debt_bytes
   where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag
   returning * into strict p;
-  perform sediment.queue_hide(p_queue, p_msg_id, p.lease_expires_at);
+  perform sediment.queue_set_visibility(p_queue, p_msg_id, p.lease_expires_at);
   update public.processing_metrics r
   set status = 'running', step = 'validate-dataset', attempts = r.attempts + 1, worker = p_worker, started_at = coalesce(r.started_at, v_now)
   where r.id = p.run_id

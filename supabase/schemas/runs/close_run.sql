@@ -85,11 +85,11 @@ begin
     where r.id = v_next;
   elsif v_next is null then
     v_next := sediment.open_run(p.dataset_id, p."table", p.period_tag, v_priority, 'follow_up');
-    perform sediment.adopt_run(p.dataset_id, p."table", p.period_tag, v_next, v_priority);
+    perform sediment.activate_waiting_run(p.dataset_id, p."table", p.period_tag, v_next, v_priority);
     return true;
   else
     select r.priority into strict v_priority from public.processing_metrics r where r.id = v_next;
-    perform sediment.adopt_run(p.dataset_id, p."table", p.period_tag, v_next, v_priority);
+    perform sediment.activate_waiting_run(p.dataset_id, p."table", p.period_tag, v_next, v_priority);
     return true;
   end if;
 

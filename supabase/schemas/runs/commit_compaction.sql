@@ -84,7 +84,7 @@ begin
   if p_last and v_more and (cardinality(v_inputs) > 0 or r.attempts = 0) then
     -- The run has had its time (what is left is less than a lease) and committed something in it: it ends well, and
     -- another goes on with the rest.
-    select sediment.add_work(p) + least(s.lease_seconds, s.max_run_seconds / 2) >= s.max_run_seconds
+    select sediment.add_worked_seconds(p) + least(s.lease_seconds, s.max_run_seconds / 2) >= s.max_run_seconds
     into strict v_overtime from public.service_settings s;
   end if;
   if not p_last then
@@ -101,13 +101,13 @@ begin
     where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
   elsif v_more then
     update public.processing_metrics x set status = 'queued' where x.id = p_run;
-    perform sediment.queue_hide(p.queue, p.msg_id, v_now + interval '1 second');
+    perform sediment.queue_set_visibility(p.queue, p.msg_id, v_now + interval '1 second');
     update public.partitions x
     set lease_expires_at = null, lease_worker = null, claimed_at = null, claimed_demand_seq = null,
       claimed_debt_files = null, claimed_debt_bytes = null, ready_at = v_now,
       last_decision = coalesce(v_result ->> 'decision', x.last_decision), last_considered_at = v_now
     where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
-    perform sediment.raise_waiting(p, 0);
+    perform sediment.promote_waiting_run(p, 0);
     v_requeued := true;
   else
     v_requeued := sediment.close_run(p, r.files_before > 0, v_result);

@@ -23,6 +23,6 @@ begin
   end if;
   update public.partitions x set lease_expires_at = v_until, ready_at = v_until
   where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
-  perform sediment.queue_hide(p.queue, p.msg_id, v_until);
+  perform sediment.queue_set_visibility(p.queue, p.msg_id, v_until);
   return v_until;
 end $$;

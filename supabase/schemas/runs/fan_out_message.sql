@@ -34,7 +34,7 @@ begin
     perform sediment.fan_out(r.id, 100);
   end if;
   if exists (select 1 from public.processing_metrics x where x.id = r.id and x.fan_out_cursor is not null) then
-    perform sediment.queue_hide(p_queue, p_msg_id, clock_timestamp() + interval '1 second');
+    perform sediment.queue_set_visibility(p_queue, p_msg_id, clock_timestamp() + interval '1 second');
   else
     perform sediment.queue_archive(p_queue, p_msg_id);
   end if;

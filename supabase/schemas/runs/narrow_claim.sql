@@ -70,7 +70,7 @@ begin
         update public.partitions x set isolation = v_iso || jsonb_build_object('suspects', to_jsonb(v_suspects), 'trial', 1)
         where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
         return jsonb_build_object('status', 'dead', 'retry_at', null, 'dead_letter_id',
-          sediment.bury_run(p.dataset_id, p."table", p.period_tag, 'worker_died',
+          sediment.dead_letter_run(p.dataset_id, p."table", p.period_tag, 'worker_died',
             format('%s workers died of file %s, and there is no other to compare with; the last: %s', v_deaths, v_alone,
               p_told), null));
       end if;

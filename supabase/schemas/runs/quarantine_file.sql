@@ -53,7 +53,7 @@ begin
     v_changed := true;
   end if;
   -- A file set aside is progress, as a committed output is, and happens once a file: a turn that met nothing but
-  -- bad ones is no failed attempt (found by the simulation: three such turns buried the sound rest).
+  -- bad ones is no failed attempt (found by the simulation: three such turns dead-lettered the sound rest).
   update public.processing_metrics r
   set files_quarantined = r.files_quarantined + (v_changed and f.state = 'quarantined')::integer,
     attempts = case when v_changed then 0 else r.attempts end

@@ -28,7 +28,7 @@ begin
   if p_table is null and p_period_tag is not null then
     perform sediment.fail('invalid_request', 400, 'a period_tag needs its table');
   end if;
-  d := sediment.own_dataset(p_user, p_dataset);
+  d := sediment.require_owned_dataset(p_user, p_dataset);
 
   if p_period_tag is not null then
     perform 1 from public.partitions x

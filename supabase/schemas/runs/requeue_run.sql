@@ -9,6 +9,6 @@ begin
   set token = x.token + 1, lease_expires_at = null, lease_worker = null, claimed_at = null,
     claimed_demand_seq = null, claimed_debt_files = null, claimed_debt_bytes = null, ready_at = p_until
   where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
-  perform sediment.queue_hide(p.queue, p.msg_id, p_until);
-  perform sediment.raise_waiting(p, ceil(extract(epoch from p_until - clock_timestamp()))::integer);
+  perform sediment.queue_set_visibility(p.queue, p.msg_id, p_until);
+  perform sediment.promote_waiting_run(p, ceil(extract(epoch from p_until - clock_timestamp()))::integer);
 end $$;

@@ -21,18 +21,18 @@ begin
   select * into strict v_run from public.processing_metrics r where r.id = p.run_id;
   select * into strict v_settings from public.service_settings;
 
-  v_run.worked_seconds := sediment.add_work(p);
+  v_run.worked_seconds := sediment.add_worked_seconds(p);
   if v_run.worked_seconds >= v_settings.max_run_seconds and not p_permanent
     and v_run.attempts < v_settings.max_attempts
   then
     return jsonb_build_object('status', 'dead', 'retry_at', null, 'dead_letter_id',
-      sediment.bury_run(p_dataset, p_table, p_period_tag, 'run_timeout',
+      sediment.dead_letter_run(p_dataset, p_table, p_period_tag, 'run_timeout',
         format('the run worked for %s of %s seconds; its last failure was %s: %s', round(v_run.worked_seconds::numeric),
           v_settings.max_run_seconds, p_code, p_message), p_step));
   end if;
   if p_permanent or v_run.attempts >= v_settings.max_attempts then
     return jsonb_build_object('status', 'dead', 'retry_at', null, 'dead_letter_id',
-      sediment.bury_run(p_dataset, p_table, p_period_tag, p_code, p_message, p_step));
+      sediment.dead_letter_run(p_dataset, p_table, p_period_tag, p_code, p_message, p_step));
   end if;
 
   -- Full jitter: anywhere between a second and the doubled base, so that what failed together does not come

@@ -1,5 +1,5 @@
 -- Gives an attempt back that failed for no fault of the work: what it stands on failed, or its turn was stopped. It is
--- no attempt, its time is no work, and it is never buried, however long that lasts. The wait grows to
+-- no attempt, its time is no work, and it is never dead-lettered, however long that lasts. The wait grows to
 -- backoff_cap_seconds and is half by chance, so that what waited together does not come back together. The caller
 -- holds the partition's lock, and the partition its lease. Returns {status: 'retry', retry_at, dead_letter_id: null}.
 create or replace function sediment.return_run(

@@ -20,6 +20,6 @@ begin
   set status = 'queued', completed_at = null, priority = 'scheduled', worked_seconds = 0, given_back = 0,
     attempts = (select s.max_attempts - 1 from public.service_settings s)
   where r.id = v_run;
-  perform sediment.adopt_run(p.dataset_id, p."table", p.period_tag, v_run, 'scheduled');
+  perform sediment.activate_waiting_run(p.dataset_id, p."table", p.period_tag, v_run, 'scheduled');
   return v_run;
 end $$;

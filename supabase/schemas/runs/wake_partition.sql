@@ -60,7 +60,7 @@ begin
         ceil(greatest(0, extract(epoch from v_ready - clock_timestamp())))::integer)
     where x.dataset_id = p_dataset and x."table" = p_table and x.period_tag = p_period_tag;
   elsif v_ready < p.ready_at then
-    perform sediment.queue_hide(p.queue, p.msg_id, v_ready);
+    perform sediment.queue_set_visibility(p.queue, p.msg_id, v_ready);
     update public.partitions x set ready_at = v_ready
     where x.dataset_id = p_dataset and x."table" = p_table and x.period_tag = p_period_tag;
   end if;

@@ -1,5 +1,5 @@
 -- Takes back the leases of workers that went silent: the token rises, the run waits for its next attempt or is
--- buried. Bounded; what somebody else holds is being taken care of. Returns {expired, dead, more}.
+-- dead-lettered. Bounded; what somebody else holds is being taken care of. Returns {expired, dead, more}.
 create or replace function public.expire_leases(p_limit integer default 200)
 returns jsonb
 language plpgsql

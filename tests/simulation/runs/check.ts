@@ -371,10 +371,10 @@ export async function checkAtRest(world: World): Promise<void> {
         and not exists (select 1 from public.partitions p where p.dead_looks > 0 and o.token is not null
           and o.dataset_id = p.dataset_id and o."table" = p."table" and o.put_deadline > simulation.clock())`,
   );
-  // Only workers that died or were too slow may bury a run: bad files are set aside, a lost answer is asked for again,
+  // Only workers that died or were too slow may dead-letter a run: bad files are set aside, a lost answer is asked for again,
   // and what the environment breaks off is given back.
   await expectNone(
-    "I6, I7, I9: a run was buried for something that is no work's fault",
+    "I6, I7, I9: a run was dead-lettered for something that is no work's fault",
     sql`select "table", run_id, error_code, error_message, error_step, attempts
         from public.dead_letters where error_code not in
           ('lease_expired', 'run_timeout', 'worker_died', 'aborted', 'inputs_changed',

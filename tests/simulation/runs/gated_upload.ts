@@ -6,7 +6,7 @@ import type {
 } from "../../../shared/storage/object_store.ts";
 
 /** Passes a call through the actor's gate. */
-export type Gate = <T>(call: string, effect: () => Promise<T>) => Promise<T>;
+export type Semaphore = <T>(call: string, effect: () => Promise<T>) => Promise<T>;
 
 /** See the module's head. */
 export class GatedUpload implements ObjectUpload {
@@ -15,7 +15,7 @@ export class GatedUpload implements ObjectUpload {
   /** @param inTime throws when no request of this kind can come any more */
   constructor(
     private readonly upload: ObjectUpload,
-    private readonly gate: Gate,
+    private readonly gate: Semaphore,
     private readonly inTime: () => Promise<void>,
   ) {}
 

@@ -165,7 +165,7 @@ export const mutations: Mutation[] = [
     guard: "looks at the dead",
     seed: 15,
     edits: [{
-      sqlFunction: "bury_run",
+      sqlFunction: "dead_letter_run",
       find: "    due_at = v_now + make_interval",
       replace: "    due_at = null::timestamptz + make_interval",
     }],

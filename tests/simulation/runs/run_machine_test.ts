@@ -8,7 +8,7 @@ import {
   runMachine,
   type RunState,
   type Told,
-} from "../../../shared/compaction/run_machine.ts";
+} from "./run_machine.ts";
 import { SedimentError } from "../../../shared/errors.ts";
 import { openDatabase, type SimulatedDatabase } from "./database.ts";
 

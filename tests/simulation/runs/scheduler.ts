@@ -24,7 +24,7 @@ export type Fault =
   /** The call is made twice; the second answer is the one that is heard. */
   | "twice";
 
-interface Gate {
+interface Semaphore {
   actor: string;
   call: string;
   /** A stalled gate is not opened before this step, and then without a further fault. */
@@ -47,7 +47,7 @@ export interface TraceLine {
 /** See the module's head. */
 export class Scheduler {
   readonly trace: TraceLine[] = [];
-  #gates: Gate[] = [];
+  #gates: Semaphore[] = [];
   #alive = new Set<string>();
   #dead = new Set<string>();
   #failures: unknown[] = [];
@@ -192,7 +192,7 @@ export class Scheduler {
   }
 
   /** Takes a gate: any that is not stalled; when all are, the one that has waited for longest. */
-  #choose(): Gate {
+  #choose(): Semaphore {
     const open = this.#gates.filter(({ notBefore = 0 }) => notBefore <= this.steps);
     const gate = open.length > 0
       ? this.random.pick(open)

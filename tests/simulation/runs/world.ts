@@ -3,7 +3,7 @@ import { createSqlCatalog } from "../../../shared/catalog/sql_catalog.ts";
 import type { Catalog } from "../../../shared/catalog/catalog.ts";
 import type { Clock } from "../../../shared/clock.ts";
 import { SedimentError } from "../../../shared/errors.ts";
-import { createMemoryStore, type MemoryStore } from "../../../shared/storage/memory_store.ts";
+import { createMemoryStore, type MemoryStore } from "../../support/memory_store.ts";
 import type { ObjectStore, ObjectUpload } from "../../../shared/storage/object_store.ts";
 import type { SimulatedDatabase } from "./database.ts";
 import { GatedUpload } from "./gated_upload.ts";

@@ -5,7 +5,7 @@ import type { ParquetFile } from "../../write/parquet_file.ts";
 import { writeRowGroup } from "../../write/row_group_writer.ts";
 import type { MergeSettings } from "./merge_settings.ts";
 import { checkRows, type OutputColumn } from "./output_column.ts";
-import { ParkedRows } from "./parked_rows.ts";
+import { RowBuffer } from "./row_buffer.ts";
 
 /** How the rows of a row group are ordered, by indices of leaves. */
 export interface RowOrder {
@@ -24,7 +24,7 @@ export class RowSorter {
   readonly #settings: MergeSettings;
   readonly #store: PageStore;
   /** Of each column. */
-  readonly #parked: readonly ParkedRows[];
+  readonly #parked: readonly RowBuffer[];
   /** Rows that deduplication left out. */
   dropped = 0;
 
@@ -41,7 +41,7 @@ export class RowSorter {
     this.#order = order;
     this.#settings = settings;
     this.#store = store;
-    this.#parked = columns.map(({ address }) => new ParkedRows(kernels, address));
+    this.#parked = columns.map(({ address }) => new RowBuffer(kernels, address));
   }
 
   /** Packs what waits in columns that have settled on a dictionary or PLAIN; with `all` in every one. */

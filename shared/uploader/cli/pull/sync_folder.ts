@@ -6,7 +6,7 @@
 import { stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { SedimentError } from "../../../errors.ts";
-import { Gate } from "../../retry/gate.ts";
+import { Semaphore } from "../../retry/semaphore.ts";
 import type { DataFile } from "../api.ts";
 import { type Downloaded, downloadFile } from "./download_file.ts";
 import { lookAt } from "./hash_file.ts";
@@ -107,7 +107,7 @@ async function syncLocked(
 
   const fetched: PulledFile[] = [];
   let failed = 0;
-  const gate = new Gate(concurrency);
+  const gate = new Semaphore(concurrency);
   await Promise.all(missing.map((file) =>
     gate.run(async () => {
       const path = pathOf(file);

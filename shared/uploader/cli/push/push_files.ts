@@ -3,7 +3,7 @@ import { asSedimentError } from "../../../errors.ts";
 import type { Clock } from "../../../clock.ts";
 import type { LogEvent } from "../../log.ts";
 import type { ByteSource } from "../../pending/pending_medium.ts";
-import { Gate } from "../../retry/gate.ts";
+import { Semaphore } from "../../retry/semaphore.ts";
 import type { Reason } from "../../send/verdict.ts";
 import type { UploadOutcome } from "../../upload.ts";
 import type { UploadMetaInput } from "../../upload_meta.ts";
@@ -108,7 +108,7 @@ export class Push<File> {
 
   async #pushEach(files: File[]): Promise<void> {
     const { signal, concurrency, onProgress } = this.#parts;
-    const gate = new Gate(concurrency);
+    const gate = new Semaphore(concurrency);
     let done = 0;
     await Promise.all(files.map((file) =>
       gate.run(async () => {

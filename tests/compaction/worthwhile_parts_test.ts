@@ -1,11 +1,11 @@
 import { strict as assert } from "node:assert";
-import { risingParts } from "../../shared/compaction/plan/rising_outputs.ts";
+import { worthwhileParts } from "../../shared/compaction/plan/write_amplification.ts";
 import { file, settings } from "./plan_file.ts";
 
 const MB = 1_000_000;
 const files = (...sizes: number[]) => sizes.map((byte_length) => file({ byte_length }));
 const parts = (sizes: number[], some = {}) =>
-  risingParts(files(...sizes), { ...settings, ...some })
+  worthwhileParts(files(...sizes), { ...settings, ...some })
     .map((part) => part.map(({ byte_length }) => byte_length));
 
 Deno.test("what makes its largest file half as large again is written", () => {

@@ -1,9 +1,9 @@
 import { strict as assert } from "node:assert";
-import { createTokenMemory } from "../../shared/http/token_memory.ts";
+import { createTokenCache } from "../../shared/http/token_cache.ts";
 
 Deno.test("a token is remembered for a minute and never past its own end", () => {
   let now = 1_000_000;
-  const memory = createTokenMemory({ now: () => now });
+  const memory = createTokenCache({ now: () => now });
   memory.set("long", "alice", 9_999_999);
   memory.set("short", "bob", 1_010);
   memory.set("endless", "carol", undefined);
@@ -16,7 +16,7 @@ Deno.test("a token is remembered for a minute and never past its own end", () =>
 });
 
 Deno.test("the oldest token makes room for the newest", () => {
-  const memory = createTokenMemory({ size: 2, now: () => 0 });
+  const memory = createTokenCache({ size: 2, now: () => 0 });
   for (const name of ["a", "b", "a", "c"]) memory.set(name, name, 100);
   assert.deepEqual([memory.get("a"), memory.get("b"), memory.get("c")], ["a", undefined, "c"]);
 });

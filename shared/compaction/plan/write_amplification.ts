@@ -12,7 +12,7 @@ const growth = 1.5;
  *
  * @param files in output order
  */
-export function risingParts<F extends PlanFile>(files: F[], settings: PlanSettings): F[][] {
+export function worthwhileParts<F extends PlanFile>(files: F[], settings: PlanSettings): F[][] {
   if (files.length < 2) return [];
   const tier = (bytes: number) =>
     tierOf(bytes, settings.target_file_bytes, tierRatio(settings.min_inputs));
@@ -24,5 +24,5 @@ export function risingParts<F extends PlanFile>(files: F[], settings: PlanSettin
   const at = files.indexOf(largest);
   const [before, behind] = [files.slice(0, at), files.slice(at + 1)];
   const parts = dedupes(settings) ? [before, behind] : [[...before, ...behind]];
-  return parts.flatMap((part) => risingParts(part, settings));
+  return parts.flatMap((part) => worthwhileParts(part, settings));
 }

@@ -1,7 +1,7 @@
 /** The object store in memory: for tests, and for the simulation, which makes its calls fail or wait. */
-import { SedimentError } from "../errors.ts";
-import { brokenOff } from "./http_call.ts";
-import { assertObjectKey } from "./object_key.ts";
+import { SedimentError } from "../../shared/errors.ts";
+import { brokenOff } from "../../shared/storage/http_call.ts";
+import { assertObjectKey } from "../../shared/storage/object_key.ts";
 import { MemoryUpload } from "./memory_upload.ts";
 import type {
   CallOptions,
@@ -9,8 +9,8 @@ import type {
   ObjectStore,
   ObjectUpload,
   PutOptions,
-} from "./object_store.ts";
-import { streamChunks } from "./stream_chunks.ts";
+} from "../../shared/storage/object_store.ts";
+import { streamChunks } from "../../shared/storage/stream_chunks.ts";
 
 /** One call, as the hooks see it. */
 export interface StoreCall {

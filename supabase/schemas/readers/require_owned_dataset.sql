@@ -1,7 +1,7 @@
 -- The owner check of every reading function: p_user null is the service itself. Another's dataset is 403 and
 -- the answer tells nothing of it. One that was deleted is 410 for all but the service, which can still read the versions
 -- that are kept.
-create or replace function sediment.own_dataset(p_user uuid, p_dataset uuid)
+create or replace function sediment.require_owned_dataset(p_user uuid, p_dataset uuid)
 returns public.datasets
 language plpgsql
 stable

@@ -1,5 +1,5 @@
 /** Lets at most `limit` tasks run at once; the others wait in line. */
-export class Gate {
+export class Semaphore {
   #free: number;
   readonly #line: (() => void)[] = [];
 

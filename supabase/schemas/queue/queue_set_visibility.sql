@@ -1,7 +1,7 @@
 -- Hides a message until a time, or a part of a second longer. Never by 0: pgmq would show it to a second reader
 -- within this transaction's own moment. pgmq 1.4 counts from the transaction's start, later versions from the
 -- clock: where it fell short, the second call makes up for it. Only columns that all versions have are named.
-create or replace function sediment.queue_hide(p_queue text, p_msg_id bigint, p_until timestamptz)
+create or replace function sediment.queue_set_visibility(p_queue text, p_msg_id bigint, p_until timestamptz)
 returns void
 language plpgsql
 set search_path = ''

@@ -19,7 +19,7 @@ const worthCompressing = 0.8;
  * Rows of one column that wait to be sorted, packed and out of the kernels' memory: that one never shrinks, and what
  * waits in it leaves holes.
  */
-export class ParkedRows {
+export class RowBuffer {
   readonly #kernels: Kernels;
   readonly #address: number;
   #blocks: Packed[] = [];

@@ -2,7 +2,7 @@
 -- message archived and the lease freed, together. The caller holds the partition's lock. Debt stays, and is looked at
 -- again after idle_recheck_seconds, doubled with each look up to a day (sediment.revive_run): then the letter that is
 -- open takes the new failure, without another alert.
-create or replace function sediment.bury_run(
+create or replace function sediment.dead_letter_run(
   p_dataset uuid, p_table text, p_period_tag text, p_code text, p_message text, p_step text
 )
 returns bigint
@@ -60,7 +60,7 @@ begin
   -- Demand that came while the run was at work gets attempts of its own.
   if p.next_run_id is not null then
     select r.priority into strict v_next from public.processing_metrics r where r.id = p.next_run_id;
-    perform sediment.adopt_run(p_dataset, p_table, p_period_tag, p.next_run_id, v_next);
+    perform sediment.activate_waiting_run(p_dataset, p_table, p_period_tag, p.next_run_id, v_next);
   end if;
   return v_letter;
 end $$;

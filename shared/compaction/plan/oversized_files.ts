@@ -5,8 +5,8 @@ import { bytesText, filesText } from "./decision_text.ts";
 import { type MergeCost, mergeCost } from "./merge_cost.ts";
 import type { MergeWork } from "./merge_work.ts";
 
-/** What is too much in a file. */
-export type Burden =
+/** Why a file is oversized. */
+export type Oversize =
   /** All of it, for one turn. */
   | { kind: "work"; cost: MergeCost }
   /** Column chunks, more than an output may have. */
@@ -36,11 +36,11 @@ const lightPages = 8 * MiB;
 const decodedBytes = { file: 96 * MiB, chunk: 32 * MiB, written: 40 * MiB };
 
 /** See the module's head. @param work of the file alone */
-export function burdenOf(
+export function oversizeOf(
   file: PlanFile,
   work: MergeWork,
   settings: PlanSettings,
-): Burden | undefined {
+): Oversize | undefined {
   const { paths, decodedFile, decodedChunk } = work;
   const mean = file.uncompressed_bytes / Math.max(1, file.row_group_count);
   const group = file.merge_facts?.largest_group ?? mean;
@@ -63,37 +63,37 @@ export function burdenOf(
 }
 
 /** The files that are left alone for what is too much in them, kind by kind; each names its worst. */
-export function burdensText(burdens: ReadonlyMap<PlanFile, Burden>): string[] {
-  const kinds = Map.groupBy(burdens, ([, { kind }]) => kind);
+export function oversizedText(oversized: ReadonlyMap<PlanFile, Oversize>): string[] {
+  const kinds = Map.groupBy(oversized, ([, { kind }]) => kind);
   return [...kinds.values()].map((all) => {
     const worst = all.reduce((one, other) => weightOf(other[1]) > weightOf(one[1]) ? other : one);
-    return `${filesText(all.length)} ${burdenText(...worst)}`;
+    return `${filesText(all.length)} ${oversizeText(...worst)}`;
   });
 }
 
-function weightOf(burden: Burden): number {
-  if (burden.kind === "work") return burden.cost.cpuMs;
-  return burden.kind === "chunks" ? burden.chunks : burden.bytes;
+function weightOf(oversize: Oversize): number {
+  if (oversize.kind === "work") return oversize.cost.cpuMs;
+  return oversize.kind === "chunks" ? oversize.chunks : oversize.bytes;
 }
 
-function burdenText(file: PlanFile, burden: Burden): string {
+function oversizeText(file: PlanFile, oversize: Oversize): string {
   const name = `file ${file.id}`;
-  switch (burden.kind) {
+  switch (oversize.kind) {
     case "work": {
-      const { cpuMs, memoryMb } = burden.cost;
+      const { cpuMs, memoryMb } = oversize.cost;
       return `of more work than one turn can do (${name}: ${file.row_count} rows, ` +
         `about ${Math.ceil(cpuMs)} ms of CPU and ${Math.ceil(memoryMb)} MB)`;
     }
     case "chunks":
-      return `with more column chunks than an output may have (${name}: ${burden.chunks})`;
+      return `with more column chunks than an output may have (${name}: ${oversize.chunks})`;
     case "group":
       return `with row groups too large to be taken apart in memory (${name}: ` +
-        `${bytesText(burden.bytes)} in one)`;
+        `${bytesText(oversize.bytes)} in one)`;
     case "page":
       return `with pages too large to be taken apart in memory, readable as they are (${name}: ` +
-        `${bytesText(burden.bytes)} at once; writers that cut pages at 1 MiB avoid it)`;
+        `${bytesText(oversize.bytes)} at once; writers that cut pages at 1 MiB avoid it)`;
     case "decode":
       return `too large for what their pages need: to be decoded and encoded again (${name}: ` +
-        `${bytesText(burden.bytes)})`;
+        `${bytesText(oversize.bytes)})`;
   }
 }

@@ -1,5 +1,5 @@
 /** A TCP port that lets clients in once the server behind it is there. */
-export interface Doorman {
+export interface EarlyListener {
   port: number;
   /** From now on connections, also those that wait, go to this port of 127.0.0.1. */
   open(port: number): void;
@@ -7,7 +7,7 @@ export interface Doorman {
   close(): void;
 }
 
-export function startDoorman(): Doorman {
+export function startEarlyListener(): EarlyListener {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const server = Promise.withResolvers<number>();
   server.promise.catch(() => {});

@@ -1,6 +1,6 @@
 -- A run that goes back to the queue takes over the higher priority of the demand that waits behind it: that waits
 -- for this one. The caller holds the partition's lock and has freed the lease.
-create or replace function sediment.raise_waiting(p public.partitions, p_delay_seconds integer)
+create or replace function sediment.promote_waiting_run(p public.partitions, p_delay_seconds integer)
 returns void
 language plpgsql
 set search_path = ''

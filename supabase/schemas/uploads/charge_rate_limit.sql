@@ -1,5 +1,5 @@
 -- Counts one upload against its user's limits, as sediment.spend_uploads does. Raises rate_limited, quota_exceeded.
-create or replace function sediment.spend_upload(p_user uuid, p_bytes bigint)
+create or replace function sediment.charge_rate_limit(p_user uuid, p_bytes bigint)
 returns void
 language plpgsql
 set search_path = ''

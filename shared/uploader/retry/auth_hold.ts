@@ -3,12 +3,12 @@ import type { PendingStore } from "../pending/pending_store.ts";
 import type { Park } from "./service_machine.ts";
 
 /** What a note about one server is called. */
-export function noteNameOf(what: string, url: string): string {
+export function authHoldNameOf(what: string, url: string): string {
   return `${what}-${new URL(url).origin.replaceAll(/[^A-Za-z0-9]+/g, "-")}`;
 }
 
 /** See the file's head. */
-export class ParkNote {
+export class AuthHoldFile {
   readonly #store: PendingStore;
   readonly #name: string;
   /** Whether one is written down. */
@@ -16,7 +16,7 @@ export class ParkNote {
 
   constructor(store: PendingStore, origin: string) {
     this.#store = store;
-    this.#name = noteNameOf("park", origin);
+    this.#name = authHoldNameOf("park", origin);
   }
 
   /** What an earlier process left; null when there is nothing that can be read. */

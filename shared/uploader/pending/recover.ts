@@ -4,8 +4,8 @@ import type { Records } from "./records.ts";
 import { isClaimLost, repairItem, type RepairTools } from "./repair_item.ts";
 import { locked } from "./store_guard.ts";
 
-/** What taking stock needs. */
-export interface StockTools extends RepairTools {
+/** What the recovery needs. */
+export interface RecoverTools extends RepairTools {
   records: Records;
 }
 
@@ -13,7 +13,7 @@ export interface StockTools extends RepairTools {
  * All items, oldest first. Half pairs, torn records and claims of the dead are put right; records of newer
  * versions, foreign files and unreadable ones are left alone and named in the log.
  */
-export async function takeStock(tools: StockTools): Promise<PendingItem[]> {
+export async function recover(tools: RecoverTools): Promise<PendingItem[]> {
   const { medium, records, say } = tools;
   if (records.behind) await locked(medium, () => records.catchUp());
   const items: PendingItem[] = [];
@@ -45,7 +45,7 @@ export async function takeStock(tools: StockTools): Promise<PendingItem[]> {
  * Start-up: removes what unfinished saves and removals of dead processes left (bytes without a record:
  * nobody was told that they were saved, or the service has them).
  */
-export async function sweepLeftovers({ medium, say }: StockTools): Promise<void> {
+export async function sweepLeftovers({ medium, say }: RecoverTools): Promise<void> {
   await locked(medium, async () => {
     const parts = await medium.sweep();
     const { orphans } = await medium.scan(() => {});
@@ -55,7 +55,7 @@ export async function sweepLeftovers({ medium, say }: StockTools): Promise<void>
   });
 }
 
-async function repair(id: string, tools: StockTools): Promise<PendingItem | null> {
+async function repair(id: string, tools: RecoverTools): Promise<PendingItem | null> {
   const read = await tools.records.look(id);
   if (read === null || read.kind === "newer") return null;
   const found = read.kind === "item" ? read.item : { reason: read.reason };

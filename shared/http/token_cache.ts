@@ -4,7 +4,7 @@
  */
 
 /** Remembers whose a verified token is. */
-export interface TokenMemory {
+export interface TokenCache {
   /** The user's id, or undefined when the token has to be verified (again). */
   get(token: string): string | undefined;
   /**
@@ -14,7 +14,7 @@ export interface TokenMemory {
 }
 
 /** Bounds of a memory. */
-export interface TokenMemoryOptions {
+export interface TokenCacheOptions {
   /** Seconds after which a token is verified again. @default 60 */
   seconds?: number;
   /** Tokens that are kept; the oldest is forgotten first. @default 1000 */
@@ -24,9 +24,9 @@ export interface TokenMemoryOptions {
 }
 
 /** An empty memory. */
-export function createTokenMemory(
-  { seconds = 60, size = 1000, now = Date.now }: TokenMemoryOptions = {},
-): TokenMemory {
+export function createTokenCache(
+  { seconds = 60, size = 1000, now = Date.now }: TokenCacheOptions = {},
+): TokenCache {
   const tokens = new Map<string, { userId: string; until: number }>();
   return {
     get(token) {

@@ -1,6 +1,6 @@
 -- Sends the message of a run that was waiting behind another, and makes it the partition's live one. The caller
 -- holds the partition's lock, and the partition has no message.
-create or replace function sediment.adopt_run(
+create or replace function sediment.activate_waiting_run(
   p_dataset uuid, p_table text, p_period_tag text, p_run uuid, p_priority text
 )
 returns void

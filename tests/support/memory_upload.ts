@@ -1,6 +1,6 @@
 /** An upload into the store in memory: what was written lies here until it is finished. */
-import { SedimentError } from "../errors.ts";
-import type { ObjectInfo, ObjectUpload, StoredRange } from "./object_store.ts";
+import { SedimentError } from "../../shared/errors.ts";
+import type { ObjectInfo, ObjectUpload, StoredRange } from "../../shared/storage/object_store.ts";
 
 /** What the store does for an upload, each call between its hooks. */
 export interface UploadEnd {

@@ -6,7 +6,7 @@ import type { UploaderSettings } from "../settings/settings.ts";
 import type { Usage } from "./usage.ts";
 
 /** What making room needs. */
-export interface RoomParts {
+export interface EvictParts {
   medium: PendingMedium;
   usage: Usage;
   quota: UploaderSettings["pending"];
@@ -21,7 +21,7 @@ export interface RoomParts {
  * @returns ids of the items that were dropped for it
  * @throws `pending_full`
  */
-export async function makeRoom(size: number, forId: string, parts: RoomParts): Promise<string[]> {
+export async function evict(size: number, forId: string, parts: EvictParts): Promise<string[]> {
   const { usage, quota } = parts;
   if (usage.fits(size)) return [];
   // Other processes may have sent or dropped what we still count.
