@@ -14,7 +14,8 @@ export interface Draft {
 /**
  * The files that bring a database from the one state to the other: one transaction, then each index of a table that
  * is there already in a file of its own, since `create index concurrently` stands alone and nothing else lets
- * uploads go on meanwhile.
+ * uploads go on meanwhile. A push that was cut off leaves an invalid index, which the next push passes over
+ * (`if not exists`) and the doctor names with the line that builds it anew.
  *
  * @param name of the migration, words joined by `_`
  * @returns none when there is nothing to do that can be worded
@@ -37,7 +38,7 @@ export function draftMigrations(name: string, { actions, facts }: Difference): D
         name: `index_${index}`,
         text:
           "-- An index of a table that is in use: alone in its file, since no transaction allows it.\n" +
-          `CREATE ${unique}INDEX CONCURRENTLY ${index} ON ${table} ${ended(rest)}\n`,
+          `CREATE ${unique}INDEX CONCURRENTLY IF NOT EXISTS ${index} ON ${table} ${ended(rest)}\n`,
       });
     } else statements.push(ended(action.sql.trim()), ...revokeDefaults(action));
   }

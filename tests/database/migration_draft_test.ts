@@ -95,7 +95,7 @@ Deno.test("the index of a table that is there is a file of its own, the index of
   assert.match(drafts[0].text, /CREATE INDEX fresh_a ON public\.fresh/);
   assert.match(
     drafts[1].text,
-    /^--.*\nCREATE UNIQUE INDEX CONCURRENTLY assets_name ON public\.assets .*;\n$/,
+    /^--.*\nCREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS assets_name ON public\.assets .*;\n$/,
   );
   await withClient(from, async (client) => {
     for (const { name, text } of drafts) await runFile(client, name, text);
