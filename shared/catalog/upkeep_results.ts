@@ -48,6 +48,8 @@ export const deploymentFindings = z.object({
     ours: z.boolean(),
   }).nullable(),
   bucket: z.object({ public: z.boolean(), file_size_limit: count.nullable() }).nullable(),
+  /** Absent before the schema tells it. */
+  invalid_indexes: z.array(z.string()).optional(),
 });
 export type DeploymentFindings = z.output<typeof deploymentFindings>;
 

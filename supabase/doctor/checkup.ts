@@ -12,6 +12,7 @@ import {
   askSchemaVersion,
   checkVault,
   judgeExtensions,
+  judgeIndexes,
   judgeJobs,
   judgeSchema,
   readFindings,
@@ -43,7 +44,17 @@ export async function checkup(target: Target, expected: Expected): Promise<Item[
   const key = judgeKey(target, rows);
   if (key.state === "wrong") {
     const rest = [
-      ...["schema", "extensions", "cron", "vault", "max_rows", "bucket", "functions", "versions"],
+      ...[
+        "schema",
+        "extensions",
+        "indexes",
+        "cron",
+        "vault",
+        "max_rows",
+        "bucket",
+        "functions",
+        "versions",
+      ],
       ...["variables", "jwks", "wasm", "clocks", "upload", "urls"],
     ];
     return [key, ...rest.map((name) => unknown(name, "the key opens nothing"))];
@@ -57,13 +68,14 @@ export async function checkup(target: Target, expected: Expected): Promise<Item[
   const deployment = "state" in told ? null : told.deployment;
   const items = [key];
   if ("state" in findings) {
-    const unseen = ["extensions", "cron", "vault"];
+    const unseen = ["extensions", "indexes", "cron", "vault"];
     items.push(findings, ...unseen.map((name) => unknown(name, "the database did not tell")));
     if (deployment !== null) items.push(unknown("bucket", "the database did not tell"));
   } else {
     items.push(
       judgeSchema(findings, expected.migrations, await askSchemaVersion(target)),
       judgeExtensions(findings),
+      judgeIndexes(findings),
       judgeJobs(findings, expected.jobs),
       await checkVault(target, findings),
       judgeBucket(findings, deployment),

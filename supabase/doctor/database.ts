@@ -59,6 +59,16 @@ export function judgeSchema(
     : ok("schema", `version ${version}, all migrations, and ${further.length} newer ones`);
 }
 
+/** Indexes that a cut-off `create index concurrently` left: each row is written to them and no query reads them. */
+export function judgeIndexes({ invalid_indexes: invalid }: DeploymentFindings): Item {
+  if (invalid === undefined) return unknown("indexes", "the schema does not tell yet", push);
+  return invalid.length === 0 ? ok("indexes", "all valid") : wrong(
+    "indexes",
+    `${invalid.join(", ")} ${are(invalid)} not valid: building was cut off`,
+    invalid.map((name) => `reindex index concurrently ${name};`).join(" "),
+  );
+}
+
 /** Extensions without which nothing runs by itself. */
 export function judgeExtensions({ extensions, postgres }: DeploymentFindings): Item {
   const missing = Object.keys(extensions).filter((name) => extensions[name] === null);
@@ -96,6 +106,10 @@ export function judgeJobs(
       `update cron.job set active = true where jobname in (${quoted(off)});`,
     );
   }
+  // How often they run is the operator's to choose: told, not blamed.
+  const changed = jobs.filter(({ name, schedule }) =>
+    expected.has(name) && expected.get(name) !== schedule
+  ).map(({ name, schedule }) => `${name} runs '${schedule}' in place of '${expected.get(name)}'`);
   const failing = jobs.filter((job) => expected.has(job.name) && job.last_status === "failed");
   if (failing.length > 0) {
     const [{ name, last_message: message }] = failing;
@@ -119,7 +133,10 @@ export function judgeJobs(
   }
   return ok(
     "cron",
-    `${expected.size} jobs, none failed last, sediment_tick ${Math.round(silent)} s ago`,
+    [
+      `${expected.size} jobs, none failed last, sediment_tick ${Math.round(silent)} s ago`,
+      ...changed,
+    ].join("; "),
   );
 }
 

@@ -52,6 +52,13 @@ const breakages: Breakage[] = [
       on conflict do nothing; drop table kept`,
   },
   {
+    name: "an index whose building was cut off",
+    item: "indexes",
+    words: /public\.dead_letters_user is not valid/,
+    sql: `update pg_index set indisvalid = false where indexrelid = 'dead_letters_user'::regclass`,
+    undo: `update pg_index set indisvalid = true where indexrelid = 'dead_letters_user'::regclass`,
+  },
+  {
     name: "an extension that was dropped",
     item: "extensions",
     words: /pg_net is missing/,
@@ -228,7 +235,7 @@ Deno.test("doctor names what is wrong with a deployment, and nothing else", asyn
     await t.step("whole, it is well in every item", async () => {
       const items = await look();
       assert.deepEqual(items.filter(({ state }) => state !== "ok"), []);
-      assert.equal(items.length, 15);
+      assert.equal(items.length, 16);
     });
 
     for (const breakage of breakages) {

@@ -45,6 +45,13 @@ Deno.test("a clockwork that stands still is wrong, one that never ran is unknown
   assert.equal(judgeJobs({ ...findings, jobs: null }, jobs).state, "wrong");
 });
 
+Deno.test("a job at another pace is told of and not blamed", () => {
+  const slower = [{ ...findings.jobs![0], schedule: "1 minute" }];
+  const { state, found } = judgeJobs({ ...findings, jobs: slower }, jobs);
+  assert.equal(state, "ok");
+  assert.match(found, /sediment_tick runs '1 minute' in place of '30 seconds'/);
+});
+
 Deno.test("newer migrations than the checkout's are no fault, no record of them is unknown", () => {
   const judge = (versions: string[], version: number | null = neededSchema, found = findings) =>
     judgeSchema(found, versions, version);
