@@ -21,6 +21,7 @@ const commands = [
   "pull",
   "rm",
   "sql",
+  "delete",
   "completion",
 ];
 

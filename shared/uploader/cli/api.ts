@@ -1,18 +1,28 @@
-/** Reading calls to the service, with its problems as errors. */
+/** Calls of JSON to the service, with its problems as errors. */
 import { isErrorCode, SedimentError } from "../../errors.ts";
 import { plainValue } from "../plain_text.ts";
 import type { Credential } from "../session/session.ts";
 import type { Project } from "./open.ts";
 
-/**
- * GETs JSON from a function.
- *
- * @throws `not_signed_in`, `server_unreachable`, the problem's own code
- */
-export async function getJson(
+/** {@link callJson} by GET. */
+export function getJson(
   project: Project,
   path: string,
   query: Record<string, string | undefined> = {},
+): Promise<Record<string, unknown>> {
+  return callJson(project, "GET", path, query);
+}
+
+/**
+ * Asks a function for JSON, without a body.
+ *
+ * @throws `not_signed_in`, `server_unreachable`, the problem's own code
+ */
+export async function callJson(
+  project: Project,
+  method: "GET" | "DELETE",
+  path: string,
+  query: Record<string, string | undefined>,
 ): Promise<Record<string, unknown>> {
   const credential = await project.session.credential();
   if (credential === null) {
@@ -24,12 +34,12 @@ export async function getJson(
   for (const [name, value] of Object.entries(query)) {
     if (value !== undefined) url.searchParams.set(name, value);
   }
-  let response = await ask(project, url, credential);
+  let response = await ask(project, method, url, credential);
   if (response.status === 401) {
     const renewed = await project.session.renewed?.(credential) ?? null;
     if (renewed !== null) {
       await response.body?.cancel();
-      response = await ask(project, url, renewed);
+      response = await ask(project, method, url, renewed);
     }
   }
   const answer = plainValue(await response.json().catch(() => null));
@@ -42,9 +52,15 @@ export async function getJson(
   });
 }
 
-async function ask(project: Project, url: URL, credential: Credential): Promise<Response> {
+async function ask(
+  project: Project,
+  method: string,
+  url: URL,
+  credential: Credential,
+): Promise<Response> {
   try {
     return await fetch(url, {
+      method,
       headers: {
         apikey: project.key,
         ...credential.headers ?? { authorization: `Bearer ${credential.token}` },

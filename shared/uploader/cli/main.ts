@@ -3,6 +3,7 @@ import process from "node:process";
 import { asSedimentError, SedimentError } from "../../errors.ts";
 import { completionFor } from "./completion.ts";
 import { dead } from "./dead.ts";
+import { deleteData } from "./delete.ts";
 import { ls } from "./ls.ts";
 import { login, logout, whoami } from "./login.ts";
 import { type Command, helpOf, parse, UsageError } from "./options.ts";
@@ -32,6 +33,7 @@ const commands: Command[] = [
   pull,
   rm,
   sql,
+  deleteData,
 ];
 commands.push(completionFor([...commands]));
 
