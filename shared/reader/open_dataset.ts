@@ -11,7 +11,8 @@
 import type * as arrow from "apache-arrow";
 import { SedimentError } from "../errors.ts";
 import { readerHost } from "./decode/reader_host.ts";
-import type { DatasetOptions, ScanOptions } from "./reader_options.ts";
+import type { DatasetOptions } from "./reader_options.ts";
+import type { ScanOptions } from "./scan/scan_options.ts";
 import { defaultLimits, type ScanLimits } from "./scan/limits.ts";
 import { Scan } from "./scan/scan.ts";
 import { tableSchema } from "./scan/table_schema.ts";

@@ -7,7 +7,7 @@ import { asSedimentError, SedimentError } from "../errors.ts";
 import { type Clock, deadline, systemClock } from "../clock.ts";
 import { createSay, type Log, silentLog } from "./log.ts";
 import type { PendingMedium } from "./pending/pending_medium.ts";
-import type { Reason } from "./send/verdict.ts";
+import type { Reason } from "./reason.ts";
 
 /** A job. It should end when the signal fires; the guard doesn't wait for it if it does not. */
 export type Job = (signal: AbortSignal) => unknown;

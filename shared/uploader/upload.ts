@@ -10,7 +10,8 @@ import type { ServiceLimits } from "./limits/service_limits.ts";
 import type { SignedInUser } from "./session/signed_in_user.ts";
 import { untilAborted } from "./pending/media/source_chunks.ts";
 import { checkMeta, type UploadMetaInput } from "./upload_meta.ts";
-import type { Reason, StoredAnswer } from "./send/verdict.ts";
+import type { Reason } from "./reason.ts";
+import type { StoredAnswer } from "./send/verdict.ts";
 
 /** Options of one upload. */
 export interface UploadOptions {

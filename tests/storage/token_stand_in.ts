@@ -1,6 +1,6 @@
 /** A stand-in that verifies tokens itself, as the real Storage does, and knows no API keys. */
 import { jwtVerify } from "jose";
-import type { Caller } from "../../supabase/local/storage/server.ts";
+import type { Caller } from "../../supabase/local/storage/scope.ts";
 import { freshStandIn } from "./fresh_stand_in.ts";
 
 /** Serves one that takes HS256 tokens of a secret. */

@@ -1,6 +1,6 @@
 /** The order of a table's rows, from its settings. */
 import { SedimentError } from "../../errors.ts";
-import type { MergeOrder } from "../../parquet/merge/merge_plan.ts";
+import type { MergeOrder } from "../../parquet/merge/pages/row_order.ts";
 
 /** Rows that fit into one sort range of the merge (`sortRows` of its settings): equal keys are found within. */
 export const maxDedupeRows = 250_000;

@@ -1,7 +1,8 @@
 import type { FileFacts } from "../inspect/file_facts.ts";
 import type { SchemaJson } from "../format/schema_json.ts";
+import type { MergeOrder } from "./pages/row_order.ts";
+import type { Rejection } from "./pages/set_apart.ts";
 import type { UnionOptions } from "./union/union_options.ts";
-import type { SedimentError } from "../../errors.ts";
 import type { RangeReader } from "../format/range_reader.ts";
 import type { MergeTarget } from "../format/merge_target.ts";
 
@@ -26,17 +27,6 @@ export interface MergePlan {
   order?: MergeOrder;
 }
 
-/** How the rows of an output are ordered. Keys are flat columns of the output. */
-export interface MergeOrder {
-  /** Sort keys, the first one first; nulls come last, rows of equal keys keep the order of the inputs. */
-  sort: { path: readonly string[]; descending?: boolean }[];
-  /**
-   * Of rows whose values in these columns are equal, bit for bit, only the last one in the order of the inputs is
-   * kept. All rows must fit into one sort range then.
-   */
-  dedupe?: (readonly string[])[];
-}
-
 /** Takes the output's bytes in file order; the caller opens, closes and aborts what is behind it. */
 export interface Sink {
   /** Resolves when more may be written. The bytes may be reused afterwards. */
@@ -59,15 +49,4 @@ export interface MergeResult extends FileFacts {
   merged: string[];
   /** Inputs that were left out whole, with the reason. */
   rejected: Rejection[];
-}
-
-/** An input that was left out. */
-export interface Rejection {
-  id: string;
-  error: SedimentError;
-  /**
-   * Set where nothing is wrong with the file: it has no place beside the others (its schema or its keys differ from
-   * theirs), or is more than there is memory for. It may make another output, or stays as it is.
-   */
-  apart?: true;
 }

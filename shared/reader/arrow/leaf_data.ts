@@ -3,7 +3,6 @@ import * as arrow from "apache-arrow";
 import { physicalType } from "../../parquet/format/metadata.ts";
 import { parquetError } from "../../parquet/format/parquet_error.ts";
 import type { SchemaNode } from "../../parquet/format/schema.ts";
-import type { ReaderKernels } from "../decode/reader_kernels.ts";
 import { widenDecimals, widenTexts } from "./decimal_values.ts";
 
 /** What was laid out of a leaf's rows, copied out of the kernels' memory. */
@@ -14,22 +13,6 @@ export interface LaidOut {
   values: Uint8Array<ArrayBuffer>;
   /** Of byte arrays. */
   offsets: Int32Array<ArrayBuffer> | undefined;
-}
-
-/** Copies what `takeRows` made. */
-export function copyLaidOut(kernels: ReaderKernels, leaf: SchemaNode): LaidOut {
-  const { arrow: wasm } = kernels;
-  const length = wasm.arrowSlots(), nullCount = wasm.arrowNulls();
-  const copy = (at: number, bytes: number) => kernels.bytes(at, bytes).slice();
-  return {
-    length,
-    nullCount,
-    nullBitmap: nullCount === 0 ? undefined : copy(wasm.arrowBitmap(), (length + 7) >> 3),
-    values: copy(wasm.arrowValues(), wasm.arrowValueBytes()),
-    offsets: leaf.element.type === physicalType.BYTE_ARRAY
-      ? new Int32Array(copy(wasm.arrowOffsets(), 4 * (length + 1)).buffer)
-      : undefined,
-  };
 }
 
 /**

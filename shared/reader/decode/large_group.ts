@@ -3,7 +3,7 @@ import { atPlace } from "../../parquet/format/parquet_error.ts";
 import { type RangeReader, throwIfAborted } from "../../parquet/format/range_reader.ts";
 import { ChunkCursor } from "../../parquet/merge/pages/chunk_cursor.ts";
 import type { Layout } from "../../parquet/merge/pages/known_layout.ts";
-import type { LeafSource } from "../../parquet/merge/pages/source_plan.ts";
+import type { LeafSource } from "../../parquet/merge/union/source_plan.ts";
 import type { ColumnSet } from "./column_set.ts";
 
 /** How a row group is cut into batches. */

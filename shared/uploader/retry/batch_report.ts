@@ -1,5 +1,5 @@
 /** What a trigger of the retry service came to. */
-import type { Reason } from "../send/verdict.ts";
+import type { Reason } from "../reason.ts";
 
 /** What starts a batch. */
 export type Trigger = "startup" | "session" | "interval" | "online" | "manual";

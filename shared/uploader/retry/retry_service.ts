@@ -17,7 +17,7 @@ import type { Credential, Session } from "../session/session.ts";
 import type { UploaderSettings } from "../settings/settings.ts";
 import type { ServiceState } from "../transitions.ts";
 import { type Send, type Tried, tryItem } from "../send/try_item.ts";
-import type { Reason } from "../send/verdict.ts";
+import type { Reason } from "../reason.ts";
 
 /** The parts that a service is made of. */
 export interface RetryServiceParts {

@@ -5,7 +5,7 @@ import type { Say } from "../log.ts";
 import { authWaitMs } from "./plan_batch.ts";
 import type { UploaderSettings } from "../settings/settings.ts";
 import { type ServiceEvent, type ServiceState, serviceTransitions } from "../transitions.ts";
-import type { Reason } from "../send/verdict.ts";
+import type { Reason } from "../reason.ts";
 
 /** Why the batch is parked, and until when it stays so whatever the session does. */
 export interface Park {

@@ -9,7 +9,8 @@ import type { PendingStore } from "../pending/pending_store.ts";
 import type { Credential } from "../session/session.ts";
 import type { UploaderSettings } from "../settings/settings.ts";
 import type { ItemEvent } from "../transitions.ts";
-import type { Reason, StoredAnswer, Verdict } from "./verdict.ts";
+import type { Reason } from "../reason.ts";
+import type { StoredAnswer, Verdict } from "./verdict.ts";
 
 /** Sends the bytes of a claimed item. */
 export type Send = (

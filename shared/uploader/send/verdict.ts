@@ -1,6 +1,7 @@
 /** What one attempt came to, judged from an answer or from the lack of one. Pure. */
 import { errorKinds, isErrorCode } from "../../errors.ts";
 import type { StartedUpload } from "../pending/pending_record.ts";
+import type { Reason } from "../reason.ts";
 
 /** What the service says of a stored upload. */
 export interface StoredAnswer {
@@ -34,13 +35,6 @@ export type Verdict =
   | { kind: "restart"; reason: Reason }
   /** The caller, or the service's stop, ended it. */
   | { kind: "stopped"; reason: Reason };
-
-/** Why. `code` is of shared/errors.ts where the service answered, or one of the uploader's own. */
-export interface Reason {
-  code: string;
-  status?: number;
-  message: string;
-}
 
 /** An HTTP answer, read and bounded. */
 export interface Answer {

@@ -1,7 +1,7 @@
 /** What a session says when it is asked for a credential, and what its lack means for the service. */
 import { asSedimentError } from "../../errors.ts";
 import type { Credential, Session } from "./session.ts";
-import type { Reason } from "../send/verdict.ts";
+import type { Reason } from "../reason.ts";
 
 /** There is no credential: nobody is signed in (the service parks), or it can't be asked (it pauses). */
 export interface NoCredential {

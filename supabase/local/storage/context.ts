@@ -3,17 +3,9 @@ import type { Context } from "hono";
 
 import type { Bucket, BucketTable } from "./buckets.ts";
 import { StorageApiError } from "./errors.ts";
+import type { Caller } from "./scope.ts";
 import type { StoredObjects } from "./stored_objects.ts";
 import type { TokenSigner } from "./signed_token.ts";
-
-/** Who calls, as the gateway found. */
-export interface Caller {
-  role: "service_role" | "authenticated" | "anon";
-  /** The user's id. */
-  sub?: string;
-  /** All claims of the token, for policies. @default role and sub */
-  claims?: Record<string, unknown>;
-}
 
 /** The parts of one stand-in. */
 export interface Parts {

@@ -1,5 +1,13 @@
 /** On whose behalf the database is asked: the role whose policies hold, and the claims that they read. */
-import type { Caller } from "./context.ts";
+
+/** Who calls, as the gateway found. */
+export interface Caller {
+  role: "service_role" | "authenticated" | "anon";
+  /** The user's id. */
+  sub?: string;
+  /** All claims of the token, for policies. @default role and sub */
+  claims?: Record<string, unknown>;
+}
 
 /** The words of the real API for what is being done; policies may ask with `storage.operation()`. */
 export type Operation = `storage.${"bucket" | "object" | "tus.upload" | "s3.object"}.${string}`;

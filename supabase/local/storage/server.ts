@@ -8,7 +8,8 @@ import { Hono } from "hono";
 
 import { addBucketRoutes } from "./bucket_routes.ts";
 import { BucketTable } from "./buckets.ts";
-import type { Caller, Parts } from "./context.ts";
+import type { Parts } from "./context.ts";
+import type { Caller } from "./scope.ts";
 import { addCopyRoutes } from "./copy_routes.ts";
 import { connectStorage, prepareDatabase } from "./database.ts";
 import { StorageApiError } from "./errors.ts";
@@ -23,8 +24,6 @@ import { addSignedRoutes } from "./signed_routes.ts";
 import { TokenSigner } from "./signed_token.ts";
 import { StoredObjects } from "./stored_objects.ts";
 import { VersionFolder } from "./version_folder.ts";
-
-export type { Caller } from "./context.ts";
 
 /** What a stand-in needs. */
 export interface StorageStandInOptions {

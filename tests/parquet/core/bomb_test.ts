@@ -10,7 +10,7 @@ import { inspectParquetBytes } from "../../../shared/parquet/inspect/inspect.ts"
 import { hostInflate, inflated } from "../../../shared/parquet/kernels/codecs.ts";
 import { codec as codecs } from "../../../shared/parquet/format/metadata.ts";
 import { mergeBytes } from "./merge_bytes.ts";
-import { peakAbove } from "../fuzz/peak_memory.ts";
+import { peakAbove } from "../peak_memory.ts";
 
 const MiB = 1024 * 1024;
 

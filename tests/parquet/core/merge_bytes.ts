@@ -1,7 +1,8 @@
 /** Merging files in memory by the page merge, and the same rows by DuckDB. */
 import { hostLimits } from "../../../shared/compression/host_limits.ts";
 import { normalizer } from "../../../shared/parquet/merge/decode/normalize.ts";
-import type { MergeOrder, MergeResult } from "../../../shared/parquet/merge/merge_plan.ts";
+import type { MergeResult } from "../../../shared/parquet/merge/merge_plan.ts";
+import type { MergeOrder } from "../../../shared/parquet/merge/pages/row_order.ts";
 import { mergePages, type PageMergeOptions } from "../../../shared/parquet/merge/page_merge.ts";
 import { bytesReader } from "../../../shared/parquet/format/range_reader.ts";
 import { MemorySink } from "../memory_sink.ts";

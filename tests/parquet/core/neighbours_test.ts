@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import { inspectParquetBytes } from "../../../shared/parquet/inspect/inspect.ts";
 import { schemaJson } from "../../../shared/parquet/format/schema_json.ts";
 import { bytesReader } from "../../../shared/parquet/format/range_reader.ts";
-import type { MergeOrder } from "../../../shared/parquet/merge/merge_plan.ts";
+import type { MergeOrder } from "../../../shared/parquet/merge/pages/row_order.ts";
 import { mergePages, type PageMergeOptions } from "../../../shared/parquet/merge/page_merge.ts";
 import { planByName } from "../../../shared/parquet/merge/union/plan_by_name.ts";
 import { schemaFromJson } from "../../../shared/parquet/merge/union/schema_from_json.ts";

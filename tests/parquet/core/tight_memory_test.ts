@@ -1,6 +1,6 @@
 /** Memory that is over for what waits: nobody's file is refused for what others have there, and none counts twice. */
 import { strict as assert } from "node:assert";
-import type { MergeOrder } from "../../../shared/parquet/merge/merge_plan.ts";
+import type { MergeOrder } from "../../../shared/parquet/merge/pages/row_order.ts";
 import { rowsOfBytes, writeWithDuckDb } from "../sample_files.ts";
 import { mergeBytes } from "./merge_bytes.ts";
 

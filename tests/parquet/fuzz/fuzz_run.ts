@@ -8,7 +8,7 @@ import { faultAmong, type Neighbour, neighbour } from "./among_neighbours.ts";
 import { examine, reasonOf, type Verdict } from "./examine.ts";
 import { mutate } from "./mutate.ts";
 import { Oracle } from "./oracle.ts";
-import { peakAbove } from "./peak_memory.ts";
+import { peakAbove } from "../peak_memory.ts";
 import { Random } from "./random.ts";
 
 /** A sound file to start from, and how long it takes. */

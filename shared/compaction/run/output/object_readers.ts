@@ -7,19 +7,7 @@
 import { SedimentError } from "../../../errors.ts";
 import { checkRange, type RangeReader } from "../../../parquet/format/range_reader.ts";
 import type { ObjectStore } from "../../../storage/object_store.ts";
-import { readStored } from "./read_stored.ts";
-
-/** Where an input's bytes are. */
-export interface StoredInput {
-  id: string;
-  object_key: string;
-  start_byte: number;
-  byte_length: number;
-  /** Of the object, as the store gave it when it was stored. */
-  etag?: string | null;
-  /** Of its own bytes; absent: not known. */
-  checksum?: string | null;
-}
+import { readStored, type StoredInput } from "./read_stored.ts";
 
 /** Bounds of {@link openReaders}. */
 export interface ReaderLimits {

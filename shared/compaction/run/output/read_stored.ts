@@ -3,7 +3,18 @@ import { asSedimentError, SedimentError } from "../../../errors.ts";
 import type { ObjectStore } from "../../../storage/object_store.ts";
 import { checksumOf } from "../../checksum.ts";
 import { atPart, failureClass } from "../failure_class.ts";
-import type { StoredInput } from "./object_readers.ts";
+
+/** Where an input's bytes are. */
+export interface StoredInput {
+  id: string;
+  object_key: string;
+  start_byte: number;
+  byte_length: number;
+  /** Of the object, as the store gave it when it was stored. */
+  etag?: string | null;
+  /** Of its own bytes; absent: not known. */
+  checksum?: string | null;
+}
 
 /** What a first try says may be a mistake of a moment: a 404 that is not so, a range that came short. */
 const tries = 2;

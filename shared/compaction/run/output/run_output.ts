@@ -3,7 +3,7 @@ import type { Sink } from "../../../parquet/merge/merge_plan.ts";
 import type { RangeReader } from "../../../parquet/format/range_reader.ts";
 import type { ObjectStore } from "../../../storage/object_store.ts";
 import { HeldOutput, outputType } from "./held_output.ts";
-import type { StoredInput } from "./object_readers.ts";
+import type { StoredInput } from "./read_stored.ts";
 import { StreamedOutput } from "./streamed_output.ts";
 
 /** An output being written under the key that the catalog planned for it. No object is there before {@link put}. */

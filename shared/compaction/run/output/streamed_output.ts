@@ -4,7 +4,7 @@ import type { RangeReader } from "../../../parquet/format/range_reader.ts";
 import type { ObjectUpload } from "../../../storage/object_store.ts";
 import { Checksum } from "../../checksum.ts";
 import { atPart, failureClass } from "../failure_class.ts";
-import type { StoredInput } from "./object_readers.ts";
+import type { StoredInput } from "./read_stored.ts";
 
 /** "PAR1": the first row group lies behind it. */
 const magicBytes = 4;

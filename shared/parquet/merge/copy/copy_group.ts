@@ -1,9 +1,9 @@
 import { chunkExtent } from "../../inspect/check_chunks.ts";
 import type { Kernels } from "../../kernels/kernels.ts";
 import type { ColumnChunk, ColumnMetaData, FileMetaData, RowGroup } from "../../format/metadata.ts";
-import { readChunks } from "../pages/chunk_stream.ts";
+import { readChunks } from "./chunk_stream.ts";
 import type { LeafLevels } from "../../kernels/leaf_levels.ts";
-import { PageFeeder } from "../pages/page_feeder.ts";
+import { PageFeeder } from "./page_feeder.ts";
 import { holdsText, valueWidth } from "../../format/value_order.ts";
 import { isInside, type RangeReader } from "../../format/range_reader.ts";
 import type { SchemaTree } from "../../format/schema.ts";

@@ -1,4 +1,4 @@
-import { InputFile } from "../input_file.ts";
+import { InputFile } from "./input_file.ts";
 import { canUnpack } from "../../kernels/codecs.ts";
 import type { ParquetLimits } from "../../format/limits.ts";
 import type { ColumnMetaData } from "../../format/metadata.ts";

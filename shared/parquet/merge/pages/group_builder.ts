@@ -18,7 +18,7 @@ import {
 } from "./output_column.ts";
 import { openChunk } from "./open_chunk.ts";
 import { type RowOrder, RowSorter } from "./row_sorter.ts";
-import type { LeafSource } from "./source_plan.ts";
+import type { LeafSource } from "../union/source_plan.ts";
 
 /** Rows of a row group before one was written. */
 const firstGuess = 100_000;

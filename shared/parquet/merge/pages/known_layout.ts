@@ -1,7 +1,7 @@
 import type { Kernels } from "../../kernels/kernels.ts";
 import type { SchemaTree } from "../../format/schema.ts";
 import { LeafLevels } from "../../kernels/leaf_levels.ts";
-import type { LeafSource, SourcePlan } from "./source_plan.ts";
+import type { LeafSource, SourcePlan } from "../union/source_plan.ts";
 import { valueWidth } from "../../format/value_order.ts";
 
 /** A source schema as the kernels need it: how its leaves fill the output's columns. */

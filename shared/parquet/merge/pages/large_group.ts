@@ -2,10 +2,10 @@ import { chunkExtent } from "../../inspect/check_chunks.ts";
 import type { Kernels } from "../../kernels/kernels.ts";
 import type { RowGroup } from "../../format/metadata.ts";
 import type { RangeReader } from "../../format/range_reader.ts";
-import { readChunks } from "./chunk_stream.ts";
+import { readChunks } from "../copy/chunk_stream.ts";
 import type { GroupBuilder } from "./group_builder.ts";
 import type { Layout } from "./known_layout.ts";
-import { PageFeeder } from "./page_feeder.ts";
+import { PageFeeder } from "../copy/page_feeder.ts";
 
 /** A row group of a large file, and what reads it. */
 export interface LargeGroup {

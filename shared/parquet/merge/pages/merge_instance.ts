@@ -1,6 +1,6 @@
 import { HostKernels } from "../../kernels/host_kernels.ts";
 import type { Zstd } from "../../../compression/zstd.ts";
-import type { MergeOrder } from "../merge_plan.ts";
+import type { MergeOrder } from "./row_order.ts";
 import type { FileMetaData } from "../../format/metadata.ts";
 import type { SchemaTree } from "../../format/schema.ts";
 import { GroupBuilder } from "./group_builder.ts";

@@ -19,10 +19,10 @@ import { StartedAnew, type Taking } from "./recovery.ts";
 import type { RunOptions } from "./run_options.ts";
 import { appendGroups, isSmall, isSmallScan, scanHasZstd } from "./small_file.ts";
 import { type KeyedFile, KeyValueUnion } from "../../key_values/key_value_union.ts";
-import type { Rejection } from "../merge_plan.ts";
+import type { Rejection } from "./set_apart.ts";
 import { OutputSpelling } from "../union/respell.ts";
 import { SetApart } from "./set_apart.ts";
-import { type PlanSource, sameSchema, type SourcePlan } from "./source_plan.ts";
+import { type PlanSource, sameSchema, type SourcePlan } from "../union/source_plan.ts";
 
 /** A merge under way: inputs are added one after the other, each whole or not at all. */
 export class PageMerge {

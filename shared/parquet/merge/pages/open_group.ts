@@ -7,7 +7,7 @@ import type { ParquetFile } from "../../write/parquet_file.ts";
 import type { GroupBuilder } from "./group_builder.ts";
 import { type Instance, openInstance } from "./merge_instance.ts";
 import type { MergeSettings } from "./merge_settings.ts";
-import type { Rejection } from "../merge_plan.ts";
+import type { Rejection } from "./set_apart.ts";
 import { addAgain, rejection, type Taking } from "./recovery.ts";
 import type { RunOptions } from "./run_options.ts";
 

@@ -5,7 +5,7 @@
 import { asSedimentError, type SedimentError } from "../../../errors.ts";
 import { isTrap, trapped } from "../../kernels/trap.ts";
 import { atPlace } from "../../format/parquet_error.ts";
-import type { Rejection } from "../merge_plan.ts";
+import type { Rejection } from "./set_apart.ts";
 import { SetApart } from "./set_apart.ts";
 import type { RangeReader } from "../../format/range_reader.ts";
 

@@ -1,9 +1,19 @@
 import { SedimentError } from "../../../errors.ts";
-import type { MergeOrder } from "../merge_plan.ts";
 import type { SchemaTree } from "../../format/schema.ts";
 import { leafType } from "../../format/schema_text.ts";
 import { valueOrder, valueOrders } from "../../format/value_order.ts";
 import type { RowOrder } from "./row_sorter.ts";
+
+/** How the rows of an output are ordered. Keys are flat columns of the output. */
+export interface MergeOrder {
+  /** Sort keys, the first one first; nulls come last, rows of equal keys keep the order of the inputs. */
+  sort: { path: readonly string[]; descending?: boolean }[];
+  /**
+   * Of rows whose values in these columns are equal, bit for bit, only the last one in the order of the inputs is
+   * kept. All rows must fit into one sort range then.
+   */
+  dedupe?: (readonly string[])[];
+}
 
 /** Keys that the kernels hold at once (assembly/sort_keys.ts, MOST_KEYS). */
 const mostKeys = 16;

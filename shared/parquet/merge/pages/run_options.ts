@@ -1,10 +1,10 @@
 import type { SedimentError } from "../../../errors.ts";
 import type { WasmLoader } from "../../../wasm/pinned_module.ts";
 import type { ParquetLimits } from "../../format/limits.ts";
-import type { MergeOrder } from "../merge_plan.ts";
+import type { MergeOrder } from "./row_order.ts";
 import type { RangeReader } from "../../format/range_reader.ts";
 import type { SchemaTree } from "../../format/schema.ts";
-import type { PlanSource } from "./source_plan.ts";
+import type { PlanSource } from "../union/source_plan.ts";
 
 /** Gives an input in a form that the kernels know; `error` says what they didn't. */
 export type Normalize = (

@@ -10,3 +10,14 @@ export class SetApart extends Error {
     super(error.message, { cause: error });
   }
 }
+
+/** An input that was left out. */
+export interface Rejection {
+  id: string;
+  error: SedimentError;
+  /**
+   * Set where nothing is wrong with the file: it has no place beside the others (its schema or its keys differ from
+   * theirs), or is more than there is memory for. It may make another output, or stays as it is.
+   */
+  apart?: true;
+}

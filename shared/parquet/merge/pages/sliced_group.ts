@@ -3,7 +3,7 @@ import { throwIfAborted } from "../../format/range_reader.ts";
 import { ChunkCursor } from "./chunk_cursor.ts";
 import type { GroupBuilder } from "./group_builder.ts";
 import type { LargeGroup } from "./large_group.ts";
-import type { LeafSource } from "./source_plan.ts";
+import type { LeafSource } from "../union/source_plan.ts";
 
 /** Bytes that all columns' windows may take together. */
 const windowsBytes = 8 * 1024 * 1024;

@@ -4,7 +4,7 @@
  */
 import { type LogicalType, physicalType } from "../../format/metadata.ts";
 import { spelled } from "../../format/spelling.ts";
-import { conversions } from "../pages/source_plan.ts";
+import { conversions } from "./source_plan.ts";
 import { type Integer, integerOf, type LeafElement, type LeafKind } from "./leaf_kind.ts";
 
 const { INT32, INT64, BYTE_ARRAY, FIXED_LEN_BYTE_ARRAY } = physicalType;

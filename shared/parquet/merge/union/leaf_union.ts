@@ -9,7 +9,7 @@ import {
   physicalType,
   type TimeUnit,
 } from "../../format/metadata.ts";
-import { conversions } from "../pages/source_plan.ts";
+import { conversions } from "./source_plan.ts";
 import type { SchemaNode } from "../../format/schema.ts";
 import { leafType } from "../../format/schema_text.ts";
 import { spellingOf } from "../../format/spelling.ts";

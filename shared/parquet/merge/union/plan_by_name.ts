@@ -1,10 +1,5 @@
 import { SedimentError } from "../../../errors.ts";
-import {
-  conversions,
-  type LeafSource,
-  type PlanSource,
-  type SourcePlan,
-} from "../pages/source_plan.ts";
+import { conversions, type LeafSource, type PlanSource, type SourcePlan } from "./source_plan.ts";
 import { parquetError } from "../../format/parquet_error.ts";
 import type { SchemaTree } from "../../format/schema.ts";
 import { leafType, ownLayout, schemaText } from "../../format/schema_text.ts";

@@ -4,7 +4,7 @@ import type { Clock } from "../../../clock.ts";
 import type { LogEvent } from "../../log.ts";
 import type { ByteSource } from "../../pending/pending_medium.ts";
 import { Semaphore } from "../../retry/semaphore.ts";
-import type { Reason } from "../../send/verdict.ts";
+import type { Reason } from "../../reason.ts";
 import type { UploadOutcome } from "../../upload.ts";
 import type { UploadMetaInput } from "../../upload_meta.ts";
 import type { Uploader } from "../../uploader.ts";

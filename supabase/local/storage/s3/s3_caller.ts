@@ -3,7 +3,8 @@
  * session is a user's access token, signed with the project's reference and its publishable key, and row-level security
  * holds for it.
  */
-import type { Caller, Parts } from "../context.ts";
+import type { Parts } from "../context.ts";
+import type { Caller } from "../scope.ts";
 import { S3Error } from "./s3_error.ts";
 import { checkSignature, claimedSignature } from "./signature.ts";
 

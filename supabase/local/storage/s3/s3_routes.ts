@@ -3,7 +3,8 @@ import type { Hono } from "hono";
 
 import { escapeXml } from "../../../../shared/storage/s3_xml.ts";
 import { parseByteRange } from "../byte_range.ts";
-import type { Caller, Parts } from "../context.ts";
+import type { Parts } from "../context.ts";
+import type { Caller } from "../scope.ts";
 import { isValidBucketName } from "../keys.ts";
 import { decodeCursor, encodeCursor } from "../list_cursor.ts";
 import { objectHeaders, rangeBody } from "../object_body.ts";

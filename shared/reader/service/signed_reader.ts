@@ -1,9 +1,9 @@
 /** A data file's bytes by its signed URL, which is asked for again when it has run out. */
 import { isErrorCode, SedimentError } from "../../errors.ts";
 import { checkRange, type RangeReader } from "../../parquet/format/range_reader.ts";
-import type { DataFile, ManifestPage } from "../service/manifest.ts";
-import { fetchRange, type RangeFetch, Refused } from "./fetch_range.ts";
-import { tryTwice } from "./try_twice.ts";
+import type { DataFile, ManifestPage } from "./manifest.ts";
+import { fetchRange, type RangeFetch, Refused } from "../bytes/fetch_range.ts";
+import { tryTwice } from "../bytes/try_twice.ts";
 
 /** How a signed file is read. */
 export interface SignedFetch extends Omit<RangeFetch, "signal"> {

@@ -1,10 +1,10 @@
-import { chunkExtent } from "../inspect/check_chunks.ts";
-import { checkChunkPages } from "../inspect/check_pages.ts";
-import { inspectParquet, inspectParquetBytes, type ParquetFacts } from "../inspect/inspect.ts";
-import { limitsWith, type ParquetLimits } from "../format/limits.ts";
-import type { RowGroup } from "../format/metadata.ts";
-import { atPlace } from "../format/parquet_error.ts";
-import { bytesReader, type RangeReader } from "../format/range_reader.ts";
+import { chunkExtent } from "../../inspect/check_chunks.ts";
+import { checkChunkPages } from "../../inspect/check_pages.ts";
+import { inspectParquet, inspectParquetBytes, type ParquetFacts } from "../../inspect/inspect.ts";
+import { limitsWith, type ParquetLimits } from "../../format/limits.ts";
+import type { RowGroup } from "../../format/metadata.ts";
+import { atPlace } from "../../format/parquet_error.ts";
+import { bytesReader, type RangeReader } from "../../format/range_reader.ts";
 
 /** Files up to this size are read by one request: a second one costs more than the bytes. */
 const wholeFileBytes = 2 * 1024 * 1024;
