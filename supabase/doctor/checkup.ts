@@ -55,7 +55,7 @@ export async function checkup(target: Target, expected: Expected): Promise<Item[
         "functions",
         "versions",
       ],
-      ...["variables", "jwks", "wasm", "clocks", "upload", "urls"],
+      ...["variables", "jwks", "wasm", "clocks", "upload", "urls", "deletion"],
     ];
     return [key, ...rest.map((name) => unknown(name, "the key opens nothing"))];
   }

@@ -1,6 +1,6 @@
 /**
- * The way of a client: a user of doctor's own uploads a kilobyte to a dataset of its own and reads it by the URLs that
- * come back. Both are used again at each run.
+ * The way of a client: a user of doctor's own uploads a kilobyte to a dataset of its own, reads it by the URLs that
+ * come back, and deletes it. User and dataset are used again at each run.
  */
 import { createHash, createHmac } from "node:crypto";
 import { parquetWriteBuffer } from "hyparquet-writer";
@@ -9,6 +9,8 @@ import { ask, functionsOf, said, type Target } from "./target.ts";
 
 /** The address of doctor's user. */
 export const doctorEmail = "sediment-doctor@example.com";
+
+const seeLog = "see the functions' log";
 
 interface User {
   id: string;
@@ -57,10 +59,29 @@ async function signIn(target: Target): Promise<User | Item> {
   );
 }
 
-/** Uploads, and reads with a Range; `urls` tells of the addresses, `upload` of the rest. */
+/** Uploads, reads, deletes: `urls` tells of the addresses, `upload` and `deletion` of the rest. */
 export async function checkUpload(target: Target): Promise<Item[]> {
   const user = await signIn(target);
-  if ("state" in user) return [user, unknown("urls", "nothing was uploaded")];
+  const nothing = "nothing was uploaded";
+  if ("state" in user) return [user, unknown("urls", nothing), unknown("deletion", nothing)];
+  const items = await uploadAndRead(target, user);
+  const uploaded = items.some(({ name, state }) => name === "upload" && state === "ok");
+  return [...items, uploaded ? await deleteAgain(target, user) : unknown("deletion", nothing)];
+}
+
+/** Takes out what this run and earlier ones that were cut off have stored. */
+async function deleteAgain(target: Target, user: User): Promise<Item> {
+  const url = `${functionsOf(target)}/battle-data/datasets/${datasetOf(user.id)}/tables/doctor`;
+  const headers = { authorization: `Bearer ${user.token}` };
+  const answer = await ask(target, `${url}?purge=now`, { method: "DELETE", headers, key: null });
+  // 202: readers see it no more, and the clockwork does the rest.
+  return answer.status === 200 || answer.status === 202
+    ? ok("deletion", `${answer.json.files} files of doctor's are deleted again`)
+    : wrong("deletion", `what was uploaded can't be deleted: ${said(answer)}`, seeLog);
+}
+
+/** Uploads, and reads with a Range. */
+async function uploadAndRead(target: Target, user: User): Promise<Item[]> {
   const headers = { authorization: `Bearer ${user.token}` };
   const base = functionsOf(target);
   const dataset = datasetOf(user.id);
@@ -90,7 +111,7 @@ export async function checkUpload(target: Target): Promise<Item[]> {
         wrong("urls", found, "PUBLIC_URL of the functions"),
       ]
       : [
-        wrong("upload", said(stored), "see the functions' log"),
+        wrong("upload", said(stored), seeLog),
         unknown("urls", "nothing was stored"),
       ];
   }
@@ -108,7 +129,7 @@ export async function checkUpload(target: Target): Promise<Item[]> {
   const url = files?.find((file) => file.url?.includes(stored.json.key))?.url ?? files?.at(-1)?.url;
   if (url === undefined) {
     return [
-      wrong("upload", `it is not listed: ${said(latest)}`, "see the functions' log"),
+      wrong("upload", `it is not listed: ${said(latest)}`, seeLog),
       unknown("urls", "none came"),
     ];
   }
@@ -130,7 +151,7 @@ function mendOf(reason: unknown): string {
   }
   return reason === "no_signing_keys" || reason === "invalid_jwt"
     ? "let the functions know Auth's signing keys: see the item jwks"
-    : "see the functions' log";
+    : seeLog;
 }
 
 /** A dataset that is the user's at every run. */

@@ -121,7 +121,7 @@ const breakages: Breakage[] = [
     words: /1000 bytes there, uploads 52428800/,
     sql: `update storage.buckets set file_size_limit = 1000 where id = 'sediment'`,
     undo: `update storage.buckets set file_size_limit = 52428800 where id = 'sediment'`,
-    also: ["upload", "urls"],
+    also: ["upload", "urls", "deletion"],
   },
   {
     name: "a limit of rows below 1,000",
@@ -169,7 +169,7 @@ const breakages: Breakage[] = [
     item: "variables",
     words: /refuse the key that the project takes/,
     env: { SUPABASE_SECRET_KEYS: '{"default":"sb_secret_of_another_project"}' },
-    also: ["vault", "jwks", "upload", "urls"],
+    also: ["vault", "jwks", "upload", "urls", "deletion"],
   },
   {
     name: "functions without a publishable key",
@@ -182,7 +182,7 @@ const breakages: Breakage[] = [
     item: "jwks",
     words: /the functions know none \(SUPABASE_JWKS\)/,
     env: { SUPABASE_JWKS: '{"keys":[]}' },
-    also: ["upload", "urls"],
+    also: ["upload", "urls", "deletion"],
   },
   {
     name: "wasm that was not put there",
@@ -196,7 +196,7 @@ const breakages: Breakage[] = [
     item: "urls",
     words: /http:\/\/127\.0\.0\.1:9 was handed out for the upload/,
     env: { PUBLIC_URL: "http://127.0.0.1:9" },
-    also: ["upload"],
+    also: ["upload", "deletion"],
   },
   {
     name: "download URLs that lead nowhere",
@@ -235,7 +235,7 @@ Deno.test("doctor names what is wrong with a deployment, and nothing else", asyn
     await t.step("whole, it is well in every item", async () => {
       const items = await look();
       assert.deepEqual(items.filter(({ state }) => state !== "ok"), []);
-      assert.equal(items.length, 16);
+      assert.equal(items.length, 17);
     });
 
     for (const breakage of breakages) {

@@ -49,7 +49,7 @@ Deno.test("the embedded stack has nothing red, its unknowns have names, and the 
       SUPABASE_SECRET_KEY: stack.secretKey,
     });
     assert.equal(again.code, 0, again.said);
-    assert.match(again.said, /^15 ok, 0 wrong, 1 unknown$/m);
+    assert.match(again.said, /^16 ok, 0 wrong, 1 unknown$/m);
     const [{ datasets, users }] = await sql`
       select (select count(*)::int from public.datasets) as datasets,
         (select count(*)::int from auth.users) as users`;
