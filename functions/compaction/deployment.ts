@@ -19,7 +19,7 @@ export async function serveDeployment(services: Services, request: Request): Pro
       (missing) => ({ missing, fault: null }),
       (thrown) => ({ missing: null, fault: asSedimentError(thrown).message }),
     ),
-    countSigningKeys(services),
+    findSigningKeys(services),
   ]);
   const answer: DeploymentAnswer = {
     service: "sediment",
@@ -46,17 +46,22 @@ export async function serveDeployment(services: Services, request: Request): Pro
   return Response.json(answer, { headers: { "cache-control": "no-store" } });
 }
 
-async function countSigningKeys({ env }: Services): Promise<DeploymentAnswer["signing_keys"]> {
+async function findSigningKeys({ env }: Services): Promise<DeploymentAnswer["signing_keys"]> {
   if (env.SUPABASE_JWKS !== undefined) {
-    return { source: "SUPABASE_JWKS", count: env.SUPABASE_JWKS.keys.length };
+    return { source: "SUPABASE_JWKS", ...told(env.SUPABASE_JWKS.keys) };
   }
   const url = env.SUPABASE_JWKS_URL ?? `${env.SUPABASE_URL}/auth/v1/.well-known/jwks.json`;
   const source = env.SUPABASE_JWKS_URL === undefined ? "Auth" : "SUPABASE_JWKS_URL";
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(5_000) });
     const { keys } = await response.json();
-    return { source, count: Array.isArray(keys) ? keys.length : null };
+    return Array.isArray(keys) ? { source, ...told(keys) } : { source, count: null };
   } catch {
     return { source, count: null };
   }
+}
+
+function told(keys: Record<string, unknown>[]): { count: number; kids: string[] } {
+  const kids = keys.map(({ kid }) => kid).filter((kid) => typeof kid === "string");
+  return { count: keys.length, kids };
 }

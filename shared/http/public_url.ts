@@ -55,8 +55,13 @@ export function storageBase(request: Request, settings: PublicUrlSettings): stri
 
 /** A signed URL of the Storage API moved from where we reach it to where clients do; another URL stays as it is. */
 export function moveStorageUrl(url: string, supabaseUrl: string, base: string): string {
-  const inside = trimmed(supabaseUrl) + storagePath;
-  return url.startsWith(`${inside}/`) ? base + url.slice(inside.length) : url;
+  const inside = new URL(trimmed(supabaseUrl) + storagePath);
+  const [, origin, rest] = /^(https?:\/\/[^/?#]+)(\/.*)$/i.exec(url) ?? [];
+  // A host in capitals, or a port that the scheme implies, is the same place; the path stays as it was signed.
+  return origin && URL.canParse(origin) && new URL(origin).origin === inside.origin &&
+      rest.startsWith(`${inside.pathname}/`)
+    ? base + rest.slice(inside.pathname.length)
+    : url;
 }
 
 /** Whether a URL is https and its host may be known to the whole internet. */
@@ -65,9 +70,11 @@ export function isPublicHttps(text: string): boolean {
   if (protocol !== "https:") return false;
   if (hostname.startsWith("[")) return !isPrivateAddress(hostname.slice(1, -1));
   if (/^[\d.]+$/.test(hostname)) return !isPrivateAddress(hostname);
-  // A name without a dot is one of a container network; the others are reserved (RFC 6761, RFC 6762, ICANN 2024).
+  // A name without a dot is one of a container network; the others are reserved (RFC 6761, RFC 6762, ICANN 2024), or in
+  // use in private networks and delegated to nobody (RFC 6762, appendix G).
   return /\.[a-z][a-z0-9-]*\.?$/i.test(hostname) &&
-    !/\.(localhost|local|internal|test|invalid|home\.arpa)\.?$/i.test(hostname);
+    !/\.(localhost|local|internal|test|invalid|home\.arpa|intranet|private|corp|home|lan)\.?$/i
+      .test(hostname);
 }
 
 /** What a gateway says of the client's own URL, or null where it says nothing. */

@@ -15,8 +15,11 @@ export const deploymentSchema = z.object({
     .describe("What is set or has a default; secrets by their names alone."),
   secret_key_names: z.array(z.string()),
   publishable_key_names: z.array(z.string()),
-  signing_keys: z.object({ source: z.string(), count: z.int().nullable() })
-    .describe("Of users' tokens; null when they could not be fetched."),
+  signing_keys: z.object({
+    source: z.string(),
+    count: z.int().nullable(),
+    kids: z.array(z.string()).optional(),
+  }).describe("Of users' tokens, with their public ids; null when they could not be fetched."),
   urls: z.object({ functions: z.string(), storage: z.string() })
     .describe("As they are handed out to whoever asked."),
   store: z.object({ kind: z.string(), bucket: z.string(), fault: z.string().nullable() }),

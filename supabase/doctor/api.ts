@@ -65,7 +65,7 @@ export async function checkSigningKeys(
   if (deployment === null) {
     return unknown("jwks", `Auth has ${keys.length}; the functions did not tell`);
   }
-  const { source, count } = deployment.signing_keys;
+  const { source, count, kids } = deployment.signing_keys;
   if (count === 0) {
     return wrong(
       "jwks",
@@ -78,6 +78,16 @@ export async function checkSigningKeys(
       "jwks",
       `the functions could not fetch the keys from ${source}`,
       "set SUPABASE_JWKS_URL to an address of Auth's jwks.json that the functions reach",
+    );
+  }
+  // A copy of before a rotation has as many keys, and others.
+  const unknownThere = kids && keys.filter(({ kid }) => kid !== undefined && !kids.includes(kid));
+  if (unknownThere && unknownThere.length > 0) {
+    const named = unknownThere.map(({ kid }) => kid).join(", ");
+    return wrong(
+      "jwks",
+      `the functions don't know Auth's ${named} (${source})`,
+      "npx -y supabase@2.117.0 secrets unset SUPABASE_JWKS, or set it to Auth's jwks.json",
     );
   }
   return ok("jwks", `Auth has ${keys.length}, the functions know ${count} (${source})`);

@@ -1,6 +1,7 @@
 /** Deployments that are broken on purpose, each in one way, and what doctor says of them. */
 import { strict as assert } from "node:assert";
 import { join } from "node:path";
+import { exportJWK, generateKeyPair } from "jose";
 import postgres from "postgres";
 import { wasmKey, wasmModules } from "../../shared/wasm/wasm_modules.ts";
 import { createSupabaseStore } from "../../shared/storage/supabase_store.ts";
@@ -33,6 +34,11 @@ interface Breakage {
 
 const vault = (name: string, value: string) =>
   `select vault.update_secret(id, '${value}') from vault.secrets where name = '${name}'`;
+
+const generateKeys = async () => {
+  const { publicKey } = await generateKeyPair("ES256", { extractable: true });
+  return await exportJWK(publicKey);
+};
 
 const breakages: Breakage[] = [
   {
@@ -182,6 +188,17 @@ const breakages: Breakage[] = [
     item: "jwks",
     words: /the functions know none \(SUPABASE_JWKS\)/,
     env: { SUPABASE_JWKS: '{"keys":[]}' },
+    also: ["upload", "urls", "deletion"],
+  },
+  {
+    name: "functions with a copy of the keys of before a rotation",
+    item: "jwks",
+    words: /the functions don't know Auth's [0-9a-f-]{36} \(SUPABASE_JWKS\)/,
+    env: {
+      SUPABASE_JWKS: JSON.stringify({
+        keys: [{ ...(await generateKeys()), kid: "of-before", alg: "ES256" }],
+      }),
+    },
     also: ["upload", "urls", "deletion"],
   },
   {

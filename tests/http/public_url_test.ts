@@ -123,6 +123,7 @@ Deno.test("a host that only a network of one's own knows is not public", () => {
     const url of [
       ...["http://ref.supabase.co", "https://kong:8443", "https://localhost", "https://127.0.0.1"],
       ...["https://10.1.2.3", "https://[::1]", "https://db.internal", "https://mac.local"],
+      ...["https://my.lan", "https://nas.home", "https://db.corp."],
     ]
   ) assert.equal(isPublicHttps(url), false, url);
 });
@@ -135,4 +136,8 @@ Deno.test("a Storage URL is moved to Storage's public base, another one is left 
   );
   assert.equal(move("http://kong:80001/storage/v1/a"), "http://kong:80001/storage/v1/a");
   assert.equal(move("https://r2.example/a"), "https://r2.example/a");
+  for (const written of ["https://Ref.Supabase.co", "https://ref.supabase.co:443/"]) {
+    const moved = moveStorageUrl(`${hosted}/storage/v1/a`, written, "https://x.co/storage/v1");
+    assert.equal(moved, "https://x.co/storage/v1/a", written);
+  }
 });
