@@ -1,6 +1,7 @@
 /** Requests for compaction, the state of runs, the dead letters. */
 import { createHttpApp, type HttpApp, refuseOtherMethods } from "../../shared/http/http_app.ts";
 import type { Services } from "../services.ts";
+import { sendTestAlert } from "./alerts.ts";
 import { redrive, serveDeadLetters } from "./dead_letters.ts";
 import { serveDeployment } from "./deployment.ts";
 import { acceptRequest, retryQuarantined, sanitizeState, triggerScheduled } from "./request.ts";
@@ -22,6 +23,7 @@ export function createCompactionApp(services: Services): HttpApp {
   );
   // POST is how pg_net's pings come.
   app.on(["GET", "POST"], "/deployment", (c) => serveDeployment(services, c.req.raw));
+  app.post("/alerts/test", (c) => sendTestAlert(services, c.req.raw));
   app.get("/dlq-status", (c) => serveDeadLetters(services, c.req.raw));
   app.post("/dlq/redrive", (c) => redrive(services, c.req.raw));
   for (const path of ["/", "/deployment"]) refuseOtherMethods(app, path, ["GET", "POST"]);
@@ -32,6 +34,7 @@ export function createCompactionApp(services: Services): HttpApp {
       "/quarantine/retry",
       "/upload",
       "/dlq/redrive",
+      "/alerts/test",
     ]
   ) {
     refuseOtherMethods(app, path, ["POST"]);

@@ -8,6 +8,7 @@ import {
   retriedSchema,
   runStatusSchema,
   scheduledSchema,
+  sentAlertSchema,
   storedFormSchema,
 } from "../../shared/protocol/answers.ts";
 import {
@@ -157,6 +158,15 @@ export const compactionRoutes: RouteDescription[] = [
       202: { description: "Queued.", schema: redrivenSchema },
     },
     problems: ["invalid_request", "invalid_json"],
+  },
+  {
+    method: "post",
+    path: "/compaction/alerts/test",
+    operationId: "testAlert",
+    summary: "Send an alert to every webhook, to see whether it arrives",
+    access: "service",
+    answers: { 200: { description: "How it went.", schema: sentAlertSchema } },
+    problems: ["catalog_failed", "schema_outdated"],
   },
   {
     method: "post",

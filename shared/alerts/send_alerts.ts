@@ -19,6 +19,8 @@ export interface AlertReport {
   failed: number;
   /** What went wrong, a line a webhook. */
   errors: string[];
+  /** How many webhooks are configured. */
+  webhooks: number;
 }
 
 /** Alerts of one call; what is left waits for the next. */
@@ -30,6 +32,8 @@ export interface SendOptions {
   timeoutMs?: number;
   /** Stops what is being sent; it is told as not sent. */
   signal?: AbortSignal;
+  /** The id of the one alert to send. @default all that are due */
+  alert?: number;
 }
 
 /**
@@ -39,12 +43,16 @@ export interface SendOptions {
  */
 export async function sendAlerts(
   ports: AlertPorts,
-  { timeoutMs, signal }: SendOptions = {},
+  { timeoutMs, signal, alert: only }: SendOptions = {},
 ): Promise<AlertReport> {
-  const report: AlertReport = { sent: 0, failed: 0, errors: [] };
+  const report: AlertReport = { sent: 0, failed: 0, errors: [], webhooks: 0 };
   try {
-    const claimed = await ports.catalog.claimAlerts({ limit: batch }, { signal });
+    const claimed = await ports.catalog.claimAlerts(
+      only === undefined ? { limit: batch } : { alert: only },
+      { signal },
+    );
     const { alerts, webhooks, private_addresses: privateAddresses } = claimed;
+    report.webhooks = webhooks.length;
     await Promise.all(alerts.map(async (alert) => {
       const taken: string[] = [];
       const errors = (await Promise.all(webhooks.map(async (entry, index) => {

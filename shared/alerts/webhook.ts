@@ -25,13 +25,21 @@ export function webhookId(webhook: Webhook): string {
 
 /**
  * The JSON that a webhook is sent. PagerDuty's dedup_key is the alert's class and window, so that one that is
- * sent again opens no second incident (Events API v2, "Send an alert event").
+ * sent again opens no second incident (Events API v2, "Send an alert event"); of what begins and ends it is the beginning,
+ * so that the end resolves what that has triggered.
  */
 export function messageFor(webhook: Webhook, alert: Alert): unknown {
-  const { dataset_id, table, period_tag, message, run_id, summary: own } = alert.payload as Record<
-    string,
-    string | null
-  >;
+  const {
+    dataset_id,
+    table,
+    period_tag,
+    message,
+    run_id,
+    summary: own,
+    incident,
+    phase,
+    opened_at,
+  } = alert.payload as Record<string, string | null>;
   const place = table === null || table === undefined
     ? ""
     : ` in ${table}/${period_tag} of ${dataset_id}`;
@@ -44,8 +52,10 @@ export function messageFor(webhook: Webhook, alert: Alert): unknown {
     case "pagerduty":
       return {
         routing_key: webhook.routing_key,
-        event_action: "trigger",
-        dedup_key: `sediment/${alert.class}/${alert.window_start}`,
+        event_action: phase === "closed" ? "resolve" : "trigger",
+        dedup_key: incident
+          ? `sediment/${incident}/${opened_at}`
+          : `sediment/${alert.class}/${alert.window_start}`,
         payload: {
           summary,
           source: "sediment",

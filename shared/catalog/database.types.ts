@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape 3fbc9681aab634c47c215bf52b21d0d04c6d29d7a923bdeed6a950d053982431
+// shape 9d9d925f51207ef22108b9d5b9c2acb38ad676fc70ee546ceb5bd9f1ad70b192
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -306,6 +306,20 @@ isOneToOne: false
                   Relationships: [
                     
                   ]
+                },"incidents": {
+                  Row: {
+                    "closed_at": string | null,"details": NonNullable<Json>,"name": string,"opened_at": string,"state": string,"summary": string,"unseen": number,"watched": boolean
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "closed_at"?: string | null,"details"?: NonNullable<Json>,"name": string,"opened_at": string,"state": string,"summary": string,"unseen"?: number,"watched"?: boolean
+                  }
+                  Update: {
+                    "closed_at"?: string | null,"details"?: NonNullable<Json>,"name"?: string,"opened_at"?: string,"state"?: string,"summary"?: string,"unseen"?: number,"watched"?: boolean
+                  }
+                  Relationships: [
+                    
+                  ]
                 },"objects": {
                   Row: {
                     "asset_key": string | null,"content_hash": string | null,"created_at": string,"dataset_id": string | null,"delete_after": string | null,"delete_reason": string | null,"details": Json | null,"etag": string | null,"expires_at": string | null,"kind": string,"object_key": string,"offsets_digest": string | null,"period_tag": string | null,"put_deadline": string,"run_id": string | null,"run_ordinal": number | null,"size": number | null,"stage_id": string | null,"staged_version": number | null,"state": string,"table": string | null,"token": number | null,"updated_at": string,"user_id": string | null
@@ -345,6 +359,20 @@ isOneToOne: false
       referencedRelation: "datasets"
       referencedColumns: ["id"]
     }
+                  ]
+                },"pings": {
+                  Row: {
+                    "id": number,"path": string,"sent_at": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "id": number,"path": string,"sent_at"?: string
+                  }
+                  Update: {
+                    "id"?: number,"path"?: string,"sent_at"?: string
+                  }
+                  Relationships: [
+                    
                   ]
                 },"processing_metrics": {
                   Row: {
@@ -623,7 +651,7 @@ isOneToOne: false
 { Args: Record<PropertyKey, never>; Returns: Json
                            },
 "claim_alerts":
-{ Args: { "p_lease_seconds"?: number,"p_limit"?: number }; Returns: Json
+{ Args: { "p_alert"?: number,"p_lease_seconds"?: number,"p_limit"?: number }; Returns: Json
                            },
 "claim_compaction":
 { Args: { "p_lease_seconds"?: number,"p_worker": string }; Returns: Json
@@ -724,6 +752,9 @@ isOneToOne: false
 "quarantine_file":
 { Args: { "p_code": string,"p_file": number,"p_object_key"?: string,"p_reason": string,"p_run": string,"p_token": number }; Returns: Json
                            },
+"raise_test_alert":
+{ Args: Record<PropertyKey, never>; Returns: Json
+                           },
 "record_step":
 { Args: { "p_progress"?: Json,"p_result"?: Json,"p_run": string,"p_step": string,"p_token": number }; Returns: Json
                            },
@@ -771,6 +802,9 @@ isOneToOne: false
                            },
 "wake_vacuum":
 { Args: Record<PropertyKey, never>; Returns: Json
+                           },
+"watch_health":
+{ Args: { "p_close"?: boolean }; Returns: Json
                            }
           }
           Enums: {

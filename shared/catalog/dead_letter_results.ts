@@ -24,6 +24,9 @@ export const claimedAlerts = z.object({
   private_addresses: z.boolean(),
 });
 
+/** Its id. */
+export const raisedAlert = id;
+
 export const finishedAlert = z.object({ state: z.enum(["pending", "sent", "failed"]) });
 
 export const redriven = z.object({

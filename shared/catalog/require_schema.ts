@@ -11,7 +11,10 @@ import { unlessAborted } from "./unless_aborted.ts";
  * The least `schema_version()` that this code works with. It rises, together with the SQL function, when the code
  * calls, passes or reads what an older schema has not; a schema that is newer is fine.
  */
-export const neededSchema = 2;
+export const neededSchema = 3;
+
+/** What tells people that something is wrong, such as a schema that is too old: it goes on with any that has it. */
+const unconditional = new Set(["claimAlerts", "finishAlert", "drainDeadLetters"]);
 
 /** How a schema is asked for its version. */
 export interface SchemaOptions {
@@ -59,7 +62,7 @@ export function requireSchema(catalog: Catalog, options: SchemaOptions = {}): Ca
   type Method = (args: object, options?: CallOptions) => Promise<unknown>;
   const methods = (Object.entries(catalog) as [string, Method][]).map(([name, method]) => {
     const call: Method = async (args, options) => {
-      if (!known) await unlessAborted(name, options?.signal, demand);
+      if (!known && !unconditional.has(name)) await unlessAborted(name, options?.signal, demand);
       try {
         return await method(args, options);
       } catch (error) {

@@ -37,6 +37,7 @@ export const results = {
   getFile: reads.oneFile,
 
   drainDeadLetters: deadLetters.drained,
+  raiseTestAlert: deadLetters.raisedAlert,
   claimAlerts: deadLetters.claimedAlerts,
   finishAlert: deadLetters.finishedAlert,
   redriveDeadLetters: deadLetters.redriven,
@@ -52,6 +53,7 @@ export const results = {
 
   schemaVersion: upkeep.schemaVersion,
   catalogHealth: upkeep.health,
+  watchHealth: upkeep.watchedHealth,
   pingDeployment: upkeep.pingId,
   deploymentFindings: upkeep.deploymentFindings,
   tick: upkeep.ticked,

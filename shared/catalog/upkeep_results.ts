@@ -8,6 +8,10 @@ export const health = z.object({
   ok: z.boolean(),
   /** Why it is not, as stable words. */
   reasons: z.array(z.string()).optional(),
+  /** What each says. */
+  details: z.record(z.string(), z.string().nullable()).optional(),
+  /** Of which alerts have told that they began. */
+  open_incidents: z.array(z.string()).optional(),
   breaker: z.string().nullish(),
   queues: z.record(z.string(), z.object({ due: count, oldest_due_at: time.nullable() })),
   leases: count,
@@ -18,6 +22,8 @@ export const health = z.object({
   postgres: z.string(),
   pgmq: z.string(),
 });
+
+export const watchedHealth = z.object({ opened: z.array(z.string()), closed: z.array(z.string()) });
 
 export const pingId = count.nullable();
 

@@ -196,3 +196,12 @@ export const redrivenSchema = redriven.extend({ status: z.literal("accepted"), s
 
 /** Dead letters. */
 export const deadLettersSchema = deadLetters;
+
+/** How a test alert went. */
+export const sentAlertSchema = z.object({
+  /** Whether there are webhooks and all took it. */
+  sent: z.boolean(),
+  webhooks: count,
+  /** What went wrong, a line a webhook; hosts alone, since the paths are secrets. */
+  errors: z.array(z.string()),
+});

@@ -12,7 +12,7 @@ insert into readable values
   ('quarantined_files', 'dataset_id = tests.u(100)'), ('ended_rows', 'dataset_id = tests.u(100)');
 create temp table hidden (name text);
 insert into hidden values ('service_settings'), ('objects'), ('idempotency_keys'), ('file_schemas'), ('run_children'),
-  ('run_commits'), ('user_usage'), ('alerts'), ('queue_status'), ('circuit_breaker'), ('clockwork'),
+  ('run_commits'), ('user_usage'), ('alerts'), ('queue_status'), ('circuit_breaker'), ('clockwork'), ('incidents'), ('pings'),
   ('worker_slots'), ('forgotten_uploads'), ('identity_key'), ('age_walks');
 grant select on readable, hidden to anon, authenticated, service_role;
 
@@ -43,6 +43,8 @@ begin
   values (tests.u(p_dataset), 'gone', '0', 1, 'keep_periods', 1, 1, 1);
   insert into age_walks (dataset_id) values (tests.u(p_dataset)) on conflict do nothing;
   insert into identity_key (key) values ('k') on conflict do nothing;
+  perform sediment.open_incident('store_check', 'x');
+  insert into pings (id, path) values (-p_user, '/compactor') on conflict do nothing;
   insert into user_limits (user_id, uploads_per_minute) values (tests.u(p_user), 1000);
   perform stage_upload(tests.u(p_user), tests.u(p_dataset), 't', '0', 1, tests.hash('l'), '');
 end $$;

@@ -54,7 +54,28 @@ Deno.test("each kind of webhook gets its own JSON", async () => {
   const [{ taken, ...told }] = finished as { taken: string[] }[];
   assert.deepEqual(told, { alert: 7, sent: true, error: null });
   assert.equal(new Set(taken).size, 3);
-  assert.deepEqual(report, { sent: 1, failed: 0, errors: [] });
+  assert.deepEqual(report, { sent: 1, failed: 0, errors: [], webhooks: 3 });
+});
+
+Deno.test("the end of an incident resolves in PagerDuty what its beginning triggered", async () => {
+  const opened_at = "2026-11-22T02:00:00Z";
+  const told = (phase: string, window_start: string) => ({
+    ...alert,
+    class: `read_only_${phase}`,
+    window_start,
+    payload: { summary: phase, incident: "read_only", phase, opened_at },
+  });
+  const { bodies } = await sent(
+    [{ kind: "pagerduty", routing_key: "R" }],
+    [told("opened", opened_at), told("closed", "2026-11-22T02:09:00Z")],
+  );
+  assert.deepEqual(
+    bodies.map(({ body }) => [body.event_action, body.dedup_key, body.payload.summary]),
+    [
+      ["trigger", `sediment/read_only/${opened_at}`, "opened"],
+      ["resolve", `sediment/read_only/${opened_at}`, "closed"],
+    ],
+  );
 });
 
 Deno.test("a webhook that fails is told to the catalog, and the others are sent", async () => {
@@ -132,5 +153,5 @@ Deno.test("nothing is thrown when the catalog is away", async () => {
       finishAlert: () => Promise.reject(new Error("not reached")),
     },
   });
-  assert.deepEqual(report, { sent: 0, failed: 0, errors: ["away"] });
+  assert.deepEqual(report, { sent: 0, failed: 0, errors: ["away"], webhooks: 0 });
 });

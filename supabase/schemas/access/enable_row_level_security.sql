@@ -7,7 +7,8 @@ declare
   v_all constant text[] := array['service_settings', 'datasets', 'dataset_versions', 'partitions', 'objects',
     'uploads', 'idempotency_keys', 'file_schemas', 'battle_files', 'processing_metrics', 'run_children',
     'run_commits', 'table_settings', 'user_limits', 'user_usage', 'dead_letters', 'alerts', 'assets', 'circuit_breaker',
-    'worker_slots', 'deletions', 'forgotten_uploads', 'identity_key', 'ended_rows', 'age_walks', 'clockwork'];
+    'worker_slots', 'deletions', 'forgotten_uploads', 'identity_key', 'ended_rows', 'age_walks', 'clockwork',
+    'incidents', 'pings'];
   -- rows that name their user, by an index on it
   v_by_user constant text[] := array['user_limits', 'dead_letters', 'assets', 'deletions'];
   -- rows of a dataset: as readable as the dataset is

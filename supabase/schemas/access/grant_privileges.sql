@@ -8,7 +8,7 @@ declare
     'processing_metrics', 'table_settings', 'user_limits', 'dead_letters', 'assets', 'deletions', 'ended_rows'];
   v_internal constant text[] := array['service_settings', 'objects', 'idempotency_keys', 'file_schemas',
     'run_children', 'run_commits', 'user_usage', 'alerts', 'circuit_breaker', 'worker_slots', 'forgotten_uploads', 'identity_key', 'age_walks',
-    'clockwork'];
+    'clockwork', 'incidents', 'pings'];
   v_views constant text[] := array['dataset_status', 'partition_status', 'quarantined_files',
     'dead_letter_summary'];
 begin
@@ -50,7 +50,7 @@ begin
       'list_fragments', 'stage_output', 'commit_compaction', 'renew_lease', 'record_step', 'quarantine_file',
       'fail_compaction', 'finish_probe', 'list_files', 'list_tables', 'version_at', 'get_file', 'run_status', 'catalog_health', 'tick', 'sweep',
       'expire_leases', 'prune_history', 'trigger_scheduled', 'get_upload', 'stage_asset', 'commit_asset', 'list_assets',
-      'get_asset', 'drain_dead_letters', 'claim_alerts', 'finish_alert', 'redrive_dead_letters',
+      'get_asset', 'drain_dead_letters', 'claim_alerts', 'finish_alert', 'raise_test_alert', 'watch_health', 'redrive_dead_letters',
       'list_dead_letters', 'retry_quarantined', 'plan_vacuum', 'commit_vacuum', 'wake_vacuum', 'list_objects', 'find_objects',
       'schema_version', 'ping_deployment', 'deployment_findings',
       'call_quietly', 'mark_for_rewrite', 'list_unsettled_outputs', 'settle_outputs',

@@ -1,4 +1,5 @@
--- The heartbeat of the jobs that run each minute: who finds the last one too old notes that there was a gap until now.
+-- The heartbeat of the jobs that run each minute: who finds the last one too old notes that there was a gap until now, and
+-- tells of it: what kept the catalog from being written could not be told while it lasted.
 create or replace function sediment.beat_clockwork()
 returns void
 language plpgsql
@@ -6,9 +7,19 @@ set search_path = ''
 as $$
 declare
   v_now timestamptz := clock_timestamp();
+  v_last timestamptz;
+  v_gap boolean;
 begin
+  select c.beat_at, c.beat_at < v_now - make_interval(secs => s.clockwork_gap_seconds) into v_last, v_gap
+  from public.clockwork c, public.service_settings s for no key update of c skip locked;
+  if not found then
+    return;
+  end if;
   update public.clockwork c
-  set beat_at = v_now, gap_ended_at = case when c.beat_at < v_now - make_interval(secs =>
-    (select s.clockwork_gap_seconds from public.service_settings s)) then v_now else c.gap_ended_at end
-  where c.ctid = any (array(select x.ctid from public.clockwork x for no key update skip locked));
+  set beat_at = v_now, gap_ended_at = case when v_gap then v_now else c.gap_ended_at end
+  where c.id;
+  if v_gap and v_last > '-infinity' then
+    perform sediment.raise_alert('clockwork_gap', format('Sediment''s jobs stood still for %s: the database did not answer, took no writes, or pg_cron was off',
+      date_trunc('second', v_now - v_last)), jsonb_build_object('from', v_last, 'until', v_now));
+  end if;
 end $$;

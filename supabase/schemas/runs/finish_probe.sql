@@ -22,8 +22,8 @@ begin
         suspect_at = null, probes_passed = 0, probes_failed = 0
       where x.id
       returning * into strict b;
-      perform sediment.raise_alert('breaker_closed', format('Sediment goes on: %s answers again after %s',
-        b.part, date_trunc('second', v_now - b.opened_at)), jsonb_build_object('part', b.part));
+      perform sediment.close_incident('breaker', format('Sediment goes on: %s answers again after %s',
+        b.part, date_trunc('second', v_now - b.opened_at)));
     else
       update public.circuit_breaker x
       set probe_until = null,

@@ -32,6 +32,6 @@ begin
     suspect = null, suspect_at = null, probes_passed = 0, probes_failed = 0, probe_until = null,
     probe_at = v_now + make_interval(secs => s.breaker_probe_seconds)
   where x.id;
-  perform sediment.raise_alert('breaker_opened', format('Sediment stopped compaction: %s (%s) at two partitions, now %s',
+  perform sediment.open_incident('breaker', format('Sediment stopped compaction: %s (%s) at two partitions, now %s',
     p_code, p_part, left(p_message, 500)), jsonb_build_object('message', left(p_message, 2000), 'part', p_part));
 end $$;

@@ -2,7 +2,7 @@
 --   breaker_open; read_only; leases_overdue: one that ended two minutes ago was not taken back; debt_overdue: due for
 --   five minutes and without a message; work_waits: a message is due for longer than three ticks and nobody has claimed
 --   anything since; pings_refused, jobs_missing, jobs_failing: see sediment.clockwork_faults
--- Returns {ok, reasons, breaker: null or its state in words, queues: {name: {due, oldest_due_at}}, leases, overdue_leases, overdue_debt, dead_letters, oldest_debt,
+-- Returns {ok, reasons, details: {reason: what it says}, open_incidents: names, breaker: null or its state in words, queues: {name: {due, oldest_due_at}}, leases, overdue_leases, overdue_debt, dead_letters, oldest_debt,
 -- postgres, pgmq}; counts stop at 100.
 create or replace function public.catalog_health()
 returns jsonb
@@ -40,7 +40,10 @@ begin
         and p.ready_at < v_now - interval '90 seconds')
       and not exists (select 1 from public.partitions p where p.lease_expires_at is not null
         and p.claimed_at > v_now - interval '90 seconds') then 'work_waits' end], null);
-  return jsonb_build_object('ok', cardinality(v_reasons) = 0, 'reasons', to_jsonb(v_reasons), 'breaker',
+  return jsonb_build_object('ok', cardinality(v_reasons) = 0, 'reasons', to_jsonb(v_reasons),
+    'details', (select coalesce(jsonb_object_agg(r, sediment.health_text(r)), '{}') from unnest(v_reasons) r),
+    'open_incidents', (select coalesce(jsonb_agg(i.name order by i.name), '[]') from public.incidents i
+      where i.state = 'open'), 'breaker',
     case when v_breaker.state = 'open' then format('%s since %s: %s', v_breaker.part, v_breaker.opened_at,
       v_breaker.error_message) end, 'queues', v_queues,
     'leases', (select count(*) from public.partitions p where p.lease_expires_at > v_now),

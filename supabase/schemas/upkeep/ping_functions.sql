@@ -10,6 +10,7 @@ as $$
 declare
   v_url text;
   v_key text;
+  v_id bigint;
 begin
   if p_path !~ '^(/[a-z-]+)+$' then
     perform sediment.fail('invalid_request', 400, format('%s is not the path of a function', p_path));
@@ -19,9 +20,13 @@ begin
   if v_url is null or v_key is null then
     return null;
   end if;
-  return net.http_post(
+  v_id := net.http_post(
     url := rtrim(v_url, '/') || p_path,
     body := '{}'::jsonb,
     headers := jsonb_build_object('Content-Type', 'application/json', 'apikey', v_key),
     timeout_milliseconds := 5000);
+  -- after a restore pg_net may count anew
+  insert into public.pings as p (id, path) values (v_id, p_path)
+  on conflict (id) do update set path = excluded.path, sent_at = clock_timestamp();
+  return v_id;
 end $$;

@@ -48,6 +48,10 @@ begin
     order by x.updated_at limit p_limit for update skip locked));
   get diagnostics v_objects = row_count;
 
+  delete from public.pings p where p.id = any (array(
+    select x.id from public.pings x where x.sent_at < clock_timestamp() - interval '1 day'
+    order by x.sent_at limit p_limit for update skip locked));
+
   return jsonb_build_object('runs', cardinality(v_runs), 'commits', v_commits, 'dead_letters', v_letters,
     'alerts', v_alerts, 'objects', v_objects,
     'more', greatest(cardinality(v_runs), v_letters, v_alerts, v_objects) = p_limit);

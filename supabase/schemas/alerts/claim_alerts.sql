@@ -1,6 +1,9 @@
--- Hands out alerts that are due to be sent, for a while: who does not say how it went leaves them to the next.
+-- Hands out alerts that are due to be sent, for a while: who does not say how it went leaves them to the next. That
+-- something is over is not told before that it began. p_alert: this one alone.
 -- Returns {alerts: [{id, class, window_start, occurrences, payload, attempt, taken}], webhooks, private_addresses}.
-create or replace function public.claim_alerts(p_limit integer default 5, p_lease_seconds integer default 60)
+create or replace function public.claim_alerts(
+  p_limit integer default 5, p_lease_seconds integer default 60, p_alert bigint default null
+)
 returns jsonb
 language plpgsql
 set search_path = ''
@@ -13,7 +16,9 @@ begin
   select * into strict s from public.service_settings;
   with due as (
     select a.id from public.alerts a
-    where a.state = 'pending' and a.next_attempt_at <= v_now
+    where a.state = 'pending' and a.next_attempt_at <= v_now and (p_alert is null or a.id = p_alert)
+      and not exists (select 1 from public.alerts b where a.payload ->> 'phase' = 'closed' and b.state = 'pending'
+        and b.id < a.id and b.payload ->> 'incident' = a.payload ->> 'incident')
     order by a.next_attempt_at limit least(greatest(coalesce(p_limit, 5), 1), 100)
     for update skip locked
   ), taken as (

@@ -1,4 +1,4 @@
--- An alert that is no dead letter's: sent as those are, one a class and moment.
+-- An alert that is no dead letter's: sent as those are, one a class and moment. Of what begins and ends, open_incident tells.
 create or replace function sediment.raise_alert(p_class text, p_summary text, p_details jsonb default '{}')
 returns void
 language plpgsql
