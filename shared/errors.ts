@@ -69,6 +69,7 @@ export const errorKinds = {
   inputs_not_adjacent: { status: 409, title: "A file between the inputs is not among them" },
   run_finished: { status: 409, title: "The run has already ended" },
   schema_incompatible: { status: 422, title: "The schemas cannot be merged without loss" },
+  merge_too_large: { status: 507, title: "The merge needs more memory than there is" },
   output_refused: { status: 500, title: "The merge wrote a file that we would not take" },
   merge_rows_differ: { status: 500, title: "The merge wrote another row count than it read" },
   run_timeout: { status: 504, title: "The run passed its time limit" },

@@ -54,7 +54,7 @@ type Camel<Name extends string> = Name extends `${infer Head}_${infer Tail}`
 
 /** The generated types know neither what a jsonb holds nor that an argument may be null. */
 type Value<M, A, T> = [M, A] extends ["retryQuarantined", "p_files"] ? readonly number[] | null
-  : [M, A] extends ["markForRewrite" | "settleOutputs", "p_files"] ? readonly object[]
+  : [M, A] extends ["markForRewrite" | "settleOutputs" | "setApart", "p_files"] ? readonly object[]
   : A extends "p_files" ? UploadedFile[]
   : A extends "p_output" ? OutputFile | null
   : [M, A] extends ["commitCompaction", "p_result"] ? CommitResult | null

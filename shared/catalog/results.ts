@@ -27,6 +27,7 @@ export const results = {
   renewLease: runs.lease,
   recordStep: runs.recordedStep,
   quarantineFile: runs.quarantined,
+  setApart: runs.setApart,
   failCompaction: runs.failed,
   finishProbe: runs.probed,
   runStatus: runs.runStatus,

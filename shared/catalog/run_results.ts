@@ -59,6 +59,12 @@ export const inputFile = z.object({
   checksum: z.string().nullish(),
   /** Why the file is to be written anew, and in what schema; null for most. */
   rewrite: z.object({ reason: z.string(), schema: json.nullable() }).nullable(),
+  /** What a merge found that set it apart from others, and by which planner; null for most. */
+  apart: z.object({
+    kind: z.enum(["schema", "values", "memory"]),
+    reason: z.string(),
+    planner: z.number(),
+  }).nullish(),
 });
 export type InputFile = z.output<typeof inputFile>;
 
@@ -185,6 +191,8 @@ export const quarantined = z.object({
   changed: z.boolean(),
   look_again_at: time.nullish(),
 });
+/** `changed`: files that were not marked so by this planner before. */
+export const setApart = z.object({ changed: count });
 export const failed = z.object({
   status: z.enum(["retry", "dead"]),
   retry_at: time.nullable(),

@@ -1,7 +1,7 @@
--- renew_lease, record_step, quarantine_file
+-- renew_lease, record_step, quarantine_file, set_apart
 begin;
 \ir helpers/fixtures.sql
-select plan(26);
+select plan(32);
 set local role service_role;
 
 select tests.upload(1, 100, 'a'), tests.upload(1, 100, 'b'), tests.upload(2, 200, 'x');
@@ -36,6 +36,14 @@ select is(quarantine_file(run, token, ids[1], 'x', 'y') -> 'changed', 'false', '
 select is((select files_quarantined from processing_metrics r, k where r.id = run), 1, 'the run counts it once');
 select throws_ok($$select quarantine_file(run, token, (select max(id) from battle_files where dataset_id::text <> dataset), 'x', 'y') from k$$, 'SD409', 'inputs_changed', 'a file of another partition is refused');
 select throws_ok($$select quarantine_file(run, token + 1, ids[1], 'x', 'y') from k$$, 'SD409', 'lease_lost', 'another token sets nothing aside');
+create temp view mark as select jsonb_build_array(jsonb_build_object('id', f.id, 'object_key', f.object_key, 'kind', 'values', 'reason', 'it does not fit')) as files from battle_files f, k where f.id = k.ids[2];
+grant select on mark to service_role;
+select is(set_apart(run, token, files, 4), '{"changed": 1}', 'a sound file that has no place beside others is marked') from k, mark;
+select is(set_apart(run, token, files, 4), '{"changed": 0}', 'once a planner') from k, mark;
+select is((select (f.state, f.apart) from battle_files f where f.id = k.ids[2]), row('active'::text, '{"kind": "values", "reason": "it does not fit", "planner": 4}'::jsonb), 'with the reason, and stays sound') from k;
+select is(set_apart(run, token, jsonb_set(files, '{0,object_key}', '"elsewhere"'), 5), '{"changed": 0}', 'who read it elsewhere says nothing of it') from k, mark;
+select throws_ok($$select set_apart(run, token + 1, files, 4) from k, mark$$, 'SD409', 'lease_lost', 'another token marks nothing');
+select throws_ok($$select set_apart(run, token, '[{"id": 1}]', 4) from k$$, 'SD400', 'invalid_request', 'a mark has a kind and a reason');
 select throws_ok($$select tests.commit(c, tests.output(c)) from c$$, 'SD409', 'inputs_changed', 'a quarantined file is no input');
 select is(tests.commit(c, tests.output(c, 0, 10), (tests.ids(c))[2:]) ->> 'run_status', 'success', 'the rest of its partition compacts') from c;
 

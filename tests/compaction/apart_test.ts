@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { SedimentError } from "../../shared/errors.ts";
 import { isPermanent } from "../../shared/compaction/run/failure_class.ts";
-import { othersToMerge } from "../../shared/compaction/run/output/apart.ts";
+import { fewerToMerge, othersToMerge } from "../../shared/compaction/run/output/apart.ts";
 import type { InputFile } from "../../shared/compaction/run/ports.ts";
 import { uniteSchemas } from "../../shared/compaction/plan/unite_schemas.ts";
 
@@ -16,7 +16,7 @@ function others(kinds: string, adjacent: boolean): string | undefined {
   const result = {
     merged: idsOf("m"),
     rejected: [
-      ...idsOf("a").map((id) => ({ id, error, apart: true as const })),
+      ...idsOf("a").map((id) => ({ id, error, apart: "schema" as const })),
       ...idsOf("x").map((id) => ({ id, error })),
     ],
   };
@@ -68,4 +68,16 @@ Deno.test("schemas of two readings are two groups, and a UUID beside a text is o
   const united = uniteSchemas(both, { uuidAsText: true });
   assert.deepEqual(members(united), [[0, 1]]);
   assert.equal(united[0].schema.children![0].logical, "STRING");
+});
+
+Deno.test("the first half of what is too much for memory is merged, and of two the heavier is left out", () => {
+  const heavy = (weights: number[]) =>
+    weights.map((uncompressed_bytes, i) => ({ id: i + 1, uncompressed_bytes }) as InputFile);
+  const idsOf = (inputs: readonly InputFile[]) => inputs.map(({ id }) => id);
+  const five = fewerToMerge(heavy([1, 2, 3, 4, 5]));
+  assert.deepEqual([idsOf(five.inputs), five.apart], [[1, 2, 3], undefined]);
+  const two = fewerToMerge(heavy([9, 3]));
+  assert.deepEqual([idsOf(two.inputs), two.apart?.id], [[2], 1]);
+  const one = fewerToMerge(heavy([9]));
+  assert.deepEqual([idsOf(one.inputs), one.apart?.id], [[], 1]);
 });

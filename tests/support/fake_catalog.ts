@@ -39,6 +39,7 @@ export interface FakeFile {
   state: string;
   quarantine_code?: string;
   quarantine_reason?: string;
+  apart?: { kind: string; reason: string; planner: number };
   row_count: number;
   row_group_count: number;
   uncompressed_bytes: number;
@@ -439,6 +440,18 @@ export function createFakeCatalog(options: FakeCatalogOptions = {}) {
       file.quarantine_code = i.code;
       file.quarantine_reason = i.reason;
       return { file_id: i.file, state: "quarantined", changed: true };
+    },
+    setApart(i) {
+      lease(i.run, i.token);
+      let changed = 0;
+      for (const { id, kind, reason } of i.files) {
+        const file = visible().find((one) => one.id === id);
+        if (file === undefined) continue;
+        const mark = { kind, reason, planner: i.planner };
+        if (file.apart?.kind !== kind || file.apart?.planner !== i.planner) changed++;
+        file.apart = mark;
+      }
+      return { changed };
     },
     failCompaction(i) {
       const run = lease(i.run, i.token);

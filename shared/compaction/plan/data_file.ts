@@ -1,6 +1,16 @@
 /** The data files of a partition as the planner sees them. */
+import type { ApartKind } from "../../parquet/merge/union/set_apart.ts";
 import type { MergeFacts } from "../../parquet/inspect/merge_facts.ts";
 import { tierOf, tierRatio } from "./tiers.ts";
+
+/** What the catalog remembers of a file that a merge has set apart. */
+export interface ApartMark {
+  kind: ApartKind;
+  /** In words, as the merge said it. */
+  reason: string;
+  /** The planner whose merge it was: another one may do better. */
+  planner: number;
+}
 
 /** What the planner needs to know of a data file; the shape of `claim_compaction`'s files. */
 export interface PlanFile {
@@ -23,6 +33,8 @@ export interface PlanFile {
   uploaded_at: string;
   /** Why it is to be written anew whatever its size, and in what schema; for most it is not. */
   rewrite?: { reason: string; schema: unknown } | null;
+  /** What a merge found that set it apart, and what it is not merged with for that; for most nothing. */
+  apart?: ApartMark | null;
 }
 
 /** The table's settings that matter here. */

@@ -1,7 +1,8 @@
 /** Files that a merge can't take apart within its memory, and what their owner is told. */
 import { MiB } from "../../parquet/format/healthy_group.ts";
+import { apartMarkOf } from "./apart_files.ts";
 import { type PlanFile, type PlanSettings, sorts } from "./data_file.ts";
-import { bytesText, filesText } from "./decision_text.ts";
+import { bytesText, cutText, filesText } from "./decision_text.ts";
 import { type MergeCost, mergeCost } from "./merge_cost.ts";
 import type { MergeWork } from "./merge_work.ts";
 
@@ -12,7 +13,9 @@ export type Oversize =
   /** Column chunks, more than an output may have. */
   | { kind: "chunks"; chunks: number }
   /** A row group that must be in memory whole, or a page of it, by what it takes there. */
-  | { kind: "group" | "page" | "decode"; bytes: number };
+  | { kind: "group" | "page" | "decode"; bytes: number }
+  /** A merge has found that there is no memory for it, even alone. */
+  | { kind: "memory"; bytes: number; reason: string };
 
 /** A row group that is larger before compression can't wait in memory whole, as it must to be sorted. */
 const sortedGroupBytes = 46 * MiB;
@@ -41,6 +44,10 @@ export function oversizeOf(
   work: MergeWork,
   settings: PlanSettings,
 ): Oversize | undefined {
+  const mark = apartMarkOf(file);
+  if (mark?.kind === "memory") {
+    return { kind: "memory", bytes: file.uncompressed_bytes, reason: mark.reason };
+  }
   const { paths, decodedFile, decodedChunk } = work;
   const mean = file.uncompressed_bytes / Math.max(1, file.row_group_count);
   const group = file.merge_facts?.largest_group ?? mean;
@@ -86,6 +93,10 @@ function oversizeText(file: PlanFile, oversize: Oversize): string {
     }
     case "chunks":
       return `with more column chunks than an output may have (${name}: ${oversize.chunks})`;
+    case "memory":
+      return `for which a merge had no memory, readable as they are (${name}: ${
+        cutText(oversize.reason, 200)
+      })`;
     case "group":
       return `with row groups too large to be taken apart in memory (${name}: ` +
         `${bytesText(oversize.bytes)} in one)`;

@@ -14,6 +14,7 @@ import {
   type PlanFile,
   type PlanSettings,
 } from "./data_file.ts";
+import { apartGroupOf, apartText } from "./apart_files.ts";
 import { bytesText, cutText, decisionText, filesText } from "./decision_text.ts";
 import { leafCounter } from "./leaf_counter.ts";
 import type { MergeCost } from "./merge_cost.ts";
@@ -113,9 +114,12 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
   let nextDueAt: Date | null = null;
 
   const schemas = new Set(sound.map((file) => file.schema_fingerprint)).size;
-  const schemaGroups = schemaGroupsOf(sound.filter((file) => !oversized.has(file)), request);
+  const united = sound.filter((file) => !oversized.has(file) && apartGroupOf(file) === undefined);
+  const schemaGroups = schemaGroupsOf(united, request);
+  const unionOf = (file: F): SchemaGroup | undefined =>
+    apartGroupOf(file) === undefined ? schemaGroups.get(file.schema_fingerprint) : undefined;
   for (const file of sound) {
-    const group = schemaGroups.get(file.schema_fingerprint);
+    const group = unionOf(file);
     if (group?.schema !== undefined && !oversized.has(file)) weigh(file, group);
   }
   // What is marked is written anew by itself, and merged with others once it is what it should be.
@@ -125,7 +129,7 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
   }
   const active = sound.filter((file) => !oversized.has(file) && !file.rewrite);
   const groupOf = (file: F): SchemaGroup | string =>
-    schemaGroups.get(file.schema_fingerprint) ?? file.schema_fingerprint;
+    apartGroupOf(file) ?? unionOf(file) ?? file.schema_fingerprint;
   const groups = deduping
     ? neighbours(
       files,
@@ -142,9 +146,7 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
       outputs.push(output([file], packer, reason));
     }
     const small = group.filter((file) => !isFullGrown(file, settings));
-    const schemaGroup = small.length > 0
-      ? schemaGroups.get(small[0].schema_fingerprint)
-      : undefined;
+    const schemaGroup = small.length > 0 ? unionOf(small[0]) : undefined;
     const choice = chooseFiles(small, settings, forced, now);
     const cut = (deduping ? stretches(small, choice.files) : [choice.files])
       .flatMap((chosen) => packer.pack(chosen, schemaGroup));
@@ -154,7 +156,10 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
     outputs.push(...packed.map((inputs) => output(inputs, packer, choice.reason, schemaGroup)));
     const taken = new Set(packed.flat());
     const left = small.filter((file) => !taken.has(file));
-    if (left.length > 0) notes.push(noteOn(left, choice, settings));
+    if (left.length > 0) {
+      const isApart = apartGroupOf(left[0]) !== undefined;
+      notes.push(isApart ? apartText(left) : noteOn(left, choice, settings));
+    }
     const due = nextDue(left, settings, now);
     if (due !== null && (nextDueAt === null || due < nextDueAt)) nextDueAt = due;
   }

@@ -19,6 +19,7 @@ export type RunCatalog = Pick<
   | "renewLease"
   | "recordStep"
   | "quarantineFile"
+  | "setApart"
   | "failCompaction"
   | "finishProbe"
 >;

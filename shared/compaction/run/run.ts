@@ -94,21 +94,22 @@ class Run {
     const planned = plan.outputs[index]!;
     const key = await this.stage(planned);
     const begun = this.ports.clock.monotonic();
-    const { result, output } = await this.step(
+    const { result, output, cut } = await this.step(
       "merge",
       () => mergeInputs(this.ports, this.claim, planned, key, this.lease.signal),
     );
     try {
       this.options.spend(planned.bytes, planned.cost, this.ports.clock.monotonic() - begun);
       await this.quarantine(result, planned.inputs);
+      const apart = await this.setApart(result, planned.inputs);
       // What is left after a quarantine may be a single file, which is no merge.
       const bad = result.rejected.some(({ apart }) => !apart);
       if (result.merged.length < (planned.inputs.length === 1 ? 1 : 2)) {
-        // what was only set apart would be so again
-        this.outdated ||= bad && result.merged.length > 0;
+        // what was set apart is planned otherwise from now on
+        this.outdated ||= apart || (bad && result.merged.length > 0);
         return false;
       }
-      this.outdated ||= result.rejected.some(({ apart }) => apart);
+      this.outdated ||= apart || cut;
       if (dedupes(this.claim.settings) && hasGap(planned.inputs, result)) {
         throw new SedimentError(
           "inputs_changed",
@@ -169,6 +170,20 @@ class Run {
       });
       if (state === "quarantined") this.report.quarantined++;
     }
+  }
+
+  /** Tells the catalog what has no place beside others, so that no plan tries it again; gives whether that is new. */
+  private async setApart({ rejected }: MergeResult, inputs: InputFile[]): Promise<boolean> {
+    const files = rejected.flatMap(({ id, error, apart: kind }) => {
+      const { id: file, object_key: key } = inputs.find((input) => String(input.id) === id)!;
+      return kind ? [{ id: Number(file), object_key: key, kind, reason: error.message }] : [];
+    });
+    if (files.length === 0) return false;
+    const { changed } = await this.call("update-metadata", "setApart", {
+      files,
+      planner: plannerVersion,
+    });
+    return changed > 0;
   }
 
   private async renew(): Promise<void> {
@@ -271,4 +286,5 @@ type TokenCall =
   | "stageOutput"
   | "commitCompaction"
   | "renewLease"
-  | "quarantineFile";
+  | "quarantineFile"
+  | "setApart";

@@ -1,7 +1,7 @@
 import type { FileFacts } from "../inspect/file_facts.ts";
 import type { SchemaJson } from "../format/schema_json.ts";
 import type { MergeOrder } from "./pages/row_order.ts";
-import type { Rejection } from "./pages/set_apart.ts";
+import type { Rejection } from "./union/set_apart.ts";
 import type { UnionOptions } from "./union/union_options.ts";
 import type { RangeReader } from "../format/range_reader.ts";
 import type { MergeTarget } from "../format/merge_target.ts";

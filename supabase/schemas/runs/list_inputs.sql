@@ -57,7 +57,8 @@ begin
       'value_count', k.value_count, 'merge_facts', k.merge_facts, 'schema_fingerprint', k.schema_fingerprint,
       'state', case when k.lost_since > clock_timestamp() - (select make_interval(secs => s.second_look_seconds)
         from public.service_settings s) then 'quarantined' else k.state end, 'checksum', k.checksum, 'etag', k.etag,
-      'uploaded_at', k.uploaded_at, 'rewrite', k.rewrite) order by k.seq_min) from kept k), '[]'),
+      'uploaded_at', k.uploaded_at, 'rewrite', k.rewrite,
+      'apart', k.apart) order by k.seq_min) from kept k), '[]'),
     'digests', coalesce((select jsonb_agg(jsonb_build_array(d.fingerprint, d.digest) order by d.seq_min) from (
       select distinct on (k.schema_fingerprint) k.schema_fingerprint as fingerprint, k.seq_min,
         coalesce(k.schema_digest, k.schema_fingerprint) as digest

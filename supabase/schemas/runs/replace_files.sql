@@ -27,7 +27,9 @@ begin
     coalesce(sum(f.row_count), 0)::bigint as rows, coalesce(sum(f.row_group_count), 0)::bigint as row_groups,
     coalesce(sum(f.uncompressed_bytes), 0)::bigint as uncompressed, max(f.level) as level,
     min(f.seq_min) as seq_min, max(f.seq_max) as seq_max,
-    max(coalesce(f.youngest_at, f.uploaded_at)) as youngest_at
+    max(coalesce(f.youngest_at, f.uploaded_at)) as youngest_at,
+    -- where a value of each does not fit a wider type, one of the output does not either
+    case when bool_and(f.apart ->> 'kind' = 'values') then (array_agg(f.apart order by f.id))[1] end as apart
   into strict v_in
   from unnest(p_inputs) as i(id)
   cross join lateral (select * from public.battle_files x where x.id = i.id offset 0) f
@@ -104,12 +106,12 @@ begin
     insert into public.battle_files (dataset_id, "table", period_tag, run_id, ordinal, object_key, start_byte,
       byte_length, etag, level, seq_min, seq_max, row_count, row_group_count, uncompressed_bytes,
       value_count, merge_facts, schema_fingerprint, stats, added_version, uploaded_by, uploaded_at,
-      checksum, schema_digest, youngest_at)
+      checksum, schema_digest, youngest_at, apart)
     select p.dataset_id, p."table", p.period_tag, p_run, p_n, v_out.object_key, 0, v_out.size, v_out.etag,
       v_in.level + 1, v_in.seq_min, v_in.seq_max, v_out.row_count, v_out.row_group_count,
       v_out.uncompressed_bytes, v_out.value_count, v_out.merge_facts, v_out.schema_fingerprint, v_out.stats,
       v_version.version, r.user_id, v_now, v_out.checksum, sediment.schema_digest(p_output -> 'schema'),
-      v_in.youngest_at
+      v_in.youngest_at, v_in.apart
     from public.processing_metrics r where r.id = p_run
     returning id into strict v_file;
   end if;

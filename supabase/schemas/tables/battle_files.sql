@@ -53,6 +53,10 @@ create table if not exists public.battle_files (
   rewrite jsonb check (jsonb_typeof(rewrite) = 'object'),
   -- when the youngest of its rows was uploaded; null: at uploaded_at, which of an output is the time of its merge
   youngest_at timestamptz,
+  -- what a merge found that set it apart from others, sound as it is: {"kind": "schema" (its schema or keys are not what the
+  -- catalog has of it) | "values" (one does not fit a wider type) | "memory" (there is none for it, even alone), "reason":
+  -- text, "planner": the version that plans go by it in}
+  apart jsonb check (jsonb_typeof(apart) = 'object'),
   foreign key (dataset_id, "table", period_tag) references public.partitions (dataset_id, "table", period_tag),
   check ((upload_id is null) <> (run_id is null)),
   check ((upload_id is null) = (level > 0)),

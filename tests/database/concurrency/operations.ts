@@ -27,6 +27,10 @@ export const operations = {
   record_step: "select record_step(tests.run_of('a'), tests.token_of('a'), 'merge', '{}', '{}')",
   quarantine_file: `select quarantine_file(tests.run_of('a'), tests.token_of('a'),
     (tests.ids(tests.handle('a')))[1], 'invalid_parquet', 'bad')`,
+  set_apart:
+    `select set_apart(tests.run_of('a'), tests.token_of('a'), (select jsonb_agg(jsonb_build_object(
+    'id', f.id, 'object_key', f.object_key, 'kind', 'values', 'reason', 'it does not fit')) from battle_files f
+    where f.id = (tests.ids(tests.handle('a')))[1]), 4)`,
   fail_for_now:
     `select fail_compaction(tests.run_of('a'), tests.token_of('a'), 'store_failed', 'no',
     'merge', false)`,

@@ -169,7 +169,7 @@ Deno.test("a merge that can't hold all rows does not deduplicate a part of them"
     const order = { sort: [], dedupe: [["c0"]] };
     await assert.rejects(
       mergeBytes([bytes, bytes], 100, { settings: { sortRows: 50 } }, "snappy", order),
-      (error) => error instanceof SedimentError && error.code === "invalid_config",
+      (error) => error instanceof SedimentError && error.code === "merge_too_large",
     );
     const { result } = await mergeBytes([bytes, bytes], 100, {}, "snappy", order);
     assert.equal(result.droppedRows, 50);

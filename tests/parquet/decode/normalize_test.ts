@@ -4,6 +4,7 @@ import { SedimentError } from "../../../shared/errors.ts";
 import { chunkExtent } from "../../../shared/parquet/inspect/check_chunks.ts";
 import { joinGroups } from "../../../shared/parquet/merge/decode/joined_file.ts";
 import { normalizer } from "../../../shared/parquet/merge/decode/normalize.ts";
+import { SetApart } from "../../../shared/parquet/merge/union/set_apart.ts";
 import { footerOfBytes } from "../../../shared/parquet/format/footer.ts";
 import { inspectParquetBytes } from "../../../shared/parquet/inspect/inspect.ts";
 import { codec } from "../../../shared/parquet/format/metadata.ts";
@@ -78,7 +79,7 @@ Deno.test("a file whose pages can't be decoded is refused with its name, row gro
   });
 });
 
-Deno.test("a file too large to be decoded is refused before it is read", async () => {
+Deno.test("a file too large to be decoded is set apart before it is read", async () => {
   const file = await writeWithDuckDb(
     "select md5(i::varchar) || md5((i + 1)::varchar) || md5((i + 2)::varchar) as s from range(600000) t(i)",
     "format parquet, row_group_size 700000",
@@ -94,7 +95,7 @@ Deno.test("a file too large to be decoded is refused before it is read", async (
   };
   await assert.rejects(
     normalizer()("file", counted),
-    (error) => error instanceof SedimentError && error.code === "unsupported_parquet",
+    (error) => error instanceof SetApart && error.kind === "memory",
   );
   assert.ok(read < 100_000);
 });

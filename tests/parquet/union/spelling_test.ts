@@ -221,7 +221,7 @@ Deno.test("the first file decides how a column is spelled, and files of another 
   const first = await mergeAs([a, b, a, b], oldSchema(a));
   assert.deepEqual(ends(first.result), {
     merged: ["0", "2"],
-    apart: [["1", "schema_incompatible", true], ["3", "schema_incompatible", true]],
+    apart: [["1", "schema_incompatible", "schema"], ["3", "schema_incompatible", "schema"]],
   });
   assert.equal(first.result.schema.children![0].spelling, "converted");
   const second = await mergeAs([b, a], oldSchema(a));

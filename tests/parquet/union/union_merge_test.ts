@@ -196,7 +196,7 @@ Deno.test("decimals of all storages unite by sign extension", async () => {
   }
 });
 
-Deno.test("milliseconds that overflow microseconds leave their file out", async () => {
+Deno.test("milliseconds that overflow microseconds set their file apart, which is sound", async () => {
   const millis = new Uint8Array(parquetWriteBuffer({
     columnData: [{ name: "t", data: [2n ** 60n] }],
     schema: [
@@ -211,7 +211,10 @@ Deno.test("milliseconds that overflow microseconds leave their file out", async 
   const micros = await writeWithDuckDb("select '2020-01-01'::timestamptz as t");
   const { result } = await mergeUnited([micros, millis]);
   assert.deepEqual(result.merged, ["0"]);
-  assert.deepEqual(result.rejected.map(({ id, error }) => [id, error.code]), [
-    ["1", "schema_incompatible"],
+  assert.deepEqual(result.rejected.map(({ id, error, apart }) => [id, error.code, apart]), [
+    ["1", "schema_incompatible", "values"],
   ]);
+  // with its like it is merged
+  const alike = await mergeUnited([millis, millis]);
+  assert.deepEqual([alike.result.rejected, alike.result.rowCount], [[], 2]);
 });

@@ -14,6 +14,7 @@ const fenced = new Set<keyof Catalog>([
   "renewLease",
   "recordStep",
   "quarantineFile",
+  "setApart",
   "failCompaction",
 ]);
 

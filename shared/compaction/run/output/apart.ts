@@ -12,7 +12,10 @@ export function othersToMerge(
   { merged, rejected }: Pick<MergeResult, "merged" | "rejected">,
   adjacent: boolean,
 ): InputFile[] | undefined {
-  const apart = new Set(rejected.filter((one) => one.apart).map(({ id }) => id));
+  const apart = new Set(
+    // what there is no memory for alone is not tried again
+    rejected.filter((one) => one.apart && one.apart !== "memory").map(({ id }) => id),
+  );
   if (apart.size === 0) return undefined;
   const together = inputs.filter(({ id }) => merged.includes(String(id)));
   const others = inputs.filter(({ id }) => apart.has(String(id)));
@@ -30,4 +33,16 @@ export function othersToMerge(
   }
   if (longest.length < 2 || longest.length === inputs.length) return undefined;
   return longest.length === together.length && longest[0] === together[0] ? undefined : longest;
+}
+
+/**
+ * What to merge in place of inputs that are too much for memory together: the first half of several, which are neighbours
+ * still, else all but the heaviest, for which there is no company then.
+ */
+export function fewerToMerge<F extends InputFile>(
+  inputs: readonly F[],
+): { inputs: F[]; apart?: F } {
+  if (inputs.length > 2) return { inputs: inputs.slice(0, Math.ceil(inputs.length / 2)) };
+  const [heaviest] = inputs.toSorted((a, b) => b.uncompressed_bytes - a.uncompressed_bytes);
+  return { inputs: inputs.filter((input) => input !== heaviest), apart: heaviest };
 }

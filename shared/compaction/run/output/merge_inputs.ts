@@ -9,13 +9,15 @@ import { mergeOrderOf } from "../../plan/merge_order.ts";
 import { openReaders } from "./object_readers.ts";
 import type { PlannedOutput } from "../../plan/plan.ts";
 import type { Claim, CompactionPorts, InputFile } from "../ports.ts";
-import { othersToMerge } from "./apart.ts";
+import { fewerToMerge, othersToMerge } from "./apart.ts";
 import { openOutput, type RunOutput } from "./run_output.ts";
 
 /** What a merge gave. The caller puts the output, or discards it. */
 export interface Merged {
   result: MergeResult;
   output: RunOutput;
+  /** Whether inputs were left for another merge, since all together were too much for memory. */
+  cut: boolean;
 }
 
 type Ports = Pick<CompactionPorts, "store" | "merge">;
@@ -24,7 +26,8 @@ type Ports = Pick<CompactionPorts, "store" | "merge">;
  * Merges what is there: an input whose bytes are gone or changed is rejected like one that can't be read. Where all of
  * several are, it is rather the store that is not the one it should be, and a person should know. Where sound inputs
  * turn out to have no place beside the first ones (`apart`), and those are too few to be worth writing, they are merged
- * among themselves instead: what the catalog keeps of a file is less than its footer says.
+ * among themselves instead: what the catalog keeps of a file is less than its footer says. Where all are too much for
+ * memory (`merge_too_large`) fewer are merged.
  *
  * @param key where the output goes
  * @throws SedimentError `store_failed`, `merge_rows_differ`, `aborted`; what the merge throws. Then nothing is left
@@ -38,20 +41,30 @@ export async function mergeInputs(
 ): Promise<Merged> {
   const lost: MergeResult["rejected"] = [];
   let inputs = planned;
+  let cut = false;
   while (true) {
     try {
       const merged = await mergeOnce(ports, claim, inputs, schema, key, signal);
       const others = othersToMerge(inputs, merged.result, dedupes(claim.settings));
       if (others === undefined) {
         merged.result.rejected.push(...lost);
-        return merged;
+        return { ...merged, cut };
       }
       // what is wrong is wrong wherever it is merged
-      lost.push(...merged.result.rejected.filter(({ apart }) => !apart));
+      lost.push(
+        ...merged.result.rejected.filter(({ apart }) => !apart || apart === "memory"),
+      );
       await merged.output.discard();
       inputs = others;
     } catch (thrown) {
       const error = asSedimentError(thrown);
+      if (error.code === "merge_too_large" && inputs.length > 0) {
+        const fewer = fewerToMerge(inputs);
+        inputs = fewer.inputs;
+        cut ||= fewer.apart === undefined;
+        if (fewer.apart) lost.push({ id: String(fewer.apart.id), error, apart: "memory" });
+        continue;
+      }
       const input = inputs.find(({ id }) => String(id) === error.extra?.file);
       if (input === undefined || !lossCodes.includes(error.code)) throw error;
       lost.push({
@@ -107,7 +120,7 @@ async function mergeOnce(
   schema: SchemaJson | undefined,
   key: string,
   signal: AbortSignal,
-): Promise<Merged> {
+): Promise<Omit<Merged, "cut">> {
   const stored = inputs.map((file) => ({ ...file, id: String(file.id) }));
   const readers = openReaders(ports.store, stored, signal);
   const output = await openOutput(ports.store, key, {

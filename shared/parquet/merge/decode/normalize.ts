@@ -5,6 +5,7 @@ import type { ColumnMetaData } from "../../format/metadata.ts";
 import { atPlace, parquetError, type ParquetPlace } from "../../format/parquet_error.ts";
 import { bytesReader, type RangeReader } from "../../format/range_reader.ts";
 import { leafTree } from "./leaf_tree.ts";
+import { SetApart } from "../union/set_apart.ts";
 import { joinGroups, type LoadedGroup } from "./joined_file.ts";
 import { rewriteGroups } from "./rewrite_groups.ts";
 import type { RewriteOptions } from "./wasm_instance.ts";
@@ -40,7 +41,7 @@ const form: RewriteOptions = {
  * A function that gives an input again with the same schema, levels and values in pages that the kernels know, for
  * files with brotli on hosts without a limit for it and the like. One column chunk is decoded at a time, and only
  * those of such a codec where there are any. Throws
- * `invalid_parquet` when its pages can't be decoded, `unsupported_parquet` when it is too large for that.
+ * `invalid_parquet` when its pages can't be decoded, {@link SetApart} when it is too large for that.
  */
 export function normalizer(
   options: NormalizeOptions = {},
@@ -96,9 +97,10 @@ async function normalize(
 
 function checkSize(size: number, most: number, place: ParquetPlace): void {
   if (size <= most) return;
-  throw parquetError(
+  const error = parquetError(
     "unsupported_parquet",
     `${size} bytes are more than the ${most} that can be decoded at once`,
     place,
   );
+  throw new SetApart(error, "memory");
 }

@@ -19,9 +19,9 @@ import { StartedAnew, type Taking } from "./recovery.ts";
 import type { RunOptions } from "./run_options.ts";
 import { appendGroups, isSmall, isSmallScan, scanHasZstd } from "./small_file.ts";
 import { type KeyedFile, KeyValueUnion } from "../../key_values/key_value_union.ts";
-import type { Rejection } from "./set_apart.ts";
+import type { Rejection } from "../union/set_apart.ts";
 import { OutputSpelling } from "../union/respell.ts";
-import { SetApart } from "./set_apart.ts";
+import { SetApart } from "../union/set_apart.ts";
 import { type PlanSource, sameSchema, type SourcePlan } from "../union/source_plan.ts";
 
 /** A merge under way: inputs are added one after the other, each whole or not at all. */
@@ -123,9 +123,10 @@ export class PageMerge {
         const builder = this.#open.instance?.builder;
         if (builder === undefined || !lacksMemory(error, builder)) throw error;
         if (this.#open.isEmpty) {
+          // the kernels stay, which say that it was memory
+          if (++tries > 1) throw error;
           // what others left behind in the kernels' memory may be in the way
           this.#open.startAnew();
-          if (++tries > 1) throw error;
           continue;
         }
         if (this.#open.dedupes) throw this.#open.tooManyToCompare(error);
@@ -214,7 +215,7 @@ export class PageMerge {
     try {
       return { plan: this.#planSource(file.tree), keyValues: this.#keyValues.with(file) };
     } catch (error) {
-      throw error instanceof SedimentError ? new SetApart(error) : error;
+      throw error instanceof SedimentError ? new SetApart(error, "schema") : error;
     }
   }
 

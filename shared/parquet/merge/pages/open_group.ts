@@ -7,7 +7,7 @@ import type { ParquetFile } from "../../write/parquet_file.ts";
 import type { GroupBuilder } from "./group_builder.ts";
 import { type Instance, openInstance } from "./merge_instance.ts";
 import type { MergeSettings } from "./merge_settings.ts";
-import type { Rejection } from "./set_apart.ts";
+import type { Rejection } from "../union/set_apart.ts";
 import { addAgain, rejection, type Taking } from "./recovery.ts";
 import type { RunOptions } from "./run_options.ts";
 
@@ -160,7 +160,7 @@ export class OpenGroup {
   #noMemory(cause: unknown): SedimentError {
     const { memoryBytes } = this.#settings.kernels;
     return new SedimentError(
-      "misconfigured",
+      "merge_too_large",
       `${memoryBytes} bytes of memory are too few to write the rows of the inputs`,
       { cause },
     );
@@ -191,7 +191,7 @@ export class OpenGroup {
   tooManyToCompare(cause?: unknown): SedimentError {
     const { sortRows, sortBytes } = this.#settings;
     return new SedimentError(
-      "invalid_config",
+      "merge_too_large",
       `the plan's rows, ${this.rowsRead} by now, are too many to find equal keys among them at once`,
       {
         expected: `up to ${sortRows} rows and ${sortBytes} bytes in a merge that deduplicates`,
@@ -215,5 +215,5 @@ export function lacksMemory(error: unknown, builder: GroupBuilder | undefined): 
 
 /** Of a file that is sound, and more than there is memory for even alone. */
 export function alone(rejection: Rejection): Rejection {
-  return { ...rejection, apart: true };
+  return { ...rejection, apart: "memory" };
 }

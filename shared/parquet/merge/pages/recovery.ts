@@ -5,8 +5,8 @@
 import { asSedimentError, type SedimentError } from "../../../errors.ts";
 import { isTrap, trapped } from "../../kernels/trap.ts";
 import { atPlace } from "../../format/parquet_error.ts";
-import type { Rejection } from "./set_apart.ts";
-import { SetApart } from "./set_apart.ts";
+import type { Rejection } from "../union/set_apart.ts";
+import { SetApart } from "../union/set_apart.ts";
 import type { RangeReader } from "../../format/range_reader.ts";
 
 /** An input that is added, or whose rows wait in the open row group. */
@@ -46,9 +46,11 @@ export async function addAgain(
 
 /** An input that is left out, as the merge's result has it; throws what is not the input's fault. */
 export function rejection(error: unknown, id: string): Rejection {
-  const apart = error instanceof SetApart;
-  const known = isTrap(error) ? trapped(error) : asSedimentError(apart ? error.error : error);
+  const setApart = error instanceof SetApart ? error : undefined;
+  const known = isTrap(error) ? trapped(error) : asSedimentError(setApart?.error ?? error);
   const ours = known.status >= 500 || known.code === "invalid_config"; // the table's keys, which no input made
   if (known.retryable || ours) throw known;
+  // schemas were compared before (SetApart): what the pages say of it is that a value does not fit the output's type
+  const apart = setApart?.kind ?? (known.code === "schema_incompatible" ? "values" : undefined);
   return { id, error: atPlace(known, { file: id }) as SedimentError, ...(apart && { apart }) };
 }
