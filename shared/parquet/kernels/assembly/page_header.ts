@@ -3,6 +3,20 @@
  * struct is page_header.ts; this one exists because a fragment of 50 rows has 50 headers and a call to
  * TypeScript for each costs more than the page.
  */
+import {
+  byte,
+  FALSE,
+  fieldId,
+  I32,
+  int,
+  isBad,
+  place,
+  readFrom,
+  refuse,
+  skip,
+  STRUCT,
+  TRUE,
+} from "./thrift";
 
 export const DATA_PAGE: i32 = 0;
 export const INDEX_PAGE: i32 = 1;
@@ -36,91 +50,19 @@ export function getPageGrowth(): i32 {
   return uncompressedSize - compressedSize;
 }
 
-let at: usize = 0;
-let end: usize = 0;
-let bad = false;
-
-@inline
-function byte(): u32 {
-  if (at >= end) {
-    bad = true;
-    return 0;
-  }
-  return load<u8>(at++);
-}
-
-function varint(): u64 {
-  let value: u64 = 0;
-  let shift: u64 = 0;
-  while (true) {
-    const b = byte();
-    value |= <u64> (b & 127) << shift;
-    if (b < 128) return value;
-    shift += 7;
-    if (shift > 63) {
-      bad = true;
-      return 0;
-    }
-  }
-}
-
-/** A zigzag i32; what doesn't fit is an error. */
-function int(): i32 {
-  const n = varint();
-  if (n > 0xffffffff) bad = true;
-  return <i32> (<u32> n >> 1) ^ -(<i32> n & 1);
-}
-
-/** Skips a value; structs and lists may nest eight deep, which is more than any page header has. */
-function skip(type: u32, depth: i32, inList: bool): void {
-  if (bad) return;
-  if (depth > 8) {
-    bad = true;
-    return;
-  }
-  if (type == 1 || type == 2) {
-    if (inList) byte();
-  } else if (type == 3) byte();
-  else if (type <= 6) varint();
-  else if (type == 7) advance(8);
-  else if (type == 8) advance(varint());
-  else if (type == 9 || type == 10) {
-    const head = byte();
-    const count = head >> 4 == 15 ? varint() : <u64> (head >> 4);
-    if (count > <u64> (end - at)) {
-      bad = true;
-      return;
-    }
-    for (let i: u64 = 0; i < count && !bad; i++) skip(head & 15, depth + 1, true);
-  } else if (type == 12) {
-    while (!bad) {
-      const head = byte();
-      if (head == 0) return;
-      if (head >> 4 == 0) varint();
-      skip(head & 15, depth + 1, false);
-    }
-  } else bad = true;
-}
-
-function advance(n: u64): void {
-  if (n > <u64> (end - at)) bad = true;
-  else at += <usize> n;
-}
-
 /** The fields of one of the three inner headers; `kind` is its field id in the page header. */
 function inner(kind: u32): void {
   let id: u32 = 0;
   let seen: u32 = 0;
-  while (!bad) {
+  while (!isBad()) {
     const head = byte();
     if (head == 0) break;
-    if (head >> 4 == 0) id = <u32> int();
-    else id += head >> 4;
+    id = fieldId(head, id);
     const type = head & 15;
-    const isInt = type == 5;
+    const isInt = type == I32;
     if (id < 32) seen |= 1 << id;
     if (!isInt && id >= 1 && id <= (kind == 5 ? 4 : kind == 7 ? 2 : 6)) {
-      bad = true; // a field that is known, of another type
+      refuse(); // a field that is known, of another type
       return;
     }
     if (kind == 5 && isInt && id <= 4) {
@@ -141,11 +83,11 @@ function inner(kind: u32): void {
       else if (id == 4) encoding = v;
       else if (id == 5) defLength = v;
       else repLength = v;
-    } else if (kind == 8 && id == 7 && type <= 2) isCompressed = type == 1;
-    else skip(type, 0, false);
+    } else if (kind == 8 && id == 7 && (type == TRUE || type == FALSE)) isCompressed = type == TRUE;
+    else skip(type);
   }
   const needed: u32 = kind == 5 ? 0b11110 : kind == 7 ? 0b110 : 0b1111110;
-  if ((seen & needed) != needed) bad = true;
+  if ((seen & needed) != needed) refuse();
 }
 
 @inline
@@ -155,9 +97,7 @@ export function isEncoding(e: i32): bool {
 
 /** Parses the header at `p`; gives its length, or 0 when the bytes are no page header. */
 export function parsePageHeader(p: usize, stop: usize): u32 {
-  at = p;
-  end = stop;
-  bad = false;
+  readFrom(p, stop);
   pageType = -1;
   uncompressedSize = -1;
   compressedSize = -1;
@@ -166,15 +106,14 @@ export function parsePageHeader(p: usize, stop: usize): u32 {
   numValues = -1;
   let id: u32 = 0;
   let kinds: u32 = 0;
-  while (!bad) {
+  while (!isBad()) {
     const head = byte();
     if (head == 0) break;
-    if (head >> 4 == 0) id = <u32> int();
-    else id += head >> 4;
+    id = fieldId(head, id);
     const type = head & 15;
     // the CRC is optional: of another type it is passed over, as if it weren't there
-    if ((type != 5 && id >= 1 && id <= 3) || (type != 12 && (id == 5 || id == 7 || id == 8))) return 0;
-    if (type == 5 && id <= 4) {
+    if ((type != I32 && id >= 1 && id <= 3) || (type != STRUCT && (id == 5 || id == 7 || id == 8))) return 0;
+    if (type == I32 && id <= 4) {
       const v = int();
       if (id == 1) pageType = v;
       else if (id == 2) uncompressedSize = v;
@@ -183,12 +122,12 @@ export function parsePageHeader(p: usize, stop: usize): u32 {
         crc = v;
         hasCrc = true;
       }
-    } else if (type == 12 && (id == 5 || id == 7 || id == 8)) {
+    } else if (type == STRUCT && (id == 5 || id == 7 || id == 8)) {
       kinds |= 1 << id;
       inner(id);
-    } else skip(type, 0, false);
+    } else skip(type);
   }
-  if (bad || uncompressedSize < 0 || compressedSize < 0 || pageType < 0) return 0;
+  if (isBad() || uncompressedSize < 0 || compressedSize < 0 || pageType < 0) return 0;
   const needs: u32 = pageType == DATA_PAGE
     ? 1 << 5
     : pageType == DICTIONARY_PAGE
@@ -201,5 +140,5 @@ export function parsePageHeader(p: usize, stop: usize): u32 {
   if (pageType == DATA_PAGE && !(isEncoding(defEncoding) && isEncoding(repEncoding))) return 0;
   if (needs != 0 && numValues < 0) return 0;
   if (pageType == DATA_PAGE_V2 && (defLength < 0 || repLength < 0)) return 0;
-  return <u32> (at - p);
+  return <u32> (place() - p);
 }
