@@ -7,7 +7,7 @@ import { Socket } from "node:net";
 import type { Options, PostgresType, Sql } from "postgres";
 import { SedimentError } from "../errors.ts";
 import { loadDriver } from "./load_driver.ts";
-import { type CallPlan, queryFunction } from "./sql_catalog.ts";
+import { type CallPlan, queryFunction } from "./query_function.ts";
 import { sqlError, type SqlErrorFields } from "./sql_error.ts";
 
 /** A connection; `over` once and for ever. */

@@ -2,7 +2,7 @@
 import { strict as assert } from "node:assert";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import postgres from "postgres";
-import { createSqlCatalog } from "../../shared/catalog/sql_catalog.ts";
+import { createSqlCatalog } from "../support/sql_catalog.ts";
 import { systemClock } from "../../shared/clock.ts";
 import { takeTurn } from "../../shared/compaction/run/turn.ts";
 import { inspectInTurns, inspectParquet } from "../../shared/parquet/inspect/inspect.ts";

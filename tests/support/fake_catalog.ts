@@ -1,6 +1,7 @@
 /**
  * The catalog in memory, as far as uploads, runs and readers of one process need it: one partition claimed at
- * a time, fencing by token, replays. The real rules are SQL and are tested there.
+ * a time, fencing by token, replays. It passes the checks that the SQL functions pass, tests/conformance/catalog.ts;
+ * what those don't ask for, such as due times, quotas and vacuum, it doesn't have.
  */
 import { SedimentError } from "../../shared/errors.ts";
 
@@ -260,16 +261,16 @@ export function createFakeCatalog(options: FakeCatalogOptions = {}) {
       if (stage?.state === "staged") stage.state = "deleting";
       return { abandoned: stage !== undefined };
     },
-    listFiles(i) {
-      own(i.user, i.dataset);
+    listFiles({ user, dataset, table = null, limit = 1000, cursor = null }) {
+      own(user, dataset);
       const all = visible().filter((file) =>
-        file.dataset_id === i.dataset && (i.table === null || file.table === i.table)
+        file.dataset_id === dataset && (table === null || file.table === table)
       );
-      const from = i.cursor === null ? 0 : Number(i.cursor);
-      const files = all.slice(from, from + i.limit);
+      const from = Number(cursor ?? 0);
+      const files = all.slice(from, from + limit);
       const end = from + files.length;
       return {
-        dataset_id: i.dataset,
+        dataset_id: dataset,
         version: state.version,
         committed_at: now().toISOString(),
         signed_url_seconds: 3600,
@@ -277,17 +278,17 @@ export function createFakeCatalog(options: FakeCatalogOptions = {}) {
         next_cursor: end < all.length ? String(end) : null,
       };
     },
-    listTables(i) {
-      own(i.user, i.dataset);
-      const all = visible().filter((file) => file.dataset_id === i.dataset);
-      const from = i.cursor === null ? 0 : Number(i.cursor);
-      const files = all.slice(from, from + i.limit);
+    listTables({ user, dataset, limit = 1000, cursor = null }) {
+      own(user, dataset);
+      const all = visible().filter((file) => file.dataset_id === dataset);
+      const from = Number(cursor ?? 0);
+      const files = all.slice(from, from + limit);
       const end = from + files.length;
       const partitions = Map.groupBy(files, (file) => `${file.table}/${file.period_tag}`);
       const sum = (files: FakeFile[], of: (file: FakeFile) => number) =>
         files.reduce((total, file) => total + of(file), 0);
       return {
-        dataset_id: i.dataset,
+        dataset_id: dataset,
         version: state.version,
         committed_at: now().toISOString(),
         partitions: [...partitions.values()].map((some) => ({
@@ -312,21 +313,21 @@ export function createFakeCatalog(options: FakeCatalogOptions = {}) {
       own(i.user, file.dataset_id);
       return file;
     },
-    requestCompaction(i) {
-      own(i.user, i.dataset);
+    requestCompaction({ user, dataset, table = null, priority = "manual" }) {
+      own(user, dataset);
       const keys = new Map(
         visible().filter((file) =>
-          file.dataset_id === i.dataset && (i.table === null || file.table === i.table)
+          file.dataset_id === dataset && (table === null || file.table === table)
         ).map((file) => [`${file.table}/${file.period_tag}`, file]),
       );
       const requested = [...keys.values()].map(({ table, period_tag }) => ({
         table,
         period_tag,
-        metricId: wake(i.dataset, table, period_tag, i.priority),
+        metricId: wake(dataset, table, period_tag, priority),
       }));
       return {
         instanceId: requested[0]?.metricId ?? crypto.randomUUID(),
-        dataset_id: i.dataset,
+        dataset_id: dataset,
         partitions: requested.length,
         requested,
         cursor: null,

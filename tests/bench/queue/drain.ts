@@ -1,6 +1,6 @@
 /** Drains a queue with several workers on connections of their own, and measures what the catalog spends. */
 import postgres from "postgres";
-import { createSqlCatalog } from "../../../shared/catalog/sql_catalog.ts";
+import { createSqlCatalog } from "../../support/sql_catalog.ts";
 import { systemClock } from "../../../shared/clock.ts";
 import type { CompactionPorts } from "../../../shared/compaction/run/ports.ts";
 import { takeTurn } from "../../../shared/compaction/run/turn.ts";

@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { fileURLToPath } from "node:url";
 import postgres from "postgres";
 import { groupUploads } from "../../../shared/catalog/group_uploads.ts";
-import { createSqlCatalog } from "../../../shared/catalog/sql_catalog.ts";
+import { createSqlCatalog } from "../../support/sql_catalog.ts";
 import { startCluster } from "../cluster.ts";
 import { compact, upload } from "./worker.ts";
 

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import postgres from "postgres";
-import { createSqlCatalog } from "../../../shared/catalog/sql_catalog.ts";
+import { createSqlCatalog } from "../../support/sql_catalog.ts";
 import type { SedimentError } from "../../../shared/errors.ts";
 import { startCluster } from "../cluster.ts";
 import { upload } from "./worker.ts";

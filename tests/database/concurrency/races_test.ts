@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import postgres, { type Sql } from "postgres";
 import { fileURLToPath } from "node:url";
-import { createSqlCatalog } from "../../../shared/catalog/sql_catalog.ts";
+import { createSqlCatalog } from "../../support/sql_catalog.ts";
 import type { SedimentError } from "../../../shared/errors.ts";
 import { schemaSource } from "../../../supabase/migrate/schema_files.ts";
 import { type Cluster, startCluster } from "../cluster.ts";

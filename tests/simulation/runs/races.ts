@@ -6,7 +6,7 @@
  */
 import postgres from "postgres";
 import type { Catalog } from "../../../shared/catalog/catalog.ts";
-import { createSqlCatalog } from "../../../shared/catalog/sql_catalog.ts";
+import { createSqlCatalog } from "../../support/sql_catalog.ts";
 import type { Clock } from "../../../shared/clock.ts";
 import { SedimentError } from "../../../shared/errors.ts";
 import { clockwork, people, uploader, worker } from "./actors.ts";

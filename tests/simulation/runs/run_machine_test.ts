@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { createSqlCatalog } from "../../../shared/catalog/sql_catalog.ts";
+import { createSqlCatalog } from "../../support/sql_catalog.ts";
 import type { Catalog } from "../../../shared/catalog/catalog.ts";
 import type { Claim } from "../../../shared/catalog/run_results.ts";
 import {

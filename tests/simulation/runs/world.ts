@@ -1,5 +1,5 @@
 /** Everything one seed runs in: catalog, store, time, and what the outside was told. */
-import { createSqlCatalog } from "../../../shared/catalog/sql_catalog.ts";
+import { createSqlCatalog } from "../../support/sql_catalog.ts";
 import type { Catalog } from "../../../shared/catalog/catalog.ts";
 import type { Clock } from "../../../shared/clock.ts";
 import { SedimentError } from "../../../shared/errors.ts";

@@ -1,27 +1,8 @@
-/** The catalog over a PostgreSQL client that the caller has opened: simulation, tests, tools. */
+/** One call of a SQL function over a PostgreSQL client. */
 import type { Sql } from "postgres";
-import { type Catalog, catalogOver } from "./catalog_methods.ts";
-import { sqlError, type SqlErrorFields } from "./sql_error.ts";
-import { unlessAborted } from "./unless_aborted.ts";
 
 /** The part of a postgres.js client, or of a transaction of one, that is used. */
 export type SqlClient = Pick<Sql, "unsafe">;
-
-/**
- * @param sql a client whose role may call the functions: service_role, or their owner
- * @throws (from the methods) as createCatalog's
- */
-export function createSqlCatalog(sql: SqlClient): Catalog {
-  return catalogOver((functionName, args, { signal }) =>
-    unlessAborted(functionName, signal, async () => {
-      try {
-        return await queryFunction(sql, functionName, args);
-      } catch (error) {
-        throw sqlError(error as SqlErrorFields, functionName);
-      }
-    })
-  );
-}
 
 /** How a function is called, and what is known of the call meanwhile. */
 export interface CallPlan {
