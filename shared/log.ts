@@ -18,7 +18,7 @@ export interface LogLine {
 export type Log = (line: LogLine) => void;
 
 /** Writes lines to standard output, where Supabase's log explorer reads them. */
-export const logToConsole: Log = (line) => console.info(JSON.stringify({ level: "info", ...line }));
+const logToConsole: Log = (line) => console.info(JSON.stringify({ level: "info", ...line }));
 
 /** The log of a level: with `error` nothing is told of what went well. */
 export function logOf(level: "info" | "error"): Log {

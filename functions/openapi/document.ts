@@ -6,7 +6,7 @@ import { battleDataRoutes } from "./battle_data.ts";
 import { compactionRoutes } from "./compaction.ts";
 
 /** Every route. */
-export const routes: RouteDescription[] = [
+const routes: RouteDescription[] = [
   ...battleDataRoutes,
   ...compactionRoutes,
   ...assetSyncRoutes,

@@ -89,7 +89,7 @@ export const signedAssetSchema = asset.omit({ object_key: true, signed_url_secon
 });
 
 /** One file for readers. */
-export const manifestFileSchema = listedFile.omit({
+const manifestFileSchema = listedFile.omit({
   object_key: true,
   start_byte: true,
   byte_length: true,

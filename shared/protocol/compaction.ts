@@ -6,7 +6,7 @@ import * as z from "zod/mini";
 import { cursorSchema, datasetIdSchema, limitSchema, nameSchema, uuidSchema } from "./fields.ts";
 
 /** The priorities of the queue. */
-export const prioritySchema = z.enum(
+const prioritySchema = z.enum(
   ["manual", "realtime", "scheduled"],
   '"manual", "realtime" or "scheduled"',
 );

@@ -6,11 +6,6 @@ export const namePattern = /^[A-Za-z0-9_-]{1,64}$/;
 /** What is said of a name that is none. */
 export const nameText = "1 to 64 of A-Z a-z 0-9 _ -";
 
-/** Whether a text can name a table or a period. */
-export function isName(text: string): boolean {
-  return namePattern.test(text);
-}
-
 /** The period tag of data that has none. */
 export const noPeriod = "0";
 

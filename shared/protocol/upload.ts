@@ -10,7 +10,7 @@ export const formatSchema = z.enum(formats, '"parquet" or "avro"');
 const wholeNumber = z.int("a whole number");
 
 /** One table inside a body that concatenates several. */
-export const offsetSchema = z.object({
+const offsetSchema = z.object({
   table_name: nameSchema,
   start_byte: wholeNumber.check(z.minimum(0, "0 or more")),
   byte_length: wholeNumber.check(z.minimum(1, "1 or more")),
@@ -25,7 +25,7 @@ export const offsetListSchema = z.array(offsetSchema, offsetsText).check(
 );
 
 /** `table_offsets` as an array, or as the JSON text of one. */
-export const tableOffsetsSchema = z.pipe(
+const tableOffsetsSchema = z.pipe(
   z.union([
     z.pipe(
       z.string(),

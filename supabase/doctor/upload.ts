@@ -8,7 +8,7 @@ import { type Item, ok, unknown, wrong } from "./item.ts";
 import { ask, functionsOf, said, type Target } from "./target.ts";
 
 /** The address of doctor's user. */
-export const doctorEmail = "sediment-doctor@example.com";
+const doctorEmail = "sediment-doctor@example.com";
 
 const seeLog = "see the functions' log";
 

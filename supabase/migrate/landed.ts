@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { migrationFiles, repositoryMigrations } from "../local/migrate.ts";
 
 /** The list that is committed. */
-export const landedFile = fileURLToPath(new URL("./landed.sha256", import.meta.url));
+const landedFile = fileURLToPath(new URL("./landed.sha256", import.meta.url));
 
 /** SHA-256 of what has landed, by the file's name. */
 export type Landed = Map<string, string>;

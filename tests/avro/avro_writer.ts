@@ -102,7 +102,7 @@ const bigLong = avsc.types.LongType.__with({
 /**
  * Encodes values with avsc: longs are bigint, bytes Buffer or Uint8Array, unions wrapped as `{branch: value}`.
  */
-export function encodeRows(schema: unknown, values: unknown[]): Uint8Array[] {
+function encodeRows(schema: unknown, values: unknown[]): Uint8Array[] {
   // deno-lint-ignore no-explicit-any
   const type = avsc.Type.forSchema(schema as any, {
     // deno-lint-ignore no-explicit-any

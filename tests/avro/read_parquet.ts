@@ -77,7 +77,7 @@ export class ParquetReader {
 }
 
 /** A value of DuckDB as one that can be compared: nothing of it is rounded. */
-export function plain(value: unknown): unknown {
+function plain(value: unknown): unknown {
   if (value instanceof DuckDBListValue) return value.items.map(plain);
   if (value instanceof DuckDBStructValue) {
     return Object.fromEntries(

@@ -10,7 +10,8 @@ import {
   type FileMetaData,
   pageType,
 } from "../../shared/parquet/format/metadata.ts";
-import { type PageHeader, writePageHeader } from "../../shared/parquet/format/page_header.ts";
+import { type PageHeader } from "../../shared/parquet/format/page_header.ts";
+import { writePageHeader } from "./write_page_header.ts";
 import { bytesReader } from "../../shared/parquet/format/range_reader.ts";
 import { ThriftWriter } from "../../shared/parquet/format/thrift/thrift_writer.ts";
 import { fixtureBytes, fixtureNames, hasFixtures } from "./fixtures.ts";

@@ -2,7 +2,8 @@
 import { strict as assert } from "node:assert";
 import { footerBytes, footerOfBytes } from "../../shared/parquet/format/footer.ts";
 import { pageType } from "../../shared/parquet/format/metadata.ts";
-import { type PageHeader, writePageHeader } from "../../shared/parquet/format/page_header.ts";
+import { type PageHeader } from "../../shared/parquet/format/page_header.ts";
+import { writePageHeader } from "./write_page_header.ts";
 import { ThriftWriter } from "../../shared/parquet/format/thrift/thrift_writer.ts";
 import { checkValues } from "../../shared/parquet/inspect/check_values.ts";
 import { inspectParquetBytes } from "../../shared/parquet/inspect/inspect.ts";

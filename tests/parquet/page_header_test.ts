@@ -2,11 +2,8 @@ import { strict as assert } from "node:assert";
 import fc from "../support/fast_check.ts";
 import { SedimentError } from "../../shared/errors.ts";
 import { encoding, pageType } from "../../shared/parquet/format/metadata.ts";
-import {
-  type PageHeader,
-  readPageHeader,
-  writePageHeader,
-} from "../../shared/parquet/format/page_header.ts";
+import { type PageHeader, readPageHeader } from "../../shared/parquet/format/page_header.ts";
+import { writePageHeader } from "./write_page_header.ts";
 import {
   readColumnIndex,
   readOffsetIndex,

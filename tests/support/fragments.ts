@@ -16,7 +16,7 @@ export interface Fragment {
 }
 
 /** The three tables of the demo: the wide one, one of scalars and strings, one with lists. */
-export const tables: Record<string, string> = {
+const tables: Record<string, string> = {
   battles: "*",
   quests: "id, seq, ts, d, i_low, i_null, l_mid, f_price, b_flag, s_low, s_note",
   items: "id, ts, i_mid, l_null, g_low, s_mid, s_uuid, li, ls",

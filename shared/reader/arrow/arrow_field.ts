@@ -14,7 +14,7 @@ export function arrowSchema(tree: SchemaTree): arrow.Schema {
 }
 
 /** The Arrow field of a field, under its own name or another. */
-export function arrowField(view: FieldView, name = view.name): arrow.Field {
+function arrowField(view: FieldView, name = view.name): arrow.Field {
   return new arrow.Field(name, arrowType(view), view.nullable, metadata(view));
 }
 
@@ -53,7 +53,7 @@ function metadata(view: FieldView): Map<string, string> | undefined {
 }
 
 /** The Arrow type of a leaf's values. */
-export function leafArrowType(node: SchemaNode): arrow.DataType {
+function leafArrowType(node: SchemaNode): arrow.DataType {
   const { logical, element } = node;
   switch (logical?.kind) {
     case "STRING":

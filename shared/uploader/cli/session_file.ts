@@ -81,7 +81,7 @@ export function sessionFor(user: string | undefined, url: string): Session {
  *
  * @param url of the project that requests go to
  */
-export function fileSession(url: string): Session {
+function fileSession(url: string): Session {
   let refreshing: Promise<SavedSession | null> | null = null;
   /** Fingerprints of tokens that a refusal has led to: one that is refused as well is not renewed again. */
   const renewals = new Set<string>();

@@ -11,7 +11,7 @@ export type RunStatus = Record<string, unknown> & { status: string };
 const companyMs = 60_000;
 
 /** How a run stands: `not_due` has nothing to do before more files come, or theirs grow old. */
-export function endOf(run: RunStatus, now = Date.now()): "success" | "error" | "not_due" | null {
+function endOf(run: RunStatus, now = Date.now()): "success" | "error" | "not_due" | null {
   if (run.status === "success" || run.status === "error" || run.status === "not_due") {
     return run.status;
   }

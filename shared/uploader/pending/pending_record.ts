@@ -87,8 +87,6 @@ export type PendingItem = z.infer<typeof record>;
 export type LastError = z.infer<typeof lastError>;
 /** See {@link PendingItem}. */
 export type StartedUpload = z.infer<typeof startedUpload>;
-/** See {@link PendingItem}. */
-export type Claim = z.infer<typeof claim>;
 
 /** What a text in a record's place turned out to be. */
 export type ReadRecord =

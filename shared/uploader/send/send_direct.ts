@@ -58,7 +58,7 @@ export async function sendDirect(
 }
 
 /** Whether a signed upload URL is one of Supabase Storage (which also takes TUS). */
-export function isSupabaseStorage(url: string): boolean {
+function isSupabaseStorage(url: string): boolean {
   return new URL(url).pathname.includes("/storage/v1/object/upload/sign/");
 }
 

@@ -47,7 +47,7 @@ export interface Answer {
 }
 
 /** The problem code of an answer (RFC 9457 member `code`), or "". */
-export function codeOf(answer: Answer): string {
+function codeOf(answer: Answer): string {
   return typeof answer.json?.code === "string" ? answer.json.code : "";
 }
 

@@ -1,7 +1,7 @@
 /** Broken versions of a file, from a seed: bytes flipped, cut short, numbers replaced by lying ones. */
 
 /** A small generator of random numbers (mulberry32), so that a seed replays a failure. */
-export function randomFrom(seed: number): (below: number) => number {
+function randomFrom(seed: number): (below: number) => number {
   let state = seed >>> 0;
   return (below) => {
     state = (state + 0x6d2b79f5) >>> 0;

@@ -5,7 +5,8 @@ import { joinGroups } from "../../../shared/parquet/merge/decode/joined_file.ts"
 import { footerOfBytes } from "../../../shared/parquet/format/footer.ts";
 import { inspectParquetBytes } from "../../../shared/parquet/inspect/inspect.ts";
 import { encoding } from "../../../shared/parquet/format/metadata.ts";
-import { readPageHeader, writePageHeader } from "../../../shared/parquet/format/page_header.ts";
+import { readPageHeader } from "../../../shared/parquet/format/page_header.ts";
+import { writePageHeader } from "../write_page_header.ts";
 import { ThriftWriter } from "../../../shared/parquet/format/thrift/thrift_writer.ts";
 import { rowsOfBytes, writeWithDuckDb } from "../sample_files.ts";
 import { mergeBytes, paths } from "./merge_bytes.ts";

@@ -42,7 +42,7 @@ export interface Verdict {
 }
 
 /** Sizes of outputs. */
-export const target = { rowGroupBytes: 4 << 20, pageBytes: 1 << 20, codec: "snappy" as const };
+const target = { rowGroupBytes: 4 << 20, pageBytes: 1 << 20, codec: "snappy" as const };
 
 /** Checks, merges and compares one file. */
 export async function examine(bytes: Uint8Array, oracle: Oracle): Promise<Verdict> {

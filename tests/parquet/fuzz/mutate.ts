@@ -2,11 +2,8 @@ import { chunkExtent } from "../../../shared/parquet/inspect/check_chunks.ts";
 import { joinGroups, type LoadedGroup } from "../../../shared/parquet/merge/decode/joined_file.ts";
 import { footerBytes, footerOfBytes } from "../../../shared/parquet/format/footer.ts";
 import type { FileMetaData } from "../../../shared/parquet/format/metadata.ts";
-import {
-  type PageHeader,
-  readPageHeader,
-  writePageHeader,
-} from "../../../shared/parquet/format/page_header.ts";
+import { type PageHeader, readPageHeader } from "../../../shared/parquet/format/page_header.ts";
+import { writePageHeader } from "../write_page_header.ts";
 import { ThriftWriter } from "../../../shared/parquet/format/thrift/thrift_writer.ts";
 import type { Random } from "./random.ts";
 

@@ -84,7 +84,7 @@ export function variantOf(table: RandomType): fc.Arbitrary<RandomType> {
 }
 
 /** The type in SQL. */
-export function sqlType(type: RandomType): string {
+function sqlType(type: RandomType): string {
   switch (type.kind) {
     case "leaf":
       return type.steps[type.step];

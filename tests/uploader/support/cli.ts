@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** Path of the CLI's entry point. */
-export const cli = fileURLToPath(new URL("../../../shared/uploader/cli/main.ts", import.meta.url));
+const cli = fileURLToPath(new URL("../../../shared/uploader/cli/main.ts", import.meta.url));
 
 /** What a run came to. */
 export interface Ran {

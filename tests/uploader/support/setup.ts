@@ -50,7 +50,7 @@ export async function withFolder(test: (path: string) => Promise<void>): Promise
 }
 
 /** The system's clock, shifted by `skip`, with random 1 (the longest backoff) unless set. */
-export function skippingClock(): Clock & { skip(seconds: number): void } {
+function skippingClock(): Clock & { skip(seconds: number): void } {
   let shift = 0;
   return {
     ...systemClock,
@@ -61,7 +61,7 @@ export function skippingClock(): Clock & { skip(seconds: number): void } {
 }
 
 /** A session whose token and events the test sets. */
-export function testSession(token: string | null = "token-1") {
+function testSession(token: string | null = "token-1") {
   const listeners = new Set<(event: SessionEvent) => void>();
   const inner = tokenSession(() => session.token);
   const session = {

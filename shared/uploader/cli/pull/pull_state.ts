@@ -46,7 +46,7 @@ const pullState = z.object({
 export type PullState = z.infer<typeof pullState>;
 
 /** Where it is. */
-export const statePath = (folder: string) => join(folder, ".sediment", "pull.json");
+const statePath = (folder: string) => join(folder, ".sediment", "pull.json");
 
 /** @throws `invalid_config` when there is one that can't be read: the folder is left alone then */
 export async function readPullState(folder: string): Promise<PullState | null> {

@@ -113,12 +113,3 @@ export function refuseMisplaced(misplaced: PassedOver[]): void {
     }${more}\n${layouts}`,
   );
 }
-
-/** What was passed over, in lines for people: a few names of each reason. */
-export function linesOf(passedOver: PassedOver[]): string[] {
-  const shown = 5;
-  return [...Map.groupBy(passedOver, ({ why }) => why)].flatMap(([why, all]) => [
-    ...all.slice(0, shown).map(({ path }) => `passed over ${path}: ${why}`),
-    ...(all.length > shown ? [`passed over ${all.length - shown} more: ${why}`] : []),
-  ]);
-}
