@@ -59,6 +59,7 @@ export const errorKinds = {
   },
   upload_deleted: { status: 410, title: "These bytes were uploaded before, and deleted" },
   user_deleted: { status: 410, title: "This user was deleted" },
+  invitation_gone: { status: 410, title: "The invitation was used, revoked or has expired" },
   version_unknown: { status: 404, title: "That version does not exist" },
   precondition_failed: { status: 412, title: "The file is not the one that If-Match names" },
   range_not_satisfiable: { status: 416, title: "The range is outside of the file" },

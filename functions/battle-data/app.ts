@@ -6,6 +6,13 @@ import { serveLimits } from "./limits.ts";
 import { completeDirect } from "./complete.ts";
 import { serveContent } from "./content.ts";
 import { deleteData, deleteUpload, deleteUser, serveReceipt } from "./deletion.ts";
+import {
+  acceptInvitation,
+  inviteMember,
+  removeMember,
+  revokeInvitation,
+  serveMembers,
+} from "./members.ts";
 import { serveManifest } from "./manifest.ts";
 import { serveTables } from "./tables.ts";
 import { takeBytes, takeUpload } from "./upload.ts";
@@ -50,6 +57,7 @@ export function createBattleDataApp(services: Services): HttpApp {
     "/deletions/:deletion",
     (c) => serveReceipt(services, c.req.raw, c.req.param("deletion")),
   );
+  serveSharing(app, services);
   app.get("/openapi.json", (c) => c.json(openapi));
   refuseOtherMethods(app, "/upload", ["POST"]);
   refuseOtherMethods(app, "/upload/:stage", ["POST", "PUT"]);
@@ -67,4 +75,30 @@ export function createBattleDataApp(services: Services): HttpApp {
   refuseOtherMethods(app, "/users/:user", ["DELETE"]);
   refuseOtherMethods(app, "/deletions/:deletion", ["GET"]);
   return app;
+}
+
+/** The routes by which datasets are shared. */
+function serveSharing(app: HttpApp, services: Services): void {
+  app.get(
+    "/datasets/:dataset/members",
+    (c) => serveMembers(services, c.req.raw, c.req.param("dataset")),
+  );
+  app.delete(
+    "/datasets/:dataset/members/:member",
+    (c) => removeMember(services, c.req.raw, c.req.param()),
+  );
+  app.post(
+    "/datasets/:dataset/invitations",
+    (c) => inviteMember(services, c.req.raw, c.req.param("dataset")),
+  );
+  app.delete(
+    "/datasets/:dataset/invitations/:invitation",
+    (c) => revokeInvitation(services, c.req.raw, c.req.param()),
+  );
+  app.post("/invitations/accept", (c) => acceptInvitation(services, c.req.raw));
+  refuseOtherMethods(app, "/datasets/:dataset/members", ["GET"]);
+  refuseOtherMethods(app, "/datasets/:dataset/members/:member", ["DELETE"]);
+  refuseOtherMethods(app, "/datasets/:dataset/invitations", ["POST"]);
+  refuseOtherMethods(app, "/datasets/:dataset/invitations/:invitation", ["DELETE"]);
+  refuseOtherMethods(app, "/invitations/accept", ["POST"]);
 }

@@ -108,6 +108,7 @@ export const battleDataRoutes: RouteDescription[] = [
       "upload_conflict",
       "quota_exceeded",
       ...bytes,
+      "dataset_forbidden",
     ],
   })),
   {
@@ -129,6 +130,7 @@ export const battleDataRoutes: RouteDescription[] = [
       "upload_conflict",
       "quota_exceeded",
       ...bytes,
+      "dataset_forbidden",
     ],
   },
   {
@@ -168,7 +170,7 @@ export const battleDataRoutes: RouteDescription[] = [
     method,
     path: "/battle-data/files/{id}/content",
     operationId: `fileContent_${method}`,
-    summary: "A data file's bytes, with Range; by a signed URL, or as its owner",
+    summary: "A data file's bytes, with Range; by a signed URL, or as its owner or a member",
     access: "token",
     headers: {
       "if-match": "An ETag.",

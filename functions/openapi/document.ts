@@ -4,10 +4,12 @@ import { version } from "../../shared/version.ts";
 import { assetSyncRoutes } from "./asset_sync.ts";
 import { battleDataRoutes } from "./battle_data.ts";
 import { compactionRoutes } from "./compaction.ts";
+import { memberRoutes } from "./members.ts";
 
 /** Every route. */
 const routes: RouteDescription[] = [
   ...battleDataRoutes,
+  ...memberRoutes,
   ...compactionRoutes,
   ...assetSyncRoutes,
 ];

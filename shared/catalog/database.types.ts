@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape 31c1ae86843f3a73f4c8a2346326c3bb628373b93c77a174418ad284974586de
+// shape a80b205c176d9860c6f27c4548c8b98fcd2c4d7b4074afa8017502cac991b86d
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -137,6 +137,58 @@ isOneToOne: false
                   }
                   Relationships: [
                     
+                  ]
+                },"dataset_invitations": {
+                  Row: {
+                    "accepted_at": string | null,"accepted_by": string | null,"created_at": string,"dataset_id": string,"expires_at": string,"id": string,"invited_by": string | null,"keep_role": string | null,"revoked_at": string | null,"role": string,"token_hash": string,"user_id": string | null
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "accepted_at"?: string | null,"accepted_by"?: string | null,"created_at"?: string,"dataset_id": string,"expires_at": string,"id"?: string,"invited_by"?: string | null,"keep_role"?: string | null,"revoked_at"?: string | null,"role": string,"token_hash": string,"user_id"?: string | null
+                  }
+                  Update: {
+                    "accepted_at"?: string | null,"accepted_by"?: string | null,"created_at"?: string,"dataset_id"?: string,"expires_at"?: string,"id"?: string,"invited_by"?: string | null,"keep_role"?: string | null,"revoked_at"?: string | null,"role"?: string,"token_hash"?: string,"user_id"?: string | null
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "dataset_invitations_dataset_id_fkey"
+      columns: ["dataset_id"]
+isOneToOne: false
+      referencedRelation: "dataset_status"
+      referencedColumns: ["id"]
+    },{
+      foreignKeyName: "dataset_invitations_dataset_id_fkey"
+      columns: ["dataset_id"]
+isOneToOne: false
+      referencedRelation: "datasets"
+      referencedColumns: ["id"]
+    }
+                  ]
+                },"dataset_members": {
+                  Row: {
+                    "dataset_id": string,"invited_by": string | null,"role": string,"since": string,"user_id": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "dataset_id": string,"invited_by"?: string | null,"role": string,"since"?: string,"user_id": string
+                  }
+                  Update: {
+                    "dataset_id"?: string,"invited_by"?: string | null,"role"?: string,"since"?: string,"user_id"?: string
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "dataset_members_dataset_id_fkey"
+      columns: ["dataset_id"]
+isOneToOne: false
+      referencedRelation: "dataset_status"
+      referencedColumns: ["id"]
+    },{
+      foreignKeyName: "dataset_members_dataset_id_fkey"
+      columns: ["dataset_id"]
+isOneToOne: false
+      referencedRelation: "datasets"
+      referencedColumns: ["id"]
+    }
                   ]
                 },"dataset_versions": {
                   Row: {
@@ -641,6 +693,9 @@ isOneToOne: false
             "abandon_upload":
 { Args: { "p_stage": string,"p_user": string }; Returns: Json
                            },
+"accept_invitation":
+{ Args: { "p_token": string,"p_user": string }; Returns: Json
+                           },
 "advance_deletions":
 { Args: { "p_deletion"?: string,"p_limit"?: number }; Returns: Json
                            },
@@ -716,6 +771,9 @@ isOneToOne: false
 "group_upload_calls":
 { Args: { "p_commits": Json,"p_stages": Json }; Returns: Json
                            },
+"invite_member":
+{ Args: { "p_dataset": string,"p_invitee"?: string,"p_keep_role"?: string,"p_role": string,"p_ttl_seconds"?: number,"p_user": string }; Returns: Json
+                           },
 "list_assets":
 { Args: { "p_cursor"?: string,"p_limit"?: number,"p_prefix"?: string,"p_user": string }; Returns: Json
                            },
@@ -727,6 +785,9 @@ isOneToOne: false
                            },
 "list_fragments":
 { Args: { "p_cursor": string,"p_limit"?: number,"p_run": string,"p_token": number }; Returns: Json
+                           },
+"list_members":
+{ Args: { "p_dataset": string,"p_user": string }; Returns: Json
                            },
 "list_objects":
 { Args: { "p_cursor"?: string,"p_limit"?: number,"p_state"?: string }; Returns: Json
@@ -761,6 +822,9 @@ isOneToOne: false
 "redrive_dead_letters":
 { Args: { "p_filter"?: Json,"p_ids"?: (number)[],"p_limit"?: number,"p_user": string }; Returns: Json
                            },
+"remove_member":
+{ Args: { "p_dataset": string,"p_member": string,"p_user": string }; Returns: Json
+                           },
 "renew_lease":
 { Args: { "p_run": string,"p_seconds"?: number,"p_token": number }; Returns: Json
                            },
@@ -769,6 +833,9 @@ isOneToOne: false
                            },
 "retry_quarantined":
 { Args: { "p_dataset": string,"p_files"?: (number)[],"p_user": string }; Returns: Json
+                           },
+"revoke_invitation":
+{ Args: { "p_dataset": string,"p_invitation": string,"p_user": string }; Returns: Json
                            },
 "run_status":
 { Args: { "p_run": string,"p_user": string }; Returns: Json

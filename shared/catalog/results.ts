@@ -2,6 +2,7 @@
 import * as assets from "./asset_results.ts";
 import * as deadLetters from "./dead_letter_results.ts";
 import * as deletions from "./deletion_results.ts";
+import * as members from "./member_results.ts";
 import * as reads from "./read_results.ts";
 import * as runs from "./run_results.ts";
 import * as upkeep from "./upkeep_results.ts";
@@ -49,6 +50,12 @@ export const results = {
   deleteUpload: deletions.deletionReceipt,
   deleteUser: deletions.deletionReceipt,
   deletionStatus: deletions.deletionReceipt,
+  inviteMember: members.invitation,
+  acceptInvitation: members.acceptedInvitation,
+  listMembers: members.memberList,
+  removeMember: members.removedMember,
+  revokeInvitation: members.revokedInvitation,
+
   endAged: deletions.ended,
   advanceDeletions: deletions.advancedDeletion,
 

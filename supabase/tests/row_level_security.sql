@@ -13,7 +13,7 @@ insert into readable values
 create temp table hidden (name text);
 insert into hidden values ('service_settings'), ('objects'), ('idempotency_keys'), ('file_schemas'), ('run_children'),
   ('run_commits'), ('user_usage'), ('alerts'), ('queue_status'), ('circuit_breaker'), ('clockwork'), ('incidents'), ('pings'),
-  ('worker_slots'), ('forgotten_uploads'), ('identity_key'), ('age_walks');
+  ('worker_slots'), ('dataset_invitations'), ('forgotten_uploads'), ('identity_key'), ('age_walks');
 grant select on readable, hidden to anon, authenticated, service_role;
 
 -- rows of two users in every table
@@ -41,6 +41,8 @@ begin
   values (gen_random_uuid(), tests.u(p_dataset), 'd', 1, '[]');
   insert into ended_rows (dataset_id, "table", period_tag, version, rule, files, rows, bytes)
   values (tests.u(p_dataset), 'gone', '0', 1, 'keep_periods', 1, 1, 1);
+  insert into dataset_invitations (dataset_id, role, token_hash, expires_at)
+  values (tests.u(p_dataset), 'reader', 'h' || p_user, clock_timestamp());
   insert into age_walks (dataset_id) values (tests.u(p_dataset)) on conflict do nothing;
   insert into identity_key (key) values ('k') on conflict do nothing;
   perform sediment.open_incident('store_check', 'x');
@@ -78,15 +80,15 @@ create function tests.insert_of(p_name text) returns text language sql as $$
 $$;
 grant execute on all functions in schema tests to anon, authenticated, service_role;
 
-select plan((select count(*) from readable)::integer * 11 + (select count(*) from hidden)::integer * 9 + 14);
+select plan((select count(*) from readable)::integer * 11 + (select count(*) from hidden)::integer * 9 + 14 + (select count(*) from readable where name not in ('user_limits', 'assets'))::integer * 2 + 6);
 
--- dead_letter_summary is looked at apart; row_limit_probe has nobody's rows
+-- dataset_members and dead_letter_summary are looked at apart; row_limit_probe has nobody's rows
 select is((select array_agg(c.relname::text order by c.relname) from pg_class c
   where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm')
     and c.relname not in (select name from readable union all select name from hidden)
     -- what an extension brings is its own
     and not exists (select 1 from pg_depend d where d.objid = c.oid and d.classid = 'pg_class'::regclass and d.deptype = 'e')),
-  array['dead_letter_summary', 'row_limit_probe'], 'every table and view is in one of the lists');
+  array['dataset_members', 'dead_letter_summary', 'row_limit_probe'], 'every table and view is in one of the lists');
 
 -- the test has something to hide
 select ok(tests.tried('select 1 from public.' || name)::bigint > 0, 'there are rows in ' || name) from readable;
@@ -104,6 +106,24 @@ select is(tests.tried('select 1 from public.dead_letter_summary'), '1', 'the sum
 select is((select open from dead_letter_summary), 1::bigint, 'and counts only these');
 select tests.sign_in(3);
 select is(tests.tried('select 1 from public.' || name), '0', 'a stranger reads nothing of ' || name) from readable;
+
+-- a reader of a dataset reads its rows, and no other's; the owner's assets and limits are no rows of it
+reset role;
+insert into dataset_members (dataset_id, user_id, role) values (tests.u(100), tests.u(5), 'reader'), (tests.u(200), tests.u(6), 'writer');
+create temp table shared as select name, case when name in ('datasets', 'dataset_status') then 'id = tests.u(100)' else 'dataset_id = tests.u(100)' end as mine
+from readable where name not in ('user_limits', 'assets');
+grant select on shared to authenticated;
+set local role authenticated;
+select tests.sign_in(5);
+select ok(tests.tried('select 1 from public.' || name)::bigint > 0, 'a member reads rows of ' || name) from shared;
+select is(tests.tried(format('select 1 from public.%I where not (%s)', name, mine)), '0', 'of the shared dataset only: ' || name) from shared;
+select is(tests.tried('select 1 from public.assets'), '0', 'a member does not read the owner''s assets');
+select is((select array_agg(user_id) from dataset_members), array[tests.u(5)], 'nor who else is a member');
+select is(tests.tried(tests.update_of('dataset_members')), '42501', 'a member does not change a role');
+select is(tests.tried(tests.insert_of('dataset_members')), '42501', 'nor adds one');
+select is(tests.tried('delete from public.dataset_members'), '42501', 'nor takes one away');
+select tests.sign_in(1);
+select is(tests.tried('select 1 from public.datasets where id = tests.u(200)'), '0', 'an owner reads no dataset that is shared with others');
 select tests.sign_in(null);
 select is(tests.tried('select 1 from public.datasets'), '0', 'a token without a user reads nothing');
 

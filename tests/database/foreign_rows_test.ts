@@ -5,8 +5,9 @@ import { startCluster, withClient } from "./cluster.ts";
 
 const rows = 100_000;
 const mine = "01a00000-0000-7000-8000-000000000001";
+const reader = "01a00000-0000-7000-8000-000000000002";
 
-/** Rows of a thousand other users, and three of a user's own. */
+/** Rows of a thousand other users, each of whom shares a hundred datasets; three of a user's own, and who reads them. */
 const fill = `
   set session_replication_role = replica;
   create temp table who as
@@ -30,14 +31,17 @@ const fill = `
   insert into dead_letters (id, user_id, dataset_id, "table", period_tag, queue, error_code, first_failed_at,
     last_failed_at)
   select i + 10, owner, dataset, 't', 'p', 'realtime', 'x', now(), now() from each_row;
+  insert into dataset_members (dataset_id, user_id, role)
+  select w.dataset, md5('u' || 1 + (w.n + i) % 1000)::uuid, 'writer' from who w, generate_series(0, 99) i where w.n > 0;
+  insert into dataset_members (dataset_id, user_id, role) values (md5('d0')::uuid, '${reader}', 'reader');
   set session_replication_role = origin;`;
 
 /** Rows that a statement reads, whatever it gives, and by which scans. */
-async function readBy(sql: Sql, role: string, statement: string) {
+async function readBy(sql: Sql, role: string, statement: string, user = mine) {
   return await sql.begin(async (sql) => {
     await sql.unsafe(`set local role ${role}`);
     await sql.unsafe(
-      `select set_config('request.jwt.claims', '{"sub":"${mine}","role":"authenticated"}', true)`,
+      `select set_config('request.jwt.claims', '{"sub":"${user}","role":"authenticated"}', true)`,
     );
     const answer = await sql.unsafe(statement);
     const [read] = await sql`
@@ -69,23 +73,24 @@ Deno.test("each tenant's rows are found by an index, among four hundred thousand
         "dead_letter_summary",
       ]
     ) {
-      await t.step(`a user's own ${table}`, async () => {
-        const read = await readBy(sql, "authenticated", `select * from public.${table}`);
-        if (table !== "quarantined_files") assert.ok(read.answer.length > 0);
-        assert.ok(read.rows < 100, `${read.rows} rows were read`);
-        const [plan] = await sql.begin(async (sql) => {
-          await sql.unsafe(
-            `select set_config('request.jwt.claims', '{"sub":"${mine}","role":"authenticated"}', true)`,
+      for (const [who, user] of [["a user's own", mine], ["a reader's", reader]] as const) {
+        await t.step(`${who} ${table}`, async () => {
+          const read = await readBy(sql, "authenticated", `select * from public.${table}`, user);
+          if (table !== "quarantined_files") assert.ok(read.answer.length > 0);
+          assert.ok(read.rows < 100, `${read.rows} rows were read`);
+          const plan = await readBy(
+            sql,
+            "authenticated",
+            `explain (format json) select * from public.${table}`,
+            user,
           );
-          await sql.unsafe("set local role authenticated");
-          return await sql.unsafe(`explain (format json) select * from public.${table}`);
+          const text = JSON.stringify(plan.answer[0]["QUERY PLAN"]);
+          assert.doesNotMatch(
+            text,
+            /"Node Type":"Seq Scan"[^{}]*"Relation Name":"(battle|upl|proc|dead|dataset_members)/,
+          );
         });
-        const text = JSON.stringify(plan["QUERY PLAN"]);
-        assert.doesNotMatch(
-          text,
-          /"Node Type":"Seq Scan"[^{}]*"Relation Name":"(battle|upl|proc|dead)/,
-        );
-      });
+      }
     }
     for (
       const call of [
@@ -93,6 +98,9 @@ Deno.test("each tenant's rows are found by an index, among four hundred thousand
         `list_files('${mine}', md5('d0')::uuid)`,
         `redrive_dead_letters('${mine}')`,
         `request_compaction('${mine}', md5('d0')::uuid)`,
+        `list_files('${reader}', md5('d0')::uuid)`,
+        `list_dead_letters('${reader}')`,
+        `list_members('${mine}', md5('d0')::uuid)`,
       ]
     ) {
       await t.step(call.split("(")[0], async () => {

@@ -39,9 +39,9 @@ const changes: { what: string; sql: string; drafts: RegExp }[] = [
   },
   {
     what: "a dropped function, policy and trigger",
-    sql: `drop function public.find_objects; drop policy owner_reads on public.assets;
+    sql: `drop function public.find_objects; drop policy member_reads on public.assets;
       drop trigger keep_live_run on public.processing_metrics`,
-    drafts: /DROP POLICY "owner_reads" ON "public"\."assets"/,
+    drafts: /DROP POLICY "member_reads" ON "public"\."assets"/,
   },
   {
     what: "a right that is taken back",

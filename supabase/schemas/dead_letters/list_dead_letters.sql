@@ -17,6 +17,7 @@ declare
   v_open integer;
   v_letters jsonb;
   v_next text;
+  v_datasets uuid[];
 begin
   if v_cursor is not null and (coalesce(v_cursor ->> 'before', '') !~ '^\d{1,18}$'
     or coalesce(v_cursor ->> 'at', '') !~ '^\d{1,18}$')
@@ -39,14 +40,15 @@ begin
           and (v_id is null or (x.created_at, x.id) < (v_at, v_id))
         order by x.created_at desc, x.id desc limit v_limit + 1) l);
   else
+    v_datasets := sediment.datasets_of(p_user, 'reader');
     select count(*) into strict v_open from (
       select 1 from public.dead_letters l
-      where l.user_id = p_user and l.resolved_at is null and (p_dataset is null or l.dataset_id = p_dataset) limit 1000
+      where l.dataset_id = any (v_datasets) and l.resolved_at is null and (p_dataset is null or l.dataset_id = p_dataset) limit 1000
     ) x;
     v_letters := (
       select jsonb_agg(sediment.letter_json(l) order by l.created_at desc, l.id desc) from (
         select * from public.dead_letters x
-        where x.user_id = p_user and x.resolved_at is null and (p_dataset is null or x.dataset_id = p_dataset)
+        where x.dataset_id = any (v_datasets) and x.resolved_at is null and (p_dataset is null or x.dataset_id = p_dataset)
           and (v_id is null or (x.created_at, x.id) < (v_at, v_id))
         order by x.created_at desc, x.id desc limit v_limit + 1) l);
   end if;

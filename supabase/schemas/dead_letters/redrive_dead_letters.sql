@@ -1,6 +1,6 @@
 -- Gives dead partitions another run, by hand: those of the given letters, or of all open ones that fit a filter
--- {dataset_id, table, error_code, before}. p_user null is the service; a user reaches only his own, and another's
--- letter looks as if it were not there. Bounded; with a filter, call again while more.
+-- {dataset_id, table, error_code, before}. p_user null is the service; a user reaches those of datasets that are theirs to
+-- write to, and another letter looks as if it were not there. Bounded; with a filter, call again while more.
 -- Returns {redriven: [{id, run_id, dataset_id, table, period_tag}], skipped: [{id, reason}], more}; reason is
 -- not_found, resolved or no_partition (a message that could not be read names nothing to run).
 create or replace function public.redrive_dead_letters(
@@ -15,6 +15,7 @@ declare
   -- ids are meant as they stand: the limit is for filters
   v_limit integer := least(greatest(coalesce(p_limit, 100), cardinality(p_ids), 1), 1000);
   v_filter jsonb := coalesce(p_filter, '{}');
+  v_datasets constant uuid[] := sediment.datasets_of(p_user, 'writer');
   v_ids bigint[];
   v_key record;
   v_run uuid;
@@ -33,7 +34,7 @@ begin
   from (
     select l.id from public.dead_letters l
     where l.resolved_at is null and l.dataset_id is not null and l."table" is not null
-      and (p_user is null or l.user_id = p_user)
+      and (p_user is null or l.dataset_id = any (v_datasets))
       and (p_ids is null or l.id = any (p_ids))
       and (v_filter ->> 'dataset_id' is null or l.dataset_id = (v_filter ->> 'dataset_id')::uuid)
       and (v_filter ->> 'table' is null or l."table" = v_filter ->> 'table')
@@ -70,7 +71,7 @@ begin
   end loop;
 
   select coalesce(jsonb_agg(jsonb_build_object('id', i.id, 'reason', case
-      when l.id is null or (p_user is not null and l.user_id is distinct from p_user) then 'not_found'
+      when l.id is null or (p_user is not null and (l.dataset_id = any (v_datasets)) is not true) then 'not_found'
       when l.resolved_at is not null then 'resolved' else 'no_partition' end) order by i.id), '[]')
   into strict v_skipped
   from unnest(p_ids) as i(id)

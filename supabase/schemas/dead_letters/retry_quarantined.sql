@@ -13,7 +13,7 @@ declare
   v_files jsonb;
   v_requested jsonb;
 begin
-  d := sediment.require_owned_dataset(p_user, p_dataset);
+  d := sediment.require_dataset(p_user, p_dataset, 'writer');
   select coalesce(array_agg(x.id), '{}') into strict v_ids from (
     select f.id from public.battle_files f
     where f.dataset_id = d.id and f.state = 'quarantined' and f.removed_version is null

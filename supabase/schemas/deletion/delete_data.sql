@@ -26,9 +26,7 @@ begin
   if not found then
     perform sediment.fail('not_found', 404, format('there is no dataset %s', p_dataset));
   end if;
-  if p_user is not null and d.user_id <> p_user then
-    perform sediment.fail('dataset_forbidden', 403, format('dataset %s belongs to another user', p_dataset));
-  end if;
+  perform sediment.require_role(p_user, d.id, 'owner');
   if d.deleted_at is not null then
     select * into x from public.deletions y
     where y.dataset_id = d.id and y.kind = 'dataset' order by y.purge desc, y.version limit 1;

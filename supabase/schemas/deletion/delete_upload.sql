@@ -17,13 +17,11 @@ declare
   v_version bigint;
 begin
   select * into x from public.deletions y where y.upload_id = p_upload;
-  if found and (p_user is null or x.user_id = p_user) then
+  if found and (p_user is null or sediment.dataset_role(p_user, x.dataset_id) = 'owner') then
     return sediment.deletion_receipt(x);
   end if;
   select * into u from public.uploads y where y.id = p_upload;
-  if not found or p_user is not null and not exists (
-    select 1 from public.datasets y where y.id = u.dataset_id and y.user_id = p_user)
-  then
+  if not found or p_user is not null and sediment.dataset_role(p_user, u.dataset_id) is distinct from 'owner' then
     perform sediment.fail('not_found', 404, format('there is no upload %s', p_upload));
   end if;
 

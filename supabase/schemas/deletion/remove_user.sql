@@ -40,6 +40,7 @@ begin
   then
     return false;
   end if;
+  delete from public.dataset_members m where m.user_id = x.user_id;
   delete from public.idempotency_keys k where k.user_id = x.user_id;
   delete from public.user_usage u where u.user_id = x.user_id;
   delete from public.user_limits l where l.user_id = x.user_id;

@@ -1,4 +1,4 @@
--- A dataset as its owner thinks of it; whether compaction is needed or under way follows from the partitions.
+-- A dataset as its owner and members think of it; whether compaction is needed or under way follows from the partitions.
 create or replace view public.dataset_status with (security_invoker = true) as
   select d.id, d.user_id, d.name, d.version, d.oldest_kept_version, d.file_count, d.file_size_bytes, d.file_etag,
     d.row_count, d.compression_ratio, d.last_compacted_at,

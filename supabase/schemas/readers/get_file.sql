@@ -13,12 +13,11 @@ declare
 begin
   select * into f from public.battle_files x where x.id = p_file;
   -- That one is another's must not be told from that there is none.
-  if not found or (p_user is not null and not exists (
-    select 1 from public.datasets x where x.id = f.dataset_id and x.user_id = p_user))
+  if not found or (p_user is not null and sediment.dataset_role(p_user, f.dataset_id) is null)
   then
     perform sediment.fail('not_found', 404, format('there is no data file %s', p_file));
   end if;
-  d := sediment.require_owned_dataset(p_user, f.dataset_id);
+  d := sediment.require_dataset(p_user, f.dataset_id);
   if f.removed_version <= d.oldest_kept_version
     or d.deletion_version > f.added_version and sediment.is_marked(f, d.oldest_kept_version)
   then

@@ -36,7 +36,7 @@ begin
   then
     perform sediment.fail('invalid_cursor', 400, 'the cursor belongs to another list');
   end if;
-  d := sediment.require_owned_dataset(p_user, p_dataset);
+  d := sediment.require_dataset(p_user, p_dataset);
   v_version := sediment.readable_version(d, coalesce((v_cursor ->> 'v')::bigint, p_version));
   select v.committed_at into v_committed from public.dataset_versions v
   where v.dataset_id = d.id and v.version = v_version;

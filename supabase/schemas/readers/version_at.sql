@@ -10,7 +10,7 @@ declare
   d public.datasets;
   v public.dataset_versions;
 begin
-  d := sediment.require_owned_dataset(p_user, p_dataset);
+  d := sediment.require_dataset(p_user, p_dataset);
   select * into v from public.dataset_versions x
   where x.dataset_id = d.id and x.committed_at <= p_time order by x.committed_at desc limit 1;
   if not found or v.version < d.oldest_kept_version then

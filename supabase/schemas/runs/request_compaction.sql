@@ -1,7 +1,7 @@
 -- Asks for compaction: of one partition (table and period_tag), or of all that are in debt in a dataset or in
 -- one of its tables, the first 100 here and the rest by a message. A manual request forces: the planner goes
 -- below min_inputs. Joins a live message; a higher priority moves it.
---   p_user: null for the service itself, else the owner
+--   p_user: null for the service itself, else the owner or a writer
 -- Returns {instanceId, dataset_id, partitions, requested: [{table, period_tag, metricId}], cursor}: instanceId
 -- is the run to ask for; cursor is null when all partitions were asked.
 -- Raises not_found, dataset_forbidden, rate_limited, invalid_request.
@@ -28,7 +28,7 @@ begin
   if p_table is null and p_period_tag is not null then
     perform sediment.fail('invalid_request', 400, 'a period_tag needs its table');
   end if;
-  d := sediment.require_owned_dataset(p_user, p_dataset);
+  d := sediment.require_dataset(p_user, p_dataset, 'writer');
 
   if p_period_tag is not null then
     perform 1 from public.partitions x

@@ -1,4 +1,4 @@
--- Where a run is. A run of another user is not_found: an id tells nothing. status is one of queued, running,
+-- Where a run is. A run of a dataset that is not shared with the user is not_found: an id tells nothing. status is one of queued, running,
 -- success, error; a fan-out's follows from the runs that it asked for.
 -- Returns {instanceId, dataset_id, table, period_tag, operation, trigger, priority, status, state, step,
 -- progress, decision, attempts, commits, output, error: {code, message, step}|null, children|null, queued_at,
@@ -16,7 +16,7 @@ declare
   v_step text;
 begin
   select * into r from public.processing_metrics x where x.id = p_run;
-  if not found or (p_user is not null and r.user_id <> p_user) then
+  if not found or (p_user is not null and sediment.dataset_role(p_user, r.dataset_id) is null) then
     perform sediment.fail('run_not_found', 404, format('there is no run %s', p_run));
   end if;
 

@@ -23,7 +23,7 @@ create table if not exists public.dead_letters (
 );
 
 create index if not exists dead_letters_open on public.dead_letters (id) where resolved_at is null;
-create index if not exists dead_letters_user on public.dead_letters (user_id, created_at desc, id desc);
+create index if not exists dead_letters_dataset on public.dead_letters (dataset_id, created_at desc, id desc);
 create index if not exists dead_letters_created_at on public.dead_letters (created_at);
 create index if not exists dead_letters_partition
   on public.dead_letters (dataset_id, "table", period_tag) where resolved_at is null;

@@ -1,5 +1,5 @@
--- Why a commit may not bring what is new with it: the dataset, made here, of another user by now or one too many;
--- partitions and tables past the user's limits. Its identity leaves the ledger then. Null for one that may.
+-- Why a commit may not bring what is new with it: the dataset, made here, not the user's to write to by now or one too
+-- many; partitions and tables past the owner's limits. Its identity leaves the ledger then. Null for one that may.
 create or replace function sediment.admit_commit(p sediment.commit_call, p_partitions integer, p_tables text[])
 returns jsonb
 language plpgsql
@@ -14,11 +14,9 @@ begin
     insert into public.datasets (id, user_id) values (p.dataset_id, p.user_id) on conflict (id) do nothing;
   end if;
   -- a racer may have been first: look again
-  if exists (select 1 from public.datasets d where d.id = p.dataset_id and d.user_id <> p.user_id) then
-    perform sediment.fail('dataset_forbidden', 403, format('dataset %s belongs to another user', p.dataset_id));
-  end if;
+  perform sediment.require_role(p.user_id, p.dataset_id, 'writer');
   if p_partitions > 0 then
-    perform sediment.check_partition_quota(p.user_id, p.dataset_id, p_partitions, p_tables);
+    perform sediment.check_partition_quota(p.owner_id, p.dataset_id, p_partitions, p_tables);
   end if;
   return null;
 exception when others then

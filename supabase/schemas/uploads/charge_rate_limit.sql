@@ -9,6 +9,7 @@ declare
 begin
   v_call.n := 1;
   v_call.user_id := p_user;
+  v_call.owner_id := p_user;
   v_call.size := p_bytes;
   perform sediment.answer_of(array[c.outcome])
   from unnest(sediment.spend_uploads(array[v_call])) as c where c.outcome is not null;

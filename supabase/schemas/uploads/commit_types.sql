@@ -18,10 +18,12 @@ do $$ begin
     object_key text,
     -- nothing is to be written: the identity is in the ledger already, or the stage is not staged any more
     known boolean,
-    -- its user has stored nearly what may be stored
+    -- its owner has stored nearly what may be stored
     limited boolean,
     -- what became of it already: {error}, {busy: true}, or {answer} where another was first. Null while it holds
-    outcome jsonb
+    outcome jsonb,
+    -- in whose limits it counts, as of sediment.stage_call
+    owner_id uuid
   );
 exception when duplicate_object then null;
 end $$;

@@ -56,21 +56,21 @@ begin
     returning id
   )
   select coalesce(array_agg(e.id), '{}') into strict v_entered from entered e;
-  select coalesce(bool_or(sediment.is_near_quota(x.user_id, x.bytes, x.max)), false) into strict v_limited
+  select coalesce(bool_or(sediment.is_near_quota(x.owner_id, x.bytes, x.max)), false) into strict v_limited
   from (
-    select c.user_id, sum(c.object_size)::bigint as bytes,
+    select c.owner_id, sum(c.object_size)::bigint as bytes,
       coalesce(min(l.stored_bytes_max), min(s.stored_bytes_max)) as max
     from unnest(v_calls) as c
     join public.service_settings s on s.id
-    left join public.user_limits l on l.user_id = any (array[c.user_id])
+    left join public.user_limits l on l.user_id = any (array[c.owner_id])
     where c.outcome is null and not c.known
-    group by c.user_id
+    group by c.owner_id
   ) x
   where x.max is not null;
   if v_limited then
-    -- which of its users it is, check_stored finds out
+    -- which of the owners it is, check_stored finds out
     select array_agg((c.n, c.stage, c.user_id, c.size, c.object_size, c.etag, c.files, c.dataset_id, c."table",
-      c.period_tag, c.content_hash, c.offsets_digest, c.object_key, c.known, true, c.outcome)::sediment.commit_call
+      c.period_tag, c.content_hash, c.offsets_digest, c.object_key, c.known, true, c.outcome, c.owner_id)::sediment.commit_call
       order by c.n)
     into strict v_calls from unnest(v_calls) as c;
   end if;
@@ -79,10 +79,10 @@ begin
     -- as mostly: nothing is known, refused or limited
     v_going := v_calls;
   else
-    -- By user, then as they came: two groups that wait for users' quotas must not wait for each other.
+    -- By owner, then as they came: two groups that wait for owners' quotas must not wait for each other.
     for v_call in
       select c.* from unnest(v_calls) as c
-      where c.outcome is null and (c.limited or c.stage <> all (v_entered)) order by c.user_id, c.n
+      where c.outcome is null and (c.limited or c.stage <> all (v_entered)) order by c.owner_id, c.n
     loop
       v_calls[v_call.n].outcome := case when v_call.stage = any (v_entered)
         then sediment.quota_outcome(v_call, v_calls) else sediment.first_outcome(v_call) end;
@@ -92,7 +92,7 @@ begin
     from unnest(v_files) as f where f.n in (select c.n from unnest(v_going) as c);
   end if;
 
-  -- What is new with them: datasets, made here, and partitions. By user, then as they came, as above.
+  -- What is new with them: datasets, made here, and partitions. By owner, then as they came, as above.
   for v_new in
     with x as materialized (
       select distinct f.n, f.user_id, f.dataset_id, f."table", f.period_tag from unnest(v_files) as f
@@ -104,8 +104,8 @@ begin
     left join public.partitions p on p.dataset_id = any (array[x.dataset_id]) and p."table" = x."table"
       and p.period_tag = x.period_tag
     where d.id is null or d.user_id <> x.user_id or p.dataset_id is null
-    group by x.user_id, x.n
-    order by x.user_id, x.n
+    group by coalesce(d.user_id, x.user_id), x.n
+    order by coalesce(d.user_id, x.user_id), x.n
   loop
     v_calls[v_new.n].outcome := sediment.admit_commit(v_calls[v_new.n], v_new.partitions, v_new.tables);
     v_refused := v_refused or v_calls[v_new.n].outcome is not null;

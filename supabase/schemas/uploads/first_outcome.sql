@@ -15,9 +15,10 @@ begin
   if not found then
     return sediment.failure('stage_expired', 410, format('stage %s was given up', p.stage));
   end if;
-  -- the dataset was nobody's when it was planned, and became another user's
-  if v_first.user_id <> p.user_id then
-    return sediment.failure('dataset_forbidden', 403, format('dataset %s belongs to another user', p.dataset_id));
+  -- the dataset was nobody's when it was planned, and became another user's; or the user may not write any more
+  if not sediment.role_suffices(sediment.dataset_role(p.user_id, p.dataset_id), 'writer') then
+    return sediment.failure('dataset_forbidden', 403,
+      format('dataset %s is not the user''s to write to', p.dataset_id));
   end if;
   if exists (select 1 from public.datasets d where d.id = p.dataset_id
       and d.deletion_version > (v_first.answer ->> 'version')::bigint)

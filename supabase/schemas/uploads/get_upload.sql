@@ -1,7 +1,7 @@
 -- A stage, for the completion of a direct upload: {stage_id, state, dataset_id, table, period_tag, object_key,
 -- incoming_key|null, size, content_hash, offsets_digest, details, expires_at|null, answer|null}; answer is the first
 -- one of this upload's identity, where it was acknowledged and has lost none of its bytes.
--- Raises stage_expired, forbidden.
+-- Raises stage_expired, forbidden, dataset_forbidden.
 create or replace function public.get_upload(p_stage uuid, p_user uuid)
 returns jsonb
 language plpgsql
@@ -17,6 +17,9 @@ begin
   end if;
   if o.user_id is distinct from p_user then
     perform sediment.fail('forbidden', 403, format('stage %s belongs to another user', p_stage));
+  end if;
+  if exists (select 1 from public.datasets d where d.id = o.dataset_id) then
+    perform sediment.require_role(p_user, o.dataset_id, 'writer');
   end if;
   return jsonb_build_object('stage_id', p_stage, 'state', o.state, 'dataset_id', o.dataset_id,
     'table', o."table", 'period_tag', o.period_tag, 'object_key', o.object_key,

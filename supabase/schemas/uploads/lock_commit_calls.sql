@@ -35,9 +35,10 @@ begin
     select array_agg(row(s.n, s.p_stage, s.p_user, s.p_size, coalesce(s.p_object_size, s.p_size), s.p_etag, s.p_files,
       s.dataset_id, s."table", s.period_tag, s.content_hash, s.offsets_digest, s.object_key,
       u.id is not null or s.state <> 'staged', false,
-      case when s.failure is not null then s.failure when s.again then '{"busy": true}'::jsonb end
-      )::sediment.commit_call order by s.n)
+      case when s.failure is not null then s.failure when s.again then '{"busy": true}'::jsonb end,
+      coalesce(d.user_id, s.p_user))::sediment.commit_call order by s.n)
     from staged s
+    left join public.datasets d on d.id = any (array[s.dataset_id])
     left join public.uploads u on u.dataset_id = any (array[s.dataset_id]) and u."table" = s."table"
       and u.period_tag = s.period_tag and u.content_hash = s.content_hash);
 end $$;

@@ -1,4 +1,4 @@
--- The error of a commit whose bytes pass what its user may store, counted with those of the user's calls before it;
+-- The error of a commit whose bytes pass what the dataset's owner may store, counted with those of the owner's calls before it;
 -- its identity leaves the ledger again. Null for one that fits.
 create or replace function sediment.quota_outcome(p sediment.commit_call, p_calls sediment.commit_call[])
 returns jsonb
@@ -9,9 +9,9 @@ declare
   v_detail text;
   v_hint text;
 begin
-  perform sediment.check_stored(p.user_id, (
+  perform sediment.check_stored(p.owner_id, (
     select sum(c.object_size)::bigint from unnest(p_calls) as c
-    where c.user_id = p.user_id and c.n <= p.n and c.outcome is null));
+    where c.owner_id = p.owner_id and c.n <= p.n and c.outcome is null));
   return null;
 exception when others then
   -- a lock not had is the group's error

@@ -28,8 +28,11 @@ begin
           sediment.failure('invalid_request', 400, format('p_kind is %s', a.p_kind))
         when a.p_ttl_seconds <= 0 or a.p_max_put_seconds < 0 then
           sediment.failure('invalid_request', 400, 'the times to live are not positive')
-        when d.user_id <> a.p_user then
+        when d.user_id <> a.p_user and m.role is null then
           sediment.failure('dataset_forbidden', 403, format('dataset %s belongs to another user', a.p_dataset))
+        when d.user_id <> a.p_user and m.role <> 'writer' then
+          sediment.failure('dataset_forbidden', 403, format('in dataset %s the user is a %s', a.p_dataset, m.role),
+            'the role writer')
         when z.id is not null then
           sediment.failure('user_deleted', 410, format('user %s was deleted', a.p_user), 'another account')
         when d.deleted_at is not null then
@@ -45,12 +48,13 @@ begin
           sediment.failure('upload_conflict', 422,
             format('this body was acknowledged on %s with other offsets', u.created_at),
             'the offsets of the first upload')
-      end)::sediment.stage_call order by c.n)
+      end, coalesce(d.user_id, a.p_user))::sediment.stage_call order by c.n)
     from jsonb_array_elements(p_calls) with ordinality as c(value, n)
     cross join lateral jsonb_to_record(c.value) as a(p_user uuid, p_dataset uuid, p_table text, p_period_tag text,
       p_size bigint, p_content_hash text, p_offsets_digest text, p_kind text, p_ttl_seconds integer,
       p_max_put_seconds integer, p_details jsonb, p_idempotency_key text, p_again boolean)
     left join public.datasets d on d.id = any (array[a.p_dataset])
+    left join public.dataset_members m on m.dataset_id = any (array[d.id]) and m.user_id = a.p_user
     left join public.uploads u on u.dataset_id = any (array[a.p_dataset]) and u."table" = a.p_table
       and u.period_tag = a.p_period_tag and u.content_hash = a.p_content_hash
     left join public.deletions z on z.user_id = any (array[a.p_user]) and z.kind = 'user'

@@ -1,5 +1,5 @@
--- Counts uploads against the limits of their users, in the order in which they came, and says of each that passes one
--- which it is: such a one is not counted. The windows are fixed ones, a minute and a UTC day; the hint names the
+-- Counts uploads in the order in which they came, and says of each that passes a limit which it is: such a one is not
+-- counted. Uploads and bytes count for the dataset's owner, stages that are open for whoever has planned them. The windows are fixed ones, a minute and a UTC day; the hint names the
 -- seconds until the next, for Retry-After. Stored bytes are only looked at here: they are counted at the commit.
 create or replace function sediment.spend_uploads(p_calls sediment.stage_call[])
 returns sediment.stage_call[]
@@ -11,19 +11,28 @@ declare
   v_minute constant timestamptz := date_trunc('minute', v_now);
   v_day constant timestamptz := date_trunc('day', v_now, 'UTC');
   v_rooms sediment.user_room[] := sediment.user_rooms(
-    array(select distinct c.user_id from unnest(p_calls) as c where c.outcome is null), v_now);
+    array(select c.user_id from unnest(p_calls) as c where c.outcome is null
+      union select c.owner_id from unnest(p_calls) as c where c.outcome is null), v_now);
   v_calls sediment.stage_call[] := p_calls;
   v_call sediment.stage_call;
   r sediment.user_room;
   v_at integer := 0;
+  v_planner integer;
 begin
   for v_call in
-    select c.* from unnest(p_calls) as c where c.outcome is null order by c.user_id, c.n
+    select c.* from unnest(p_calls) as c where c.outcome is null order by c.owner_id, c.n
   loop
-    while v_at = 0 or v_rooms[v_at].user_id <> v_call.user_id loop
+    while v_at = 0 or v_rooms[v_at].user_id <> v_call.owner_id loop
       v_at := v_at + 1;
     end loop;
-    r := v_rooms[v_at];
+    v_planner := v_at;
+    if v_call.user_id <> v_call.owner_id then
+      v_planner := 1;
+      while v_rooms[v_planner].user_id <> v_call.user_id loop
+        v_planner := v_planner + 1;
+      end loop;
+    end if;
+    r := v_rooms[v_planner];
     -- counted when what was planned since the last time comes to the limit, not for each
     if r.open_stages >= r.open_stages_max then
       r.open_stages := (
@@ -31,8 +40,9 @@ begin
           select 1 from public.objects o
           where o.user_id = any (array[r.user_id]) and o.state = 'staged' and o.user_id is not null
           limit r.open_stages_max) x);
-      v_rooms[v_at] := r;
+      v_rooms[v_planner] := r;
     end if;
+    r := v_rooms[v_at];
     v_call.outcome := case
       when r.minute_uploads >= r.uploads_per_minute then
         sediment.failure('rate_limited', 429,
@@ -46,9 +56,9 @@ begin
         sediment.failure('quota_exceeded', 429,
           format('stored_bytes_max: %s more bytes would pass the %s that may be stored', v_call.size,
             r.stored_bytes_max), format('at most %s stored bytes', r.stored_bytes_max))
-      when r.open_stages >= r.open_stages_max then
+      when v_rooms[v_planner].open_stages >= v_rooms[v_planner].open_stages_max then
         sediment.failure('quota_exceeded', 429,
-          format('open_stages_max: %s planned uploads were not ended', r.open_stages),
+          format('open_stages_max: %s planned uploads were not ended', v_rooms[v_planner].open_stages),
           'uploads that are ended, or time for them to expire')
     end;
     if v_call.outcome is not null then
@@ -57,8 +67,8 @@ begin
     end if;
     r.minute_uploads := r.minute_uploads + 1;
     r.day_bytes := r.day_bytes + v_call.size;
-    r.open_stages := r.open_stages + 1;
     v_rooms[v_at] := r;
+    v_rooms[v_planner].open_stages := v_rooms[v_planner].open_stages + 1;
   end loop;
 
   update public.user_usage u

@@ -20,7 +20,9 @@ do $$ begin
     -- the dataset is not there, or an Idempotency-Key of the user is to be kept
     needs_admission boolean,
     -- what became of it already: sediment.failure. Null while it holds
-    outcome jsonb
+    outcome jsonb,
+    -- in whose limits it counts: the dataset's owner, or the user where there is no dataset yet
+    owner_id uuid
   );
 exception when duplicate_object then null;
 end $$;

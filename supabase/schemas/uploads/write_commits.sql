@@ -97,6 +97,7 @@ begin
     where d.id = any (array[m.id]);
   end if;
   perform sediment.refuse_deleted_stages(p_calls);
+  perform sediment.refuse_removed_writers(p_calls);
 
   update public.objects x
   set state = 'stored', size = c.object_size, etag = nullif(c.etag, ''), expires_at = null, updated_at = v_now

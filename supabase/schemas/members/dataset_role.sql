@@ -1,0 +1,11 @@
+-- What a user is to a dataset: owner, writer, reader, or null for a stranger.
+create or replace function sediment.dataset_role(p_user uuid, p_dataset uuid)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select case when d.user_id = p_user then 'owner' else (
+    select m.role from public.dataset_members m where m.dataset_id = d.id and m.user_id = p_user) end
+  from public.datasets d where d.id = p_dataset
+$$;
