@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape a80b205c176d9860c6f27c4548c8b98fcd2c4d7b4074afa8017502cac991b86d
+// shape 8f50f670fc40770200062abcc09bb246155d69873bf0a86e61367627a17c9f39
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -192,14 +192,14 @@ isOneToOne: false
                   ]
                 },"dataset_versions": {
                   Row: {
-                    "committed_at": string,"dataset_id": string,"version": number
+                    "committed_at": string,"dataset_id": string,"file_count": number | null,"file_size_bytes": number | null,"row_count": number | null,"uncompressed_bytes": number | null,"version": number
                   }
                   ComputedFields: never
                   Insert: {
-                    "committed_at": string,"dataset_id": string,"version": number
+                    "committed_at": string,"dataset_id": string,"file_count"?: number | null,"file_size_bytes"?: number | null,"row_count"?: number | null,"uncompressed_bytes"?: number | null,"version": number
                   }
                   Update: {
-                    "committed_at"?: string,"dataset_id"?: string,"version"?: number
+                    "committed_at"?: string,"dataset_id"?: string,"file_count"?: number | null,"file_size_bytes"?: number | null,"row_count"?: number | null,"uncompressed_bytes"?: number | null,"version"?: number
                   }
                   Relationships: [
                     {
@@ -246,14 +246,14 @@ isOneToOne: false
                   ]
                 },"deletions": {
                   Row: {
-                    "after_hash": string,"after_period_tag": string,"after_table": string,"assets": number,"bytes": number,"dataset_id": string | null,"files": number,"forgotten_at": string | null,"id": string,"kind": string,"parent_id": string | null,"period_tag": string | null,"purge": boolean,"purged_at": string | null,"removed_at": string | null,"requested_at": string,"requested_by": string | null,"rows": number,"state": string,"table": string | null,"upload_id": string | null,"user_id": string,"version": number | null
+                    "after_hash": string,"after_period_tag": string,"after_table": string,"assets": number,"bytes": number,"dataset_id": string | null,"files": number,"forgotten_at": string | null,"id": string,"kind": string,"parent_id": string | null,"period_tag": string | null,"purge": boolean,"purged_at": string | null,"removed_at": string | null,"removed_through": number | null,"requested_at": string,"requested_by": string | null,"rows": number,"state": string,"table": string | null,"upload_id": string | null,"user_id": string,"version": number | null
                   }
                   ComputedFields: never
                   Insert: {
-                    "after_hash"?: string,"after_period_tag"?: string,"after_table"?: string,"assets"?: number,"bytes"?: number,"dataset_id"?: string | null,"files"?: number,"forgotten_at"?: string | null,"id"?: string,"kind": string,"parent_id"?: string | null,"period_tag"?: string | null,"purge"?: boolean,"purged_at"?: string | null,"removed_at"?: string | null,"requested_at"?: string,"requested_by"?: string | null,"rows"?: number,"state"?: string,"table"?: string | null,"upload_id"?: string | null,"user_id": string,"version"?: number | null
+                    "after_hash"?: string,"after_period_tag"?: string,"after_table"?: string,"assets"?: number,"bytes"?: number,"dataset_id"?: string | null,"files"?: number,"forgotten_at"?: string | null,"id"?: string,"kind": string,"parent_id"?: string | null,"period_tag"?: string | null,"purge"?: boolean,"purged_at"?: string | null,"removed_at"?: string | null,"removed_through"?: number | null,"requested_at"?: string,"requested_by"?: string | null,"rows"?: number,"state"?: string,"table"?: string | null,"upload_id"?: string | null,"user_id": string,"version"?: number | null
                   }
                   Update: {
-                    "after_hash"?: string,"after_period_tag"?: string,"after_table"?: string,"assets"?: number,"bytes"?: number,"dataset_id"?: string | null,"files"?: number,"forgotten_at"?: string | null,"id"?: string,"kind"?: string,"parent_id"?: string | null,"period_tag"?: string | null,"purge"?: boolean,"purged_at"?: string | null,"removed_at"?: string | null,"requested_at"?: string,"requested_by"?: string | null,"rows"?: number,"state"?: string,"table"?: string | null,"upload_id"?: string | null,"user_id"?: string,"version"?: number | null
+                    "after_hash"?: string,"after_period_tag"?: string,"after_table"?: string,"assets"?: number,"bytes"?: number,"dataset_id"?: string | null,"files"?: number,"forgotten_at"?: string | null,"id"?: string,"kind"?: string,"parent_id"?: string | null,"period_tag"?: string | null,"purge"?: boolean,"purged_at"?: string | null,"removed_at"?: string | null,"removed_through"?: number | null,"requested_at"?: string,"requested_by"?: string | null,"rows"?: number,"state"?: string,"table"?: string | null,"upload_id"?: string | null,"user_id"?: string,"version"?: number | null
                   }
                   Relationships: [
                     {

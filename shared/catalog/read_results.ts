@@ -40,6 +40,9 @@ export const fileList = z.object({
   /** How long URLs of the files may live. */
   signed_url_seconds: count,
   files: z.array(listedFile),
+  /** Of the whole dataset at the version; null: not known. Older schemas don't say. */
+  totals: z.object({ files: count, rows: count, bytes: count, uncompressed_bytes: count })
+    .nullish(),
   next_cursor: z.string().nullable(),
 });
 

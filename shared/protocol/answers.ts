@@ -109,6 +109,11 @@ export const manifestSchema = fileList.omit({ signed_url_seconds: true }).extend
   files: z.array(manifestFileSchema),
   /** Files of this page that can't be read; with `include=readable` they are left out of it. */
   unreadable: z.int().nonnegative(),
+  /**
+   * What the dataset holds at this version, all its tables together and whatever the query asks for: the sum of all pages
+   * of a list without filters. Null while a deletion is being carried out, and of some old versions.
+   */
+  totals: fileList.shape.totals.unwrap(),
 });
 export type Manifest = z.output<typeof manifestSchema>;
 

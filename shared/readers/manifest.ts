@@ -54,6 +54,7 @@ export async function readManifest(
     committed_at: page.committed_at,
     files: query.include === "readable" ? readable : all,
     unreadable: all.length - readable.length,
+    totals: page.totals ?? null,
     next_cursor: page.next_cursor,
   };
 }

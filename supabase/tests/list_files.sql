@@ -1,12 +1,12 @@
 -- list_files, version_at, get_file
 begin;
 \ir helpers/fixtures.sql
-select plan(40);
+select plan(44);
 set local role service_role;
 
 insert into datasets (id, user_id) values (tests.u(100), tests.u(1));
 select is(tests.stage(1, 100, 'only') ->> 'duplicate', 'false', 'a dataset without a commit');
-select is(list_files(tests.u(1), tests.u(100)) - 'dataset_id', '{"version": 0, "committed_at": null, "files": [], "next_cursor": null, "signed_url_seconds": 3600}', 'lists nothing, at version 0');
+select is(list_files(tests.u(1), tests.u(100)) - 'dataset_id', '{"version": 0, "committed_at": null, "files": [], "totals": {"files": 0, "rows": 0, "bytes": 0, "uncompressed_bytes": 0}, "next_cursor": null, "signed_url_seconds": 3600}', 'lists nothing, at version 0');
 select tests.upload(1, 100, 'a', 'port', '2024-11-25'), tests.upload(1, 100, 'b', 'port', '2024-11-26'), tests.upload(1, 100, 'c', 'port', '2024-11-25'), tests.upload(1, 100, 'd', 'ship', '0');
 create temp table l as select list_files(tests.u(1), tests.u(100)) as l;
 select is((select l -> 'version' from l), '4', 'the newest version');
@@ -34,6 +34,12 @@ create temp table p2 as select list_files(tests.u(1), tests.u(100), p_limit => 2
 select is((select l -> 'version' from p2), '4', 'the next page shows the version of the first');
 select is((select (p1.l -> 'files') || (p2.l -> 'files') from p1, p2), (select l -> 'files' from l), 'both pages are that version''s list, whatever was compacted meanwhile');
 select is((select l -> 'next_cursor' from p2), 'null', 'the last page has no cursor');
+create temp table sums as select jsonb_build_object('files', count(*), 'rows', sum((f ->> 'row_count')::bigint), 'bytes', sum((f ->> 'size')::bigint),
+  'uncompressed_bytes', sum((f ->> 'uncompressed_bytes')::bigint)) as s from l, jsonb_array_elements(l -> 'files') f;
+select is((select p1.l -> 'totals' from p1), (select s from sums), 'the totals of a page are those of the whole version');
+select is((select p2.l -> 'totals' from p2), (select s from sums), 'also when a newer one has others');
+select isnt(list_files(tests.u(1), tests.u(100)) -> 'totals', (select s from sums), 'which it has');
+select is(list_files(tests.u(1), tests.u(100), 'port', p_limit => 1) -> 'totals', list_files(tests.u(1), tests.u(100)) -> 'totals', 'a filter changes nothing in them');
 select is((select count(*) from jsonb_array_elements(list_files(tests.u(1), tests.u(100)) -> 'files') f where f ->> 'level' = '1'), 3::bigint, 'the newest version shows the outputs');
 select is((select sum((f ->> 'row_count')::int) from jsonb_array_elements(list_files(tests.u(1), tests.u(100)) -> 'files') f), 50::bigint, 'with every row once');
 select is((select sum((f ->> 'row_count')::int) from jsonb_array_elements(list_files(tests.u(1), tests.u(100), p_version => 4) -> 'files') f), 40::bigint, 'as the older one does');

@@ -218,6 +218,11 @@ Deno.test("the manifest gives whole objects a store's URL and slices one of ours
   const paged = await list("chunks?limit=2&signed=1&");
   assert.equal(paged.files.length, 2);
   assert.ok(paged.next_cursor);
+  const sum = (field: "row_count" | "size") =>
+    files.reduce((total: number, file: Record<string, number>) => total + file[field], 0);
+  const totals = { files: files.length, rows: sum("row_count"), bytes: sum("size") };
+  const { uncompressed_bytes: _bytes, ...told } = paged.totals;
+  assert.deepEqual(told, totals, "a page says how much there is beside it");
 });
 
 Deno.test("the tables have their columns, united as a merge unites them, and their sums", async () => {

@@ -56,6 +56,16 @@ from public.datasets d cross join lateral (
   from public.battle_files f where f.dataset_id = d.id and f.removed_version is null) t
 where (d.row_count, d.file_count, d.file_size_bytes) is distinct from (t.rows, t.files, t.bytes)
 union all
+select 'I1', format('dataset %s at version %s says %s and shows %s', k.dataset_id, k.version, k.says, t.shows)
+from (select x.dataset_id, x.version, sediment.version_totals(d, x.version) as says
+  from kept x join public.datasets d on d.id = x.dataset_id) k
+cross join lateral (
+  select jsonb_build_object('files', count(*), 'rows', coalesce(sum(f.row_count), 0),
+    'bytes', coalesce(sum(f.byte_length), 0), 'uncompressed_bytes', coalesce(sum(f.uncompressed_bytes), 0)) as shows
+  from public.battle_files f where f.dataset_id = k.dataset_id and f.added_version <= k.version
+    and (f.removed_version is null or f.removed_version > k.version) and not sediment.is_marked(f, k.version)) t
+where k.says <> t.shows
+union all
 select 'I1', format('dataset %s has versions %s to %s, and is at %s', d.id, min(v.version), max(v.version), d.version)
 from public.datasets d left join public.dataset_versions v on v.dataset_id = d.id and v.version >= d.oldest_kept_version
 group by d.id, d.version, d.oldest_kept_version

@@ -275,6 +275,7 @@ export function createFakeCatalog(options: FakeCatalogOptions = {}) {
         committed_at: now().toISOString(),
         signed_url_seconds: 3600,
         files,
+        totals: totalsOf(visible().filter((file) => file.dataset_id === dataset)),
         next_cursor: end < all.length ? String(end) : null,
       };
     },
@@ -483,3 +484,14 @@ export function createFakeCatalog(options: FakeCatalogOptions = {}) {
 /** The fake: `state`, and the methods of the catalog that it knows. */
 // deno-lint-ignore no-explicit-any -- the ports' own types hold where it is passed
 export type FakeCatalog = { state: FakeState } & Record<string, any>;
+
+/** The sums of a dataset's files. */
+function totalsOf(files: FakeFile[]) {
+  const totals = { files: files.length, rows: 0, bytes: 0, uncompressed_bytes: 0 };
+  for (const file of files) {
+    totals.rows += file.row_count;
+    totals.bytes += file.byte_length;
+    totals.uncompressed_bytes += file.uncompressed_bytes;
+  }
+  return totals;
+}

@@ -71,7 +71,8 @@ begin
   where y.id = x.id;
   if cardinality(v_whole) = cardinality(v_parts) and cardinality(v_parts) < v_at_once then
     update public.deletions y
-    set state = 'removed', removed_at = clock_timestamp(), after_table = '', after_period_tag = '', after_hash = ''
+    set state = 'removed', removed_at = clock_timestamp(),
+      removed_through = (select d.version from public.datasets d where d.id = x.dataset_id), after_table = '', after_period_tag = '', after_hash = ''
     where y.id = x.id;
   end if;
   return v_files;

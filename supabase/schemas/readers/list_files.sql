@@ -6,7 +6,8 @@
 -- period_tag, size, level, state, lost (a merge
 -- missed its bytes and a second look is to come), quarantine_code, quarantine_reason, row_count, row_group_count,
 -- uncompressed_bytes, schema_fingerprint, stats, etag, seq_min, seq_max, uploaded_at, added_version}],
--- next_cursor}. size is byte_length: a slice's own length, not its object's.
+-- totals (of the dataset at the version, as sediment.version_totals says, whatever was asked for), next_cursor}. size is
+-- byte_length: a slice's own length, not its object's.
 -- Raises not_found, dataset_forbidden, version_gone, version_unknown, invalid_cursor.
 create or replace function public.list_files(
   p_user uuid, p_dataset uuid, p_table text default null, p_period_tag text default null,
@@ -79,7 +80,8 @@ begin
   end loop;
 
   return jsonb_build_object('dataset_id', d.id, 'version', v_version, 'committed_at', v_committed,
-    'signed_url_seconds', (select s.signed_url_seconds from public.service_settings s), 'files', to_jsonb(v_files), 'next_cursor', case when v_more then sediment.encode_cursor(jsonb_build_object(
+    'signed_url_seconds', (select s.signed_url_seconds from public.service_settings s), 'files', to_jsonb(v_files),
+    'totals', sediment.version_totals(d, v_version), 'next_cursor', case when v_more then sediment.encode_cursor(jsonb_build_object(
       'd', d.id, 'v', v_version, 't', v_files[cardinality(v_files)] -> 'table',
       'p', v_files[cardinality(v_files)] -> 'period_tag', 's', v_files[cardinality(v_files)] -> 'seq_min')) end);
 end $$;

@@ -48,13 +48,17 @@ begin
       updated_at = clock_timestamp()
     from unnest(p_changes) as c
     where d.id = any (array[c.dataset_id])
-    returning d.id, d.version, d.version_committed_at
+    returning d.id, d.version, d.version_committed_at, d.file_count, d.row_count, d.file_size_bytes,
+      d.uncompressed_bytes
   ), kept as (
-    insert into public.dataset_versions (dataset_id, version, committed_at)
-    select m.id, m.version, m.version_committed_at from moved m
+    insert into public.dataset_versions (dataset_id, version, committed_at, file_count, row_count, file_size_bytes,
+      uncompressed_bytes)
+    select m.id, m.version, m.version_committed_at, m.file_count, m.row_count, m.file_size_bytes, m.uncompressed_bytes
+    from moved m
     returning *
   )
-  select array_agg(row(k.dataset_id, k.version, k.committed_at)::public.dataset_versions)
+  select array_agg(row(k.dataset_id, k.version, k.committed_at, k.file_count, k.row_count, k.file_size_bytes,
+    k.uncompressed_bytes)::public.dataset_versions)
   into strict versions
   from kept k;
 end $$;

@@ -40,6 +40,11 @@ create table if not exists public.dataset_versions (
   dataset_id uuid not null references public.datasets (id),
   version bigint not null,
   committed_at timestamptz not null,
+  -- what the dataset held then, as datasets has it of now; null of versions that are older than these columns
+  file_count bigint,
+  row_count bigint,
+  file_size_bytes bigint,
+  uncompressed_bytes bigint,
   primary key (dataset_id, version)
 );
 

@@ -36,6 +36,8 @@ create table if not exists public.deletions (
   purged_at timestamptz,
   -- the ledger holds no upload any more of which all rows are gone
   forgotten_at timestamptz,
+  -- the dataset's version when the last file was taken out: until then its totals still counted some
+  removed_through bigint,
   check ((kind = 'user') = (dataset_id is null) and (kind = 'user') = (version is null)),
   check ((kind = 'upload') = (upload_id is not null)),
   check ((kind = 'period') = (period_tag is not null)),

@@ -20,6 +20,7 @@ declare
   v_old text[];
   v_lifted jsonb;
   v_key record;
+  v_resized boolean;
 begin
   select count(distinct (f."table", f.period_tag)) into strict v_partitions from public.battle_files f
   where coalesce(f.upload_id, f.run_id) = u.id;
@@ -80,14 +81,18 @@ begin
       select jsonb_build_object('table', x."table", 'period_tag', x.period_tag, 'files', count(*),
         'bytes', sum(x.byte_length)) as key
       from old x where x.removed_version is null and (x.quarantine_code = any (v_codes) or x.lost_since is not null)
-      group by x."table", x.period_tag order by x."table", x.period_tag) l), '[]')
-  into strict v_old, v_bytes, v_uncompressed, v_lifted
+      group by x."table", x.period_tag order by x."table", x.period_tag) l), '[]'),
+    coalesce(bool_or((h.byte_length, h.uncompressed_bytes) is distinct from (o.byte_length, o.uncompressed_bytes)), false)
+  into strict v_old, v_bytes, v_uncompressed, v_lifted, v_resized
   from old o join healed h on h.id = o.id;
 
   update public.uploads x set object_key = p.object_key where x.id = u.id;
   update public.datasets d
   set file_size_bytes = d.file_size_bytes + v_bytes, uncompressed_bytes = d.uncompressed_bytes + v_uncompressed
   where d.id = u.dataset_id;
+  if v_resized then -- nobody counts anew what older versions hold
+    update public.dataset_versions x set file_count = null where x.dataset_id = u.dataset_id;
+  end if;
   -- whoever holds a URL of an object whose bytes changed may still read it
   perform sediment.retire_object(k.key, 'its upload was healed',
     sediment.signed_url_life())
