@@ -27,7 +27,7 @@ Deno.test(
 
 /** The files whose functions call pgmq; the rest has nothing to do with its version. */
 const queueFiles =
-  /^(claim|commit|group|fail|request|lease|clockwork|dead_letters|messages|schema)/;
+  /^(catalog_health|claim|commit|dead_letters|expire|fail|group|lease|messages|request|schema|sweep|tick|trigger)/;
 
 async function runOld(t: Deno.TestContext, cluster: Cluster, pgmq: string): Promise<void> {
   await runAll(t, await cluster.newDatabase({ pgmq }), queueFiles);

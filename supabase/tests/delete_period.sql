@@ -1,23 +1,10 @@
--- delete_data, delete_user, deletion_status, advance_deletions
+-- delete_data: a period of all tables, and what the ledger says of it afterwards
 begin;
 \ir helpers/fixtures.sql
-select plan(72);
-
-create function tests.slices(p_receipt jsonb) returns jsonb language plpgsql as $$
-begin
-  for i in 1 .. 200 loop
-    exit when not (advance_deletions(3, (p_receipt ->> 'deletion_id')::uuid) ->> 'more')::boolean;
-  end loop;
-  return deletion_status(null, (p_receipt ->> 'deletion_id')::uuid);
-end $$;
-create function tests.listed(p_dataset integer, p_version bigint default null) returns text[] language sql as $$
-  select coalesce(array_agg(concat_ws('/', f ->> 'table', f ->> 'period_tag', f ->> 'seq_min')), '{}')
-  from jsonb_array_elements(list_files(null, tests.u(p_dataset), p_version => p_version) -> 'files') f
-$$;
-
+\ir helpers/deletions.sql
+select plan(45);
 set local role service_role;
 
--- a period of all tables
 select tests.upload(1, 100, 'a' || i, 'port', '2024-11-25') from generate_series(1, 5) i;
 select tests.upload(1, 100, 'b', 'port', '2024-11-26'), tests.upload(1, 100, 'c', 'ship', '2024-11-25');
 create temp table claimed as select tests.claim('w', 100, 'port') as c;
@@ -81,61 +68,6 @@ update deletions set requested_at = requested_at - interval '3 days';
 update datasets set oldest_kept_version = version where id = tests.u(100);
 select is(tests.slices(r) ->> 'state', 'removed', 'later') from d1;
 select is((select array_agg(u.content_hash order by u.content_hash) from uploads u where dataset_id = tests.u(100)), (select array_agg(tests.hash(b) order by tests.hash(b)) from unnest('{a1,b,new,other}'::text[]) b), 'it forgets what was deleted, and nothing else');
-
--- an upload of several tables
-create temp table many as select tests.stage(1, 200, 'many', 'port', '0', 200, 'd', 'concatenated') as s;
-select tests.commit_stage(s, 1, 'many', jsonb_build_array(tests.file('port', '0', 10), tests.file('ship', '0', 7, 100, 100, 1)), 200) from many;
-create temp table d2 as select delete_data(null, tests.u(200), 'port', p_purge => true) as r;
-select throws_ok($$select list_files(tests.u(1), tests.u(200), p_version => 1)$$, 'SD410', 'version_gone', 'a purge ends older versions at once');
-create temp table r2 as select tests.slices(r) as r from d2;
-select is((select r ->> 'state' from r2), 'purged', 'its slices are done');
-select is(tests.listed(200), array['ship/0/1'], 'the other slice is there');
-select is((select o.state from objects o, many where o.object_key = s ->> 'object_key'), 'stored', 'in the object that both share');
-select is(tests.stage(1, 200, 'many', 'port', '0', 200, 'd', 'concatenated') -> 'duplicate', 'true', 'the upload as a whole is still known');
-create temp table d3 as select delete_data(tests.u(1), tests.u(200), 'ship', '0', true) as r;
-select is(tests.slices(r) - array['deletion_id', 'user_id', 'dataset_id', 'requested_at', 'removed_at', 'purged_at'],
-  '{"kind": "period", "table": "ship", "period_tag": "0", "upload_id": null, "version": 3, "purge": true, "state": "purged", "done": false, "files": 1, "rows": 7, "bytes": 100, "assets": 0, "objects_left": 1}', 'with the last slice') from d3;
-select is((select o.state from objects o, many where o.object_key = s ->> 'object_key'), 'deleting', 'the object goes');
-select is((select plan_vacuum(p_dataset => tests.u(200)) #>> '{delete,0,object_key}'), (select s ->> 'object_key' from many), 'at once');
-select commit_vacuum(array[(select s ->> 'object_key' from many)]);
-select is(deletion_status(null, (r ->> 'deletion_id')::uuid) -> 'done', 'true', 'and the receipt is done') from d3;
-select throws_ok($$select tests.stage(1, 200, 'many', 'port', '0', 200, 'd', 'concatenated')$$, 'SD410', 'upload_deleted', 'now the upload is deleted as a whole');
-
--- a merge's inputs hold the rows too
-select tests.upload(1, 300, 'p' || i, 'port', '0') from generate_series(1, 4) i;
-select tests.compact(c) from (select tests.claim('w', 300) as c) x;
-create temp table open as select tests.stage(1, 300, 'open', 'port', '0') as s;
-create temp table d4 as select delete_data(tests.u(1), tests.u(300)) as r;
-select is(tests.slices(r) ->> 'state', 'removed', 'a dataset') from d4;
-select throws_ok($$select list_files(tests.u(1), tests.u(300))$$, 'SD410', 'dataset_deleted', 'is gone for its owner');
-select throws_ok($$select list_files(tests.u(2), tests.u(300))$$, 'SD403', 'dataset_forbidden', 'and nothing to others, as ever');
-select throws_ok($$select tests.stage(1, 300, 'p9')$$, 'SD410', 'dataset_deleted', 'nothing can be uploaded to it');
-select throws_ok($$select tests.stage(2, 300, 'p9')$$, 'SD403', 'dataset_forbidden', 'its id stays taken');
-select is(cardinality(tests.listed(300, 4)), 4, 'the service still reads what is kept');
-select is(delete_data(tests.u(1), tests.u(300)) -> 'deletion_id', r -> 'deletion_id', 'deleted again it has the first receipt') from d4;
-create temp table d5 as select delete_data(tests.u(1), tests.u(300), p_purge => true) as r;
-select is(tests.slices(r) ->> 'objects_left', '6', 'a purge takes inputs, outputs and what is staged') from d5;
-select is((select count(*) from battle_files where dataset_id = tests.u(300)), 0::bigint, 'no row of the catalog is left of its files');
-
--- a user
-select tests.upload(3, 400, 'u', 'port', '0'), tests.upload(3, 401, 'u', 'port', '0'), tests.upload(4, 402, 'u', 'port', '0');
-create temp table asset as select stage_asset(tests.u(3), 'k.png', 'k.png', 'k.png', 5, tests.hash('k')) as s, stage_asset(tests.u(3), 'l.png', 'l.png', 'l.png', 5, tests.hash('l')) as t;
-select commit_asset((s ->> 'stage_id')::uuid, tests.u(3), 5, 'e', tests.hash('k')) from asset;
-create temp table d6 as select delete_user(tests.u(3), tests.u(3)) as r;
-select throws_ok($$select tests.stage(3, 403, 'v')$$, 'SD410', 'user_deleted', 'a token that outlives its user uploads nothing');
-select throws_ok($$select list_files(tests.u(3), tests.u(400))$$, 'SD410', 'user_deleted', 'reads nothing');
-select throws_ok($$select commit_asset((t ->> 'stage_id')::uuid, tests.u(3), 5, 'e', tests.hash('l')) from asset$$, 'SD410', 'user_deleted', 'and brings no asset');
-select is(tests.slices(r) - array['deletion_id', 'user_id', 'requested_at', 'removed_at'], '{"kind": "user", "table": null, "period_tag": null, "upload_id": null, "dataset_id": null, "version": null, "purge": false, "state": "removed", "done": true, "files": 2, "rows": 20, "bytes": 200, "assets": 1, "objects_left": 0, "purged_at": null}', 'all of it goes') from d6;
-select is((select count(*) from battle_files where dataset_id in (tests.u(400), tests.u(401)) and removed_version is null), 0::bigint, 'every file');
-select is(tests.listed(402), array['port/0/1'], 'nobody else''s');
-select is(tests.slices(delete_user(tests.u(3), null, true)) - array['deletion_id', 'user_id', 'requested_at', 'removed_at', 'purged_at'], '{"kind": "user", "table": null, "period_tag": null, "upload_id": null, "dataset_id": null, "version": null, "purge": true, "state": "purged", "done": false, "files": 2, "rows": 20, "bytes": 200, "assets": 1, "objects_left": 3}', 'a purge can be asked for later');
-reset role;
-create table tests.users (id uuid primary key);
-insert into tests.users values (tests.u(4));
-select sediment.watch_auth_users('tests.users');
-delete from tests.users;
-set local role service_role;
-select throws_ok($$select tests.stage(4, 402, 'w')$$, 'SD410', 'user_deleted', 'a user deleted in Auth is deleted here');
 
 select * from finish();
 rollback;
