@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape 8f50f670fc40770200062abcc09bb246155d69873bf0a86e61367627a17c9f39
+// shape fc1c489fba249f714fabd6c5db2b9f9fca4b3e02e66e14cb0c7d2ff89916aefb
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -74,14 +74,14 @@ isOneToOne: false
                   ]
                 },"battle_files": {
                   Row: {
-                    "added_version": number,"apart": Json | null,"byte_length": number,"checksum": string | null,"dataset_id": string,"etag": string | null,"id": number,"level": number,"lost_since": string | null,"merge_facts": Json | null,"object_key": string,"ordinal": number,"period_tag": string,"quarantine_code": string | null,"quarantine_reason": string | null,"quarantined_at": string | null,"removed_version": number | null,"rewrite": Json | null,"row_count": number,"row_group_count": number,"run_id": string | null,"schema_digest": string | null,"schema_fingerprint": string,"seq_max": number,"seq_min": number,"start_byte": number,"state": string,"stats": Json | null,"table": string,"uncompressed_bytes": number,"upload_id": string | null,"uploaded_at": string,"uploaded_by": string,"value_count": number | null,"youngest_at": string | null
+                    "added_version": number,"apart": Json | null,"byte_length": number,"checksum": string | null,"dataset_id": string,"etag": string | null,"id": number,"input_count": number | null,"level": number,"lost_since": string | null,"merge_facts": Json | null,"object_key": string,"ordinal": number,"period_tag": string,"quarantine_code": string | null,"quarantine_reason": string | null,"quarantined_at": string | null,"remake_at": string | null,"remake_tries": number,"removed_version": number | null,"rewrite": Json | null,"row_count": number,"row_group_count": number,"run_id": string | null,"schema_digest": string | null,"schema_fingerprint": string,"seq_max": number,"seq_min": number,"start_byte": number,"state": string,"stats": Json | null,"table": string,"uncompressed_bytes": number,"upload_id": string | null,"uploaded_at": string,"uploaded_by": string,"value_count": number | null,"youngest_at": string | null
                   }
                   ComputedFields: never
                   Insert: {
-                    "added_version": number,"apart"?: Json | null,"byte_length": number,"checksum"?: string | null,"dataset_id": string,"etag"?: string | null,"id"?: number,"level": number,"lost_since"?: string | null,"merge_facts"?: Json | null,"object_key": string,"ordinal": number,"period_tag": string,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"removed_version"?: number | null,"rewrite"?: Json | null,"row_count": number,"row_group_count": number,"run_id"?: string | null,"schema_digest"?: string | null,"schema_fingerprint": string,"seq_max": number,"seq_min": number,"start_byte": number,"state"?: string,"stats"?: Json | null,"table": string,"uncompressed_bytes": number,"upload_id"?: string | null,"uploaded_at": string,"uploaded_by": string,"value_count"?: number | null,"youngest_at"?: string | null
+                    "added_version": number,"apart"?: Json | null,"byte_length": number,"checksum"?: string | null,"dataset_id": string,"etag"?: string | null,"id"?: number,"input_count"?: number | null,"level": number,"lost_since"?: string | null,"merge_facts"?: Json | null,"object_key": string,"ordinal": number,"period_tag": string,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"remake_at"?: string | null,"remake_tries"?: number,"removed_version"?: number | null,"rewrite"?: Json | null,"row_count": number,"row_group_count": number,"run_id"?: string | null,"schema_digest"?: string | null,"schema_fingerprint": string,"seq_max": number,"seq_min": number,"start_byte": number,"state"?: string,"stats"?: Json | null,"table": string,"uncompressed_bytes": number,"upload_id"?: string | null,"uploaded_at": string,"uploaded_by": string,"value_count"?: number | null,"youngest_at"?: string | null
                   }
                   Update: {
-                    "added_version"?: number,"apart"?: Json | null,"byte_length"?: number,"checksum"?: string | null,"dataset_id"?: string,"etag"?: string | null,"id"?: number,"level"?: number,"lost_since"?: string | null,"merge_facts"?: Json | null,"object_key"?: string,"ordinal"?: number,"period_tag"?: string,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"removed_version"?: number | null,"rewrite"?: Json | null,"row_count"?: number,"row_group_count"?: number,"run_id"?: string | null,"schema_digest"?: string | null,"schema_fingerprint"?: string,"seq_max"?: number,"seq_min"?: number,"start_byte"?: number,"state"?: string,"stats"?: Json | null,"table"?: string,"uncompressed_bytes"?: number,"upload_id"?: string | null,"uploaded_at"?: string,"uploaded_by"?: string,"value_count"?: number | null,"youngest_at"?: string | null
+                    "added_version"?: number,"apart"?: Json | null,"byte_length"?: number,"checksum"?: string | null,"dataset_id"?: string,"etag"?: string | null,"id"?: number,"input_count"?: number | null,"level"?: number,"lost_since"?: string | null,"merge_facts"?: Json | null,"object_key"?: string,"ordinal"?: number,"period_tag"?: string,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"remake_at"?: string | null,"remake_tries"?: number,"removed_version"?: number | null,"rewrite"?: Json | null,"row_count"?: number,"row_group_count"?: number,"run_id"?: string | null,"schema_digest"?: string | null,"schema_fingerprint"?: string,"seq_max"?: number,"seq_min"?: number,"start_byte"?: number,"state"?: string,"stats"?: Json | null,"table"?: string,"uncompressed_bytes"?: number,"upload_id"?: string | null,"uploaded_at"?: string,"uploaded_by"?: string,"value_count"?: number | null,"youngest_at"?: string | null
                   }
                   Relationships: [
                     {
@@ -715,7 +715,7 @@ isOneToOne: false
 { Args: { "p_content_hash": string,"p_etag": string,"p_size": number,"p_stage": string,"p_user": string }; Returns: Json
                            },
 "commit_compaction":
-{ Args: { "p_input_keys"?: (string)[],"p_inputs": (number)[],"p_last": boolean,"p_n": number,"p_output": Json,"p_result": Json,"p_run": string,"p_token": number }; Returns: Json
+{ Args: { "p_input_keys"?: (string)[],"p_inputs": (number)[],"p_last": boolean,"p_n": number,"p_output": Json,"p_remakes"?: number,"p_result": Json,"p_run": string,"p_token": number }; Returns: Json
                            },
 "commit_upload":
 { Args: { "p_content_hash": string,"p_etag": string,"p_files": Json,"p_object_size"?: number,"p_size": number,"p_stage": string,"p_user": string }; Returns: Json
@@ -853,7 +853,7 @@ isOneToOne: false
 { Args: { "p_content_hash": string,"p_file_name": string,"p_key": string,"p_max_put_seconds"?: number,"p_relative_path": string,"p_size": number,"p_ttl_seconds"?: number,"p_user": string }; Returns: Json
                            },
 "stage_output":
-{ Args: { "p_expected_bytes": number,"p_inputs"?: (number)[],"p_n": number,"p_run": string,"p_token": number }; Returns: Json
+{ Args: { "p_expected_bytes": number,"p_inputs"?: (number)[],"p_n": number,"p_remakes"?: number,"p_run": string,"p_token": number }; Returns: Json
                            },
 "stage_upload":
 { Args: { "p_again"?: boolean,"p_content_hash": string,"p_dataset": string,"p_details"?: Json,"p_idempotency_key"?: string,"p_kind"?: string,"p_max_put_seconds"?: number,"p_offsets_digest": string,"p_period_tag": string,"p_size": number,"p_table": string,"p_ttl_seconds"?: number,"p_user": string }; Returns: Json

@@ -122,8 +122,18 @@ export const claim = z.object({
   outputs_committed: count,
   settings: tableSettings,
   steps: z.record(z.string(), json),
+  /** An output whose bytes are lost, and the retired files that it was made of; absent: an older schema. */
+  remake: z.object({
+    file: id,
+    row_count: count,
+    schema_fingerprint: z.string(),
+    /** Null where it is not known. */
+    schema: json.nullable(),
+    inputs: z.array(inputFile),
+  }).nullish(),
   ...inputPage,
 });
+export type Remake = NonNullable<z.output<typeof claim>["remake"]>;
 export type Claim = z.output<typeof claim>;
 
 export const claimed = z.discriminatedUnion("claimed", [claim, noClaim]);

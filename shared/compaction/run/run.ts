@@ -12,6 +12,7 @@ import { hasGap, mergeInputs } from "./output/merge_inputs.ts";
 import { outputRow } from "./output_row.ts";
 import type { Plan, PlannedOutput } from "../plan/plan.ts";
 import { debtOf, planClaim, progressOf } from "./plan_claim.ts";
+import { planRemake } from "./plan_remake.ts";
 import type { Claim, CompactionPorts, InputFile, RunCatalog } from "./ports.ts";
 import type { RunOptions } from "./run_options.ts";
 import { emptyReport, type RunReport } from "./run_report.ts";
@@ -63,9 +64,11 @@ class Run {
     this.unseen = unseen;
     this.report.decision = plan.decision;
     if (plan.outputs.length > 0) await this.tellProgress("list-fragments", plan, 0);
+    const remade = await this.remake(plan);
     let done = 0;
     while (
-      done < plan.outputs.length && (done === 0 || this.options.mayGoOn(plan.outputs[done].cost))
+      done < plan.outputs.length &&
+      (done === 0 && !remade || this.options.mayGoOn(plan.outputs[done].cost))
     ) {
       const before = this.ordinal;
       if (done > 0) await this.tellProgress("update-metadata", plan, done);
@@ -87,6 +90,46 @@ class Run {
       ...(done === 0 && { result: { decision: plan.decision } }),
       progress: progressOf(plan, done),
     });
+  }
+
+  /**
+   * Remakes a lost output of the partition, where the claim names one, from the files that it had replaced. What does not
+   * come out as it was is left for a later try (`stage_output` has set its time) and keeps nothing else from its turn.
+   *
+   * @returns whether it took time of the turn
+   */
+  private async remake(plan: Plan<InputFile>): Promise<boolean> {
+    const { remake } = this.claim;
+    if (!remake) return false;
+    const planned = planRemake(remake, this.claim, this.ports.store.startUpload !== undefined);
+    const key = await this.stage(planned, remake.file);
+    const begun = this.ports.clock.monotonic();
+    const merged = await this.step(
+      "merge",
+      () => mergeInputs(this.ports, this.claim, planned, key, this.lease.signal),
+    ).catch((thrown) => {
+      // what took the output may have taken all of its inputs: then the store has not failed
+      if (thrown instanceof StepError && thrown.error.extra?.all_missed === true) return null;
+      throw thrown;
+    });
+    if (merged === null) return true;
+    const { result, output } = merged;
+    try {
+      this.options.spend(planned.bytes, planned.cost, this.ports.clock.monotonic() - begun);
+      const same = result.merged.length === planned.inputs.length &&
+        result.rowCount === remake.row_count &&
+        result.schemaFingerprint === remake.schema_fingerprint;
+      if (!same) return true;
+      const put = await this.step("merge", () => output.put());
+      const row = outputRow(result, { object_key: key, size: output.byteLength, ...put });
+      await this.commit(plan, 0, false, planned.inputs, row, remake.file);
+      this.report.remade++;
+      // it has its place in a plan again
+      this.outdated = true;
+      return true;
+    } finally {
+      await output.discard();
+    }
   }
 
   /** Writes and commits one output; true when that commit ended the run. */
@@ -125,11 +168,15 @@ class Run {
   }
 
   /** The key of the run's next output: the catalog knows it before there is a byte, and of what it is made. */
-  private async stage({ bytes, inputs }: PlannedOutput<InputFile>): Promise<string> {
+  private async stage(
+    { bytes, inputs }: PlannedOutput<InputFile>,
+    remakes?: number,
+  ): Promise<string> {
     const { object_key } = await this.call("update-metadata", "stageOutput", {
       n: this.ordinal,
       expectedBytes: bytes,
-      inputs: inputs.map(({ id }) => Number(id)),
+      // a worker that dies of a remake shall not have files narrowed down that nobody merges any more
+      ...(remakes === undefined ? { inputs: inputs.map(({ id }) => Number(id)) } : { remakes }),
     });
     if (object_key !== null) return object_key;
     throw new SedimentError("internal", `Commit ${this.ordinal} of the run was made before`);
@@ -206,6 +253,7 @@ class Run {
     last: boolean,
     inputs: InputFile[],
     output: OutputFile | null,
+    remakes?: number,
   ) {
     const wrote = this.report.outputs > 0 || output !== null;
     const debt = debtOf(plan, done);
@@ -216,6 +264,7 @@ class Run {
       inputKeys: inputs.map(({ object_key }) => object_key),
       output,
       last,
+      ...(remakes !== undefined && { remakes }),
       result: {
         decision: plan.decision,
         debt,

@@ -12,6 +12,8 @@ export interface RunReport {
   outcome: "merged" | "nothing" | "failed" | "lost";
   decision?: string;
   outputs: number;
+  /** Lost outputs that were made again. */
+  remade: number;
   files_merged: number;
   rows: number;
   bytes_in: number;
@@ -36,6 +38,7 @@ export function emptyReport(claim: Claim): RunReport {
     period_tag: claim.period_tag,
     outcome: "nothing",
     outputs: 0,
+    remade: 0,
     files_merged: 0,
     rows: 0,
     bytes_in: 0,

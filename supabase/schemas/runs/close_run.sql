@@ -58,6 +58,11 @@ begin
   from public.battle_files f
   where f.dataset_id = p.dataset_id and f."table" = p."table" and f.period_tag = p.period_tag
     and f.removed_version is null and f.state = 'active' and f.lost_since > v_now - v_look;
+  -- lost outputs that can be remade
+  select least(v_due, min(f.remake_at)) into v_due
+  from public.battle_files f
+  where f.dataset_id = p.dataset_id and f."table" = p."table" and f.period_tag = p.period_tag
+    and f.removed_version is null and f.remake_at is not null;
   -- A run that changed nothing is not repeated at once, whatever it says, and each further one later.
   if v_due is not null and not p_progress then
     v_idle_runs := case when v_moved then 0 else p.idle_runs + 1 end;

@@ -4,6 +4,8 @@
 --   p_n: ordinal of the commit, claim's outputs_committed and on, one by one
 --   p_inputs: ids of the files that the output replaces; empty with p_output null: nothing was done
 --   p_input_keys: the object in which each of them was read; another one now is inputs_changed
+--   p_remakes: the lost output that this one takes the place of (claim_compaction's remake); p_inputs are then the files
+--              that it had replaced, which are gone already, and no version comes of it
 --   p_output: {object_key, size, etag, row_count, row_group_count, uncompressed_bytes, value_count|null,
 --              merge_facts|null, schema_fingerprint, schema, stats, checksum|null}; null also when the inputs hold no row at all
 --   p_result: {decision, debt: {files, bytes, oldest}, next_due_at, steps_ms, output, progress, more}. With p_last and
@@ -15,7 +17,7 @@
 -- object_missing, invalid_request.
 create or replace function public.commit_compaction(
   p_run uuid, p_n integer, p_token bigint, p_inputs bigint[], p_output jsonb, p_last boolean, p_result jsonb,
-  p_input_keys text[] default null
+  p_input_keys text[] default null, p_remakes bigint default null
 )
 returns jsonb
 language plpgsql
@@ -38,6 +40,7 @@ begin
   if p_n is null or p_n < 0 or p_last is null or (p_output is not null and jsonb_typeof(p_output) <> 'object')
     or (p_output is not null and cardinality(v_inputs) = 0)
     or (p_output is null and not p_last and cardinality(v_inputs) = 0)
+    or (p_remakes is not null and p_output is null)
   then
     perform sediment.fail('invalid_request', 400, 'the commit is empty or not well formed');
   end if;
@@ -60,11 +63,14 @@ begin
   if cardinality(v_inputs) > 0 then
     update public.partitions x set staged_inputs = null
     where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
-    if p.isolation is not null then
-      perform sediment.pass_trial(p, v_inputs, true);
+    if p_remakes is not null then
+      v_replaced := sediment.remake_file(p, p_run, p_n, p_token, p_remakes, v_inputs, p_output, p_input_keys);
+    else
+      if p.isolation is not null then
+        perform sediment.pass_trial(p, v_inputs, true);
+      end if;
+      v_replaced := sediment.replace_files(p, p_run, p_n, p_token, v_inputs, p_output, p_input_keys);
     end if;
-    v_replaced := sediment.replace_files(p, p_run, p_n, p_token, v_inputs, p_output,
-      p_input_keys);
   end if;
   update public.processing_metrics x
   set commits = x.commits + 1, decision = coalesce(v_result ->> 'decision', x.decision),

@@ -51,6 +51,9 @@ begin
     where x.id = f.id
     returning * into strict f;
     v_changed := true;
+    if p_code in ('object_missing', 'object_changed') then
+      perform sediment.plan_remake(f.id);
+    end if;
   end if;
   -- A file set aside is progress, as a committed output is, and happens once a file: a turn that met nothing but
   -- bad ones is no failed attempt (found by the simulation: three such turns dead-lettered the sound rest).

@@ -89,29 +89,16 @@ begin
   end if;
 
   if p_output is not null then
-    update public.objects o
-    set state = 'stored', size = v_out.size, etag = v_out.etag, expires_at = null, updated_at = v_now
-    where o.object_key = v_out.object_key and o.state = 'staged'
-      and o.run_id = p_run and o.run_ordinal = p_n and o.token = p_token;
-    if not found then
-      -- the sweep was here: this worker slept through its lease and the time for its PUT, though nobody took over
-      if exists (select 1 from public.objects o where o.object_key = v_out.object_key
-        and o.run_id = p_run and o.run_ordinal = p_n and o.token = p_token)
-      then
-        perform sediment.fail('lease_lost', 409, format('%s was given up', v_out.object_key));
-      end if;
-      perform sediment.fail('object_missing', 500,
-        format('%s is not the staged output %s of this run and token', v_out.object_key, p_n));
-    end if;
+    perform sediment.store_output(p_run, p_n, p_token, p_output);
     insert into public.battle_files (dataset_id, "table", period_tag, run_id, ordinal, object_key, start_byte,
       byte_length, etag, level, seq_min, seq_max, row_count, row_group_count, uncompressed_bytes,
       value_count, merge_facts, schema_fingerprint, stats, added_version, uploaded_by, uploaded_at,
-      checksum, schema_digest, youngest_at, apart)
+      checksum, schema_digest, youngest_at, apart, input_count)
     select p.dataset_id, p."table", p.period_tag, p_run, p_n, v_out.object_key, 0, v_out.size, v_out.etag,
       v_in.level + 1, v_in.seq_min, v_in.seq_max, v_out.row_count, v_out.row_group_count,
       v_out.uncompressed_bytes, v_out.value_count, v_out.merge_facts, v_out.schema_fingerprint, v_out.stats,
       v_version.version, r.user_id, v_now, v_out.checksum, sediment.schema_digest(p_output -> 'schema'),
-      v_in.youngest_at, v_in.apart
+      v_in.youngest_at, v_in.apart, v_in.files
     from public.processing_metrics r where r.id = p_run
     returning id into strict v_file;
   end if;

@@ -2,9 +2,11 @@
 -- newer one writes. Asked again it gives the same key; after the commit it says so and gives that answer.
 --   p_inputs: the data files that it will be made of, written down before they are read: if the worker dies of one of
 --     them, it is among these
--- Returns {object_key, expires_at, committed, answer|null}. Raises lease_lost, run_finished, run_not_found.
+--   p_remakes: the lost output that it is to take the place of: this counts as a try, and the next one waits longer
+-- Returns {object_key, expires_at, committed, answer|null}. Raises lease_lost, run_finished, run_not_found,
+-- inputs_changed (that output is not to be remade any more).
 create or replace function public.stage_output(p_run uuid, p_n integer, p_token bigint, p_expected_bytes bigint,
-  p_inputs bigint[] default null)
+  p_inputs bigint[] default null, p_remakes bigint default null)
 returns jsonb
 language plpgsql
 set search_path = ''
@@ -33,6 +35,19 @@ begin
 
   update public.partitions x set staged_inputs = p_inputs
   where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
+
+  -- A try that fails, whatever of, is made again later, ten times at most: what it fails of costs the rest nothing.
+  if p_remakes is not null then
+    update public.battle_files f
+    set remake_tries = f.remake_tries + 1,
+      remake_at = case when f.remake_tries < 9 then clock_timestamp() + make_interval(secs => least(86400,
+        (select s.idle_recheck_seconds from public.service_settings s) * power(2, f.remake_tries))) end
+    where f.id = p_remakes and f.dataset_id = p.dataset_id and f."table" = p."table" and f.period_tag = p.period_tag
+      and f.removed_version is null and f.remake_at is not null;
+    if not found then
+      perform sediment.fail('inputs_changed', 409, format('output %s is not to be remade any more', p_remakes));
+    end if;
+  end if;
 
   -- No lease lives longer than max_run_seconds after its claim; a PUT may be under way when it ends.
   select * into strict v_settings from public.service_settings;

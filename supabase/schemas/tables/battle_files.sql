@@ -57,6 +57,12 @@ create table if not exists public.battle_files (
   -- catalog has of it) | "values" (one does not fit a wider type) | "memory" (there is none for it, even alone), "reason":
   -- text, "planner": the version that plans go by it in}
   apart jsonb check (jsonb_typeof(apart) = 'object'),
+  -- of an output: how many files it replaced; null: not known
+  input_count integer check (input_count > 0),
+  -- of an output whose bytes are lost: when it may next be remade from the files that it replaced (sediment.plan_remake);
+  -- null: not
+  remake_at timestamptz,
+  remake_tries integer not null default 0 check (remake_tries >= 0),
   foreign key (dataset_id, "table", period_tag) references public.partitions (dataset_id, "table", period_tag),
   check ((upload_id is null) <> (run_id is null)),
   check ((upload_id is null) = (level > 0)),
@@ -77,3 +83,5 @@ create index if not exists battle_files_quarantined
   on public.battle_files (dataset_id) where state = 'quarantined' and removed_version is null;
 create index if not exists battle_files_rewrite
   on public.battle_files (dataset_id, "table", period_tag) where rewrite is not null and removed_version is null;
+create index if not exists battle_files_remake
+  on public.battle_files (dataset_id, "table", period_tag) where remake_at is not null and removed_version is null;

@@ -19,6 +19,7 @@ import {
   mergeAllRows,
   mergeRows,
 } from "./rows.ts";
+import type { Random } from "./random.ts";
 import type { ClientUpload, World } from "./world.ts";
 
 /** Few, so that many meet on one. The last is one where the last writer of a key wins. */
@@ -330,33 +331,43 @@ export async function remover(world: World, name: string, owners: Owner[], round
   }
 }
 
-/** Takes objects of uploads away or changes a byte of them, as a store does that fails in silence. */
-export async function decay(world: World, name: string, rounds: number): Promise<void> {
+/**
+ * Takes objects of uploads, or of outputs, away or changes a byte of them, as a store does that fails in silence.
+ *
+ * @param random an actor that came later brings its own, so that seeds go as they went before it
+ */
+export async function decay(
+  world: World,
+  name: string,
+  rounds: number,
+  kind: "fragment" | "compacted" = "fragment",
+  random: Random = world.random,
+): Promise<void> {
   for (let round = 0; round < rounds; round++) {
-    await world.clockOf(name).sleep(1_000 * world.random.whole(10, 200));
+    await world.clockOf(name).sleep(1_000 * random.whole(10, kind === "fragment" ? 200 : 60));
     // a gate of its own: what it looks up takes time that is nobody's
     await world.scheduler.pass(
       name,
       "sleep and decay",
-      () => decayOne(world),
+      () => decayOne(world, kind, random),
       () => new Error("never: sleeps have no faults"),
       () => Promise.resolve(),
     );
   }
 }
 
-async function decayOne(world: World): Promise<void> {
+async function decayOne(world: World, kind: string, random: Random): Promise<void> {
   const stored = await world.database.sql`
     select o.object_key as key from public.objects o
-    where o.state = 'stored' and o.kind = 'fragment' order by o.object_key`;
+    where o.state = 'stored' and o.kind = ${kind} order by o.object_key`;
   const keys = stored.map(({ key }) => String(key)).filter((key) =>
     !world.decayed.has(key) && world.store.objects.has(key)
   );
   if (keys.length === 0) return;
-  const key = world.random.pick(keys);
+  const key = random.pick(keys);
   const object = world.store.objects.get(key)!;
   world.decayed.set(key, object.bytes.slice());
-  if (world.random.chance(0.5)) await world.store.deleteMany([key]);
+  if (random.chance(0.5)) await world.store.deleteMany([key]);
   else {
     // a letter of a row's name: the file can be read still
     const text = new TextDecoder().decode(object.bytes);

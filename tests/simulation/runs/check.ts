@@ -315,6 +315,24 @@ export async function checkSetAside(world: World): Promise<void> {
   }
 }
 
+/** I10: no output is missed while all that it had replaced is kept and sound. */
+export async function checkRemade(world: World): Promise<void> {
+  const found = await world.database.sql`
+    select f.id, f.object_key, f.quarantine_code, f.remake_at, f.remake_tries, p.last_decision
+    from public.battle_files f
+    join public.partitions p on p.dataset_id = f.dataset_id and p."table" = f."table" and p.period_tag = f.period_tag
+    where f.removed_version is null and f.level > 0 and f.quarantine_code in ('object_missing', 'object_changed')
+      and f.quarantined_at < ${world.calmSince} and sediment.retired_inputs(f) is not null
+      and p.isolation is null and p.dead_since is null and p.lease_expires_at is null and not exists (
+        select 1 from public.battle_files i
+        where i.id = any (sediment.retired_inputs(f)) and i.object_key = any (${[
+    ...world.decayed.keys(),
+  ]}))`;
+  if (found.length > 0) {
+    world.violations.push(`I10: an output was not remade: ${JSON.stringify(found.slice(0, 3))}`);
+  }
+}
+
 /** What must hold once everything that was due has been done: I2's other half, I4, I6, I7. */
 export async function checkAtRest(world: World): Promise<void> {
   await checkInSql(world, "2 hours");

@@ -22,7 +22,7 @@ export interface SimulatedDatabase {
 }
 
 /** Settings under which a simulated month fits into a second: the smallest that still differ. */
-const settings = {
+export const settings = {
   min_inputs: 2,
   max_age_seconds: 600,
   target_file_bytes: 2_000,

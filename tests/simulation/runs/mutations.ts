@@ -213,6 +213,15 @@ export const mutations: Mutation[] = [
     }],
   },
   {
+    guard: "remaking",
+    seed: 17,
+    edits: [{
+      sqlFunction: "quarantine_file",
+      find: "perform sediment.plan_remake(f.id);",
+      replace: "",
+    }],
+  },
+  {
     guard: "narrowing",
     seed: 9,
     edits: [{

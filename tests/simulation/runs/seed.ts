@@ -1,8 +1,8 @@
 /** One seed: a storm of actors and faults, then calm, then everything that must hold. */
 import type { Clock } from "../../../shared/clock.ts";
 import { clockwork, decay, type Owner, people, remover, time, uploader, worker } from "./actors.ts";
-import { checkAlways, checkAtRest, checkPurged, checkSetAside } from "./check.ts";
-import type { SimulatedDatabase } from "./database.ts";
+import { checkAlways, checkAtRest, checkPurged, checkRemade, checkSetAside } from "./check.ts";
+import { settings, type SimulatedDatabase } from "./database.ts";
 import { calm, temper } from "./faults.ts";
 import { Random } from "./random.ts";
 import type { TraceLine } from "./scheduler.ts";
@@ -58,6 +58,8 @@ export async function runSeed(
   scheduler.without = without;
   world.deleting = seed % 3 === 0;
   world.killing = random.pick(inField ? [0, 0.08, 0.15] : [0, 0, 0.08]);
+  // in some seeds outputs decay as well, and a second storm comes over that
+  const rotting = inField ? seed % 3 === 1 : seed % 4 === 1;
   if (inField) world.clocksApart = new Random(seed * 97 + 3);
   try {
     const owners = await makeOwners(world, random.pick([1, 1, 2]));
@@ -102,11 +104,15 @@ export async function runSeed(
       await scheduler.run(slice);
       await checkAlways(world, owners, false);
     }
+    if (rotting && world.violations.length === 0) await rotOutputs(world, owners, slice);
     scheduler.faultPlan = calm;
     scheduler.killAll();
     weather.clear();
     world.calmSince = database.now();
-    if (world.violations.length === 0) await comeToRest(world);
+    if (world.violations.length === 0) {
+      if (rotting) await remakeOutputs(world);
+      await comeToRest(world);
+    }
     await checkSetAside(world);
     if (world.violations.length === 0 && world.decayed.size > 0) {
       await sendAgain(world);
@@ -184,6 +190,50 @@ async function checkQuiet(world: World): Promise<void> {
   if (moved.length > 0) {
     world.violations.push(`I8: runs in a quiet system: ${moved.slice(0, 3).join(", ")}`);
   }
+}
+
+/** A second storm, over outputs of which some are lost or changed: what they had replaced is kept still. */
+async function rotOutputs(world: World, owners: Owner[], slice: number): Promise<void> {
+  const { scheduler, seed } = world;
+  const chance = new Random(seed * 389 + 17);
+  scheduler.killAll();
+  await keepFor(world, 50_000);
+  await workOff(world, 6);
+  scheduler.start("rot", () => decay(world, "rot", 6, "compacted", chance));
+  for (const [n, owner] of owners.entries()) {
+    scheduler.start(`late-${n}`, () => uploader(world, `late-${n}`, owner, 12));
+  }
+  for (const n of [1, 2]) {
+    scheduler.start(`worker-late-${n}`, () => worker(world, `worker-late-${n}`, "current", 40));
+  }
+  scheduler.start("clockwork-late", () => clockwork(world, "clockwork-late", 20));
+  for (let slices = 0; slices < 6 && world.violations.length === 0; slices++) {
+    await scheduler.run(slice);
+    await checkAlways(world, owners, false);
+  }
+}
+
+/** Sets how long replaced files are kept, seconds. */
+async function keepFor({ database: { sql } }: World, seconds: number): Promise<void> {
+  await sql`update public.service_settings set retention_seconds = ${seconds} where id`;
+}
+
+/** Time passes by little, and what is due is done without faults. */
+async function workOff(world: World, rounds: number): Promise<void> {
+  const { catalog, database } = world;
+  for (let round = 0; round < rounds; round++) {
+    await database.advance(70);
+    await catalog.expireLeases({});
+    await catalog.sweep({});
+    await calmTurn(world, "calm");
+  }
+}
+
+/** Lost outputs are remade before vacuum comes to the files that they had replaced. */
+async function remakeOutputs(world: World): Promise<void> {
+  await workOff(world, 10);
+  await checkRemade(world);
+  await keepFor(world, settings.retention_seconds);
 }
 
 /** The world's time, for a worker that meets no fault. */

@@ -67,7 +67,7 @@ export class World {
 
   constructor(
     readonly database: SimulatedDatabase,
-    seed: number,
+    readonly seed: number,
     faults: FaultPlan,
     /** What fails as a whole; without it nothing does. */
     readonly weather?: Weather,
@@ -206,7 +206,7 @@ export class World {
 /** The arguments that tell one call from another in a trace. */
 function brief(args: Record<string, unknown> | undefined): string {
   if (!args) return "";
-  const told = ["table", "run", "n", "token", "stage", "inputs", "file", "last"]
+  const told = ["table", "run", "n", "token", "stage", "inputs", "file", "last", "remakes"]
     .filter((name) => args[name] !== undefined)
     .map((name) => `${name}=${JSON.stringify(args[name])}`);
   return told.length > 0 ? ` ${told.join(" ")}` : "";

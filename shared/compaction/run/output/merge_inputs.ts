@@ -78,7 +78,7 @@ export async function mergeInputs(
           `None of the ${planned.length} inputs is in the store: ${error.message}`,
           {
             expected: "the store that the uploads went to",
-            extra: { part: "store_read" },
+            extra: { part: "store_read", all_missed: true },
             cause: error,
           },
         );
