@@ -4,7 +4,7 @@ import { startCluster, withClient } from "./cluster.ts";
 
 /**
  * Names of what Supabase's advisors warn of. `db lint` is not run: it needs plpgsql_check, which the PostgreSQL from npm
- * has not.
+ * has not (plpgsql_check_test.ts).
  */
 async function warnings(databaseUrl: string): Promise<string[]> {
   const url = new URL(databaseUrl);

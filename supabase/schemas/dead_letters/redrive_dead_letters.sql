@@ -19,7 +19,7 @@ declare
   v_ids bigint[];
   v_key record;
   v_run uuid;
-  v_redriven jsonb := '[]';
+  v_redriven jsonb := '[]'::jsonb;
   v_done jsonb;
   v_skipped jsonb;
 begin

@@ -15,7 +15,7 @@ declare
   v_rows bigint := 0;
   v_bytes bigint := 0;
   v_uncompressed bigint := 0;
-  v_whole public.partitions[] := '{}';
+  v_whole public.partitions[] := '{}'::public.partitions[];
 begin
   select coalesce(array_agg(y.z), '{}') into strict v_parts from (
     select z from public.partitions z

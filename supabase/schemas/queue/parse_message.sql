@@ -35,8 +35,8 @@ begin
     when p_message ->> 'periodTag' !~ v_name then 'periodTag is not a name'
   end;
   if problem is null then
-    dataset_id := v_dataset;
-    run_id := p_message ->> 'metricId';
+    dataset_id := v_dataset::uuid;
+    run_id := (p_message ->> 'metricId')::uuid;
     priority := p_message ->> 'priority';
     "table" := p_message ->> 'table';
     period_tag := p_message ->> 'periodTag';

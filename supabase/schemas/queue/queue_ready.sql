@@ -7,10 +7,13 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  return query execute format(
+  for msg_id, message in execute format(
     'select m.msg_id, m.message from pgmq.%I m
      where m.vt <= $3 and m.msg_id <> all ($1) order by m.vt limit $2',
     'q_compaction_' || p_queue)
   -- a parameter, since the planner makes no index condition of the volatile clock_timestamp()
-  using p_except, p_limit, clock_timestamp();
+  using p_except, p_limit, clock_timestamp()
+  loop
+    return next;
+  end loop;
 end $$;

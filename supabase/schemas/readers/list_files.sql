@@ -26,7 +26,7 @@ declare
   v_committed timestamptz;
   v_limit integer := least(greatest(coalesce(p_limit, 1000), 1), 5000);
   f public.battle_files;
-  v_files jsonb[] := '{}';
+  v_files jsonb[] := '{}'::jsonb[];
   v_bytes bigint := 0;
   v_more boolean := false;
 begin

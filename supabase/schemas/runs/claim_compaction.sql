@@ -18,7 +18,7 @@ set search_path = ''
 as $$
 declare
   v_turns constant text[] :=
-    '{manual,realtime,manual,manual,realtime,manual,scheduled,realtime,manual,manual}';
+    '{manual,realtime,manual,manual,realtime,manual,scheduled,realtime,manual,manual}'::text[];
   v_first text := v_turns[1 + nextval('sediment.queue_turn') % 10];
   v_queue text;
   v_candidate record;
@@ -46,7 +46,7 @@ begin
   end if;
 
   foreach v_queue in array array[v_first] || array_remove('{manual,realtime,scheduled}'::text[], v_first) loop
-    v_tried := '{}';
+    v_tried := '{}'::bigint[];
     -- in batches of ten; each with a new look at the queue, since others claim at the same time
     for v_round in 1 .. 10 loop
       v_seen := 0;

@@ -29,7 +29,7 @@ declare
   v_result jsonb := coalesce(p_result, '{}');
   v_inputs bigint[] := coalesce(p_inputs, '{}');
   v_more boolean := coalesce((p_result ->> 'more')::boolean, false);
-  v_replaced jsonb := '{}';
+  v_replaced jsonb := '{}'::jsonb;
   v_now timestamptz;
   v_lease timestamptz;
   v_overtime boolean := false;

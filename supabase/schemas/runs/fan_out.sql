@@ -10,8 +10,7 @@ declare
   r public.processing_metrics;
   v_key record;
   v_delay integer := 0;
-  v_child uuid;
-  v_asked jsonb := '[]';
+  v_asked jsonb := '[]'::jsonb;
 begin
   select * into strict r from public.processing_metrics x where x.id = p_run;
   if r.priority = 'realtime' then

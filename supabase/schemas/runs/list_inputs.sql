@@ -20,11 +20,11 @@ as $$
 declare
   v_told constant integer := 100;
   v_grown constant bigint := ceil(0.75 * (p_settings ->> 'target_file_bytes')::bigint);
-  v_healthy constant bigint := p_settings ->> 'healthy_row_group_bytes';
+  v_healthy constant bigint := (p_settings ->> 'healthy_row_group_bytes')::bigint;
   v_dedupe constant boolean := jsonb_array_length(p_settings -> 'dedupe_keys') > 0;
   v_page jsonb;
   v_schema record;
-  v_schemas jsonb := '{}';
+  v_schemas jsonb := '{}'::jsonb;
   v_count integer := 0;
   v_bytes integer := 0;
   v_marks constant boolean := sediment.has_marks(p_dataset);

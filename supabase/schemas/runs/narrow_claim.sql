@@ -17,7 +17,6 @@ declare
   v_suspects bigint[];
   v_other bigint;
   v_trial integer;
-  v_file public.battle_files;
   v_until timestamptz;
 begin
   -- in upload order: halves of neighbours are neighbours, as tables that dedupe need it

@@ -19,7 +19,7 @@ declare
   v_key record;
   v_count integer := 0;
   v_dead integer := 0;
-  v_revived uuid[] := '{}';
+  v_revived uuid[] := '{}'::uuid[];
   v_partition public.partitions;
 begin
   select * into strict s from public.service_settings;

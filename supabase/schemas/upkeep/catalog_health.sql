@@ -11,11 +11,11 @@ set search_path = ''
 as $$
 declare
   v_now timestamptz := clock_timestamp();
-  v_queues jsonb := '{}';
+  v_queues jsonb := '{}'::jsonb;
   v_queue text;
   v_leases integer;
   v_debt integer;
-  v_reasons text[] := '{}';
+  v_reasons text[] := '{}'::text[];
   v_breaker public.circuit_breaker;
 begin
   foreach v_queue in array '{manual,realtime,scheduled}'::text[] loop

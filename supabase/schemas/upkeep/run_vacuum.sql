@@ -15,7 +15,7 @@ declare
   d public.datasets;
   v_seen integer := 0;
   v_step jsonb;
-  v_versions jsonb := '[]';
+  v_versions jsonb := '[]'::jsonb;
   v_keys text[];
   v_dropped integer := 0;
   v_bytes bigint;

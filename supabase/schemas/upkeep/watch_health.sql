@@ -9,8 +9,8 @@ as $$
 declare
   v_health jsonb := public.catalog_health();
   v_reasons text[] := array(select jsonb_array_elements_text(v_health -> 'reasons'));
-  v_opened text[] := '{}';
-  v_closed text[] := '{}';
+  v_opened text[] := '{}'::text[];
+  v_closed text[] := '{}'::text[];
   v_name text;
 begin
   if current_setting('transaction_read_only') = 'on' then

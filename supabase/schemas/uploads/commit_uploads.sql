@@ -27,7 +27,7 @@ declare
   v_new record;
   v_refused boolean := false;
   v_going sediment.commit_call[];
-  v_answers jsonb := '{}';
+  v_answers jsonb := '{}'::jsonb;
 begin
   v_read := sediment.read_commit_files(v_calls);
   v_files := v_read.files;

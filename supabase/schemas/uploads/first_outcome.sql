@@ -40,7 +40,7 @@ begin
   if p.etag is not null and sediment.lost_files(v_first.id) > 0
     and exists (select 1 from public.objects x where x.object_key = p.object_key and x.state = 'staged')
   then
-    return '{"heal": true}';
+    return '{"heal": true}'::jsonb;
   end if;
   perform sediment.discard_object(x.object_key, 'a duplicate upload')
   from public.objects x where x.stage_id = p.stage and x.state = 'staged';

@@ -13,8 +13,8 @@ set search_path = ''
 set lock_timeout = '100ms'
 as $$
 declare
-  v_commits jsonb[] := '{}';
-  v_stages jsonb[] := '{}';
+  v_commits jsonb[] := '{}'::jsonb[];
+  v_stages jsonb[] := '{}'::jsonb[];
 begin
   if (jsonb_typeof(p_stages) = 'array' and jsonb_typeof(p_commits) = 'array') is not true
     or jsonb_array_length(p_stages) + jsonb_array_length(p_commits) > 100
