@@ -15,6 +15,7 @@ import { boundStore } from "../shared/storage/bound_store.ts";
 import type { ObjectStore } from "../shared/storage/object_store.ts";
 import { createS3Store } from "../shared/storage/s3_store.ts";
 import { createSupabaseStore } from "../shared/storage/supabase_store.ts";
+import { createWorkShares } from "../shared/work_shares.ts";
 import type { Services } from "./services.ts";
 
 /** Ports that tests give in place of the real ones. */
@@ -31,6 +32,7 @@ export function createServices(
   parts: ReplacedPorts = {},
 ): Services {
   const env = readEnv(variables);
+  const shares = createWorkShares({ share: env.SEDIMENT_WORK_MS_PER_SECOND / 1000 });
   const { catalog, close } = parts.catalog ? kept(parts.catalog) : openCatalog(env);
   return {
     env,
@@ -43,6 +45,7 @@ export function createServices(
       issuers: issuersOf(env.SUPABASE_URL, env.SEDIMENT_JWT_ISSUERS),
       actingKeys: env.SEDIMENT_ACTING_KEYS,
       reads: createRateLimit({ name: "reads", perMinute: env.SEDIMENT_READS_PER_MINUTE }),
+      shares,
     }),
     tokens: createTokenSigner(
       env.SEDIMENT_TOKEN_KEY ?? deriveTokenKey(env.secretKey),
@@ -50,6 +53,7 @@ export function createServices(
     ),
     catalog,
     store: boundStore(parts.store ?? createStore(env)),
+    shares,
     log: logOf(env.SEDIMENT_LOG_LEVEL),
     now: parts.now ?? (() => new Date()),
     close,

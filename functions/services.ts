@@ -11,6 +11,7 @@ import {
 import type { BodyLimits } from "../shared/http/read_body.ts";
 import type { TokenSigner } from "../shared/http/signed_token.ts";
 import type { Log } from "../shared/log.ts";
+import type { WorkShares } from "../shared/work_shares.ts";
 import type { ObjectStore } from "../shared/storage/object_store.ts";
 
 /** Everything that handlers need. `create_services.ts` builds it from the environment. */
@@ -20,6 +21,8 @@ export interface Services {
   tokens: TokenSigner;
   catalog: Catalog;
   store: ObjectStore;
+  /** What users' uploads may cost each other in this isolate. */
+  shares: WorkShares;
   log: Log;
   now(): Date;
   /** Closes what is connected. Processes that end need it, isolates don't. */

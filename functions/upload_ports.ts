@@ -14,7 +14,7 @@ const turns = createCheckTurns();
 
 /** The services as the upload use-cases want them; `timing` is told how long the calls take. */
 export function uploadPorts(
-  { catalog, store }: Services,
+  { catalog, store, shares }: Services,
   timing: ServerTiming = createServerTiming(),
 ): UploadPorts & CompletePorts {
   const zstd = wasmLoader(store, wasmModules.zstd);
@@ -24,6 +24,7 @@ export function uploadPorts(
     inspect: inspectInTurns,
     checkValues: (bytes, facts, pause) => checkValues(bytes, facts, { zstd, pause }),
     turns,
+    shares,
     inspectRanges: (reader, signal) => inspectParquet(reader, undefined, signal),
     convertAvro: async (bytes) => (await avroToParquet(bytes, { zstd })).parquet,
   };

@@ -102,6 +102,11 @@ export const envSchema = z.object({
   SEDIMENT_MAX_DIRECT_BYTES: count(50 * MiB, "a number of bytes"),
   /** GET and HEAD requests of one user in a minute, counted by each isolate for itself. */
   SEDIMENT_READS_PER_MINUTE: count(3_000, "a number of requests"),
+  /**
+   * What the uploads of one user may take of a second of an isolate, ms, while other users are there too: what takes more
+   * waits, and is refused where it would wait for 5 s. Small files take some 3 ms each, and 100 ms are free at once.
+   */
+  SEDIMENT_WORK_MS_PER_SECOND: count(100, "a number of milliseconds"),
   /** Longest silence of a body that is being read, milliseconds. */
   SEDIMENT_BODY_STALL_MS: count(10_000, "a number of milliseconds"),
   /** Longest time that a body may take as a whole, milliseconds. */

@@ -54,6 +54,7 @@ export async function takeAsset(
     stageToken(services, request, "asset", packedAssetSchema, stageId),
   );
   refuseOtherUser(request, staged.userId);
+  await services.shares.room(staged.userId, request.signal);
   const limits = { ...bodyLimits(services.env), exactBytes: staged.size };
   const body = await readBody(request, limits);
   const { object_key: _key, ...stored } = await receiveAsset(

@@ -47,6 +47,7 @@ export const assetSyncRoutes: RouteDescription[] = [
     answers: { 200: { description: "Stored.", schema: storedAssetSchema } },
     problems: [
       "forbidden",
+      "rate_limited",
       "stage_expired",
       "empty_file",
       "size_mismatch",

@@ -100,6 +100,7 @@ export const battleDataRoutes: RouteDescription[] = [
     answers: { 200: { description: "Stored.", schema: storedUploadSchema } },
     problems: [
       "forbidden",
+      "rate_limited",
       "stage_expired",
       "dataset_deleted",
       "upload_deleted",
@@ -123,6 +124,7 @@ export const battleDataRoutes: RouteDescription[] = [
     answers: { 200: { description: "Stored.", schema: storedUploadSchema } },
     problems: [
       "not_found",
+      "rate_limited",
       "stage_expired",
       "dataset_deleted",
       "upload_deleted",

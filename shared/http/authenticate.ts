@@ -3,6 +3,7 @@ import { verifyCredentials } from "@supabase/server/core";
 import * as z from "zod";
 import { SedimentError } from "../errors.ts";
 import type { RateLimit } from "./rate_limit.ts";
+import type { WorkShares } from "../work_shares.ts";
 import { requestIdOf } from "./request_id.ts";
 import { createTokenCache } from "./token_cache.ts";
 import { checkClaims, type Issuers } from "./user_claims.ts";
@@ -28,6 +29,8 @@ export interface AuthSettings {
   actingKeys: readonly string[];
   /** How often a user may read. @default without end */
   reads?: RateLimit;
+  /** Where what is no read waits for its user's share of the isolate. @default nowhere */
+  shares?: Pick<WorkShares, "room">;
   /** Where it is told that a service reached for a user's data. @default the console */
   log?(line: ServiceAct): void;
 }
@@ -49,7 +52,7 @@ export interface Authenticator {
    * A user by JWT, or a service by a secret key that may act for users, which is logged.
    *
    * @throws SedimentError `unauthenticated`, `forbidden` for a key that opens service routes only, `invalid_request` for
-   *   a bad `x-sediment-user`, `rate_limited` for a user who reads too often, `misconfigured`
+   *   a bad `x-sediment-user`, `rate_limited` for a user who reads too often or has taken too much, `misconfigured`
    */
   userOrService(request: Request): Promise<Caller>;
   /** A service only; `unauthenticated` without credentials, `forbidden` for a user. */
@@ -127,6 +130,7 @@ export function createAuthenticator(settings: AuthSettings): Authenticator {
       const caller = await verify(request);
       if (caller.kind === "user") {
         if (isRead(request)) await settings.reads?.spend(caller.userId);
+        else await settings.shares?.room(caller.userId, request.signal);
         return caller;
       }
       const { keyName, onBehalfOf } = caller;

@@ -63,6 +63,11 @@ export class CheckAccount {
     this.#budget = budget;
   }
 
+  /** Characters of the schemas so far. */
+  get schemasChars(): number {
+    return this.#schemasChars;
+  }
+
   /**
    * Looks whether a footer of so many bytes can be parsed within what is left, before it is.
    *

@@ -7,6 +7,7 @@ import { CheckAccount } from "./check_price.ts";
 import { atSlice, checkNames, checkRows, dataFile } from "./data_file.ts";
 import type { Pause } from "../parquet/inspect/pause.ts";
 import type { UploadPorts } from "./ports.ts";
+import type { Work } from "../work_shares.ts";
 import type { UploadRequest } from "./upload_request.ts";
 
 /** A checked body. */
@@ -14,6 +15,8 @@ export interface CheckedBody {
   /** The object's bytes: the body itself, or its slices with Avro turned into Parquet. */
   bytes: Uint8Array;
   files: UploadedFile[];
+  /** Characters of the files' schemas, as JSON. */
+  schemaChars: number;
 }
 
 type CheckPorts = Pick<
@@ -27,6 +30,7 @@ type CheckPorts = Pick<
  *
  * @param body the whole body; slices lie inside it
  * @param user whose turns a long check takes
+ * @param work is told what the checks cost
  * @throws SedimentError `not_parquet`, `invalid_parquet`, `unsupported_parquet`, `page_too_large`,
  *   `check_too_costly`, the Avro codes, `row_count_mismatch`; for a slice of a concatenated body with the slice's
  *   place as `field`
@@ -36,9 +40,39 @@ export async function checkSlices(
   request: UploadRequest,
   body: Uint8Array,
   user: string,
+  work?: Pick<Work, "cost">,
 ): Promise<CheckedBody> {
-  const check = (pause: Pause) => checkEach(ports, request, body, pause);
+  const check = (pause: Pause) =>
+    accounted(pause, work, (pause, work) => checkEach(ports, request, body, pause, work));
   return await (ports.turns === undefined ? check(() => undefined) : ports.turns.take(user, check));
+}
+
+/** Tells, at the end, of the time that a check has worked what is above the prices that were told before. */
+async function accounted<T>(
+  pause: Pause,
+  work: Pick<Work, "cost"> | undefined,
+  check: (pause: Pause, work: Pick<Work, "cost"> | undefined) => Promise<T>,
+): Promise<T> {
+  if (work === undefined) return await check(pause, work);
+  let worked = 0, told = 0, resumed = performance.now();
+  const onlyWorking: Pause = (aheadMs) => {
+    const waiting = pause(aheadMs);
+    if (waiting === undefined) return undefined;
+    worked += performance.now() - resumed;
+    return waiting.then(() => {
+      resumed = performance.now();
+    });
+  };
+  const cost = (ms: number) => {
+    told += ms;
+    work.cost(ms);
+  };
+  try {
+    return await check(onlyWorking, { cost });
+  } finally {
+    worked += performance.now() - resumed;
+    if (worked > told) work.cost(worked - told);
+  }
 }
 
 /** Bytes of Avro that are converted in a millisecond, at least. */
@@ -49,6 +83,7 @@ async function checkEach(
   request: UploadRequest,
   body: Uint8Array,
   pause: Pause,
+  work: Pick<Work, "cost"> | undefined,
 ): Promise<CheckedBody> {
   const account = new CheckAccount(ports.budget);
   const converted: Uint8Array[] = [];
@@ -64,12 +99,15 @@ async function checkEach(
       const first = slice.format === "avro"
         ? slice.length / avroBytesPerMs
         : account.expectFooter(declaredFooter(bytes));
+      if (slice.format === "avro") work?.cost(first);
       const waiting = pause(first);
       if (waiting !== undefined) await waiting;
       if (slice.format === "avro") bytes = await toParquet(ports, bytes);
       facts = await ports.inspect(bytes, pause);
       checkNames(facts);
-      const beforeValues = pause(account.add(facts));
+      const valuesMs = account.add(facts);
+      work?.cost(valuesMs);
+      const beforeValues = pause(valuesMs);
       if (beforeValues !== undefined) await beforeValues;
       await ports.checkValues?.(bytes, facts, pause);
     } catch (thrown) {
@@ -88,7 +126,8 @@ async function checkEach(
       : checksumOf(bytes);
     files.push(dataFile(request, ordinal, start, bytes.byteLength, facts, checksum));
   }
-  return { bytes: anyAvro ? concatenate(converted, written) : body, files };
+  const bytes = anyAvro ? concatenate(converted, written) : body;
+  return { bytes, files, schemaChars: account.schemasChars };
 }
 
 /** The length of the footer as the file's last 8 bytes have it, at most the file's own. */

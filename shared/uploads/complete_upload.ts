@@ -11,9 +11,12 @@ import { storedReader } from "./stored_reader.ts";
 import { atSlice, checkNames, checkRows, dataFile } from "./data_file.ts";
 import type { UploadAnswer, UploadPorts } from "./ports.ts";
 import type { StagedUpload, StageOutcome } from "./stage_upload.ts";
+import type { Work } from "../work_shares.ts";
+import { commitWorkMs } from "./work_price.ts";
 
 /** Ports of {@link completeUpload}. */
-export interface CompletePorts extends Pick<UploadPorts, "catalog" | "store" | "turns" | "budget"> {
+export interface CompletePorts
+  extends Pick<UploadPorts, "catalog" | "store" | "turns" | "budget" | "shares"> {
   /** What a Parquet file is, by range reads. */
   inspectRanges(reader: RangeReader, signal?: AbortSignal): Promise<ParquetFacts>;
 }
@@ -43,6 +46,7 @@ export async function completeUpload(
     await giveUp(ports, staged);
     return firstAnswer;
   }
+  using work = await ports.shares?.begin(staged.userId, signal);
   const incoming = await store.head(incomingKey, { signal });
   if (incoming !== null && incoming.size !== request.size) {
     throw await givenUp(ports, staged, sizeMismatch(incoming.size, request.size));
@@ -59,7 +63,7 @@ export async function completeUpload(
   try {
     if (copy.size !== request.size) throw sizeMismatch(copy.size, request.size);
     await checkHash(ports, staged, signal);
-    const check = (pause: Pause) => checkFooters(ports, staged, pause, signal);
+    const check = (pause: Pause) => checkFooters(ports, staged, { pause, work, signal });
     files = await (ports.turns?.take(staged.userId, check) ?? check(() => undefined));
   } catch (thrown) {
     throw await givenUp(ports, staged, thrown);
@@ -105,8 +109,7 @@ async function checkHash(
 async function checkFooters(
   ports: CompletePorts,
   { objectKey, request }: StagedUpload,
-  pause: Pause,
-  signal?: AbortSignal,
+  { pause, work, signal }: { pause: Pause; work: Work | undefined; signal?: AbortSignal },
 ): Promise<UploadedFile[]> {
   const files: UploadedFile[] = [];
   const account = new CheckAccount(ports.budget);
@@ -117,7 +120,9 @@ async function checkFooters(
     try {
       facts = await ports.inspectRanges(reader, signal);
       checkNames(facts);
-      const waiting = pause(account.add(facts));
+      const cpuMs = account.add(facts);
+      work?.cost(cpuMs);
+      const waiting = pause(cpuMs);
       if (waiting !== undefined) await waiting;
     } catch (thrown) {
       throw atSlice(thrown, field);
@@ -127,6 +132,7 @@ async function checkFooters(
     const checksum = request.concatenated ? null : checksumOfHash(request.contentHash);
     files.push(dataFile(request, ordinal, slice.start, slice.length, facts, checksum));
   }
+  work?.cost(commitWorkMs({ files, schemaChars: account.schemasChars }));
   return files;
 }
 

@@ -4,6 +4,7 @@ import type { ParquetFacts } from "../parquet/inspect/inspect.ts";
 import type { Pause } from "../parquet/inspect/pause.ts";
 import type { CheckBudget } from "./check_price.ts";
 import type { CheckTurns } from "./check_turns.ts";
+import type { WorkShares } from "../work_shares.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
 
 export type { UploadAnswer } from "../catalog/upload_results.ts";
@@ -20,6 +21,8 @@ export interface UploadPorts {
   turns?: CheckTurns;
   /** What the checks of a request may cost. @default checkBudget */
   budget?: CheckBudget;
+  /** What uploads of one user may cost those of others. @default no account is kept */
+  shares?: Pick<WorkShares, "begin">;
   /** Parquet of an Avro Object Container File; absent where Avro is not taken. */
   convertAvro?(bytes: Uint8Array): Promise<Uint8Array>;
 }

@@ -5,6 +5,7 @@ import { putOnce } from "./put_once.ts";
 import type { UploadAnswer, UploadPorts } from "./ports.ts";
 import { type StagedUpload, type StageOptions, stageUpload } from "./stage_upload.ts";
 import type { UploadRequest } from "./upload_request.ts";
+import { bodyWorkMs, commitWorkMs } from "./work_price.ts";
 
 /**
  * Takes the bytes of a staged upload: one put and one catalog call. Called again with the same bytes, it
@@ -29,12 +30,14 @@ async function checkAndStore(
   body: Uint8Array,
   signal?: AbortSignal,
 ): Promise<UploadAnswer> {
+  using work = await ports.shares?.begin(staged.userId, signal);
+  work?.cost(bodyWorkMs(body));
   let checked: CheckedBody;
   try {
     // Bytes that were acknowledged were checked; their hash says that these are the same.
     checked = staged.duplicate
-      ? { bytes: body, files: [] }
-      : await checkSlices(ports, staged.request, body, staged.userId);
+      ? { bytes: body, files: [], schemaChars: 0 }
+      : await checkSlices(ports, staged.request, body, staged.userId, work);
   } catch (thrown) {
     // These are the bytes that were promised and they will never do: the planned key is given up. When
     // even that fails, the sweep does it later.
@@ -42,6 +45,7 @@ async function checkAndStore(
       .catch(() => {});
     throw thrown;
   }
+  work?.cost(commitWorkMs(checked));
   return await storeAndCommit(ports, staged, checked, signal);
 }
 

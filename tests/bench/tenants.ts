@@ -2,17 +2,20 @@
  * `deno task bench tenants [--json] [--seconds N] [--rounds N] [--attack NAME]`: what eight honest users notice of a
  * hostile one, attack by attack. The honest ones upload and read, with pauses as apps have them, by turns alone and
  * beside the attack; the ratio is the median of the rounds'. The functions are served by a process of their own, a new
- * one for each attack, whose memory is looked at; the stand-ins, and nothing that compacts, run in another.
+ * one for each attack, whose memory is looked at; the hostile one, and the stand-ins, and nothing that compacts, run in
+ * others.
  */
 import { parseArgs } from "node:util";
-import { brotliCompressSync, gzipSync } from "node:zlib";
-import { parquetWriteBuffer } from "hyparquet-writer";
 import postgres from "postgres";
 import {
   type FunctionsProcess,
+  type HostileProcess,
   startFunctionsProcess,
+  startHostileProcess,
   startStackProcess,
 } from "./tenants/start_stack.ts";
+import { attacks } from "./tenants/attacks.ts";
+import { call, parquet, upload, type User } from "./tenants/user.ts";
 import { signUp } from "../support/stack.ts";
 
 const { values: options } = parseArgs({
@@ -25,12 +28,6 @@ const { values: options } = parseArgs({
   },
 });
 const seconds = Number(options.seconds), rounds = Number(options.rounds);
-const MiB = 1024 * 1024;
-
-interface User {
-  headers: Record<string, string>;
-  dataset: string;
-}
 
 await using process = await startStackProcess();
 const stack = process.report;
@@ -39,41 +36,11 @@ const sql = postgres(stack.adminDbUrl, { max: 1, onnotice: () => {} });
 
 async function newUser(): Promise<User> {
   const { token } = await signUp(stack);
-  return { headers: { authorization: `Bearer ${token}` }, dataset: crypto.randomUUID() };
-}
-
-function parquet(values: number[], names = ["n"]): Uint8Array<ArrayBuffer> {
-  const columnData = names.map((name) => ({ name, data: values, type: "INT32" as const }));
-  return new Uint8Array(parquetWriteBuffer({ columnData, codec: "UNCOMPRESSED" }));
-}
-
-function bomb(codec: "BROTLI" | "GZIP", groups: number, bytes: number): Uint8Array<ArrayBuffer> {
-  let packed: Uint8Array | undefined;
-  const compress = codec === "GZIP" ? gzipSync : brotliCompressSync;
-  const data = Array.from({ length: groups }, () => new Uint8Array(bytes - 4));
-  return new Uint8Array(parquetWriteBuffer({
-    columnData: [{ name: "b", data, type: "BYTE_ARRAY", nullable: false, encoding: "PLAIN" }],
-    codec,
-    compressors: { [codec]: (page: Uint8Array) => packed ??= new Uint8Array(compress(page)) },
-    rowGroupSize: 1,
-    statistics: false,
-  }));
-}
-
-async function call(method: string, path: string, user: User, body?: BodyInit): Promise<number> {
-  const headers = { ...user.headers };
-  if (typeof body === "string") headers["content-type"] = "application/json";
-  const response = await fetch(`${functions.url}${path}`, { method, headers, body });
-  await response.body?.cancel();
-  return response.status;
-}
-
-function upload(user: User, file: Uint8Array<ArrayBuffer>, some: object = {}): Promise<number> {
-  const form = new FormData();
-  const metadata = { dataset_id: user.dataset, table: "t", period_tag: "p", ...some };
-  form.set("metadata", JSON.stringify(metadata));
-  form.set("file", new Blob([file]), "f");
-  return call("POST", "/battle-data/upload", user, form);
+  return {
+    url: functions.url,
+    headers: { authorization: `Bearer ${token}` },
+    dataset: crypto.randomUUID(),
+  };
 }
 
 /** An app: uploads, then looks at what is there, then does something else for a while. */
@@ -96,68 +63,6 @@ async function honest(user: User, until: number, took: number[]): Promise<void> 
 
 const p99 = (took: number[]) => took.toSorted((a, b) => a - b)[Math.floor(took.length * 0.99)];
 
-/** A period of its own: the same bytes are another upload there, and are checked again. */
-const elsewhere = () => ({ period_tag: crypto.randomUUID().slice(0, 13) });
-
-/** Each is done by eight loops at once, for as long as the honest ones are looked at. */
-const attacks: Record<string, (mallory: User) => () => Promise<number>> = {
-  bomb(mallory) {
-    const file = bomb("BROTLI", 60, 60 * MiB);
-    return () => upload(mallory, file, elsewhere());
-  },
-  "costs as much as a check may"(mallory) {
-    const file = bomb("GZIP", 14, 4 * MiB);
-    return () => upload(mallory, file, elsewhere());
-  },
-  "many small pages"(mallory) {
-    const data = Array.from({ length: 60_000 }, (_, n) => n);
-    const columnData = [{ name: "n", data, type: "INT32" as const }];
-    const file = new Uint8Array(
-      parquetWriteBuffer({ columnData, codec: "UNCOMPRESSED", rowGroupSize: 10 }),
-    );
-    return () => upload(mallory, file, elsewhere());
-  },
-  "dead letters eight at once": (mallory) => () => call("GET", "/compaction/dlq-status", mallory),
-  "requests for compaction"(mallory) {
-    return () =>
-      call("POST", "/compaction", mallory, JSON.stringify({ dataset_id: mallory.dataset }));
-  },
-  "a new schema each time"(mallory) {
-    return () => {
-      const names = Array.from({ length: 100 }, () => crypto.randomUUID().repeat(8));
-      return upload(mallory, parquet([1], names), { table: "s" });
-    };
-  },
-  "a hundred partitions an upload"(mallory) {
-    const one = parquet([1]);
-    const body = new Uint8Array(one.length * 100);
-    for (let n = 0; n < 100; n++) body.set(one, n * one.length);
-    return () => {
-      const table_offsets = Array.from({ length: 100 }, (_, n) => ({
-        table_name: `t${n}`,
-        start_byte: n * one.length,
-        byte_length: one.length,
-      }));
-      return upload(mallory, body, { ...elsewhere(), table_offsets });
-    };
-  },
-  "planned and never sent"(mallory) {
-    return () =>
-      call(
-        "POST",
-        "/battle-data/upload?direct=1",
-        mallory,
-        JSON.stringify({
-          dataset_id: crypto.randomUUID(),
-          table: "t",
-          period_tag: "p",
-          file_size: 1,
-          content_hash: crypto.randomUUID().replaceAll("-", "").repeat(2),
-        }),
-      );
-  },
-};
-
 async function catalogBytes(): Promise<number> {
   const [row] = await sql`
     select sum(pg_total_relation_size(c.oid))::bigint as bytes from pg_class c
@@ -165,20 +70,15 @@ async function catalogBytes(): Promise<number> {
   return Number(row.bytes);
 }
 
-async function look(users: User[], attack?: () => Promise<number>) {
+async function look(users: User[], hostile?: HostileProcess) {
   const before = await catalogBytes();
   const until = performance.now() + seconds * 1000;
   const took: number[] = [];
-  const statuses: Record<number, number> = {};
   let peak = 0;
   const watch = setInterval(() => peak = Math.max(peak, functions.memoryMb()), 50);
-  const loops = attack === undefined ? [] : Array.from({ length: 8 }, async () => {
-    while (performance.now() < until) {
-      const status = await attack();
-      statuses[status] = (statuses[status] ?? 0) + 1;
-    }
-  });
-  await Promise.all([...users.map((user) => honest(user, until, took)), ...loops]);
+  const attacking = hostile?.attack(seconds * 1000);
+  await Promise.all(users.map((user) => honest(user, until, took)));
+  const statuses = await attacking;
   clearInterval(watch);
   const grown = (await catalogBytes() - before) / 1024 * 60 / seconds;
   return { p99: p99(took), peak, grown, statuses, requests: took.length };
@@ -215,7 +115,7 @@ function tell(attack: string, alone: Look[], beside: Look[]): void {
 }
 
 try {
-  for (const [attack, prepare] of Object.entries(attacks)) {
+  for (const attack of Object.keys(attacks)) {
     if (options.attack !== undefined && options.attack !== attack) continue;
     await using process = await startFunctionsProcess(stack);
     functions = process;
@@ -225,7 +125,7 @@ try {
     for (let round = 0; round < rounds; round++) {
       const mallory = await newUser(); // whose limits are unspent
       await upload(mallory, parquet([1]));
-      const hostile = prepare(mallory);
+      await using hostile = await startHostileProcess(attack, mallory);
       alone.push(await look(users));
       beside.push(await look(users, hostile));
     }

@@ -1,4 +1,4 @@
--- REVIEW: say here what it brings, and what an operator should know of it.
+-- What supabase db lint finds in our functions: literals are cast where they are assigned, unused variables go. Nothing changes in what they do.
 set local lock_timeout = '5s';
 set local check_function_bodies = off;
 
@@ -112,7 +112,7 @@ begin
   return jsonb_build_object('claimed', false, 'reason', case when v_any then 'busy' else 'empty' end);
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.commit_compaction(p_run uuid, p_n integer, p_token bigint, p_inputs bigint[], p_output jsonb, p_last boolean, p_result jsonb, p_input_keys text[] DEFAULT NULL::text[])
+CREATE OR REPLACE FUNCTION public.commit_compaction(p_run uuid, p_n integer, p_token bigint, p_inputs bigint[], p_output jsonb, p_last boolean, p_result jsonb, p_input_keys text[] DEFAULT NULL::text[], p_remakes bigint DEFAULT NULL::bigint)
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -134,6 +134,7 @@ begin
   if p_n is null or p_n < 0 or p_last is null or (p_output is not null and jsonb_typeof(p_output) <> 'object')
     or (p_output is not null and cardinality(v_inputs) = 0)
     or (p_output is null and not p_last and cardinality(v_inputs) = 0)
+    or (p_remakes is not null and p_output is null)
   then
     perform sediment.fail('invalid_request', 400, 'the commit is empty or not well formed');
   end if;
@@ -156,11 +157,14 @@ begin
   if cardinality(v_inputs) > 0 then
     update public.partitions x set staged_inputs = null
     where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
-    if p.isolation is not null then
-      perform sediment.pass_trial(p, v_inputs, true);
+    if p_remakes is not null then
+      v_replaced := sediment.remake_file(p, p_run, p_n, p_token, p_remakes, v_inputs, p_output, p_input_keys);
+    else
+      if p.isolation is not null then
+        perform sediment.pass_trial(p, v_inputs, true);
+      end if;
+      v_replaced := sediment.replace_files(p, p_run, p_n, p_token, v_inputs, p_output, p_input_keys);
     end if;
-    v_replaced := sediment.replace_files(p, p_run, p_n, p_token, v_inputs, p_output,
-      p_input_keys);
   end if;
   update public.processing_metrics x
   set commits = x.commits + 1, decision = coalesce(v_result ->> 'decision', x.decision),
@@ -310,7 +314,8 @@ begin
   end loop;
 
   return jsonb_build_object('dataset_id', d.id, 'version', v_version, 'committed_at', v_committed,
-    'signed_url_seconds', (select s.signed_url_seconds from public.service_settings s), 'files', to_jsonb(v_files), 'next_cursor', case when v_more then sediment.encode_cursor(jsonb_build_object(
+    'signed_url_seconds', (select s.signed_url_seconds from public.service_settings s), 'files', to_jsonb(v_files),
+    'totals', sediment.version_totals(d, v_version), 'next_cursor', case when v_more then sediment.encode_cursor(jsonb_build_object(
       'd', d.id, 'v', v_version, 't', v_files[cardinality(v_files)] -> 'table',
       'p', v_files[cardinality(v_files)] -> 'period_tag', 's', v_files[cardinality(v_files)] -> 'seq_min')) end);
 end $function$;
@@ -1039,7 +1044,8 @@ begin
   where y.id = x.id;
   if cardinality(v_whole) = cardinality(v_parts) and cardinality(v_parts) < v_at_once then
     update public.deletions y
-    set state = 'removed', removed_at = clock_timestamp(), after_table = '', after_period_tag = '', after_hash = ''
+    set state = 'removed', removed_at = clock_timestamp(),
+      removed_through = (select d.version from public.datasets d where d.id = x.dataset_id), after_table = '', after_period_tag = '', after_hash = ''
     where y.id = x.id;
   end if;
   return v_files;
