@@ -285,3 +285,33 @@ Deno.test("the status tells how much of the plan is done, output by output", asy
     assert.equal(progress.bytes_done * 3, progress.bytes_planned * progress.outputs_done);
   }
 });
+
+Deno.test("an output that we would not take is planned smaller once, then its partition rests with the reason, its files sound", async () => {
+  const sizes: number[] = [];
+  const merge: Merge = async (plan, readers, sink, options) => {
+    sizes.push(plan.inputs.length);
+    await lineMerge(plan, readers, sink, options);
+    throw new SedimentError("output_refused", "there are 72000 column chunks, over 65536");
+  };
+  // all of them are what a turn may cost
+  const { turn, visible, catalog, store, rows } = await world(["a\n", "b\n", "c\n", "d\n"], {
+    merge,
+  });
+  for (const file of catalog.state.files) {
+    const sums = [
+      { healthy: false, chunks: 1, values: 3e8, bytes: 9, plain_bytes: 9, largest_chunk: 1 },
+    ];
+    Object.assign(file, {
+      value_count: 9,
+      merge_facts: { sums, largest_group: 9, page: 1, pages: 1 },
+    });
+  }
+  const objects = store.objects.size;
+  for (let turns = 0; turns < 3; turns++) await turn();
+  assert.deepEqual(sizes, [4, 2]);
+  const [{ status, error }] = catalog.state.runs;
+  assert.deepEqual([status, error!.code], ["error", "output_refused"]);
+  assert.ok(visible().every(({ state, level }) => state === "active" && level === 0));
+  assert.deepEqual(rows(), ["a", "b", "c", "d"]);
+  assert.equal(store.objects.size, objects, "what was refused is in no store");
+});

@@ -177,3 +177,15 @@ Deno.test("what an output would not be taken with as an upload is never written 
   const { result } = await mergeBytes([file, file], 100, { limits });
   assert.equal(result.rowGroupCount, 1);
 });
+
+Deno.test("an output of more column chunks than an upload may have is refused before it is committed", async () => {
+  // 9 columns × 8,000 row groups of one row: 72,000 chunks, and an upload has 65,536 at most
+  const columns = Array.from({ length: 9 }, (_, c) => `range + ${c} as c${c}`);
+  const file = await writeWithDuckDb(`select ${columns.join(", ")} from range(4000)`);
+  const settings = { rowGroupRows: 1, wholeFileBytes: 0 };
+  const groupEach = { ...settings, mergeGroupBytes: 0, healthyBytes: Number.MAX_SAFE_INTEGER };
+  await assert.rejects(
+    () => mergeBytes([file, file], 8000, { settings: groupEach }),
+    { code: "output_refused", message: /72000 column chunks, over 65536/ },
+  );
+});
