@@ -172,7 +172,7 @@ Deno.test("a service is told of the deployment, and of no secret's value; nobody
     assert.equal(status, 200);
     assert.equal(body.asked_with, "cron");
     assert.deepEqual(body.secret_key_names, ["default", "cron"]);
-    assert.deepEqual(body.signing_keys, { source: "SUPABASE_JWKS", count: 1 });
+    assert.deepEqual(body.signing_keys, { source: "SUPABASE_JWKS", count: 1, kids: ["k1"] });
     assert.equal(body.urls.functions, "https://public.example/functions/v1");
     assert.deepEqual(body.missing_wasm, []);
     const value = (name: string) => body.variables.find((v: { name: string }) => v.name === name);
