@@ -21,8 +21,8 @@ export interface PathContext {
 }
 
 /**
- * The chunks of a file by kind. Of one that came without facts (an older row of the catalog) they are all taken for
- * one kind, by the mean of its row groups, and each row for a value of each leaf.
+ * The chunks of a file by kind. Where the catalog has no facts of a file (its row is older), all chunks count as one kind,
+ * each as large as the mean of its row groups, with one value a row.
  *
  * @param leaves of its schema
  */

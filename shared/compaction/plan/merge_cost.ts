@@ -19,7 +19,7 @@ const once = ["fixedMs", "zstdMs", "decodeMs"];
 /** Ms of CPU for fetching an object over HTTP beside reading it from a disk, and for each of its bytes. */
 const fetchMs = 0.15, fetchByteMs = 1e-6;
 
-/** The cost of one merge: reading from where reads are free, and with an output that is not held. */
+/** The cost of one merge whose reads cost nothing, and whose output is not held in memory. */
 export function mergeCost(work: MergeWork): MergeCost {
   const { cpu, memory } = costFactors(work);
   const paid = Object.entries(cpu).filter(([name, times]) => once.includes(name) && times > 0);
@@ -36,16 +36,16 @@ function sum(factors: Record<string, number>): number {
 }
 
 /**
- * What fetching takes in memory beside reading from a disk, MB, and files that wait to be read: those that were fetched
- * ahead (`openReaders`) and those that the merge has asked for, a copy of each on its way (`bench merge --turn`).
+ * MB that fetching takes beyond reading from a disk, and most MB of files that wait to be read: `openReaders` fetches some
+ * ahead, the merge has asked for others, and each has a copy on its way (`bench merge --turn`).
  */
 const fetchMb = 12;
 const ahead = { files: 16, bytes: 16 * 1024 * 1024, largestFile: 1024 * 1024, copies: 2 };
 
 /**
- * What a chunk costs whose row group is not its file's first: its place in the footer, in ms and in MB while the file is
- * being merged. The fit's files have few row groups; a file of 6,000 took 40 ms to parse and check and 22 to 40 ms to
- * decode, and `columnChunks` of the limits has the bytes.
+ * What a chunk of a row group behind its file's first one costs by its place in the footer: ms, and MB while the file is
+ * merged. The fit does not show it, since its files have few row groups. A file of 6,000 chunks took 40 ms to parse and
+ * check and 22 to 40 ms to decode; `columnChunks` of the limits has the bytes.
  */
 const furtherChunkMs = 0.01, furtherChunkMb = 0.0015;
 

@@ -21,14 +21,14 @@ export type Oversize =
 const sortedGroupBytes = 46 * MiB;
 
 /**
- * Where nothing is known of the pages, a writer may have made a single one of each column, so that they must be in
- * memory together: row groups that are larger before compression are then not taken apart.
+ * The largest row group, before compression, that is taken apart where nothing is known of its pages: its writer may have
+ * made one page of each column, and then all of them are in memory together.
  */
 const unknownPagesBytes = 64 * MiB;
 
 /**
- * What a merge may take in memory for large pages, MB: the core's own bound, half of an isolate. What is read of a
- * page must be there whole, packed, unpacked and as values that wait; only from its end on pages are cut of it.
+ * MB that a merge may take for large pages: the core's own bound, half of an isolate. A page is in memory whole, packed,
+ * unpacked and as values that wait, because pages of the output are cut only once it has been read to its end.
  */
 const mergeMb = 128;
 

@@ -175,7 +175,7 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
   return { outputs, decision: decision + refusalText(schemaGroups), nextDueAt };
 }
 
-/** The group of each schema that a file to be merged has, full grown ones left aside: their columns would be added. */
+/** The schema group of each file that may be merged. Full grown files are left out: the union must not get their columns. */
 function schemaGroupsOf<F extends PlanFile>(
   active: F[],
   { settings, schemas, unite }: PlanRequest<F>,

@@ -6,9 +6,9 @@ import { tierOf, tierRatio } from "./tiers.ts";
 const growth = 1.5;
 
 /**
- * The parts of a cut in which files grow. A choice is made of files that rise together; cut by a limit, the budget or
- * what lies between them, the largest may be left with a few small ones, and would be written anew with each few that
- * come: it stays as it is then. In a table that dedupes those at its sides can't meet.
+ * The parts of a cut choice in which files grow enough. Files are chosen to rise together; where a limit, the budget or
+ * a file between them cuts the choice, the largest may be left with a few small ones. It would then be written anew each
+ * time a few more come, so it stays as it is. In a table that dedupes those at its sides can't meet.
  *
  * @param files in output order
  */

@@ -1,4 +1,4 @@
-/** The park of a service, written beside the items: a restart with a refused session makes no request. */
+/** Notes on disk that the service is parked, so that a restart with a session that was refused makes no request. */
 import type { PendingStore } from "../pending/pending_store.ts";
 import type { Park } from "./service_machine.ts";
 
@@ -30,7 +30,7 @@ export class AuthHoldFile {
     return note as Park;
   }
 
-  /** null removes it. It only spares requests after a restart: a full disk must not fail the batch. */
+  /** Null removes the note. A full disk must not fail the batch: all that a note does is spare requests after a restart. */
   async write(park: Park | null): Promise<void> {
     if (park === null && !this.#there) return;
     this.#there = park !== null;

@@ -15,7 +15,7 @@ export interface BatchFacts {
   retry: UploaderSettings["retry"];
 }
 
-/** The plan: every item is in exactly one list. */
+/** A batch's plan; every item is in exactly one of its lists. */
 export interface BatchPlan {
   /** To try, in this order: oldest first, those that were refused before last. */
   due: PendingItem[];
@@ -66,7 +66,7 @@ export function authWaitMs(failures: number, retry: UploaderSettings["retry"]): 
 
 function isTimeCome(item: PendingItem, { now, credential, retry }: BatchFacts): boolean {
   if (item.state !== "parked") {
-    // Never tried: it has nothing to wait for. Tried in the future: the clock was set back since.
+    // An item that was never tried waits for nothing; one that was tried in the future shows that the clock was set back.
     if (item.last_attempt_at === null || ms(item.last_attempt_at) > now + 1000) return true;
     return isDue(ms(item.next_attempt_at), now, longestRetryAfterMs);
   }

@@ -115,7 +115,7 @@ export class RetryService {
    */
   async tryNow(id: string): Promise<Tried | { end: "held"; reason: Reason }> {
     const held = this.#machine.holds();
-    // A park is looked at with the credential of now: nobody may have told that there is a new one.
+    // The machine compares its park with the credential of now, since nobody need have told it of a new one.
     if (held && this.#machine.state !== "parked") return { end: "held", reason: held };
     let credential: Credential | NoCredential;
     try {
@@ -137,7 +137,7 @@ export class RetryService {
       return { end: "held", reason: { code: "forbidden", message: "saved by another user" } };
     }
     return await this.#gate.run(async () => {
-      const late = this.#machine.holds(); // while it stood in line
+      const late = this.#machine.holds(); // the service may have parked while this item waited for its turn
       if (late) return { end: "held", reason: late };
       const tried = await this.#try(id, credential);
       await this.#react(tried, credential);

@@ -56,7 +56,7 @@ export async function runBatch(parts: BatchParts, report: BatchReport): Promise<
     clock,
     signal: parts.signal,
     async tryOne(item) {
-      // Asked anew for each: a batch may outlive the token it began with, and the user.
+      // Each item asks anew: a batch may last longer than the token that it began with, or than the user's session.
       const credential = await askSession(session);
       if (credential.token === null) {
         parts.hold(credential);

@@ -140,7 +140,7 @@ export class ServiceMachine {
 
   #setPark(facts: ServiceFacts): void {
     const refused = facts.refused ?? null;
-    // Nobody signed in is no refusal: the first session resumes at once.
+    // That nobody is signed in is no refusal, so the first session resumes at once.
     if (refused !== null) this.#authStreak++;
     const wait = refused === null ? 0 : authWaitMs(this.#authStreak, this.#retry);
     this.#pause = null;
@@ -162,7 +162,7 @@ export class ServiceMachine {
       this.#pauseStreak,
       900_000,
     );
-    // A day of Retry-After is its item's: a quota, perhaps of one kind of upload. The others ask hourly.
+    // A Retry-After of a day is about that item: perhaps a quota of one kind of upload. The others are tried each hour.
     const asked = Math.min(facts.retryAfterMs ?? 0, longestWaitMs);
     const until = this.#clock.now() + Math.max(backoff, asked);
     this.#pause = { why, until, streak: this.#pauseStreak, reason: facts.reason };

@@ -1,6 +1,6 @@
--- Adds the time of a claim that ends now to its run's work; a lease that ran out counts until its end, and one that narrowed
--- down what workers die of does not. Returns the
--- sum, in seconds. The caller holds the partition's lock.
+-- Adds the time of a claim that ends now to the work of its run. A lease that ran out counts until its own end; a claim
+-- that only narrowed down what workers die of does not count. Returns the run's sum in seconds. The caller holds the
+-- partition's lock.
 create or replace function sediment.add_worked_seconds(p public.partitions)
 returns double precision
 language plpgsql

@@ -1,5 +1,5 @@
--- The heartbeat of the jobs that run each minute: who finds the last one too old notes that there was a gap until now, and
--- tells of it: what kept the catalog from being written could not be told while it lasted.
+-- The heartbeat of the minutely jobs. A job that finds the last beat too old notes that a gap ends now, and raises an alert:
+-- while the gap lasted the catalog could not be written, so nobody could tell.
 create or replace function sediment.beat_clockwork()
 returns void
 language plpgsql

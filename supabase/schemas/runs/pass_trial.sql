@@ -1,7 +1,7 @@
--- What of the suspects a worker has got over: they are cleared, by a commit or, with p_merged false, since the run ended
--- though they could not be merged. The last one ends the narrowing; where it found nobody, they killed together, and
--- the partition's outputs are kept to half of what they were. One that was merged alone shows that workers do not die
--- of just anything. The caller holds the partition's lock.
+-- Clears the suspects that a worker has survived: a commit took them, or (p_merged false) the run ended although they
+-- could not be merged. The last one ends the narrowing. Where none was found guilty, they killed together, and the
+-- partition's outputs are limited to half their size. One that was merged alone shows that workers do not die of just
+-- anything. The caller holds the partition's lock.
 create or replace function sediment.pass_trial(p public.partitions, p_passed bigint[], p_merged boolean)
 returns void
 language plpgsql

@@ -1,5 +1,5 @@
--- Where a run is. A run of a dataset that is not shared with the user is not_found: an id tells nothing. status is one of queued, running,
--- success, error; a fan-out's follows from the runs that it asked for.
+-- Where a run is. A run of a dataset that is not shared with the user is not_found, so that an id tells nothing. status is
+-- one of queued, running, success, error; that of a fan-out follows from the runs that it asked for.
 -- Returns {instanceId, dataset_id, table, period_tag, operation, trigger, priority, status, state, step,
 -- progress, decision, attempts, commits, output, error: {code, message, step}|null, children|null, queued_at,
 -- started_at, completed_at, next_attempt_at}. Raises not_found → run_not_found.

@@ -1,5 +1,6 @@
--- A slot that no lease holds, locked until the transaction ends; null when all are taken. Never waits. A lease that ran
--- out holds its slot until it is taken back: its worker may still be at work. With max_workers 0 the clockwork wakes nobody, and who is called by hand has one.
+-- Locks a slot that no lease holds until the transaction ends, and returns it; null when all are taken. It never waits. A
+-- lease that ran out holds its slot until it is taken back, because its worker may still be at work. With max_workers 0
+-- the clockwork wakes nobody, and a worker that is called by hand has one slot.
 create or replace function sediment.take_slot()
 returns integer
 language plpgsql

@@ -1,6 +1,7 @@
--- A run failed for what it stands on: the second partition in a row opens the breaker. One that fails alone may have
--- an object that nobody can read, and must not stop the others. Who finds the row locked leaves it: somebody else is
--- telling the same. Called last: the caller may hold a partition and have touched its queue.
+-- Counts a run that failed because of the store or the catalog; the second partition in a row opens the breaker. One
+-- partition alone does not, because it may hold an object that nobody can read, and must not stop the others. A caller that
+-- finds the row locked goes on without it: somebody else tells the same. Call this last, since the caller may hold a
+-- partition's lock and have touched its queue.
 create or replace function sediment.trip_breaker(
   p_partition text, p_part text, p_code text, p_message text
 )

@@ -1,6 +1,6 @@
 /**
- * Reads a column chunk's pages and appends them to an output column. Its bytes may come in parts, cut anywhere: what
- * doesn't hold a whole page yet is left for the next call.
+ * Reads a column chunk's pages and appends them to an output column. The chunk's bytes may come in parts that are cut
+ * anywhere: bytes that don't hold a whole page yet are left for the next call.
  */
 import { Column } from "./column";
 import { readDataPage } from "./data_page";
@@ -27,10 +27,10 @@ import { LeafLevels, startLevels } from "./siblings";
 import { snappyHolds } from "./snappy";
 
 /**
- * Opens a chunk; `levelMap` is 0 or the address of a table from source to target definition levels. `check`: 0
- * to append, 1 to decode and throw away, 2 the same without decoding pages whose CRC is right.
- * To be copied as bytes is 3, which is 1 without what other readers take for something else.
- * `levels` is 0 or the leaf's entry of those that {@link levelsAgree} compares; not of use with 2.
+ * Opens a chunk; `levelMap` is 0 or the address of a table from source to target definition levels. `check` says what
+ * happens to its pages: 0 appends them; 1 decodes them and throws them away; 2 does the same, but doesn't decode pages
+ * whose CRC is right; 3 is for chunks that are copied as bytes: it does as 1, and refuses what other readers would read
+ * otherwise. `levels` is 0 or the leaf's entry among those that {@link levelsAgree} compares; 2 makes no use of it.
  */
 export function openChunk(
   type: u32,

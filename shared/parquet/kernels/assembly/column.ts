@@ -14,7 +14,7 @@ export const DOUBLE: u32 = 5;
 export const BYTE_ARRAY: u32 = 6;
 export const FIXED: u32 = 7;
 
-/** How the values wait: as indices while it is open whether a dictionary pays, or as PLAIN bytes. */
+/** How values wait: as indices as long as a dictionary may pay, and as PLAIN bytes once it does not. */
 export const OPEN: u32 = 0;
 export const DICTIONARY: u32 = 1;
 export const PLAIN: u32 = 2;
@@ -97,8 +97,8 @@ export function requireText(ptr: usize, on: u32): void {
 }
 
 /**
- * Says what values are decoded into a column that keeps none (openChunk, `check`): with an order, the bounds of each
- * page are found; 0 is none.
+ * Says how a column that keeps no values (openChunk, `check`) orders those that are decoded into it: by an order the
+ * bounds of each page are found, by 0 none are.
  */
 export function watchBounds(ptr: usize, type: u32, width: u32, order: u32): void {
   const c = changetype<Column>(ptr);

@@ -44,8 +44,8 @@ export function choosePlain(column: usize): bool {
 }
 
 /**
- * Starts a row group with what is pending: the dictionary is forgotten, so the values are interned again, or stay
- * PLAIN with `plain`. False when memory is over.
+ * Starts a row group with what is pending. The old dictionary is forgotten, so the pending values are interned anew;
+ * with `plain` they become PLAIN bytes and stay so. False when memory is over.
  */
 export function restartGroup(column: usize, plain: bool): bool {
   const c = changetype<Column>(column);

@@ -278,8 +278,8 @@ export function hybridBound(n: u32, width: u32): u32 {
 }
 
 /**
- * Values of a bit-packed run at most. DuckDB takes 32 values at a time out of a run, and from where a vector ends
- * inside of a byte one by one to the end of the run.
+ * The most values of a bit-packed run. DuckDB reads 32 values of a run at a time; once one of its vectors has ended
+ * inside of a byte, it reads the rest of that run one by one, so runs must not be long.
  */
 const PACKED_RUN: u32 = 256;
 

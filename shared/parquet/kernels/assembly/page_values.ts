@@ -35,8 +35,8 @@ import { boundIndexed, boundPlain, findStarts } from "./watched_bounds";
 let indexBuffer: usize = 0;
 
 /**
- * Checks a page of nulls: encodings that begin with a width or a header have it all the same, and readers want the
- * dictionary of a page that says that it has one.
+ * Checks a page of nulls. An encoding that begins with a width or a header has it in such a page too, and a page that
+ * says that it has a dictionary needs one, since readers look for it.
  */
 export function readNoValues(p: usize, end: usize): bool {
   const encoding = page.encoding;

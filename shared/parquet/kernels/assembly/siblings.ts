@@ -1,8 +1,8 @@
 /**
- * Leaves below one optional or repeated group must agree on where it is null, empty or longer: the levels of each
- * say so, and readers differ in whose they believe (Dremel's levels; parquet-format README, Nested Encoding). What
- * two neighbouring leaves say of the deepest group that holds both is compared by a digest, which with all
- * neighbours compares any two leaves.
+ * Leaves below one optional or repeated group must agree on where the group is null, where it is empty and how often it
+ * repeats. The levels of every leaf say so, and readers differ in which leaf they believe (Dremel's levels;
+ * parquet-format README, Nested Encoding). So each two neighbouring leaves are compared, by a digest of what their levels
+ * say of the deepest group that holds both; where all neighbours agree, any two leaves do.
  */
 import { fail, SIBLING_DIFFERS } from "./errors";
 import { hash64 } from "./intern";
@@ -10,8 +10,8 @@ import { chunk } from "./open_chunk";
 import { checkRepeats } from "./repeated_levels";
 
 /**
- * What the levels of a chunk say so far, entry by entry: its definition level below the group's, and its repetition
- * level. Both are 0 where a row's only entry is there, which costs next to nothing.
+ * A digest of the levels of a chunk so far. Of each entry it takes how far the definition level lies below the group's,
+ * and the repetition level: both are 0 where a row has one entry that is there, and such entries cost next to nothing.
  */
 @unmanaged
 class Digest {

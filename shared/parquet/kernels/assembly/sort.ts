@@ -79,8 +79,8 @@ let rowsB: usize = 0;
 let counts: usize = 0;
 
 /**
- * Stable radix sort of `rows` by one key's numbers, which stand sorted at keysA afterwards. False when numbers
- * of 64-bit integers are among the two that share a place.
+ * Sorts `rows` by one key's numbers, stably and by radix; keysA holds the sorted numbers afterwards. False when a value
+ * of 64 bits has one of the two highest numbers, which several values share.
  */
 function radixPass(rows: usize, n: u32, key: Key): bool {
   let any: u64 = 0;

@@ -20,8 +20,8 @@ import {
 import { writeTail } from "./tail";
 
 /**
- * Of a key column: its order, whether it descends, its width (0 byte arrays), each row's value or 0, and the
- * ranks of a dictionary's entries when they stand for the values.
+ * What is kept of a key column: its order, whether it descends, its width (0 of byte arrays), the value of each row (0
+ * where there is none), and the ranks of the dictionary's entries where they stand for the values.
  */
 @unmanaged
 export class Key {

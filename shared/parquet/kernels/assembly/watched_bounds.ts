@@ -44,7 +44,7 @@ export function boundIndexed(c: Column, indices: usize, n: u32): bool {
   const texts = c.type == BYTE_ARRAY;
   if (texts && !findStarts()) return false;
   const count = chunk.dictionaryCount;
-  // of a large dictionary that has many small pages all entries are never looked at for each
+  // a chunk of many small pages must not look at all entries of a large dictionary for each of them
   if (n < count) {
     if (texts) boundsOfChosen(c.order, chunk.dictionary, chunk.dictionaryStarts, indices, n);
     else {
