@@ -1,7 +1,7 @@
 -- open_incident, close_incident, watch_health, raise_test_alert, claim_alerts of one
 begin;
 \ir helpers/fixtures.sql
-select plan(27);
+select plan(28);
 create function tests.told() returns text language sql as $$
   select string_agg(a.class, ' ' order by a.id) from public.alerts a $$;
 grant execute on all functions in schema tests to service_role;
@@ -54,6 +54,11 @@ select is(tests.told(), 'store_check_opened store_check_closed store_check_opene
 update circuit_breaker set state = 'open', part = 'store_read', error_message = '503', opened_at = now(), probe_at = now();
 select is(watch_health() -> 'opened', '[]', 'that the breaker is open is not told again');
 update circuit_breaker set state = 'closed';
+
+-- a full disk
+set local default_transaction_read_only = on;
+select ok(catalog_health() -> 'reasons' ? 'read_only', 'sessions that may not write by default are seen where this one may');
+set local default_transaction_read_only = off;
 
 -- what could not be told while it lasted
 update clockwork set beat_at = clock_timestamp() - interval '10 minutes';

@@ -32,7 +32,9 @@ begin
   select * into strict v_breaker from public.circuit_breaker;
   v_reasons := sediment.clockwork_faults() || array_remove(array[
     case when v_breaker.state = 'open' then 'breaker_open' end,
-    case when current_setting('transaction_read_only') = 'on' or pg_catalog.pg_is_in_recovery() then 'read_only' end,
+    -- PostgREST asks for transactions that may write, whatever the default: the jobs do not
+    case when current_setting('transaction_read_only') = 'on' or current_setting('default_transaction_read_only') = 'on'
+      or pg_catalog.pg_is_in_recovery() then 'read_only' end,
     case when v_leases > 0 then 'leases_overdue' end,
     case when v_debt > 0 then 'debt_overdue' end,
     case when v_breaker.state = 'closed' and (select s.max_workers from public.service_settings s) > 0
