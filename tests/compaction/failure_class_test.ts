@@ -111,3 +111,18 @@ Deno.test("the part that failed is the one where it was met", () => {
   const work = new SedimentError("merge_rows_differ", "x");
   assert.equal(atPart(work, "store_read"), work);
 });
+
+Deno.test("an output that the store refuses for its size is our own work, and is tried again smaller", async () => {
+  const answers = [
+    ["supabase", 413, JSON.stringify({ statusCode: "413", message: "too large" })],
+    ["supabase", 400, JSON.stringify({ statusCode: "413", code: "EntityTooLarge" })],
+    ["s3", 400, "<Error><Code>EntityTooLarge</Code></Error>"],
+    ["s3", 413, ""],
+  ] as const;
+  for (const [kind, status, body] of answers) {
+    const error = await storeAnswers(kind, status, body);
+    assert.equal(error.code, "body_too_large", `${kind} ${status}`);
+    assert.equal(failureClass(error), "work");
+    assert.equal(isPermanent(error), false);
+  }
+});

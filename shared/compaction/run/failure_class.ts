@@ -68,8 +68,15 @@ export function atPart(error: SedimentError, part: FailedPart): SedimentError {
   });
 }
 
-/** Work that failed because its plan was overtaken: the next plan is another one. */
-const overtaken: readonly ErrorCode[] = ["inputs_changed", "inputs_not_adjacent"];
+/**
+ * Work of which the next plan is another one: what it was made from has changed, or its output was more than an object of
+ * the store may have, and comes to half as much then (`fail_compaction`).
+ */
+const plannedAnew: readonly ErrorCode[] = [
+  "inputs_changed",
+  "inputs_not_adjacent",
+  "body_too_large",
+];
 
 /** Tries of an output that our own checks refuse, the second one planned smaller. */
 const mostRefusals = 2;
@@ -78,7 +85,7 @@ const mostRefusals = 2;
 export function isPermanent(error: SedimentError, attempt = 1): boolean {
   if (error.code === "output_refused") return attempt >= mostRefusals;
   return failureClass(error) !== "environment" && !error.retryable &&
-    !overtaken.includes(error.code);
+    !plannedAnew.includes(error.code);
 }
 
 /**

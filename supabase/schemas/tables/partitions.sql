@@ -53,7 +53,8 @@ create table if not exists public.partitions (
   -- after workers died: which files are tried alone (sediment.narrow_claim): {suspects: [id], trial: how many of them,
   -- deaths: {id: of it alone}, sound: whether another one passed alone since, bytes: of all that the first died at}
   isolation jsonb check (jsonb_typeof(isolation) = 'object'),
-  -- files that killed only together are merged into outputs of at most these
+  -- what target_file_bytes is at most: files that killed only together, and those of which the store refused an output for
+  -- its size, are merged into smaller ones
   output_cap_bytes bigint check (output_cap_bytes > 0),
 
   primary key (dataset_id, "table", period_tag),
