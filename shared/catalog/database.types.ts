@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape fc1c489fba249f714fabd6c5db2b9f9fca4b3e02e66e14cb0c7d2ff89916aefb
+// shape 64d410303b37c7f31caa2df1e40232f6f9e73ae17111ec51e0e6141364f581c7
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -512,6 +512,20 @@ isOneToOne: false
                   Relationships: [
                     
                   ]
+                },"settings_history": {
+                  Row: {
+                    "changed_at": string,"column_name": string,"dataset_id": string | null,"id": number,"new_value": Json | null,"old_value": Json | null,"role": string,"settings": string,"subject": string | null,"table": string | null,"user_id": string | null
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "changed_at"?: string,"column_name": string,"dataset_id"?: string | null,"id"?: never,"new_value"?: Json | null,"old_value"?: Json | null,"role": string,"settings": string,"subject"?: string | null,"table"?: string | null,"user_id"?: string | null
+                  }
+                  Update: {
+                    "changed_at"?: string,"column_name"?: string,"dataset_id"?: string | null,"id"?: never,"new_value"?: Json | null,"old_value"?: Json | null,"role"?: string,"settings"?: string,"subject"?: string | null,"table"?: string | null,"user_id"?: string | null
+                  }
+                  Relationships: [
+                    
+                  ]
                 },"table_settings": {
                   Row: {
                     "codec": string | null,"dataset_id": string,"dedupe_keys": (string)[] | null,"healthy_row_group_bytes": number | null,"keep_periods": number | null,"keep_rows_seconds": number | null,"max_age_seconds": number | null,"min_inputs": number | null,"retention_seconds": number | null,"sort_keys": (string)[] | null,"table": string,"target_file_bytes": number | null,"target_page_bytes": number | null,"target_row_group_bytes": number | null,"unite_uuid_as_text": boolean | null,"updated_at": string
@@ -682,6 +696,14 @@ isOneToOne: false
                 },"row_limit_probe": {
                   Row: {
                     "n": number | null
+                  }
+                  ComputedFields: never
+                  Relationships: [
+                    
+                  ]
+                },"setting_warnings": {
+                  Row: {
+                    "column_name": string | null,"dataset_id": string | null,"settings": string | null,"table": string | null,"warning": string | null
                   }
                   ComputedFields: never
                   Relationships: [

@@ -13,7 +13,8 @@ insert into readable values
 create temp table hidden (name text);
 insert into hidden values ('service_settings'), ('objects'), ('idempotency_keys'), ('file_schemas'), ('run_children'),
   ('run_commits'), ('user_usage'), ('alerts'), ('queue_status'), ('circuit_breaker'), ('clockwork'), ('incidents'), ('pings'),
-  ('worker_slots'), ('dataset_invitations'), ('forgotten_uploads'), ('identity_key'), ('age_walks');
+  ('worker_slots'), ('dataset_invitations'), ('forgotten_uploads'), ('identity_key'), ('age_walks'), ('settings_history'),
+  ('setting_warnings');
 grant select on readable, hidden to anon, authenticated, service_role;
 
 -- rows of two users in every table

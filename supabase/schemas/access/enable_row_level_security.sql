@@ -9,7 +9,7 @@ declare
     'run_commits', 'table_settings', 'user_limits', 'user_usage', 'dead_letters', 'alerts', 'assets', 'circuit_breaker',
     'worker_slots', 'deletions', 'forgotten_uploads', 'identity_key', 'ended_rows', 'age_walks', 'clockwork',
     'incidents', 'pings', 'dataset_members',
-    'dataset_invitations'];
+    'dataset_invitations', 'settings_history'];
   -- rows that name their user, by an index on it
   v_by_user constant text[] := array['user_limits', 'assets', 'dataset_members'];
   -- rows of a dataset: as readable as the dataset is

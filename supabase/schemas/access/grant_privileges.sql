@@ -9,7 +9,7 @@ declare
     'dataset_members'];
   v_internal constant text[] := array['service_settings', 'objects', 'idempotency_keys', 'file_schemas',
     'run_children', 'run_commits', 'user_usage', 'alerts', 'circuit_breaker', 'worker_slots', 'forgotten_uploads', 'identity_key', 'age_walks',
-    'clockwork', 'incidents', 'pings', 'dataset_invitations'];
+    'clockwork', 'incidents', 'pings', 'dataset_invitations', 'settings_history'];
   v_views constant text[] := array['dataset_status', 'partition_status', 'quarantined_files',
     'dead_letter_summary'];
 begin
@@ -33,7 +33,7 @@ begin
   end loop;
 
   -- Views run as their reader: the tables' policies hold in them.
-  foreach v_name in array v_views || array['queue_status', 'row_limit_probe'] loop
+  foreach v_name in array v_views || array['queue_status', 'row_limit_probe', 'setting_warnings'] loop
     execute format('revoke all on public.%I from public, anon, authenticated, service_role', v_name);
     execute format('grant select on public.%I to service_role', v_name);
   end loop;
