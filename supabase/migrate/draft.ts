@@ -132,14 +132,21 @@ const isOfQueue = ({ sql }: Action, queue: string) =>
  * Older hosted projects grant whatever is new in schema public to everybody (`alter default privileges`), which the
  * embedded stack, as a new project, does not: the difference can't show it.
  */
-function revokeDefaults({ verb, produces }: Action): string[] {
+function revokeDefaults({ verb, produces, sql }: Action): string[] {
   if (verb !== "create") return [];
   return produces.flatMap((id) => {
     if (id.kind !== "table" && id.kind !== "view" && id.kind !== "function") return [];
     if (id.schema !== "public" && id.schema !== "sediment") return [];
     const name = `"${id.schema}"."${id.name}"`;
     const what = id.kind === "function" ? `function ${name}(${id.args.join(", ")})` : name;
-    return [`revoke all on ${what} from public, anon, authenticated, service_role;`];
+    // A sequence of its own, which the default privileges grant as well.
+    const identities = id.kind === "table"
+      ? [...sql.matchAll(/"(\w+)" \w+ GENERATED (?:ALWAYS|BY DEFAULT) AS IDENTITY/g)]
+        .map(([, column]) => `sequence "${id.schema}"."${id.name}_${column}_seq"`)
+      : [];
+    return [what, ...identities].map((each) =>
+      `revoke all on ${each} from public, anon, authenticated, service_role;`
+    );
   });
 }
 

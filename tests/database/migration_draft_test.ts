@@ -55,6 +55,13 @@ const changes: { what: string; sql: string; drafts: RegExp }[] = [
     drafts: /revoke all on "public"\."fresh" from public, anon, authenticated, service_role;/,
   },
   {
+    what: "a new table that numbers its rows, and nobody else's sequence of them",
+    sql: `create table public.fresh (id bigint generated always as identity primary key);
+      alter table public.fresh enable row level security`,
+    drafts:
+      /revoke all on sequence "public"\."fresh_id_seq" from public, anon, authenticated, service_role;/,
+  },
+  {
     what: "a column with its comment",
     sql: `alter table public.user_limits add column fresh integer check (fresh > 0);
       comment on column public.user_limits.fresh is 'what it does'`,

@@ -7,6 +7,8 @@ CREATE TABLE "public"."settings_history" ("id" bigint GENERATED ALWAYS AS IDENTI
 
 revoke all on "public"."settings_history" from public, anon, authenticated, service_role;
 
+revoke all on sequence "public"."settings_history_id_seq" from public, anon, authenticated, service_role;
+
 ALTER TABLE "public"."settings_history" ENABLE ROW LEVEL SECURITY;
 
 CREATE OR REPLACE FUNCTION sediment.check_settings()
