@@ -37,18 +37,25 @@ const servers = [
   "uploader/cli_session_test.ts",
   "uploader/cli_test.ts",
   "uploader/cli_watch_test.ts",
+  "uploader/console_session_test.ts",
+  "uploader/delete_test.ts",
   "uploader/node_test.ts",
   "uploader/stack_test.ts",
 ];
 
 /** They look at many files, or at large ones. */
 const long = [
+  "compaction/streamed_merge_test.ts",
+  "functions/mutations_test.ts",
   "parquet/core/contradicting_levels_test.ts",
   "parquet/core/cross_reading_test.ts",
   "parquet/core/differential_test.ts",
   "parquet/core/fixtures_core_test.ts",
+  "parquet/core/kernels_build_test.ts",
+  "parquet/core/known_footers_test.ts",
   "parquet/core/large_file_test.ts",
   "parquet/core/mutation_test.ts",
+  "parquet/core/neighbours_test.ts",
   "parquet/core/repeated_levels_test.ts",
   "parquet/core/sliced_group_test.ts",
   "parquet/core/tight_memory_test.ts",
