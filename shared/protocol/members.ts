@@ -3,7 +3,7 @@ import * as z from "zod/mini";
 import { uuidSchema, wholeNumber } from "./fields.ts";
 
 /** Seconds that an invitation lasts where its owner does not say: a week. */
-export const invitationSeconds = 604_800;
+const invitationSeconds = 604_800;
 
 /** The body of an invitation. Strict: a bound that is written wrong must not be none. */
 export const invitationSchema = z.strictObject({

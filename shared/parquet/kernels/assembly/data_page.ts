@@ -11,7 +11,7 @@ import {
   UNKNOWN_ENCODING,
   VALUES_DIFFER,
 } from "./errors";
-import { countMax, countZero, decodeBitPackedLevels, decodeLevels } from "./hybrid";
+import { countMax, countZero, decodeBitPackedLevels, decodeLevels } from "./decode_hybrid";
 import { inflate } from "./inflate";
 import { levelBytes, levelStart } from "./level_stream";
 import { reserve } from "./memory";

@@ -19,7 +19,7 @@ export { getPageEncoding, getPageGrowth, getPageType } from "./page_header";
 export { forgetMapping, freeChunk, getPagesRead, newChunk, useChunk } from "./open_chunk";
 export { setPageLimits } from "./page_limits";
 export { dropEntries, packRows, reserveRows, unpackRows } from "./pack_rows";
-export { statsPtr } from "./order";
+export { statsPtr } from "./value_bounds";
 export { chooseDictionary, choosePlain, plainBytesOf, restartGroup, rollback } from "./column_mode";
 export { appendFromSibling, appendNulls } from "./missing_leaf";
 export {

@@ -5,7 +5,7 @@
  */
 import { BOOLEAN, BYTE_ARRAY, Column, DICTIONARY, PLAIN } from "./column";
 import { gatherBytes, gatherFixed } from "./gather_values";
-import { decodeIndices, decodeLevels } from "./hybrid";
+import { decodeIndices, decodeLevels } from "./decode_hybrid";
 import { free, reserve } from "./memory";
 import { encodePage } from "./page";
 import { snappyDecode } from "./snappy";

@@ -1,8 +1,8 @@
 /** Makes pages from a column's pending part: levels, values, bounds; then drops what the page took. */
 import { BOOLEAN, Column, OPEN, PLAIN } from "./column";
-import { encodeIndices, encodeLevels, encodeRun, hybridBound } from "./hybrid";
+import { encodeIndices, encodeLevels, encodeRun, hybridBound } from "./encode_hybrid";
 import { reserve } from "./memory";
-import { clearStats, findBounds } from "./order";
+import { clearStats, findBounds } from "./value_bounds";
 import { bytesOf, countLevel, dropFront, levelsOf } from "./pending";
 import { snappyBound, snappyEncode } from "./snappy";
 import { writeSome } from "./tail";

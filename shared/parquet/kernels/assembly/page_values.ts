@@ -20,7 +20,7 @@ import {
   WIDENING_OVERFLOWS,
 } from "./errors";
 import { gatherBytes, gatherFixed } from "./gather_values";
-import { decodeIndices, decodeLevels } from "./hybrid";
+import { decodeIndices, decodeLevels } from "./decode_hybrid";
 import { internPlain } from "./intern";
 import { levelBytes, levelStart } from "./level_stream";
 import { alloc, free, reserve } from "./memory";

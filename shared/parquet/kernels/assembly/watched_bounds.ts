@@ -5,7 +5,7 @@
 import { BYTE_ARRAY, Column } from "./column";
 import { gatherFixed } from "./gather_values";
 import { reserve } from "./memory";
-import { boundsOfChosen, boundsOfEntries, boundsOfNumbers, clearStats, findBounds } from "./order";
+import { boundsOfChosen, boundsOfEntries, boundsOfNumbers, clearStats, findBounds } from "./value_bounds";
 import { chunk } from "./open_chunk";
 
 /** A byte for each entry of the dictionary: whether the page uses it. */
