@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape 64d410303b37c7f31caa2df1e40232f6f9e73ae17111ec51e0e6141364f581c7
+// shape 8a26b48b65c08c5b788ddaa7900bb58ec10a59791f3cc3b266fd79fe3d2a1338
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -822,6 +822,9 @@ isOneToOne: false
                            },
 "mark_for_rewrite":
 { Args: { "p_files": Json }; Returns: Json
+                           },
+"pass_control":
+{ Args: { "p_run": string,"p_token": number }; Returns: Json
                            },
 "ping_deployment":
 { Args: Record<PropertyKey, never>; Returns: Json

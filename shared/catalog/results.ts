@@ -31,6 +31,7 @@ export const results = {
   setApart: runs.setApart,
   failCompaction: runs.failed,
   finishProbe: runs.probed,
+  passControl: runs.passedControl,
   runStatus: runs.runStatus,
 
   listFiles: reads.fileList,

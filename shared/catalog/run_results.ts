@@ -122,6 +122,8 @@ export const claim = z.object({
   outputs_committed: count,
   settings: tableSettings,
   steps: z.record(z.string(), json),
+  /** Files of others, one of which is to be merged, for nothing, before what is on trial; absent: an older schema. */
+  controls: z.array(inputFile).optional(),
   /** An output whose bytes are lost, and the retired files that it was made of; absent: an older schema. */
   remake: z.object({
     file: id,
@@ -194,6 +196,7 @@ export interface CommitResult {
 
 export const lease = z.object({ lease_expires_at: time, lease_seconds: z.number() });
 export const recordedStep = z.object({ step: z.string() });
+export const passedControl = z.object({ sound: z.boolean() });
 export const quarantined = z.object({
   file_id: id,
   /** `active` where its bytes are missed for the first time: a second look decides. */

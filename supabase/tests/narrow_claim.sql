@@ -1,7 +1,7 @@
 -- Files that kill: after a death the next attempts take on less, until one file is known.
 begin;
 \ir helpers/fixtures.sql
-select plan(33);
+select plan(40);
 
 create function tests.die(p_claim jsonb) returns void language plpgsql as $$
 begin
@@ -65,10 +65,25 @@ select is(tests.claim('w', 200) #>> '{settings,target_file_bytes}', '200', 'the 
 select tests.upload(1, 300, 'c');
 create temp table lone as select id from battle_files where dataset_id = tests.u(300);
 select is(tests.work((select id from lone), 300), 'died of 1', 'a file that is alone');
-select is(tests.work((select id from lone), 300), 'died of 1', 'and dies again');
-select is((select state from battle_files f, lone where f.id = lone.id), 'active', 'is not accused without another to compare with');
+create temp table l1 as select tests.claim('w', 300) as c;
+select ok((select jsonb_array_length(c -> 'controls') between 1 and 3 from l1), 'is tried again after files of others');
+select is((select count(*) from l1, jsonb_array_elements(c -> 'controls') x join battle_files f on f.id = (x ->> 'id')::bigint where f.dataset_id = tests.u(300) or f.state <> 'active'), 0::bigint, 'which are sound as far as is known');
+select tests.die(c) from l1;
+select is((select state from battle_files f, lone where f.id = lone.id), 'active', 'while none of them has passed it is not accused');
 select is((select error_code from dead_letters where dataset_id = tests.u(300)), 'worker_died', 'but given up, as a dead letter');
 select ok((tests.partition(300)).due_at is not null, 'which is looked at again');
+update partitions set due_at = clock_timestamp() - interval '1 s' where dataset_id = tests.u(300);
+select sweep();
+create temp table l2 as select tests.claim('w', 300) as c;
+select ok((select jsonb_array_length(c -> 'controls') > 0 from l2), 'then a file of others comes first again');
+select is((select pass_control((c ->> 'run_id')::uuid, (c ->> 'token')::bigint) ->> 'sound' from l2), 'true', 'and this time passes');
+select throws_ok($$select pass_control((c ->> 'run_id')::uuid, (c ->> 'token')::bigint - 1) from l2$$, 'SD409', 'lease_lost', 'in the worker that has the lease');
+select tests.die(c) from l2;
+select is((select quarantine_code from battle_files f, lone where f.id = lone.id), 'worker_died', 'when the file kills after that it is set aside');
+select is((tests.partition(300)).isolation, null, 'and the partition is free');
+select tests.upload(1, 500, 'e');
+create temp table l3 as select tests.claim('w', 500) as c;
+select is((select jsonb_array_length(c -> 'controls') from l3), 0, 'nothing else is merged for nothing');
 
 -- no death
 select tests.upload(1, 400, 'd' || i) from generate_series(1, 2) i;

@@ -22,6 +22,7 @@ export type RunCatalog = Pick<
   | "setApart"
   | "failCompaction"
   | "finishProbe"
+  | "passControl"
 >;
 
 /** The merge, as `shared/parquet/merge/merge.ts` has it. */

@@ -4,6 +4,7 @@ import type { OutputFile } from "../../catalog/run_results.ts";
 import type { MergeResult } from "../../parquet/merge/merge_plan.ts";
 import { callCatalog } from "./call_catalog.ts";
 import { checkClaim } from "./check_claim.ts";
+import { passesControl } from "./control.ts";
 import { dedupes } from "../plan/data_file.ts";
 import { plannerVersion } from "../plan/planner_version.ts";
 import { giveUp } from "./give_up.ts";
@@ -64,6 +65,7 @@ class Run {
     this.unseen = unseen;
     this.report.decision = plan.decision;
     if (plan.outputs.length > 0) await this.tellProgress("list-fragments", plan, 0);
+    await this.passControl();
     const remade = await this.remake(plan);
     let done = 0;
     while (
@@ -90,6 +92,17 @@ class Run {
       ...(done === 0 && { result: { decision: plan.decision } }),
       progress: progressOf(plan, done),
     });
+  }
+
+  /** Shows that a sound file passes here, where the claim asks for that, before one is tried that may kill. */
+  private async passControl(): Promise<void> {
+    const { controls = [] } = this.claim;
+    if (controls.length === 0) return;
+    const passed = await this.step(
+      "merge",
+      () => passesControl(this.ports, controls, this.claim, this.lease.signal),
+    );
+    if (passed) await this.call("update-metadata", "passControl", {});
   }
 
   /**
@@ -336,4 +349,5 @@ type TokenCall =
   | "commitCompaction"
   | "renewLease"
   | "quarantineFile"
-  | "setApart";
+  | "setApart"
+  | "passControl";

@@ -49,7 +49,7 @@ begin
     where n.nspname = 'sediment' or (n.nspname = 'public' and p.proname = any (array[
       'stage_upload', 'commit_upload', 'group_upload_calls', 'abandon_upload', 'request_compaction', 'claim_compaction',
       'list_fragments', 'stage_output', 'commit_compaction', 'renew_lease', 'record_step', 'quarantine_file', 'set_apart',
-      'fail_compaction', 'finish_probe', 'list_files', 'list_tables', 'version_at', 'get_file', 'run_status', 'catalog_health', 'tick', 'sweep',
+      'fail_compaction', 'finish_probe', 'pass_control', 'list_files', 'list_tables', 'version_at', 'get_file', 'run_status', 'catalog_health', 'tick', 'sweep',
       'expire_leases', 'prune_history', 'trigger_scheduled', 'get_upload', 'stage_asset', 'commit_asset', 'list_assets',
       'get_asset', 'drain_dead_letters', 'claim_alerts', 'finish_alert', 'raise_test_alert', 'watch_health', 'redrive_dead_letters',
       'list_dead_letters', 'retry_quarantined', 'plan_vacuum', 'commit_vacuum', 'wake_vacuum', 'list_objects', 'find_objects',

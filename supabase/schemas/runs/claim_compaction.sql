@@ -9,6 +9,7 @@
 -- settings, steps, files: [{id, object_key, start_byte, byte_length, level, seq_min, seq_max, row_count,
 -- row_group_count, uncompressed_bytes, value_count|null, merge_facts|null, schema_fingerprint, state, etag,
 -- uploaded_at}], schemas: {fingerprint: schema}, part (of files that no plan touches, the first only), more, cursor}: the oldest 2,000 files in upload order; list_fragments gives those after the cursor.
+-- controls are files to be merged, one of them and for nothing, before what is on trial (pass_control).
 -- remake is null or a lost output that is to be remade (sediment.list_remake).
 -- outputs_committed is the ordinal (p_n) of the run's next commit.
 create or replace function public.claim_compaction(p_worker text, p_lease_seconds integer default 300)

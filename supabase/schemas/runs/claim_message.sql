@@ -104,6 +104,9 @@ begin
     'lease_expires_at', p.lease_expires_at,
     'lease_seconds', extract(epoch from p.lease_expires_at - v_now), 'claimed_at', v_now, 'attempt', v_run.attempts, 'demand_seq', p.demand_seq,
     'forced', p.forced_seq > p.done_seq or v_trial is not null, 'trial', v_trial is not null, 'outputs_committed', v_run.commits, 'settings', v_settings,
-    'steps', v_run.steps, 'remake', case when v_trial is null then sediment.list_remake(p) end)
+    'steps', v_run.steps, 'remake', case when v_trial is null then sediment.list_remake(p) end,
+    -- one that is tried once more though nothing has passed between has no neighbour that could
+    'controls', case when cardinality(v_trial) = 1 and p.isolation -> 'deaths' ? v_trial[1]::text
+      and not (p.isolation ->> 'sound')::boolean then sediment.list_controls(p) else '[]' end)
     || sediment.list_inputs(p.dataset_id, p."table", p.period_tag, -1, 2000, v_trial, v_settings);
 end $$;

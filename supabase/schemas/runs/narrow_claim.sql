@@ -1,7 +1,8 @@
 -- After a death: the next attempt takes on less of what the last one was at, halves and then single files, under leases
 -- of a minute. One that is alone when workers die goes to quarantine (worker_died) after two deaths, once another has
--- passed alone: else it may be the workers. Where there is no other in the partition to pass, nobody is accused: the
--- run ends in the dead letters, and is looked at again. Narrowing is no failed attempt and its time no work; it ends,
+-- passed alone: else it may be the workers. Where there is no other in the partition, the next worker first merges a
+-- file of another one (sediment.list_controls). Where none has passed nobody is accused: the run ends in the dead letters,
+-- and is looked at again. Narrowing is no failed attempt and its time no work; it ends,
 -- since each death halves what is tried or counts against one file. The caller holds the partition's lock, and the
 -- partition a lease. Returns as retry_run does.
 create or replace function sediment.narrow_claim(p public.partitions, p_told text)
@@ -70,7 +71,7 @@ begin
         where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
         return jsonb_build_object('status', 'dead', 'retry_at', null, 'dead_letter_id',
           sediment.dead_letter_run(p.dataset_id, p."table", p.period_tag, 'worker_died',
-            format('%s workers died of file %s, and there is no other to compare with; the last: %s', v_deaths, v_alone,
+            format('%s workers died of file %s, and no other file has passed; the last: %s', v_deaths, v_alone,
               p_told), null));
       end if;
     end if;

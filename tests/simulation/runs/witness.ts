@@ -16,6 +16,7 @@ const fenced = new Set<keyof Catalog>([
   "quarantineFile",
   "setApart",
   "failCompaction",
+  "passControl",
 ]);
 
 /** See the module's head. */
