@@ -63,13 +63,16 @@ export async function uploader(world: World, name: string, owner: Owner, count: 
 }
 
 async function send(world: World, ports: UploadPorts, owner: Owner, body: Body): Promise<void> {
+  const user = world.guests.length > 0 && world.random.chance(0.6)
+    ? world.random.pick(world.guests)
+    : owner.user;
   const twoRequests = world.random.chance(0.5);
   let again = false;
   for (let attempt = 0; attempt < 5; attempt++) {
     try {
       let answer;
       if (twoRequests) {
-        const { staged } = await stageUpload(ports, owner.user, body.request, {
+        const { staged } = await stageUpload(ports, user, body.request, {
           ttlSeconds: 120,
           again,
         });
@@ -80,7 +83,7 @@ async function send(world: World, ports: UploadPorts, owner: Owner, body: Body):
           await sameAnswer(world, body, answer, second);
         }
       } else {
-        answer = await uploadAtOnce(ports, owner.user, body.request, body.bytes, {
+        answer = await uploadAtOnce(ports, user, body.request, body.bytes, {
           ttlSeconds: 120,
           again,
         });
@@ -88,10 +91,10 @@ async function send(world: World, ports: UploadPorts, owner: Owner, body: Body):
       if (body.upload.acknowledged) await sameAnswer(world, body, body.upload.answer, answer);
       body.upload.acknowledged = true;
       body.upload.answer ??= answer;
-      body.upload.again = () =>
-        uploadAtOnce(
+      body.upload.again = async () =>
+        await uploadAtOnce(
           { catalog: world.catalog, store: world.store, inspect: inspectRows },
-          owner.user,
+          await ownerOf(world, owner.dataset),
           body.request,
           body.bytes,
           { ttlSeconds: 120 },
@@ -106,6 +109,7 @@ async function send(world: World, ports: UploadPorts, owner: Owner, body: Body):
         again = true;
         continue;
       }
+      if (world.guests.length > 0 && thrown.code === "dataset_forbidden") return;
       const outage = failureClass(thrown) === "environment";
       if (!outage && thrown.code !== "stage_expired") {
         world.violations.push(`an upload was refused: ${thrown.code}: ${thrown.message}`);
@@ -113,6 +117,12 @@ async function send(world: World, ports: UploadPorts, owner: Owner, body: Body):
       }
     }
   }
+}
+
+/** Who owns a dataset by now. */
+async function ownerOf(world: World, dataset: string): Promise<string> {
+  const [row] = await world.database.sql`select user_id from public.datasets where id = ${dataset}`;
+  return String(row.user_id);
 }
 
 async function sameAnswer(world: World, body: Body, first: unknown, second: unknown) {

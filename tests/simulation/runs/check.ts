@@ -44,8 +44,8 @@ export async function checkAlways(world: World, owners: Owner[], all: boolean): 
       where dataset_id = ${dataset} and answer is not null`;
     const deletions = await deletionsOf(world, dataset);
     for (const version of versions) {
-      // who was deleted, or whose dataset was, reads nothing any more: the service does
-      const reader = world.deleting ? null : user;
+      // who was deleted, whose dataset was, or who has handed it over, reads nothing any more: the service does
+      const reader = world.deleting || world.guests.length > 0 ? null : user;
       await checkRows(world, { dataset, user: reader }, version, ledger, deletions);
       for (const period of world.periods) {
         await checkWinners(world, dataset, period, version, ledger, deletions);

@@ -9,6 +9,7 @@ import type { TraceLine } from "./scheduler.ts";
 import { vacuum } from "../../../shared/compaction/upkeep/vacuum.ts";
 import { takeTurn, type TurnReport } from "../../../shared/compaction/run/turn.ts";
 import { deadlyMerge, keepApart, latest, mergeRows } from "./rows.ts";
+import { checkSharing, sharer } from "./sharing.ts";
 import { keepRowsSeconds, watchAges } from "./watch_ages.ts";
 import { Weather } from "./weather.ts";
 import { World } from "./world.ts";
@@ -72,6 +73,9 @@ export async function runSeed(
           values (${dataset}, 'items', ${keepRowsSeconds}, null), (${dataset}, 'battles', null, 1)`;
       }
     }
+    if (!inField && seed % 10 === 6) {
+      world.guests = [random.uuid(), random.uuid(), random.uuid()];
+    }
     const uploaders = random.whole(1, 3);
     for (let n = 0; n < uploaders; n++) {
       const owner = random.pick(owners);
@@ -96,6 +100,9 @@ export async function runSeed(
     if (world.deleting) {
       scheduler.start("remover", () => remover(world, "remover", owners, random.whole(2, 6)));
     }
+    if (world.guests.length > 0) {
+      scheduler.start("sharer", () => sharer(world, "sharer", owners, random.whole(8, 24)));
+    }
     scheduler.start("time", () => time(world, "time", random.whole(0, 6)));
 
     // The storm, with a look at the invariants now and then: they hold at every moment, not only at the end.
@@ -103,6 +110,7 @@ export async function runSeed(
     for (let done = 0; done < steps && world.violations.length === 0; done += slice) {
       await scheduler.run(slice);
       await checkAlways(world, owners, false);
+      await checkSharing(world);
     }
     if (rotting && world.violations.length === 0) await rotOutputs(world, owners, slice);
     scheduler.faultPlan = calm;
@@ -119,6 +127,7 @@ export async function runSeed(
       await comeToRest(world);
     }
     await checkAlways(world, owners, true);
+    await checkSharing(world);
     await checkAtRest(world);
     if (world.deleting) await checkPurged(world);
     if (world.violations.length === 0) await checkQuiet(world);

@@ -13,6 +13,7 @@ import type { Weather } from "./weather.ts";
 import { watchAges } from "./watch_ages.ts";
 import { watchDeletions } from "./watch_deletions.ts";
 import { watchField } from "./watch_field.ts";
+import { watchMembers } from "./watch_members.ts";
 import { Witness } from "./witness.ts";
 
 /** An upload as its client sees it. */
@@ -55,6 +56,8 @@ export class World {
   calmSince = new Date(0);
   /** Whether somebody deletes in this seed; others go as they went before there was such a thing. */
   deleting = false;
+  /** Users beside the owners where datasets are shared; in other seeds none, which go as they went before. */
+  guests: string[] = [];
   /** What chance sets the clocks of workers apart by; absent: they tell the catalog's time. */
   clocksApart?: Random;
   readonly #apart = new Map<string, number>();
@@ -111,7 +114,14 @@ export class World {
                       watchAges(
                         this,
                         method,
-                        () => (target[method] as (args: never) => Promise<unknown>)(args),
+                        () =>
+                          watchMembers(
+                            this.database,
+                            this.violations,
+                            method,
+                            args,
+                            () => (target[method] as (args: never) => Promise<unknown>)(args),
+                          ),
                       ),
                   ),
               ));
