@@ -10,6 +10,7 @@ import {
   acceptInvitation,
   inviteMember,
   removeMember,
+  renameTable,
   revokeInvitation,
   serveMembers,
 } from "./members.ts";
@@ -95,6 +96,11 @@ function serveSharing(app: HttpApp, services: Services): void {
     "/datasets/:dataset/invitations/:invitation",
     (c) => revokeInvitation(services, c.req.raw, c.req.param()),
   );
+  app.post(
+    "/datasets/:dataset/tables/:table/rename",
+    (c) => renameTable(services, c.req.raw, c.req.param()),
+  );
+  refuseOtherMethods(app, "/datasets/:dataset/tables/:table/rename", ["POST"]);
   app.post("/invitations/accept", (c) => acceptInvitation(services, c.req.raw));
   refuseOtherMethods(app, "/datasets/:dataset/members", ["GET"]);
   refuseOtherMethods(app, "/datasets/:dataset/members/:member", ["DELETE"]);

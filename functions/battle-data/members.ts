@@ -1,8 +1,8 @@
 /** `/battle-data/datasets/:id/members`, `…/invitations` and `POST /battle-data/invitations/accept`. */
 import { actingUser, readingUser } from "../../shared/http/authenticate.ts";
 import { readJson } from "../../shared/http/read_json.ts";
-import { datasetIdSchema, uuidSchema } from "../../shared/protocol/fields.ts";
-import { acceptanceSchema, invitationSchema } from "../../shared/protocol/members.ts";
+import { datasetIdSchema, nameSchema, uuidSchema } from "../../shared/protocol/fields.ts";
+import { acceptanceSchema, invitationSchema, renameSchema } from "../../shared/protocol/members.ts";
 import { validate } from "../../shared/protocol/validate.ts";
 import type { Services } from "../services.ts";
 
@@ -77,4 +77,21 @@ export async function revokeInvitation(
     invitation: validate(uuidSchema, path.invitation),
   });
   return Response.json(revoked, { headers: uncached });
+}
+
+/** Gives a table another name. */
+export async function renameTable(
+  services: Services,
+  request: Request,
+  path: { dataset: string; table: string },
+): Promise<Response> {
+  const caller = await services.auth.userOrService(request);
+  const { name } = await readJson(request, renameSchema);
+  const renamed = await services.catalog.renameTable({
+    user: readingUser(caller),
+    dataset: validate(datasetIdSchema, path.dataset),
+    table: validate(nameSchema, path.table),
+    name,
+  });
+  return Response.json(renamed, { headers: uncached });
 }

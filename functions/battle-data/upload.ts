@@ -17,6 +17,7 @@ import {
   unpackStage,
 } from "../../shared/uploads/stage_upload.ts";
 import { multipartFieldsSchema, uploadFieldsSchema } from "../../shared/protocol/upload.ts";
+import { isOfDigest } from "../../shared/protocol/names.ts";
 import { withRunIds } from "../../shared/protocol/run_ids.ts";
 import { type UploadRequest, uploadRequestOf } from "../../shared/uploads/upload_request.ts";
 import { baseUrl, bodyLimits, clientUrl, type Services } from "../services.ts";
@@ -46,6 +47,7 @@ async function planUpload(services: Services, request: Request): Promise<Respons
   const { staged, firstAnswer } = await stageUpload(services, userId, upload, {
     ttlSeconds,
     again,
+    ownDataset: takesOwn(request, upload),
   });
   logStaged(services, request, userId, staged);
   const expiresAt = new Date(services.now().getTime() + ttlSeconds * 1000);
@@ -55,6 +57,7 @@ async function planUpload(services: Services, request: Request): Promise<Respons
     token,
     expiresAt: expiresAt.toISOString(),
     duplicate: staged.duplicate,
+    dataset_id: staged.request.datasetId,
     ...(firstAnswer === null ? {} : { stored: withRunIds(firstAnswer) }),
   });
 }
@@ -81,6 +84,7 @@ async function planDirect(
     ttlSeconds,
     direct: true,
     again: wantsBack(request),
+    ownDataset: takesOwn(request, upload),
   });
   logStaged(services, request, userId, staged);
   const { url, expiresAt } = await services.store.signUpload(incomingKey!, {
@@ -93,6 +97,7 @@ async function planDirect(
     expiresAt: new Date(Math.min(expiresAt.getTime(), completeUntil.getTime())).toISOString(),
     completeUrl: `${baseUrl(services, request)}/battle-data/upload/${staged.stageId}/complete`,
     duplicate: staged.duplicate,
+    dataset_id: staged.request.datasetId,
     ...(firstAnswer === null ? {} : { stored: withRunIds(firstAnswer) }),
   });
 }
@@ -100,6 +105,15 @@ async function planDirect(
 /** Whether the client says that these bytes, should they have been deleted, are wanted back. */
 function wantsBack(request: Request): boolean {
   return new URL(request.url).searchParams.get("again") === "1";
+}
+
+/**
+ * Whether a dataset of the client's own is to take the place of another user's. A client that says so; and those that
+ * name datasets by a SHA-256 of the installation, on which a second account may sign in: to them a 403 is a failure of
+ * their sign-in, and what they keep for it would be lost with their last attempt.
+ */
+function takesOwn(request: Request, { datasetId }: UploadRequest): boolean {
+  return new URL(request.url).searchParams.get("own_dataset") === "1" || isOfDigest(datasetId);
 }
 
 function checkSize(size: number, maxBytes: number): void {
@@ -158,6 +172,7 @@ async function takeMultipart(services: Services, request: Request): Promise<Resp
     idempotencyKey: idempotencyKeyOf(request.headers),
     bodyHash,
     again: wantsBack(request),
+    ownDataset: takesOwn(request, upload),
   }, request.signal);
   logCommitted(services, request, userId, stored);
   return uploadAnswer(stored, timing);

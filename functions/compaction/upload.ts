@@ -4,6 +4,7 @@ import { withRunIds } from "../../shared/protocol/run_ids.ts";
 import { actingUser } from "../../shared/http/authenticate.ts";
 import { idempotencyKeyOf } from "../../shared/http/idempotency_key.ts";
 import { readMultipart } from "../../shared/http/read_multipart.ts";
+import { isOfDigest } from "../../shared/protocol/names.ts";
 import { validate } from "../../shared/protocol/validate.ts";
 import { sha256 } from "../../shared/uploads/digests.ts";
 import { uploadAtOnce } from "../../shared/uploads/receive_upload.ts";
@@ -40,6 +41,7 @@ export async function takeFragment(services: Services, request: Request): Promis
       ttlSeconds: env.SEDIMENT_UPLOAD_TTL_SECONDS,
       idempotencyKey: idempotencyKeyOf(request.headers),
       bodyHash,
+      ownDataset: isOfDigest(upload.datasetId),
     },
     request.signal,
   );

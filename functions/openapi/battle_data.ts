@@ -68,6 +68,10 @@ export const battleDataRoutes: RouteDescription[] = [
     access: "user",
     query: z.object({
       direct: z.literal("1").optional().describe("The bytes go to the store, not through us."),
+      own_dataset: z.literal("1").optional().describe(
+        "Where the dataset is another user's, one of your own takes its place; the answer's dataset_id says which. So it " +
+          "is without it for datasets that are named by a SHA-256.",
+      ),
       again: z.literal("1").optional().describe(
         "These bytes may have been uploaded and deleted before: they are wanted back.",
       ),

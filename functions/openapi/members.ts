@@ -4,11 +4,12 @@ import {
   invitation,
   memberList,
   removedMember,
+  renamedTable,
   revokedInvitation,
 } from "../../shared/catalog/member_results.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 import type { RouteDescription } from "../../shared/http/openapi.ts";
-import { acceptanceSchema, invitationSchema } from "../../shared/protocol/members.ts";
+import { acceptanceSchema, invitationSchema, renameSchema } from "../../shared/protocol/members.ts";
 
 const sharing: ErrorCode[] = [
   "invalid_request",
@@ -60,6 +61,19 @@ export const memberRoutes: RouteDescription[] = [
     access: "user",
     answers: { 200: { description: "It can't be accepted.", schema: revokedInvitation } },
     problems: sharing,
+  },
+  {
+    method: "post",
+    path: "/battle-data/datasets/{dataset}/tables/{table}/rename",
+    operationId: "renameTable",
+    summary: "Give a table another name",
+    description:
+      "By the owner. Names that the table had stay its own: uploads and queries under them go on. A name that another " +
+      "table of the dataset has or had is refused.",
+    access: "user",
+    body: { "application/json": renameSchema },
+    answers: { 200: { description: "The name, from now on.", schema: renamedTable } },
+    problems: [...sharing, "invalid_name"],
   },
   {
     method: "post",

@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape 8a26b48b65c08c5b788ddaa7900bb58ec10a59791f3cc3b266fd79fe3d2a1338
+// shape 21cfe076e5e22f33474a24b69fab42771e4a36065938a650d06f6d2c2ad0d5ef
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -218,14 +218,14 @@ isOneToOne: false
                   ]
                 },"datasets": {
                   Row: {
-                    "compression_ratio": number | null,"created_at": string,"deleted_at": string | null,"deletion_version": number,"file_count": number,"file_etag": string | null,"file_size_bytes": number,"id": string,"last_compacted_at": string | null,"name": string,"oldest_kept_at": string,"oldest_kept_version": number,"partition_count": number,"retired_bytes": number,"row_count": number,"uncompressed_bytes": number,"updated_at": string,"user_id": string,"vacuumable_version": number,"vacuumed_at": string,"version": number,"version_committed_at": string
+                    "compression_ratio": number | null,"created_at": string,"deleted_at": string | null,"deletion_version": number,"file_count": number,"file_etag": string | null,"file_size_bytes": number,"has_aliases": boolean,"id": string,"last_compacted_at": string | null,"name": string,"oldest_kept_at": string,"oldest_kept_version": number,"partition_count": number,"retired_bytes": number,"row_count": number,"uncompressed_bytes": number,"updated_at": string,"user_id": string,"vacuumable_version": number,"vacuumed_at": string,"version": number,"version_committed_at": string
                   }
                   ComputedFields: never
                   Insert: {
-                    "compression_ratio"?: number | null,"created_at"?: string,"deleted_at"?: string | null,"deletion_version"?: number,"file_count"?: number,"file_etag"?: string | null,"file_size_bytes"?: number,"id": string,"last_compacted_at"?: string | null,"name"?: string,"oldest_kept_at"?: string,"oldest_kept_version"?: number,"partition_count"?: number,"retired_bytes"?: number,"row_count"?: number,"uncompressed_bytes"?: number,"updated_at"?: string,"user_id": string,"vacuumable_version"?: number,"vacuumed_at"?: string,"version"?: number,"version_committed_at"?: string
+                    "compression_ratio"?: number | null,"created_at"?: string,"deleted_at"?: string | null,"deletion_version"?: number,"file_count"?: number,"file_etag"?: string | null,"file_size_bytes"?: number,"has_aliases"?: boolean,"id": string,"last_compacted_at"?: string | null,"name"?: string,"oldest_kept_at"?: string,"oldest_kept_version"?: number,"partition_count"?: number,"retired_bytes"?: number,"row_count"?: number,"uncompressed_bytes"?: number,"updated_at"?: string,"user_id": string,"vacuumable_version"?: number,"vacuumed_at"?: string,"version"?: number,"version_committed_at"?: string
                   }
                   Update: {
-                    "compression_ratio"?: number | null,"created_at"?: string,"deleted_at"?: string | null,"deletion_version"?: number,"file_count"?: number,"file_etag"?: string | null,"file_size_bytes"?: number,"id"?: string,"last_compacted_at"?: string | null,"name"?: string,"oldest_kept_at"?: string,"oldest_kept_version"?: number,"partition_count"?: number,"retired_bytes"?: number,"row_count"?: number,"uncompressed_bytes"?: number,"updated_at"?: string,"user_id"?: string,"vacuumable_version"?: number,"vacuumed_at"?: string,"version"?: number,"version_committed_at"?: string
+                    "compression_ratio"?: number | null,"created_at"?: string,"deleted_at"?: string | null,"deletion_version"?: number,"file_count"?: number,"file_etag"?: string | null,"file_size_bytes"?: number,"has_aliases"?: boolean,"id"?: string,"last_compacted_at"?: string | null,"name"?: string,"oldest_kept_at"?: string,"oldest_kept_version"?: number,"partition_count"?: number,"retired_bytes"?: number,"row_count"?: number,"uncompressed_bytes"?: number,"updated_at"?: string,"user_id"?: string,"vacuumable_version"?: number,"vacuumed_at"?: string,"version"?: number,"version_committed_at"?: string
                   }
                   Relationships: [
                     
@@ -525,6 +525,32 @@ isOneToOne: false
                   }
                   Relationships: [
                     
+                  ]
+                },"table_names": {
+                  Row: {
+                    "dataset_id": string,"is_current": boolean,"name": string,"named_at": string,"table": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "dataset_id": string,"is_current": boolean,"name": string,"named_at"?: string,"table": string
+                  }
+                  Update: {
+                    "dataset_id"?: string,"is_current"?: boolean,"name"?: string,"named_at"?: string,"table"?: string
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "table_names_dataset_id_fkey"
+      columns: ["dataset_id"]
+isOneToOne: false
+      referencedRelation: "dataset_status"
+      referencedColumns: ["id"]
+    },{
+      foreignKeyName: "table_names_dataset_id_fkey"
+      columns: ["dataset_id"]
+isOneToOne: false
+      referencedRelation: "datasets"
+      referencedColumns: ["id"]
+    }
                   ]
                 },"table_settings": {
                   Row: {
@@ -850,6 +876,9 @@ isOneToOne: false
 "remove_member":
 { Args: { "p_dataset": string,"p_member": string,"p_user": string }; Returns: Json
                            },
+"rename_table":
+{ Args: { "p_dataset": string,"p_name": string,"p_table": string,"p_user": string }; Returns: Json
+                           },
 "renew_lease":
 { Args: { "p_run": string,"p_seconds"?: number,"p_token": number }; Returns: Json
                            },
@@ -881,7 +910,7 @@ isOneToOne: false
 { Args: { "p_expected_bytes": number,"p_inputs"?: (number)[],"p_n": number,"p_remakes"?: number,"p_run": string,"p_token": number }; Returns: Json
                            },
 "stage_upload":
-{ Args: { "p_again"?: boolean,"p_content_hash": string,"p_dataset": string,"p_details"?: Json,"p_idempotency_key"?: string,"p_kind"?: string,"p_max_put_seconds"?: number,"p_offsets_digest": string,"p_period_tag": string,"p_size": number,"p_table": string,"p_ttl_seconds"?: number,"p_user": string }; Returns: Json
+{ Args: { "p_again"?: boolean,"p_content_hash": string,"p_dataset": string,"p_details"?: Json,"p_idempotency_key"?: string,"p_kind"?: string,"p_max_put_seconds"?: number,"p_offsets"?: Json,"p_offsets_digest": string,"p_own_dataset"?: boolean,"p_period_tag": string,"p_size": number,"p_table": string,"p_ttl_seconds"?: number,"p_user": string }; Returns: Json
                            },
 "sweep":
 { Args: { "p_limit"?: number }; Returns: Json

@@ -48,6 +48,14 @@ export const memberList = z.object({
   })),
 });
 
+/** A table's names. */
+export const renamedTable = z.object({
+  dataset_id: uuid,
+  table: z.string(),
+  /** Names that it had: they still lead to it. */
+  aliases: z.array(z.string()),
+});
+
 export const removedMember = z.object({ dataset_id: uuid, user_id: uuid, removed: z.boolean() });
 
 export const revokedInvitation = z.object({

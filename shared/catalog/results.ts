@@ -55,6 +55,7 @@ export const results = {
   acceptInvitation: members.acceptedInvitation,
   listMembers: members.memberList,
   removeMember: members.removedMember,
+  renameTable: members.renamedTable,
   revokeInvitation: members.revokedInvitation,
 
   endAged: deletions.ended,

@@ -27,6 +27,8 @@ export type UploadAnswer = z.output<typeof uploadAnswer>;
 
 export const stagedUpload = z.object({
   stage_id: uuid,
+  /** The dataset that was asked for, or the user's own in its place. */
+  dataset_id: uuid,
   /** Where the bytes go; of a direct upload: where the checked copy goes. */
   object_key: z.string(),
   /** Of a direct upload: the key that the client may write. */

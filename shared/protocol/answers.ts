@@ -39,6 +39,9 @@ export const plannedUploadSchema = z.object({
   ),
   expiresAt: z.iso.datetime(),
   duplicate: z.boolean().describe("Whether these bytes were acknowledged before."),
+  dataset_id: z.uuid().describe(
+    "Where it goes: the dataset that was named, or the user's own in place of another user's.",
+  ),
   stored: storedUploadSchema.omit({ ok: true }).optional().describe(
     "The first answer, when they were.",
   ),

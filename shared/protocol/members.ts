@@ -1,6 +1,6 @@
 /** What clients say when they share a dataset. */
 import * as z from "zod/mini";
-import { uuidSchema, wholeNumber } from "./fields.ts";
+import { nameSchema, uuidSchema, wholeNumber } from "./fields.ts";
 
 /** Seconds that an invitation lasts where its owner does not say: a week. */
 const invitationSeconds = 604_800;
@@ -25,3 +25,6 @@ export const acceptanceSchema = z.strictObject({
     z.regex(/^sdi_[0-9a-f]{64}$/, "the token of an invitation"),
   ),
 });
+
+/** The body with which a table is renamed. */
+export const renameSchema = z.strictObject({ name: nameSchema });

@@ -28,6 +28,14 @@ export function uuidOfDigest(digits: string): string {
   ].join("-");
 }
 
+/**
+ * Whether a dataset's id was made of a SHA-256: of the versions in use only 8 is (RFC 9562 section 5.8). So the
+ * documents' clients are known, which can't say more.
+ */
+export function isOfDigest(datasetId: string): boolean {
+  return datasetId[14] === "8";
+}
+
 /** The formats of files that are taken. */
 export const formats = ["parquet", "avro"] as const;
 /** See {@link formats}. */

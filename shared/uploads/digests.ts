@@ -12,9 +12,13 @@ export function sha256(bytes: Uint8Array): string {
  * refused. Declared row counts are checked against the bytes, so they are no part of the identity. A body
  * without offsets is cut the same whatever size was declared.
  */
-export function offsetsDigest({ slices, concatenated }: UploadRequest): string {
-  const cut = concatenated
-    ? slices.map(({ table, start, length, format }) => [table, start, length, format])
-    : slices[0]!.format;
+export function offsetsDigest(request: UploadRequest): string {
+  const cut = offsetsOf(request) ?? request.slices[0]!.format;
   return createHash("sha256").update(JSON.stringify(cut)).digest("hex");
+}
+
+/** What the digest of a concatenated body is of; null of one file. */
+export function offsetsOf({ slices, concatenated }: UploadRequest) {
+  if (!concatenated) return null;
+  return slices.map(({ table, start, length, format }) => [table, start, length, format] as const);
 }

@@ -1,6 +1,6 @@
 /** Step 1 of an upload: a key is planned for bytes that are still to come. */
 import * as z from "zod";
-import { offsetsDigest } from "./digests.ts";
+import { offsetsDigest, offsetsOf } from "./digests.ts";
 import type { UploadAnswer, UploadPorts } from "./ports.ts";
 import type { Slice } from "./slices.ts";
 import type { UploadRequest } from "./upload_request.ts";
@@ -34,10 +34,13 @@ export interface StageOptions {
   idempotencyKey?: string;
   /** These bytes may have been uploaded and deleted before: they are wanted back. @default false */
   again?: boolean;
+  /** Where the dataset is another user's, one of the user's own takes its place. @default false */
+  ownDataset?: boolean;
 }
 
 /**
- * Plans an upload. Creates the dataset, owned by the user, when it is not there.
+ * Plans an upload. The dataset, when it is not there, is made by the commit, owned by the user; which one it is, where
+ * {@link StageOptions.ownDataset} was asked for, the staged request says.
  *
  * @throws SedimentError `dataset_forbidden`, `dataset_deleted`, `upload_deleted`, `user_deleted`, `upload_conflict`, `rate_limited`, `quota_exceeded`,
  *   `catalog_failed`
@@ -57,18 +60,20 @@ export async function stageUpload(
     size: request.size,
     contentHash: request.contentHash,
     offsetsDigest: offsetsDigest(request),
+    ...(request.concatenated ? { offsets: offsetsOf(request) } : {}),
     kind: options.direct ? `direct_${kind}` : kind,
     ttlSeconds: options.ttlSeconds,
     details: options.direct ? { cut: packCut(request) } : null,
     idempotencyKey: options.idempotencyKey ?? null,
     ...(options.again ? { again: true } : {}),
+    ...(options.ownDataset ? { ownDataset: true } : {}),
   });
   return {
     staged: {
       stageId: stage.stage_id,
       userId,
       objectKey: stage.object_key,
-      request,
+      request: { ...request, datasetId: stage.dataset_id },
       duplicate: stage.duplicate,
     },
     incomingKey: stage.incoming_key,

@@ -9,7 +9,8 @@ insert into readable values
   ('table_settings', 'dataset_id = tests.u(100)'), ('user_limits', 'user_id = tests.u(1)'),
   ('dead_letters', 'user_id = tests.u(1)'), ('assets', 'user_id = tests.u(1)'), ('deletions', 'user_id = tests.u(1)'),
   ('dataset_status', 'user_id = tests.u(1)'), ('partition_status', 'dataset_id = tests.u(100)'),
-  ('quarantined_files', 'dataset_id = tests.u(100)'), ('ended_rows', 'dataset_id = tests.u(100)');
+  ('quarantined_files', 'dataset_id = tests.u(100)'), ('ended_rows', 'dataset_id = tests.u(100)'),
+  ('table_names', 'dataset_id = tests.u(100)');
 create temp table hidden (name text);
 insert into hidden values ('service_settings'), ('objects'), ('idempotency_keys'), ('file_schemas'), ('run_children'),
   ('run_commits'), ('user_usage'), ('alerts'), ('queue_status'), ('circuit_breaker'), ('clockwork'), ('incidents'), ('pings'),
@@ -44,6 +45,7 @@ begin
   values (tests.u(p_dataset), 'gone', '0', 1, 'keep_periods', 1, 1, 1);
   insert into dataset_invitations (dataset_id, role, token_hash, expires_at)
   values (tests.u(p_dataset), 'reader', 'h' || p_user, clock_timestamp());
+  perform rename_table(null, tests.u(p_dataset), 'port', 'harbour');
   insert into age_walks (dataset_id) values (tests.u(p_dataset)) on conflict do nothing;
   insert into identity_key (key) values ('k') on conflict do nothing;
   perform sediment.open_incident('store_check', 'x');

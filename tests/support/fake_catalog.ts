@@ -189,6 +189,7 @@ export function createFakeCatalog(options: FakeCatalogOptions = {}) {
       state.stages.set(id, { ...i, id, key, state: "staged" });
       return {
         stage_id: id,
+        dataset_id: i.dataset,
         object_key: key,
         incoming_key: i.kind?.startsWith("direct_") ? `incoming/${i.user}/${id}.${suffix}` : null,
         expires_at: new Date(now().getTime() + (i.ttlSeconds ?? 120) * 1000).toISOString(),

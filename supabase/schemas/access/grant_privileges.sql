@@ -6,7 +6,7 @@ declare
   v_signature text;
   v_readable constant text[] := array['datasets', 'dataset_versions', 'partitions', 'uploads', 'battle_files',
     'processing_metrics', 'table_settings', 'user_limits', 'dead_letters', 'assets', 'deletions', 'ended_rows',
-    'dataset_members'];
+    'dataset_members', 'table_names'];
   v_internal constant text[] := array['service_settings', 'objects', 'idempotency_keys', 'file_schemas',
     'run_children', 'run_commits', 'user_usage', 'alerts', 'circuit_breaker', 'worker_slots', 'forgotten_uploads', 'identity_key', 'age_walks',
     'clockwork', 'incidents', 'pings', 'dataset_invitations', 'settings_history'];
@@ -56,7 +56,8 @@ begin
       'schema_version', 'ping_deployment', 'deployment_findings',
       'call_quietly', 'mark_for_rewrite', 'list_unsettled_outputs', 'settle_outputs',
       'end_aged', 'delete_data', 'delete_upload', 'delete_user', 'deletion_status', 'advance_deletions',
-      'invite_member', 'accept_invitation', 'list_members', 'remove_member', 'revoke_invitation'
+      'invite_member', 'accept_invitation', 'list_members', 'remove_member', 'revoke_invitation',
+      'rename_table'
     ]))
   loop
     execute format('revoke all on function %s from public, anon, authenticated, service_role', v_signature);

@@ -37,7 +37,7 @@ begin
       and (p_user is null or l.dataset_id = any (v_datasets))
       and (p_ids is null or l.id = any (p_ids))
       and (v_filter ->> 'dataset_id' is null or l.dataset_id = (v_filter ->> 'dataset_id')::uuid)
-      and (v_filter ->> 'table' is null or l."table" = v_filter ->> 'table')
+      and (v_filter ->> 'table' is null or l."table" = sediment.table_of(l.dataset_id, v_filter ->> 'table'))
       and (v_filter ->> 'error_code' is null or l.error_code = v_filter ->> 'error_code')
       and (v_filter ->> 'before' is null or l.last_failed_at < (v_filter ->> 'before')::timestamptz)
     order by l.id limit v_limit

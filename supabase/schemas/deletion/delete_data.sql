@@ -35,6 +35,7 @@ begin
     end if;
     return sediment.deletion_receipt(sediment.mark_deletion(d, p_user, null, null, true, null));
   end if;
+  p_table := sediment.table_of(d.id, p_table);
   if (p_table is not null or p_period_tag is not null) and not exists (
     select 1 from public.partitions p where p.dataset_id = d.id and (p_table is null or p."table" = p_table)
       and (p_period_tag is null or p.period_tag = p_period_tag))

@@ -20,7 +20,7 @@ begin
     where o.delete_after is not null and o.state = 'deleting' and o.delete_reason = any (v_sum.reasons);
   end if;
   return jsonb_build_object('deletion_id', x.id, 'kind', x.kind, 'user_id', x.user_id, 'dataset_id', x.dataset_id,
-    'table', x."table", 'period_tag', x.period_tag, 'upload_id', x.upload_id, 'version', x.version, 'purge', x.purge, 'state', x.state,
+    'table', sediment.name_of(x.dataset_id, x."table"), 'period_tag', x.period_tag, 'upload_id', x.upload_id, 'version', x.version, 'purge', x.purge, 'state', x.state,
     'done', case when x.purge then x.state = 'purged' and v_left = 0 else x.state <> 'marked' end,
     'files', v_sum.files, 'rows', v_sum.rows, 'bytes', v_sum.bytes, 'assets', v_sum.assets, 'objects_left', v_left,
     'requested_at', x.requested_at, 'removed_at', x.removed_at, 'purged_at', x.purged_at);

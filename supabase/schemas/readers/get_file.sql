@@ -28,7 +28,7 @@ begin
   return jsonb_build_object('id', f.id, 'dataset_id', f.dataset_id, 'user_id', d.user_id,
     'object_key', f.object_key, 'start_byte', f.start_byte, 'byte_length', f.byte_length, 'size', f.byte_length,
     'object_size', (select o.size from public.objects o where o.object_key = f.object_key),
-    'table', f."table", 'period_tag', f.period_tag, 'level', f.level, 'state', f.state,
+    'table', sediment.name_of(f.dataset_id, f."table"), 'period_tag', f.period_tag, 'level', f.level, 'state', f.state,
     'quarantine_code', f.quarantine_code, 'quarantine_reason', f.quarantine_reason,
     'row_count', f.row_count, 'row_group_count', f.row_group_count,
     'uncompressed_bytes', f.uncompressed_bytes, 'schema_fingerprint', f.schema_fingerprint,

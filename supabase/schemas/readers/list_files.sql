@@ -1,5 +1,5 @@
--- The data files of a dataset as of one version (the newest when p_version is null), ordered by table,
--- period_tag and upload order. A cursor pins its version: later pages show the same version, or version_gone
+-- The data files of a dataset as of one version (the newest when p_version is null), ordered by
+-- table (its first name), period_tag and upload order. A cursor pins its version: later pages show the same version, or version_gone
 -- once that is no longer kept. p_from and p_to bound the period_tag, both included. A page ends before p_limit where it
 -- has come to 2 MiB.
 -- Returns {dataset_id, version, committed_at, signed_url_seconds, files: [{id, object_key, start_byte, byte_length, table,
@@ -29,6 +29,9 @@ declare
   v_files jsonb[] := '{}'::jsonb[];
   v_bytes bigint := 0;
   v_more boolean := false;
+  v_table text := p_table;
+  v_names jsonb;
+  v_last text;
 begin
   if v_cursor is not null and (v_cursor - array['v', 't', 'p', 's', 'd'] <> '{}'
     or v_cursor ->> 'd' is distinct from p_dataset::text
@@ -38,6 +41,10 @@ begin
     perform sediment.fail('invalid_cursor', 400, 'the cursor belongs to another list');
   end if;
   d := sediment.require_dataset(p_user, p_dataset);
+  v_names := sediment.names_of(d);
+  if d.has_aliases then
+    v_table := sediment.table_of(d.id, p_table);
+  end if;
   v_version := sediment.readable_version(d, coalesce((v_cursor ->> 'v')::bigint, p_version));
   select v.committed_at into v_committed from public.dataset_versions v
   where v.dataset_id = d.id and v.version = v_version;
@@ -49,7 +56,7 @@ begin
     (select x.* from public.battle_files x
       where x.dataset_id = d.id and x.removed_version is null and x.added_version <= v_version
         and not (v_marks and sediment.is_marked(x, v_version))
-        and (p_table is null or x."table" = p_table) and (p_period_tag is null or x.period_tag = p_period_tag)
+        and (v_table is null or x."table" = v_table) and (p_period_tag is null or x.period_tag = p_period_tag)
         and (p_from is null or x.period_tag >= p_from) and (p_to is null or x.period_tag <= p_to)
         and (v_cursor is null or (x."table", x.period_tag, x.seq_min)
           > (v_cursor ->> 't', v_cursor ->> 'p', (v_cursor ->> 's')::bigint))
@@ -57,7 +64,7 @@ begin
     union all
     (select x.* from public.battle_files x
       where x.dataset_id = d.id and x.removed_version > v_version and x.added_version <= v_version
-        and (p_table is null or x."table" = p_table) and (p_period_tag is null or x.period_tag = p_period_tag)
+        and (v_table is null or x."table" = v_table) and (p_period_tag is null or x.period_tag = p_period_tag)
         and (p_from is null or x.period_tag >= p_from) and (p_to is null or x.period_tag <= p_to)
         and (v_cursor is null or (x."table", x.period_tag, x.seq_min)
           > (v_cursor ->> 't', v_cursor ->> 'p', (v_cursor ->> 's')::bigint))
@@ -68,9 +75,10 @@ begin
       + case when pg_column_size(f.stats) > 300 then octet_length(f.stats::text) else 300 end;
     v_more := cardinality(v_files) = v_limit or (v_bytes > 2097152 and cardinality(v_files) > 0);
     exit when v_more;
+    v_last := f."table";
     v_files := v_files || jsonb_build_object(
       'id', f.id, 'object_key', f.object_key, 'start_byte', f.start_byte, 'byte_length', f.byte_length,
-      'table', f."table", 'period_tag', f.period_tag, 'size', f.byte_length, 'level', f.level, 'state', f.state,
+      'table', coalesce(v_names ->> f."table", f."table"), 'period_tag', f.period_tag, 'size', f.byte_length, 'level', f.level, 'state', f.state,
       'lost', f.lost_since is not null,
       'quarantine_code', f.quarantine_code, 'quarantine_reason', f.quarantine_reason,
       'row_count', f.row_count, 'row_group_count', f.row_group_count,
@@ -82,6 +90,6 @@ begin
   return jsonb_build_object('dataset_id', d.id, 'version', v_version, 'committed_at', v_committed,
     'signed_url_seconds', (select s.signed_url_seconds from public.service_settings s), 'files', to_jsonb(v_files),
     'totals', sediment.version_totals(d, v_version), 'next_cursor', case when v_more then sediment.encode_cursor(jsonb_build_object(
-      'd', d.id, 'v', v_version, 't', v_files[cardinality(v_files)] -> 'table',
+      'd', d.id, 'v', v_version, 't', v_last,
       'p', v_files[cardinality(v_files)] -> 'period_tag', 's', v_files[cardinality(v_files)] -> 'seq_min')) end);
 end $$;

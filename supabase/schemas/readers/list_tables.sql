@@ -23,6 +23,7 @@ declare
   v_partitions jsonb;
   v_schemas jsonb;
   v_next jsonb;
+  v_names jsonb;
 begin
   if v_cursor is not null and (v_cursor - array['v', 't', 'p', 's', 'd'] <> '{}'
     or v_cursor ->> 'd' is distinct from p_dataset::text
@@ -32,6 +33,7 @@ begin
     perform sediment.fail('invalid_cursor', 400, 'the cursor belongs to another list');
   end if;
   d := sediment.require_dataset(p_user, p_dataset);
+  v_names := sediment.names_of(d);
   v_version := sediment.readable_version(d, coalesce((v_cursor ->> 'v')::bigint, p_version));
   select v.committed_at into v_committed from public.dataset_versions v
   where v.dataset_id = d.id and v.version = v_version;
@@ -79,7 +81,7 @@ begin
       count(*) filter (where k.state = 'quarantined') as quarantined, max(k.uploaded_at) as last
     from kept k group by k."table", k.period_tag, k.schema_fingerprint
   ), by_period as (
-    select jsonb_build_object('table', b."table", 'period_tag', b.period_tag, 'files', sum(b.files),
+    select jsonb_build_object('table', coalesce(v_names ->> b."table", b."table"), 'period_tag', b.period_tag, 'files', sum(b.files),
         'rows', sum(b.rows), 'bytes', sum(b.bytes), 'uncompressed_bytes', sum(b.uncompressed),
         'quarantined_files', sum(b.quarantined), 'last_uploaded_at', max(b.last),
         'schemas', jsonb_agg(jsonb_build_object('fingerprint', b.schema_fingerprint, 'files', b.files, 'rows', b.rows)

@@ -29,6 +29,7 @@ begin
     perform sediment.fail('invalid_request', 400, 'a period_tag needs its table');
   end if;
   d := sediment.require_dataset(p_user, p_dataset, 'writer');
+  p_table := sediment.table_of(d.id, p_table);
 
   if p_period_tag is not null then
     perform 1 from public.partitions x

@@ -36,7 +36,7 @@ begin
       else 'success' end;
   end if;
 
-  return jsonb_build_object('instanceId', r.id, 'dataset_id', r.dataset_id, 'table', r."table",
+  return jsonb_build_object('instanceId', r.id, 'dataset_id', r.dataset_id, 'table', sediment.name_of(r.dataset_id, r."table"),
     'period_tag', r.period_tag, 'operation', r.operation, 'trigger', r.trigger, 'priority', r.priority,
     'status', v_status, 'state', r.status, 'step', v_step, 'progress', r.progress,
     -- the plan of the attempt at work, before its first commit too

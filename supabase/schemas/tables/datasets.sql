@@ -28,6 +28,8 @@ create table if not exists public.datasets (
   deletion_version bigint not null default 0,
   -- the dataset as a whole was deleted: its id stays taken, and everything answers dataset_deleted
   deleted_at timestamptz,
+  -- tables have names beside their first ones (table_names): most have none, and nothing is looked up
+  has_aliases boolean not null default false,
   check (vacuumable_version <= oldest_kept_version and oldest_kept_version <= version)
 ) with (fillfactor = 50);
 

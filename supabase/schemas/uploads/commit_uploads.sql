@@ -18,7 +18,7 @@ set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
 as $$
 declare
-  v_calls sediment.commit_call[] := sediment.lock_commit_calls(p_calls);
+  v_calls sediment.commit_call[] := sediment.respell_commits(sediment.lock_commit_calls(p_calls));
   v_call sediment.commit_call;
   v_read record;
   v_files sediment.commit_file[];

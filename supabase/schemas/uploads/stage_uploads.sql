@@ -16,7 +16,7 @@ set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
 as $$
 declare
-  v_calls sediment.stage_call[] := sediment.read_stage_calls(p_calls);
+  v_calls sediment.stage_call[] := sediment.read_stage_calls(sediment.respell_stages(p_calls));
   v_call sediment.stage_call;
   v_now timestamptz := clock_timestamp();
   v_detail text;
@@ -64,7 +64,7 @@ begin
     from planned p where p.outcome is null and p.incoming_key is not null
   )
   select array_agg(coalesce(p.outcome, jsonb_build_object('answer', jsonb_build_object(
-    'stage_id', p.stage_id, 'object_key', p.object_key, 'incoming_key', p.incoming_key,
+    'stage_id', p.stage_id, 'dataset_id', p.dataset_id, 'object_key', p.object_key, 'incoming_key', p.incoming_key,
     'expires_at', p.expires_at, 'duplicate', p.first_answer is not null,
     'answer', p.first_answer || jsonb_build_object('duplicate', true)))) order by p.n)
   into strict v_out

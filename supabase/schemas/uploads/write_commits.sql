@@ -98,6 +98,7 @@ begin
   end if;
   perform sediment.refuse_deleted_stages(p_calls);
   perform sediment.refuse_removed_writers(p_calls);
+  perform sediment.refuse_renamed_stages(p_calls, p_files);
 
   update public.objects x
   set state = 'stored', size = c.object_size, etag = nullif(c.etag, ''), expires_at = null, updated_at = v_now

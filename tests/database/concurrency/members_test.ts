@@ -28,12 +28,12 @@ Deno.test.afterEach(async () => {
 async function shared() {
   const catalog = createSqlCatalog(sql);
   const [owner, writer, receiver, dataset] = Array.from({ length: 4 }, () => crypto.randomUUID());
-  const join = async (user: string, role: string) => {
+  const offer = async (role: string) => {
     const { token } = await catalog.inviteMember({ user: owner!, dataset: dataset!, role });
     return token;
   };
   await upload(catalog, { user: owner!, dataset: dataset!, body: "first", tables: ["a"] });
-  await catalog.acceptInvitation({ user: writer!, token: await join(writer!, "writer") });
+  await catalog.acceptInvitation({ user: writer!, token: await offer("writer") });
   const planned = async (user: string, body: string) => {
     const contentHash = createHash("sha256").update(body).digest("hex");
     const stage = await catalog.stageUpload({
@@ -74,7 +74,7 @@ async function shared() {
     dataset: dataset!,
     byOwner: await planned(owner!, "by owner"),
     byWriter: await planned(writer!, "by writer"),
-    handover: () => join(receiver!, "owner"),
+    handover: () => offer("owner"),
   };
 }
 

@@ -74,7 +74,7 @@ export async function runSeed(
       }
     }
     if (!inField && seed % 10 === 6) {
-      world.guests = [random.uuid(), random.uuid(), random.uuid()];
+      world.guests = [random.uuid(), random.uuid()];
     }
     const uploaders = random.whole(1, 3);
     for (let n = 0; n < uploaders; n++) {
@@ -101,7 +101,7 @@ export async function runSeed(
       scheduler.start("remover", () => remover(world, "remover", owners, random.whole(2, 6)));
     }
     if (world.guests.length > 0) {
-      scheduler.start("sharer", () => sharer(world, "sharer", owners, random.whole(8, 24)));
+      scheduler.start("sharer", () => sharer(world, "sharer", owners, random.whole(20, 50)));
     }
     scheduler.start("time", () => time(world, "time", random.whole(0, 6)));
 

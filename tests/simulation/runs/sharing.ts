@@ -8,14 +8,20 @@ export async function sharer(world: World, name: string, owners: Owner[], rounds
   const catalog = world.catalogOf(name);
   const { random, guests } = world;
   for (let round = 0; round < rounds; round++) {
-    await world.clockOf(name).sleep(1_000 * random.whole(0, 5));
+    if (random.chance(0.3)) await world.clockOf(name).sleep(1_000 * random.whole(0, 5));
     const { dataset, user } = random.pick(owners);
     const guest = random.pick([user, ...guests]);
     // the service acts for whoever owns it by now
-    const role = random.pick(["owner", "writer", "writer", "reader", null] as const);
+    const role = random.pick(
+      ["owner", "writer", "writer", "writer", "reader", null, null] as const,
+    );
     await attempt(async () => {
       if (role === null) {
-        await catalog.removeMember({ user: null, dataset, member: guest });
+        const members = await world.database.sql`
+          select user_id from public.dataset_members where dataset_id = ${dataset} order by user_id`;
+        if (members.length === 0) return;
+        const member = String(random.pick([...members]).user_id);
+        await catalog.removeMember({ user: null, dataset, member });
         return;
       }
       const keepRole = role === "owner" ? random.pick(["writer", "reader", null] as const) : null;
