@@ -1,6 +1,6 @@
 import type { Catalog } from "../../shared/catalog/catalog.ts";
 import { catalogConformance } from "../conformance/catalog.ts";
-import { createFakeCatalog } from "./fake_catalog.ts";
+import { createFakeCatalog } from "../support/fake_catalog.ts";
 
 catalogConformance("the fake", () =>
   Promise.resolve({
