@@ -127,6 +127,57 @@ Deno.test("an older version's folder here is taken over for its user, and named 
   });
 });
 
+Deno.test("pairs of the documents' client are taken over for their user, or left with the reason", async () => {
+  await withTwo(async ({ folder, http, as, usersOf }) => {
+    const old = join(folder, "two", "pending_uploads");
+    await mkdir(old);
+    const pair = async (id: string, some: Record<string, unknown> = {}, context: object = {}) => {
+      const bytes = bytesOf(Number(id[0]));
+      const text = JSON.stringify({
+        id,
+        target_url: `${http.service.origin}/asset-sync/upload`,
+        headers: { Authorization: `Bearer ${tokenOf(ids.ann)}` },
+        created_at: 1764547200,
+        attempt_count: 2,
+        file_path: `C:\\Users\\ann\\pending_uploads\\${id}.bin`,
+        context: JSON.stringify({
+          relative_path: "kcs2\\a.png",
+          key: "kcs2/a.png",
+          file_size: bytes.length,
+          ...context,
+        }),
+        ...some,
+      });
+      await writeFile(join(old, `${id}.bin`), bytes);
+      await writeFile(join(old, `${id}.json`), text);
+    };
+    const id = (n: number) => `${n}a000000-0000-4000-8000-000000000000`;
+    await pair(id(1));
+    await pair(id(2), { headers: { Authorization: `Bearer ${tokenOf(ids.bob)}` } });
+    await pair(id(3), { target_url: "https://old.example/api/asset-sync/upload" });
+    await pair(id(4), {}, { file_size: 1 });
+    await pair(id(5), { headers: {} }, { key: "kcs2/b.png" });
+    const ann = await as("ann", "two", "retry");
+    assert.match(ann.err, /took 1 pending assets over from pending_uploads/);
+    for (
+      const why of [
+        `2a000000.*another user, ${ids.bob}`,
+        "3a000000.*another server, https://old.example",
+        "4a000000.*its context says 1",
+        "5a000000.*names no user",
+      ]
+    ) assert.match(ann.err, new RegExp(why));
+    assert.deepEqual(usersOf(), [ids.ann], ann.err);
+    const names = Array.from(Deno.readDirSync(old), ({ name }) => name).sort();
+    assert.deepEqual(names, [2, 3, 4, 5].flatMap((n) => [`${id(n)}.bin`, `${id(n)}.json`]));
+    // Whoever says so may send what is nobody's.
+    const said = await as("ann", "two", "retry", "--pending", "pending_uploads");
+    assert.match(said.err, /took 1 pending assets over/);
+    assert.deepEqual(usersOf(), [ids.ann, ids.ann]);
+    assert.deepEqual(Array.from(Deno.readDirSync(old)).filter(({ name }) => /^5a/.test(name)), []);
+  });
+});
+
 Deno.test("an adoption that is cut off at any call leaves each item in one of the places, or in both", async () => {
   for (let calls = 0;; calls++) {
     const done = await withCut(calls);

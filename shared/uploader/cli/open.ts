@@ -1,7 +1,9 @@
 /** What commands work with: the project, the settings, the uploader. */
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import process from "node:process";
 import { SedimentError } from "../../errors.ts";
+import { adoptPairs, type PairsOptions } from "../pending/adopt_pairs.ts";
 import { diskMedium } from "../pending/media/disk_medium.ts";
 import { type Session, tokenSession } from "../session/session.ts";
 import { loadSettings } from "../settings/load_settings.ts";
@@ -10,7 +12,13 @@ import type { UploaderSettings, UploaderSettingsInput } from "../settings/settin
 import { createUploader, type Uploader } from "../uploader.ts";
 import { adoptInto } from "./adopt_folders.ts";
 import type { Input } from "./options.ts";
-import { type Account, folderOf, makeFolder, type PendingFolder } from "./pending_folders.ts";
+import {
+  type Account,
+  folderOf,
+  makeFolder,
+  oldFolder,
+  type PendingFolder,
+} from "./pending_folders.ts";
 import { plainWarnings } from "./plain_warnings.ts";
 import { readSession, sessionFor } from "./session_file.ts";
 
@@ -130,7 +138,7 @@ export async function openUploader(
     });
     await adoptInto(account, say);
   }
-  return await createUploader({
+  const uploader = await createUploader({
     url: `${project.url}/functions/v1`,
     publishableKey: project.key,
     medium: await diskMedium(path!),
@@ -140,6 +148,27 @@ export async function openUploader(
     resumable: async (...send) => (await import("../send/send_tus.ts")).sendResumably(...send),
     log: logOf(input, say, options.onEvent),
   });
+  await adoptPairsOf(uploader, {
+    folder: account === null ? path! : oldFolder,
+    origin: new URL(project.url).origin,
+    userId: await project.session.userId?.() ?? null,
+    named: account === null,
+  }, say);
+  return uploader;
+}
+
+/** What the existing desktop client left where an older version of this one kept its own. */
+async function adoptPairsOf(
+  uploader: Uploader,
+  options: PairsOptions,
+  say: (line: string) => void,
+): Promise<void> {
+  const { adopted, left } = await adoptPairs(uploader, options);
+  if (adopted > 0) say(`took ${adopted} pending assets over from ${options.folder}`);
+  for (const [why, some] of Map.groupBy(left, ({ why }) => why)) {
+    const more = some.length > 1 ? ` and ${some.length - 1} more` : "";
+    say(`left ${join(options.folder, some[0]!.name)}${more} as it is: ${why}`);
+  }
 }
 
 /** The session of the user whose folder it is: who signs in meanwhile, in another terminal, sends their own. */
