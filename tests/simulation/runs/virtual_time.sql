@@ -6,6 +6,10 @@ create sequence if not exists simulation.ticks;
 create sequence if not exists simulation.ids;
 create sequence if not exists simulation.chances;
 
+-- functions that run as their owner look at the time too
+grant usage on schema simulation to public;
+grant usage on simulation.ticks, simulation.ids, simulation.chances to public;
+
 -- A microsecond passes at each look; seconds pass when the simulation says so.
 create or replace function simulation.clock() returns timestamptz language sql volatile as $$
   select timestamptz '2026-11-22 00:00:00Z'
