@@ -1,9 +1,7 @@
--- Writes down what an operator changes in settings. What the catalog keeps in them for itself is no setting. Definer,
--- since whoever may change a setting need not be able to write its history.
+-- Writes down what an operator changes in settings. What the catalog keeps in them for itself is no setting.
 create or replace function sediment.log_settings()
 returns trigger
 language plpgsql
-security definer
 set search_path = ''
 as $$
 declare

@@ -1,0 +1,30 @@
+-- Whoever may change settings may write their history: nothing need run as its definer.
+set local lock_timeout = '5s';
+set local check_function_bodies = off;
+
+CREATE OR REPLACE FUNCTION sediment.log_settings()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_old constant jsonb := case when tg_op <> 'INSERT' then to_jsonb(old) else '{}' end;
+  v_new constant jsonb := case when tg_op <> 'DELETE' then to_jsonb(new) else '{}' end;
+  v_row constant jsonb := v_old || v_new;
+begin
+  insert into public.settings_history (settings, dataset_id, "table", user_id, column_name, old_value, new_value, role,
+    subject)
+  select tg_table_name, (v_row ->> 'dataset_id')::uuid, v_row ->> 'table', (v_row ->> 'user_id')::uuid, c.name,
+    sediment.shown_setting(c.name, v_old -> c.name), sediment.shown_setting(c.name, v_new -> c.name),
+    -- the caller's: that of the session, or what PostgREST has set for the request
+    coalesce(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role', session_user),
+    nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub'
+  from jsonb_object_keys(v_row) c (name)
+  where c.name not in ('id', 'dataset_id', 'table', 'user_id', 'updated_at', 'planner_version', 'plan_changed_at',
+      'signed_url_until')
+    and coalesce(v_old -> c.name, 'null') is distinct from coalesce(v_new -> c.name, 'null')
+    -- a row that is written with its defaults is no change
+    and not (tg_op = 'INSERT' and tg_table_name = 'service_settings')
+  order by c.name;
+  return null;
+end $function$;
