@@ -1,4 +1,5 @@
 import { brotliDecompressSync } from "node:zlib";
+import { inOnePiece, releaseOutput } from "./one_piece.ts";
 import { broken } from "./compression_fault.ts";
 
 /** Bytes behind the input; a stream that has ended leaves them alone. */
@@ -16,9 +17,10 @@ export function unbrotli(input: Uint8Array, room: number): Uint8Array {
   const padded = new Uint8Array(input.length + behind);
   padded.set(input);
   const { buffer, engine } = brotliDecompressSync(padded, {
-    maxOutputLength: Math.max(1, room),
+    ...inOnePiece(room),
     info: true,
   }) as unknown as { buffer: Uint8Array; engine: { bytesWritten: number } };
+  releaseOutput(padded);
   if (engine.bytesWritten > input.length) throw broken("brotli: the data ends too soon");
   return buffer;
 }

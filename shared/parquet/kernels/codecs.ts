@@ -1,6 +1,7 @@
 import { gunzipSync } from "node:zlib";
 import { unbrotli } from "../../compression/brotli.ts";
 import { gunzip } from "../../compression/gzip.ts";
+import { inOnePiece, releaseOutput } from "../../compression/one_piece.ts";
 import { hostLimits } from "../../compression/host_limits.ts";
 import { codec } from "../format/metadata.ts";
 import type { Zstd } from "../../compression/zstd.ts";
@@ -31,10 +32,11 @@ export function hostInflate(zstd: () => Zstd | undefined, limits = hostLimits())
       const bytes = which === codec.BROTLI
         ? unbrotli(source, target.length)
         : limits.gzip
-        ? gunzipSync(source, { maxOutputLength: Math.max(1, target.length) })
+        ? gunzipSync(source, inOnePiece(target.length))
         : gunzip(source, target.length);
       if (bytes.length !== target.length) return inflated.broken;
       target.set(bytes);
+      releaseOutput(bytes);
       return inflated.done;
     } catch (error) {
       // a trap of zstd's own: the caller drops the instance

@@ -119,7 +119,7 @@ async function avroShape(folder: string): Promise<Shape> {
         id,
         at: 1735689600000000 + id * 1000003,
         name: `map ${id % 40}`,
-        note: id % 3 === 0 ? null : { string: `note ${(id * 7919) % 100_003}` },
+        note: id % 3 === 0 ? null : `note ${(id * 7919) % 100_003}`,
         score: id / 7,
         ships: [id % 5, id % 7, id % 11],
         won: id % 2 === 0,
