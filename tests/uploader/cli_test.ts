@@ -22,6 +22,8 @@ const commands = [
   "rm",
   "sql",
   "delete",
+  "members",
+  "rename",
   "completion",
 ];
 

@@ -14,15 +14,18 @@ export function getJson(
 }
 
 /**
- * Asks a function for JSON, without a body.
+ * Asks a function for JSON.
+ *
+ * @param body sent as JSON; absent: none
  *
  * @throws `not_signed_in`, `server_unreachable`, the problem's own code
  */
 export async function callJson(
   project: Project,
-  method: "GET" | "DELETE",
+  method: "GET" | "DELETE" | "POST",
   path: string,
   query: Record<string, string | undefined>,
+  body?: object,
 ): Promise<Record<string, unknown>> {
   const credential = await project.session.credential();
   if (credential === null) {
@@ -34,12 +37,12 @@ export async function callJson(
   for (const [name, value] of Object.entries(query)) {
     if (value !== undefined) url.searchParams.set(name, value);
   }
-  let response = await ask(project, method, url, credential);
+  let response = await ask(project, method, url, credential, body);
   if (response.status === 401) {
     const renewed = await project.session.renewed?.(credential) ?? null;
     if (renewed !== null) {
       await response.body?.cancel();
-      response = await ask(project, method, url, renewed);
+      response = await ask(project, method, url, renewed, body);
     }
   }
   const answer = plainValue(await response.json().catch(() => null));
@@ -57,6 +60,7 @@ async function ask(
   method: string,
   url: URL,
   credential: Credential,
+  body?: object,
 ): Promise<Response> {
   try {
     return await fetch(url, {
@@ -64,7 +68,9 @@ async function ask(
       headers: {
         apikey: project.key,
         ...credential.headers ?? { authorization: `Bearer ${credential.token}` },
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
       },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       redirect: "manual",
       signal: AbortSignal.timeout(60_000),
     });

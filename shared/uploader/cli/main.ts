@@ -8,10 +8,12 @@ import { ls } from "./ls.ts";
 import { login, logout, whoami } from "./login.ts";
 import { type Command, helpOf, parse, UsageError } from "./options.ts";
 import { refuseOldNode } from "./node_version.ts";
+import { members } from "./members.ts";
 import { pending, retry } from "./pending.ts";
 import { plainText } from "../plain_text.ts";
 import { pull, rm } from "./pull.ts";
 import { push } from "./push.ts";
+import { rename } from "./rename.ts";
 import { sql } from "./sql.ts";
 import { head, schema, tables } from "./tables.ts";
 import { status } from "./status.ts";
@@ -34,6 +36,8 @@ const commands: Command[] = [
   rm,
   sql,
   deleteData,
+  members,
+  rename,
 ];
 commands.push(completionFor([...commands]));
 
