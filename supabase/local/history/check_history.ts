@@ -7,9 +7,9 @@ import { fileURLToPath } from "node:url";
 import type { Sql } from "postgres";
 import { migrationFiles } from "../migrate.ts";
 import { stackError } from "../parts/stack_error.ts";
-import { essence } from "./essence.ts";
+import { statementsDigest } from "./statements_digest.ts";
 
-/** The migrations before the history began anew with two files, as `essence  file`. */
+/** The migrations before the history began anew with two files, as `digest  file`. */
 const unsquashedFile = fileURLToPath(new URL("./unsquashed.sha256", import.meta.url));
 
 /** How many migrations replaced those. */
@@ -43,7 +43,7 @@ export async function checkHistory(sql: Sql, migrationsDir: string): Promise<boo
   );
   const edited = files.filter(({ version, text }) => {
     const row = applied.find((row) => row.version === version);
-    return row !== undefined && essence(row.statements ?? []) !== essence(text);
+    return row !== undefined && statementsDigest(row.statements ?? []) !== statementsDigest(text);
   });
   if (edited.length > 0) {
     throw outdated(edited.map(({ file }) => file), "was edited after this database applied it");
@@ -58,7 +58,7 @@ export async function checkHistory(sql: Sql, migrationsDir: string): Promise<boo
   if (before.length === 0) return false;
   const differing = old.filter(({ version, hash }) => {
     const row = before.find((row) => row.version === version);
-    return row === undefined || essence(row.statements ?? []) !== hash;
+    return row === undefined || statementsDigest(row.statements ?? []) !== hash;
   }).map(({ file }) => file);
   const unknown = before.filter(({ version }) => !old.some((file) => file.version === version))
     .map(({ version, name }) => `${version}_${name}.sql`);

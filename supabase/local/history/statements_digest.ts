@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
  *
  * @param text of the file, or its statements
  */
-export function essence(text: string | string[]): string {
+export function statementsDigest(text: string | string[]): string {
   const joined = typeof text === "string" ? text : text.join(";");
   return createHash("sha256").update(joined.replace(/[\s;]+/g, "")).digest("hex");
 }
