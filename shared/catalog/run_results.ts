@@ -184,6 +184,8 @@ export interface CommitResult {
   unseen?: boolean;
   /** The version of the planner. */
   planner?: number;
+  /** Files that the plan leaves as they are, since taking them apart costs more than a turn may. */
+  left_alone?: number;
   /** Milliseconds of each step. */
   steps_ms?: Record<string, number>;
   /** Shown as the run's progress in its status. */

@@ -1,6 +1,6 @@
 begin;
 \ir helpers/fixtures.sql
-select plan(17);
+select plan(19);
 set local role service_role;
 
 select tests.upload(1, 100, 'a'), tests.upload(1, 100, 'b', 'ship');
@@ -18,8 +18,9 @@ update partitions set lease_expires_at = clock_timestamp() - interval '1 s' wher
 select is((select compaction_in_progress from dataset_status where id = tests.u(100)), false, 'an expired lease is no progress');
 select is((select state from partition_status where "table" = 'port'), 'expired', 'the partition says so');
 update partitions set lease_expires_at = clock_timestamp() + interval '100 s' where lease_expires_at is not null;
-select tests.commit(c, null, '{}', p_result => jsonb_build_object('decision', 'one bad file', 'debt', '{"files": 0}'::jsonb, 'next_due_at', clock_timestamp() + interval '1 h')) from c;
+select tests.commit(c, null, '{}', p_result => jsonb_build_object('decision', 'one bad file', 'left_alone', 3, 'debt', '{"files": 0}'::jsonb, 'next_due_at', clock_timestamp() + interval '1 h')) from c;
 select is((select (state, last_decision, debt_files) from partition_status where "table" = 'port'), row('scheduled'::text, 'one bad file'::text, 0::bigint), 'then it is due later, with the decision');
+select is((select left_alone_files from partition_status where "table" = 'port'), 3::bigint, 'and how many files it left alone for their cost');
 select ok((select next_due_at > clock_timestamp() + interval '50 min' from partition_status where "table" = 'port'), 'and says when');
 select fail_compaction((c ->> 'run_id')::uuid, (c ->> 'token')::bigint, 'internal', 'no', 'merge', true) from (select tests.claim('w', 100, 'ship') as c) x;
 select is((select (state, debt_files) from partition_status where "table" = 'ship'), row('dead'::text, 1::bigint), 'a dead partition keeps its debt');
@@ -28,6 +29,7 @@ select is((select (error_code, open) from dead_letter_summary), row('internal'::
 select tests.upload(1, 200, 'c');
 select tests.compact(c) from (select tests.claim('w', 200) as c) x;
 select is((select state from partition_status where dataset_id = tests.u(200)), 'idle', 'a compacted partition is idle');
+select is((select left_alone_files from partition_status where dataset_id = tests.u(200)), 0::bigint, 'and has left none alone');
 select is((select (compaction_needed, row_count, file_count) from dataset_status where id = tests.u(200)), row(false, 10::bigint, 1::bigint), 'its dataset needs nothing');
 select is((select compression_ratio from dataset_status where id = tests.u(200)), 4.444::double precision, 'and says how well it is compressed');
 

@@ -236,8 +236,9 @@ Deno.test("inputs of a table that dedupes have nothing visible between them, wha
 Deno.test("a tiny file that declares more nulls than a turn can write is left alone, and the rest is merged", () => {
   const bomb = file({ byte_length: 300, uncompressed_bytes: 200, row_count: 2 ** 30 });
   const files = [...several(4), bomb, ...several(4)];
-  const { outputs, decision } = plan(files);
+  const { outputs, decision, leftAlone } = plan(files);
   assert.deepEqual(ids(outputs[0].inputs), ids(files.filter((one) => one !== bomb)));
+  assert.equal(leftAlone, 1);
   assert.match(
     decision,
     new RegExp(`1 file of more work than one turn can do \\(file ${bomb.id}: 1073741824 rows`),

@@ -68,6 +68,8 @@ export interface Plan<F extends PlanFile> {
   outputs: PlannedOutput<F>[];
   /** Everything that was decided and why, in words. */
   decision: string;
+  /** Files that stay as they are, since taking them apart costs more than an output may; the decision names the worst. */
+  leftAlone: number;
   /** When a file that was left alone becomes old enough to be merged, or null. */
   nextDueAt: Date | null;
 }
@@ -172,7 +174,12 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
   const quarantined = files.length - sound.length;
   if (quarantined > 0) notes.push(`${filesText(quarantined)} in quarantine`);
   const decision = decisionText({ outputs, files: files.length, schemas, notes, nextDueAt });
-  return { outputs, decision: decision + refusalText(schemaGroups), nextDueAt };
+  return {
+    outputs,
+    decision: decision + refusalText(schemaGroups),
+    leftAlone: oversized.size,
+    nextDueAt,
+  };
 }
 
 /** The schema group of each file that may be merged. Full grown files are left out: the union must not get their columns. */

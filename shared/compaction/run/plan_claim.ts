@@ -80,6 +80,7 @@ function trialOf(plan: Plan<InputFile>, files: InputFile[]): Plan<InputFile> {
   const alone = files.filter((file) => file.state === "active" && !taken.has(file));
   return {
     decision: `After a worker died, on trial: ${filesText(files.length)}. ${plan.decision}`,
+    leftAlone: plan.leftAlone,
     nextDueAt: plan.nextDueAt,
     outputs: [
       ...plan.outputs,

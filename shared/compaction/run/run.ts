@@ -286,6 +286,7 @@ class Run {
         next_due_at: plan.nextDueAt?.toISOString() ?? null,
         unseen: this.unseen,
         planner: plannerVersion,
+        left_alone: plan.leftAlone,
         steps_ms: this.stepsMs,
         ...(plan.outputs.length > 0 && { progress: progressOf(plan, done) }),
       },

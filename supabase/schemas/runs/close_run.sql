@@ -1,7 +1,7 @@
 -- The last commit of a run: frees the lease, archives the message, takes over the planner's view of the debt,
 -- and makes sure that nothing which came meanwhile is lost. The caller holds the partition's lock. p_result:
 -- {decision, debt: {files, bytes, oldest}, next_due_at, unseen (files that nobody looked at are left), planner (its
--- version), steps_ms, output}. Returns whether the partition has a
+-- version), left_alone (files that cost more than a turn may), steps_ms, output}. Returns whether the partition has a
 -- live message again.
 create or replace function sediment.close_run(p public.partitions, p_progress boolean, p_result jsonb)
 returns boolean
@@ -79,7 +79,8 @@ begin
     debt_files = v_files, debt_bytes = v_bytes, debt_oldest = v_oldest, due_at = v_due, dead_since = null,
     dead_looks = 0, idle_runs = v_idle_runs,
     plan_digest = case when v_unseen then null else sediment.plan_digest(p.dataset_id, p."table", v_planner) end,
-    last_decision = p_result ->> 'decision', last_considered_at = v_now
+    last_decision = p_result ->> 'decision', last_considered_at = v_now,
+    left_alone_files = greatest(coalesce((p_result ->> 'left_alone')::bigint, 0), 0)
   where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
 
   if not v_moved then

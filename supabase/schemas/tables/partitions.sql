@@ -56,6 +56,8 @@ create table if not exists public.partitions (
   -- what target_file_bytes is at most: files that killed only together, and those of which the store refused an output for
   -- its size, are merged into smaller ones
   output_cap_bytes bigint check (output_cap_bytes > 0),
+  -- files that the last run left as they are, since taking them apart would cost more than a turn may: last_decision says why
+  left_alone_files bigint not null default 0 check (left_alone_files >= 0),
 
   primary key (dataset_id, "table", period_tag),
   check ((queue is null) = (msg_id is null) and (msg_id is null) = (run_id is null)

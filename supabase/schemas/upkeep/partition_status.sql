@@ -14,5 +14,5 @@ create or replace view public.partition_status with (security_invoker = true) as
     end as state,
     p.debt_files, p.debt_bytes, p.debt_oldest, p.demand_seq - p.done_seq as unseen_demand, p.queue,
     p.run_id, p.next_run_id, coalesce(p.ready_at, p.due_at) as next_due_at, p.lease_worker, p.lease_expires_at,
-    p.last_decision, p.last_considered_at, p.dead_since
+    p.last_decision, p.last_considered_at, p.dead_since, p.left_alone_files
   from public.partitions p;

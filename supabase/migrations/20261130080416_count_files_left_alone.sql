@@ -1,0 +1,143 @@
+-- Counts, partition by partition, the files that merges leave alone for what they would cost: partition_status shows it.
+set local lock_timeout = '5s';
+set local check_function_bodies = off;
+
+
+ALTER TABLE "public"."partitions" ADD COLUMN "left_alone_files" bigint NOT NULL DEFAULT 0;
+
+CREATE OR REPLACE FUNCTION sediment.close_run(p public.partitions, p_progress boolean, p_result jsonb)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_moved boolean := p.demand_seq > p.claimed_demand_seq;
+  v_files bigint := greatest(coalesce((p_result #>> '{debt,files}')::bigint, 0), 0);
+  v_bytes bigint := greatest(coalesce((p_result #>> '{debt,bytes}')::bigint, 0), 0);
+  v_oldest timestamptz;
+  v_due timestamptz := (p_result ->> 'next_due_at')::timestamptz;
+  v_look interval := (select make_interval(secs => s.second_look_seconds) from public.service_settings s);
+  v_unseen boolean := coalesce((p_result ->> 'unseen')::boolean, false);
+  v_planner integer := coalesce((p_result ->> 'planner')::integer, 0);
+  v_idle_runs integer := 0;
+  v_next uuid := p.next_run_id;
+  v_priority text := 'realtime';
+begin
+  update public.processing_metrics r
+  set status = 'success', completed_at = v_now, step = null, error_code = null, error_message = null,
+    error_step = null, output = p_result -> 'output'
+  where r.id = p.run_id;
+  perform sediment.queue_archive(p.queue, p.msg_id);
+  update public.dead_letters l set resolved_at = v_now, resolution = 'succeeded'
+  where l.dataset_id = p.dataset_id and l."table" = p."table" and l.period_tag = p.period_tag
+    and l.resolved_at is null;
+
+  -- Debt is what the planner said, and what was uploaded since the claim.
+  v_oldest := case when v_files > 0 then coalesce((p_result #>> '{debt,oldest}')::timestamptz, p.claimed_at) end;
+  if v_moved and p.debt_files > p.claimed_debt_files then
+    v_oldest := least(coalesce(v_oldest, p.claimed_at), p.claimed_at);
+  end if;
+  v_files := v_files + p.debt_files - p.claimed_debt_files;
+  v_bytes := v_bytes + p.debt_bytes - p.claimed_debt_bytes;
+  -- Never is not the same as not yet: without debt, a time to wait for, or files that nobody looked at, nothing is due.
+  if v_due is null and (v_files > 0 or v_unseen) then
+    v_due := v_now;
+  end if;
+  -- Of what workers may have died this run has got over what it took on; the rest is tried at once.
+  if p.isolation is not null then
+    perform sediment.pass_trial(p, array(select x.id::bigint
+      from jsonb_array_elements_text(p.isolation -> 'suspects') with ordinality as x(id, n)
+      order by x.n limit (p.isolation ->> 'trial')::integer), false);
+  end if;
+  if exists (select 1 from public.partitions x where x.dataset_id = p.dataset_id and x."table" = p."table"
+      and x.period_tag = p.period_tag and x.isolation is not null)
+  then
+    v_due := v_now;
+  end if;
+  -- what waits for its second look
+  select least(v_due, min(f.lost_since) + v_look) into v_due
+  from public.battle_files f
+  where f.dataset_id = p.dataset_id and f."table" = p."table" and f.period_tag = p.period_tag
+    and f.removed_version is null and f.state = 'active' and f.lost_since > v_now - v_look;
+  -- lost outputs that can be remade
+  select least(v_due, min(f.remake_at)) into v_due
+  from public.battle_files f
+  where f.dataset_id = p.dataset_id and f."table" = p."table" and f.period_tag = p.period_tag
+    and f.removed_version is null and f.remake_at is not null;
+  -- A run that changed nothing is not repeated at once, whatever it says, and each further one later.
+  if v_due is not null and not p_progress then
+    v_idle_runs := case when v_moved then 0 else p.idle_runs + 1 end;
+    v_due := greatest(v_due, v_now + make_interval(secs => least(86400, (
+      select s.idle_recheck_seconds * power(2, least(greatest(v_idle_runs - 1, 0), 20)) from public.service_settings s))));
+  end if;
+  update public.service_settings s set planner_version = v_planner, plan_changed_at = v_now
+  where s.planner_version < v_planner;
+
+  update public.partitions x
+  set queue = null, msg_id = null, run_id = null, next_run_id = null, ready_at = null,
+    lease_expires_at = null, lease_worker = null, claimed_at = null, claimed_demand_seq = null,
+    claimed_debt_files = null, claimed_debt_bytes = null, done_seq = p.claimed_demand_seq,
+    debt_files = v_files, debt_bytes = v_bytes, debt_oldest = v_oldest, due_at = v_due, dead_since = null,
+    dead_looks = 0, idle_runs = v_idle_runs,
+    plan_digest = case when v_unseen then null else sediment.plan_digest(p.dataset_id, p."table", v_planner) end,
+    last_decision = p_result ->> 'decision', last_considered_at = v_now,
+    left_alone_files = greatest(coalesce((p_result ->> 'left_alone')::bigint, 0), 0)
+  where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
+
+  if not v_moved then
+    -- whoever waited behind this run was seen by it all the same (it was claimed again since)
+    update public.processing_metrics r
+    set status = 'success', completed_at = v_now, decision = 'joined run ' || p.run_id,
+      output = jsonb_build_object('joined', p.run_id)
+    where r.id = v_next;
+  elsif v_next is null then
+    v_next := sediment.open_run(p.dataset_id, p."table", p.period_tag, v_priority, 'follow_up');
+    perform sediment.activate_waiting_run(p.dataset_id, p."table", p.period_tag, v_next, v_priority);
+    return true;
+  else
+    select r.priority into strict v_priority from public.processing_metrics r where r.id = v_next;
+    perform sediment.activate_waiting_run(p.dataset_id, p."table", p.period_tag, v_next, v_priority);
+    return true;
+  end if;
+
+  if p_progress and v_due <= v_now then
+    perform sediment.wake_partition(p.dataset_id, p."table", p.period_tag, 'realtime', 'follow_up', 0);
+    return true;
+  end if;
+  return false;
+end $function$;
+
+ALTER TABLE "public"."partitions" ADD CONSTRAINT "partitions_left_alone_files_check" CHECK ((left_alone_files >= 0));
+
+CREATE OR REPLACE VIEW "public"."partition_status" WITH (security_invoker=true) AS  SELECT dataset_id,
+    "table",
+    period_tag,
+        CASE
+            WHEN (lease_expires_at > statement_timestamp()) THEN 'running'::text
+            WHEN (lease_expires_at IS NOT NULL) THEN 'expired'::text
+            WHEN ((msg_id IS NOT NULL) AND (ready_at > statement_timestamp())) THEN 'waiting'::text
+            WHEN (msg_id IS NOT NULL) THEN 'queued'::text
+            WHEN (dead_since IS NOT NULL) THEN 'dead'::text
+            WHEN (due_at IS NOT NULL) THEN 'scheduled'::text
+            ELSE 'idle'::text
+        END AS state,
+    debt_files,
+    debt_bytes,
+    debt_oldest,
+    (demand_seq - done_seq) AS unseen_demand,
+    queue,
+    run_id,
+    next_run_id,
+    COALESCE(ready_at, due_at) AS next_due_at,
+    lease_worker,
+    lease_expires_at,
+    last_decision,
+    last_considered_at,
+    dead_since,
+    left_alone_files
+   FROM public.partitions p;
+
+revoke all on "public"."partition_status" from public, anon, authenticated, service_role;
+
+GRANT SELECT ON TABLE "public"."partition_status" TO "authenticated", "service_role";
