@@ -44,7 +44,7 @@ const errors: Record<number, [ParquetErrorCode, Say]> = {
     (count, limit) => `the page declares ${count} values, over the ${limit} allowed`,
   ],
   20: ["schema_incompatible", (value) => `the value ${value} does not fit the wider type`],
-  21: ["invalid_parquet", (a, b) => `the delta-encoded values are broken (${a}, ${b})`],
+  21: ["invalid_parquet", (a, b) => `the delta-encoded or split values are broken (${a}, ${b})`],
   24: ["invalid_parquet", (index) => `text ${index} of the page or dictionary is not UTF-8`],
   25: [
     "invalid_parquet",

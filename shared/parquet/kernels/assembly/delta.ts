@@ -196,10 +196,14 @@ export function decodeDeltaStrings(
   return ok;
 }
 
-/** BYTE_STREAM_SPLIT: `n` values of `width` bytes; the caller has checked that n * width bytes are there. */
-export function decodeSplit(src: usize, n: u32, width: u32, dst: usize): void {
+/**
+ * BYTE_STREAM_SPLIT: the first `n` values of `width` bytes out of streams of `length` bytes each; the caller has checked
+ * that they are there. How long a stream is the page's bytes say, as in other readers, and not the levels: of a page whose
+ * levels tell of fewer values than it has, the second stream does not begin where these would end.
+ */
+export function decodeSplit(src: usize, n: u32, length: u32, width: u32, dst: usize): void {
   for (let b: u32 = 0; b < width; b++) {
-    const stream = src + <usize> b * n;
+    const stream = src + <usize> b * length;
     let o = dst + b;
     for (let i: u32 = 0; i < n; i++) {
       store<u8>(o, load<u8>(stream + i));

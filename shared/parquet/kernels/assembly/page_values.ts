@@ -12,6 +12,7 @@ import {
   plainPtr,
 } from "./delta";
 import {
+  BAD_DELTA,
   fail,
   NO_DICTIONARY,
   PAGE_TOO_LARGE,
@@ -108,9 +109,10 @@ export function readValues(c: Column, p: usize, end: usize, n: u32): bool {
   } else if (encoding == 9 && chunk.type != BYTE_ARRAY) {
     const bytes = plainExtent(p, available, n);
     if (bytes == 0xffffffff) return <bool> fail(VALUES_SHORT, available, n);
+    if (available % chunk.width != 0) return <bool> fail(BAD_DELTA, available, n);
     const out = alloc(bytes);
     if (out == 0) return false;
-    decodeSplit(p, n, chunk.width, out);
+    decodeSplit(p, n, available / chunk.width, chunk.width, out);
     ok = appendPlain(c, out, bytes, n);
     free(out);
     return ok;
