@@ -108,6 +108,7 @@ function answerOf(functionName: string, args: any): unknown {
   if (functionName === "stage_upload") {
     return {
       stage_id: crypto.randomUUID(),
+      dataset_id: args.p_dataset,
       object_key: `battle_data/${crypto.randomUUID()}/all/0/${crypto.randomUUID()}.bin`,
       incoming_key: null,
       expires_at: now,
