@@ -7,6 +7,7 @@ import { checkClaim } from "./check_claim.ts";
 import { passesControl } from "./control.ts";
 import { dedupes } from "../plan/data_file.ts";
 import { plannerVersion } from "../plan/planner_version.ts";
+import { failureClass } from "./failure_class.ts";
 import { giveUp } from "./give_up.ts";
 import { Lease } from "./lease.ts";
 import { hasGap, mergeInputs } from "./output/merge_inputs.ts";
@@ -117,12 +118,21 @@ class Run {
     const planned = planRemake(remake, this.claim, this.ports.store.startUpload !== undefined);
     const key = await this.stage(planned, remake.file);
     const begun = this.ports.clock.monotonic();
+    // Whatever the settings are by now: an output that has all rows of its inputs had left none out.
+    const rows = planned.inputs.reduce((sum, { row_count }) => sum + row_count, 0);
+    const claim = rows !== remake.row_count
+      ? this.claim
+      : { ...this.claim, settings: { ...this.claim.settings, dedupe_keys: [] } };
     const merged = await this.step(
       "merge",
-      () => mergeInputs(this.ports, this.claim, planned, key, this.lease.signal),
+      () => mergeInputs(this.ports, claim, planned, key, this.lease.signal),
     ).catch((thrown) => {
-      // what took the output may have taken all of its inputs: then the store has not failed
-      if (thrown instanceof StepError && thrown.error.extra?.all_missed === true) return null;
+      // What took the output may have taken all of its inputs, and what fails for this output alone is no reason to give the
+      // partition up.
+      if (
+        thrown instanceof StepError &&
+        (thrown.error.extra?.all_missed === true || failureClass(thrown.error) !== "environment")
+      ) return null;
       throw thrown;
     });
     if (merged === null) return true;

@@ -233,7 +233,8 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "two deaths alone",
-    seed: 1,
+    kind: "field",
+    seed: 43,
     edits: [{
       sqlFunction: "narrow_claim",
       find: "if v_deaths >= 2 and (v_iso ->> 'sound')::boolean then",
