@@ -131,6 +131,10 @@ export interface KernelExports {
   clearKeys(): void;
   sortRows(sorting: number): number;
   permutationLength(): number;
+  permutationPtr(): number;
+  setPermutationLength(rows: number): void;
+  keepRows(rows: number): number;
+  dropUnusedEntries(column: number): number;
   startGather(column: number): number;
   gatherRows(target: number, column: number, from: number, rows: number): number;
   endGather(target: number): void;

@@ -5,6 +5,7 @@ import type { Rejection } from "./union/set_apart.ts";
 import type { UnionOptions } from "./union/union_options.ts";
 import type { RangeReader } from "../format/range_reader.ts";
 import type { MergeTarget } from "../format/merge_target.ts";
+import type { RowOrigins } from "../write/row_origins.ts";
 
 /** What one output file is made of and how it is to be written. */
 export interface MergePlan {
@@ -12,7 +13,12 @@ export interface MergePlan {
    * In the order of the output's rows. `level` is the data file's level in the catalog: uploads have 0, what a merge
    * wrote more, and is trusted further (see `copyGroup`).
    */
-  inputs: { id: string; level: number }[];
+  inputs: {
+    id: string;
+    level: number;
+    /** Where its rows came from. @default not known, and then not of the output either */
+    origins?: RowOrigins;
+  }[];
   target: MergeTarget;
   /**
    * The output's schema, as the catalog keeps schemas: the union of the inputs' (`unionSchema`).
@@ -25,6 +31,8 @@ export interface MergePlan {
   expectedRows: number;
   /** Sorts the rows, and keeps of equal keys the last only. @default the order of the inputs */
   order?: MergeOrder;
+  /** Rows of these origins are left out. */
+  drop?: ReadonlySet<number>;
 }
 
 /** Takes the output's bytes in file order; the caller opens, closes and aborts what is behind it. */
@@ -45,7 +53,11 @@ export interface MergeResult extends FileFacts {
   byteLength: number;
   /** Rows that `order.dedupe` left out. */
   droppedRows?: number;
-  /** Ids of the inputs whose rows are in the output, all of their rows (but for `droppedRows`). */
+  /** Of each origin of `plan.drop` how many rows were left out. */
+  deletedRows?: ReadonlyMap<number, number>;
+  /** Where the output says where its rows came from (`RowOrigins`); absent where it does not. */
+  origins?: { start: number; length: number };
+  /** Ids of the inputs whose rows are in the output, all of their rows (but for `droppedRows` and `deletedRows`). */
   merged: string[];
   /** Inputs that were left out whole, with the reason. */
   rejected: Rejection[];

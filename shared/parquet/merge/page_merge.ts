@@ -15,9 +15,10 @@ import { type RangeReader, throwIfAborted } from "../format/range_reader.ts";
 import type { SchemaTree } from "../format/schema.ts";
 import { schemaJson } from "../format/schema_json.ts";
 import { schemaFingerprint } from "../format/schema_fingerprint.ts";
+import { mostRuns, RowOrigins } from "../write/row_origins.ts";
 
-/** How a page merge runs; the order of its rows is the plan's. */
-export interface PageMergeOptions extends Omit<RunOptions, "order"> {
+/** How a page merge runs; the order of its rows, and which are left out, is the plan's. */
+export interface PageMergeOptions extends Omit<RunOptions, "order" | "drop" | "origins"> {
   /** Replaces some of the sizes by which the merge goes. */
   settings?: Partial<MergeSettings>;
   /** Replaces some of the kernels' limits. */
@@ -47,7 +48,15 @@ export async function mergePages(
     ...(limits?.pageValues !== undefined && { pageValues: limits.pageValues }),
     ...options.kernels,
   }, options.settings);
-  const run = new PageMerge(sink, settings, { ...options, order: plan.order });
+  const run = new PageMerge(sink, settings, {
+    ...options,
+    // rows that are left out are looked for where rows are sorted
+    order: plan.order ?? (plan.drop === undefined ? undefined : { sort: [] }),
+    drop: plan.drop,
+    origins: new Map(
+      plan.inputs.flatMap(({ id, origins }) => origins === undefined ? [] : [[id, origins]]),
+    ),
+  });
   const missing = plan.inputs.find(({ id }) => !readers.has(id));
   if (missing !== undefined) {
     throw new SedimentError("internal", `there is no reader for ${missing.id}`);
@@ -82,10 +91,18 @@ async function finish(
 ): Promise<MergeResult> {
   const tree = run.schema;
   if (tree === undefined || merged.length === 0) return nothing(tree, rejected);
-  const metadata = await run.finish();
+  const left = () => {
+    const out = new Set(run.leftOut.map(({ id }) => id));
+    return merged.filter((id) => !out.has(id));
+  };
+  let origins: MergeResult["origins"];
+  const metadata = await run.finish(() => {
+    const bytes = originsOf(plan, run, left())?.encode();
+    if (bytes !== undefined) origins = { start: run.byteLength, length: bytes.length };
+    return bytes;
+  });
   rejected.push(...run.leftOut);
-  const out = new Set(run.leftOut.map(({ id }) => id));
-  const kept = merged.filter((id) => !out.has(id));
+  const kept = left();
   if (kept.length === 0) return nothing(tree, rejected);
   const rows = metadata.rowGroups.reduce((sum, group) => sum + group.numRows, 0);
   const read = rows + run.droppedRows;
@@ -96,6 +113,7 @@ async function finish(
         `${plan.expectedRows}`,
     );
   }
+  const deleted = run.deletedRows.values().reduce((sum, count) => sum + count, 0);
   const reading = readingText({ keyValues: metadata.keyValues, tree, rowCount: rows });
   return {
     rowCount: rows,
@@ -111,10 +129,29 @@ async function finish(
     schema: schemaJson(tree, reading),
     stats: fileStatistics(metadata, tree),
     mergeFacts: mergeFacts(metadata, tree),
-    ...(plan.order?.dedupe !== undefined && { droppedRows: run.droppedRows }),
+    ...(plan.order?.dedupe !== undefined && { droppedRows: run.droppedRows - deleted }),
+    ...(plan.drop !== undefined && {
+      deletedRows: new Map([...plan.drop].map((one) => [one, run.deletedRows.get(one) ?? 0])),
+    }),
+    ...(origins !== undefined && { origins }),
     merged: kept,
     rejected,
   };
+}
+
+/** Where the output's rows came from; undefined where that is not known of all, or too much to keep. */
+function originsOf(
+  { inputs, order, drop }: MergePlan,
+  run: PageMerge,
+  merged: readonly string[],
+): RowOrigins | undefined {
+  const known = new Map(inputs.map(({ id, origins }) => [id, origins]));
+  if (merged.some((id) => known.get(id) === undefined)) return undefined;
+  let origins = new RowOrigins();
+  if (order !== undefined) origins = run.sortedOrigins;
+  else for (const id of merged) origins.addFrom(known.get(id)!);
+  if (drop !== undefined) origins = origins.without(drop);
+  return origins.runCount <= mostRuns && origins.isKnown ? origins : undefined;
 }
 
 /** The result of a merge that took no input. */

@@ -14,6 +14,7 @@ import {
 } from "../format/metadata.ts";
 import { type ByteSink, FileWriter } from "./file_writer.ts";
 import type { WrittenGroup } from "./row_group_writer.ts";
+import { RowOrigins } from "./row_origins.ts";
 
 /** In the form that parquet-mr's version parser reads. */
 const createdBy = "sediment version 0.2.0 (build page-merge)";
@@ -78,6 +79,13 @@ export class ParquetFile {
     return this.#groups.reduce((sum, { group }) => sum + group.numRows, 0);
   }
 
+  /** Where the rows so far came from, by what the row groups say. */
+  get origins(): RowOrigins {
+    const all = new RowOrigins();
+    for (const { origins } of this.#groups) if (origins !== undefined) all.addFrom(origins);
+    return all;
+  }
+
   /** Writes the leading magic before the first bytes. */
   async begin(): Promise<void> {
     if (this.#begun) return;
@@ -99,12 +107,15 @@ export class ParquetFile {
   /**
    * Writes page indexes (all column indexes, then all offset indexes) and the footer. Throws `output_refused` when the
    * footer is not one that we would take of others.
+   *
+   * @param unseen gives bytes that stand before the footer, where nothing refers to them
    */
   async finish(
     schema: readonly SchemaElement[],
     leafCount: number,
     keyValues: KeyValue[] | undefined,
     limits: Readonly<ParquetLimits> = defaultLimits,
+    unseen?: () => Uint8Array | undefined,
   ): Promise<FileMetaData> {
     await this.begin();
     for (const { group, indexes } of this.#groups) {
@@ -138,6 +149,8 @@ export class ParquetFile {
       encrypted: false,
     };
     const footer = footerBytes(metadata);
+    const more = unseen?.();
+    if (more !== undefined) await this.writer.write(more);
     checkOwnFooter(metadata, footer, this.writer.offset, limits);
     await this.writer.write(footer);
     await this.writer.flush();

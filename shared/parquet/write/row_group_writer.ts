@@ -13,11 +13,14 @@ import { boundaryOrder, type Bounds, joinBounds } from "./bounds.ts";
 import type { FileWriter } from "./file_writer.ts";
 import type { FinishedColumn, FinishedPage } from "./finished_column.ts";
 import { GroupIndexes } from "./group_indexes.ts";
+import type { RowOrigins } from "./row_origins.ts";
 
 /** A row group as it was written. */
 export interface WrittenGroup {
   group: RowGroup;
   indexes: GroupIndexes;
+  /** Where its rows came from, when they are not in the order in which they came. */
+  origins?: RowOrigins;
 }
 
 /**

@@ -6,7 +6,7 @@ import { writeTail } from "./tail";
 
 /** For the column that is being permuted: where each row's levels, values and value bytes begin. */
 let levelStarts: usize = 0;
-let valueStarts: usize = 0;
+export let valueStarts: usize = 0;
 let byteStarts: usize = 0;
 
 /** Prepares {@link gatherRows} for a column. */

@@ -64,4 +64,5 @@ export {
 export { levelsAgree } from "./siblings";
 export { endGather, gatherRows, startGather } from "./gather";
 export { addKey, clearKeys } from "./sort_keys";
-export { permutationLength, sortRows } from "./sort";
+export { keepRows, permutationLength, permutationPtr, setPermutationLength, sortRows } from "./sort";
+export { dropUnusedEntries } from "./used_entries";

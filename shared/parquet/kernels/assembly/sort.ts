@@ -16,6 +16,26 @@ export function permutationLength(): u32 {
   return permuted;
 }
 
+/** Shortens the permutation, from which the host has taken rows. */
+export function setPermutationLength(rows: u32): void {
+  permuted = rows;
+}
+
+/** Makes the permutation that leaves `n` rows where they are. False when memory is over. */
+export function keepRows(n: u32): bool {
+  const rows = reserve(permutation, 0, (n << 2) + 16);
+  if (rows == 0) return false;
+  permutation = rows;
+  for (let row: u32 = 0; row < n; row++) store<u32>(rows + (<usize> row << 2), row);
+  permuted = n;
+  return true;
+}
+
+/** Where the permutation stands: u32 numbers of rows. */
+export function permutationPtr(): usize {
+  return permutation;
+}
+
 /** Stable merge sort of rows in [from, to) of `rows` by all keys; `spare` is as large. */
 function mergeSort(rows: usize, spare: usize, from: u32, to: u32, sorting: u32): void {
   if (to - from < 12) {

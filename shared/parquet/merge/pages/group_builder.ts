@@ -6,6 +6,7 @@ import type { SchemaNode, SchemaTree } from "../../format/schema.ts";
 import { PageStore } from "../../write/page_store.ts";
 import type { ParquetFile } from "../../write/parquet_file.ts";
 import { writeRowGroup } from "../../write/row_group_writer.ts";
+import { RowOrigins, unknownOrigin } from "../../write/row_origins.ts";
 import type { Layout } from "./known_layout.ts";
 import type { MergeSettings } from "./merge_settings.ts";
 import {
@@ -39,20 +40,44 @@ export class GroupBuilder {
   #rowsGuess = firstGuess;
 
   readonly #sorter: RowSorter | undefined;
+  /** Of rows that wait to be sorted: where they came from. */
+  readonly #origins = new RowOrigins();
+  /** Where the rows that are appended come from, and how many of them were before. */
+  #source: { origins: RowOrigins | undefined; at: number } = { origins: undefined, at: 0 };
 
-  /** @param order sorts each row group, whose rows all wait in memory then */
+  /**
+   * @param order sorts each row group, whose rows all wait in memory then
+   * @param drop origins of which rows are left out, where there is an order
+   */
   constructor(
     kernels: Kernels,
     output: SchemaTree,
     settings: MergeSettings,
     pages: PageSettings,
     order?: RowOrder,
+    drop?: ReadonlySet<number>,
   ) {
     this.#kernels = kernels;
     this.#settings = settings;
     this.columns = output.leaves.map((leaf) => new OutputColumn(kernels, leaf, pages, this.#store));
-    this.#sorter = order && new RowSorter(kernels, this.columns, order, settings, this.#store);
+    this.#sorter = order &&
+      new RowSorter(kernels, this.columns, order, settings, this.#store, drop);
     this.#addresses = kernels.keepWords(this.columns.map((column) => column.address));
+  }
+
+  /** Says where the rows come from that are appended next: those of an input from its row `at` on. */
+  readFrom(origins: RowOrigins | undefined, at = 0): void {
+    this.#source = { origins, at };
+  }
+
+  /** Counts rows that were appended. */
+  took(rows: number): void {
+    this.rows += rows;
+    if (this.#sorter === undefined) return;
+    const { origins, at } = this.#source;
+    if (origins === undefined) this.#origins.add(unknownOrigin, rows);
+    else this.#origins.addFrom(origins, at, rows);
+    this.#source.at += rows;
   }
 
   /**
@@ -77,7 +102,7 @@ export class GroupBuilder {
         ? this.fault(layout.tree.leaves[source.leaf])
         : this.#kernels.error({ column: this.columns[wasm.getFailedColumn()].leaf.path });
     }
-    this.rows += rows;
+    this.took(rows);
   }
 
   /** Opens the chunk that fills a column in the kernels, for its pages to be appended part by part. */
@@ -179,6 +204,7 @@ export class GroupBuilder {
   /** Forgets what was appended since the last commit. */
   rollback(): void {
     this.rows = this.#keptRows;
+    this.#origins.truncate(this.rows);
     this.#sorter?.rollback();
     for (const column of this.columns) this.#kernels.wasm.rollback(column.address);
   }
@@ -186,6 +212,7 @@ export class GroupBuilder {
   /** Forgets the whole open row group. */
   reset(): void {
     this.rows = 0;
+    this.#origins.truncate(0);
     this.#keptRows = 0;
     this.#pagedBytes = 0;
     this.#pendingBytes = 0;
@@ -206,9 +233,14 @@ export class GroupBuilder {
     return this.rows === 0 ? 0 : this.#sorter?.bytes ?? 0;
   }
 
-  /** Rows that deduplication left out. */
+  /** Rows that were left out, by deduplication or for where they came from. */
   get dropped(): number {
     return this.#sorter?.dropped ?? 0;
+  }
+
+  /** Rows that were left out for where they came from, by origin. */
+  get deleted(): ReadonlyMap<number, number> {
+    return this.#sorter?.deleted ?? new Map();
   }
 
   /** Writes the first `rows` rows as a row group; what else waits begins the next one. Not of rows to be sorted. */
@@ -222,7 +254,7 @@ export class GroupBuilder {
   async flush(file: ParquetFile): Promise<void> {
     if (this.rows === 0) return;
     if (this.#sorter !== undefined) {
-      await this.#sorter.flush(file, this.rows);
+      await this.#sorter.flush(file, this.rows, this.#origins);
       this.reset();
       return;
     }

@@ -7,6 +7,7 @@ import { atPlace } from "../../format/parquet_error.ts";
 import { type RangeReader, throwIfAborted } from "../../format/range_reader.ts";
 import type { SchemaTree } from "../../format/schema.ts";
 import type { ParquetFile } from "../../write/parquet_file.ts";
+import type { RowOrigins } from "../../write/row_origins.ts";
 import type { GroupBuilder } from "./group_builder.ts";
 import type { Layout } from "./known_layout.ts";
 import { appendLargeGroup, groupBytes, type LargeGroup } from "./large_group.ts";
@@ -23,6 +24,8 @@ export interface LargeFile {
   trusted: boolean;
   /** Its row groups with rows that are left out. */
   from: number;
+  /** Where its rows came from, when that is known. */
+  origins?: RowOrigins;
 }
 
 /** Where a large file goes. */
@@ -36,6 +39,8 @@ export interface LargeFileTarget {
   /** Whether row groups are sorted, and whether rows with equal keys are left out, which no row group bounds. */
   ordered: boolean;
   dedupes: boolean;
+  /** Where rows are left out and not sorted: whether some of a stretch of the input's rows are. */
+  filter?: (from: number, rows: number) => boolean;
   /** Writes the open row group. */
   flush: () => Promise<void>;
   /** The same because it is full. */
@@ -55,23 +60,26 @@ export async function addLargeFile(
   target: LargeFileTarget,
   large: LargeFile,
 ): Promise<number | undefined> {
-  const { builder, file, settings, ordered, dedupes, signal } = target;
+  const { builder, file, settings, ordered, dedupes, filter, signal } = target;
   const { metadata, from } = large;
   const uncompressed = metadata.rowGroups.reduce((sum, group) => sum + group.totalByteSize, 0);
   // rows that are to be sorted stay in the columns, where they can be rolled back, unless they are too many
-  const held = ordered && (dedupes || uncompressed <= settings.sortBytes);
+  const held = ordered && !filter && (dedupes || uncompressed <= settings.sortBytes);
   if (held) {
     if (!dedupes && builder.waitingBytes + uncompressed > settings.sortBytes) await target.flush();
     builder.parkAll();
   } else await target.flush();
   let written = from;
   const groupsBefore = file.groupCount;
-  let next = 0;
+  let next = 0, row = 0;
   for (let i = 0; i < metadata.rowGroups.length; i++) {
     throwIfAborted(signal);
-    if (metadata.rowGroups[i].numRows === 0 || next++ < from) continue;
+    const { numRows } = metadata.rowGroups[i];
+    const firstRow = row;
+    row += numRows;
+    if (numRows === 0 || next++ < from) continue;
     try {
-      if (await addGroup(target, large, i)) written = next;
+      if (await addGroup(target, large, i, firstRow)) written = next;
       // nothing of others is in it, so that what is committed can still be forgotten
       if (!held) builder.commit();
       if (!held && builder.isFull) {
@@ -93,14 +101,16 @@ export async function addLargeFile(
 
 /** Appends a row group, copied when it can be; gives whether it is written. */
 async function addGroup(
-  { kernels, builder, output, file, settings, ordered, flush, signal }: LargeFileTarget,
-  { layout, metadata, reader, trusted }: LargeFile,
+  { kernels, builder, output, file, settings, ordered, filter, flush, signal }: LargeFileTarget,
+  { layout, metadata, reader, trusted, origins }: LargeFile,
   rowGroup: number,
+  firstRow: number,
 ): Promise<boolean> {
   const { healthyBytes, mergeGroupBytes, windowBytes } = settings;
   const group = metadata.rowGroups[rowGroup];
   const bytes = groupBytes(group);
-  if (!ordered && layout.plan.identical && bytes >= healthyBytes) {
+  const whole = !ordered || filter?.(firstRow, group.numRows) === false;
+  if (whole && layout.plan.identical && bytes >= healthyBytes) {
     await flush();
     const { tree, levels } = layout;
     const source = { reader, metadata, tree, output, levels, rowGroup, trusted };
@@ -118,6 +128,7 @@ async function addGroup(
     await addInSlices(kernels, builder, file, settings, large);
     return true;
   }
+  builder.readFrom(origins, firstRow);
   await appendLargeGroup(builder, kernels, large);
   return false;
 }

@@ -61,5 +61,5 @@ export async function appendLargeGroup(
     if (source.kind === "nulls") builder.appendNulls(column, group.numRows, source);
     if (source.kind === "sibling") builder.appendFromSibling(column, group.numRows, source);
   });
-  builder.rows += group.numRows;
+  builder.took(group.numRows);
 }

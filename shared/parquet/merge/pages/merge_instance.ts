@@ -24,12 +24,13 @@ export function openInstance(
   schema: SchemaTree,
   order: MergeOrder | undefined,
   zstd: Zstd | undefined,
+  drop?: ReadonlySet<number>,
 ): Instance {
   const kernels = new HostKernels(settings.kernels, zstd);
   const { codec, pageRows, pageBytes } = settings;
   const pages = { codec, zstd, pageRows, pageBytes };
   const rows = order && rowOrder(order, schema);
-  const builder = new GroupBuilder(kernels, schema, settings, pages, rows);
+  const builder = new GroupBuilder(kernels, schema, settings, pages, rows, drop);
   return { kernels, builder, known: new KnownFooters(kernels) };
 }
 

@@ -8,6 +8,7 @@ import type { RangeReader } from "../../format/range_reader.ts";
 import { type SchemaTree, schemaTree } from "../../format/schema.ts";
 import type { ByteSink } from "../../write/file_writer.ts";
 import { ParquetFile } from "../../write/parquet_file.ts";
+import type { RowOrigins } from "../../write/row_origins.ts";
 import { elementsOf } from "../../write/schema_elements.ts";
 import { freeLayout, type Layout, makeLayout } from "./known_layout.ts";
 import { addLargeFile } from "./large_file.ts";
@@ -72,9 +73,19 @@ export class PageMerge {
     return lacksMemory(error, this.#open.instance?.builder);
   }
 
-  /** Rows that deduplication left out. */
+  /** Rows that were left out, by deduplication or for where they came from. */
   get droppedRows(): number {
     return this.#open.droppedRows;
+  }
+
+  /** Rows that were left out for where they came from, by origin. */
+  get deletedRows(): ReadonlyMap<number, number> {
+    return this.#open.deletedRows;
+  }
+
+  /** Where the rows of the row groups came from, as far as these say it: those that were sorted. */
+  get sortedOrigins(): RowOrigins {
+    return this.#file.origins;
   }
 
   /** Whether the open row group has its size, or more than there is memory for. */
@@ -153,6 +164,7 @@ export class PageMerge {
     const { kernels, builder } = instance;
     const taken = { ...taking, rows: rowCount };
     const layout = makeLayout(kernels, tree, plan, builder.columns);
+    builder.readFrom(this.#options.origins?.get(taking.id));
     let kept = false;
     try {
       if (bytes !== undefined && isSmall(metadata, totals.uncompressedBytes, this.#settings)) {
@@ -187,6 +199,7 @@ export class PageMerge {
       (scanHasZstd(kernels) && !this.#open.knowsZstd)
     ) return false;
     const groups = wasm.scanGroups(), table = wasm.scanTable(), rows = wasm.scanRows();
+    builder.readFrom(this.#options.origins?.get(input.id));
     try {
       appendGroups(kernels, builder, known.layout, groups, table, file);
     } catch (error) {
@@ -238,13 +251,23 @@ export class PageMerge {
       file: this.#file,
       settings: this.#settings,
       ordered: this.#options.order !== undefined,
+      filter: this.#filter(taking.id),
       dedupes: this.#open.dedupes,
       flush: () => stillThere(this.#open.flush()),
       flushFull: () => stillThere(this.#open.flushFull()),
       commit: () => this.#open.commit(builder),
       signal: this.#options.signal,
-    }, { layout, metadata, reader, trusted, from });
+    }, { layout, metadata, reader, trusted, from, origins: this.#options.origins?.get(taking.id) });
     if (written !== undefined) this.#open.wait({ ...taking, from: written });
+  }
+
+  /** Whether rows of a stretch of an input are left out; undefined where rows are sorted too. */
+  #filter(id: string): ((from: number, rows: number) => boolean) | undefined {
+    const { order, drop, origins } = this.#options;
+    if (drop === undefined || order === undefined || order.sort.length > 0 || this.#open.dedupes) {
+      return undefined;
+    }
+    return (from, rows) => origins?.get(id)?.hasAny(drop, from, rows) ?? false;
   }
 
   /** Writes the open row group. */
@@ -260,14 +283,18 @@ export class PageMerge {
     await this.#open.recover();
   }
 
-  /** Writes what waits, the page indexes and the footer. */
-  async finish(): Promise<FileMetaData> {
+  /**
+   * Writes what waits, the page indexes, and the footer.
+   * @param unseen gives bytes to stand before the footer, once all rows are written
+   */
+  async finish(unseen?: () => Uint8Array | undefined): Promise<FileMetaData> {
     await this.#open.finish();
     return await this.#file.finish(
       elementsOf(this.#schema!),
       this.#schema!.leaves.length,
       this.#keyValues.pairs(this.#schema!),
       this.#limits,
+      unseen,
     );
   }
 }

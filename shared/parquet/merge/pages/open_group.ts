@@ -27,8 +27,9 @@ export class OpenGroup {
   #zstd: Zstd | undefined;
   /** Inputs with rows in the open row group. */
   #waiting: Taking[] = [];
-  /** Rows that instances which trapped had left out of what they wrote. */
+  /** Rows that instances which trapped had left out of what they wrote, and of them those of `drop` by origin. */
   #droppedBefore = 0;
+  readonly #deletedBefore = new Map<number, number>();
   /** Row groups that were closed because they were full. */
   #ranges = 0;
   /** That memory was over when the open row group's pages were cut: its inputs are to be read again. */
@@ -68,9 +69,18 @@ export class OpenGroup {
     return this.#overfull !== undefined || this.#instance?.builder.isFull === true;
   }
 
-  /** Rows that deduplication left out. */
+  /** Rows that were left out, by deduplication or for where they came from. */
   get droppedRows(): number {
     return this.#droppedBefore + (this.#instance?.builder.dropped ?? 0);
+  }
+
+  /** Rows that were left out for where they came from, by origin. */
+  get deletedRows(): Map<number, number> {
+    const all = new Map(this.#deletedBefore);
+    for (const [origin, rows] of this.#instance?.builder.deleted ?? []) {
+      all.set(origin, (all.get(origin) ?? 0) + rows);
+    }
+    return all;
   }
 
   /** Whether rows of equal keys are left out. */
@@ -85,7 +95,8 @@ export class OpenGroup {
       this.#zstd = await Zstd.open(this.#options.zstd);
       this.#instance?.kernels.useZstd(this.#zstd);
     }
-    this.#instance ??= openInstance(this.#settings, schema, this.#options.order, this.#zstd);
+    const { order, drop } = this.#options;
+    this.#instance ??= openInstance(this.#settings, schema, order, this.#zstd, drop);
     return this.#instance;
   }
 
@@ -171,6 +182,7 @@ export class OpenGroup {
     this.#waiting = [];
     this.#overfull = undefined;
     this.#droppedBefore += this.#instance?.builder.dropped ?? 0;
+    for (const [origin, rows] of this.deletedRows) this.#deletedBefore.set(origin, rows);
     this.#instance = undefined;
   }
 

@@ -128,11 +128,15 @@ export class OutputColumn implements FinishedColumn {
     return wasm.columnMode(address);
   }
 
-  /** Makes the pages of the first `rows` rows of the kernels' permutation; what waited is given back. */
-  permute(rows: number): void {
+  /**
+   * Makes the pages of the first `rows` rows of the kernels' permutation; what waited is given back.
+   * @param some whether rows were left out: what they alone have in the dictionary goes with them
+   */
+  permute(rows: number, some: boolean): void {
     const { wasm } = this.#kernels;
     const { pageRows, pageBytes } = this.#settings;
     this.#require(wasm.startGather(this.address));
+    if (some) this.#require(wasm.dropUnusedEntries(this.address));
     const target = this.#newColumn();
     const bytes = wasm.columnMode(this.address) === columnModes.plain
       ? wasm.columnValueBytes(this.address) / Math.max(1, this.pendingRows)

@@ -5,6 +5,7 @@ import type { MergeOrder } from "./row_order.ts";
 import type { RangeReader } from "../../format/range_reader.ts";
 import type { SchemaTree } from "../../format/schema.ts";
 import type { PlanSource } from "../union/source_plan.ts";
+import type { RowOrigins } from "../../write/row_origins.ts";
 
 /** Gives an input in a form that the kernels know; `error` says what they didn't. */
 export type Normalize = (
@@ -27,6 +28,10 @@ export interface RunOptions {
   planSource?: (output: SchemaTree) => PlanSource;
   /** Gives an input again in a form that the kernels know (PLAIN, uncompressed), when they don't know it. */
   normalize?: Normalize;
-  /** How the rows are sorted and deduplicated; of the plan. */
+  /** How the rows are sorted and deduplicated; of the plan. Without a key rows are only left out by `drop`. */
   order?: MergeOrder;
+  /** Rows of these origins are left out; of the plan. */
+  drop?: ReadonlySet<number>;
+  /** Where the rows of inputs came from, by id, as far as it is known; of the plan. */
+  origins?: ReadonlyMap<string, RowOrigins>;
 }
