@@ -55,6 +55,7 @@ export async function deleteUpload(
     user: readingUser(caller),
     upload: validate(uuidSchema, id),
     purge,
+    merged: true,
   });
   return await answer(services, request, receipt);
 }
@@ -93,7 +94,10 @@ export async function serveReceipt(
   return Response.json(receipt, { headers: { "cache-control": "no-store" } });
 }
 
-/** 200 when it is done, 202 while the clockwork still has something to do. The data is gone for readers either way. */
+/**
+ * 200 when it is done, 202 while something is left to do: for the clockwork, when readers see nothing of it any more; or,
+ * of an upload that was merged (`pending`), for the workers that write the outputs anew.
+ */
 async function answer(
   { catalog, store }: Services,
   request: Request,

@@ -234,14 +234,16 @@ export const battleDataRoutes: RouteDescription[] = [
     operationId: "deleteUpload",
     summary: "Delete the rows of one upload",
     description:
-      "The id is the one in the upload's `key`. Rows that a merge has taken into a file of many uploads can't be told " +
-      "from the others: provenance_unknown.",
+      "The id is the one in the upload's `key`. What merges have taken into files of many uploads is `pending`: it goes " +
+      "when these are written anew, within minutes. Where such a file doesn't say which rows came from which upload: " +
+      "provenance_unknown.",
     access: "user",
     query: deletionQuerySchema,
     answers: {
       200: { description: "Done.", schema: deletionReceipt },
       202: {
-        description: "Gone for readers; its object is still stored.",
+        description:
+          "Pending, or gone for readers and still stored: the receipt says which, and tells when it is done.",
         schema: deletionReceipt,
       },
     },

@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape d8e83435006db742e4665e77dca863560df0bafacabfcf6b9f937d487a9ba44a
+// shape 47533f8eea54b6231b404043b5f7f31affcbff05c59fca1ff7d0490310f7a100
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -74,14 +74,14 @@ isOneToOne: false
                   ]
                 },"battle_files": {
                   Row: {
-                    "added_version": number,"apart": Json | null,"byte_length": number,"checksum": string | null,"dataset_id": string,"etag": string | null,"id": number,"input_count": number | null,"level": number,"lost_since": string | null,"merge_facts": Json | null,"object_key": string,"ordinal": number,"period_tag": string,"quarantine_code": string | null,"quarantine_reason": string | null,"quarantined_at": string | null,"remake_at": string | null,"remake_tries": number,"removed_version": number | null,"rewrite": Json | null,"row_count": number,"row_group_count": number,"run_id": string | null,"schema_digest": string | null,"schema_fingerprint": string,"seq_max": number,"seq_min": number,"start_byte": number,"state": string,"stats": Json | null,"table": string,"uncompressed_bytes": number,"upload_id": string | null,"uploaded_at": string,"uploaded_by": string,"value_count": number | null,"youngest_at": string | null
+                    "added_version": number,"apart": Json | null,"byte_length": number,"checksum": string | null,"dataset_id": string,"etag": string | null,"id": number,"input_count": number | null,"level": number,"lost_since": string | null,"merge_facts": Json | null,"object_key": string,"ordinal": number,"period_tag": string,"provenance_length": number | null,"provenance_start": number | null,"quarantine_code": string | null,"quarantine_reason": string | null,"quarantined_at": string | null,"remake_at": string | null,"remake_tries": number,"removed_version": number | null,"rewrite": Json | null,"row_count": number,"row_group_count": number,"run_id": string | null,"schema_digest": string | null,"schema_fingerprint": string,"seq_max": number,"seq_min": number,"seqs": unknown,"start_byte": number,"state": string,"stats": Json | null,"table": string,"uncompressed_bytes": number,"upload_id": string | null,"uploaded_at": string,"uploaded_by": string,"value_count": number | null,"youngest_at": string | null
                   }
                   ComputedFields: never
                   Insert: {
-                    "added_version": number,"apart"?: Json | null,"byte_length": number,"checksum"?: string | null,"dataset_id": string,"etag"?: string | null,"id"?: number,"input_count"?: number | null,"level": number,"lost_since"?: string | null,"merge_facts"?: Json | null,"object_key": string,"ordinal": number,"period_tag": string,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"remake_at"?: string | null,"remake_tries"?: number,"removed_version"?: number | null,"rewrite"?: Json | null,"row_count": number,"row_group_count": number,"run_id"?: string | null,"schema_digest"?: string | null,"schema_fingerprint": string,"seq_max": number,"seq_min": number,"start_byte": number,"state"?: string,"stats"?: Json | null,"table": string,"uncompressed_bytes": number,"upload_id"?: string | null,"uploaded_at": string,"uploaded_by": string,"value_count"?: number | null,"youngest_at"?: string | null
+                    "added_version": number,"apart"?: Json | null,"byte_length": number,"checksum"?: string | null,"dataset_id": string,"etag"?: string | null,"id"?: number,"input_count"?: number | null,"level": number,"lost_since"?: string | null,"merge_facts"?: Json | null,"object_key": string,"ordinal": number,"period_tag": string,"provenance_length"?: number | null,"provenance_start"?: number | null,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"remake_at"?: string | null,"remake_tries"?: number,"removed_version"?: number | null,"rewrite"?: Json | null,"row_count": number,"row_group_count": number,"run_id"?: string | null,"schema_digest"?: string | null,"schema_fingerprint": string,"seq_max": number,"seq_min": number,"seqs"?: unknown,"start_byte": number,"state"?: string,"stats"?: Json | null,"table": string,"uncompressed_bytes": number,"upload_id"?: string | null,"uploaded_at": string,"uploaded_by": string,"value_count"?: number | null,"youngest_at"?: string | null
                   }
                   Update: {
-                    "added_version"?: number,"apart"?: Json | null,"byte_length"?: number,"checksum"?: string | null,"dataset_id"?: string,"etag"?: string | null,"id"?: number,"input_count"?: number | null,"level"?: number,"lost_since"?: string | null,"merge_facts"?: Json | null,"object_key"?: string,"ordinal"?: number,"period_tag"?: string,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"remake_at"?: string | null,"remake_tries"?: number,"removed_version"?: number | null,"rewrite"?: Json | null,"row_count"?: number,"row_group_count"?: number,"run_id"?: string | null,"schema_digest"?: string | null,"schema_fingerprint"?: string,"seq_max"?: number,"seq_min"?: number,"start_byte"?: number,"state"?: string,"stats"?: Json | null,"table"?: string,"uncompressed_bytes"?: number,"upload_id"?: string | null,"uploaded_at"?: string,"uploaded_by"?: string,"value_count"?: number | null,"youngest_at"?: string | null
+                    "added_version"?: number,"apart"?: Json | null,"byte_length"?: number,"checksum"?: string | null,"dataset_id"?: string,"etag"?: string | null,"id"?: number,"input_count"?: number | null,"level"?: number,"lost_since"?: string | null,"merge_facts"?: Json | null,"object_key"?: string,"ordinal"?: number,"period_tag"?: string,"provenance_length"?: number | null,"provenance_start"?: number | null,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"remake_at"?: string | null,"remake_tries"?: number,"removed_version"?: number | null,"rewrite"?: Json | null,"row_count"?: number,"row_group_count"?: number,"run_id"?: string | null,"schema_digest"?: string | null,"schema_fingerprint"?: string,"seq_max"?: number,"seq_min"?: number,"seqs"?: unknown,"start_byte"?: number,"state"?: string,"stats"?: Json | null,"table"?: string,"uncompressed_bytes"?: number,"upload_id"?: string | null,"uploaded_at"?: string,"uploaded_by"?: string,"value_count"?: number | null,"youngest_at"?: string | null
                   }
                   Relationships: [
                     {
@@ -243,6 +243,26 @@ isOneToOne: false
                   }
                   Relationships: [
                     
+                  ]
+                },"deleted_slices": {
+                  Row: {
+                    "dataset_id": string,"deletion_id": string,"period_tag": string,"rows": number,"seq": number,"table": string,"version": number | null
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "dataset_id": string,"deletion_id": string,"period_tag": string,"rows": number,"seq": number,"table": string,"version"?: number | null
+                  }
+                  Update: {
+                    "dataset_id"?: string,"deletion_id"?: string,"period_tag"?: string,"rows"?: number,"seq"?: number,"table"?: string,"version"?: number | null
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "deleted_slices_deletion_id_fkey"
+      columns: ["deletion_id"]
+isOneToOne: false
+      referencedRelation: "deletions"
+      referencedColumns: ["id"]
+    }
                   ]
                 },"deletions": {
                   Row: {
@@ -580,14 +600,14 @@ isOneToOne: false
                   ]
                 },"uploads": {
                   Row: {
-                    "answer": Json | null,"content_hash": string,"created_at": string,"dataset_id": string,"id": string,"object_key": string,"offsets_digest": string,"period_tag": string,"size": number,"table": string,"user_id": string
+                    "answer": Json | null,"content_hash": string,"created_at": string,"dataset_id": string,"id": string,"object_key": string,"offsets_digest": string,"period_tag": string,"seqs": (number)[] | null,"size": number,"table": string,"user_id": string
                   }
                   ComputedFields: never
                   Insert: {
-                    "answer"?: Json | null,"content_hash": string,"created_at"?: string,"dataset_id": string,"id": string,"object_key": string,"offsets_digest": string,"period_tag": string,"size": number,"table": string,"user_id": string
+                    "answer"?: Json | null,"content_hash": string,"created_at"?: string,"dataset_id": string,"id": string,"object_key": string,"offsets_digest": string,"period_tag": string,"seqs"?: (number)[] | null,"size": number,"table": string,"user_id": string
                   }
                   Update: {
-                    "answer"?: Json | null,"content_hash"?: string,"created_at"?: string,"dataset_id"?: string,"id"?: string,"object_key"?: string,"offsets_digest"?: string,"period_tag"?: string,"size"?: number,"table"?: string,"user_id"?: string
+                    "answer"?: Json | null,"content_hash"?: string,"created_at"?: string,"dataset_id"?: string,"id"?: string,"object_key"?: string,"offsets_digest"?: string,"period_tag"?: string,"seqs"?: (number)[] | null,"size"?: number,"table"?: string,"user_id"?: string
                   }
                   Relationships: [
                     
@@ -775,7 +795,7 @@ isOneToOne: false
 { Args: { "p_dataset": string,"p_period_tag"?: string,"p_purge"?: boolean,"p_table"?: string,"p_user": string }; Returns: Json
                            },
 "delete_upload":
-{ Args: { "p_purge"?: boolean,"p_upload": string,"p_user": string }; Returns: Json
+{ Args: { "p_merged"?: boolean,"p_purge"?: boolean,"p_upload": string,"p_user": string }; Returns: Json
                            },
 "delete_user":
 { Args: { "p_by"?: string,"p_purge"?: boolean,"p_user": string }; Returns: Json

@@ -12,10 +12,10 @@ export const deletionReceipt = z.object({
   table: z.string().nullable(),
   period_tag: z.string().nullable(),
   upload_id: uuid.nullable(),
-  /** The first version without it; null of a user, who has no versions. */
+  /** The first version without it; null of a user, who has no versions, and while merged rows wait for a rewrite. */
   version: count.nullable(),
   purge: z.boolean(),
-  state: z.enum(["marked", "removed", "purged"]),
+  state: z.enum(["pending", "marked", "removed", "purged"]),
   /** Nothing is left to be done; of a purge: the store has answered for every object. */
   done: z.boolean(),
   files: count,

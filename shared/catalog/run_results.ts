@@ -65,6 +65,10 @@ export const inputFile = z.object({
     reason: z.string(),
     planner: z.number(),
   }).nullish(),
+  /** Where in its bytes an output says which upload each row came from; null where it doesn't. */
+  provenance: z.object({ start: count, length: count }).nullish(),
+  /** Uploads, by their seq, that are being deleted and of which it may hold rows; null for most. */
+  drop: z.array(count).nullish(),
 });
 export type InputFile = z.output<typeof inputFile>;
 
@@ -170,6 +174,9 @@ export interface OutputFile extends CatalogFacts {
   etag: string;
   /** See `shared/compaction/checksum.ts`; null where the bytes were not at hand. */
   checksum?: string | null;
+  /** Where it says which upload each row came from (shared/parquet/write/row_origins.ts); null where it doesn't. */
+  provenance_start?: number | null;
+  provenance_length?: number | null;
 }
 
 /** What the planner says at a commit. */
@@ -194,6 +201,8 @@ export interface CommitResult {
   output?: Record<string, unknown>;
   /** With last: the turn is over, the run is not; the next worker goes on with it. */
   more?: boolean;
+  /** Of each upload that is being deleted, by its seq, how many rows of it were left out. */
+  dropped?: Record<string, number>;
 }
 
 export const lease = z.object({ lease_expires_at: time, lease_seconds: z.number() });

@@ -14,7 +14,7 @@ insert into readable values
 create temp table hidden (name text);
 insert into hidden values ('service_settings'), ('objects'), ('idempotency_keys'), ('file_schemas'), ('run_children'),
   ('run_commits'), ('user_usage'), ('alerts'), ('queue_status'), ('circuit_breaker'), ('clockwork'), ('incidents'), ('pings'),
-  ('worker_slots'), ('dataset_invitations'), ('forgotten_uploads'), ('identity_key'), ('age_walks'), ('settings_history'),
+  ('worker_slots'), ('dataset_invitations'), ('forgotten_uploads'), ('deleted_slices'), ('identity_key'), ('age_walks'), ('settings_history'),
   ('setting_warnings');
 grant select on readable, hidden to anon, authenticated, service_role;
 
@@ -41,6 +41,8 @@ begin
   values ('period', tests.u(p_user), tests.u(p_dataset), 'gone', '0', 1, 'purged');
   insert into forgotten_uploads (id, dataset_id, digest, version, slices)
   values (gen_random_uuid(), tests.u(p_dataset), 'd', 1, '[]');
+  insert into deleted_slices (dataset_id, "table", period_tag, seq, deletion_id, rows)
+  select x.dataset_id, 'gone', '0', 1, x.id, 1 from deletions x where x.dataset_id = tests.u(p_dataset) limit 1;
   insert into ended_rows (dataset_id, "table", period_tag, version, rule, files, rows, bytes)
   values (tests.u(p_dataset), 'gone', '0', 1, 'keep_periods', 1, 1, 1);
   insert into dataset_invitations (dataset_id, role, token_hash, expires_at)

@@ -355,3 +355,25 @@ Deno.test("a marked file in quarantine is left alone", () => {
   const bad = file({ state: "quarantined", rewrite: { reason: "x", schema: null } });
   assert.deepEqual(plan([bad]).outputs, []);
 });
+
+Deno.test("a file with rows of a deleted upload is written anew by itself, whatever its size", () => {
+  const grown = file({ byte_length: 30 * MiB, uncompressed_bytes: 40 * MiB, level: 2, drop: [3] });
+  const others = several(5);
+  const { outputs, decision } = plan([grown, ...others]);
+  assert.deepEqual(outputs.map(({ inputs }) => ids(inputs)), [[grown.id], ids(others)]);
+  assert.match(decision, /uploads of which it may hold rows are deleted/);
+});
+
+Deno.test("one that is too large for a turn is looked at again within the hour", () => {
+  const huge = file({
+    byte_length: 900 * MiB,
+    uncompressed_bytes: 4000 * MiB,
+    row_count: 900_000_000,
+    value_count: 900_000_000,
+    level: 2,
+    drop: [3],
+  });
+  const { outputs, nextDueAt } = plan([huge], { settings: { dedupe_keys: ["id"] } });
+  assert.deepEqual(outputs, []);
+  assert.equal(nextDueAt?.getTime(), now.getTime() + 3_600_000);
+});

@@ -10,10 +10,10 @@ with grace as (
   from sediment.queue_messages m
 ), acknowledged as ( -- the data files of every acknowledged upload, as its answer named them, also of those forgotten
   select u.id as upload_id, u.dataset_id, f ->> 'table' as "table", f ->> 'period_tag' as period_tag,
-    (f ->> 'row_count')::bigint as rows, (u.answer ->> 'version')::bigint as version
-  from public.uploads u, jsonb_array_elements(u.answer -> 'files') f
+    (f ->> 'row_count')::bigint as rows, (u.answer ->> 'version')::bigint as version, u.seqs[n] as seq
+  from public.uploads u, jsonb_array_elements(u.answer -> 'files') with ordinality as x(f, n)
   union all
-  select u.id, u.dataset_id, f ->> 'table', f ->> 'period_tag', (f ->> 'row_count')::bigint, u.version
+  select u.id, u.dataset_id, f ->> 'table', f ->> 'period_tag', (f ->> 'row_count')::bigint, u.version, (f ->> 'seq')::bigint
   from public.forgotten_uploads u, jsonb_array_elements(u.slices) f
 ), deduped as (
   select p.dataset_id, p."table", p.period_tag,
@@ -32,8 +32,16 @@ with grace as (
       where a.dataset_id = k.dataset_id and a."table" = p."table" and a.period_tag = p.period_tag
         and a.version <= k.version and not exists (
           select 1 from public.deletions x where x.dataset_id = a.dataset_id and x.version > a.version
-            and x.version <= k.version and (x.upload_id is null or x.upload_id = a.upload_id) and (x."table" is null or x."table" = a."table")
-            and (x.period_tag is null or x.period_tag = a.period_tag))) as sent,
+            and x.version <= k.version and x.upload_id is null and (x."table" is null or x."table" = a."table")
+            and (x.period_tag is null or x.period_tag = a.period_tag))
+        and not exists (
+          select 1 from public.deleted_slices x where x.dataset_id = a.dataset_id and x."table" = a."table"
+            and x.period_tag = a.period_tag and x.seq = a.seq and x.version <= k.version
+            -- the file that held it ended by its age, and is counted there
+            and not exists (select 1 from public.ended_rows e where e.dataset_id = x.dataset_id
+              and e."table" = x."table" and e.period_tag = x.period_tag and e.version = x.version))) as sent,
+    exists (select 1 from public.deleted_slices x where x.dataset_id = k.dataset_id and x."table" = p."table"
+      and x.period_tag = p.period_tag and x.version <= k.version) as fewer,
     (select coalesce(sum(e.rows), 0) from public.ended_rows e
       where e.dataset_id = k.dataset_id and e."table" = p."table" and e.period_tag = p.period_tag
         and e.version <= k.version and not exists (
@@ -46,7 +54,8 @@ with grace as (
 -- I1 Every row of every acknowledged upload is in exactly one visible data file, at every kept version until deleted.
 select 'I1' as invariant, format('dataset %s version %s %s/%s lists %s rows of %s', s.dataset_id, s.version, s."table",
   s.period_tag, s.listed, s.sent) as what
-from shown s where case when s.yes then s.listed > s.sent - s.ended or (s.listed = 0 and s.sent > 0 and s.ended = 0)
+from shown s where case when s.yes then s.listed > s.sent - s.ended 
+    or (s.listed = 0 and s.sent > 0 and s.ended = 0 and not s.fewer)
   else s.listed <> s.sent - s.ended end
 union all
 select 'I1', format('dataset %s says %s rows, %s files, %s bytes and shows %s, %s, %s', d.id, d.row_count, d.file_count,
@@ -232,9 +241,29 @@ union all
 select 'I12', format('file %s was there before deletion %s of it, and is shown after it', f.id, x.id)
 from public.deletions x join public.battle_files f on f.dataset_id = x.dataset_id and f.added_version < x.version
   and (x.upload_id is null or x.upload_id = f.upload_id) and (x."table" is null or x."table" = f."table") and (x.period_tag is null or x.period_tag = f.period_tag)
-where x.state <> 'marked' and (f.removed_version is null or f.removed_version > x.version)
+where x.state not in ('pending', 'marked') and (f.removed_version is null or f.removed_version > x.version)
   -- a slice that another deletion has marked is that one's to take out
   and not (x.upload_id is not null and sediment.is_marked(f, x.version))
+union all
+select 'I12', format('upload %s of %s/%s is gone since version %s, and output %s may have rows of it', s.seq, s."table",
+  s.period_tag, s.version, f.id)
+from public.deleted_slices s join public.battle_files f on f.dataset_id = s.dataset_id and f."table" = s."table"
+  and f.period_tag = s.period_tag and f.level > 0 and sediment.seqs_of(f) @> s.seq
+where s.version is not null and (f.removed_version is null or f.removed_version > s.version)
+  and not sediment.is_marked(f, s.version)
+union all
+select 'I12', format('upload %s of %s/%s is pending, and no file may have rows of it', s.seq, s."table", s.period_tag)
+from public.deleted_slices s
+where s.version is null and not exists (
+  select 1 from public.battle_files f where f.dataset_id = s.dataset_id and f."table" = s."table"
+    and f.period_tag = s.period_tag and f.removed_version is null and sediment.seqs_of(f) @> s.seq)
+union all
+select 'I12', format('upload %s of %s/%s is deleted, and nothing writes output %s anew', s.seq, s."table", s.period_tag, f.id)
+from public.deleted_slices s join public.deletions x on x.id = s.deletion_id join public.battle_files f
+  on f.dataset_id = s.dataset_id and f."table" = s."table" and f.period_tag = s.period_tag and f.level > 0
+  and f.removed_version is null and f.state = 'active' and sediment.seqs_of(f) @> s.seq
+  join public.partitions p on p.dataset_id = s.dataset_id and p."table" = s."table" and p.period_tag = s.period_tag, grace g
+where s.version is null and x.requested_at <= g.since and p.msg_id is null and p.due_at is null
 union all
 select 'I12', format('deletion %s is %s, and file %s of it is in the catalog', x.id, x.state, f.id)
 from public.deletions x join public.battle_files f on f.dataset_id = x.dataset_id and f.added_version < x.version

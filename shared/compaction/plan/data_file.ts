@@ -35,6 +35,8 @@ export interface PlanFile {
   rewrite?: { reason: string; schema: unknown } | null;
   /** What a merge found that set it apart, and what it is not merged with for that; for most nothing. */
   apart?: ApartMark | null;
+  /** Uploads, by their seq, whose rows are to be left out: it is written anew whatever its size. For most there are none. */
+  drop?: readonly number[] | null;
 }
 
 /** The table's settings that matter here. */
@@ -52,6 +54,12 @@ export interface PlanSettings {
   dedupe_keys?: string[];
   /** Whether a column that is a UUID in some files and a text in others is one text. @default false */
   unite_uuid_as_text?: boolean;
+}
+
+/** Why a file is written anew by itself, whatever its size, in words; undefined for most. */
+export function rewriteReason({ rewrite, drop }: PlanFile): string | undefined {
+  if (drop && drop.length > 0) return "uploads of which it may hold rows are deleted";
+  return rewrite ? `marked to be written anew (${rewrite.reason})` : undefined;
 }
 
 /** Whether the last writer of a key wins. */

@@ -13,6 +13,7 @@ import {
   isFullGrown,
   type PlanFile,
   type PlanSettings,
+  rewriteReason,
 } from "./data_file.ts";
 import { apartGroupOf, apartText } from "./apart_files.ts";
 import { bytesText, cutText, decisionText, filesText } from "./decision_text.ts";
@@ -82,6 +83,9 @@ export const defaultLimits: OutputLimits = {
   maxChunks: 32_768,
 };
 
+/** When a file is looked at again from which rows are to be left out, and which is too large for now. */
+const overdueSeconds = 3600;
+
 /** Of a merge that dedupes all rows wait in memory at once. */
 const dedupeLimits = { maxUncompressedBytes: 46 * MiB, maxRows: maxDedupeRows };
 
@@ -106,7 +110,9 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
   const oversized = new Map<F, Oversize>();
   // its schema's group, when that is known: what has to become another schema can't be copied
   const weigh = (file: F, group?: SchemaGroup) => {
-    if (!file.rewrite && isFullGrown(file, settings) && !isFragmented(file, settings)) return;
+    if (!rewriteReason(file) && isFullGrown(file, settings) && !isFragmented(file, settings)) {
+      return;
+    }
     const oversize = packer.oversizeOf(file, group);
     if (oversize !== undefined) oversized.set(file, oversize);
   };
@@ -125,11 +131,11 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
     if (group?.schema !== undefined && !oversized.has(file)) weigh(file, group);
   }
   // What is marked is written anew by itself, and merged with others once it is what it should be.
-  const marked = sound.filter((file) => file.rewrite && !oversized.has(file));
+  const marked = sound.filter((file) => rewriteReason(file) && !oversized.has(file));
   for (const file of marked) {
     outputs.push(rewritten(file, packer));
   }
-  const active = sound.filter((file) => !oversized.has(file) && !file.rewrite);
+  const active = sound.filter((file) => !oversized.has(file) && !rewriteReason(file));
   const groupOf = (file: F): SchemaGroup | string =>
     apartGroupOf(file) ?? unionOf(file) ?? file.schema_fingerprint;
   const groups = deduping
@@ -137,7 +143,7 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
       files,
       settings,
       groupOf,
-      (file) => file.state !== "active" || oversized.has(file) || Boolean(file.rewrite),
+      (file) => file.state !== "active" || oversized.has(file) || Boolean(rewriteReason(file)),
     )
     : [...Map.groupBy(active, groupOf).values()];
   for (const group of groups) {
@@ -171,6 +177,9 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
   );
   if (grown.length > 0) notes.push(`${filesText(grown.length)} full grown`);
   notes.push(...oversizedText(oversized));
+  if (oversized.keys().some(({ drop }) => drop && drop.length > 0)) {
+    nextDueAt ??= new Date(now.getTime() + overdueSeconds * 1000);
+  }
   const quarantined = files.length - sound.length;
   if (quarantined > 0) notes.push(`${filesText(quarantined)} in quarantine`);
   const decision = decisionText({ outputs, files: files.length, schemas, notes, nextDueAt });
@@ -219,9 +228,9 @@ function output<F extends PlanFile>(
 
 /** A marked file's output, in the schema that it should have. */
 function rewritten<F extends PlanFile>(file: F, packer: OutputPacker): PlannedOutput<F> {
-  const { reason, schema } = file.rewrite!;
+  const schema = file.rewrite?.schema ?? null;
   return {
-    ...output([file], packer, `marked to be written anew (${reason})`),
+    ...output([file], packer, rewriteReason(file)!),
     ...(schema !== null && { schema: schema as SchemaJson }),
   };
 }

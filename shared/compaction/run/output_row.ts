@@ -11,5 +11,7 @@ export function outputRow(
   return {
     ...object,
     ...catalogFacts(result),
+    provenance_start: result.origins?.start ?? null,
+    provenance_length: result.origins?.length ?? null,
   };
 }

@@ -10,7 +10,7 @@ import { plannerVersion } from "../plan/planner_version.ts";
 import { failureClass } from "./failure_class.ts";
 import { giveUp } from "./give_up.ts";
 import { Lease } from "./lease.ts";
-import { hasGap, mergeInputs } from "./output/merge_inputs.ts";
+import { deletedRows, hasGap, mergeInputs } from "./output/merge_inputs.ts";
 import { outputRow } from "./output_row.ts";
 import type { Plan, PlannedOutput } from "../plan/plan.ts";
 import { debtOf, planClaim, progressOf } from "./plan_claim.ts";
@@ -182,6 +182,9 @@ class Run {
           "A bad file lay between the inputs: to be planned again",
         );
       }
+      if (result.rowCount === 0 && deletedRows(result) > 0) {
+        return await this.commitOutput(plan, index, result, null);
+      }
       const put = await this.step("merge", () => output.put());
       const row = outputRow(result, { object_key: key, size: output.byteLength, ...put });
       return await this.commitOutput(plan, index, result, row);
@@ -205,25 +208,26 @@ class Run {
     throw new SedimentError("internal", `Commit ${this.ordinal} of the run was made before`);
   }
 
-  /** Commits an output that was put; true when that ended the run. */
+  /** Commits an output that was put, or that no row of the inputs is left; true when that ended the run. */
   private async commitOutput(
     plan: Plan<InputFile>,
     index: number,
-    { merged, rowCount }: MergeResult,
-    row: OutputFile,
+    { merged, rowCount, deletedRows }: MergeResult,
+    row: OutputFile | null,
   ): Promise<boolean> {
     const { report } = this;
     const done = index + 1;
     const last = done === plan.outputs.length || !this.options.mayGoOn(plan.outputs[done].cost);
     const ids = new Set(merged);
     const inputs = plan.outputs[index].inputs.filter(({ id }) => ids.has(String(id)));
-    const answer = await this.commit(plan, done, last, inputs, row);
+    const dropped = deletedRows && Object.fromEntries(deletedRows);
+    const answer = await this.commit(plan, done, last, inputs, row, undefined, dropped);
     report.outcome = "merged";
     report.outputs++;
     report.files_merged += merged.length;
     report.rows += rowCount;
     report.bytes_in += plan.outputs[index].bytes;
-    report.bytes_out += row.size;
+    report.bytes_out += row?.size ?? 0;
     if (last) report.requeued = answer.requeued === true;
     return last;
   }
@@ -277,8 +281,9 @@ class Run {
     inputs: InputFile[],
     output: OutputFile | null,
     remakes?: number,
+    dropped?: Record<string, number>,
   ) {
-    const wrote = this.report.outputs > 0 || output !== null;
+    const wrote = this.report.outputs > 0 || inputs.length > 0;
     const debt = debtOf(plan, done);
     const since = performance.now();
     const answer = await this.call("update-metadata", "commitCompaction", {
@@ -298,6 +303,7 @@ class Run {
         planner: plannerVersion,
         left_alone: plan.leftAlone,
         steps_ms: this.stepsMs,
+        ...(dropped !== undefined && { dropped }),
         ...(plan.outputs.length > 0 && { progress: progressOf(plan, done) }),
       },
     });

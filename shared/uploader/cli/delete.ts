@@ -32,8 +32,8 @@ export const deleteData: Command = {
     `Deletes what is named, for all who read it: it is in no newer version. Older versions keep it for the
 service's retention, unless --purge ends them at once. --confirm takes the last thing named once more (the
 period, else the table, else the dataset or upload); without it nothing is deleted, and what would be is said.
-A dataset's id stays taken. Exit code 0 when all is done, 3 when readers no longer see it and the service is
-still at work.`,
+A dataset's id stays taken. An upload that was merged goes within minutes, when the service has written
+its files anew. Exit code 0 when all is done, 3 while the service is still at work.`,
   examples: [
     ["sediment delete --dataset 0b3f… --table battles --confirm battles", "all of a table"],
     ["sediment delete --dataset 0b3f… --confirm 0b3f… --purge --wait", "everything, and at once"],

@@ -8,7 +8,7 @@ declare
     'processing_metrics', 'table_settings', 'user_limits', 'dead_letters', 'assets', 'deletions', 'ended_rows',
     'dataset_members', 'table_names'];
   v_internal constant text[] := array['service_settings', 'objects', 'idempotency_keys', 'file_schemas',
-    'run_children', 'run_commits', 'user_usage', 'alerts', 'circuit_breaker', 'worker_slots', 'forgotten_uploads', 'identity_key', 'age_walks',
+    'run_children', 'run_commits', 'user_usage', 'alerts', 'circuit_breaker', 'worker_slots', 'forgotten_uploads', 'deleted_slices', 'identity_key', 'age_walks',
     'clockwork', 'incidents', 'pings', 'dataset_invitations', 'settings_history'];
   v_views constant text[] := array['dataset_status', 'partition_status', 'quarantined_files',
     'dead_letter_summary'];

@@ -19,7 +19,7 @@ begin
     select y.* from public.deletions y left join public.datasets d on d.id = y.dataset_id
     where y.forgotten_at is null and (p_deletion is null or p_deletion in (y.id, y.parent_id))
       and (y.state = 'marked' or y.purge and y.state = 'removed'
-        or y.kind <> 'user' and y.requested_at + v_grace <= v_now and d.oldest_kept_version >= y.version)
+        or y.kind <> 'user' and y.state <> 'pending' and y.requested_at + v_grace <= v_now and d.oldest_kept_version >= y.version)
     order by y.state <> 'marked', y.requested_at limit 100
     for no key update of y skip locked
   loop

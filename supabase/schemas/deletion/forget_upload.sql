@@ -12,7 +12,8 @@ begin
   insert into public.forgotten_uploads (id, dataset_id, digest, version, slices)
   values (u.id, u.dataset_id, sediment.identity_digest(u.dataset_id, u."table", u.period_tag, u.content_hash),
     (u.answer ->> 'version')::bigint, (
-      select jsonb_agg(jsonb_build_object('table', f -> 'table', 'period_tag', f -> 'period_tag', 'row_count',
-        f -> 'row_count')) from jsonb_array_elements(u.answer -> 'files') f));
+      select jsonb_agg(jsonb_build_object('table', x.f -> 'table', 'period_tag', x.f -> 'period_tag', 'row_count',
+        x.f -> 'row_count', 'seq', u.seqs[x.n]))
+      from jsonb_array_elements(u.answer -> 'files') with ordinality as x(f, n)));
   return true;
 end $$;

@@ -20,7 +20,10 @@ begin
     where f.id = any (array(
       select y.id from public.battle_files y
       where y.dataset_id = x.dataset_id and y.removed_version <= x.version and y.added_version < x.version
-        and (x.upload_id is null or y.upload_id = x.upload_id)
+        and (x.upload_id is null or y.upload_id = x.upload_id or y.level > 0 and exists (
+          select 1 from public.deleted_slices s
+          where s.deletion_id = x.id and s."table" = y."table" and s.period_tag = y.period_tag
+            and sediment.seqs_of(y) @> s.seq))
         and (x."table" is null or y."table" = x."table") and (x.period_tag is null or y.period_tag = x.period_tag)
       order by y.removed_version limit p_limit))
     returning f.object_key, f.byte_length

@@ -16,6 +16,7 @@ declare
   v_bytes bigint := 0;
   v_uncompressed bigint := 0;
   v_whole public.partitions[] := '{}'::public.partitions[];
+  v_pending boolean;
 begin
   select coalesce(array_agg(y.z), '{}') into strict v_parts from (
     select z from public.partitions z
@@ -55,7 +56,12 @@ begin
       / nullif(d.file_size_bytes - v_bytes, 0), 3),
     retired_bytes = d.retired_bytes + v_bytes, updated_at = clock_timestamp()
   where d.id = x.dataset_id;
+  select exists (select 1 from public.deleted_slices s where s.dataset_id = x.dataset_id and s.version is null)
+  into strict v_pending;
   foreach p in array v_whole loop
+    if v_pending then
+      perform sediment.settle_slices(p.dataset_id, p."table", p.period_tag, x.version);
+    end if;
     if p.msg_id is not null or p.debt_oldest is not null or p.due_at is not null or p.dead_since is not null
       or p.demand_seq > p.done_seq
     then

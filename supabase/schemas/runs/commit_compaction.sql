@@ -7,8 +7,10 @@
 --   p_remakes: the lost output that this one takes the place of (claim_compaction's remake); p_inputs are then the files
 --              that it had replaced, which are gone already, and no version comes of it
 --   p_output: {object_key, size, etag, row_count, row_group_count, uncompressed_bytes, value_count|null,
---              merge_facts|null, schema_fingerprint, schema, stats, checksum|null}; null also when the inputs hold no row at all
---   p_result: {decision, debt: {files, bytes, oldest}, next_due_at, steps_ms, output, progress, more}. With p_last and
+--              merge_facts|null, schema_fingerprint, schema, stats, checksum|null,
+--              provenance_start|null, provenance_length|null}; null also when no row is left of the inputs
+--   p_result: {decision, debt: {files, bytes, oldest}, next_due_at, steps_ms, output, progress, more, dropped: of each
+--              upload that is being deleted, by its seq, how many rows of it were left out}. With p_last and
 --              more: true the run is not over: its turn is, and the next worker goes on with it at once; only
 --              when less than a lease is left of its max_run_seconds does it end, as a success, and a follow-up goes on.
 -- Returns {version|null, file_id|null, run_status, requeued, replayed, commits, lease_expires_at|null,
@@ -69,7 +71,8 @@ begin
       if p.isolation is not null then
         perform sediment.pass_trial(p, v_inputs, true);
       end if;
-      v_replaced := sediment.replace_files(p, p_run, p_n, p_token, v_inputs, p_output, p_input_keys);
+      v_replaced := sediment.replace_files(p, p_run, p_n, p_token, v_inputs, p_output, p_input_keys,
+        v_result -> 'dropped');
     end if;
   end if;
   update public.processing_metrics x

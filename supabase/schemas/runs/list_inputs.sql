@@ -3,6 +3,8 @@
 -- gone or changed: they wait for a second look. The schemas of the others come along
 -- by fingerprint, that of the first file of each, in upload order as far as 100 and 1 MiB of text go; files of schemas
 -- beyond are merged with their like only.
+-- `drop` names the uploads, by their seq, that are being deleted and of which a file may hold rows: whatever is made of it
+-- leaves them out (sediment.check_dropped).
 -- No plan touches what is full grown (shared/compaction/plan/tiers.ts) or in quarantine, and there may be thousands before
 -- the first file that matters: of those only the first 100 are in a list, and in a table that dedupes the first of each
 -- stretch of them, which is the same barrier. By the settings of the moment: files that a new setting makes small again
@@ -28,12 +30,14 @@ declare
   v_count integer := 0;
   v_bytes integer := 0;
   v_marks constant boolean := sediment.has_marks(p_dataset);
+  v_pending constant int8multirange := sediment.pending_seqs(p_dataset, p_table, p_period_tag);
 begin
   -- in the index's order, so that it ends with the page
   with told as (
     select x.*, count(*) filter (where x.done) over w as done_so_far, lag(x.done) over w as after_done
     from (
-      select f.*, f.state <> 'active' or (f.byte_length >= v_grown and f.rewrite is null and not (f.level = 0
+      select f.*, f.state <> 'active' or (f.byte_length >= v_grown and f.rewrite is null
+        and (v_pending is null or not sediment.seqs_of(f) && v_pending) and not (f.level = 0
         and f.row_group_count > 1 and f.uncompressed_bytes < v_healthy * f.row_group_count)) as done
       from public.battle_files f
       where f.dataset_id = p_dataset and f."table" = p_table and f.period_tag = p_period_tag
@@ -58,7 +62,14 @@ begin
       'state', case when k.lost_since > clock_timestamp() - (select make_interval(secs => s.second_look_seconds)
         from public.service_settings s) then 'quarantined' else k.state end, 'checksum', k.checksum, 'etag', k.etag,
       'uploaded_at', k.uploaded_at, 'rewrite', k.rewrite,
-      'apart', k.apart) order by k.seq_min) from kept k), '[]'),
+      'apart', k.apart,
+      'provenance', case when k.provenance_length is not null then jsonb_build_object('start', k.provenance_start,
+        'length', k.provenance_length) end,
+      'drop', case when v_pending is not null then (
+        select jsonb_agg(s.seq order by s.seq) from public.deleted_slices s
+        where s.dataset_id = p_dataset and s."table" = p_table and s.period_tag = p_period_tag and s.version is null
+          and coalesce(k.seqs, int8multirange(int8range(k.seq_min, k.seq_max, '[]'))) @> s.seq) end)
+      order by k.seq_min) from kept k), '[]'),
     'digests', coalesce((select jsonb_agg(jsonb_build_array(d.fingerprint, d.digest) order by d.seq_min) from (
       select distinct on (k.schema_fingerprint) k.schema_fingerprint as fingerprint, k.seq_min,
         coalesce(k.schema_digest, k.schema_fingerprint) as digest

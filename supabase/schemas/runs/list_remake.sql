@@ -29,7 +29,13 @@ begin
         'level', i.level, 'seq_min', i.seq_min, 'seq_max', i.seq_max, 'row_count', i.row_count,
         'row_group_count', i.row_group_count, 'uncompressed_bytes', i.uncompressed_bytes,
         'value_count', i.value_count, 'merge_facts', i.merge_facts, 'schema_fingerprint', i.schema_fingerprint,
-        'state', i.state, 'checksum', i.checksum, 'etag', i.etag, 'uploaded_at', i.uploaded_at, 'rewrite', null)
+        'state', i.state, 'checksum', i.checksum, 'etag', i.etag, 'uploaded_at', i.uploaded_at, 'rewrite', null,
+        'provenance', case when i.provenance_length is not null then jsonb_build_object('start', i.provenance_start,
+          'length', i.provenance_length) end,
+        -- uploads whose rows the output was written without, since they were deleted
+        'drop', (select jsonb_agg(s.seq order by s.seq) from public.deleted_slices s
+          where s.dataset_id = p.dataset_id and s."table" = p."table" and s.period_tag = p.period_tag
+            and sediment.seqs_of(i) @> s.seq and not sediment.seqs_of(f) @> s.seq))
         order by i.seq_min) from public.battle_files i where i.id = any (v_ids)));
   end loop;
   return null;

@@ -2,7 +2,7 @@
 -- the partition's lock and has checked the token. Returns {version, file_id} and what was replaced.
 create or replace function sediment.replace_files(
   p public.partitions, p_run uuid, p_n integer, p_token bigint, p_inputs bigint[], p_output jsonb,
-  p_input_keys text[]
+  p_input_keys text[], p_dropped jsonb default null
 )
 returns jsonb
 language plpgsql
@@ -17,6 +17,8 @@ declare
   v_in record;
   v_out record;
   v_dedupe boolean;
+  v_pending int8multirange;
+  v_dropped bigint := 0;
   v_marks constant boolean := sediment.has_marks(p.dataset_id);
   v_version public.dataset_versions;
   v_removed bigint;
@@ -29,7 +31,8 @@ begin
     min(f.seq_min) as seq_min, max(f.seq_max) as seq_max,
     max(coalesce(f.youngest_at, f.uploaded_at)) as youngest_at,
     -- where a value of each does not fit a wider type, one of the output does not either
-    case when bool_and(f.apart ->> 'kind' = 'values') then (array_agg(f.apart order by f.id))[1] end as apart
+    case when bool_and(f.apart ->> 'kind' = 'values') then (array_agg(f.apart order by f.id))[1] end as apart,
+    range_agg(sediment.seqs_of(f)) as seqs
   into strict v_in
   from unnest(p_inputs) as i(id)
   cross join lateral (select * from public.battle_files x where x.id = i.id offset 0) f
@@ -51,13 +54,20 @@ begin
 
   select * into v_out from jsonb_to_record(p_output) as t(object_key text, size bigint, etag text,
     row_count bigint, row_group_count integer, uncompressed_bytes bigint, value_count bigint,
-    merge_facts jsonb, schema_fingerprint text, stats jsonb, checksum text);
+    merge_facts jsonb, schema_fingerprint text, stats jsonb, checksum text, provenance_start bigint,
+    provenance_length integer);
+  v_pending := sediment.pending_seqs(p.dataset_id, p."table", p.period_tag);
+  if v_pending is not null or p_dropped is not null then
+    v_dropped := sediment.check_dropped(p, v_in.seqs, p_dropped);
+  end if;
   v_dedupe := jsonb_array_length(sediment.settings_of(p.dataset_id, p."table") -> 'dedupe_keys') > 0;
-  if (case when v_dedupe then coalesce(v_out.row_count, 0) <= v_in.rows and (v_out.row_count > 0 or v_in.rows = 0)
-      else coalesce(v_out.row_count, 0) = v_in.rows end) is not true
+  if (case when v_dedupe then coalesce(v_out.row_count, 0) <= v_in.rows - v_dropped
+        and (v_out.row_count > 0 or v_in.rows = v_dropped)
+      else coalesce(v_out.row_count, 0) = v_in.rows - v_dropped end) is not true
   then
     perform sediment.fail('merge_rows_differ', 500,
-      format('the inputs hold %s rows, the output %s', v_in.rows, coalesce(v_out.row_count, 0)));
+      format('the inputs hold %s rows, the output %s, and %s were left out', v_in.rows, coalesce(v_out.row_count, 0),
+        v_dropped));
   end if;
   -- Last writer wins only holds when nothing that was written in between stays outside: all inputs are in between, so
   -- what is there is counted.
@@ -93,14 +103,30 @@ begin
     insert into public.battle_files (dataset_id, "table", period_tag, run_id, ordinal, object_key, start_byte,
       byte_length, etag, level, seq_min, seq_max, row_count, row_group_count, uncompressed_bytes,
       value_count, merge_facts, schema_fingerprint, stats, added_version, uploaded_by, uploaded_at,
-      checksum, schema_digest, youngest_at, apart, input_count)
+      checksum, schema_digest, youngest_at, apart, input_count, provenance_start, provenance_length, seqs)
     select p.dataset_id, p."table", p.period_tag, p_run, p_n, v_out.object_key, 0, v_out.size, v_out.etag,
       v_in.level + 1, v_in.seq_min, v_in.seq_max, v_out.row_count, v_out.row_group_count,
       v_out.uncompressed_bytes, v_out.value_count, v_out.merge_facts, v_out.schema_fingerprint, v_out.stats,
       v_version.version, r.user_id, v_now, v_out.checksum, sediment.schema_digest(p_output -> 'schema'),
-      v_in.youngest_at, v_in.apart, v_in.files
+      v_in.youngest_at, v_in.apart, v_in.files, v_out.provenance_start, v_out.provenance_length,
+      -- each of them apart costs 17 bytes; of very many it is said roughly, and more files are looked into
+      case when (select count(*) from unnest(v_in.seqs)) > 1000 then int8multirange(range_merge(v_in.seqs))
+        else v_in.seqs end - coalesce(v_pending, '{}')
     from public.processing_metrics r where r.id = p_run
     returning id into strict v_file;
+  end if;
+
+  if v_pending is not null then
+    update public.deletions x
+    set rows = x.rows + s.rows, files = x.files + 1
+    from (
+      select y.deletion_id, sum(t.value::bigint) as rows from jsonb_each_text(coalesce(nullif(p_dropped, 'null'), '{}')) t
+      join public.deleted_slices y on y.dataset_id = p.dataset_id and y."table" = p."table"
+        and y.period_tag = p.period_tag and y.seq = t.key::bigint
+      group by y.deletion_id
+    ) s
+    where x.id = s.deletion_id;
+    perform sediment.settle_slices(p.dataset_id, p."table", p.period_tag, v_version.version);
   end if;
 
   update public.processing_metrics r

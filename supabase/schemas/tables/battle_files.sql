@@ -63,6 +63,12 @@ create table if not exists public.battle_files (
   -- null: not
   remake_at timestamptz,
   remake_tries integer not null default 0 check (remake_tries >= 0),
+  -- of an output: where in its bytes stands which of its rows came from which upload (shared/parquet/write/row_origins.ts);
+  -- null: nowhere
+  provenance_start bigint,
+  provenance_length integer,
+  -- of an output: of which uploads it may hold rows, by their seq; null: of all from seq_min to seq_max
+  seqs int8multirange,
   foreign key (dataset_id, "table", period_tag) references public.partitions (dataset_id, "table", period_tag),
   check ((upload_id is null) <> (run_id is null)),
   check ((upload_id is null) = (level > 0)),

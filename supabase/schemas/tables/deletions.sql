@@ -19,10 +19,12 @@ create table if not exists public.deletions (
   version bigint,
   -- bytes go at once, and with them older versions
   purge boolean not null default false,
+  --   pending: of an upload: outputs that hold its rows are to be written anew without them; version is the one in which
+  --     it was asked for, and becomes that of the last rewrite
   --   marked: readers and commits heed it; files are being taken out
   --   removed: no row of the scope is left to be taken out; with purge the store is being emptied
   --   purged: of a purge: no data file that held its rows is left in the catalog, and their objects are on their way out
-  state text not null default 'marked' check (state in ('marked', 'removed', 'purged')),
+  state text not null default 'marked' check (state in ('pending', 'marked', 'removed', 'purged')),
   -- the partition, then the upload, after which the next slice goes on
   after_table text not null default '',
   after_period_tag text not null default '',
@@ -56,6 +58,26 @@ create index if not exists deletions_open on public.deletions (requested_at) whe
 -- a user who was deleted: refused everywhere, for good
 create index if not exists deletions_user on public.deletions (user_id);
 create unique index if not exists deletions_users on public.deletions (user_id) where kind = 'user';
+
+-- The slices of uploads that were deleted by themselves, kept for ever: whatever is made of files that held their rows
+-- leaves these out, also what is made anew of files that were replaced long ago.
+create table if not exists public.deleted_slices (
+  dataset_id uuid not null,
+  "table" text not null,
+  period_tag text not null,
+  -- the upload's place in the partition's upload order
+  seq bigint not null,
+  deletion_id uuid not null references public.deletions (id),
+  -- as it was acknowledged
+  rows bigint not null,
+  -- from which on no file has rows of it; null: pending, an output that may have some is visible
+  version bigint,
+  primary key (dataset_id, "table", period_tag, seq)
+);
+
+create index if not exists deleted_slices_pending on public.deleted_slices (dataset_id, "table", period_tag)
+  where version is null;
+create index if not exists deleted_slices_deletion on public.deleted_slices (deletion_id);
 
 -- What is left in place of an upload whose rows were all deleted: a keyed hash of its identity, which refuses nothing,
 -- and how many rows of which partitions are missing from older versions for it.

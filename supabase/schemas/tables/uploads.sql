@@ -15,6 +15,8 @@ create table if not exists public.uploads (
   -- null only inside the transaction that acknowledges
   answer jsonb,
   created_at timestamptz not null default now(),
+  -- of each slice, in the order of the answer's files: its place in its partition's upload order; null: not known (before)
+  seqs bigint[],
   unique (dataset_id, "table", period_tag, content_hash)
 );
 

@@ -127,16 +127,18 @@ begin
       (select v.version from unnest(v_versions) as v where v.dataset_id = f.dataset_id), f.user_id, v_now,
       f.checksum, f.schema_digest
     from unnest(p_files) with ordinality as f
-    returning id, upload_id, "table", period_tag, ordinal, row_count
+    returning id, upload_id, "table", period_tag, ordinal, row_count, seq_min
   ), answered as (
     update public.uploads u
     set answer = jsonb_build_object('key', c.object_key, 'size', c.size, 'uploaded_at', v_now, 'metricId', r.main,
-      'duplicate', false, 'dataset_id', c.dataset_id, 'version', v.version, 'files', i.files, 'runs', r.runs)
+      'duplicate', false, 'dataset_id', c.dataset_id, 'version', v.version, 'files', i.files, 'runs', r.runs),
+      seqs = i.seqs
     from unnest(p_calls) as c
     join unnest(v_versions) as v on v.dataset_id = c.dataset_id
     cross join lateral (
       select jsonb_agg(jsonb_build_object('id', i.id, 'table', i."table", 'period_tag', i.period_tag,
-        'ordinal', i.ordinal, 'row_count', i.row_count) order by i.ordinal) as files
+        'ordinal', i.ordinal, 'row_count', i.row_count) order by i.ordinal) as files,
+        array_agg(i.seq_min order by i.ordinal) as seqs
       from inserted i where i.upload_id = c.stage
     ) i
     cross join lateral (

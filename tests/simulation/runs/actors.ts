@@ -323,7 +323,7 @@ export async function remover(world: World, name: string, owners: Owner[], round
         select id from public.uploads where dataset_id = ${dataset} order by created_at desc, id limit 4`;
       if (uploads.length > 0) {
         const upload = String(random.pick(uploads as unknown as { id: string }[]).id);
-        await attempt(() => catalog.deleteUpload({ user, upload, purge }));
+        await attempt(() => catalog.deleteUpload({ user, upload, purge, merged: true }));
       }
       continue;
     }

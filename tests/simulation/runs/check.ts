@@ -151,7 +151,7 @@ async function checkWinners(
     where dataset_id = ${dataset} and "table" = ${latest} and period_tag = ${period} and added_version <= ${version}
       and (removed_version is null or removed_version > ${version}) and not sediment.is_marked(f, ${version})
     order by seq_min`);
-  const sent = ledger
+  const came = ledger
     .filter((entry) => Number(entry.version) <= version && entry.period === period)
     .flatMap((entry) =>
       (entry.files as { table: string; ordinal: number }[])
@@ -165,21 +165,30 @@ async function checkWinners(
     .flatMap(({ entry, ordinal }) =>
       world.uploads.find((upload) =>
         upload.dataset === dataset && upload.hash === entry.hash && upload.period === period
-      )?.rows.filter((row) =>
-        row.startsWith(`${latest}/`) && row.includes(`.${ordinal}:`) &&
-        !deletions.some((deletion) => isDeleted(deletion, row, entry, version))
-      ) ?? []
+      )?.rows.filter((row) => row.startsWith(`${latest}/`) && row.includes(`.${ordinal}:`))
+        .map((row) => ({
+          row,
+          by: deletions.find((deletion) => isDeleted(deletion, row, entry, version)),
+        })) ?? []
     );
   if (shown === null) return;
-  const winners = (rows: string[]) => lastOfEach(rows).toSorted();
-  const [expected, found] = [winners(sent), winners(shown)];
-  const wrong = expected.findIndex((row, index) => row !== found[index]);
-  if (wrong < 0 && found.length === expected.length) return;
-  world.violations.push(
-    `I1: version ${version}: of ${keyOf(expected[wrong] ?? "")} shows ${found[wrong]}, not ${
-      expected[wrong]
-    }`,
-  );
+  const found = new Map(lastOfEach(shown).map((row) => [keyOf(row), row]));
+  const keys = Map.groupBy(came, ({ row }) => keyOf(row));
+  for (const key of new Set([...keys.keys(), ...found.keys()])) {
+    const rows = keys.get(key) ?? [];
+    const last = rows.findLastIndex(({ by }) => by === undefined);
+    const row = found.get(key);
+    if (row === rows[last]?.row) continue;
+    // What a deleted row had overwritten may be gone, and then an older one, or none, is the last.
+    const overwritten = rows.slice(last + 1).some(({ by }) => by!.upload !== null);
+    const older = row === undefined ||
+      rows.slice(0, last).some((one) => one.row === row && one.by === undefined);
+    if (last >= 0 && overwritten && older) continue;
+    world.violations.push(
+      `I1: version ${version}: of ${key} shows ${row}, not ${rows[last]?.row}`,
+    );
+    return;
+  }
 }
 
 /** I3: what a client was told is in the ledger, and there once, until all of it was deleted. */
@@ -207,17 +216,29 @@ function checkLedger(
   }
 }
 
-/** A scope of a dataset that was deleted at a version. */
+/** A scope of a dataset that was deleted at a version, or a slice of an upload. */
 interface Deletion {
   version: number;
   table: string | null;
   period: string | null;
   upload: string | null;
+  /** Of an upload: which of its slices. */
+  ordinal: number | null;
 }
 
 async function deletionsOf(world: World, dataset: string): Promise<Deletion[]> {
   const rows = await world.database.sql`
-    select version, "table", period_tag as period, upload_id as upload from public.deletions where dataset_id = ${dataset}`;
+    select version, "table", period_tag as period, null as upload, null as ordinal from public.deletions
+    where dataset_id = ${dataset} and upload_id is null
+    union all
+    -- what is pending is there still; of what had ended by its age, or was deleted before, there is no slice
+    select coalesce(s.version, x.version), f.value ->> 'table', f.value ->> 'period_tag', x.upload_id,
+      (f.value ->> 'ordinal')::int
+    from public.deletions x join simulation.ledger l on l.id = x.upload_id
+    cross join lateral jsonb_array_elements(l.answer -> 'files') with ordinality as f(value, n)
+    left join public.deleted_slices s on s.deletion_id = x.id and s."table" = f.value ->> 'table'
+      and s.period_tag = f.value ->> 'period_tag' and s.seq = l.seqs[f.n]
+    where x.dataset_id = ${dataset} and (s.seq is null or s.version is not null)`;
   return rows.map(({ version, ...scope }) => ({ version: Number(version), ...scope } as Deletion));
 }
 
@@ -238,7 +259,8 @@ function isDeleted(
   return deletion.version > Number(added) && deletion.version <= version &&
     (deletion.table === null || row.startsWith(`${deletion.table}/`)) &&
     (deletion.period === null || deletion.period === period) &&
-    (deletion.upload === null || deletion.upload === id);
+    (deletion.upload === null ||
+      deletion.upload === id && row.includes(`.${deletion.ordinal}:`));
 }
 
 /** I12: after a purge no object holds a row of it, but what an upload of several tables shares with others. */
@@ -246,9 +268,12 @@ export async function checkPurged(world: World): Promise<void> {
   const { sql } = world.database;
   const purges = await sql`
     select dataset_id as dataset, version, "table", period_tag as period, upload_id as upload from public.deletions
-    where purge and kind <> 'user'`;
+    where purge and kind <> 'user' and state <> 'pending'`;
   for (const { dataset, version, table, period, upload } of purges) {
-    const deletion = { version: Number(version), table, period, upload };
+    const deleted = upload === null
+      ? [{ version: Number(version), table, period, upload, ordinal: null }]
+      : (await deletionsOf(world, dataset)).filter((slice) => slice.upload === upload);
+    const deletion = { version: Number(version) };
     const ledger = await sql`
       select id, hash, "table", period_tag as period, version from simulation.ledger where dataset = ${dataset}`;
     const gone = new Set(
@@ -257,7 +282,9 @@ export async function checkPurged(world: World): Promise<void> {
           upload.hash === entry.hash && upload.dataset === dataset &&
           upload.table === entry.table &&
           upload.period === entry.period
-        )?.rows.filter((row) => isDeleted(deletion, row, entry, deletion.version)) ?? []
+        )?.rows.filter((row) =>
+          deleted.some((one) => isDeleted(one, row, entry, deletion.version))
+        ) ?? []
       ),
     );
     // what came again afterwards is there by right

@@ -17,14 +17,15 @@ where c.relkind in ('r', 'p') and (n.nspname in ('public', 'sediment')
 
 -- Every upload that was ever acknowledged, whatever the catalog forgets.
 create table if not exists simulation.ledger (
-  id uuid primary key, dataset uuid, "table" text, period_tag text, hash text, version bigint, answer jsonb
+  id uuid primary key, dataset uuid, "table" text, period_tag text, hash text, version bigint, answer jsonb,
+  seqs bigint[]
 );
 
 create or replace function simulation.remember() returns trigger language plpgsql as $$
 begin
   if new.answer is not null then
     insert into simulation.ledger values (new.id, new.dataset_id, new."table", new.period_tag, new.content_hash,
-      (new.answer ->> 'version')::bigint, new.answer)
+      (new.answer ->> 'version')::bigint, new.answer, new.seqs)
     on conflict (id) do nothing;
   end if;
   return new;

@@ -8,6 +8,7 @@ import { SedimentError } from "../../../shared/errors.ts";
 import type { ParquetFacts } from "../../../shared/parquet/inspect/inspect.ts";
 import type { MergePlan, MergeResult, Sink } from "../../../shared/parquet/merge/merge_plan.ts";
 import type { RangeReader } from "../../../shared/parquet/format/range_reader.ts";
+import { RowOrigins, unknownOrigin } from "../../../shared/parquet/write/row_origins.ts";
 
 /** A file of the simulation. */
 export interface RowFile {
@@ -30,8 +31,18 @@ export function keyOf(row: string): string {
 
 /** Of each key the last row, where the rows have keys. */
 export function lastOfEach(rows: string[]): string[] {
-  if (!rows[0]?.startsWith(`${latest}/`)) return rows;
-  return [...new Map(rows.map((row) => [keyOf(row), row])).values()];
+  return lastCame(rows.map((row) => ({ row, origin: unknownOrigin }))).map(({ row }) => row);
+}
+
+/** A row of an input, and the upload that it came from, by its seq. */
+interface CameRow {
+  row: string;
+  origin: number;
+}
+
+function lastCame(rows: CameRow[]): CameRow[] {
+  if (!rows[0]?.row.startsWith(`${latest}/`)) return rows;
+  return [...new Map(rows.map((came) => [keyOf(came.row), came])).values()];
 }
 
 const encoder = new TextEncoder();
@@ -43,9 +54,20 @@ export function encodeRows(file: RowFile, size = 0): Uint8Array {
   return encoder.encode(text.padEnd(size, " "));
 }
 
+/** An output's bytes: a line, and behind it where its rows came from. */
+function encodeOutput(file: RowFile, origins: RowOrigins | undefined) {
+  const line = encoder.encode(`${JSON.stringify(file)}\n`);
+  const more = origins?.encode() ?? new Uint8Array();
+  const bytes = new Uint8Array(line.length + more.length);
+  bytes.set(line);
+  bytes.set(more, line.length);
+  return { bytes, origins: origins && { start: line.length, length: more.length } };
+}
+
 /** The file in the bytes. */
 export function decodeRows(bytes: Uint8Array): RowFile {
-  return JSON.parse(decoder.decode(bytes));
+  const end = bytes.indexOf(10);
+  return JSON.parse(decoder.decode(end < 0 ? bytes : bytes.subarray(0, end)));
 }
 
 function facts(file: RowFile, bytes: number) {
@@ -71,7 +93,7 @@ export const keepApart: UniteSchemas = (schemas) =>
 
 /** Stands for `merge`: rows of all inputs in order, where they have keys the last of each; a bad one is rejected whole. */
 export const mergeRows: Merge = (plan, readers, sink, options) =>
-  merge(lastOfEach, plan, readers, sink, options);
+  merge(lastCame, plan, readers, sink, options);
 
 /** The same in a process that dies of some files: what `die` gives never comes. */
 export function deadlyMerge(merge: Merge, die: () => Promise<never>): Merge {
@@ -95,7 +117,7 @@ export const mergeAllRows: Merge = (plan, readers, sink, options) =>
   merge((rows) => rows, plan, readers, sink, options);
 
 async function merge(
-  keep: (rows: string[]) => string[],
+  keep: (rows: CameRow[]) => CameRow[],
   plan: MergePlan,
   readers: Map<string, RangeReader>,
   sink: Sink,
@@ -104,13 +126,22 @@ async function merge(
   const merged: string[] = [];
   const rejected: MergeResult["rejected"] = [];
   const output: RowFile = { schema: "", rows: [] };
-  for (const { id } of plan.inputs) {
+  const came: CameRow[] = [];
+  const deletedRows = new Map([...plan.drop ?? []].map((origin) => [origin, 0]));
+  for (const { id, origins } of plan.inputs) {
     const reader = readers.get(id)!;
     try {
       const input = decodeRows(await reader.read(0, reader.size, signal));
       if (input.bad) throw new SedimentError("invalid_parquet", `file ${id} is broken`);
       output.schema = input.schema;
-      output.rows.push(...input.rows);
+      const from = [...origins?.runs() ?? [[unknownOrigin, input.rows.length]]]
+        .flatMap(([origin, rows]) => new Array<number>(rows).fill(origin));
+      for (const [n, row] of input.rows.entries()) {
+        const origin = from[n];
+        const deleted = deletedRows.get(origin);
+        if (deleted === undefined) came.push({ row, origin });
+        else deletedRows.set(origin, deleted + 1);
+      }
       merged.push(id);
     } catch (thrown) {
       if (!(thrown instanceof SedimentError)) throw thrown;
@@ -118,8 +149,13 @@ async function merge(
       rejected.push({ id, error: thrown });
     }
   }
-  output.rows = keep(output.rows);
-  const bytes = merged.length > 0 ? encodeRows(output) : new Uint8Array();
+  const origins = new RowOrigins();
+  for (const { row, origin } of keep(came)) {
+    output.rows.push(row);
+    origins.add(origin, 1);
+  }
+  const made = encodeOutput(output, origins.isKnown ? origins : undefined);
+  const bytes = merged.length > 0 ? made.bytes : new Uint8Array();
   const half = bytes.byteLength >> 1; // two parts, so that a worker can die between them
   if (half > 0) {
     for (const part of [bytes.subarray(0, half), bytes.subarray(half)]) await sink.write(part);
@@ -127,6 +163,8 @@ async function merge(
   return {
     ...facts(output, bytes.byteLength),
     byteLength: bytes.byteLength,
+    ...(made.origins !== undefined && { origins: made.origins }),
+    ...(plan.drop !== undefined && { deletedRows }),
     merged,
     rejected,
   } as unknown as MergeResult;

@@ -6,6 +6,7 @@ import type { SchemaJson } from "../../../parquet/format/schema_json.ts";
 import { dedupes } from "../../plan/data_file.ts";
 import { failureClass } from "../failure_class.ts";
 import { mergeOrderOf } from "../../plan/merge_order.ts";
+import { inputOrigins } from "./input_origins.ts";
 import { openReaders } from "./object_readers.ts";
 import type { PlannedOutput } from "../../plan/plan.ts";
 import type { Claim, CompactionPorts, InputFile } from "../ports.ts";
@@ -146,9 +147,25 @@ async function mergeInto(
   signal: AbortSignal,
 ): Promise<MergeResult> {
   const { settings } = claim;
+  const origins = await Promise.all(
+    inputs.map((file) => inputOrigins(file, readers.get(String(file.id))!, signal)),
+  );
+  const drop = new Set(inputs.flatMap((file) => file.drop ?? []));
+  const unknown = inputs.find((file, i) => file.drop?.length && origins[i] === undefined);
+  if (unknown !== undefined) {
+    throw new SedimentError(
+      "internal",
+      `File ${unknown.id} does not say which rows are to be left out`,
+    );
+  }
   const result = await ports.merge(
     {
-      inputs: inputs.map((file) => ({ id: String(file.id), level: file.level })),
+      inputs: inputs.map((file, i) => ({
+        id: String(file.id),
+        level: file.level,
+        ...(origins[i] !== undefined && { origins: origins[i] }),
+      })),
+      ...(drop.size > 0 && { drop }),
       target: {
         rowGroupBytes: settings.target_row_group_bytes,
         pageBytes: settings.target_page_bytes,
@@ -169,7 +186,7 @@ async function mergeInto(
   );
   if (outage !== undefined) throw outage.error;
   const rowsOf = new Map(inputs.map((file) => [String(file.id), file.row_count]));
-  const rows = result.merged.reduce((sum, id) => sum + rowsOf.get(id)!, 0);
+  const rows = result.merged.reduce((sum, id) => sum + rowsOf.get(id)!, 0) - deletedRows(result);
   // Where the last writer wins, rows may go; where none can be lost, none may.
   const fits = dedupes(claim.settings) ? result.rowCount <= rows : result.rowCount === rows;
   if (result.merged.length > 0 && !fits) {
@@ -186,6 +203,11 @@ async function mergeInto(
     );
   }
   return result;
+}
+
+/** Rows that were left out because their upload is being deleted. */
+export function deletedRows({ deletedRows }: MergeResult): number {
+  return deletedRows?.values().reduce((sum, rows) => sum + rows, 0) ?? 0;
 }
 
 /** Whether an input that was left out lies between two that were merged. */

@@ -1,0 +1,41 @@
+-- After files of a partition have left: of which uploads that are being deleted no file is left that may hold rows. They are
+-- gone with this version; a deletion of which that was the last slice is done, and its purge begins. The caller holds the
+-- locks of the partition and of the dataset.
+create or replace function sediment.settle_slices(
+  p_dataset uuid, p_table text, p_period_tag text, p_version bigint
+)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_now constant timestamptz := clock_timestamp();
+  v_ids uuid[];
+  x public.deletions;
+begin
+  with gone as (
+    update public.deleted_slices s set version = p_version
+    where s.dataset_id = p_dataset and s."table" = p_table and s.period_tag = p_period_tag and s.version is null
+      and not exists (
+        select 1 from public.battle_files f
+        where f.dataset_id = p_dataset and f."table" = p_table and f.period_tag = p_period_tag
+          and f.removed_version is null and sediment.seqs_of(f) @> s.seq)
+    returning s.deletion_id
+  )
+  select array_agg(distinct g.deletion_id) into v_ids from gone g;
+  for x in
+    update public.deletions d
+    set state = 'removed', removed_at = v_now,
+      version = (select max(s.version) from public.deleted_slices s where s.deletion_id = d.id)
+    where d.id = any (v_ids) and d.state = 'pending'
+      and not exists (select 1 from public.deleted_slices s where s.deletion_id = d.id and s.version is null)
+    returning d.*
+  loop
+    update public.datasets d
+    set deletion_version = greatest(d.deletion_version, x.version),
+      oldest_kept_version = case when x.purge then greatest(d.oldest_kept_version, x.version)
+        else d.oldest_kept_version end,
+      oldest_kept_at = case when x.purge then v_now else d.oldest_kept_at end
+    where d.id = p_dataset;
+  end loop;
+end $$;
