@@ -49,6 +49,7 @@ const uuid = "00000000-0000-4000-8000-000000000001";
 
 const staged = (name: string) => ({
   stage_id: uuid,
+  dataset_id: uuid,
   object_key: name,
   incoming_key: null,
   expires_at: "2026-11-22T02:00:00+00:00",
