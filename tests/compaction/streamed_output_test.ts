@@ -98,11 +98,9 @@ Deno.test("a store that takes no output of that size is no reason to quarantine 
     }
   });
   const report = await turn();
-  assert.deepEqual([report.runs[0].error?.code, report.runs[0].error?.permanent], [
-    "body_too_large",
-    true,
-  ]);
-  assert.equal(catalog.state.runs[0].status, "error");
+  // The next plan cuts smaller: the catalog decides when nothing is left to be cut.
+  const { error } = report.runs[0];
+  assert.deepEqual([error?.code, error?.permanent], ["body_too_large", false]);
   assert.ok(visible().every(({ state }) => state === "active"));
 });
 
