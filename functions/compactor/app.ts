@@ -8,7 +8,8 @@ import { vacuum } from "../../shared/compaction/upkeep/vacuum.ts";
 import { createHttpApp, type HttpApp, refuseOtherMethods } from "../../shared/http/http_app.ts";
 import { requestIdOf } from "../../shared/http/request_id.ts";
 import { queryOf } from "../../shared/http/query_of.ts";
-import { vacuumQuerySchema } from "../../shared/protocol/compaction.ts";
+import { checkStore } from "../../shared/compaction/upkeep/check_store.ts";
+import { checkQuerySchema, vacuumQuerySchema } from "../../shared/protocol/compaction.ts";
 import { validate } from "../../shared/protocol/validate.ts";
 import type { Services } from "../services.ts";
 
@@ -79,6 +80,17 @@ export function createCompactorApp(services: Services, merge: CompactionPorts["m
     // Whoever asks what it would do wants to hear it.
     return dryRun === undefined ? await answer(c.req.raw, work) : c.json(await work());
   });
+  app.post("/check", async (c) => {
+    await services.auth.service(c.req.raw);
+    validate(checkQuerySchema, queryOf(c.req.raw));
+    const { env, catalog, store } = services;
+    return await answer(c.req.raw, () =>
+      checkStore({ catalog, store, clock: systemClock }, {
+        seconds: env.SEDIMENT_TURN_SECONDS / 2,
+        signal: stopping.signal,
+      }));
+  });
+  refuseOtherMethods(app, "/check", ["POST"]);
   refuseOtherMethods(app, "/", ["POST"]);
   refuseOtherMethods(app, "/vacuum", ["POST"]);
   return app;

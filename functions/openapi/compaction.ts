@@ -12,6 +12,7 @@ import {
   storedFormSchema,
 } from "../../shared/protocol/answers.ts";
 import {
+  checkQuerySchema,
   compactionRequestSchema,
   deadLetterQuerySchema,
   redriveSchema,
@@ -185,6 +186,16 @@ export const compactionRoutes: RouteDescription[] = [
     access: "service",
     query: vacuumQuerySchema,
     answers: { 200: { description: "What was deleted; with dry_run, what would be, and why." } },
+    problems: ["catalog_failed", "schema_outdated", "store_failed"],
+  },
+  {
+    method: "post",
+    path: "/compactor/check",
+    operationId: "checkStore",
+    summary: "Compare a part of the store with the catalog; cron calls it",
+    access: "service",
+    query: checkQuerySchema,
+    answers: { 200: { description: "What was looked at, and what is not as the catalog says." } },
     problems: ["catalog_failed", "schema_outdated", "store_failed"],
   },
   {

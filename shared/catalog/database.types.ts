@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape 47533f8eea54b6231b404043b5f7f31affcbff05c59fca1ff7d0490310f7a100
+// shape 4f9d96cc67bdded8e918699fcc102facdcf4d3c9893c07d5777464a21ffe2a41
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -520,14 +520,14 @@ isOneToOne: false
                   ]
                 },"service_settings": {
                   Row: {
-                    "alert_max_attempts": number,"alert_private_addresses": boolean,"alert_webhooks": NonNullable<Json>,"alert_window_seconds": number,"archive_seconds": number,"asset_bytes_max": number,"asset_extensions": (string)[],"backoff_base_seconds": number,"backoff_cap_seconds": number,"breaker_probe_seconds": number,"breaker_window_seconds": number,"clockwork_gap_seconds": number,"codec": string,"datasets_max": number | null,"deleted_upload_seconds": number,"healthy_row_group_bytes": number,"history_seconds": number,"id": boolean,"idle_recheck_seconds": number,"lease_seconds": number,"max_age_seconds": number,"max_attempts": number,"max_datasets_per_run": number,"max_put_seconds": number,"max_run_seconds": number,"max_workers": number,"min_inputs": number,"open_stages_max": number | null,"partitions_max": number | null,"plan_changed_at": string,"planner_version": number,"realtime_delay_seconds": number,"requests_per_minute": number | null,"retention_seconds": number,"schedule_concurrency": number,"schedule_delay_ms": number,"second_look_seconds": number,"signed_url_seconds": number,"signed_url_until": string,"stored_bytes_max": number | null,"tables_max": number | null,"target_file_bytes": number,"target_page_bytes": number,"target_row_group_bytes": number,"updated_at": string,"upload_bytes_per_day": number | null,"uploads_per_minute": number | null,"vacuum_interval_seconds": number
+                    "alert_max_attempts": number,"alert_private_addresses": boolean,"alert_webhooks": NonNullable<Json>,"alert_window_seconds": number,"archive_seconds": number,"asset_bytes_max": number,"asset_extensions": (string)[],"backoff_base_seconds": number,"backoff_cap_seconds": number,"breaker_probe_seconds": number,"breaker_window_seconds": number,"clockwork_gap_seconds": number,"codec": string,"datasets_max": number | null,"deleted_upload_seconds": number,"healthy_row_group_bytes": number,"history_seconds": number,"id": boolean,"idle_recheck_seconds": number,"lease_seconds": number,"max_age_seconds": number,"max_attempts": number,"max_datasets_per_run": number,"max_put_seconds": number,"max_run_seconds": number,"max_workers": number,"min_inputs": number,"open_stages_max": number | null,"partitions_max": number | null,"plan_changed_at": string,"planner_version": number,"realtime_delay_seconds": number,"requests_per_minute": number | null,"retention_seconds": number,"schedule_concurrency": number,"schedule_delay_ms": number,"second_look_seconds": number,"signed_url_seconds": number,"signed_url_until": string,"store_check_bytes_per_day": number,"store_check_interval_seconds": number,"stored_bytes_max": number | null,"tables_max": number | null,"target_file_bytes": number,"target_page_bytes": number,"target_row_group_bytes": number,"updated_at": string,"upload_bytes_per_day": number | null,"uploads_per_minute": number | null,"vacuum_interval_seconds": number
                   }
                   ComputedFields: never
                   Insert: {
-                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"deleted_upload_seconds"?: number,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"open_stages_max"?: number | null,"partitions_max"?: number | null,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"requests_per_minute"?: number | null,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"second_look_seconds"?: number,"signed_url_seconds"?: number,"signed_url_until"?: string,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
+                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"deleted_upload_seconds"?: number,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"open_stages_max"?: number | null,"partitions_max"?: number | null,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"requests_per_minute"?: number | null,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"second_look_seconds"?: number,"signed_url_seconds"?: number,"signed_url_until"?: string,"store_check_bytes_per_day"?: number,"store_check_interval_seconds"?: number,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
                   }
                   Update: {
-                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"deleted_upload_seconds"?: number,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"open_stages_max"?: number | null,"partitions_max"?: number | null,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"requests_per_minute"?: number | null,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"second_look_seconds"?: number,"signed_url_seconds"?: number,"signed_url_until"?: string,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
+                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"deleted_upload_seconds"?: number,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"open_stages_max"?: number | null,"partitions_max"?: number | null,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"requests_per_minute"?: number | null,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"second_look_seconds"?: number,"signed_url_seconds"?: number,"signed_url_until"?: string,"store_check_bytes_per_day"?: number,"store_check_interval_seconds"?: number,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
                   }
                   Relationships: [
                     
@@ -542,6 +542,34 @@ isOneToOne: false
                   }
                   Update: {
                     "changed_at"?: string,"column_name"?: string,"dataset_id"?: string | null,"id"?: never,"new_value"?: Json | null,"old_value"?: Json | null,"role"?: string,"settings"?: string,"subject"?: string | null,"table"?: string | null,"user_id"?: string | null
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"store_check": {
+                  Row: {
+                    "after_key": string,"id": boolean,"leased_until": string | null,"list_cursor": string | null,"pass_ended_at": string | null,"pass_started_at": string | null,"passes": number,"read_after": number,"read_at": string,"reads": number,"token": number,"tries": number
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "after_key"?: string,"id"?: boolean,"leased_until"?: string | null,"list_cursor"?: string | null,"pass_ended_at"?: string | null,"pass_started_at"?: string | null,"passes"?: number,"read_after"?: number,"read_at"?: string,"reads"?: number,"token"?: number,"tries"?: number
+                  }
+                  Update: {
+                    "after_key"?: string,"id"?: boolean,"leased_until"?: string | null,"list_cursor"?: string | null,"pass_ended_at"?: string | null,"pass_started_at"?: string | null,"passes"?: number,"read_after"?: number,"read_at"?: string,"reads"?: number,"token"?: number,"tries"?: number
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"store_findings": {
+                  Row: {
+                    "confirmed_at": string | null,"detail": string,"found_at": string,"kind": string,"looked_at": string,"object_key": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "confirmed_at"?: string | null,"detail": string,"found_at"?: string,"kind": string,"looked_at"?: string,"object_key": string
+                  }
+                  Update: {
+                    "confirmed_at"?: string | null,"detail"?: string,"found_at"?: string,"kind"?: string,"looked_at"?: string,"object_key"?: string
                   }
                   Relationships: [
                     
@@ -755,6 +783,14 @@ isOneToOne: false
                   Relationships: [
                     
                   ]
+                },"store_differences": {
+                  Row: {
+                    "dataset_id": string | null,"detail": string,"file_id": number | null,"kind": string,"level": number | null,"looked_at": string,"object_key": string,"object_kind": string | null,"period_tag": string | null,"row_count": number | null,"since": string,"table": string | null
+                  }
+                  ComputedFields: never
+                  Relationships: [
+                    
+                  ]
                 }
           }
           Functions: {
@@ -766,6 +802,9 @@ isOneToOne: false
                            },
 "advance_deletions":
 { Args: { "p_deletion"?: string,"p_limit"?: number }; Returns: Json
+                           },
+"begin_store_check":
+{ Args: { "p_full"?: boolean,"p_restart"?: boolean }; Returns: Json
                            },
 "call_quietly":
 { Args: { "p_args": Json,"p_function": string }; Returns: Json
@@ -785,11 +824,17 @@ isOneToOne: false
 "commit_compaction":
 { Args: { "p_input_keys"?: (string)[],"p_inputs": (number)[],"p_last": boolean,"p_n": number,"p_output": Json,"p_remakes"?: number,"p_result": Json,"p_run": string,"p_token": number }; Returns: Json
                            },
+"commit_store_check":
+{ Args: { "p_found"?: Json,"p_list"?: Json,"p_read"?: Json,"p_sound"?: (string)[],"p_token": number }; Returns: Json
+                           },
 "commit_upload":
 { Args: { "p_content_hash": string,"p_etag": string,"p_files": Json,"p_object_size"?: number,"p_size": number,"p_stage": string,"p_user": string }; Returns: Json
                            },
 "commit_vacuum":
 { Args: { "p_keys": (string)[] }; Returns: Json
+                           },
+"compare_objects":
+{ Args: { "p_after": string,"p_keys": (string)[],"p_last": boolean }; Returns: Json
                            },
 "delete_data":
 { Args: { "p_dataset": string,"p_period_tag"?: string,"p_purge"?: boolean,"p_table"?: string,"p_user": string }; Returns: Json

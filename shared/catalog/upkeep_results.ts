@@ -142,3 +142,46 @@ export type UnsettledFile = z.output<typeof unsettledFile>;
 export const unsettledOutputs = z.object({ files: z.array(unsettledFile), more: z.boolean() });
 export const settledOutputs = z.object({ settled: count });
 export const markedFiles = z.object({ marked: count });
+
+const comparedObject = z.object({
+  object_key: z.string(),
+  size: count.nullable(),
+  etag: z.string().nullable(),
+});
+
+const checksummedFile = z.object({
+  id: count,
+  object_key: z.string(),
+  start_byte: count,
+  byte_length: count,
+  checksum: z.string(),
+});
+
+/** A slice of the check of the store. */
+export const storeSlice = z.discriminatedUnion("claimed", [
+  z.object({
+    claimed: z.literal(false),
+    reason: z.enum(["busy", "breaker_open", "not_due"]),
+  }),
+  z.object({
+    claimed: z.literal(true),
+    token: count,
+    list: z.object({ cursor: z.string().nullable(), after: z.string() }).nullable(),
+    /** Findings to be looked at again, with the files of those whose bytes had changed. */
+    suspects: z.array(
+      z.object({ object_key: z.string(), kind: z.string(), files: z.array(checksummedFile) }),
+    ),
+    files: z.array(checksummedFile),
+    read: z.object({ after: count, ended: z.boolean() }).nullable(),
+  }),
+]);
+export type StoreSlice = Extract<z.output<typeof storeSlice>, { claimed: true }>;
+
+export const comparedObjects = z.object({
+  known: z.array(comparedObject.extend({ state: objectState })),
+  absent: z.array(comparedObject),
+  after: z.string(),
+  whole: z.boolean(),
+});
+
+export const checkedStore = z.object({ open: count });

@@ -62,10 +62,16 @@ export const redriveSchema = z.strictObject({
   limit: limitSchema(100),
 }, "a JSON object");
 
+/** The query of `POST /compactor/check`. `wait` asks for the report where pings are answered at once. */
+export const checkQuerySchema = z.strictObject({
+  wait: z.optional(z.string()),
+}, "query parameters");
+
 /**
  * The query of `POST /compactor/vacuum`. With `dry_run` nothing is deleted, unless it is 0 or false; `wait` asks for the
  * report where pings are answered at once.
  */
+
 export const vacuumQuerySchema = z.strictObject({
   dry_run: z.optional(z.string()),
   wait: z.optional(z.string()),

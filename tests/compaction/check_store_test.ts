@@ -1,112 +1,173 @@
 import { strict as assert } from "node:assert";
+import { checksumOf } from "../../shared/compaction/checksum.ts";
 import { type CheckPorts, checkStore } from "../../shared/compaction/upkeep/check_store.ts";
+import type { StoreSlice } from "../../shared/catalog/upkeep_results.ts";
 import { wasmKey, wasmModules } from "../../shared/wasm/wasm_modules.ts";
-import { createMemoryStore } from "../support/memory_store.ts";
+import { createMemoryStore, type MemoryStore } from "../support/memory_store.ts";
 
 interface Said {
   state?: "staged" | "stored" | "deleting" | "tombstone";
   size?: number;
-  etag?: string;
+  etag?: string | null;
 }
 
-/** A catalog of these objects, two a page. */
-function catalogOf(said: Record<string, Said>): CheckPorts["catalog"] {
+type Commit = Parameters<CheckPorts["catalog"]["commitStoreCheck"]>[0];
+
+/** A catalog of these objects, which gives the slices one after the other and keeps what it is told. */
+function catalogOf(said: Record<string, Said>, slices: Partial<StoreSlice>[]) {
   const objects = Object.entries(said).map(([object_key, some]) => ({
     object_key,
-    kind: "fragment" as const,
+    kind: "fragment",
     state: "stored" as const,
     size: 3,
     etag: null,
     ...some,
-  })).sort((a, b) => a.object_key < b.object_key ? -1 : 1);
-  return {
-    listObjects: ({ state, cursor }) => {
-      const left = objects.filter((object) => object.state === state)
-        .filter((object) => !cursor || object.object_key > cursor);
+  }));
+  const commits: Commit[] = [];
+  const catalog: CheckPorts["catalog"] = {
+    beginStoreCheck() {
+      const next = slices.shift();
+      if (next === undefined) return Promise.resolve({ claimed: false, reason: "not_due" });
       return Promise.resolve({
-        objects: left.slice(0, 2),
-        next_cursor: left.length > 2 ? left[1].object_key : null,
+        claimed: true,
+        token: slices.length,
+        list: null,
+        suspects: [],
+        files: [],
+        read: null,
+        ...next,
       });
     },
+    compareObjects: ({ keys, after }) =>
+      Promise.resolve({
+        known: objects.filter((object) => keys!.includes(object.object_key)),
+        absent: objects.filter(({ state, object_key }) =>
+          state === "stored" && !keys!.includes(object_key)
+        ),
+        after: after ?? "",
+        whole: true,
+      }),
     findObjects: ({ keys }) =>
       Promise.resolve({
-        objects: objects.filter((object) => keys!.includes(object.object_key)),
+        objects: objects.filter(({ object_key }) => keys!.includes(object_key)),
       }),
+    commitStoreCheck(commit) {
+      commits.push(commit);
+      return Promise.resolve({ open: (commit.found as unknown[]).length });
+    },
   };
+  return { catalog, commits };
 }
 
-async function storeOf(keys: string[]) {
+const list = { cursor: null, after: "" };
+const clock = { now: () => 0 };
+
+async function storeOf(keys: string[]): Promise<MemoryStore> {
   const store = createMemoryStore();
   for (const key of keys) await store.put(key, new Uint8Array(3));
   return store;
 }
 
-Deno.test("nothing is told of a store that is as the catalog says", async () => {
-  const keys = ["a", "b", "c", "d", "e"];
-  const store = await storeOf(keys);
-  const said = Object.fromEntries(keys.map((key) => [key, {}]));
-  const report = await checkStore({
-    catalog: catalogOf({ ...said, planned: { state: "staged" }, gone: { state: "tombstone" } }),
-    store,
-  });
-  assert.deepEqual(report.differences, []);
-  assert.equal(report.stored, 5);
-  assert.equal(report.listed, 5);
+Deno.test("nothing is found in a store that is as the catalog says", async () => {
+  const keys = ["a", "b", "c"];
+  const { catalog, commits } = catalogOf({
+    ...Object.fromEntries(keys.map((key) => [key, {}])),
+    planned: { state: "staged" },
+    gone: { state: "tombstone" },
+  }, [{ list }]);
+  const store = await storeOf([...keys, wasmKey(wasmModules.zstd)]);
+  const report = await checkStore({ catalog, store, clock }, { seconds: 1 });
+  assert.deepEqual(report.found, []);
+  assert.equal(report.listed, 4);
+  assert.equal(report.stopped, "not_due");
+  assert.deepEqual(commits[0].list, { cursor: null, after: "", ended: true });
 });
 
-Deno.test("what is missing, foreign, of another size or entity tag, or undead is told", async () => {
+Deno.test("what is lost, unknown, of another size or ETag, or undead is found", async () => {
   const store = await storeOf(["fine", "foreign", "short", "changed", "undead", "going", "early"]);
-  const report = await checkStore({
-    catalog: catalogOf({
-      fine: {},
-      short: { size: 9 },
-      changed: { etag: "another" },
-      undead: { state: "tombstone" },
-      going: { state: "deleting" },
-      early: { state: "staged" },
-      lost: {},
-    }),
-    store,
+  const { catalog } = catalogOf({
+    fine: {},
+    short: { size: 9 },
+    changed: { etag: "another" },
+    undead: { state: "tombstone" },
+    going: { state: "deleting" },
+    early: { state: "staged" },
+    lost: {},
+  }, [{ list }]);
+  const { found } = await checkStore({ catalog, store, clock }, { seconds: 1 });
+  assert.deepEqual(Object.fromEntries(found.map(({ object_key, kind }) => [object_key, kind])), {
+    foreign: "unknown",
+    short: "changed",
+    changed: "changed",
+    undead: "undead",
+    lost: "lost",
   });
-  assert.deepEqual(
-    Object.fromEntries(report.differences.map(({ key, kind }) => [key, kind])),
-    { foreign: "foreign", short: "size", changed: "etag", undead: "undead", lost: "missing" },
-  );
-  assert.deepEqual(report.counts, { missing: 1, foreign: 1, size: 1, etag: 1, undead: 1 });
 });
 
-Deno.test("what was put or deleted while the check ran is no difference", async () => {
+Deno.test("bytes that changed under the same size and ETag are found, and only those", async () => {
+  const store = await storeOf(["a", "b"]);
+  const file = (id: number, object_key: string, bytes: Uint8Array) => ({
+    id,
+    object_key,
+    start_byte: 1,
+    byte_length: 2,
+    checksum: checksumOf(bytes),
+  });
+  const files = [file(1, "a", new Uint8Array(2)), file(2, "b", new Uint8Array([0, 1]))];
+  const { catalog, commits } = catalogOf({ a: {}, b: {} }, [
+    { files, read: { after: 2, ended: true } },
+  ]);
+  const report = await checkStore({ catalog, store, clock }, { seconds: 1 });
+  assert.deepEqual(report.found.map(({ object_key, kind }) => [object_key, kind]), [
+    ["b", "changed"],
+  ]);
+  assert.deepEqual(commits[0].read, { after: 2, ended: true, bytes: 4 });
+});
+
+Deno.test("a finding is cleared when its object is as it should be, its bytes too", async () => {
+  const store = await storeOf(["a", "b"]);
+  const checksum = (bytes: Uint8Array) => [{
+    id: 1,
+    object_key: "a",
+    start_byte: 0,
+    byte_length: 3,
+    checksum: checksumOf(bytes),
+  }];
+  const { catalog, commits } = catalogOf({ a: {}, b: {} }, [{
+    suspects: [
+      { object_key: "a", kind: "changed", files: checksum(new Uint8Array(3)) },
+      { object_key: "b", kind: "lost", files: [] },
+      { object_key: "c", kind: "unknown", files: [] },
+    ],
+  }, {
+    suspects: [{ object_key: "a", kind: "changed", files: checksum(new Uint8Array([1, 2, 3])) }],
+  }]);
+  await checkStore({ catalog, store, clock }, { seconds: 1 });
+  assert.deepEqual(commits.map(({ sound }) => sound), [["a", "b", "c"], []]);
+});
+
+Deno.test("a full check goes on until list and bytes have ended, each once", async () => {
   const store = await storeOf(["a"]);
-  const catalog = catalogOf({ a: {}, late: {}, removed: {} });
-  const list = store.list.bind(store);
-  const after = catalogOf({ a: {}, late: {}, removed: { state: "tombstone" } });
-  const report = await checkStore({
-    catalog: {
-      listObjects: catalog.listObjects,
-      findObjects: (args) => (args.keys!.includes("a") ? catalog : after).findObjects(args),
-    },
-    store: {
-      head: store.head.bind(store),
-      async list(prefix, options) {
-        const page = await list(prefix, options);
-        await store.put("late", new Uint8Array(3));
-        return page;
-      },
+  const { catalog, commits } = catalogOf({ a: {} }, [
+    { list, read: { after: 1, ended: false } },
+    { list, read: { after: 2, ended: true } },
+    { list, read: { after: 2, ended: true } },
+  ]);
+  const { stopped, slices } = await checkStore({ catalog, store, clock }, {
+    seconds: 1,
+    full: true,
+  });
+  assert.deepEqual([stopped, slices], ["done", 2]);
+  assert.equal(commits[1].list, null);
+});
+
+Deno.test("a store that can't be asked is no finding: the slice fails as the store does", async () => {
+  const store = createMemoryStore({
+    before: () => {
+      throw new Error("away");
     },
   });
-  assert.deepEqual(report.differences, []);
-});
-
-Deno.test("all differences are counted, and so many of them listed", async () => {
-  const store = await storeOf(["a", "b", "c"]);
-  const report = await checkStore({ catalog: catalogOf({}), store }, { listAtMost: 2 });
-  assert.equal(report.counts.foreign, 3);
-  assert.equal(report.differences.length, 2);
-});
-
-Deno.test("the wasm modules that the deployment put are not foreign", async () => {
-  const store = await storeOf([wasmKey(wasmModules.zstd), "a"]);
-  const { counts, listed } = await checkStore({ catalog: catalogOf({ a: {} }), store });
-  assert.equal(listed, 2);
-  assert.equal(counts.foreign, 0);
+  const { catalog, commits } = catalogOf({ a: {} }, [{ list }]);
+  await assert.rejects(checkStore({ catalog, store, clock }, { seconds: 1 }));
+  assert.equal(commits.length, 0);
 });

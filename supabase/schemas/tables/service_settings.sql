@@ -73,7 +73,11 @@ create table if not exists public.service_settings (
   deleted_upload_seconds integer not null default 172800 check (deleted_upload_seconds >= 0),
 
   -- until when URLs may live that were signed before signed_url_seconds was lowered: kept by the catalog
-  signed_url_until timestamptz not null default 'epoch'
+  signed_url_until timestamptz not null default 'epoch',
+
+  -- the check of the store
+  store_check_interval_seconds integer not null default 86400 check (store_check_interval_seconds > 0),
+  store_check_bytes_per_day bigint not null default 134217728 check (store_check_bytes_per_day >= 0)
 );
 
 comment on table public.service_settings is 'One row of settings of this deployment.';
@@ -205,5 +209,12 @@ comment on column public.service_settings.requests_per_minute is
 comment on column public.service_settings.signed_url_until is
   'Until when download URLs may live that were signed before signed_url_seconds was lowered; kept by the catalog. Unit: '
   'none. Default: 1970-01-01T00:00:00+00:00.';
+
+comment on column public.service_settings.store_check_interval_seconds is
+  'How long after one pass over the store''s list of objects the next begins, which compares keys, sizes and ETags with the '
+  'catalog. Unit: seconds. Default: 86400 (1 day).';
+comment on column public.service_settings.store_check_bytes_per_day is
+  'Bytes of data files that are read a day to compare them with their checksums, one file after the other; a store may '
+  'charge for them. 0: none. Unit: bytes. Default: 134217728 (128 MiB).';
 
 insert into public.service_settings (id) values (true) on conflict (id) do nothing;

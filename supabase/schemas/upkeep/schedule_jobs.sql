@@ -9,6 +9,7 @@ select cron.schedule('sediment_history', '* * * * *', 'select public.prune_histo
 select cron.schedule('sediment_health', '* * * * *', 'select public.watch_health()');
 select cron.schedule('sediment_scheduled', '0 2 * * *', 'select public.trigger_scheduled()');
 select cron.schedule('sediment_vacuum', '0 * * * *', 'select sediment.ping_functions(''/compactor/vacuum'')');
+select cron.schedule('sediment_store_check', '17 * * * *', 'select sediment.ping_functions(''/compactor/check'')');
 -- Wakes the handler only while there is something to alert of.
 select cron.schedule('sediment_dead_letters', '* * * * *', $$
   select sediment.ping_functions('/dead-letter')
