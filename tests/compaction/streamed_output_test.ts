@@ -82,7 +82,7 @@ Deno.test("a finish whose answer was lost is asked for again, and nothing is mer
 });
 
 Deno.test("a store that takes no output of that size is no reason to quarantine an input", async () => {
-  const { turn, catalog, visible } = await streaming({
+  const { turn, visible } = await streaming({
     before: ({ method }) => {
       if (method === "upload.write") throw new SedimentError("body_too_large", "EntityTooLarge");
     },
