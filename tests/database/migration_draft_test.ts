@@ -56,10 +56,10 @@ const changes: { what: string; sql: string; drafts: RegExp }[] = [
   },
   {
     what: "a new table that numbers its rows, and nobody else's sequence of them",
-    sql: `create table public.fresh (id bigint generated always as identity primary key);
-      alter table public.fresh enable row level security`,
+    sql: `create table public.numbered (id bigint generated always as identity primary key);
+      alter table public.numbered enable row level security`,
     drafts:
-      /revoke all on sequence "public"\."fresh_id_seq" from public, anon, authenticated, service_role;/,
+      /revoke all on sequence "public"\."numbered_id_seq" from public, anon, authenticated, service_role;/,
   },
   {
     what: "a column with its comment",

@@ -60,9 +60,9 @@ const breakages: Breakage[] = [
   {
     name: "an index whose building was cut off",
     item: "indexes",
-    words: /public\.dead_letters_user is not valid/,
-    sql: `update pg_index set indisvalid = false where indexrelid = 'dead_letters_user'::regclass`,
-    undo: `update pg_index set indisvalid = true where indexrelid = 'dead_letters_user'::regclass`,
+    words: /public\.objects_open is not valid/,
+    sql: `update pg_index set indisvalid = false where indexrelid = 'objects_open'::regclass`,
+    undo: `update pg_index set indisvalid = true where indexrelid = 'objects_open'::regclass`,
   },
   {
     name: "an extension that was dropped",

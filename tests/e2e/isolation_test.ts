@@ -99,11 +99,22 @@ Deno.test("nobody reads or writes what is not theirs, by functions, PostgREST or
     identity_key: "id",
     age_walks: "dataset_id",
     ended_rows: "rule",
+    dataset_members: "role",
+    dataset_invitations: "id",
+    deleted_slices: "dataset_id",
+    incidents: "name",
+    pings: "path",
+    settings_history: "settings",
+    store_check: "id",
+    store_findings: "object_key",
+    table_names: "name",
   };
   const views = [
     ...["dataset_status", "partition_status", "quarantined_files", "dead_letter_summary"],
     "queue_status",
     "row_limit_probe",
+    "setting_warnings",
+    "store_differences",
   ];
   const others: [string, SupabaseClient][] = [["bob", bob.client], ["anon", anon]];
 

@@ -7,7 +7,7 @@ set search_path = ''
 as $$
 begin
   if not d.has_aliases then
-    return '{}';
+    return '{}'::jsonb;
   end if;
   return (select coalesce(jsonb_object_agg(n."table", n.name), '{}') from public.table_names n
     where n.dataset_id = d.id and n.is_current);
