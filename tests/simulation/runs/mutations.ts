@@ -66,7 +66,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "staged-object rule",
-    seed: 56,
+    seed: 74,
     edits: [{
       sqlFunction: "write_commits",
       find: "where x.object_key = any (array[c.object_key]) and x.state = 'staged';",
