@@ -23,7 +23,8 @@ Deno.test("a compactor killed at 20 random moments under load loses no row and l
   let compactor: Awaited<ReturnType<typeof startCompactor>> | undefined;
   try {
     // No worker but the one that is killed; it may die on one partition again and again.
-    await sql`update public.service_settings set max_workers = 0, max_attempts = 1000,
+    // A commit extends the lease by the setting: as short as what the worker asks for.
+    await sql`update public.service_settings set max_workers = 0, max_attempts = 1000, lease_seconds = 1,
       realtime_delay_seconds = 0, backoff_base_seconds = 1, backoff_cap_seconds = 1,
       idle_recheck_seconds = 1, min_inputs = 2`;
     const user = await signUp(stack, "kill20@example.com");
