@@ -12,6 +12,7 @@ import { createRateLimit } from "../shared/http/rate_limit.ts";
 import { createTokenSigner, deriveTokenKey } from "../shared/http/signed_token.ts";
 import { logOf } from "../shared/log.ts";
 import { boundStore } from "../shared/storage/bound_store.ts";
+import { createObjectLimit } from "../shared/catalog/object_limit.ts";
 import type { ObjectStore } from "../shared/storage/object_store.ts";
 import { createS3Store } from "../shared/storage/s3_store.ts";
 import { createSupabaseStore } from "../shared/storage/supabase_store.ts";
@@ -53,6 +54,10 @@ export function createServices(
     ),
     catalog,
     store: boundStore(parts.store ?? createStore(env)),
+    objectLimit: createObjectLimit(
+      catalog,
+      env.SEDIMENT_STORE === "supabase" ? env.SEDIMENT_BUCKET : null,
+    ),
     shares,
     log: logOf(env.SEDIMENT_LOG_LEVEL),
     now: parts.now ?? (() => new Date()),

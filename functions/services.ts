@@ -12,6 +12,7 @@ import type { BodyLimits } from "../shared/http/read_body.ts";
 import type { TokenSigner } from "../shared/http/signed_token.ts";
 import type { Log } from "../shared/log.ts";
 import type { WorkShares } from "../shared/work_shares.ts";
+import type { ObjectLimit } from "../shared/catalog/object_limit.ts";
 import type { ObjectStore } from "../shared/storage/object_store.ts";
 
 /** Everything that handlers need. `create_services.ts` builds it from the environment. */
@@ -21,6 +22,8 @@ export interface Services {
   tokens: TokenSigner;
   catalog: Catalog;
   store: ObjectStore;
+  /** What the store takes as one object. */
+  objectLimit: ObjectLimit;
   /** What users' uploads may cost each other in this isolate. */
   shares: WorkShares;
   log: Log;

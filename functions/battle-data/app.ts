@@ -35,7 +35,7 @@ export function createBattleDataApp(services: Services): HttpApp {
   app.get("/latest", (c) => serveManifest(services, c.req.raw, { signed: true }));
   app.get("/tables", (c) => serveTables(services, c.req.raw));
   app.get("/files/:id/content", (c) => serveContent(services, c.req.raw, c.req.param("id")));
-  app.get("/limits", () => serveLimits(services));
+  app.get("/limits", (c) => serveLimits(services, c.req.raw));
   app.delete(
     "/datasets/:dataset",
     (c) => deleteData(services, c.req.raw, { dataset: c.req.param("dataset") }),

@@ -3,11 +3,16 @@ import type * as z from "zod";
 import type { uploadLimitsSchema } from "../../shared/protocol/answers.ts";
 import type { Services } from "../services.ts";
 
-/** The limits; the same for all, and changed by a deploy only. */
-export function serveLimits({ env }: Services): Response {
+/** The limits; the same for all, and hardly ever changed. */
+export async function serveLimits(
+  { env, objectLimit }: Services,
+  request: Request,
+): Promise<Response> {
+  // a catalog that does not answer is no reason to say nothing
+  const maxBytes = await objectLimit(request.signal).catch(() => Infinity);
   const limits: z.output<typeof uploadLimitsSchema> = {
-    max_body_bytes: env.SEDIMENT_MAX_BODY_BYTES,
-    max_direct_bytes: env.SEDIMENT_MAX_DIRECT_BYTES,
+    max_body_bytes: Math.min(env.SEDIMENT_MAX_BODY_BYTES, maxBytes),
+    max_direct_bytes: Math.min(env.SEDIMENT_MAX_DIRECT_BYTES, maxBytes),
   };
   return Response.json(limits, { headers: { "cache-control": "max-age=3600" } });
 }

@@ -31,8 +31,8 @@ export function createCompactorApp(services: Services, merge: CompactionPorts["m
 
   const pace = new Pace(systemClock);
   const turn = (request: Request) => {
-    const { env, catalog, store, log } = services;
-    return takeTurn({ catalog, store, merge, clock: systemClock, log }, {
+    const { env, catalog, store, objectLimit, log } = services;
+    return takeTurn({ catalog, store, objectLimit, merge, clock: systemClock, log }, {
       worker: `compactor-${requestIdOf(request.headers)}`,
       leaseSeconds: env.SEDIMENT_LEASE_SECONDS,
       turnSeconds: env.SEDIMENT_TURN_SECONDS,

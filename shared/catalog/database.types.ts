@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape 4f9d96cc67bdded8e918699fcc102facdcf4d3c9893c07d5777464a21ffe2a41
+// shape 8ac9141031c7c73ab384a254af421ea0e646ddd671df1bd676e4bd6695d92f2f
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -520,14 +520,14 @@ isOneToOne: false
                   ]
                 },"service_settings": {
                   Row: {
-                    "alert_max_attempts": number,"alert_private_addresses": boolean,"alert_webhooks": NonNullable<Json>,"alert_window_seconds": number,"archive_seconds": number,"asset_bytes_max": number,"asset_extensions": (string)[],"backoff_base_seconds": number,"backoff_cap_seconds": number,"breaker_probe_seconds": number,"breaker_window_seconds": number,"clockwork_gap_seconds": number,"codec": string,"datasets_max": number | null,"deleted_upload_seconds": number,"healthy_row_group_bytes": number,"history_seconds": number,"id": boolean,"idle_recheck_seconds": number,"lease_seconds": number,"max_age_seconds": number,"max_attempts": number,"max_datasets_per_run": number,"max_put_seconds": number,"max_run_seconds": number,"max_workers": number,"min_inputs": number,"open_stages_max": number | null,"partitions_max": number | null,"plan_changed_at": string,"planner_version": number,"realtime_delay_seconds": number,"requests_per_minute": number | null,"retention_seconds": number,"schedule_concurrency": number,"schedule_delay_ms": number,"second_look_seconds": number,"signed_url_seconds": number,"signed_url_until": string,"store_check_bytes_per_day": number,"store_check_interval_seconds": number,"stored_bytes_max": number | null,"tables_max": number | null,"target_file_bytes": number,"target_page_bytes": number,"target_row_group_bytes": number,"updated_at": string,"upload_bytes_per_day": number | null,"uploads_per_minute": number | null,"vacuum_interval_seconds": number
+                    "alert_max_attempts": number,"alert_private_addresses": boolean,"alert_webhooks": NonNullable<Json>,"alert_window_seconds": number,"archive_seconds": number,"asset_bytes_max": number,"asset_extensions": (string)[],"backoff_base_seconds": number,"backoff_cap_seconds": number,"breaker_probe_seconds": number,"breaker_window_seconds": number,"clockwork_gap_seconds": number,"codec": string,"datasets_max": number | null,"deleted_upload_seconds": number,"healthy_row_group_bytes": number,"history_seconds": number,"id": boolean,"idle_recheck_seconds": number,"lease_seconds": number,"max_age_seconds": number,"max_attempts": number,"max_datasets_per_run": number,"max_object_bytes": number | null,"max_put_seconds": number,"max_run_seconds": number,"max_workers": number,"min_inputs": number,"open_stages_max": number | null,"partitions_max": number | null,"partitions_per_minute": number | null,"plan_changed_at": string,"planner_version": number,"realtime_delay_seconds": number,"requests_per_minute": number | null,"retention_seconds": number,"schedule_concurrency": number,"schedule_delay_ms": number,"schemas_per_minute": number | null,"second_look_seconds": number,"signed_url_seconds": number,"signed_url_until": string,"store_check_bytes_per_day": number,"store_check_interval_seconds": number,"stored_bytes_max": number | null,"tables_max": number | null,"target_file_bytes": number,"target_page_bytes": number,"target_row_group_bytes": number,"updated_at": string,"upload_bytes_per_day": number | null,"uploads_per_minute": number | null,"vacuum_interval_seconds": number
                   }
                   ComputedFields: never
                   Insert: {
-                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"deleted_upload_seconds"?: number,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"open_stages_max"?: number | null,"partitions_max"?: number | null,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"requests_per_minute"?: number | null,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"second_look_seconds"?: number,"signed_url_seconds"?: number,"signed_url_until"?: string,"store_check_bytes_per_day"?: number,"store_check_interval_seconds"?: number,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
+                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"deleted_upload_seconds"?: number,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_object_bytes"?: number | null,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"open_stages_max"?: number | null,"partitions_max"?: number | null,"partitions_per_minute"?: number | null,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"requests_per_minute"?: number | null,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"schemas_per_minute"?: number | null,"second_look_seconds"?: number,"signed_url_seconds"?: number,"signed_url_until"?: string,"store_check_bytes_per_day"?: number,"store_check_interval_seconds"?: number,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
                   }
                   Update: {
-                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"deleted_upload_seconds"?: number,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"open_stages_max"?: number | null,"partitions_max"?: number | null,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"requests_per_minute"?: number | null,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"second_look_seconds"?: number,"signed_url_seconds"?: number,"signed_url_until"?: string,"store_check_bytes_per_day"?: number,"store_check_interval_seconds"?: number,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
+                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"deleted_upload_seconds"?: number,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_object_bytes"?: number | null,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"open_stages_max"?: number | null,"partitions_max"?: number | null,"partitions_per_minute"?: number | null,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"requests_per_minute"?: number | null,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"schemas_per_minute"?: number | null,"second_look_seconds"?: number,"signed_url_seconds"?: number,"signed_url_until"?: string,"store_check_bytes_per_day"?: number,"store_check_interval_seconds"?: number,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
                   }
                   Relationships: [
                     
@@ -640,16 +640,30 @@ isOneToOne: false
                   Relationships: [
                     
                   ]
-                },"user_limits": {
+                },"user_growth": {
                   Row: {
-                    "asset_bytes_max": number | null,"asset_extensions": (string)[] | null,"datasets_max": number | null,"open_stages_max": number | null,"partitions_max": number | null,"requests_per_minute": number | null,"stored_bytes_max": number | null,"tables_max": number | null,"updated_at": string,"upload_bytes_per_day": number | null,"uploads_per_minute": number | null,"user_id": string
+                    "at": string,"partitions": number,"schemas": number,"user_id": string
                   }
                   ComputedFields: never
                   Insert: {
-                    "asset_bytes_max"?: number | null,"asset_extensions"?: (string)[] | null,"datasets_max"?: number | null,"open_stages_max"?: number | null,"partitions_max"?: number | null,"requests_per_minute"?: number | null,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"user_id": string
+                    "at": string,"partitions"?: number,"schemas"?: number,"user_id": string
                   }
                   Update: {
-                    "asset_bytes_max"?: number | null,"asset_extensions"?: (string)[] | null,"datasets_max"?: number | null,"open_stages_max"?: number | null,"partitions_max"?: number | null,"requests_per_minute"?: number | null,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"user_id"?: string
+                    "at"?: string,"partitions"?: number,"schemas"?: number,"user_id"?: string
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"user_limits": {
+                  Row: {
+                    "asset_bytes_max": number | null,"asset_extensions": (string)[] | null,"datasets_max": number | null,"open_stages_max": number | null,"partitions_max": number | null,"partitions_per_minute": number | null,"requests_per_minute": number | null,"schemas_per_minute": number | null,"stored_bytes_max": number | null,"tables_max": number | null,"updated_at": string,"upload_bytes_per_day": number | null,"uploads_per_minute": number | null,"user_id": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "asset_bytes_max"?: number | null,"asset_extensions"?: (string)[] | null,"datasets_max"?: number | null,"open_stages_max"?: number | null,"partitions_max"?: number | null,"partitions_per_minute"?: number | null,"requests_per_minute"?: number | null,"schemas_per_minute"?: number | null,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"user_id": string
+                  }
+                  Update: {
+                    "asset_bytes_max"?: number | null,"asset_extensions"?: (string)[] | null,"datasets_max"?: number | null,"open_stages_max"?: number | null,"partitions_max"?: number | null,"partitions_per_minute"?: number | null,"requests_per_minute"?: number | null,"schemas_per_minute"?: number | null,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"user_id"?: string
                   }
                   Relationships: [
                     
@@ -687,7 +701,7 @@ isOneToOne: false
           Views: {
             "dataset_status": {
                   Row: {
-                    "compaction_in_progress": boolean | null,"compaction_needed": boolean | null,"compression_ratio": number | null,"created_at": string,"dead_partitions": number | null,"debt_bytes": number | null,"debt_files": number | null,"debt_oldest": string | null,"file_count": number,"file_etag": string | null,"file_size_bytes": number,"id": string,"last_compacted_at": string | null,"name": string,"oldest_kept_version": number,"row_count": number,"updated_at": string,"user_id": string,"version": number
+                    "compaction_in_progress": boolean | null,"compaction_needed": boolean | null,"compression_ratio": number | null,"created_at": string,"dead_partitions": number | null,"debt_bytes": number | null,"debt_files": number | null,"debt_oldest": string | null,"file_count": number,"file_etag": string | null,"file_size_bytes": number,"id": string,"last_compacted_at": string | null,"left_alone_files": number | null,"name": string,"oldest_kept_version": number,"row_count": number,"updated_at": string,"user_id": string,"version": number
                   }
                   ComputedFields: never
                   Relationships: [
@@ -913,6 +927,9 @@ isOneToOne: false
                            },
 "mark_for_rewrite":
 { Args: { "p_files": Json }; Returns: Json
+                           },
+"object_limit":
+{ Args: { "p_bucket"?: string }; Returns: Json
                            },
 "pass_control":
 { Args: { "p_run": string,"p_token": number }; Returns: Json

@@ -66,6 +66,7 @@ export const results = {
   watchHealth: upkeep.watchedHealth,
   pingDeployment: upkeep.pingId,
   deploymentFindings: upkeep.deploymentFindings,
+  objectLimit: upkeep.objectLimit,
   tick: upkeep.ticked,
   sweep: upkeep.swept,
   expireLeases: upkeep.expiredLeases,

@@ -59,6 +59,8 @@ export const deploymentFindings = z.object({
 });
 export type DeploymentFindings = z.output<typeof deploymentFindings>;
 
+export const objectLimit = z.object({ max_object_bytes: count.nullable() });
+
 export const ticked = z.object({ ready: count, leases: count.nullable(), woken: count });
 
 export const vacuumWoken = z.object({ woken: z.boolean() });

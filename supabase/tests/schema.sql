@@ -36,8 +36,8 @@ select is_empty($$select proname from ours where not has_function_privilege('ser
 select is_empty($$select proname from ours where not coalesce(proconfig @> '{"search_path=\"\""}', false)$$, 'every function has an empty search_path');
 select is_empty($$select proname from ours where nspname = 'public' and (returns <> 'jsonb' or proretset)$$, 'every function of the API returns one jsonb');
 select is_empty($$select proname from ours where prosecdef and proname not in
-    ('ping_functions', 'pings_queued', 'ping_deployment', 'clockwork_faults', 'deployment_findings', 'note_deleted_user')$$,
-  'only what has to do with pg_net and pg_cron, what doctor sees and what Auth tells of, runs as its definer');
+    ('ping_functions', 'pings_queued', 'ping_deployment', 'clockwork_faults', 'deployment_findings', 'object_limit', 'note_deleted_user')$$,
+  'only what has to do with pg_net and pg_cron, what doctor sees, what the bucket takes and what Auth tells of, runs as its definer');
 select is_empty($$select proname from ours group by nspname, proname having count(*) > 1$$, 'no function is overloaded: PostgREST could not tell them apart');
 select is_empty($$select proname from ours where provolatile <> 'v' and proname in (
     'stage_upload', 'commit_upload', 'claim_compaction', 'commit_compaction', 'fail_compaction', 'list_files', 'plan_vacuum')$$,

@@ -1,6 +1,6 @@
 begin;
 \ir helpers/fixtures.sql
-select plan(19);
+select plan(20);
 set local role service_role;
 
 select tests.upload(1, 100, 'a'), tests.upload(1, 100, 'b', 'ship');
@@ -21,6 +21,7 @@ update partitions set lease_expires_at = clock_timestamp() + interval '100 s' wh
 select tests.commit(c, null, '{}', p_result => jsonb_build_object('decision', 'one bad file', 'left_alone', 3, 'debt', '{"files": 0}'::jsonb, 'next_due_at', clock_timestamp() + interval '1 h')) from c;
 select is((select (state, last_decision, debt_files) from partition_status where "table" = 'port'), row('scheduled'::text, 'one bad file'::text, 0::bigint), 'then it is due later, with the decision');
 select is((select left_alone_files from partition_status where "table" = 'port'), 3::bigint, 'and how many files it left alone for their cost');
+select is((select left_alone_files from dataset_status where id = tests.u(100)), 3::bigint, 'its dataset too');
 select ok((select next_due_at > clock_timestamp() + interval '50 min' from partition_status where "table" = 'port'), 'and says when');
 select fail_compaction((c ->> 'run_id')::uuid, (c ->> 'token')::bigint, 'internal', 'no', 'merge', true) from (select tests.claim('w', 100, 'ship') as c) x;
 select is((select (state, debt_files) from partition_status where "table" = 'ship'), row('dead'::text, 1::bigint), 'a dead partition keeps its debt');

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import type { CompactionPorts } from "../../shared/compaction/run/ports.ts";
+import type { Claim, CompactionPorts } from "../../shared/compaction/run/ports.ts";
 import { planClaim } from "../../shared/compaction/run/plan_claim.ts";
 import { lineMerge, world } from "./turn_world.ts";
 import { systemClock } from "../../shared/clock.ts";
@@ -25,4 +25,36 @@ Deno.test("a run whose last worker ended without a word is planned with half of 
   assert.equal(first.length, 1);
   assert.ok(second.length > 1);
   assert.ok(second.every(({ cost }) => cost.cpuMs <= 0.95 * cpuMs));
+});
+
+Deno.test("outputs are planned to be no larger than the store takes", async () => {
+  const { catalog, store } = await world(Array.from({ length: 12 }, (_, n) => `${n}\n`));
+  const claim = await catalog.claimCompaction({ worker: "w", leaseSeconds: 300 });
+  assert.ok(claim.claimed);
+  const MiB = 1024 * 1024;
+  const files = (claim.files as { byte_length: number; uncompressed_bytes: number }[])
+    .map((file) => ({ ...file, byte_length: MiB, uncompressed_bytes: MiB }));
+  let asked = 0;
+  const outputs = async (most: number, some: object[] = files) => {
+    const ports = {
+      catalog,
+      store,
+      clock: systemClock,
+      merge: lineMerge,
+      objectLimit: () => {
+        asked++;
+        return Promise.resolve(most);
+      },
+    } as unknown as CompactionPorts;
+    const signal = new AbortController().signal;
+    const budget = { cpuMs: 1e6, memoryMb: 1e6 };
+    const { plan } = await planClaim(ports, { ...claim, files: some } as Claim, budget, signal);
+    return plan.outputs.map(({ bytes }) => bytes);
+  };
+  assert.deepEqual(await outputs(Infinity), [12 * MiB]);
+  const cut = await outputs(5 * MiB);
+  assert.ok(cut.length > 1 && Math.max(...cut) <= 5 * MiB, String(cut));
+  asked = 0;
+  await outputs(5 * MiB, claim.files as object[]);
+  assert.equal(asked, 0, "of what is far below nobody asks");
 });

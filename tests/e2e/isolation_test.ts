@@ -91,6 +91,7 @@ Deno.test("nobody reads or writes what is not theirs, by functions, PostgREST or
     run_children: "parent_id",
     run_commits: "run_id",
     user_usage: "user_id",
+    user_growth: "user_id",
     circuit_breaker: "id",
     clockwork: "id",
     worker_slots: "slot",

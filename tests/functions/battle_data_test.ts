@@ -63,6 +63,37 @@ Deno.test("anyone may ask how large an upload may be, and that is how large it m
   assert.ok(body.max_direct_bytes > body.max_body_bytes);
 });
 
+Deno.test("a file that the store would refuse for its size is refused when it is planned", async () => {
+  const most = 3 * 1024 * 1024;
+  let asked = 0;
+  const { app, plan, bearer, describe } = await world({
+    catalog: {
+      maxObjectBytes: most,
+      before: ({ method }) => void (method === "objectLimit" && asked++),
+    },
+  });
+  const { body: limits } = await send(app, "GET", "/battle-data/limits");
+  assert.deepEqual([limits.max_body_bytes, limits.max_direct_bytes], [most, most]);
+  const bytes = tinyParquet([1]), headers = await bearer();
+  for (const query of ["", "?direct=1"]) {
+    const planned = (file_size: number) =>
+      send(app, "POST", `/battle-data/upload${query}`, {
+        headers,
+        json: describe(bytes, { file_size }),
+      });
+    assert.equal((await planned(most)).status, 200);
+    const { status, body } = await planned(most + 1);
+    assert.deepEqual([status, body.code, body.field, body.max_bytes], [
+      413,
+      "body_too_large",
+      "file_size",
+      most,
+    ]);
+  }
+  assert.equal(asked, 1, "it is remembered");
+  assert.equal((await plan(bytes)).status, 200);
+});
+
 Deno.test("an upload in two requests is stored with two catalog calls and one put", async () => {
   const calls: string[] = [];
   const { app, plan, catalog } = await world({

@@ -22,6 +22,8 @@ export interface FakeCatalogOptions {
   after?: (call: CatalogCall) => Promise<void> | void;
   /** Replaces some of the table's settings. */
   settings?: Record<string, unknown>;
+  /** What the store takes as one object. @default nothing is known of a limit */
+  maxObjectBytes?: number;
   now?: () => Date;
 }
 
@@ -342,6 +344,9 @@ export function createFakeCatalog(options: FakeCatalogOptions = {}) {
     },
     catalogHealth: () => ({ ok: true, queues: {} }),
     triggerScheduled: () => ({ datasets: [], partitions: 0, more: false }),
+    objectLimit() {
+      return { max_object_bytes: options.maxObjectBytes ?? null };
+    },
     claimCompaction(i) {
       const run = state.runs.find((one) => one.status === "queued");
       if (run === undefined) return { claimed: false, reason: "empty" };

@@ -7,6 +7,7 @@ import { issuersOf } from "../../shared/http/user_claims.ts";
 import { createTokenSigner, deriveTokenKey } from "../../shared/http/signed_token.ts";
 import type { LogLine } from "../../shared/log.ts";
 import { createWorkShares } from "../../shared/work_shares.ts";
+import { createObjectLimit } from "../../shared/catalog/object_limit.ts";
 import { createMemoryStore, type MemoryStoreOptions } from "./memory_store.ts";
 import type { Services } from "../../functions/services.ts";
 import { createFakeCatalog, type FakeCatalogOptions } from "./fake_catalog.ts";
@@ -85,6 +86,7 @@ export function httpWorld(options: HttpWorldOptions = {}) {
     tokens: createTokenSigner(deriveTokenKey(env.secretKey)),
     catalog: catalog as unknown as Catalog,
     store,
+    objectLimit: createObjectLimit(catalog as unknown as Catalog, "sediment"),
     log: (line) => lines.push(line),
     shares: createWorkShares(),
     now: options.now ?? (() => new Date()),

@@ -32,7 +32,7 @@ export const turnBudget: MergeCost = { cpuMs: 1_000, memoryMb: 200 };
  * What an output may come to, beside its target: of the default target that is 48 MiB, and the bucket's objects have at
  * most 50.
  */
-const mostOverTarget = 1.5;
+export const mostOverTarget = 1.5;
 
 /** What packing goes by, of one partition. */
 export interface PackRules {

@@ -2,9 +2,11 @@
 import { hostLimits } from "../../compression/host_limits.ts";
 import type { SchemaJson } from "../../parquet/format/schema_json.ts";
 import { callCatalog } from "./call_catalog.ts";
+import { askedAbove } from "../../catalog/object_limit.ts";
 import { filesText } from "../plan/decision_text.ts";
 import type { MergeCost } from "../plan/merge_cost.ts";
 import { noWork } from "../plan/merge_work.ts";
+import { mostOverTarget } from "../plan/pack_outputs.ts";
 import { defaultLimits, type Plan, planCompaction, type PlannedOutput } from "../plan/plan.ts";
 import type { Claim, CompactionPorts, InputFile } from "./ports.ts";
 import { uniteSchemas } from "../plan/unite_schemas.ts";
@@ -43,10 +45,11 @@ export async function planClaim(
   let part = claim.part ?? false;
   // ages are of the catalog's clock, which need not be this machine's
   const now = new Date(claim.claimed_at);
+  const settings = await fittingSettings(ports, claim, signal);
   while (true) {
     const plan = planCompaction<InputFile>({
       files,
-      settings: claim.settings,
+      settings,
       schemas,
       unite: ports.unite ?? uniteSchemas,
       forced: claim.forced,
@@ -69,6 +72,20 @@ export async function planClaim(
     cursor = page.more ? page.cursor : null;
     part ||= page.part ?? false;
   }
+}
+
+/** The settings of a claim, with a target of which no output comes to more than the store takes. */
+async function fittingSettings(
+  { objectLimit }: CompactionPorts,
+  { settings, files }: Claim,
+  signal: AbortSignal,
+): Promise<Claim["settings"]> {
+  const bytes = files.reduce((sum, file) => sum + file.byte_length, 0);
+  if (objectLimit === undefined || bytes <= askedAbove) return settings;
+  const most = Math.floor(
+    await callCatalog(signal, ({ signal }) => objectLimit(signal)) / mostOverTarget,
+  );
+  return most < settings.target_file_bytes ? { ...settings, target_file_bytes: most } : settings;
 }
 
 /**

@@ -3,6 +3,7 @@ import type { Catalog } from "../../catalog/catalog.ts";
 import type { MergePlan, MergeResult, Sink } from "../../parquet/merge/merge_plan.ts";
 import type { RangeReader } from "../../parquet/format/range_reader.ts";
 import type { ObjectStore } from "../../storage/object_store.ts";
+import type { ObjectLimit } from "../../catalog/object_limit.ts";
 import type { Log } from "../../log.ts";
 import type { Clock } from "../../clock.ts";
 import type { UniteSchemas } from "../plan/schema_groups.ts";
@@ -37,6 +38,8 @@ export type Merge = (
 export interface CompactionPorts {
   catalog: RunCatalog;
   store: ObjectStore;
+  /** What the store takes as one object. @default it is not known */
+  objectLimit?: ObjectLimit;
   clock: Clock;
   merge: Merge;
   /** Which schemas may meet in an output. @default uniteSchemas */

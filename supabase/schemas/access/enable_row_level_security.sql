@@ -6,7 +6,7 @@ declare
   v_table text;
   v_all constant text[] := array['service_settings', 'datasets', 'dataset_versions', 'partitions', 'objects',
     'uploads', 'idempotency_keys', 'file_schemas', 'battle_files', 'processing_metrics', 'run_children',
-    'run_commits', 'table_settings', 'user_limits', 'user_usage', 'dead_letters', 'alerts', 'assets', 'circuit_breaker', 'store_check', 'store_findings',
+    'run_commits', 'table_settings', 'user_limits', 'user_usage', 'user_growth', 'dead_letters', 'alerts', 'assets', 'circuit_breaker', 'store_check', 'store_findings',
     'worker_slots', 'deletions', 'forgotten_uploads', 'deleted_slices', 'identity_key', 'ended_rows', 'age_walks', 'clockwork',
     'incidents', 'pings', 'dataset_members',
     'dataset_invitations', 'settings_history', 'table_names'];

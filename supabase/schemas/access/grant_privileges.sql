@@ -8,7 +8,7 @@ declare
     'processing_metrics', 'table_settings', 'user_limits', 'dead_letters', 'assets', 'deletions', 'ended_rows',
     'dataset_members', 'table_names'];
   v_internal constant text[] := array['service_settings', 'objects', 'idempotency_keys', 'file_schemas',
-    'run_children', 'run_commits', 'user_usage', 'alerts', 'circuit_breaker', 'store_check', 'store_findings', 'worker_slots', 'forgotten_uploads', 'deleted_slices', 'identity_key', 'age_walks',
+    'run_children', 'run_commits', 'user_usage', 'user_growth', 'alerts', 'circuit_breaker', 'store_check', 'store_findings', 'worker_slots', 'forgotten_uploads', 'deleted_slices', 'identity_key', 'age_walks',
     'clockwork', 'incidents', 'pings', 'dataset_invitations', 'settings_history'];
   v_views constant text[] := array['dataset_status', 'partition_status', 'quarantined_files',
     'dead_letter_summary'];
@@ -53,7 +53,7 @@ begin
       'expire_leases', 'prune_history', 'trigger_scheduled', 'get_upload', 'stage_asset', 'commit_asset', 'list_assets',
       'get_asset', 'drain_dead_letters', 'claim_alerts', 'finish_alert', 'raise_test_alert', 'watch_health', 'redrive_dead_letters',
       'list_dead_letters', 'retry_quarantined', 'plan_vacuum', 'commit_vacuum', 'wake_vacuum', 'list_objects', 'find_objects', 'begin_store_check', 'compare_objects', 'commit_store_check',
-      'schema_version', 'ping_deployment', 'deployment_findings',
+      'schema_version', 'ping_deployment', 'deployment_findings', 'object_limit',
       'call_quietly', 'mark_for_rewrite', 'list_unsettled_outputs', 'settle_outputs',
       'end_aged', 'delete_data', 'delete_upload', 'delete_user', 'deletion_status', 'advance_deletions',
       'invite_member', 'accept_invitation', 'list_members', 'remove_member', 'revoke_invitation',

@@ -43,6 +43,7 @@ begin
   delete from public.dataset_members m where m.user_id = x.user_id;
   delete from public.idempotency_keys k where k.user_id = x.user_id;
   delete from public.user_usage u where u.user_id = x.user_id;
+  delete from public.user_growth u where u.user_id = x.user_id;
   delete from public.user_limits l where l.user_id = x.user_id;
   update public.objects o set delete_after = clock_timestamp(), updated_at = clock_timestamp()
   where x.purge and o.object_key = any (array(

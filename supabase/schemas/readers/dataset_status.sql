@@ -4,7 +4,10 @@ create or replace view public.dataset_status with (security_invoker = true) as
     d.row_count, d.compression_ratio, d.last_compacted_at,
     coalesce(p.needed, false) as compaction_needed, coalesce(p.in_progress, false) as compaction_in_progress,
     coalesce(p.debt_files, 0)::bigint as debt_files, coalesce(p.debt_bytes, 0)::bigint as debt_bytes,
-    p.debt_oldest, coalesce(p.dead, 0)::bigint as dead_partitions, d.created_at, d.updated_at
+    p.debt_oldest, coalesce(p.dead, 0)::bigint as dead_partitions, d.created_at, d.updated_at,
+    -- files that stay as they are since taking them apart would cost too much; last_decision of their partitions says why
+    (select coalesce(sum(x.left_alone_files), 0) from public.partitions x
+      where x.dataset_id = d.id and x.left_alone_files > 0)::bigint as left_alone_files
   from public.datasets d
   left join lateral (
     select bool_or(x.debt_oldest is not null) as needed,

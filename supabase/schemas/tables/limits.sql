@@ -82,7 +82,9 @@ create table if not exists public.user_limits (
   tables_max integer check (tables_max > 0),
   partitions_max integer check (partitions_max > 0),
   open_stages_max integer check (open_stages_max > 0),
-  requests_per_minute integer check (requests_per_minute > 0)
+  requests_per_minute integer check (requests_per_minute > 0),
+  partitions_per_minute integer check (partitions_per_minute > 0),
+  schemas_per_minute integer check (schemas_per_minute > 0)
 );
 
 comment on column public.user_limits.user_id is
@@ -121,6 +123,13 @@ comment on column public.user_limits.requests_per_minute is
   'Requests for compaction a minute; over it one is refused with rate_limited. Null takes that of service_settings. '
   'Unit: requests. Default: null.';
 
+comment on column public.user_limits.partitions_per_minute is
+  'New partitions a minute; what ten minutes may bring may come at once. Over it an upload that would begin one is refused '
+  'with rate_limited. Null takes that of service_settings. Unit: partitions. Default: null.';
+comment on column public.user_limits.schemas_per_minute is
+  'Schemas a minute that no data file had before; what ten minutes may bring may come at once. Over it an upload that '
+  'brings one is refused with rate_limited. Null takes that of service_settings. Unit: schemas. Default: null.';
+
 -- What a user has used of the current windows, and what is counted as it changes.
 create table if not exists public.user_usage (
   user_id uuid primary key,
@@ -133,3 +142,13 @@ create table if not exists public.user_usage (
   -- planned uploads since they were counted last: what were ended meanwhile are among them
   open_stages integer not null default 0
 ) with (fillfactor = 50);
+
+-- What has grown by a user's uploads and is not paid off yet. A table of its own: its rows are locked with the quotas, those
+-- of user_usage last of all.
+create table if not exists public.user_growth (
+  user_id uuid primary key,
+  -- when that was so
+  at timestamptz not null,
+  partitions double precision not null default 0,
+  schemas double precision not null default 0
+);

@@ -89,5 +89,8 @@ create index if not exists partitions_dead_debt on public.partitions (debt_oldes
 -- The few of a dataset that anything is to be said of or done with, in the order in which they are asked.
 create index if not exists partitions_active on public.partitions (dataset_id, "table", period_tag)
   where debt_oldest is not null or due_at is not null or msg_id is not null or dead_since is not null;
+-- What a dataset's owner is told of files that stay as they are.
+create index if not exists partitions_left_alone on public.partitions (dataset_id)
+  where left_alone_files > 0;
 create index if not exists partitions_message on public.partitions (queue, msg_id)
   where msg_id is not null;

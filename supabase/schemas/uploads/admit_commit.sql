@@ -1,6 +1,9 @@
 -- Why a commit may not bring what is new with it: the dataset, made here, not the user's to write to by now or one too
--- many; partitions and tables past the owner's limits. Its identity leaves the ledger then. Null for one that may.
-create or replace function sediment.admit_commit(p sediment.commit_call, p_partitions integer, p_tables text[])
+-- many; partitions, tables and schemas past the owner's limits. Its identity leaves the ledger then. Null for one that may.
+--   p_schemas: as sediment.spend_growth counts them
+create or replace function sediment.admit_commit(
+  p sediment.commit_call, p_partitions integer, p_tables text[], p_schemas integer
+)
 returns jsonb
 language plpgsql
 set search_path = ''
@@ -17,6 +20,9 @@ begin
   perform sediment.require_role(p.user_id, p.dataset_id, 'writer');
   if p_partitions > 0 then
     perform sediment.check_partition_quota(p.owner_id, p.dataset_id, p_partitions, p_tables);
+  end if;
+  if p_partitions > 0 or p_schemas > 0 then
+    perform sediment.spend_growth(p.owner_id, p_partitions, p_schemas);
   end if;
   return null;
 exception when others then

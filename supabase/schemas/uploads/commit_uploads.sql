@@ -25,6 +25,7 @@ declare
   v_entered uuid[];
   v_limited boolean;
   v_new record;
+  v_new_schemas boolean := false;
   v_refused boolean := false;
   v_going sediment.commit_call[];
   v_answers jsonb := '{}'::jsonb;
@@ -92,22 +93,34 @@ begin
     from unnest(v_files) as f where f.n in (select c.n from unnest(v_going) as c);
   end if;
 
-  -- What is new with them: datasets, made here, and partitions. By owner, then as they came, as above.
+  -- What is new with them: datasets, made here, partitions and schemas. By owner, then as they came, as above. What is
+  -- known already is asked for once: schemas and partitions are never deleted.
   for v_new in
     with x as materialized (
-      select distinct f.n, f.user_id, f.dataset_id, f."table", f.period_tag from unnest(v_files) as f
+      select distinct f.n, f.user_id, f.dataset_id, f."table", f.period_tag, f.schema_digest from unnest(v_files) as f
     )
-    select x.n, count(*) filter (where p.dataset_id is null)::integer as partitions,
-      array_agg(distinct x."table") filter (where p.dataset_id is null) as tables
+    select x.n, count(distinct (x."table", x.period_tag)) filter (where p.dataset_id is null)::integer as partitions,
+      array_agg(distinct x."table") filter (where p.dataset_id is null) as tables,
+      array_agg(distinct x.schema_digest) filter (where k.digest is null) as schemas
     from x
     left join public.datasets d on d.id = any (array[x.dataset_id])
     left join public.partitions p on p.dataset_id = any (array[x.dataset_id]) and p."table" = x."table"
       and p.period_tag = x.period_tag
-    where d.id is null or d.user_id <> x.user_id or p.dataset_id is null
+    left join public.file_schemas k on k.digest = any (array[x.schema_digest])
+    where d.id is null or d.user_id <> x.user_id or p.dataset_id is null or k.digest is null
     group by coalesce(d.user_id, x.user_id), x.n
     order by coalesce(d.user_id, x.user_id), x.n
   loop
-    v_calls[v_new.n].outcome := sediment.admit_commit(v_calls[v_new.n], v_new.partitions, v_new.tables);
+    v_new_schemas := v_new_schemas or v_new.schemas is not null;
+    v_calls[v_new.n].outcome := sediment.admit_commit(v_calls[v_new.n], v_new.partitions, v_new.tables,
+      -- one for each 64 KiB of its text begun
+      case when v_new.schemas is null then 0 else (
+        select sum(ceil(octet_length(s.schema::text) / 65536.0))::integer
+        from (
+          select distinct on (f.schema_digest) f.schema from unnest(v_files) as f
+          where f.n = v_new.n and f.schema_digest = any (v_new.schemas)
+          order by f.schema_digest
+        ) s) end);
     v_refused := v_refused or v_calls[v_new.n].outcome is not null;
   end loop;
   if v_refused then
@@ -117,7 +130,7 @@ begin
   end if;
 
   if v_going is not null then
-    v_answers := sediment.write_commits(v_going, v_files);
+    v_answers := sediment.write_commits(v_going, v_files, v_new_schemas);
   end if;
 
   for v_call in select c.* from unnest(v_calls) as c where c.outcome ? 'heal' order by c.n loop

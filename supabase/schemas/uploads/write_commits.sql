@@ -1,8 +1,10 @@
 -- Writes what calls of commit_upload bring, once their identities are in the ledger: schemas, data files, objects
 -- staged → stored, versions, debt and demand of the partitions, run rows and queue messages; and the ledger's answers.
 -- The uploads of one dataset that are committed together appear in one version. p_files is as
--- sediment.read_commit_files sorts it. Returns {n: answer}.
-create or replace function sediment.write_commits(p_calls sediment.commit_call[], p_files sediment.commit_file[])
+-- sediment.read_commit_files sorts it; p_new_schemas: some of them may have schemas that are not kept yet. Returns {n: answer}.
+create or replace function sediment.write_commits(
+  p_calls sediment.commit_call[], p_files sediment.commit_file[], p_new_schemas boolean
+)
 returns jsonb
 language plpgsql
 set search_path = ''
@@ -13,26 +15,22 @@ declare
   v_parts sediment.partition_change[];
   v_seqs bigint[]; -- of each file, in the order of p_files
   v_changes sediment.dataset_change[];
-  v_new_schemas boolean;
   v_new_parts boolean;
   v_made uuid[]; -- the dataset of each partition that is new
   v_delay integer;
   v_versions public.dataset_versions[];
   v_answers jsonb;
 begin
-  -- What is known already is asked for once: schemas and partitions are never deleted.
   with parts as materialized (
     select f.dataset_id, f."table", f.period_tag, min(f.ordinality)::integer as first_file,
       max(f.ordinality)::integer as last_file, sum(f.byte_length)::bigint as bytes, sum(f.row_count) as rows,
-      sum(f.uncompressed_bytes) as uncompressed, array_agg(distinct f.n) as calls,
-      bool_or(k.digest is null) as new_schemas
+      sum(f.uncompressed_bytes) as uncompressed, array_agg(distinct f.n) as calls
     from unnest(p_files) with ordinality as f
-    left join public.file_schemas k on k.digest = any (array[f.schema_digest])
     group by f.dataset_id, f."table", f.period_tag
   )
   select array_agg(row(p.dataset_id, p."table", p.period_tag, p.first_file, p.last_file, p.bytes, p.calls,
       null)::sediment.partition_change order by p.first_file),
-    bool_or(x.dataset_id is null), bool_or(p.new_schemas),
+    bool_or(x.dataset_id is null),
     (select array_agg(row(t.dataset_id, t.files, t.bytes, t.rows, t.uncompressed, null)::sediment.dataset_change)
       from (
         select d.dataset_id, sum(d.last_file - d.first_file + 1) as files, sum(d.bytes) as bytes, sum(d.rows) as rows,
@@ -40,12 +38,12 @@ begin
         from parts d group by d.dataset_id
       ) t),
     (select s.realtime_delay_seconds from public.service_settings s where s.id)
-  into strict v_parts, v_new_parts, v_new_schemas, v_changes, v_delay
+  into strict v_parts, v_new_parts, v_changes, v_delay
   from parts p
   left join public.partitions x
     on x.dataset_id = any (array[p.dataset_id]) and x."table" = p."table" and x.period_tag = p.period_tag;
 
-  if v_new_schemas then
+  if p_new_schemas then
     perform sediment.keep_schemas(array_agg(f.schema)) from unnest(p_files) as f;
   end if;
 

@@ -2,7 +2,7 @@
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
 -- The files count rows: whatever is there is out of sight until the rollback.
-truncate public.datasets, public.uploads, public.objects, public.user_limits, public.user_usage, public.idempotency_keys,
+truncate public.datasets, public.uploads, public.objects, public.user_limits, public.user_usage, public.user_growth, public.idempotency_keys,
   public.dead_letters, public.alerts, public.assets, public.file_schemas cascade;
 truncate pgmq.q_compaction_manual, pgmq.q_compaction_realtime, pgmq.q_compaction_scheduled, pgmq.q_compaction_dlq;
 delete from public.service_settings;

@@ -15,11 +15,11 @@ Deno.test("what a user may have is not passed by uploads at once", async (t) => 
     await Promise.all(Array.from({ length: 8 }, () => sql`select pg_sleep(0.2)`));
     const user = crypto.randomUUID();
     /** Uploads of 100 bytes, eight connections at once; gives the codes of those that were refused. */
-    const race = async (count: number, datasetOf: () => string) => {
+    const race = async (count: number, datasetOf: () => string, table = (_n: number) => "a") => {
       const settled = await Promise.allSettled(
-        Array.from({ length: count }, () => {
+        Array.from({ length: count }, (_, n) => {
           const body = crypto.randomUUID();
-          return upload(catalog, { user, dataset: datasetOf(), body, tables: ["a"] });
+          return upload(catalog, { user, dataset: datasetOf(), body, tables: [table(n)] });
         }),
       );
       return settled.flatMap((one) =>
@@ -42,6 +42,17 @@ Deno.test("what a user may have is not passed by uploads at once", async (t) => 
       assert.deepEqual(refused, Array(11).fill("quota_exceeded"));
       const [{ bytes }] = await sql`select sum(file_size_bytes)::int as bytes from datasets`;
       assert.equal(bytes, 700);
+    });
+
+    await t.step("new partitions of ten minutes", async () => {
+      await sql`update user_limits set stored_bytes_max = null, partitions_per_minute = 1`;
+      await sql`delete from user_growth`;
+      const [{ id }] = await sql`select id from datasets limit 1`;
+      const refused = await race(16, () => id, (n) => `b${n}`);
+      assert.deepEqual(refused, Array(6).fill("rate_limited"));
+      const [{ count }] = await sql`
+        select count(*)::int as count from partitions where "table" like 'b%'`;
+      assert.equal(count, 10);
     });
   } finally {
     await sql.end();
