@@ -85,6 +85,7 @@ export function integrate(job: Job, options: IntegrateOptions): Integration {
     }
     const limit = deadline(clock, timeout, stopped.signal);
     try {
+      if (stopped.signal.aborted) return { status: "stopped" }; // while it waited for the lock
       say("job_started", { job: name });
       return last = await outcomeOf(limit);
     } finally {

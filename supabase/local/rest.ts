@@ -75,7 +75,7 @@ export async function startRest(
 }
 
 async function becomesReady(url: string, child: ChildProcess): Promise<boolean> {
-  const until = performance.now() + 30_000;
+  const until = performance.now() + 180_000;
   while (performance.now() < until && !child.ended) {
     try {
       const response = await fetch(url);

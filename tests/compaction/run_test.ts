@@ -91,7 +91,8 @@ Deno.test("a merge that outlives its lease is stopped, and the claim given back"
         options.signal.addEventListener("abort", () => reject(options.signal.reason));
       }),
   });
-  const report = await turn({ leaseSeconds: 1 });
+  // 15 s, of which the last ten are given up
+  const report = await turn({ leaseSeconds: 15 });
   assert.equal(report.runs[0].error?.code, "aborted");
   assert.equal(report.runs[1].outcome, "merged", "the next claim of it has a lease of its own");
   assert.equal(visible().length, 1);

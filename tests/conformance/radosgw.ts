@@ -4,6 +4,7 @@
  * manager: nothing here needs one.
  */
 import { join } from "node:path";
+import { quietPort } from "../support/quiet_port.ts";
 
 /** A running gateway with one user. */
 export interface RadosGateway {
@@ -43,15 +44,15 @@ export async function startRadosGateway(): Promise<RadosGateway> {
     Deno.removeSync(folder, { recursive: true });
   };
   const config = join(folder, "ceph.conf");
-  const monitorPort = freePort();
-  const gatewayPort = freePort();
+  const monitorPort = quietPort();
+  const gatewayPort = quietPort();
   const run = async (tool: string, ...args: string[]) => {
     const output = await new Deno.Command(tool, {
       args: ["-c", config, ...args],
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
-      signal: AbortSignal.timeout(60_000),
+      signal: AbortSignal.timeout(180_000),
     }).output();
     if (output.success) return;
     throw new Error(`${tool} ${args[0]}: ${new TextDecoder().decode(output.stderr)}`);
@@ -131,13 +132,8 @@ rgw thread pool size = 32
 `;
 }
 
-function freePort(): number {
-  using listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
-  return listener.addr.port;
-}
-
 async function answering(url: string): Promise<void> {
-  for (let attempt = 0; attempt < 300; attempt++) {
+  for (let attempt = 0; attempt < 900; attempt++) {
     try {
       const answer = await fetch(url);
       await answer.body?.cancel();

@@ -1,6 +1,6 @@
 /** PgBouncer in transaction mode before a test's PostgreSQL, where it is installed (Debian: `apt-get install pgbouncer`). */
 import { join } from "node:path";
-import { freePort } from "../../supabase/local/parts/free_port.ts";
+import { quietPort } from "../support/quiet_port.ts";
 import { eventually } from "../support/stack.ts";
 
 const program = "/usr/sbin/pgbouncer";
@@ -31,7 +31,7 @@ export async function startPgbouncer(
 ): Promise<Pgbouncer> {
   const url = new URL(databaseUrl);
   const target = url.port;
-  url.port = String(freePort());
+  url.port = String(quietPort());
   const folder = await Deno.makeTempDir({ prefix: "sediment-pgbouncer-" });
   const [config, users] = [join(folder, "pgbouncer.ini"), join(folder, "users.txt")];
   await Deno.writeTextFile(users, `"${url.username}" "${url.password}"\n`);

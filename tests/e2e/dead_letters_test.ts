@@ -97,8 +97,10 @@ Deno.test("bad messages become dead letters at once, one alert tells of them, an
         + (select count(*) from pgmq.q_compaction_dlq) as left`;
       return Number(left.left) === 0;
     });
-    await until("the alert", 30, () => Promise.resolve(received.length > 0));
-    const alerts = await sql`select class, occurrences, state from public.alerts`;
+    const alerts = await until("the alert", 30, async () => {
+      const rows = await sql`select class, occurrences, state from public.alerts`;
+      return rows.length > 0 && rows.every(({ state }) => state === "sent") && rows;
+    });
     assert.equal(received.length, alerts.length, "one an alert, and one alert a class and window");
     assert.equal(received[0].class, "invalid_message");
 

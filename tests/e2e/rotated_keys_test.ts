@@ -6,6 +6,7 @@ import postgres from "postgres";
 import { type Stack, startStack } from "../../supabase/local/stack.ts";
 import { call, sha256, signUp, type TestUser, until } from "../support/client.ts";
 import { fastClock } from "../support/field_world.ts";
+import { quietPort } from "../support/quiet_port.ts";
 import { tinyParquet } from "../support/tiny_parquet.ts";
 
 const [first, second] = ["first", "second"].map((name) => name.repeat(8));
@@ -31,12 +32,8 @@ Deno.test("with a key of their own upload and slice URLs outlive rotated keys, a
   const stateDir = await Deno.makeTempDir({ prefix: "sediment-keys-" });
   const dataset = crypto.randomUUID();
   let rows = 0;
-  let port = 0;
-  const begin = async (env: Record<string, string>) => {
-    const stack = await startStack({ ...fastClock, stateDir, port, env });
-    port = stack.port;
-    return stack;
-  };
+  const port = quietPort();
+  const begin = (env: Record<string, string>) => startStack({ ...fastClock, stateDir, port, env });
   const fragment = () => tinyParquet([rows++, rows++]);
   /** Step 1. */
   const plan = async (stack: Stack, user: TestUser, bytes: Uint8Array, more: object = {}) => {

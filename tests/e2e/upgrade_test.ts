@@ -184,7 +184,7 @@ async function push(options: Parameters<typeof applyMigrations>[0]): Promise<voi
       await applyMigrations(options);
       break;
     } catch (error) {
-      if (tries === 10 || !/lock timeout|deadlock detected/.test(String(error))) throw error;
+      if (tries === 100 || !/lock timeout|deadlock detected/.test(String(error))) throw error;
     }
   }
   assert.deepEqual(await applyMigrations(options), []);

@@ -15,11 +15,13 @@ let sql: Sql;
 let server: Deno.HttpServer<Deno.NetAddr>;
 let target: string;
 const seen: Seen[] = [];
+/** Until then /slow does not answer. */
+const slow = Promise.withResolvers<void>();
 
 Deno.test.beforeAll(async () => {
   server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
     const { pathname, search } = new URL(request.url);
-    if (pathname === "/slow") await new Promise((resolve) => setTimeout(resolve, 1_500));
+    if (pathname === "/slow") await slow.promise;
     seen.push({
       method: request.method,
       url: pathname + search,
@@ -50,7 +52,7 @@ Deno.test("http_post sends body, headers and parameters, and the answer is kept"
     select net.http_post(url := ${target} || '/post', body := '{"a": [1, "ü"]}'::jsonb,
       params := '{"q": "x y&z"}'::jsonb,
       headers := jsonb_build_object('Content-Type', 'application/json', 'apikey', 'sb_secret_x'),
-      timeout_milliseconds := 5000) as id`;
+      timeout_milliseconds := 60000) as id`;
   const answer = await answerTo(id);
   assert.equal(answer.status_code, 201);
   assert.deepEqual(JSON.parse(answer.content), { ok: true });
@@ -82,6 +84,7 @@ Deno.test("a request that takes longer than its timeout is recorded as timed out
   const answer = await answerTo(id);
   assert.equal(answer.timed_out, true);
   assert.match(answer.error_msg, /Timeout of 200 ms/);
+  slow.resolve();
 });
 
 Deno.test("a refused connection is recorded with its error", async () => {
@@ -92,7 +95,8 @@ Deno.test("a refused connection is recorded with its error", async () => {
 });
 
 Deno.test("more requests than a batch are all sent, once each", async () => {
-  await sql`select net.http_get(${target} || '/many', params := jsonb_build_object('n', n))
+  await sql`select net.http_get(${target} || '/many', params := jsonb_build_object('n', n),
+      timeout_milliseconds := 60000)
     from generate_series(1, 450) n`;
   const many = await eventually("450 requests", () => {
     const found = seen.filter((s) => s.url.startsWith("/many"));

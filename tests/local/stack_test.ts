@@ -3,6 +3,7 @@ import { join } from "node:path";
 import postgres from "postgres";
 import { startStack } from "../../supabase/local/stack.ts";
 import { SedimentError } from "../../shared/errors.ts";
+import { quietPort } from "../support/quiet_port.ts";
 import { eventually, signUp } from "../support/stack.ts";
 import { migrationsFolder } from "./migrations_folder.ts";
 import { processesOf } from "./started_process.ts";
@@ -184,10 +185,7 @@ Deno.test("after a restart on another port Vault holds the new address and users
 });
 
 Deno.test("while it starts the gateway answers 503, not a refused connection", async () => {
-  const port = (() => {
-    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    return listener.addr.port;
-  })();
+  const port = quietPort();
   const starting = startStack({ ...bare, migrations: false, port });
   const statuses = new Set<number>();
   let up = false;

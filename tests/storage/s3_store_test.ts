@@ -62,9 +62,15 @@ Deno.test("a longer stream is parts of one size, and no more of them at once tha
   const double = createS3Double();
   let underway = 0;
   let most = 0;
+  const two = Promise.withResolvers<void>();
   double.intercept = async ({ query }) => {
     if (!query.has("partNumber")) return undefined;
     most = Math.max(most, ++underway);
+    if (underway === 2) two.resolve();
+    // long enough on any machine, should the second never come
+    const never = setTimeout(two.resolve, 30_000);
+    await two.promise;
+    clearTimeout(never);
     await new Promise((resolve) => setTimeout(resolve, 5));
     underway--;
     return undefined;

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import postgres from "postgres";
 
 import { createSupabaseStore } from "../../shared/storage/supabase_store.ts";
+import { eventually } from "../support/stack.ts";
 import { secretKey } from "./serve_stand_in.ts";
 import { createStandInDatabase } from "./stand_in_database.ts";
 
@@ -67,9 +68,13 @@ Deno.test("kill -9 amid uploads leaves whole objects only, and what was acknowle
         }
       });
       // Killed at another point of the work each time.
-      while (known.size < 12 + round * 3) await new Promise((resolve) => setTimeout(resolve, 1));
+      let ended = false;
+      const writing = Promise.all(writers).finally(() => ended = true);
+      while (known.size < 12 + round * 3 && !ended) {
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
       await standIn.kill();
-      await Promise.all(writers);
+      await writing;
 
       const again = await start(root, databaseUrl);
       const reader = createSupabaseStore({ url: again.url, secretKey, bucket: "sediment" });
@@ -152,15 +157,6 @@ Deno.test("a resumable upload goes on after kill -9, and its end makes one objec
   }
 });
 
-/** Waits for what another session does. */
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  for (let attempt = 0; attempt < 2000; attempt++) {
-    if (await holds()) return;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  assert.fail("it did not come to that within ten seconds");
-}
-
 for (const replaced of [false, true]) {
   const what = replaced ? "the row of the object before" : "no row";
   Deno.test(`kill -9 between bytes and row leaves ${what}, and the bytes are swept`, async () => {
@@ -185,7 +181,10 @@ for (const replaced of [false, true]) {
       const cut = put(readable).then((answer) => answer.status, () => "cut off");
       await writer.write(new TextEncoder().encode("whole"));
       // It is past the test of permission once a version is begun; from here on no row can be written.
-      await until(async () => (await versions()).length > before.length);
+      await eventually(
+        "the version is begun",
+        async () => (await versions()).length > before.length,
+      );
       const [version] = (await versions()).filter((name) => !before.includes(name));
       const waiting = async () =>
         (await sql`
@@ -194,7 +193,7 @@ for (const replaced of [false, true]) {
       await sql.begin(async (tx) => {
         await tx`lock table storage.objects in share mode`;
         await writer.close();
-        await until(async () => await waiting() === 1);
+        await eventually("its row waits", async () => await waiting() === 1);
         assert.equal(await Deno.readTextFile(join(root, "versions", version)), "whole");
         await standIn.kill();
         assert.equal(await cut, "cut off");

@@ -3,6 +3,7 @@ import { strict as assert } from "node:assert";
 import { join } from "node:path";
 
 import type { StorageStandInOptions } from "../../supabase/local/storage/server.ts";
+import { eventually } from "../support/stack.ts";
 import { freshStandIn } from "./fresh_stand_in.ts";
 import { publishableKey, secretKey } from "./serve_stand_in.ts";
 
@@ -142,9 +143,9 @@ Deno.test("a client that hangs up midway leaves neither object nor body", () =>
       const bytes = new TextEncoder().encode(request);
       for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
       // Hung up once the stand-in is surely amid the body.
-      await until(async () => await versions() === 1);
+      await eventually("a body is begun", async () => await versions() === 1);
       connection.close();
-      await until(async () => await versions() === 0);
+      await eventually("none is left", async () => await versions() === 0);
       assert.equal((await send("HEAD", "object/sediment/half")).status, 400, length);
     }
   }));
@@ -194,14 +195,6 @@ Deno.test("an unknown route is 404", () =>
     assert.equal(answer.status, 404);
     assert.equal((await answer.json()).statusCode, "404");
   }));
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  for (let attempt = 0; attempt < 2000; attempt++) {
-    if (await holds()) return;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  assert.fail("it did not come to that within ten seconds");
-}
 
 Deno.test("a URL opens only when the marks that decodeURI leaves were sent to be signed as they are", () =>
   withStandIn(async (send, { url }) => {

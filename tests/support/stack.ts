@@ -48,7 +48,7 @@ export function anonClient(stack: Pick<Stack, "url" | "publishableKey">): Supaba
 export async function eventually<T>(
   what: string,
   probe: () => Promise<T | undefined | false | null> | T | undefined | false | null,
-  seconds = 30,
+  seconds = 180,
 ): Promise<T> {
   const until = performance.now() + seconds * 1000;
   while (true) {

@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import type { BrowserUploads } from "./support/browser_page.ts";
+import { eventually } from "../support/stack.ts";
 import { startHttpService } from "./support/http_service.ts";
 import { fragment } from "./support/setup.ts";
 
@@ -60,8 +61,9 @@ async function withBrowser(
   const http = await startHttpService();
   let browser: Browser | undefined;
   try {
-    browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+    browser = await chromium.launch({ executablePath, args: ["--no-sandbox"], timeout: 180_000 });
     const context = await browser.newContext();
+    context.setDefaultTimeout(180_000);
     await context.route(
       `${http.service.origin}/page`,
       (route) =>
@@ -138,11 +140,10 @@ Deno.test({
       const [holder, other] = winner % 2 === 0 ? [one, two] : [two, one];
       assert.equal((await inPage(other, (u) => u.list(), null))[0].state, "sending");
       await holder.close();
-      let [item] = await inPage(other, (u) => u.list(), null);
-      for (let look = 0; look < 100 && item.state === "sending"; look++) {
-        await new Promise((resolve) => setTimeout(resolve, 20));
-        [item] = await inPage(other, (u) => u.list(), null);
-      }
+      const item = await eventually("the claim is given up", async () => {
+        const [item] = await inPage(other, (u) => u.list(), null);
+        return item.state !== "sending" && item;
+      });
       assert.deepEqual([item.state, item.attempt_count], ["waiting", 1]);
     });
   },

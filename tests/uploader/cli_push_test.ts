@@ -3,6 +3,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { allFolders } from "../../shared/uploader/cli/pending_folders.ts";
 import { findFiles } from "../../shared/uploader/cli/push/find_files.ts";
+import { quietPort } from "../support/quiet_port.ts";
 import { cliArgs, cliEnv, sediment, shell } from "./support/cli.ts";
 import { startHttpService } from "./support/http_service.ts";
 import { bytesOf, datasetId, tokenOf, withFolder } from "./support/setup.ts";
@@ -18,7 +19,7 @@ async function withFiles(
     env: Record<string, string>;
   }) => Promise<void>,
 ): Promise<void> {
-  const http = await startHttpService();
+  const http = await startHttpService({}, quietPort()); // tests stop it and start it again there
   await withFolder(async (folder) => {
     try {
       await mkdir(join(folder, "in"));
@@ -36,16 +37,6 @@ async function withFiles(
 async function put(folder: string, path: string, bytes: Uint8Array | string): Promise<void> {
   await mkdir(dirname(join(folder, "in", path)), { recursive: true });
   await writeFile(join(folder, "in", path), bytes);
-}
-
-/** The pending folders of a test's user. */
-async function pendingFolders(folder: string) {
-  Deno.env.set("SEDIMENT_DATA", join(folder, "data"));
-  try {
-    return await allFolders();
-  } finally {
-    Deno.env.delete("SEDIMENT_DATA");
-  }
 }
 
 const jsonLines = (text: string) => text.trim().split("\n").map((line) => JSON.parse(line));
@@ -133,7 +124,7 @@ Deno.test("what the quota drops and what can't be read is said without --verbose
     const { err } = await sediment(folder, [...push, "--no-send", "--concurrency", "1"], full);
     assert.equal(err.match(/dropped .* to make room/g)?.length, 2, err);
     const [{ id }] = jsonLines((await sediment(folder, ["pending", "--json"], env)).out);
-    const [{ path }] = await pendingFolders(folder);
+    const [{ path }] = await allFolders(join(folder, "data"));
     await writeFile(join(path, `${id}.json`), '{"v":9}');
     const pending = await sediment(folder, ["pending"], env);
     assert.match(pending.err, new RegExp(`${id.slice(0, 8)}.*newer version`));

@@ -7,6 +7,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Stack, startStack } from "../../supabase/local/stack.ts";
+import { quietPort } from "../support/quiet_port.ts";
 import { tinyParquet } from "../support/tiny_parquet.ts";
 import { shell } from "./support/cli.ts";
 import { withFolder } from "./support/setup.ts";
@@ -35,7 +36,11 @@ Deno.test({
     const commands = shown.split("\n").filter((line) => line.startsWith("$ "));
     await withFolder(async (folder) => {
       const stateDir = join(folder, "state");
-      let stack: Stack | null = await startStack({ stateDir, tickSeconds: 0.5 });
+      let stack: Stack | null = await startStack({
+        stateDir,
+        port: quietPort(),
+        tickSeconds: 0.5,
+      });
       const { url, port, publishableKey } = stack;
       try {
         let rows = 0;

@@ -1,25 +1,16 @@
 import { strict as assert } from "node:assert";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
+import { systemClock } from "../../shared/clock.ts";
 import { diskMedium } from "../../shared/uploader/pending/media/disk_medium.ts";
 import { tokenSession } from "../../shared/uploader/session/session.ts";
 import { createUploader } from "../../shared/uploader/uploader.ts";
+import { quietPort } from "../support/quiet_port.ts";
 import type { Fault } from "./support/fake_service.ts";
 import { startHttpService } from "./support/http_service.ts";
 import { bytesOf, fragment, withFolder } from "./support/setup.ts";
 
-/** A port that nobody listens on. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 Deno.test("over real sockets: a server that is away spends no attempt, and gets all once when it is back", async () => {
   await withFolder(async (folder) => {
-    const port = await freePort();
+    const port = quietPort();
     const uploader = await createUploader({
       url: `http://127.0.0.1:${port}/functions/v1`,
       medium: await diskMedium(folder),
@@ -55,13 +46,27 @@ Deno.test("over real sockets: broken connections, hangs and error pages spend an
     "lose_answer",
     undefined,
   ];
-  const http = await startHttpService({ fault: () => faults.shift() });
+  let hangs = Promise.withResolvers<void>();
+  const http = await startHttpService({
+    fault: () => {
+      const fault = faults.shift();
+      if (fault === "hang") {
+        hangs.resolve();
+        hangs = Promise.withResolvers();
+      }
+      return fault;
+    },
+  });
   await withFolder(async (folder) => {
     const uploader = await createUploader({
       url: http.service.url,
       medium: await diskMedium(folder),
       session: tokenSession("token-1"),
-      settings: { upload: { timeout_seconds: 1 } },
+      // Time is up when the service hangs, however long its other answers take here.
+      clock: {
+        ...systemClock,
+        sleep: (ms, signal) => Promise.race([systemClock.sleep(ms, signal), hangs.promise]),
+      },
     });
     try {
       const outcome = await uploader.upload(bytesOf(1), fragment());

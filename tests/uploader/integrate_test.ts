@@ -138,6 +138,18 @@ Deno.test("the schedule runs the job, and stop ends it", async () => {
   });
 });
 
+Deno.test("a job that waits for its lock when the schedule is stopped does not run", async () => {
+  const lock = Promise.withResolvers<{ release(): Promise<void> }>();
+  let runs = 0, released = 0;
+  const medium = { lock: () => lock.promise };
+  const job = integrate(() => ++runs, { cron: never, medium });
+  const running = job.runNow();
+  job.stop();
+  lock.resolve({ release: () => Promise.resolve(void released++) });
+  assert.equal((await running).status, "stopped");
+  assert.deepEqual([runs, released], [0, 1]);
+});
+
 Deno.test("a pattern that is no cron is refused with what was expected", () => {
   const medium = { lock: () => Promise.resolve(null) };
   for (const cron of ["", "every day", "99 * * * *", "* * * * * * * *"]) {

@@ -54,9 +54,9 @@ export async function makeFolder({ path, url, user_id, email }: PendingFolder): 
   await rename(part, join(path, noteName));
 }
 
-/** All folders that there are. */
-export async function allFolders(): Promise<PendingFolder[]> {
-  const root = join(dataFolder(), "pending");
+/** All folders that there are in a data folder. */
+export async function allFolders(data = dataFolder()): Promise<PendingFolder[]> {
+  const root = join(data, "pending");
   const folders: PendingFolder[] = [];
   for (const server of await namesIn(root)) {
     for (const user of await namesIn(join(root, server))) {

@@ -115,7 +115,7 @@ export async function startPostgres(
 
 /** As pg_ctl does it: the eighth line of postmaster.pid says when connections are taken. */
 async function becomesReady(dataDir: string, child: ChildProcess): Promise<boolean> {
-  const until = performance.now() + 60_000;
+  const until = performance.now() + 180_000;
   while (performance.now() < until) {
     if (child.ended) return false;
     const text = await Deno.readTextFile(join(dataDir, "postmaster.pid")).catch(() => "");

@@ -48,7 +48,7 @@ export async function openMeeting(url: string): Promise<Meeting> {
     pids.set(sql, pid);
     // found out at once when two wait for each other, and never waiting for ever
     await sql`set deadlock_timeout = '50ms'`.catch(() => {});
-    await sql`set statement_timeout = '20s'`;
+    await sql`set statement_timeout = '120s'`;
   }
 
   function start(sql: Sql, statement: string): Started {

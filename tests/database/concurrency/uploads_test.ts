@@ -28,7 +28,7 @@ Deno.test("uploads that meet are answered as if one had come after the other", a
     "groups with calls of the same users in opposite orders wait, but not for each other",
     async () => {
       // long enough for a deadlock to be found
-      await meeting.sql`alter function group_upload_calls set lock_timeout = '20s'`;
+      await meeting.sql`alter function group_upload_calls set lock_timeout = '100s'`;
       await meeting.sql.unsafe(usersSql).simple();
       for (const [calls, barrier] of Object.entries(userBarriers)) {
         await meeting.reset();

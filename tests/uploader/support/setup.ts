@@ -49,14 +49,17 @@ export async function withFolder(test: (path: string) => Promise<void>): Promise
   }
 }
 
-/** The system's clock, shifted by `skip`, with random 1 (the longest backoff) unless set. */
+/**
+ * A wall clock that stands until `skip` moves it, so that a test's own slowness is no time that passes; with the system's
+ * timers, and random 1 (the longest backoff) unless set.
+ */
 function skippingClock(): Clock & { skip(seconds: number): void } {
-  let shift = 0;
+  let now = Date.now();
   return {
     ...systemClock,
-    now: () => Date.now() + shift,
+    now: () => now,
     random: () => 0.999,
-    skip: (seconds) => void (shift += seconds * 1000),
+    skip: (seconds) => void (now += seconds * 1000),
   };
 }
 
