@@ -8,6 +8,7 @@
  * `--tables N` uploads, in this process: upload/twelve_tables.ts says what is in it.
  */
 import { parseArgs } from "node:util";
+import postgres from "postgres";
 import type { CatalogWay } from "../../supabase/local/stack.ts";
 import { signUp } from "../support/client.ts";
 import { cpuOfTree, spentEach } from "./process_cpu.ts";
@@ -77,6 +78,10 @@ for (const catalog of catalogs) {
 }
 
 async function measure(stack: Address, catalog: CatalogWay): Promise<void> {
+  // one user sends more than one may: what is measured is the way of an upload, its limits included, not a refusal
+  const sql = postgres(stack.adminDbUrl, { max: 1, onnotice: () => {} });
+  await sql`update public.service_settings set uploads_per_minute = 1000000, upload_bytes_per_day = 1e15`;
+  await sql.end();
   const user = await signUp(stack, `bench-${crypto.randomUUID()}@example.com`);
   const dataset = crypto.randomUUID();
   const nextBody = multipartBodies(dataset);

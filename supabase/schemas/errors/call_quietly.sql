@@ -20,6 +20,20 @@ begin
   then
     perform sediment.fail('invalid_request', 400, format('%s is not called so', left(p_function, 80)));
   end if;
+  -- what most requests lead to, by statements that are kept
+  if p_function in ('stage_upload', 'commit_upload') then
+    begin
+      return jsonb_build_object('answer', sediment.answer_of(case p_function
+        when 'stage_upload' then sediment.stage_uploads(jsonb_build_array(p_args))
+        else sediment.commit_uploads(jsonb_build_array(p_args)) end));
+    exception when others then
+      if sqlstate not like 'SD%' then
+        raise;
+      end if;
+      get stacked diagnostics v_detail = pg_exception_detail, v_hint = pg_exception_hint;
+      return sediment.failure(sqlerrm, substr(sqlstate, 3)::integer, v_detail, v_hint);
+    end;
+  end if;
   -- the arguments that were given, with the types that the function has them in
   select array_agg(a.name order by a.n), string_agg(format('%I %s', a.name, a.type), ', ' order by a.n)
   into v_names, v_columns

@@ -1,5 +1,5 @@
 -- Why a commit may not bring what is new with it: the dataset, made here, not the user's to write to by now or one too
--- many; partitions, tables and schemas past the owner's limits. Its identity leaves the ledger then. Null for one that may.
+-- many; partitions, tables and schemas past the owner's limits. Null for one that may.
 --   p_schemas: as sediment.spend_growth counts them
 create or replace function sediment.admit_commit(
   p sediment.commit_call, p_partitions integer, p_tables text[], p_schemas integer
@@ -30,7 +30,6 @@ exception when others then
   if sqlstate not like 'SD%' then
     raise;
   end if;
-  delete from public.uploads u where u.id = p.stage;
   get stacked diagnostics v_detail = pg_exception_detail, v_hint = pg_exception_hint;
   return sediment.failure(sqlerrm, substr(sqlstate, 3)::integer, v_detail, v_hint);
 end $$;

@@ -72,3 +72,25 @@ do $$ begin
   );
 exception when duplicate_object then null;
 end $$;
+
+-- What the calls of a group bring, as sediment.plan_commits finds it.
+do $$ begin
+  create type sediment.commit_plan as (
+    -- the data files, sorted by partition, then call and ordinal
+    files sediment.commit_file[],
+    -- there is something wrong with one (sediment.wrong_files)
+    wrong boolean,
+    -- calls whose identity is in the ledger, or whose stage is not staged any more; null for none
+    known integer[],
+    -- an owner has stored nearly what may be stored
+    limited boolean,
+    -- a dataset, a partition or a schema is not there yet, or a user is not the dataset's owner
+    is_new boolean,
+    -- what they bring to each partition and to each dataset
+    parts sediment.partition_change[],
+    changes sediment.dataset_change[],
+    -- realtime_delay_seconds
+    delay integer
+  );
+exception when duplicate_object then null;
+end $$;

@@ -1,5 +1,5 @@
--- The error of a commit whose bytes pass what the dataset's owner may store, counted with those of the owner's calls before it;
--- its identity leaves the ledger again. Null for one that fits.
+-- The error of a commit whose bytes pass what the dataset's owner may store, counted with those of the owner's calls before
+-- it. Null for one that fits.
 create or replace function sediment.quota_outcome(p sediment.commit_call, p_calls sediment.commit_call[])
 returns jsonb
 language plpgsql
@@ -18,7 +18,6 @@ exception when others then
   if sqlstate not like 'SD%' then
     raise;
   end if;
-  delete from public.uploads u where u.id = p.stage;
   get stacked diagnostics v_detail = pg_exception_detail, v_hint = pg_exception_hint;
   return sediment.failure(sqlerrm, substr(sqlstate, 3)::integer, v_detail, v_hint);
 end $$;

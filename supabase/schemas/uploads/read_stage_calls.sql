@@ -1,15 +1,16 @@
 -- The calls of stage_upload as they came, each checked and with what the catalog knows of its dataset and
 -- identity; nothing is written or locked. p_calls: [{p_user, p_dataset, …}], the arguments of stage_upload by name.
-create or replace function sediment.read_stage_calls(p_calls jsonb)
-returns sediment.stage_call[]
+-- respelled: sediment.respell_stages has to look at them, and they are read again then; admitted: one needs admission.
+create or replace function sediment.read_stage_calls(
+  p_calls jsonb, out calls sediment.stage_call[], out respelled boolean, out admitted boolean
+)
 language plpgsql
 stable
 set search_path = ''
 set plan_cache_mode = force_generic_plan
 as $$
 begin
-  return (
-    select array_agg(row(c.n, a.p_user, a.p_dataset, a.p_table, a.p_period_tag, a.p_size, a.p_content_hash,
+  select array_agg(row(c.n, a.p_user, a.p_dataset, a.p_table, a.p_period_tag, a.p_size, a.p_content_hash,
       coalesce(a.p_offsets_digest, ''), coalesce(a.p_kind, 'fragment'), coalesce(a.p_ttl_seconds, 120),
       coalesce(a.p_max_put_seconds, 7200), a.p_details, a.p_idempotency_key,
       case when u.answer is not null and gone.at is null and sediment.lost_files(u.id) = 0 then u.answer end,
@@ -48,16 +49,21 @@ begin
           sediment.failure('upload_conflict', 422,
             format('this body was acknowledged on %s with other offsets', u.created_at),
             'the offsets of the first upload')
-      end, coalesce(d.user_id, a.p_user))::sediment.stage_call order by c.n)
+      end, coalesce(d.user_id, a.p_user))::sediment.stage_call order by c.n),
+      coalesce(bool_or(d.has_aliases or a.p_own_dataset and d.user_id <> a.p_user and m.role is distinct from 'writer'),
+        false),
+      coalesce(bool_or(d.id is null or gone.at is not null or a.p_idempotency_key is not null), false)
+    into strict calls, respelled, admitted
     from jsonb_array_elements(p_calls) with ordinality as c(value, n)
     cross join lateral jsonb_to_record(c.value) as a(p_user uuid, p_dataset uuid, p_table text, p_period_tag text,
       p_size bigint, p_content_hash text, p_offsets_digest text, p_kind text, p_ttl_seconds integer,
-      p_max_put_seconds integer, p_details jsonb, p_idempotency_key text, p_again boolean)
+      p_max_put_seconds integer, p_details jsonb, p_idempotency_key text, p_again boolean,
+      p_own_dataset boolean)
     left join public.datasets d on d.id = any (array[a.p_dataset])
     left join public.dataset_members m on m.dataset_id = any (array[d.id]) and m.user_id = a.p_user
     left join public.uploads u on u.dataset_id = any (array[a.p_dataset]) and u."table" = a.p_table
       and u.period_tag = a.p_period_tag and u.content_hash = a.p_content_hash
     left join public.deletions z on z.user_id = any (array[a.p_user]) and z.kind = 'user'
     cross join lateral (select case when d.deletion_version > (u.answer ->> 'version')::bigint
-      then sediment.upload_deleted_at(u) end as at) gone);
+      then sediment.upload_deleted_at(u) end as at) gone;
 end $$;

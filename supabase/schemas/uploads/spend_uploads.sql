@@ -5,22 +5,65 @@ create or replace function sediment.spend_uploads(p_calls sediment.stage_call[])
 returns sediment.stage_call[]
 language plpgsql
 set search_path = ''
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_now constant timestamptz := clock_timestamp();
   v_minute constant timestamptz := date_trunc('minute', v_now);
   v_day constant timestamptz := date_trunc('day', v_now, 'UTC');
-  v_rooms sediment.user_room[] := sediment.user_rooms(
-    array(select c.user_id from unnest(p_calls) as c where c.outcome is null
-      union select c.owner_id from unnest(p_calls) as c where c.outcome is null), v_now);
+  v_done uuid[];
+  v_wanted bigint;
+  v_rooms sediment.user_room[];
   v_calls sediment.stage_call[] := p_calls;
   v_call sediment.stage_call;
   r sediment.user_room;
   v_at integer := 0;
   v_planner integer;
 begin
+  -- Mostly all of a user's calls fit, and one statement counts them. More than one row is locked before, in order.
+  if cardinality(p_calls) > 1 then
+    perform 1 from public.user_usage u
+    where u.user_id = any (array(select c.user_id from unnest(p_calls) as c where c.outcome is null
+      union select c.owner_id from unnest(p_calls) as c where c.outcome is null))
+    order by u.user_id for no key update;
+  end if;
+  with wanted as materialized (
+    select c.owner_id as id, count(*)::integer as uploads, sum(c.size)::bigint as bytes,
+      bool_and(c.user_id = c.owner_id) as of_owner
+    from unnest(p_calls) as c
+    where c.outcome is null
+    group by c.owner_id
+  ), spent as (
+    update public.user_usage u
+    set minute_start = v_minute,
+      minute_uploads = case when u.minute_start = v_minute then u.minute_uploads else 0 end + w.uploads,
+      minute_requests = case when u.minute_start = v_minute then u.minute_requests else 0 end,
+      day_start = v_day, day_bytes = case when u.day_start = v_day then u.day_bytes else 0 end + w.bytes,
+      open_stages = u.open_stages + w.uploads
+    from wanted w
+    join public.service_settings s on s.id
+    left join public.user_limits l on l.user_id = any (array[w.id])
+    where u.user_id = any (array[w.id]) and w.of_owner
+      and (case when u.minute_start = v_minute then u.minute_uploads else 0 end + w.uploads
+        > coalesce(l.uploads_per_minute, s.uploads_per_minute)) is not true
+      and (case when u.day_start = v_day then u.day_bytes else 0 end + w.bytes
+        > coalesce(l.upload_bytes_per_day, s.upload_bytes_per_day)) is not true
+      and (u.open_stages + w.uploads > coalesce(l.open_stages_max, s.open_stages_max)) is not true
+      and (coalesce(l.stored_bytes_max, s.stored_bytes_max) is null or u.asset_bytes + w.bytes + (
+          select coalesce(sum(d.file_size_bytes + d.retired_bytes), 0) from public.datasets d
+          where d.user_id = any (array[w.id])) <= coalesce(l.stored_bytes_max, s.stored_bytes_max))
+    returning u.user_id
+  )
+  select coalesce(array_agg(s.user_id), '{}'), (select count(*) from wanted) into strict v_done, v_wanted from spent s;
+  if cardinality(v_done) = v_wanted then
+    return p_calls;
+  end if;
+
+  v_rooms := sediment.user_rooms(
+    array(select c.user_id from unnest(p_calls) as c where c.outcome is null and c.owner_id <> all (v_done)
+      union select c.owner_id from unnest(p_calls) as c where c.outcome is null and c.owner_id <> all (v_done)), v_now);
   for v_call in
-    select c.* from unnest(p_calls) as c where c.outcome is null order by c.owner_id, c.n
+    select c.* from unnest(p_calls) as c where c.outcome is null and c.owner_id <> all (v_done) order by c.owner_id, c.n
   loop
     while v_at = 0 or v_rooms[v_at].user_id <> v_call.owner_id loop
       v_at := v_at + 1;

@@ -16,29 +16,36 @@ set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
 as $$
 declare
-  v_calls sediment.stage_call[] := sediment.read_stage_calls(sediment.respell_stages(p_calls));
+  v_read record := sediment.read_stage_calls(p_calls);
+  v_calls sediment.stage_call[];
   v_call sediment.stage_call;
   v_now timestamptz := clock_timestamp();
   v_detail text;
   v_hint text;
   v_out jsonb[];
 begin
-  -- By what they lock, then as they came: two groups with calls of the same users must not wait for each other.
-  for v_call in
-    select c.* from unnest(v_calls) as c where c.needs_admission and c.outcome is null
-    order by c.user_id, c.dataset_id, c.idempotency_key, c.n
-  loop
-    begin
-      perform sediment.admit_upload(v_call);
-    exception when others then
-      -- the errors of sediment.fail are this call's own; any other, and a lock not had, is the group's
-      if sqlstate not like 'SD%' then
-        raise;
-      end if;
-      get stacked diagnostics v_detail = pg_exception_detail, v_hint = pg_exception_hint;
-      v_calls[v_call.n].outcome := sediment.failure(sqlerrm, substr(sqlstate, 3)::integer, v_detail, v_hint);
-    end;
-  end loop;
+  if v_read.respelled then
+    v_read := sediment.read_stage_calls(sediment.respell_stages(p_calls));
+  end if;
+  v_calls := v_read.calls;
+  if v_read.admitted then
+    -- By what they lock, then as they came: two groups with calls of the same users must not wait for each other.
+    for v_call in
+      select c.* from unnest(v_calls) as c where c.needs_admission and c.outcome is null
+      order by c.user_id, c.dataset_id, c.idempotency_key, c.n
+    loop
+      begin
+        perform sediment.admit_upload(v_call);
+      exception when others then
+        -- the errors of sediment.fail are this call's own; any other, and a lock not had, is the group's
+        if sqlstate not like 'SD%' then
+          raise;
+        end if;
+        get stacked diagnostics v_detail = pg_exception_detail, v_hint = pg_exception_hint;
+        v_calls[v_call.n].outcome := sediment.failure(sqlerrm, substr(sqlstate, 3)::integer, v_detail, v_hint);
+      end;
+    end loop;
+  end if;
 
   v_calls := sediment.spend_uploads(v_calls);
 

@@ -1,9 +1,9 @@
 -- Writes what calls of commit_upload bring, once their identities are in the ledger: schemas, data files, objects
 -- staged → stored, versions, debt and demand of the partitions, run rows and queue messages; and the ledger's answers.
--- The uploads of one dataset that are committed together appear in one version. p_files is as
--- sediment.read_commit_files sorts it; p_new_schemas: some of them may have schemas that are not kept yet. Returns {n: answer}.
+-- The uploads of one dataset that are committed together appear in one version. p_plan is that of the calls, and p_direct
+-- says whether one has an incoming object. Returns {n: answer}.
 create or replace function sediment.write_commits(
-  p_calls sediment.commit_call[], p_files sediment.commit_file[], p_new_schemas boolean
+  p_calls sediment.commit_call[], p_plan sediment.commit_plan, p_direct boolean
 )
 returns jsonb
 language plpgsql
@@ -13,46 +13,25 @@ as $$
 declare
   v_now timestamptz := clock_timestamp();
   v_parts sediment.partition_change[];
-  v_seqs bigint[]; -- of each file, in the order of p_files
-  v_changes sediment.dataset_change[];
-  v_new_parts boolean;
+  v_seqs bigint[]; -- of each file, in the order of v_files
   v_made uuid[]; -- the dataset of each partition that is new
-  v_delay integer;
+  v_delay constant integer := p_plan.delay;
+  v_files constant sediment.commit_file[] := p_plan.files;
+  v_given constant sediment.partition_change[] := p_plan.parts;
   v_versions public.dataset_versions[];
+  v_look boolean;
   v_answers jsonb;
 begin
-  with parts as materialized (
-    select f.dataset_id, f."table", f.period_tag, min(f.ordinality)::integer as first_file,
-      max(f.ordinality)::integer as last_file, sum(f.byte_length)::bigint as bytes, sum(f.row_count) as rows,
-      sum(f.uncompressed_bytes) as uncompressed, array_agg(distinct f.n) as calls
-    from unnest(p_files) with ordinality as f
-    group by f.dataset_id, f."table", f.period_tag
-  )
-  select array_agg(row(p.dataset_id, p."table", p.period_tag, p.first_file, p.last_file, p.bytes, p.calls,
-      null)::sediment.partition_change order by p.first_file),
-    bool_or(x.dataset_id is null),
-    (select array_agg(row(t.dataset_id, t.files, t.bytes, t.rows, t.uncompressed, null)::sediment.dataset_change)
-      from (
-        select d.dataset_id, sum(d.last_file - d.first_file + 1) as files, sum(d.bytes) as bytes, sum(d.rows) as rows,
-          sum(d.uncompressed) as uncompressed
-        from parts d group by d.dataset_id
-      ) t),
-    (select s.realtime_delay_seconds from public.service_settings s where s.id)
-  into strict v_parts, v_new_parts, v_changes, v_delay
-  from parts p
-  left join public.partitions x
-    on x.dataset_id = any (array[p.dataset_id]) and x."table" = p."table" and x.period_tag = p.period_tag;
-
-  if p_new_schemas then
-    perform sediment.keep_schemas(array_agg(f.schema)) from unnest(p_files) as f;
+  if p_plan.is_new then
+    perform sediment.keep_schemas(array_agg(f.schema)) from unnest(v_files) as f;
   end if;
 
   -- Partitions, sorted by key: made when absent, then locked; more than one in a statement before their update,
   -- as sediment.next_versions locks datasets.
-  if v_new_parts then
+  if p_plan.is_new then
     with made as (
       insert into public.partitions (dataset_id, "table", period_tag)
-      select f.dataset_id, f."table", f.period_tag from unnest(v_parts) as f
+      select f.dataset_id, f."table", f.period_tag from unnest(v_given) as f
       -- an insert would wait for whoever updates the row that is there
       where not exists (select 1 from public.partitions x
         where x.dataset_id = any (array[f.dataset_id]) and x."table" = f."table" and x.period_tag = f.period_tag)
@@ -62,8 +41,8 @@ begin
     )
     select array_agg(m.dataset_id) into v_made from made m;
   end if;
-  if cardinality(v_parts) > 1 then
-    perform 1 from unnest(v_parts) as f
+  if cardinality(v_given) > 1 then
+    perform 1 from unnest(v_given) as f
     join public.partitions x
       on x.dataset_id = any (array[f.dataset_id]) and x."table" = f."table" and x.period_tag = f.period_tag
     order by f.dataset_id, f."table", f.period_tag
@@ -74,7 +53,7 @@ begin
     set debt_files = x.debt_files + f.last_file - f.first_file + 1, debt_bytes = x.debt_bytes + f.bytes,
       debt_oldest = coalesce(x.debt_oldest, v_now), demand_seq = x.demand_seq + cardinality(f.calls),
       last_seq = x.last_seq + f.last_file - f.first_file + 1
-    from unnest(v_parts) as f
+    from unnest(v_given) as f
     where x.dataset_id = any (array[f.dataset_id]) and x."table" = f."table" and x.period_tag = f.period_tag
     returning f.first_file, f.last_file, x.last_seq,
       row(f.dataset_id, f."table", f.period_tag, f.first_file, f.last_file, f.bytes, f.calls,
@@ -88,24 +67,34 @@ begin
   into strict v_parts, v_seqs
   from raised r;
 
-  v_versions := sediment.next_versions(v_changes);
+  v_versions := sediment.next_versions(p_plan.changes);
   if v_made is not null then
     update public.datasets d set partition_count = d.partition_count + m.count
     from (select v.id, count(*) as count from unnest(v_made) as v(id) group by v.id) m
     where d.id = any (array[m.id]);
   end if;
-  perform sediment.refuse_deleted_stages(p_calls);
-  perform sediment.refuse_removed_writers(p_calls);
-  perform sediment.refuse_renamed_stages(p_calls, p_files);
-
-  update public.objects x
-  set state = 'stored', size = c.object_size, etag = nullif(c.etag, ''), expires_at = null, updated_at = v_now
-  from unnest(p_calls) as c
-  where x.object_key = any (array[c.object_key]) and x.state = 'staged';
-  perform sediment.discard_object(x.object_key, 'the checked copy is stored')
-  from public.objects x
-  where x.stage_id = any (array(select c.stage from unnest(p_calls) as c)) and x.stage_id is not null
-    and x.kind = 'incoming';
+  -- The datasets' rows are locked: what was deleted, handed over or renamed since the stages is seen here.
+  with stored as (
+    update public.objects x
+    set state = 'stored', size = c.object_size, etag = nullif(c.etag, ''), expires_at = null, updated_at = v_now
+    from unnest(p_calls) as c
+    join public.datasets d on d.id = any (array[c.dataset_id])
+    where x.object_key = any (array[c.object_key]) and x.state = 'staged'
+    returning d.deletion_version > coalesce(x.staged_version, 0) or d.user_id <> c.user_id or d.has_aliases
+      or exists (select 1 from public.deletions z where z.user_id = any (array[c.user_id]) and z.kind = 'user') as look
+  )
+  select coalesce(bool_or(s.look), true) into strict v_look from stored s;
+  if v_look then
+    perform sediment.refuse_deleted_stages(p_calls);
+    perform sediment.refuse_removed_writers(p_calls);
+    perform sediment.refuse_renamed_stages(p_calls, v_files);
+  end if;
+  if p_direct then
+    perform sediment.discard_object(x.object_key, 'the checked copy is stored')
+    from public.objects x
+    where x.stage_id = any (array(select c.stage from unnest(p_calls) as c)) and x.stage_id is not null
+      and x.kind = 'incoming';
+  end if;
 
   for i in 1 .. cardinality(v_parts) loop
     if v_parts[i].run_id is null then
@@ -124,13 +113,12 @@ begin
       f.uncompressed_bytes, f.value_count, f.merge_facts, f.schema_fingerprint, f.stats,
       (select v.version from unnest(v_versions) as v where v.dataset_id = f.dataset_id), f.user_id, v_now,
       f.checksum, f.schema_digest
-    from unnest(p_files) with ordinality as f
+    from unnest(v_files) with ordinality as f
     returning id, upload_id, "table", period_tag, ordinal, row_count, seq_min
-  ), answered as (
-    update public.uploads u
-    set answer = jsonb_build_object('key', c.object_key, 'size', c.size, 'uploaded_at', v_now, 'metricId', r.main,
-      'duplicate', false, 'dataset_id', c.dataset_id, 'version', v.version, 'files', i.files, 'runs', r.runs),
-      seqs = i.seqs
+  ), answers as materialized (
+    select c.n, c.stage, c.dataset_id, c."table", c.period_tag, c.content_hash, c.offsets_digest, c.user_id, c.object_key,
+      c.size, i.seqs, jsonb_build_object('key', c.object_key, 'size', c.size, 'uploaded_at', v_now, 'metricId', r.main,
+        'duplicate', false, 'dataset_id', c.dataset_id, 'version', v.version, 'files', i.files, 'runs', r.runs) as answer
     from unnest(p_calls) as c
     join unnest(v_versions) as v on v.dataset_id = c.dataset_id
     cross join lateral (
@@ -147,9 +135,14 @@ begin
           as main
       from unnest(v_parts) as p where c.n = any (p.calls)
     ) r
-    where u.id = any (array[c.stage])
-    returning c.n, u.answer
+  ), entered as (
+    insert into public.uploads (id, dataset_id, "table", period_tag, content_hash, offsets_digest, user_id, object_key,
+      size, answer, seqs)
+    select a.stage, a.dataset_id, a."table", a.period_tag, a.content_hash, a.offsets_digest, a.user_id, a.object_key,
+      a.size, a.answer, a.seqs
+    from answers a
+    returning id
   )
-  select jsonb_object_agg(a.n, a.answer) into strict v_answers from answered a;
+  select jsonb_object_agg(a.n, a.answer) into strict v_answers from answers a;
   return v_answers;
 end $$;

@@ -7,6 +7,8 @@ export interface Address {
   url: string;
   publishableKey: string;
   secretKey: string;
+  /** Of the database, for its owner. */
+  adminDbUrl: string;
   pid: number;
 }
 

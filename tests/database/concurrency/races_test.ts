@@ -120,7 +120,7 @@ Deno.test("without the order of locks two uploads of opposite slices deadlock, w
   assert.ok(text.includes(sorted));
   const mutant = text.replace(
     sorted,
-    `order by (select f.ordinal from unnest(p_files) as f where f."table" = x."table")
+    `order by (select f.ordinal from unnest(v_files) as f where f."table" = x."table")
       for no key update of x;`,
   );
   const catalog = createSqlCatalog(sql);

@@ -73,8 +73,8 @@ export const mutations: Mutation[] = [
       replace: "where x.object_key = any (array[c.object_key]);",
     }, {
       sqlFunction: "lock_commit_calls",
-      find: "or s.state <> 'staged',",
-      replace: "or s.state = 'stored',",
+      find: "      s.state <> 'staged', false,",
+      replace: "      s.state = 'stored', false,",
     }],
   },
   {
@@ -259,11 +259,7 @@ export const mutations: Mutation[] = [
         end loop;
       end $$;`,
     edits: [{
-      sqlFunction: "commit_uploads",
-      find: 'on conflict (dataset_id, "table", period_tag, content_hash) do nothing',
-      replace: "on conflict do nothing",
-    }, {
-      sqlFunction: "lock_commit_calls",
+      sqlFunction: "plan_commits",
       find: "left join public.uploads u on u.dataset_id",
       replace: "left join public.uploads u on false and u.dataset_id",
     }],
@@ -276,11 +272,11 @@ export const lockOrder: Mutation = {
   seed: 1,
   edits: [{
     sqlFunction: "write_commits",
-    find: "  -- What is known already",
+    find: "  -- Partitions, sorted by key",
     replace:
       `  perform 1 from public.datasets d where d.id in (select c.dataset_id from unnest(p_calls) as c)
   for no key update;
-  -- What is known already`,
+  -- Partitions, sorted by key`,
   }],
 };
 
