@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
-import { maxDedupeRows, mergeOrderOf } from "../../shared/compaction/plan/merge_order.ts";
+import { maxSortedRows, mergeOrderOf } from "../../shared/compaction/plan/merge_order.ts";
+import { mostRuns } from "../../shared/parquet/write/row_origins.ts";
 import { mergeSettings } from "../../shared/parquet/merge/pages/merge_settings.ts";
 
 Deno.test("a table without keys keeps the order of its uploads", () => {
@@ -34,7 +35,8 @@ Deno.test("an empty sort key is told as such", () => {
   });
 });
 
-Deno.test("an output that dedupes fits into one sort range of the merge", () => {
+Deno.test("a sorted output fits into one sort range of the merge, and the origins of its rows are kept", () => {
   const target = { rowGroupBytes: 1, pageBytes: 1, codec: "snappy" as const };
-  assert.ok(maxDedupeRows <= mergeSettings(target, {}).sortRows);
+  assert.ok(maxSortedRows <= mergeSettings(target, {}).sortRows);
+  assert.ok(maxSortedRows <= mostRuns);
 });

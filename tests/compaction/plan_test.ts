@@ -264,6 +264,15 @@ Deno.test("a large fragmented file of a table that dedupes stays as it is: its r
   assert.deepEqual(plan([large], { settings: { dedupe_keys: ["id"] } }).outputs, []);
 });
 
+Deno.test("outputs that sort or dedupe are cut at the rows that are sorted at once, others are not", () => {
+  const files = several(8, { row_count: 150_000 });
+  const rowsOf = (some: Partial<PlanSettings>) =>
+    plan(files, { settings: some, forced: true }).outputs.map(({ expectedRows }) => expectedRows);
+  assert.deepEqual(rowsOf({}), [1_200_000]);
+  assert.deepEqual(rowsOf({ sort_keys: ["id"] }), [450_000, 450_000, 300_000]);
+  assert.deepEqual(rowsOf({ dedupe_keys: ["id"] }), [450_000, 450_000, 300_000]);
+});
+
 Deno.test("a row group too large for memory keeps its file out of outputs, a smaller one out of sorted ones", () => {
   const huge = file({ byte_length: 12 * MiB, row_count: 90_000, uncompressed_bytes: 60 * MiB });
   const files = [huge, ...several(4)];

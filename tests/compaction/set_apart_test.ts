@@ -70,6 +70,23 @@ Deno.test("inputs that are too much for memory together are merged in parts, and
   );
 });
 
+Deno.test("inputs that can be sorted only range by range are merged in parts that can be sorted whole", async () => {
+  const sizes: number[] = [];
+  const merge: Merge = async (plan, readers, sink, options) => {
+    const result = await lineMerge(plan, readers, sink, options);
+    sizes.push(plan.inputs.length);
+    return { ...result, sortedRanges: plan.inputs.length > 4 ? 2 : 1 };
+  };
+  const texts = Array.from({ length: 8 }, (_, i) => `${i}\n`);
+  const { turn, visible, rows } = await world(texts, { merge });
+  const { runs } = await turn();
+  assert.ok(runs.every(({ outcome }) => outcome !== "failed"));
+  assert.deepEqual(sizes.slice(0, 2), [8, 4]);
+  assert.deepEqual(rows(), texts.map((text) => text.trim()));
+  assert.ok(visible().every(({ state, apart }) => state === "active" && !apart));
+  assert.ok(visible().every(({ level }) => level > 0));
+});
+
 Deno.test("of two files that are too much together the heavier is left alone, and the other goes on with others", async () => {
   const merge: Merge = async (plan, readers, sink, options) => {
     for (const { id } of plan.inputs) {

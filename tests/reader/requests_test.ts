@@ -1,5 +1,6 @@
 /** What the reader asks of the store and the service, and what it does when they fail. */
 import { strict as assert } from "node:assert";
+import { mergeBytes } from "../parquet/core/merge_bytes.ts";
 import { writeWithDuckDb } from "../parquet/sample_files.ts";
 import { thrownBy } from "../support/thrown_by.ts";
 import { batchRows } from "./support/exact_rows.ts";
@@ -55,6 +56,36 @@ Deno.test("row groups that the statistics rule out are not fetched", async () =>
   assert.equal(scan.report.groupsPruned, scan.report.groups - 1);
   assert.ok(bytes.length <= 3, String(bytes.length));
   assert.equal(scan.report.rowsGiven, 1);
+});
+
+Deno.test("of a sorted output the row groups of the keys that are asked for are fetched, and no other", async () => {
+  const unsorted = await Promise.all([0, 1, 2].map((f) =>
+    writeWithDuckDb(
+      `select hash(i) % 100000 as key, hash(i + 1) as a, 'text ' || hash(i + 2) as b from range(${
+        f * 20_000
+      }, ${(f + 1) * 20_000}) t(i)`,
+    )
+  ));
+  const settings = { rowGroupBytes: 200_000 };
+  const order = { sort: [{ path: ["key"] }] };
+  const { output } = await mergeBytes(unsorted, 60_000, { settings }, "snappy", order);
+  const { dataset, bytes } = await openFake([{ bytes: output }]);
+  const scan = dataset.scan({
+    table: "t",
+    where: {
+      and: [{ column: "key", op: ">=", value: 50_000n }, {
+        column: "key",
+        op: "<",
+        value: 50_100n,
+      }],
+    },
+  });
+  const { numRows } = await scan.toTable();
+  assert.ok(numRows > 30 && numRows < 100, String(numRows));
+  const { groups, groupsPruned } = scan.report;
+  assert.ok(groups >= 8, String(groups));
+  assert.ok(groups - groupsPruned <= 2, `${groups - groupsPruned} of ${groups}`);
+  assert.ok(bytes.length <= 3, String(bytes.length));
 });
 
 Deno.test("the manifest is paged through at the version of the opening", async () => {

@@ -2,8 +2,11 @@
 import { SedimentError } from "../../errors.ts";
 import type { MergeOrder } from "../../parquet/merge/pages/row_order.ts";
 
-/** Rows that fit into one sort range of the merge (`sortRows` of its settings): equal keys are found within. */
-export const maxDedupeRows = 250_000;
+/**
+ * Most rows of an output that is sorted, or of which the last writers are kept: no more than the merge sorts at once
+ * (`sortRows` of its settings), nor than an output tells the origins of where each row has another (`mostRuns`).
+ */
+export const maxSortedRows = 500_000;
 
 /**
  * What the merge is told of a table's `sort_keys` and `dedupe_keys`: column names, a sort key with ` desc`

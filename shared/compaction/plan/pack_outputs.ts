@@ -11,9 +11,9 @@ import { type Oversize, oversizeOf } from "./oversized_files.ts";
 export interface OutputLimits {
   /** Most inputs: each costs a fetch and an entry in memory. @default 1000 */
   maxInputs: number;
-  /** Most uncompressed bytes that one merge takes in. @default 256 MiB; when deduping 46 MiB: all rows wait in memory */
+  /** Most uncompressed bytes that one merge takes in. @default 256 MiB; when sorting 96 MiB: all rows wait in memory */
   maxUncompressedBytes: number;
-  /** Most rows; equal keys are found only among rows that are sorted at once. @default 250,000 when deduping */
+  /** Most rows: they are sorted, and equal keys found, at once. @default 500,000 when sorting or deduping */
   maxRows: number;
   /**
    * Most column chunks of an output: a reader refuses a footer that is too large, and so do we (`columnChunks` and

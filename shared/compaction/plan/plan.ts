@@ -14,12 +14,13 @@ import {
   type PlanFile,
   type PlanSettings,
   rewriteReason,
+  sorts,
 } from "./data_file.ts";
 import { apartGroupOf, apartText } from "./apart_files.ts";
 import { bytesText, cutText, decisionText, filesText } from "./decision_text.ts";
 import { leafCounter } from "./leaf_counter.ts";
 import type { MergeCost } from "./merge_cost.ts";
-import { maxDedupeRows } from "./merge_order.ts";
+import { maxSortedRows } from "./merge_order.ts";
 import type { MergeWork } from "./merge_work.ts";
 import { type OutputLimits, OutputPacker, turnBudget } from "./pack_outputs.ts";
 import { worthwhileParts } from "./write_amplification.ts";
@@ -86,8 +87,8 @@ export const defaultLimits: OutputLimits = {
 /** When a file is looked at again from which rows are to be left out, and which is too large for now. */
 const overdueSeconds = 3600;
 
-/** Of a merge that dedupes all rows wait in memory at once. */
-const dedupeLimits = { maxUncompressedBytes: 46 * MiB, maxRows: maxDedupeRows };
+/** Of a merge that sorts or dedupes all rows wait in memory at once. */
+const sortedLimits = { maxUncompressedBytes: 96 * MiB, maxRows: maxSortedRows };
 
 /**
  * Plans one partition. Files whose schemas have no union never meet in an output; in a table that dedupes neither
@@ -97,7 +98,7 @@ const dedupeLimits = { maxUncompressedBytes: 46 * MiB, maxRows: maxDedupeRows };
 export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Plan<F> {
   const { files, settings, forced, now } = request;
   const deduping = dedupes(settings);
-  const limits = { ...defaultLimits, ...(deduping && dedupeLimits), ...request.limits };
+  const limits = { ...defaultLimits, ...(sorts(settings) && sortedLimits), ...request.limits };
   const packer = new OutputPacker({
     settings,
     limits,

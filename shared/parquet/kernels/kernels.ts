@@ -134,7 +134,9 @@ export interface KernelExports {
   permutationPtr(): number;
   setPermutationLength(rows: number): void;
   keepRows(rows: number): number;
-  dropUnusedEntries(column: number): number;
+  keyChange(at: number, most: number): number;
+  lendEntries(target: number, column: number): void;
+  lendUsedEntries(target: number, column: number, from: number, rows: number): number;
   startGather(column: number): number;
   gatherRows(target: number, column: number, from: number, rows: number): number;
   endGather(target: number): void;
@@ -221,6 +223,18 @@ export class Kernels {
   /** Copies bytes in; the address is valid until the next call. Throws `page_too_large` without memory. */
   input(bytes: Uint8Array): number {
     return this.inputBehind(0, 0, bytes);
+  }
+
+  /** Room for bytes, valid until the next call; {@link input} takes the same. */
+  inputRoom(size: number): number {
+    if (this.#input.size < size) {
+      const room = Math.ceil(size * 1.25) + 4096;
+      const at = this.wasm.alloc(room);
+      if (at === 0) throw this.error({});
+      this.wasm.free(this.#input.at);
+      this.#input = { at, size: room };
+    }
+    return this.#input.at;
   }
 
   /**

@@ -53,6 +53,11 @@ export interface MergeResult extends FileFacts {
   byteLength: number;
   /** Rows that `order.dedupe` left out. */
   droppedRows?: number;
+  /**
+   * Of sorted rows how many ranges there are, each sorted by itself: 1, unless all were more than there is memory for.
+   * Absent where `plan.order` is.
+   */
+  sortedRanges?: number;
   /** Of each origin of `plan.drop` how many rows were left out. */
   deletedRows?: ReadonlyMap<number, number>;
   /** Where the output says where its rows came from (`RowOrigins`); absent where it does not. */

@@ -130,6 +130,7 @@ async function finish(
     stats: fileStatistics(metadata, tree),
     mergeFacts: mergeFacts(metadata, tree),
     ...(plan.order?.dedupe !== undefined && { droppedRows: run.droppedRows - deleted }),
+    ...(plan.order !== undefined && { sortedRanges: run.sortedRanges }),
     ...(plan.drop !== undefined && {
       deletedRows: new Map([...plan.drop].map((one) => [one, run.deletedRows.get(one) ?? 0])),
     }),

@@ -3,8 +3,8 @@ import type { Bounds } from "./bounds.ts";
 
 /** A finished data page of the row group that is being built. */
 export interface FinishedPage {
-  /** Header and body. */
-  bytes: Uint8Array;
+  /** Header and body, valid until those of another page are asked for. */
+  readonly bytes: Uint8Array;
   /** Header and uncompressed body. */
   uncompressedBytes: number;
   encoding: number;

@@ -23,28 +23,20 @@ export interface WrittenGroup {
   origins?: RowOrigins;
 }
 
-/**
- * Writes the finished pages of all columns, which must hold `rows` rows each, one chunk after the other.
- * @param before makes a column's pages, when they are made one column at a time
- * @param after is called when a column's pages were written
- */
-export async function writeRowGroup<Column extends FinishedColumn>(
+/** Writes the finished pages of all columns, which must hold `rows` rows each, one chunk after the other, as they are asked for. */
+export async function writeRowGroup(
   file: FileWriter,
-  columns: readonly Column[],
+  columns: Iterable<FinishedColumn>,
   rows: number,
   ordinal: number,
   sortingColumns?: SortingColumn[],
-  before?: (column: Column) => void,
-  after?: () => void,
 ): Promise<WrittenGroup> {
   const start = file.offset;
   const chunks: ColumnChunk[] = [];
   const indexes = new GroupIndexes();
   let uncompressed = 0;
   for (const column of columns) {
-    before?.(column);
     const chunk = await writeChunk(file, column, indexes);
-    after?.();
     chunks.push(chunk);
     uncompressed += chunk.metaData!.totalUncompressedSize;
   }
@@ -78,15 +70,16 @@ async function writeChunk(
   const dataStart = file.offset;
   const offsetIndex: OffsetIndex = { pages: [], unencodedByteArrayDataBytes: undefined };
   for (const page of column.pages) {
+    const { bytes } = page;
     offsetIndex.pages.push({
       offset: file.offset,
-      compressedPageSize: page.bytes.length,
+      compressedPageSize: bytes.length,
       firstRowIndex: firstRow,
     });
     firstRow += page.rows;
     values += page.values;
     uncompressed += page.uncompressedBytes;
-    await file.write(page.bytes);
+    await file.write(bytes);
   }
   const pages = column.pages;
   indexes.add(columnIndex(column.order, pages), offsetIndex);

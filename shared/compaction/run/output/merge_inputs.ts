@@ -28,7 +28,7 @@ type Ports = Pick<CompactionPorts, "store" | "merge">;
  * several are, it is rather the store that is not the one it should be, and a person should know. Where sound inputs
  * turn out to have no place beside the first ones (`apart`), and those are too few to be worth writing, they are merged
  * among themselves instead: what the catalog keeps of a file is less than its footer says. Where all are too much for
- * memory (`merge_too_large`) fewer are merged.
+ * memory, or to be sorted at once, (`merge_too_large`) fewer are merged.
  *
  * @param key where the output goes
  * @throws SedimentError `store_failed`, `merge_rows_differ`, `aborted`; what the merge throws. Then nothing is left
@@ -46,6 +46,13 @@ export async function mergeInputs(
   while (true) {
     try {
       const merged = await mergeOnce(ports, claim, inputs, schema, key, signal);
+      if (isSortedInParts(merged.result)) {
+        await merged.output.discard();
+        throw new SedimentError(
+          "merge_too_large",
+          `${merged.result.rowCount} rows of ${merged.result.merged.length} files are too many to be sorted at once`,
+        );
+      }
       const others = othersToMerge(inputs, merged.result, dedupes(claim.settings));
       if (others === undefined) {
         merged.result.rejected.push(...lost);
@@ -86,6 +93,11 @@ export async function mergeInputs(
       }
     }
   }
+}
+
+/** Whether rows of several inputs are in order only range by range, so that row groups overlap in the sort keys. */
+function isSortedInParts({ sortedRanges = 1, merged }: MergeResult): boolean {
+  return sortedRanges > 1 && merged.length > 1;
 }
 
 /** What reading an input may say of that input alone. */

@@ -1,41 +1,38 @@
 /** A column's pending rows by the permutation that sort.ts found. */
-import { BYTE_ARRAY, Column, PLAIN } from "./column";
+import { BYTE_ARRAY, Column, OPEN, PLAIN } from "./column";
+import { mapped, places } from "./lend_entries";
 import { reserve } from "./memory";
 import { permutation } from "./sort";
 import { writeTail } from "./tail";
 
 /** For the column that is being permuted: where each row's levels, values and value bytes begin. */
 let levelStarts: usize = 0;
-export let valueStarts: usize = 0;
+let valueStarts: usize = 0;
 let byteStarts: usize = 0;
+/** Whether each row has just one value, so that its number is the value's. */
+let oneEach: bool = false;
+
+/** The first of a row's values. */
+@inline
+export function startOfValue(row: u32): u32 {
+  return oneEach ? row : load<u32>(valueStarts + (<usize> row << 2));
+}
+
+/** The one behind the last of a row's values. */
+@inline
+export function startsBehind(row: u32): u32 {
+  return oneEach ? row + 1 : load<u32>(valueStarts + (<usize> row << 2), 4);
+}
 
 /** Prepares {@link gatherRows} for a column. */
 export function startGather(column: usize): bool {
   const c = changetype<Column>(column);
   if (!writeTail(c)) return false;
   const rows = c.rows;
-  let grown = reserve(valueStarts, 0, (rows << 2) + 16);
-  if (grown == 0) return false;
-  valueStarts = grown;
-  if (c.maxRep > 0) {
-    grown = reserve(levelStarts, 0, (rows << 2) + 16);
-    if (grown == 0) return false;
-    levelStarts = grown;
-  }
-  let row: u32 = 0;
-  let value: u32 = 0;
-  for (let i: u32 = 0; i < c.count; i++) {
-    if (c.maxRep == 0 || load<u8>(c.reps + i) == 0) {
-      if (c.maxRep > 0) store<u32>(levelStarts + (<usize> row << 2), i);
-      store<u32>(valueStarts + (<usize> row << 2), value);
-      row++;
-    }
-    value += c.maxDef == 0 ? 1 : u32(load<u8>(c.defs + i) == c.maxDef);
-  }
-  store<u32>(valueStarts + (<usize> row << 2), value);
-  if (c.maxRep > 0) store<u32>(levelStarts + (<usize> row << 2), c.count);
+  oneEach = c.maxRep == 0 && c.present == rows;
+  if (!oneEach && !startValues(c, rows)) return false;
   if (c.mode == PLAIN && c.type == BYTE_ARRAY) {
-    grown = reserve(byteStarts, 0, (c.present << 2) + 16);
+    const grown = reserve(byteStarts, 0, (c.present << 2) + 16);
     if (grown == 0) return false;
     byteStarts = grown;
     let at: u32 = 0;
@@ -48,111 +45,168 @@ export function startGather(column: usize): bool {
   return true;
 }
 
+/** Notes where each row's levels and values begin. */
+function startValues(c: Column, rows: u32): bool {
+  let grown = reserve(valueStarts, 0, (rows << 2) + 16);
+  if (grown == 0) return false;
+  valueStarts = grown;
+  let value: u32 = 0;
+  if (c.maxRep == 0) {
+    for (let row: u32 = 0; row < rows; row++) {
+      store<u32>(valueStarts + (<usize> row << 2), value);
+      value += u32(load<u8>(c.defs + row) == c.maxDef);
+    }
+    store<u32>(valueStarts + (<usize> rows << 2), value);
+    return true;
+  }
+  grown = reserve(levelStarts, 0, (rows << 2) + 16);
+  if (grown == 0) return false;
+  levelStarts = grown;
+  let row: u32 = 0;
+  for (let i: u32 = 0; i < c.count; i++) {
+    if (load<u8>(c.reps + i) == 0) {
+      store<u32>(levelStarts + (<usize> row << 2), i);
+      store<u32>(valueStarts + (<usize> row << 2), value);
+      row++;
+    }
+    value += u32(load<u8>(c.defs + i) == c.maxDef);
+  }
+  store<u32>(valueStarts + (<usize> row << 2), value);
+  store<u32>(levelStarts + (<usize> row << 2), c.count);
+  return true;
+}
+
 /**
- * Fills `target` (a column of the same kind, whose dictionary is lent) with the rows [from, from + n) of the
- * permutation.
+ * Fills `target` (a column of the same kind, to which lend_entries.ts gave a dictionary) with the rows [from, from + n) of
+ * the permutation. False when memory is over.
  */
 export function gatherRows(target: usize, column: usize, from: u32, n: u32): bool {
   const c = changetype<Column>(column);
   const t = changetype<Column>(target);
-  t.mode = c.mode;
-  t.entries = c.entries;
-  t.entryBytes = c.entryBytes;
-  t.entryCount = c.entryCount;
-  t.entryStarts = c.entryStarts;
   t.count = 0;
   t.present = 0;
   t.rows = n;
   t.valueBytes = 0;
   const rows = permutation + (<usize> from << 2);
-  let levels: u32 = 0;
-  let values: u32 = 0;
+  let levels: u32 = n;
+  let values: u32 = n;
   let bytes: u64 = 0;
   const isBytes = c.type == BYTE_ARRAY;
   const plain = c.mode == PLAIN;
-  for (let i: u32 = 0; i < n; i++) {
-    const row = load<u32>(rows + (<usize> i << 2));
-    const first = load<u32>(valueStarts + (<usize> row << 2));
-    const last = load<u32>(valueStarts + (<usize> row << 2), 4);
-    values += last - first;
-    levels += c.maxRep == 0
-      ? 1
-      : load<u32>(levelStarts + (<usize> row << 2), 4) - load<u32>(levelStarts + (<usize> row << 2));
-    if (plain && isBytes && last > first) {
-      bytes += load<u32>(byteStarts + (<usize> last << 2)) - load<u32>(byteStarts + (<usize> first << 2));
+  if (!oneEach || (plain && isBytes)) {
+    levels = 0;
+    values = 0;
+    for (let i: u32 = 0; i < n; i++) {
+      const row = load<u32>(rows + (<usize> i << 2));
+      const first = startOfValue(row);
+      const last = startsBehind(row);
+      values += last - first;
+      levels += c.maxRep == 0
+        ? 1
+        : load<u32>(levelStarts + (<usize> row << 2), 4) - load<u32>(levelStarts + (<usize> row << 2));
+      if (plain && isBytes && last > first) {
+        bytes += load<u32>(byteStarts + (<usize> last << 2)) - load<u32>(byteStarts + (<usize> first << 2));
+      }
     }
   }
   if (plain && !isBytes) bytes = <u64> values * c.width;
   if (bytes > 0x3fff0000) return false;
-  if (c.maxDef > 0) {
-    const grown = reserve(t.defs, 0, levels + 8);
-    if (grown == 0) return false;
-    t.defs = grown;
-  }
-  if (c.maxRep > 0) {
-    const grown = reserve(t.reps, 0, levels + 8);
-    if (grown == 0) return false;
-    t.reps = grown;
-  }
-  if (plain) {
-    const grown = reserve(t.values, 0, <u32> bytes + 8);
-    if (grown == 0) return false;
-    t.values = grown;
-  } else {
-    const grown = reserve(t.indices, 0, (values << 2) + 32);
-    if (grown == 0) return false;
-    t.indices = grown;
-  }
-  let level: u32 = 0;
-  let out = plain ? t.values : t.indices;
-  for (let i: u32 = 0; i < n; i++) {
-    const row = load<u32>(rows + (<usize> i << 2));
-    let first = load<u32>(valueStarts + (<usize> row << 2));
-    const last = load<u32>(valueStarts + (<usize> row << 2), 4);
-    if (c.maxRep > 0) {
-      let k = load<u32>(levelStarts + (<usize> row << 2));
-      const end = load<u32>(levelStarts + (<usize> row << 2), 4);
-      for (; k < end; k++) {
-        store<u8>(t.defs + level, load<u8>(c.defs + k));
-        store<u8>(t.reps + level, load<u8>(c.reps + k));
-        level++;
-      }
-    } else {
-      if (c.maxDef > 0) store<u8>(t.defs + level, load<u8>(c.defs + row));
-      level++;
-    }
-    if (!plain) {
-      for (; first < last; first++) {
-        store<u32>(out, load<u32>(c.indices + (<usize> first << 2)));
-        out += 4;
-      }
-    } else if (isBytes) {
-      if (last > first) {
-        const start = load<u32>(byteStarts + (<usize> first << 2));
-        const length = load<u32>(byteStarts + (<usize> last << 2)) - start;
-        memory.copy(out, c.values + start, length);
-        out += length;
-      }
-    } else if (c.width == 8) {
-      for (; first < last; first++) {
-        store<u64>(out, load<u64>(c.values + (<usize> first << 3)));
-        out += 8;
-      }
-    } else if (c.width == 4) {
-      for (; first < last; first++) {
-        store<u32>(out, load<u32>(c.values + (<usize> first << 2)));
-        out += 4;
-      }
-    } else {
-      const length = (last - first) * c.width;
-      memory.copy(out, c.values + first * c.width, length);
-      out += length;
-    }
-  }
+  if (c.maxDef > 0 && !gatherLevels(t, c, rows, n, levels)) return false;
   t.count = levels;
   t.present = values;
   t.valueBytes = <u32> bytes;
+  if (t.mode == OPEN) return true; // nulls alone
+  if (!plain) return gatherIndices(t, c, rows, n, values);
+  const out = reserve(t.values, 0, <u32> bytes + 8);
+  if (out == 0) return false;
+  t.values = out;
+  if (isBytes) gatherByteArrays(c, rows, n, out);
+  else if (c.width == 8) gatherNumbers<u64>(c, rows, n, out);
+  else if (c.width == 4) gatherNumbers<u32>(c, rows, n, out);
+  else {
+    let to = out;
+    for (let i: u32 = 0; i < n; i++) {
+      const row = load<u32>(rows + (<usize> i << 2));
+      const first = startOfValue(row);
+      const length = (startsBehind(row) - first) * c.width;
+      memory.copy(to, c.values + first * c.width, length);
+      to += length;
+    }
+  }
   return true;
+}
+
+/** Levels of the rows. */
+function gatherLevels(t: Column, c: Column, rows: usize, n: u32, levels: u32): bool {
+  const defs = reserve(t.defs, 0, levels + 8);
+  if (defs == 0) return false;
+  t.defs = defs;
+  if (c.maxRep == 0) {
+    if (oneEach) memory.fill(defs, <u8> c.maxDef, n);
+    else {
+      for (let i: u32 = 0; i < n; i++) {
+        store<u8>(defs + i, load<u8>(c.defs + load<u32>(rows + (<usize> i << 2))));
+      }
+    }
+    return true;
+  }
+  const reps = reserve(t.reps, 0, levels + 8);
+  if (reps == 0) return false;
+  t.reps = reps;
+  let level: u32 = 0;
+  for (let i: u32 = 0; i < n; i++) {
+    const row = load<u32>(rows + (<usize> i << 2));
+    const end = load<u32>(levelStarts + (<usize> row << 2), 4);
+    for (let k = load<u32>(levelStarts + (<usize> row << 2)); k < end; k++) {
+      store<u8>(defs + level, load<u8>(c.defs + k));
+      store<u8>(reps + level, load<u8>(c.reps + k));
+      level++;
+    }
+  }
+  return true;
+}
+
+/** Indices of the rows' values in the dictionary that was lent. */
+function gatherIndices(t: Column, c: Column, rows: usize, n: u32, values: u32): bool {
+  let out = reserve(t.indices, 0, (values << 2) + 32);
+  if (out == 0) return false;
+  t.indices = out;
+  for (let i: u32 = 0; i < n; i++) {
+    const row = load<u32>(rows + (<usize> i << 2));
+    const last = startsBehind(row);
+    for (let k = startOfValue(row); k < last; k++) {
+      const id = load<u32>(c.indices + (<usize> k << 2));
+      store<u32>(out, mapped ? load<u32>(places + (<usize> id << 2)) - 1 : id);
+      out += 4;
+    }
+  }
+  return true;
+}
+
+@inline
+function gatherNumbers<T>(c: Column, rows: usize, n: u32, to: usize): void {
+  const size = sizeof<T>();
+  for (let i: u32 = 0; i < n; i++) {
+    const row = load<u32>(rows + (<usize> i << 2));
+    const last = startsBehind(row);
+    for (let k = startOfValue(row); k < last; k++) {
+      store<T>(to, load<T>(c.values + <usize> k * size));
+      to += size;
+    }
+  }
+}
+
+function gatherByteArrays(c: Column, rows: usize, n: u32, to: usize): void {
+  for (let i: u32 = 0; i < n; i++) {
+    const row = load<u32>(rows + (<usize> i << 2));
+    const first = startOfValue(row);
+    const last = startsBehind(row);
+    if (last == first) continue;
+    const start = load<u32>(byteStarts + (<usize> first << 2));
+    const length = load<u32>(byteStarts + (<usize> last << 2)) - start;
+    memory.copy(to, c.values + start, length);
+    to += length;
+  }
 }
 
 /** Takes the lent dictionary back, so that the column can be freed. */

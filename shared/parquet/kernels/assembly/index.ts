@@ -64,5 +64,5 @@ export {
 export { levelsAgree } from "./siblings";
 export { endGather, gatherRows, startGather } from "./gather";
 export { addKey, clearKeys } from "./sort_keys";
-export { keepRows, permutationLength, permutationPtr, setPermutationLength, sortRows } from "./sort";
-export { dropUnusedEntries } from "./used_entries";
+export { keepRows, keyChange, permutationLength, permutationPtr, setPermutationLength, sortRows } from "./sort";
+export { lendEntries, lendUsedEntries } from "./lend_entries";

@@ -36,6 +36,24 @@ export function permutationPtr(): usize {
   return permutation;
 }
 
+/**
+ * The place in the permutation within `most` of `at` and nearest to it where the first sort key changes from one row to the
+ * next; `at` where there is none. Keys must not have been cleared.
+ */
+export function keyChange(at: u32, most: u32): u32 {
+  for (let by: u32 = 0; by <= most; by++) {
+    if (at + by < permuted && keyChangesAt(at + by)) return at + by;
+    if (at > by && keyChangesAt(at - by)) return at - by;
+  }
+  return at;
+}
+
+@inline
+function keyChangesAt(at: u32): bool {
+  const row = permutation + (<usize> at << 2);
+  return compareRows(load<u32>(row - 4), load<u32>(row), 1) != 0;
+}
+
 /** Stable merge sort of rows in [from, to) of `rows` by all keys; `spare` is as large. */
 function mergeSort(rows: usize, spare: usize, from: u32, to: u32, sorting: u32): void {
   if (to - from < 12) {

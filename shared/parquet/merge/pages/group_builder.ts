@@ -238,6 +238,11 @@ export class GroupBuilder {
     return this.#sorter?.dropped ?? 0;
   }
 
+  /** Ranges of sorted rows that were written. */
+  get ranges(): number {
+    return this.#sorter?.ranges ?? 0;
+  }
+
   /** Rows that were left out for where they came from, by origin. */
   get deleted(): ReadonlyMap<number, number> {
     return this.#sorter?.deleted ?? new Map();

@@ -43,8 +43,6 @@ export interface LargeFileTarget {
   filter?: (from: number, rows: number) => boolean;
   /** Writes the open row group. */
   flush: () => Promise<void>;
-  /** The same because it is full. */
-  flushFull: () => Promise<void>;
   /** Keeps what was appended. */
   commit: () => void;
   signal?: AbortSignal;
@@ -62,11 +60,11 @@ export async function addLargeFile(
 ): Promise<number | undefined> {
   const { builder, file, settings, ordered, dedupes, filter, signal } = target;
   const { metadata, from } = large;
-  const uncompressed = metadata.rowGroups.reduce((sum, group) => sum + group.totalByteSize, 0);
-  // rows that are to be sorted stay in the columns, where they can be rolled back, unless they are too many
-  const held = ordered && !filter && (dedupes || uncompressed <= settings.sortBytes);
+  const bytes = packedBytes(metadata);
+  // rows that are to be sorted wait packed, where they can be rolled back, unless they are too many
+  const held = ordered && !filter && (dedupes || bytes <= settings.sortBytes);
   if (held) {
-    if (!dedupes && builder.waitingBytes + uncompressed > settings.sortBytes) await target.flush();
+    if (!dedupes && builder.waitingBytes + bytes > settings.sortBytes) await target.flush();
     builder.parkAll();
   } else await target.flush();
   let written = from;
@@ -83,7 +81,7 @@ export async function addLargeFile(
       // nothing of others is in it, so that what is committed can still be forgotten
       if (!held) builder.commit();
       if (!held && builder.isFull) {
-        await target.flushFull();
+        await target.flush();
         written = next;
       }
     } catch (error) {
@@ -97,6 +95,17 @@ export async function addLargeFile(
   }
   target.commit();
   return written < next ? written : undefined;
+}
+
+/** How much larger Snappy is than what other codecs made, at most as a rule. */
+const snappyGrowth = 2;
+
+/** Bytes that a file's rows take packed, at most as a rule. */
+function packedBytes({ rowGroups }: FileMetaData): number {
+  return rowGroups.reduce(
+    (sum, group) => sum + Math.min(group.totalByteSize, snappyGrowth * groupBytes(group)),
+    0,
+  );
 }
 
 /** Appends a row group, copied when it can be; gives whether it is written. */

@@ -78,6 +78,11 @@ export class PageMerge {
     return this.#open.droppedRows;
   }
 
+  /** Ranges of rows that were sorted and written, each by itself. */
+  get sortedRanges(): number {
+    return this.#open.ranges;
+  }
+
   /** Rows that were left out for where they came from, by origin. */
   get deletedRows(): ReadonlyMap<number, number> {
     return this.#open.deletedRows;
@@ -141,7 +146,7 @@ export class PageMerge {
           continue;
         }
         if (this.#open.dedupes) throw this.#open.tooManyToCompare(error);
-        await this.#open.flushFull();
+        await this.#open.flush();
       }
     }
   }
@@ -179,7 +184,7 @@ export class PageMerge {
     }
     this.#open.rowsRead += rowCount;
     this.#keyValues = keyValues;
-    if (this.isFull) await this.#open.flushFull();
+    if (this.isFull) await this.#open.flush();
   }
 
   /**
@@ -254,7 +259,6 @@ export class PageMerge {
       filter: this.#filter(taking.id),
       dedupes: this.#open.dedupes,
       flush: () => stillThere(this.#open.flush()),
-      flushFull: () => stillThere(this.#open.flushFull()),
       commit: () => this.#open.commit(builder),
       signal: this.#options.signal,
     }, { layout, metadata, reader, trusted, from, origins: this.#options.origins?.get(taking.id) });
@@ -272,7 +276,7 @@ export class PageMerge {
 
   /** Writes the open row group. */
   async flush(): Promise<void> {
-    await this.#open.flushFull();
+    await this.#open.flush();
   }
 
   /**

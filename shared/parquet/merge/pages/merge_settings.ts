@@ -30,11 +30,11 @@ export interface MergeSettings {
   windowBytes: number;
   /** Compressed bytes from which on a row group is merged in slices of its rows: all of its output would wait in memory. */
   mergeGroupBytes: number;
-  /** Rows that are sorted at once; they wait in memory. */
+  /** Rows that are sorted at once, those of an output as a rule; they wait in memory. */
   sortRows: number;
   /** Of them, rows that are packed at once. */
   parkRows: number;
-  /** Bytes that the kernels hold at most before they are written; unpacked, one column's come on top. */
+  /** Bytes of them, packed, and what the kernels hold beside; unpacked, one column's come on top. */
   sortBytes: number;
   kernels: KernelLimits;
 }
@@ -57,9 +57,9 @@ export function mergeSettings(
     aheadBytes: 8 * MiB,
     windowBytes: 2 * MiB,
     mergeGroupBytes: 20 * MiB,
-    sortRows: 250_000,
+    sortRows: 1_000_000,
     parkRows: 8_192,
-    sortBytes: 44 * MiB,
+    sortBytes: 64 * MiB,
     kernels: {
       memoryBytes: 112 * MiB,
       pageBytes: 64 * MiB,

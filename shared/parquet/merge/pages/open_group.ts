@@ -30,8 +30,8 @@ export class OpenGroup {
   /** Rows that instances which trapped had left out of what they wrote, and of them those of `drop` by origin. */
   #droppedBefore = 0;
   readonly #deletedBefore = new Map<number, number>();
-  /** Row groups that were closed because they were full. */
-  #ranges = 0;
+  /** Ranges of sorted rows that former instances wrote. */
+  #rangesBefore = 0;
   /** That memory was over when the open row group's pages were cut: its inputs are to be read again. */
   #overfull: unknown;
   /** Whether an input is added to an empty instance, so that memory being over is its own fault. */
@@ -74,6 +74,11 @@ export class OpenGroup {
     return this.#droppedBefore + (this.#instance?.builder.dropped ?? 0);
   }
 
+  /** Ranges of rows that were sorted and written, each by itself: one, unless there was no memory for all rows. */
+  get ranges(): number {
+    return this.#rangesBefore + (this.#instance?.builder.ranges ?? 0);
+  }
+
   /** Rows that were left out for where they came from, by origin. */
   get deletedRows(): Map<number, number> {
     const all = new Map(this.#deletedBefore);
@@ -113,12 +118,6 @@ export class OpenGroup {
       if (!lacksMemory(error, builder)) throw error;
       this.#overfull = error;
     }
-  }
-
-  /** Writes the open row group, which is full. */
-  async flushFull(): Promise<void> {
-    await this.flush();
-    this.#ranges++;
   }
 
   /** Writes the open row group; when there is no memory to, its inputs are read again and written one by one. */
@@ -182,6 +181,7 @@ export class OpenGroup {
     this.#waiting = [];
     this.#overfull = undefined;
     this.#droppedBefore += this.#instance?.builder.dropped ?? 0;
+    this.#rangesBefore += this.#instance?.builder.ranges ?? 0;
     for (const [origin, rows] of this.deletedRows) this.#deletedBefore.set(origin, rows);
     this.#instance = undefined;
   }
@@ -214,8 +214,8 @@ export class OpenGroup {
 
   /** Writes what waits, as the last row group. */
   async finish(): Promise<void> {
-    if ((this.#instance?.builder.rows ?? 0) > 0) await this.flushFull();
-    if (this.dedupes && this.#ranges > 1) throw this.tooManyToCompare();
+    if ((this.#instance?.builder.rows ?? 0) > 0) await this.flush();
+    if (this.dedupes && this.ranges > 1) throw this.tooManyToCompare();
   }
 }
 

@@ -53,6 +53,8 @@ export class OutputColumn implements FinishedColumn {
   /** The chunk's codec; undefined until its first page. */
   codec: number | undefined;
   #dictionaryPages = 0;
+  /** The kernels' column that takes rows which are gathered. */
+  #target = 0;
   /** Row groups in a row that settled on PLAIN with nothing to be gained. */
   #plainGroups = 0;
   #fewRepeats = false;
@@ -128,27 +130,42 @@ export class OutputColumn implements FinishedColumn {
     return wasm.columnMode(address);
   }
 
+  /** Begins to take rows by the kernels' permutation; {@link endGather} then. */
+  startGather(): void {
+    this.#require(this.#kernels.wasm.startGather(this.address));
+    this.#target = this.#newColumn();
+  }
+
   /**
-   * Makes the pages of the first `rows` rows of the kernels' permutation; what waited is given back.
-   * @param some whether rows were left out: what they alone have in the dictionary goes with them
+   * Makes the chunk of the rows [from, from + rows) of the kernels' permutation, with a dictionary of what they have.
+   * @param all whether no other row waits, so that the dictionary is theirs as it is
    */
-  permute(rows: number, some: boolean): void {
+  gather(from: number, rows: number, all: boolean): FinishedColumn {
     const { wasm } = this.#kernels;
     const { pageRows, pageBytes } = this.#settings;
-    this.#require(wasm.startGather(this.address));
-    if (some) this.#require(wasm.dropUnusedEntries(this.address));
-    const target = this.#newColumn();
+    const { leaf, order } = this;
+    if (all) wasm.lendEntries(this.#target, this.address);
+    else this.#require(wasm.lendUsedEntries(this.#target, this.address, from, rows));
+    this.#forgetPages();
     const bytes = wasm.columnMode(this.address) === columnModes.plain
       ? wasm.columnValueBytes(this.address) / Math.max(1, this.pendingRows)
       : 0;
     const step = Math.max(1, Math.min(pageRows, Math.floor(pageBytes / Math.max(1, bytes))));
-    for (let from = 0; from < rows; from += step) {
-      const count = Math.min(step, rows - from);
-      this.#require(wasm.gatherRows(target, this.address, from, count));
-      this.#makePage(count, target);
+    for (let done = 0; done < rows; done += step) {
+      const count = Math.min(step, rows - done);
+      this.#require(wasm.gatherRows(this.#target, this.address, from + done, count));
+      this.#makePage(count, this.#target);
     }
-    wasm.endGather(target);
-    wasm.freeColumn(target);
+    checkRows(this, rows);
+    const dictionary = this.#dictionaryPages === 0 ? undefined : this.#packDictionary(this.#target);
+    return { leaf, order, codec: this.codec, pages: this.pages, dictionaryPage: () => dictionary };
+  }
+
+  /** Gives back what waited. */
+  endGather(): void {
+    const { wasm } = this.#kernels;
+    wasm.endGather(this.#target);
+    wasm.freeColumn(this.#target);
     wasm.releasePending(this.address);
   }
 
@@ -251,14 +268,13 @@ export class OutputColumn implements FinishedColumn {
 
   /** The dictionary page of the row group, after the last data page; undefined when none refers to it. */
   dictionaryPage(): { bytes: Uint8Array; uncompressedBytes: number } | undefined {
-    if (this.#dictionaryPages === 0) return undefined;
+    return this.#dictionaryPages === 0 ? undefined : this.#packDictionary(this.address);
+  }
+
+  #packDictionary(column: number) {
     const { wasm } = this.#kernels;
-    wasm.makeDictionaryPage(this.address);
-    return this.#pack(
-      pageType.DICTIONARY_PAGE,
-      encoding.PLAIN,
-      wasm.columnEntryCount(this.address),
-    );
+    wasm.makeDictionaryPage(column);
+    return this.#pack(pageType.DICTIONARY_PAGE, encoding.PLAIN, wasm.columnEntryCount(column));
   }
 
   /** Forgets the row group, which was written or given up; with `carry` the rows that wait begin the next one. */
@@ -269,11 +285,15 @@ export class OutputColumn implements FinishedColumn {
     const { wasm } = this.#kernels;
     if (carry) this.#require(wasm.restartGroup(this.address, skip ? 1 : 0));
     else wasm.startGroup(this.address, skip ? 1 : 0);
+    this.#forgetPages();
+    this.codec = undefined;
+    this.#looked = false;
+  }
+
+  #forgetPages(): void {
     this.pages = [];
     this.pagedRows = 0;
     this.pagedBytes = 0;
-    this.codec = undefined;
-    this.#looked = false;
     this.#dictionaryPages = 0;
   }
 }

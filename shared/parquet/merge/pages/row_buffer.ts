@@ -1,9 +1,10 @@
 import type { Kernels } from "../../kernels/kernels.ts";
 import { columnModes } from "../../kernels/kernels.ts";
+import type { CellStore, Kept } from "../../write/cell_store.ts";
 
 /** Rows of a column, packed by the kernels (assembly/pack_rows.ts). */
 interface Packed {
-  bytes: Uint8Array;
+  bytes: Kept;
   mode: number;
   rows: number;
   levels: number;
@@ -22,15 +23,22 @@ const worthCompressing = 0.8;
 export class RowBuffer {
   readonly #kernels: Kernels;
   readonly #address: number;
+  readonly #store: CellStore;
   #blocks: Packed[] = [];
   #kept = 0;
   #compresses = true;
   /** Bytes of what is parked. */
   bytes = 0;
+  /** Bytes that it takes in the kernels' memory, with where rows and byte arrays begin. */
+  unpackedBytes = 0;
 
-  /** @param address the kernels' column */
-  constructor(kernels: Kernels, address: number) {
+  /**
+   * @param address the kernels' column
+   * @param store keeps what is packed
+   */
+  constructor(kernels: Kernels, address: number, store: CellStore) {
     this.#kernels = kernels;
+    this.#store = store;
     this.#address = address;
   }
 
@@ -42,11 +50,12 @@ export class RowBuffer {
     const rows = wasm.columnRows(this.#address);
     this.#require(wasm.packRows(this.#address));
     const length = wasm.getRawLength();
-    const bytes = this.#packed(length);
+    const bytes = this.#store.keep(this.#packed(length));
     const mode = wasm.columnMode(this.#address);
     const levels = wasm.getPageLevels(), present = wasm.getPagePresent();
     this.#blocks.push({ bytes, mode, rows, levels, present, length });
     this.bytes += bytes.length;
+    this.unpackedBytes += unpackedBytesOf(this.#blocks.at(-1)!);
     wasm.dropPage(this.#address);
     if (this.#blocks.every((block) => block.mode === columnModes.plain)) {
       wasm.dropEntries(this.#address);
@@ -67,15 +76,17 @@ export class RowBuffer {
       sum(({ mode, length }) => mode === columnModes.plain ? length : 0),
     ));
     for (const { bytes, mode, rows, levels, present, length } of this.#blocks) {
-      const at = this.#kernels.input(bytes);
+      const at = this.#kernels.inputRoom(bytes.length);
+      this.#store.read(bytes, this.#kernels.bytes(at, bytes.length));
       this.#require(
         wasm.unpackRows(this.#address, mode, rows, levels, present, at, bytes.length, length),
       );
-      release(bytes);
+      this.#store.release(bytes);
     }
     this.#blocks = [];
     this.#kept = 0;
     this.bytes = 0;
+    this.unpackedBytes = 0;
     wasm.dropEntries(this.#address);
   }
 
@@ -86,9 +97,10 @@ export class RowBuffer {
 
   /** Forgets what was parked since the last commit. */
   rollback(): void {
-    for (const { bytes } of this.#blocks.splice(this.#kept)) {
-      this.bytes -= bytes.length;
-      release(bytes);
+    for (const block of this.#blocks.splice(this.#kept)) {
+      this.bytes -= block.bytes.length;
+      this.unpackedBytes -= unpackedBytesOf(block);
+      this.#store.release(block.bytes);
     }
   }
 
@@ -98,16 +110,16 @@ export class RowBuffer {
     this.rollback();
   }
 
-  /** A copy of the page's body that was made last, by snappy where that pays; equal lengths mean as it was. */
+  /** The page's body that was made last, by snappy where that pays, until the next one; equal lengths mean as it was. */
   #packed(length: number): Uint8Array {
     const { wasm } = this.#kernels;
     if (this.#compresses && length > 4096) {
       const packed = wasm.packSnappy();
       this.#require(packed);
       this.#compresses = packed < length * worthCompressing;
-      if (this.#compresses) return this.#kernels.bytes(wasm.getPackedPtr(), packed).slice();
+      if (this.#compresses) return this.#kernels.bytes(wasm.getPackedPtr(), packed);
     }
-    return this.#kernels.bytes(wasm.getRawPtr(), length).slice();
+    return this.#kernels.bytes(wasm.getRawPtr(), length);
   }
 
   #require(done: number): void {
@@ -115,7 +127,8 @@ export class RowBuffer {
   }
 }
 
-/** Frees the memory now; left to the collector megabytes of it would stay for long. */
-function release(bytes: Uint8Array): void {
-  (bytes.buffer as ArrayBuffer).transfer(0);
+/** Levels take a byte each of two kinds, indices 4, and the beginnings of rows and byte arrays as much. */
+function unpackedBytesOf({ mode, rows, levels, present, length }: Packed): number {
+  const values = mode === columnModes.plain ? length : 4 * present;
+  return 2 * levels + values + 4 * rows + 4 * present;
 }
