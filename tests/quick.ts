@@ -7,6 +7,8 @@ import { fileURLToPath } from "node:url";
 
 /** They start PostgreSQL, a stack, a browser, S3 or processes of ours. */
 const servers = [
+  "avro/hostile_test.ts",
+  "ci",
   "conformance",
   "database",
   "demo",
@@ -39,13 +41,16 @@ const servers = [
   "uploader/cli_watch_test.ts",
   "uploader/console_session_test.ts",
   "uploader/delete_test.ts",
+  "uploader/members_test.ts",
   "uploader/node_test.ts",
   "uploader/stack_test.ts",
 ];
 
 /** They look at many files, or at large ones. */
 const long = [
+  "avro/random_files_test.ts",
   "compaction/streamed_merge_test.ts",
+  "compaction/write_amplification_test.ts",
   "functions/mutations_test.ts",
   "parquet/core/contradicting_levels_test.ts",
   "parquet/core/cross_reading_test.ts",

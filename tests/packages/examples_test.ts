@@ -47,7 +47,11 @@ Deno.test({
         await cp(examples, join(project.folder, "examples"), { recursive: true });
         await t.step("a service and a plot", () => serviceAndPlot(parts));
         if (!executablePath) return console.log("skipped: there is no Chromium for the pages");
-        browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+        browser = await chromium.launch({
+          executablePath,
+          args: ["--no-sandbox"],
+          timeout: 180_000,
+        });
         await t.step("a page with a bar that moves", () => page(parts, browser!));
         await t.step("an app from a file that is offline for a while", () => app(parts, browser!));
       } finally {
@@ -133,6 +137,7 @@ async function page(parts: Parts, browser: Browser): Promise<void> {
   });
   const dataset = crypto.randomUUID();
   const context = await browser.newContext();
+  context.setDefaultTimeout(180_000);
   try {
     const tab = await context.newPage();
     await tab.goto(`http://127.0.0.1:${server.addr.port}/${hashOf(parts, dataset)}`);
@@ -154,7 +159,7 @@ async function page(parts: Parts, browser: Browser): Promise<void> {
         .observe(bar, { attributes: true });
     });
     await tab.setInputFiles("#file", file);
-    await tab.getByText("part.parquet: stored").waitFor({ timeout: 60_000 });
+    await tab.getByText("part.parquet: stored").waitFor();
     const seen = await tab.evaluate(() => (globalThis as unknown as { seen: number[] }).seen);
     assert.ok(new Set(seen).size > 2, `the bar showed ${seen}`);
     assert.equal(seen.at(-1), 1);
@@ -169,6 +174,7 @@ async function app(parts: Parts, browser: Browser): Promise<void> {
   const path = await bundlePage(parts.project, "offline_app", "app", "iife");
   const dataset = crypto.randomUUID();
   const context = await browser.newContext();
+  context.setDefaultTimeout(180_000);
   try {
     const tab = await context.newPage();
     await tab.goto(`${pathToFileURL(join(path, "index.html"))}${hashOf(parts, dataset)}`);

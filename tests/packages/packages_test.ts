@@ -163,9 +163,14 @@ async function inChromium(
           headers: { "content-type": "text/html" },
         }),
   );
-  const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+  const browser = await chromium.launch({
+    executablePath,
+    args: ["--no-sandbox"],
+    timeout: 180_000,
+  });
   try {
     const page = await browser.newPage();
+    page.setDefaultTimeout(180_000);
     const log: string[] = [];
     page.on("console", (message) => log.push(message.text()));
     page.on("pageerror", (error) => log.push(String(error)));

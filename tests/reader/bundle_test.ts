@@ -135,9 +135,11 @@ Deno.test({
           const browser = await chromium.launch({
             executablePath: chromiumPath,
             args: ["--no-sandbox"],
+            timeout: 180_000,
           });
           try {
             const tab = await browser.newPage();
+            tab.setDefaultTimeout(180_000);
             const errors: string[] = [];
             tab.on("pageerror", (error) => errors.push(String(error)));
             await tab.goto(`http://127.0.0.1:${server.addr.port}/`);
