@@ -151,12 +151,13 @@ const comparedObject = z.object({
   etag: z.string().nullable(),
 });
 
-const checksummedFile = z.object({
+const storedFile = z.object({
   id: count,
   object_key: z.string(),
   start_byte: count,
   byte_length: count,
-  checksum: z.string(),
+  /** Null: not known. */
+  checksum: z.string().nullable(),
 });
 
 /** A slice of the check of the store. */
@@ -169,11 +170,17 @@ export const storeSlice = z.discriminatedUnion("claimed", [
     claimed: z.literal(true),
     token: count,
     list: z.object({ cursor: z.string().nullable(), after: z.string() }).nullable(),
-    /** Findings to be looked at again, with the files of those whose bytes had changed. */
+    /** Findings to be looked at again, with the files of those that are gone or have changed. */
     suspects: z.array(
-      z.object({ object_key: z.string(), kind: z.string(), files: z.array(checksummedFile) }),
+      z.object({
+        object_key: z.string(),
+        kind: z.string(),
+        files: z.array(storedFile),
+      }),
     ),
-    files: z.array(checksummedFile),
+    /** Files of which one must be as it was where others are to be missed. */
+    sound: z.array(storedFile),
+    files: z.array(storedFile),
     read: z.object({ after: count, ended: z.boolean() }).nullable(),
   }),
 ]);
@@ -186,4 +193,4 @@ export const comparedObjects = z.object({
   whole: z.boolean(),
 });
 
-export const checkedStore = z.object({ open: count });
+export const checkedStore = z.object({ open: count, set_aside: count });

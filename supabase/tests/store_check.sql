@@ -1,7 +1,7 @@
 -- The check of the store: slices, findings, what follows from them.
 begin;
 \ir helpers/fixtures.sql
-select plan(31);
+select plan(57);
 truncate public.store_findings;
 delete from public.store_check;
 insert into public.store_check default values;
@@ -53,6 +53,11 @@ select is((select count(*) from alerts where class = 'store_findings_opened'), 1
 
 -- healed
 update store_findings set looked_at = looked_at - interval '3 min';
+select is(begin_store_check() ->> 'claimed', 'true', 'a third slice goes on with the list');
+update store_check set leased_until = null;
+select is((select count(*) from sediment.store_suspects(false, 50)), 0::bigint, 'what is confirmed is not looked at over and over');
+select is((select count(*) from sediment.store_suspects(true, 50)), 2::bigint, 'but when a person asks');
+update store_findings set looked_at = looked_at - interval '2 hours';
 create temp table s3 as select begin_store_check() as s;
 select is((select tests.slice(s, '[]', array[keys[1], 'zz/foreign']) ->> 'open' from s3, k), '0', 'what is as it should be again is cleared');
 select is((select lost_since from battle_files f, k where f.object_key = keys[1]), null, 'and its file not missed any more');
@@ -68,6 +73,71 @@ select is((select tests.slice(s, jsonb_build_array(jsonb_build_object('object_ke
 select is((select lost_since from battle_files f, k where f.object_key = keys[2]), null, 'no file is missed: the store is not the one it should be');
 update circuit_breaker set state = 'open', part = 'store_read', opened_at = clock_timestamp(), probe_at = clock_timestamp();
 select is(begin_store_check(true) ->> 'reason', 'breaker_open', 'while the breaker is open nothing is checked');
+
+update circuit_breaker set state = 'closed', part = null, opened_at = null, probe_at = null;
+
+-- what is confirmed and proven is set aside, an output remade
+truncate store_findings;
+delete from objects where object_key like 'many/%';
+select tests.compact(tests.claim('w', 100));
+create temp table out as select id, object_key from battle_files where level = 1;
+update battle_files set checksum = '0123456789abcdef' from out where battle_files.id = out.id;
+create function tests.look(p_found jsonb, p_probed boolean, p_sound text[] default '{}', p_intact bigint[] default '{}',
+  p_etags jsonb default '{}') returns jsonb language plpgsql as $$
+declare v jsonb;
+begin
+  update store_findings set found_at = found_at - interval '3 min', looked_at = looked_at - interval '3 min';
+  v := begin_store_check(true);
+  return commit_store_check((v ->> 'token')::bigint, null, null, p_found, p_sound, p_probed, p_intact, p_etags);
+end $$;
+create function tests.lost(p_files bigint[] default null) returns jsonb language sql as $$
+  select jsonb_build_array(jsonb_build_object('object_key', object_key, 'kind', 'lost', 'detail', '90 bytes were stored',
+    'files', to_jsonb(coalesce(p_files, array[id])))) from out
+$$;
+select is(tests.look(tests.lost(), true) ->> 'set_aside', '0', 'a first look sets nothing aside');
+select is(tests.look(tests.lost(), false) ->> 'set_aside', '0', 'nor does a second one in a store where nothing can be read');
+select is(tests.look(tests.lost('{}'), true) ->> 'set_aside', '0', 'nor one that has not looked at its bytes');
+select is((select row(state, lost_since)::text from battle_files f, out where f.id = out.id), row('active'::text, null::timestamptz)::text, 'the output is as it was');
+create temp table msgs as select tests.messages() as n;
+select is(tests.look(tests.lost(), true) ->> 'set_aside', '1', 'else the file is set aside');
+select is((select row(state, quarantine_code)::text from battle_files f, out where f.id = out.id), row('quarantined'::text, 'object_missing'::text)::text, 'as one that is missed');
+select ok((select remake_at <= clock_timestamp() from battle_files f, out where f.id = out.id), 'and is to be remade');
+select is(tests.messages(), (select n + 1 from msgs), 'by a run that is asked for');
+select is((select (tests.claim('w2', 100) #>> '{remake,file}')::bigint), (select id from out), 'whose claim names it');
+select is(tests.look(tests.lost(), true) ->> 'set_aside', '0', 'once');
+
+-- found to be there after all
+select is(tests.look('[]', null, array[object_key], '{}') ->> 'open', '0', 'an object that is there is no finding') from out;
+select is((select state from battle_files f, out where f.id = out.id), 'quarantined', 'its file stays aside while nobody has compared its bytes');
+select is(tests.look('[]', null, array[object_key], array[id], jsonb_build_object(object_key, 'new')) ->> 'open', '0', 'bytes that were compared') from out;
+select is((select row(f.state, f.quarantine_code, f.lost_since, f.remake_at, f.etag, o.etag)::text from battle_files f join objects o using (object_key), out where f.id = out.id),
+  row('active'::text, null::text, null::timestamptz, null::timestamptz, 'new'::text, 'new'::text)::text, 'bring it back, under the ETag that it has now');
+
+-- a merge's second look is a finding of the check
+select sediment.set_aside_lost(id, 'object_changed', 'other bytes') from out;
+select is((select row(kind, confirmed_at is not null)::text from store_findings n, out where n.object_key = out.object_key), row('changed'::text, true)::text, 'what a merge sets aside the check looks at');
+select is((select count(*) from begin_store_check(true) s, jsonb_array_elements(s -> 'suspects') x where x ->> 'object_key' = (select object_key from out)), 0::bigint, 'after a while');
+update store_check set leased_until = null;
+update store_findings set looked_at = looked_at - interval '3 min';
+select is((select jsonb_array_length(x -> 'files') from begin_store_check(true) s, jsonb_array_elements(s -> 'suspects') x), 1, 'with its file');
+update store_check set leased_until = null;
+
+-- few at a time, and those that were asked for
+truncate store_findings;
+select tests.upload(1, 100, 'm' || i) from generate_series(1, 13) i;
+update battle_files set checksum = '0123456789abcdef' where level = 0;
+create temp table many as select array_agg(jsonb_build_object('object_key', object_key, 'kind', 'lost', 'detail', 'gone', 'files', jsonb_build_array(id)) order by id) as found
+from battle_files where level = 0 and removed_version is null;
+select is((select jsonb_array_length(begin_store_check(true) -> 'sound')), 3, 'three sound files come along');
+update store_check set leased_until = null;
+select is((select tests.look(to_jsonb(found), true) ->> 'set_aside' from many), '0', 'thirteen at once');
+select is((select tests.look(to_jsonb(found), true) ->> 'set_aside' from many), '0', 'are the store''s');
+update store_findings set found_at = found_at - interval '1 hour';
+update battle_files set lost_since = lost_since - interval '1 hour' where lost_since is not null;
+select is((select tests.look(to_jsonb(found), true) ->> 'set_aside' from many), '10', 'when none comes any more ten of them are set aside');
+select is((select tests.look(to_jsonb(found), true) ->> 'set_aside' from many), '0', 'and no more');
+update battle_files set lost_since = lost_since - interval '1 hour' where lost_since is not null;
+select is((select tests.look(to_jsonb(found), true) ->> 'set_aside' from many), '3', 'within the window');
 
 select * from finish();
 rollback;

@@ -36,10 +36,11 @@ try {
     for (const { kind, object_key, detail } of report.found) {
       console.log(`${kind.padEnd(8)} ${object_key}: ${detail}`);
     }
-    const { listed, files_read, bytes_read, found, open, stopped } = report;
+    const { listed, files_read, bytes_read, found, open, set_aside, stopped } = report;
     console.log(
       `${listed} objects listed, ${files_read} files of ${bytes_read} bytes read (${stopped}): ` +
-        `${found.length} found, ${open} confirmed by a second look (store_differences)`,
+        `${found.length} found, ${open} confirmed by a second look (store_differences), ` +
+        `${set_aside} files set aside for it`,
     );
   }
   if (report.stopped !== "done") Deno.exit(2);

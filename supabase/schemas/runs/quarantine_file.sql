@@ -45,15 +45,16 @@ begin
       v_changed := true;
     end if;
   elsif f.state = 'active' then
-    update public.battle_files x
-    set state = 'quarantined', quarantine_code = left(p_code, 100), quarantine_reason = left(p_reason, 2000),
-      quarantined_at = v_now
-    where x.id = f.id
-    returning * into strict f;
-    v_changed := true;
     if p_code in ('object_missing', 'object_changed') then
-      perform sediment.plan_remake(f.id);
+      perform sediment.set_aside_lost(f.id, p_code, p_reason);
+    else
+      update public.battle_files x
+      set state = 'quarantined', quarantine_code = left(p_code, 100), quarantine_reason = left(p_reason, 2000),
+        quarantined_at = v_now
+      where x.id = f.id;
     end if;
+    select * into strict f from public.battle_files x where x.id = f.id;
+    v_changed := true;
   end if;
   -- A file set aside is progress, as a committed output is, and happens once a file: a turn that met nothing but
   -- bad ones is no failed attempt (found by the simulation: three such turns dead-lettered the sound rest).

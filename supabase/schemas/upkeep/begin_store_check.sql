@@ -2,8 +2,9 @@
 --   p_full: also where the list's next pass is not due, and the day's bytes are read (by hand)
 --   p_restart: from the beginning
 -- Returns {claimed: false, reason: 'busy'|'breaker_open'|'not_due'} or {claimed: true, token, list: null | {cursor|null,
--- after}, suspects: [{object_key, kind, files}], files: [{id, object_key, start_byte, byte_length, checksum}], read: null |
--- {after, ended} (what to say when all of files were read), passes, reads}.
+-- after}, suspects: [{object_key, kind, files}], sound: files of which one must be as it was where others are to be missed,
+-- files: [{id, object_key, start_byte, byte_length, checksum (null among suspects and sound: not known)}], read: null | {after, ended}
+-- (what to say when all of files were read), passes, reads}.
 create or replace function public.begin_store_check(p_full boolean default false, p_restart boolean default false)
 returns jsonb
 language plpgsql
@@ -15,6 +16,7 @@ declare
   v_now timestamptz := clock_timestamp();
   v_list boolean;
   v_suspects jsonb;
+  v_sound jsonb;
   v_read record;
 begin
   if exists (select 1 from public.circuit_breaker b where b.state = 'open') then
@@ -36,11 +38,19 @@ begin
     select coalesce(jsonb_agg(jsonb_build_object('id', f.id, 'object_key', f.object_key, 'start_byte', f.start_byte,
       'byte_length', f.byte_length, 'checksum', f.checksum)), '[]')
     from public.battle_files f where f.object_key = x.object_key and f.removed_version is null
-      and f.checksum is not null and x.kind = 'changed'))), '[]')
-  into strict v_suspects from (
-    select f.object_key, f.kind from public.store_findings f
-    where f.looked_at <= v_now - make_interval(secs => s.second_look_seconds)
-    order by f.looked_at limit 50) x;
+      and x.kind in ('lost', 'changed')))), '[]')
+  into strict v_suspects from sediment.store_suspects(p_full, 50) x;
+
+  -- of the youngest three small ones of which nothing bad is known
+  select coalesce(jsonb_agg(jsonb_build_object('id', x.id, 'object_key', x.object_key, 'start_byte', x.start_byte,
+    'byte_length', x.byte_length, 'checksum', x.checksum)), '[]')
+  into strict v_sound from (
+    select distinct on (y.checksum is null, y.byte_length, y.object_key) y.*
+    from (select f.* from public.battle_files f order by f.id desc limit 1000) y
+    join public.objects o on o.object_key = y.object_key and o.state = 'stored'
+    where y.state = 'active' and y.lost_since is null
+      and not exists (select 1 from public.store_findings n where n.object_key = y.object_key)
+    order by y.checksum is null, y.byte_length, y.object_key limit 3) x;
 
   -- the ids beyond the last one: what is gone, set aside or of no known checksum is passed over
   with window_ as (
@@ -68,6 +78,6 @@ begin
   returning * into strict c;
   return jsonb_build_object('claimed', true, 'token', c.token, 'passes', c.passes, 'reads', c.reads,
     'list', case when v_list then jsonb_build_object('cursor', c.list_cursor, 'after', c.after_key) end,
-    'suspects', v_suspects, 'files', coalesce(v_read.files, '[]'),
+    'suspects', v_suspects, 'sound', v_sound, 'files', coalesce(v_read.files, '[]'),
     'read', case when v_read.after is not null then jsonb_build_object('after', v_read.after, 'ended', v_read.ended) end);
 end $$;

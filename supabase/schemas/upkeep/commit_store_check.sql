@@ -1,12 +1,15 @@
 -- Says how a slice of the check of the store went, and how far it came.
 --   p_list: null, or {cursor|null, after, ended}; p_read: null, or {after, ended, bytes}
---   p_found: [{object_key, kind, detail}] that is not as the catalog says; p_sound: keys that were found to be
--- A finding counts once a second look, second_look_seconds after the first, has confirmed it. Then uploads of those bytes
--- are asked for again (battle_files.lost_since); where many are missed within breaker_window_seconds it is rather the store
--- that is not the one it should be, and nothing follows but the incident. It opens with the first and closes with the last.
--- Returns {open: findings that are confirmed}. Raises lease_lost.
+--   p_found: [{object_key, kind, detail, files: ids of the visible files whose own bytes were looked at and are gone or
+--     changed}] that is not as the catalog says; p_sound: keys that were found to be
+--   p_probed: whether an object of which nothing bad is known could be read after that; null: there is none
+--   p_intact: ids of files of p_sound whose bytes are what they were; p_etags: {key: ETag} of those that have another one
+-- A finding counts once a second look, second_look_seconds after the first, has confirmed it; then what follows from it
+-- follows by itself (sediment.miss_files, sediment.readmit_files). The incident opens with the first and closes with the last.
+-- Returns {open: findings that are confirmed, set_aside: files}. Raises lease_lost.
 create or replace function public.commit_store_check(
-  p_token bigint, p_list jsonb default null, p_read jsonb default null, p_found jsonb default '[]', p_sound text[] default '{}'
+  p_token bigint, p_list jsonb default null, p_read jsonb default null, p_found jsonb default '[]', p_sound text[] default '{}',
+  p_probed boolean default null, p_intact bigint[] default '{}', p_etags jsonb default '{}'
 )
 returns jsonb
 language plpgsql
@@ -16,8 +19,8 @@ declare
   c public.store_check;
   s public.service_settings;
   v_now timestamptz := clock_timestamp();
-  v_many constant integer := 10;
   v_most constant integer := 10000;
+  v_set_aside integer;
   v_open bigint;
   v_kinds jsonb;
 begin
@@ -42,19 +45,16 @@ begin
   where f.object_key = any (p_sound) or case when f.kind in ('lost', 'changed') then not exists (
       select 1 from public.objects o where o.object_key = f.object_key and o.state = 'stored')
     else exists (select 1 from public.objects o where o.object_key = f.object_key and o.state in ('staged', 'stored')) end;
-  update public.battle_files f set lost_since = null
-  where f.object_key = any (p_sound) and f.lost_since is not null and f.state = 'active' and f.removed_version is null;
+  update public.objects o set etag = n.value, updated_at = v_now
+  from jsonb_each_text(p_etags) n
+  where o.object_key = n.key and o.object_key = any (p_sound) and o.state = 'stored' and o.etag is distinct from n.value;
+  update public.battle_files f set etag = n.value
+  from jsonb_each_text(p_etags) n
+  where f.object_key = n.key and f.object_key = any (p_sound) and f.removed_version is null
+    and f.etag is distinct from n.value;
 
-  if (select count(*) from public.store_findings f where f.kind in ('lost', 'changed')
-      and f.found_at > v_now - make_interval(secs => s.breaker_window_seconds)) < v_many
-  then
-    update public.battle_files f set lost_since = v_now
-    where f.id = any (array(
-      select x.id from public.store_findings y
-      join public.battle_files x on x.object_key = y.object_key and x.removed_version is null
-      where y.kind = 'lost' and y.confirmed_at = v_now and x.state = 'active' and x.lost_since is null
-      order by x.id for no key update of x skip locked));
-  end if;
+  perform sediment.readmit_files(p_sound, p_intact);
+  v_set_aside := sediment.miss_files(p_found, p_probed);
 
   update public.store_check x
   set leased_until = null, tries = 0,
@@ -81,5 +81,5 @@ begin
   elsif exists (select 1 from public.incidents i where i.name = 'store_findings' and i.state = 'open') then
     perform sediment.close_incident('store_findings', 'Sediment: the store is as the catalog says again');
   end if;
-  return jsonb_build_object('open', v_open);
+  return jsonb_build_object('open', v_open, 'set_aside', v_set_aside);
 end $$;

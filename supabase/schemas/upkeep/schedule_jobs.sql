@@ -9,7 +9,12 @@ select cron.schedule('sediment_history', '* * * * *', 'select public.prune_histo
 select cron.schedule('sediment_health', '* * * * *', 'select public.watch_health()');
 select cron.schedule('sediment_scheduled', '0 2 * * *', 'select public.trigger_scheduled()');
 select cron.schedule('sediment_vacuum', '0 * * * *', 'select sediment.ping_functions(''/compactor/vacuum'')');
-select cron.schedule('sediment_store_check', '17 * * * *', 'select sediment.ping_functions(''/compactor/check'')');
+-- Hourly; and sooner where something that was found waits to be looked at again.
+select cron.schedule('sediment_store_check', '7,17,27,37,47,57 * * * *', $$
+  select sediment.ping_functions('/compactor/check')
+  where extract(minute from clock_timestamp()) between 15 and 25
+    or exists (select 1 from sediment.store_suspects(false, 1))
+$$);
 -- Wakes the handler only while there is something to alert of.
 select cron.schedule('sediment_dead_letters', '* * * * *', $$
   select sediment.ping_functions('/dead-letter')

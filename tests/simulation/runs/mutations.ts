@@ -217,8 +217,8 @@ export const mutations: Mutation[] = [
     guard: "remaking",
     seed: 17,
     edits: [{
-      sqlFunction: "quarantine_file",
-      find: "perform sediment.plan_remake(f.id);",
+      sqlFunction: "set_aside_lost",
+      find: "perform sediment.plan_remake(p_file);",
       replace: "",
     }],
   },
