@@ -2,7 +2,7 @@
 -- changed are set aside as a merge's second look does it, so that an output is remade, and an upload healed by the same bytes
 -- when they come again. Where ten and more were found within breaker_window_seconds, or no known object can be read, it is
 -- rather the store that is not the one it should be, and nothing follows; nor for more than ten files in that time. Where
--- there is no known object at all, uploads of what is gone are asked for again, and nothing is set aside.
+-- there is no known object at all they are only missed: listed with an error, asked for again, looked at by the next merge.
 --   p_found, p_probed: as commit_store_check takes them; it holds the lock of the check
 -- What somebody else has locked is left to the next look. Returns the number of files set aside.
 create or replace function sediment.miss_files(p_found jsonb, p_probed boolean)
@@ -34,10 +34,11 @@ begin
   if p_probed is null then
     update public.battle_files x set lost_since = v_now
     where x.id = any (array(
-      select y.id from jsonb_to_recordset(p_found) as t(object_key text)
+      select y.id from jsonb_to_recordset(p_found) as t(object_key text, files bigint[])
       join public.store_findings n on n.object_key = t.object_key
       join public.battle_files y on y.object_key = n.object_key and y.removed_version is null
-      where n.kind = 'lost' and n.confirmed_at is not null and y.state = 'active' and y.lost_since is null
+      where (n.kind = 'lost' or n.kind = 'changed' and y.id = any (t.files)) and n.confirmed_at is not null
+        and y.state = 'active' and y.lost_since is null
       order by y.id limit v_room for no key update of y skip locked));
     return 0;
   end if;

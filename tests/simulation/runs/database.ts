@@ -44,6 +44,8 @@ export const settings = {
   second_look_seconds: 40,
   deleted_upload_seconds: 3_000,
   clockwork_gap_seconds: 900,
+  store_check_interval_seconds: 300,
+  store_check_bytes_per_day: 1_000_000_000,
 };
 
 const epoch = Date.parse("2026-11-22T00:00:00Z");

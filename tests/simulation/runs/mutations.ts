@@ -223,6 +223,51 @@ export const mutations: Mutation[] = [
     }],
   },
   {
+    guard: "what the check finds",
+    kind: "field",
+    seed: 2,
+    edits: [{
+      sqlFunction: "commit_store_check",
+      find: "v_set_aside := sediment.miss_files(p_found, p_probed);",
+      replace: "v_set_aside := 0;",
+    }],
+  },
+  {
+    guard: "a known object beside what is missed",
+    kind: "field",
+    seed: 2,
+    edits: [{
+      sqlFunction: "miss_files",
+      find: "if p_probed is false or",
+      replace: "if",
+    }],
+  },
+  {
+    guard: "the check's second look",
+    kind: "field",
+    seed: 2,
+    edits: [{
+      sqlFunction: "commit_store_check",
+      find:
+        "case when f.found_at <= v_now - make_interval(secs => s.second_look_seconds) then v_now end",
+      replace: "v_now",
+    }, {
+      sqlFunction: "store_suspects",
+      find: "f.looked_at <= clock_timestamp() - make_interval(secs => s.second_look_seconds)",
+      replace: "true",
+    }],
+  },
+  {
+    guard: "taking back what is there",
+    kind: "field",
+    seed: 2,
+    edits: [{
+      sqlFunction: "commit_store_check",
+      find: "perform sediment.readmit_files(p_sound, p_intact);",
+      replace: "",
+    }],
+  },
+  {
     guard: "narrowing",
     seed: 9,
     edits: [{

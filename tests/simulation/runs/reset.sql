@@ -49,6 +49,7 @@ begin
   where c.relkind = 'S' and n.nspname in ('public', 'sediment', 'pgmq', 'simulation');
   insert into public.circuit_breaker (id) values (true);
   insert into public.clockwork (id) values (true);
+  insert into public.store_check (id) values (true);
   insert into public.worker_slots (slot) select generate_series(1, 64);
   update public.service_settings set planner_version = 0, plan_changed_at = '-infinity';
 end $$;

@@ -1,14 +1,14 @@
 /** One seed: a storm of actors and faults, then calm, then everything that must hold. */
-import type { Clock } from "../../../shared/clock.ts";
 import { clockwork, decay, type Owner, people, remover, time, uploader, worker } from "./actors.ts";
+import { calmTurn, clockOf, keepFor, workOff } from "./calm.ts";
+import { checkedStorm, checkFindings, checkFound, checkOtherStore } from "./checking.ts";
 import { checkAlways, checkAtRest, checkPurged, checkRemade, checkSetAside } from "./check.ts";
 import { settings, type SimulatedDatabase } from "./database.ts";
 import { calm, temper } from "./faults.ts";
 import { Random } from "./random.ts";
 import type { TraceLine } from "./scheduler.ts";
 import { vacuum } from "../../../shared/compaction/upkeep/vacuum.ts";
-import { takeTurn, type TurnReport } from "../../../shared/compaction/run/turn.ts";
-import { deadlyMerge, keepApart, latest, mergeRows } from "./rows.ts";
+import { latest } from "./rows.ts";
 import { checkSharing, sharer } from "./sharing.ts";
 import { keepRowsSeconds, watchAges } from "./watch_ages.ts";
 import { Weather } from "./weather.ts";
@@ -61,6 +61,8 @@ export async function runSeed(
   world.killing = random.pick(inField ? [0, 0.08, 0.15] : [0, 0, 0.08]);
   // in some seeds outputs decay as well, and a second storm comes over that
   const rotting = inField ? seed % 3 === 1 : seed % 4 === 1;
+  // in some others the store's check goes over outputs and uploads that decay
+  const checking = inField ? seed % 3 === 2 : seed % 4 === 3;
   if (inField) world.clocksApart = new Random(seed * 97 + 3);
   try {
     const owners = await makeOwners(world, random.pick([1, 1, 2]));
@@ -113,18 +115,25 @@ export async function runSeed(
       await checkSharing(world);
     }
     if (rotting && world.violations.length === 0) await rotOutputs(world, owners, slice);
+    if (checking && world.violations.length === 0) await checkedStorm(world, owners, slice);
     scheduler.faultPlan = calm;
     scheduler.killAll();
     weather.clear();
     world.calmSince = database.now();
     if (world.violations.length === 0) {
       if (rotting) await remakeOutputs(world);
+      if (checking) {
+        await checkFound(world);
+        await checkOtherStore(world);
+        await keepFor(world, settings.retention_seconds);
+      }
       await comeToRest(world);
     }
     await checkSetAside(world);
     if (world.violations.length === 0 && world.decayed.size > 0) {
       await sendAgain(world);
       await comeToRest(world);
+      if (checking) await checkFindings(world);
     }
     await checkAlways(world, owners, true);
     await checkSharing(world);
@@ -222,38 +231,11 @@ async function rotOutputs(world: World, owners: Owner[], slice: number): Promise
   }
 }
 
-/** Sets how long replaced files are kept, seconds. */
-async function keepFor({ database: { sql } }: World, seconds: number): Promise<void> {
-  await sql`update public.service_settings set retention_seconds = ${seconds} where id`;
-}
-
-/** Time passes by little, and what is due is done without faults. */
-async function workOff(world: World, rounds: number): Promise<void> {
-  const { catalog, database } = world;
-  for (let round = 0; round < rounds; round++) {
-    await database.advance(70);
-    await catalog.expireLeases({});
-    await catalog.sweep({});
-    await calmTurn(world, "calm");
-  }
-}
-
 /** Lost outputs are remade before vacuum comes to the files that they had replaced. */
 async function remakeOutputs(world: World): Promise<void> {
   await workOff(world, 10);
   await checkRemade(world);
   await keepFor(world, settings.retention_seconds);
-}
-
-/** The world's time, for a worker that meets no fault. */
-function clockOf({ database }: World): Clock {
-  const now = () => database.now().getTime();
-  return {
-    now,
-    monotonic: now,
-    random: () => 0.5,
-    sleep: (ms) => database.advance(ms / 1000),
-  };
 }
 
 /** Time passes and the clockwork and one worker go on without faults until nothing is left to do. */
@@ -288,24 +270,4 @@ async function comeToRest(world: World): Promise<void> {
   }
   // What was woken by the sweep of the last round has its turn: then nothing may be left over.
   await calmTurn(world, "calm");
-}
-
-/** A turn without faults, but for files that kill: then null. */
-async function calmTurn(world: World, worker: string): Promise<TurnReport | null> {
-  const { catalog, store } = world;
-  const clock = clockOf(world);
-  const death = Promise.withResolvers<null>();
-  const merge = deadlyMerge(mergeRows, () => {
-    death.resolve(null);
-    return new Promise<never>(() => {});
-  });
-  return await Promise.race([
-    takeTurn({ catalog, store, clock, merge, unite: keepApart }, {
-      worker,
-      leaseSeconds: 60,
-      turnSeconds: 60,
-      turnBytes: 10_000_000,
-    }),
-    death.promise,
-  ]);
 }

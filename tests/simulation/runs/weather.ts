@@ -67,6 +67,12 @@ export class Weather {
     });
   }
 
+  /** One more spell. */
+  add(spell: Spell, from: number, until: number): void {
+    this.#periods.push({ spell, from, until });
+    if (spell === "forgetful") this.#forgettingSince = undefined;
+  }
+
   /** Ends all spells. */
   clear(): void {
     this.#periods = [];

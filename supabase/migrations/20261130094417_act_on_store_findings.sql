@@ -247,10 +247,11 @@ begin
   if p_probed is null then
     update public.battle_files x set lost_since = v_now
     where x.id = any (array(
-      select y.id from jsonb_to_recordset(p_found) as t(object_key text)
+      select y.id from jsonb_to_recordset(p_found) as t(object_key text, files bigint[])
       join public.store_findings n on n.object_key = t.object_key
       join public.battle_files y on y.object_key = n.object_key and y.removed_version is null
-      where n.kind = 'lost' and n.confirmed_at is not null and y.state = 'active' and y.lost_since is null
+      where (n.kind = 'lost' or n.kind = 'changed' and y.id = any (t.files)) and n.confirmed_at is not null
+        and y.state = 'active' and y.lost_since is null
       order by y.id limit v_room for no key update of y skip locked));
     return 0;
   end if;
