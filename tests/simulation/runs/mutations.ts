@@ -225,7 +225,7 @@ export const mutations: Mutation[] = [
   {
     guard: "what the check finds",
     kind: "field",
-    seed: 2,
+    seed: 5,
     edits: [{
       sqlFunction: "commit_store_check",
       find: "v_set_aside := sediment.miss_files(p_found, p_probed);",
@@ -245,7 +245,7 @@ export const mutations: Mutation[] = [
   {
     guard: "the check's second look",
     kind: "field",
-    seed: 2,
+    seed: 11,
     edits: [{
       sqlFunction: "commit_store_check",
       find:
@@ -260,7 +260,7 @@ export const mutations: Mutation[] = [
   {
     guard: "taking back what is there",
     kind: "field",
-    seed: 2,
+    seed: 14,
     edits: [{
       sqlFunction: "commit_store_check",
       find: "perform sediment.readmit_files(p_sound, p_intact);",
