@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape 8ac9141031c7c73ab384a254af421ea0e646ddd671df1bd676e4bd6695d92f2f
+// shape 6d11e4f1006d18f615eea5559bfed28f6e7e7b5112f043fda552102308647498
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -839,7 +839,7 @@ isOneToOne: false
 { Args: { "p_input_keys"?: (string)[],"p_inputs": (number)[],"p_last": boolean,"p_n": number,"p_output": Json,"p_remakes"?: number,"p_result": Json,"p_run": string,"p_token": number }; Returns: Json
                            },
 "commit_store_check":
-{ Args: { "p_found"?: Json,"p_list"?: Json,"p_read"?: Json,"p_sound"?: (string)[],"p_token": number }; Returns: Json
+{ Args: { "p_etags"?: Json,"p_found"?: Json,"p_intact"?: (number)[],"p_list"?: Json,"p_probed"?: boolean,"p_read"?: Json,"p_sound"?: (string)[],"p_token": number }; Returns: Json
                            },
 "commit_upload":
 { Args: { "p_content_hash": string,"p_etag": string,"p_files": Json,"p_object_size"?: number,"p_size": number,"p_stage": string,"p_user": string }; Returns: Json
