@@ -18,7 +18,6 @@ declare
   v_room integer;
   v_set_aside integer := 0;
   v record;
-  p public.partitions;
   f public.battle_files;
 begin
   select * into strict s from public.service_settings;
@@ -53,7 +52,7 @@ begin
     order by x.dataset_id, x."table", x.period_tag, x.id
   loop
     exit when v_set_aside >= v_room;
-    select * into p from public.partitions y
+    perform 1 from public.partitions y
     where y.dataset_id = v.dataset_id and y."table" = v."table" and y.period_tag = v.period_tag
     for no key update skip locked;
     continue when not found;
