@@ -291,3 +291,31 @@ Deno.test("a footer of many row groups, or of one with many columns, comes back 
     assert.deepEqual(step.value, footerOfBytes(file));
   }
 });
+
+/** A file's end whose row groups are the first one of DuckDB's, so many times. */
+async function repeated(groups: number, change: (group: FileMetaData["rowGroups"][0]) => void) {
+  const { metadata } = footerOfBytes(await writeWithDuckDb("select 1 as i"));
+  change(metadata.rowGroups[0]);
+  metadata.rowGroups = Array.from({ length: groups }, () => metadata.rowGroups[0]);
+  const end = footerBytes(metadata);
+  return new Uint8Array([0x50, 0x41, 0x52, 0x31, ...end]);
+}
+
+Deno.test("lists that are equal from row group to row group are kept once", async () => {
+  const { metadata } = footerOfBytes(await repeated(3, () => {}));
+  const [first, ...others] = metadata.rowGroups.map(({ columns }) => columns[0].metaData!);
+  assert.deepEqual(first.path, ["i"]);
+  for (const { path, encodings } of others) {
+    assert.strictEqual(path, first.path);
+    assert.strictEqual(encodings, first.encodings);
+  }
+});
+
+Deno.test("lists of so many entries that they would fill the memory are refused", async () => {
+  const pairs = (count: number) => Array.from({ length: count }, () => ({ key: "", value: "" }));
+  const withPairs = (groups: number) =>
+    repeated(groups, ({ columns }) => columns[0].metaData!.keyValues = pairs(250));
+  assert.equal(footerOfBytes(await withPairs(100)).metadata.rowGroups.length, 100);
+  const many = await withPairs(2_001);
+  assert.throws(() => footerOfBytes(many), { code: "unsupported_parquet", message: /entries/ });
+});

@@ -1,5 +1,10 @@
 import { readKeyValues, writeKeyValues } from "./key_values.ts";
-import { type ColumnChunk, type ColumnMetaData, knownNumbers } from "./metadata.ts";
+import {
+  type ColumnChunk,
+  type ColumnMetaData,
+  knownNumbers,
+  type PageEncodingStats,
+} from "./metadata.ts";
 import { parquetError } from "./parquet_error.ts";
 import {
   readSizeStatistics,
@@ -20,8 +25,12 @@ const chunkFields = fields(2);
 const metaFields = fields(1, 2, 3, 4, 5, 6, 7, 9);
 const encodingStatsFields = fields(1, 2, 3);
 
-/** Reads the ColumnChunk struct. */
-export function readColumnChunk(reader: ThriftReader): ColumnChunk {
+/**
+ * Reads the ColumnChunk struct.
+ *
+ * @param before the column's chunk in the row group before: lists that are equal are kept once
+ */
+export function readColumnChunk(reader: ThriftReader, before?: ColumnChunk): ColumnChunk {
   const chunk: ColumnChunk = {
     filePath: undefined,
     fileOffset: 0,
@@ -44,7 +53,9 @@ export function readColumnChunk(reader: ThriftReader): ColumnChunk {
         chunk.fileOffset = reader.int64(type);
         break;
       case 3:
-        if (reader.is(type, wire.struct)) chunk.metaData = readColumnMetaData(reader);
+        if (reader.is(type, wire.struct)) {
+          chunk.metaData = readColumnMetaData(reader, before?.metaData);
+        }
         break;
       case 4:
         if (reader.is(type, wire.i64)) chunk.offsetIndexOffset = reader.i64();
@@ -72,11 +83,21 @@ export function readColumnChunk(reader: ThriftReader): ColumnChunk {
   return chunk;
 }
 
-function readColumnMetaData(reader: ThriftReader): ColumnMetaData {
+/** Of lists that few entries are pushed to, V8 keeps room for 17: they are made as long as they are. */
+const none: readonly never[] = Object.freeze([]);
+
+/** The one of two equal lists that is kept already. */
+function kept<T>(before: readonly T[] | undefined, list: readonly T[]): readonly T[] {
+  if (before === undefined || before.length !== list.length) return list;
+  for (let i = 0; i < list.length; i++) if (list[i] !== before[i]) return list;
+  return before;
+}
+
+function readColumnMetaData(reader: ThriftReader, before?: ColumnMetaData): ColumnMetaData {
   const meta: ColumnMetaData = {
     type: -1,
-    encodings: [],
-    path: [],
+    encodings: none,
+    path: none,
     codec: -1,
     numValues: -1,
     totalUncompressedSize: -1,
@@ -102,14 +123,16 @@ function readColumnMetaData(reader: ThriftReader): ColumnMetaData {
         break;
       case 2: {
         const count = reader.list(type, wire.i32, maxShortList);
-        for (let i = 0; i < count; i++) {
-          meta.encodings.push(reader.enumElement(knownNumbers.encoding));
-        }
+        const list = new Array<number>(count);
+        for (let i = 0; i < count; i++) list[i] = reader.enumElement(knownNumbers.encoding);
+        meta.encodings = kept(before?.encodings, list);
         break;
       }
       case 3: {
         const count = reader.list(type, wire.binary, maxShortList);
-        for (let i = 0; i < count; i++) meta.path.push(reader.string());
+        const list = new Array<string>(count);
+        for (let i = 0; i < count; i++) list[i] = reader.string();
+        meta.path = kept(before?.path, list);
         break;
       }
       case 4:
@@ -182,8 +205,8 @@ function readColumnMetaData(reader: ThriftReader): ColumnMetaData {
 }
 
 function readEncodingStats(reader: ThriftReader, listType: number) {
-  const count = reader.list(listType, wire.struct, maxShortList);
-  const stats = [];
+  const count = reader.structs(listType, maxShortList);
+  const stats = new Array<PageEncodingStats>(count);
   for (let i = 0; i < count; i++) {
     const one = { pageType: -1, encoding: -1, count: 0 };
     const outer = reader.enterStruct();
@@ -198,7 +221,7 @@ function readEncodingStats(reader: ThriftReader, listType: number) {
     }
     reader.leaveStruct(outer);
     requireFields(seen, encodingStatsFields, "the encoding statistics");
-    stats.push(one);
+    stats[i] = one;
   }
   return stats;
 }

@@ -107,7 +107,7 @@ function* readRowGroups(
   for (let i = 0; i < count; i++) {
     let group;
     try {
-      group = yield* readRowGroup(reader, chunksLeft);
+      group = yield* readRowGroup(reader, chunksLeft, groups.at(-1));
     } catch (error) {
       throw atPlace(error, { rowGroup: i });
     }

@@ -122,14 +122,31 @@ export async function readFooter(
   limits: Readonly<ParquetLimits> = defaultLimits,
   signal?: AbortSignal,
 ): Promise<Footer> {
+  const { bytes, start } = await readFooterBytes(reader, limits, { signal });
+  return { metadata: readFileMetadata(bytes, limits), start, length: bytes.length };
+}
+
+/** The metadata of {@link readFooter} as bytes, and where it begins. */
+export async function readFooterBytes(
+  reader: RangeReader,
+  limits: Readonly<ParquetLimits>,
+  options: {
+    signal?: AbortSignal;
+    /** Told the metadata's length before more than the file's end is read; may throw. */
+    onLength?: (length: number) => Promise<void> | undefined;
+  },
+): Promise<{ bytes: Uint8Array; start: number }> {
+  const { signal, onLength } = options;
   const tailLength = Math.min(reader.size, tailGuess);
   let tail = await reader.read(reader.size - tailLength, tailLength, signal);
   const length = footerLength(tail.subarray(Math.max(0, tail.length - 8)), reader.size, limits);
   if (tailLength === reader.size) checkHead(tail);
+  const waiting = onLength?.(length);
+  if (waiting !== undefined) await waiting;
   const start = reader.size - 8 - length;
   if (length + 8 > tailLength) tail = await reader.read(start, length, signal);
   else tail = tail.subarray(tailLength - 8 - length, tailLength - 8);
-  return { metadata: readFileMetadata(tail, limits), start, length };
+  return { bytes: tail, start };
 }
 
 /** The end of a file: FileMetaData, its length and the magic. As {@link writeFileMetadata} writes it. */

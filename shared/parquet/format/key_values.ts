@@ -13,7 +13,7 @@ export function readKeyValues(
   listType: number,
   maxCount: number,
 ): KeyValue[] {
-  const count = reader.list(listType, wire.struct, maxCount);
+  const count = reader.structs(listType, maxCount);
   const pairs: KeyValue[] = [];
   for (let i = 0; i < count; i++) {
     const pair: KeyValue = { key: "", value: undefined };

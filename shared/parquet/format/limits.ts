@@ -14,8 +14,8 @@ export interface ParquetLimits {
   /** Most row groups. @default 32,768 (the format's ordinal is an i16) */
   rowGroups: number;
   /**
-   * Most column chunks of all row groups together: read, the metadata of one takes up to 1.5 KB, so that the default
-   * stays within 128 MB. @default 65,536
+   * Most column chunks of all row groups together: read, the metadata of one takes 0.4 KB, and up to 1 KB with all that it
+   * may say, so that the default stays within 64 MB. @default 65,536
    */
   columnChunks: number;
   /** Largest page, compressed or not, in bytes. @default 64 MiB */

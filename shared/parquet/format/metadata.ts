@@ -184,8 +184,8 @@ export interface SizeStatistics {
 /** A leaf's values in one row group. Offsets are bytes from the file's start. */
 export interface ColumnMetaData {
   type: number;
-  encodings: number[];
-  path: string[];
+  encodings: readonly number[];
+  path: readonly string[];
   codec: number;
   /** Values, nulls and empty lists counted: the number of definition levels. */
   numValues: number;

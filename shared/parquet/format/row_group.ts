@@ -1,5 +1,5 @@
 import { readColumnChunk, writeColumnChunk } from "./column_chunk.ts";
-import type { RowGroup, SortingColumn } from "./metadata.ts";
+import type { ColumnChunk, RowGroup, SortingColumn } from "./metadata.ts";
 import { parquetError } from "./parquet_error.ts";
 import type { Steps } from "./steps.ts";
 import { fields, requireFields } from "./thrift/required_fields.ts";
@@ -17,8 +17,13 @@ const chunksAtOnce = 1_024;
 /**
  * Reads a row group, in steps. Throws `invalid_parquet`.
  * @param maxChunks refuses more column chunks
+ * @param before the row group before, with whose chunks those of this one share what is equal
  */
-export function* readRowGroup(reader: ThriftReader, maxChunks: number): Steps<RowGroup> {
+export function* readRowGroup(
+  reader: ThriftReader,
+  maxChunks: number,
+  before?: RowGroup,
+): Steps<RowGroup> {
   const group: RowGroup = {
     columns: [],
     totalByteSize: -1,
@@ -35,9 +40,10 @@ export function* readRowGroup(reader: ThriftReader, maxChunks: number): Steps<Ro
     switch (reader.fieldId) {
       case 1: {
         const count = reader.list(type, wire.struct, maxChunks);
+        const columns = group.columns = new Array<ColumnChunk>(count);
         for (let i = 0; i < count; i++) {
           if ((i + 1) % chunksAtOnce === 0) yield;
-          group.columns.push(readColumnChunk(reader));
+          columns[i] = readColumnChunk(reader, before?.columns[i]);
         }
         break;
       }
@@ -72,7 +78,7 @@ export function* readRowGroup(reader: ThriftReader, maxChunks: number): Steps<Ro
 }
 
 function readSortingColumns(reader: ThriftReader, listType: number): SortingColumn[] {
-  const count = reader.list(listType, wire.struct, 10_000);
+  const count = reader.structs(listType, 10_000);
   const columns: SortingColumn[] = [];
   for (let i = 0; i < count; i++) {
     const column = { columnIndex: -1, descending: false, nullsFirst: false };

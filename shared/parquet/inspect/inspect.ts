@@ -1,4 +1,4 @@
-import { checkFooter, checkFooterSteps, type FooterTotals } from "./check_chunks.ts";
+import { checkFooterSteps, type FooterTotals } from "./check_chunks.ts";
 import { type WalkedPages, walkPages } from "./check_pages.ts";
 import type { DecodeTotals } from "./decode_totals.ts";
 import type { FileFacts } from "./file_facts.ts";
@@ -7,7 +7,8 @@ import { mergeFactsSteps } from "./merge_facts.ts";
 import { heaviestPages } from "./page_weights.ts";
 import type { Pause } from "./pause.ts";
 import { readingText } from "../key_values/key_value_union.ts";
-import { type Footer, footerSteps, readFooter } from "../format/footer.ts";
+import { fileMetadataSteps } from "../format/file_metadata.ts";
+import { type Footer, footerSteps, readFooterBytes } from "../format/footer.ts";
 import { limitsWith, type ParquetLimits } from "../format/limits.ts";
 import { parquetError } from "../format/parquet_error.ts";
 import type { RangeReader } from "../format/range_reader.ts";
@@ -45,8 +46,11 @@ export async function inspectInTurns(
   pause: Pause,
   limits?: Partial<ParquetLimits>,
 ): Promise<ParquetFacts> {
-  const inspection = inspectStepwise(bytes, limits);
-  for (let step = inspection.next();; step = inspection.next()) {
+  return await inTurns(inspectStepwise(bytes, limits), pause);
+}
+
+async function inTurns<T>(steps: Steps<T>, pause: Pause): Promise<T> {
+  for (let step = steps.next();; step = steps.next()) {
     if (step.done) return step.value;
     const waiting = pause();
     if (waiting !== undefined) await waiting;
@@ -81,10 +85,43 @@ export async function inspectParquet(
 ): Promise<ParquetFacts> {
   const all = limitsWith(limits);
   if (source.size === 0) throw parquetError("not_parquet", "there are no bytes");
-  const footer = await readFooter(source, all, signal);
-  const tree = schemaTree(footer.metadata.schema, all);
-  const totals = checkFooter(footer.metadata, tree, footer.start, all);
-  return allAtOnce(factsSteps(footer, tree, totals, { weights: heaviestPages(footer.metadata) }));
+  const { bytes, start } = await readFooterBytes(source, all, { signal });
+  return allAtOnce(factsOfFooter(bytes, start, all));
+}
+
+/**
+ * The same with others going on meanwhile, where a footer is large.
+ *
+ * @param expectFooter told the footer's length before it is read; gives what parsing it takes, ms, or throws
+ */
+export async function inspectRangesInTurns(
+  source: RangeReader,
+  pause: Pause,
+  expectFooter: (bytes: number) => number,
+  signal?: AbortSignal,
+): Promise<ParquetFacts> {
+  const limits = limitsWith();
+  if (source.size === 0) throw parquetError("not_parquet", "there are no bytes");
+  const { bytes, start } = await readFooterBytes(source, limits, {
+    signal,
+    onLength: (length) => pause(expectFooter(length)),
+  });
+  return await inTurns(factsOfFooter(bytes, start, limits), pause);
+}
+
+function* factsOfFooter(
+  bytes: Uint8Array,
+  start: number,
+  limits: Readonly<ParquetLimits>,
+): Steps<ParquetFacts> {
+  const metadata = yield* fileMetadataSteps(bytes, limits);
+  yield;
+  const tree = schemaTree(metadata.schema, limits);
+  yield;
+  const totals = yield* checkFooterSteps(metadata, tree, start, limits);
+  yield;
+  const footer = { metadata, start, length: bytes.length };
+  return yield* factsSteps(footer, tree, totals, { weights: heaviestPages(metadata) });
 }
 
 function* factsSteps(

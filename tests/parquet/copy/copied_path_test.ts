@@ -3,6 +3,7 @@ import { parquetReadObjects } from "hyparquet";
 import { strict as assert } from "node:assert";
 import { inspectParquetBytes } from "../../../shared/parquet/inspect/inspect.ts";
 import { footerOfBytes } from "../../../shared/parquet/format/footer.ts";
+import type { ColumnMetaData } from "../../../shared/parquet/format/metadata.ts";
 import { planByName } from "../../../shared/parquet/merge/union/plan_by_name.ts";
 import { mergeBytes, paths } from "../core/merge_bytes.ts";
 import { rowsOfBytes, writeWithDuckDb } from "../sample_files.ts";
@@ -11,11 +12,13 @@ import { copied } from "./copied.ts";
 
 const rows = "select [i, i + 1] as l, i as id from range(100) t(i)";
 
+const renameItem = (chunk: ColumnMetaData) => chunk.path = chunk.path.with(2, "item");
+
 /** The file as pyarrow names its lists: `l.list.item`. */
 const itemNamed = (file: Uint8Array) =>
   withFooter(file, ({ schema, rowGroups }) => {
     schema.find(({ name }) => name === "element")!.name = "item";
-    for (const { columns } of rowGroups) columns[0].metaData!.path[2] = "item";
+    for (const { columns } of rowGroups) renameItem(columns[0].metaData!);
   });
 
 const pathsOf = (file: Uint8Array) =>
@@ -41,7 +44,7 @@ Deno.test("an output of ours that has the paths of its uploads is read by positi
   const old = (createdBy: string) =>
     withFooter(output, (metadata) => {
       metadata.createdBy = createdBy;
-      metadata.rowGroups[0].columns[0].metaData!.path[2] = "item";
+      renameItem(metadata.rowGroups[0].columns[0].metaData!);
     });
   assert.throws(() => inspectParquetBytes(old("somebody else")), /chunk is of column l.list.item/);
   assert.throws(() => inspectParquetBytes(old("sediment version 0.2.0 (build page-merge)")));

@@ -11,6 +11,12 @@ export interface KnownNumbers {
   bits: number;
 }
 
+/**
+ * Most entries of lists that are kept as objects of their own, of all lists together. A chunk has few of them; but one takes
+ * 3 bytes of the metadata at least, and 50 and more of memory.
+ */
+const maxEntries = 500_000;
+
 /** Deepest nesting of structs and containers that is followed. Parquet's own metadata needs 8. */
 const maxDepth = 32;
 
@@ -22,6 +28,7 @@ export class ThriftReader extends ThriftCursor {
   /** Id of the field whose header was read last; set by {@link nextField}. */
   fieldId = 0;
   #depth = 0;
+  #entries = 0;
 
   /** Enters a struct: gives the outer field id, to be handed to {@link leaveStruct}. */
   enterStruct(): number {
@@ -165,6 +172,17 @@ export class ThriftReader extends ThriftCursor {
       );
     }
     return count;
+  }
+
+  /** A list header of structs that are kept. */
+  structs(type: number, maxCount: number): number {
+    const count = this.list(type, wire.struct, maxCount);
+    this.#entries += count;
+    if (this.#entries <= maxEntries) return count;
+    throw new SedimentError(
+      "unsupported_parquet",
+      `the metadata's lists have over ${maxEntries} entries`,
+    );
   }
 
   #listHeader(): { count: number; elementType: number } {
