@@ -2,7 +2,7 @@
 import { avroToParquet } from "../shared/avro/avro_to_parquet.ts";
 import { checkValues } from "../shared/parquet/inspect/check_values.ts";
 import { createServerTiming, type ServerTiming } from "../shared/http/server_timing.ts";
-import { inspectInTurns, inspectParquet } from "../shared/parquet/inspect/inspect.ts";
+import { inspectInTurns, inspectRangesInTurns } from "../shared/parquet/inspect/inspect.ts";
 import { wasmLoader, wasmModules } from "../shared/wasm/wasm_modules.ts";
 import { createCheckTurns } from "../shared/uploads/check_turns.ts";
 import type { CompletePorts } from "../shared/uploads/complete_upload.ts";
@@ -25,7 +25,7 @@ export function uploadPorts(
     checkValues: (bytes, facts, pause) => checkValues(bytes, facts, { zstd, pause }),
     turns,
     shares,
-    inspectRanges: (reader, signal) => inspectParquet(reader, undefined, signal),
+    inspectRanges: inspectRangesInTurns,
     convertAvro: async (bytes) => (await avroToParquet(bytes, { zstd })).parquet,
   };
 }

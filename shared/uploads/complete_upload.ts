@@ -12,13 +12,18 @@ import { atSlice, checkNames, checkRows, dataFile } from "./data_file.ts";
 import type { UploadAnswer, UploadPorts } from "./ports.ts";
 import type { StagedUpload, StageOutcome } from "./stage_upload.ts";
 import type { Work } from "../work_shares.ts";
-import { commitWorkMs } from "./work_price.ts";
+import { bodyWorkMs, commitWorkMs } from "./work_price.ts";
 
 /** Ports of {@link completeUpload}. */
 export interface CompletePorts
   extends Pick<UploadPorts, "catalog" | "store" | "turns" | "budget" | "shares"> {
-  /** What a Parquet file is, by range reads. */
-  inspectRanges(reader: RangeReader, signal?: AbortSignal): Promise<ParquetFacts>;
+  /** What a Parquet file is, by range reads; `expectFooter` is told the length of its footer before that is read. */
+  inspectRanges(
+    reader: RangeReader,
+    pause: Pause,
+    expectFooter: (bytes: number) => number,
+    signal?: AbortSignal,
+  ): Promise<ParquetFacts>;
 }
 
 /** Bytes read at a time while hashing. */
@@ -62,6 +67,7 @@ export async function completeUpload(
   let files: UploadedFile[];
   try {
     if (copy.size !== request.size) throw sizeMismatch(copy.size, request.size);
+    work?.cost(bodyWorkMs(request.size));
     await checkHash(ports, staged, signal);
     const check = (pause: Pause) => checkFooters(ports, staged, { pause, work, signal });
     files = await (ports.turns?.take(staged.userId, check) ?? check(() => undefined));
@@ -118,12 +124,10 @@ async function checkFooters(
     const reader = storedReader(ports.store, objectKey, slice.start, slice.length);
     let facts: ParquetFacts;
     try {
-      facts = await ports.inspectRanges(reader, signal);
+      const expectFooter = (bytes: number) => account.expectFooter(bytes);
+      facts = await ports.inspectRanges(reader, pause, expectFooter, signal);
       checkNames(facts);
-      const cpuMs = account.add(facts);
-      work?.cost(cpuMs);
-      const waiting = pause(cpuMs);
-      if (waiting !== undefined) await waiting;
+      work?.cost(account.add(facts));
     } catch (thrown) {
       throw atSlice(thrown, field);
     }
