@@ -11,18 +11,19 @@ import {
   snake,
   sqlArguments,
 } from "./catalog_methods.ts";
+import { commitWeight } from "./commit_weight.ts";
 import { sqlError } from "./sql_error.ts";
 import { abortedCall } from "./unless_aborted.ts";
+import type { UploadedFile } from "./upload_results.ts";
 
 /** How calls are grouped. */
 export interface GroupOptions {
   /** Calls in a group. @default 32 */
   maxCalls?: number;
-  /**
-   * Data files in a group; a call that has more by itself goes alone, since others should not wait for it.
-   * @default 64
-   */
+  /** Data files in a group; one with long names of columns counts for several. @default 64 */
   maxFiles?: number;
+  /** Data files of a call; with more it goes alone, since others should not wait for it. @default 16 */
+  maxCallFiles?: number;
   /**
    * Milliseconds that a call waits for those on their way before it goes all the same: one that hangs holds up
    * nobody for longer. @default 50
@@ -50,16 +51,16 @@ interface Call {
 
 /** The same catalog, whose uploads are grouped. Each call answers and throws as it does alone. */
 export function groupUploads(catalog: Catalog, options: GroupOptions = {}): Catalog {
-  const { maxCalls = 32, maxFiles = 64, maxWaitMs = 50, mixed = true } = options;
+  const { maxCalls = 32, maxFiles = 64, maxCallFiles = 16, maxWaitMs = 50, mixed = true } = options;
   let waiting: Call[] = [];
   let flying = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   function enter(method: Method, args: CatalogArgs<Method>, options: CallOptions = {}) {
-    const files = "files" in args && Array.isArray(args.files) ? args.files.length : 0;
+    const files = "files" in args ? commitWeight(args.files as UploadedFile[]) : 0;
     return new Promise<unknown>((resolve, reject) => {
       const call: Call = { method, args, options, files, resolve, reject };
-      if (files > maxFiles) return void deliverAlone(call);
+      if (files > Math.min(maxFiles, maxCallFiles)) return void deliverAlone(call);
       waiting.push(call);
       if (flying === 0) flush();
       else timer ??= setTimeout(flushAll, maxWaitMs);

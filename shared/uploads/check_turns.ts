@@ -1,8 +1,10 @@
 /**
  * Long checks go one at a time, user by user, a few milliseconds on and four times as long off, so that what one user sends
  * keeps nobody waiting. A check is long once its user's checks have worked for longer than those of ordinary uploads do:
- * many at once that are each a little under it would take as much.
+ * many at once that are each a little under it would take as much. Before that it lets others go on as often, without
+ * a rest.
  */
+import { setImmediate } from "node:timers";
 import { createFairTurns } from "../fair_turns.ts";
 import type { Pause } from "../parquet/inspect/pause.ts";
 
@@ -10,7 +12,7 @@ import type { Pause } from "../parquet/inspect/pause.ts";
 export interface TurnTimes {
   /** What a user's checks may work before they are long ones; as time goes by it comes back. @default 20 */
   freeMs?: number;
-  /** What a long check works at a stretch, as far as its steps are that short. @default 4 */
+  /** What a check works at a stretch, as far as its steps are that short. @default 4 */
   workMs?: number;
   /** Off time as a multiple of the time on. @default 4 */
   restRatio?: number;
@@ -31,6 +33,7 @@ export function createCheckTurns(times: TurnTimes = {}): CheckTurns {
   return {
     async take(user, check) {
       let resumed = performance.now();
+      let yielded = resumed;
       let release: (() => void) | undefined;
       const begin = async () => {
         release = await turns.take(user);
@@ -40,11 +43,16 @@ export function createCheckTurns(times: TurnTimes = {}): CheckTurns {
         await new Promise((resume) => setTimeout(resume, ms));
         resumed = performance.now();
       };
+      const letOthersOn = async () => {
+        await new Promise((resume) => setImmediate(resume));
+        resumed = yielded = performance.now();
+      };
       const pause: Pause = (aheadMs = 0) => {
         const now = performance.now(), on = now - resumed;
         if (release !== undefined) return on > workMs ? rest(on * restRatio) : undefined;
         resumed = now;
-        return free.spend(user, on, now) < aheadMs ? begin() : undefined;
+        if (free.spend(user, on, now) < aheadMs) return begin();
+        return now - yielded > workMs ? letOthersOn() : undefined;
       };
       try {
         return await check(pause);

@@ -197,6 +197,26 @@ Deno.test("a group holds so many calls and data files; a call with more files go
   await Promise.all(calls);
 });
 
+Deno.test("a commit whose columns have long names goes alone, as one of many data files does", async () => {
+  const { grouped, sent, release } = recording();
+  const catalog = grouped();
+  const named = (name: string, length: number) => {
+    const children = Array.from({ length: 10 }, () => ({ name: "c".repeat(length) }));
+    return { ...commitArgs(name), files: [{ schema: { name: "root", children } }] as never[] };
+  };
+  const calls = [
+    catalog.stageUpload(stageArgs("first")),
+    catalog.commitUpload(named("long", 2_000)),
+    catalog.commitUpload(commitArgs("many", 17)),
+    catalog.commitUpload(named("ordinary", 100)),
+    catalog.commitUpload(commitArgs("few", 16)),
+  ];
+  assert.deepEqual(sent, ["first", "long", "many"]);
+  await release();
+  assert.deepEqual(sent.slice(3), [["ordinary", "few"]]);
+  await Promise.all(calls);
+});
+
 Deno.test("where kinds are not mixed, they take turns by who has waited longest", async () => {
   const { grouped, sent, release } = recording();
   const catalog = grouped({ mixed: false, maxCalls: 2 });

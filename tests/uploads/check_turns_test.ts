@@ -79,6 +79,20 @@ Deno.test("a long check lets others go on between its steps", async () => {
   assert.ok(seen >= 5, String(seen));
 });
 
+Deno.test("a check that is no long one lets others go on too, without a rest", async () => {
+  const turns = createCheckTurns({ freeMs: 1_000, workMs: 1, restRatio: 1_000 });
+  let seen = 0, others = 0;
+  const timer = setInterval(() => others++, 0);
+  await turns.take("a", async (pause) => {
+    await steps(pause, 10, 0, () => {
+      seen = others;
+      for (const end = performance.now() + 3; performance.now() < end;);
+    });
+  });
+  clearInterval(timer);
+  assert.ok(seen >= 5, String(seen));
+});
+
 Deno.test("checks that are each shorter than a long one wait for turns where one user sends many", async () => {
   // nothing comes back while the test runs
   const turns = createCheckTurns({ freeMs: 500, restRatio: 1_000 });
