@@ -1,4 +1,5 @@
 /** Step 2 of an upload: the bytes are checked, put and acknowledged. */
+import { asSedimentError, type SedimentError } from "../errors.ts";
 import { checkBody } from "./check_body.ts";
 import { type CheckedBody, checkSlices } from "./check_slices.ts";
 import { putOnce } from "./put_once.ts";
@@ -6,6 +7,7 @@ import type { UploadAnswer, UploadPorts } from "./ports.ts";
 import { type StagedUpload, type StageOptions, stageUpload } from "./stage_upload.ts";
 import type { UploadRequest } from "./upload_request.ts";
 import { bodyWorkMs, commitWorkMs } from "./work_price.ts";
+import type { Work } from "../work_shares.ts";
 
 /**
  * Takes the bytes of a staged upload: one put and one catalog call. Called again with the same bytes, it
@@ -21,30 +23,28 @@ export async function receiveUpload(
   signal?: AbortSignal,
 ): Promise<UploadAnswer> {
   checkBody(staged.request, body);
-  return await checkAndStore(ports, staged, body, signal);
+  try {
+    using work = await ports.shares?.begin(staged.userId, signal);
+    return await checkAndStore(ports, staged, body, work, signal);
+  } catch (thrown) {
+    const error = asSedimentError(thrown);
+    if (!error.retryable || outlastsUrl(error)) await giveUp(ports, staged);
+    throw thrown;
+  }
 }
 
 async function checkAndStore(
   ports: UploadPorts,
   staged: StagedUpload,
   body: Uint8Array,
+  work: Work | undefined,
   signal?: AbortSignal,
 ): Promise<UploadAnswer> {
-  using work = await ports.shares?.begin(staged.userId, signal);
-  work?.cost(bodyWorkMs(body));
-  let checked: CheckedBody;
-  try {
-    // Bytes that were acknowledged were checked; their hash says that these are the same.
-    checked = staged.duplicate
-      ? { bytes: body, files: [], schemaChars: 0 }
-      : await checkSlices(ports, staged.request, body, staged.userId, work);
-  } catch (thrown) {
-    // These are the bytes that were promised and they will never do: the planned key is given up. When
-    // even that fails, the sweep does it later.
-    await ports.catalog.abandonUpload({ stage: staged.stageId, user: staged.userId })
-      .catch(() => {});
-    throw thrown;
-  }
+  work?.cost(bodyWorkMs(body.byteLength));
+  // Bytes that were acknowledged were checked; their hash says that these are the same.
+  const checked: CheckedBody = staged.duplicate
+    ? { bytes: body, files: [], schemaChars: 0 }
+    : await checkSlices(ports, staged.request, body, staged.userId, work);
   work?.cost(commitWorkMs(checked));
   return await storeAndCommit(ports, staged, checked, signal);
 }
@@ -64,8 +64,17 @@ export async function uploadAtOnce(
   signal?: AbortSignal,
 ): Promise<UploadAnswer> {
   checkBody(request, body, options.bodyHash);
+  // before the stage: what is told to wait has planned nothing
+  using work = await ports.shares?.begin(userId, signal);
   const { staged } = await stageUpload(ports, userId, request, options);
-  return await checkAndStore(ports, staged, body, signal);
+  try {
+    return await checkAndStore(ports, staged, body, work, signal);
+  } catch (thrown) {
+    // Nobody knows the stage: another try has one of its own. A catalog in trouble is not asked for more.
+    const { code } = asSedimentError(thrown);
+    if (code !== "catalog_failed" && code !== "schema_outdated") await giveUp(ports, staged);
+    throw thrown;
+  }
 }
 
 async function storeAndCommit(
@@ -87,4 +96,14 @@ async function storeAndCommit(
     contentHash: staged.request.contentHash,
     files: checked.files,
   });
+}
+
+/** Whether what is in the way lasts longer than the uploadUrl does, mostly: who comes again begins anew. */
+function outlastsUrl({ code, retryAfterSeconds }: SedimentError): boolean {
+  return code === "quota_exceeded" || code === "rate_limited" && (retryAfterSeconds ?? 0) > 60;
+}
+
+/** The planned key is given up, and counts no more as one that is open; when even that fails, the sweep does it later. */
+async function giveUp({ catalog }: UploadPorts, { stageId, userId }: StagedUpload): Promise<void> {
+  await catalog.abandonUpload({ stage: stageId, user: userId }).catch(() => {});
 }

@@ -2,13 +2,14 @@
 import * as z from "zod";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
+import { asSedimentError } from "../errors.ts";
 import type { AssetRequest } from "./asset_request.ts";
 import { checkBody } from "./check_body.ts";
 import { putOnce } from "./put_once.ts";
 
 /** Ports of assets. */
 export interface AssetPorts {
-  catalog: Pick<Catalog, "stageAsset" | "commitAsset">;
+  catalog: Pick<Catalog, "stageAsset" | "commitAsset" | "abandonUpload">;
   store: ObjectStore;
 }
 
@@ -74,12 +75,21 @@ export async function receiveAsset(
   signal?: AbortSignal,
 ) {
   checkBody(staged, body);
-  const { etag } = await putOnce(ports.store, staged.objectKey, body, signal);
-  return await ports.catalog.commitAsset({
-    stage: staged.stageId,
-    user: staged.userId,
-    size: body.byteLength,
-    etag: etag || null,
-    contentHash: staged.contentHash,
-  });
+  const { stageId: stage, userId: user } = staged;
+  try {
+    const { etag } = await putOnce(ports.store, staged.objectKey, body, signal);
+    return await ports.catalog.commitAsset({
+      stage,
+      user,
+      size: body.byteLength,
+      etag: etag || null,
+      contentHash: staged.contentHash,
+    });
+  } catch (thrown) {
+    // no room for it while its URL lives: the stage ends, and counts no more as one that is open
+    if (asSedimentError(thrown).code === "quota_exceeded") {
+      await ports.catalog.abandonUpload({ stage, user }).catch(() => {});
+    }
+    throw thrown;
+  }
 }

@@ -122,6 +122,62 @@ Deno.test("a limit is asked for before a byte is looked at", async () => {
   assert.equal(looks, 0);
 });
 
+/** A catalog that refuses commits, or a store that fails. */
+function failing(at: "commitUpload" | "put", error: SedimentError) {
+  const before = ({ method }: { method: string }) => {
+    if (method === at) throw error;
+  };
+  return at === "put" ? world({ store: { before } }) : world({ catalog: { before } });
+}
+
+const longWait = new SedimentError("rate_limited", "later", { retryAfterSeconds: 90 });
+const shortWait = new SedimentError("rate_limited", "soon", { retryAfterSeconds: 5 });
+
+Deno.test("what was sent at once and came to nothing leaves no open stage, whatever of", async () => {
+  for (
+    const [at, error] of [
+      ["commitUpload", new SedimentError("quota_exceeded", "full")],
+      ["commitUpload", shortWait],
+      ["put", new SedimentError("store_failed", "no answer")],
+    ] as const
+  ) {
+    const { catalog, ports } = failing(at, error);
+    const body = utf8("Pabc");
+    const upload = uploadAtOnce(ports, user, requestOf(body), body, { ttlSeconds: 120 });
+    assert.equal(await codeOf(upload), error.code);
+    const states = [...catalog.state.stages.values()].map(({ state }) => state);
+    assert.deepEqual(states, ["deleting"], error.message);
+  }
+});
+
+Deno.test("who is told to wait for others has planned nothing", async () => {
+  const { catalog, ports } = world();
+  const shares = { begin: () => Promise.reject(shortWait) };
+  const body = utf8("Pabc");
+  const upload = uploadAtOnce({ ...ports, shares }, user, requestOf(body), body, {
+    ttlSeconds: 120,
+  });
+  assert.equal(await codeOf(upload), "rate_limited");
+  assert.deepEqual(catalog.state.calls, []);
+});
+
+Deno.test("an uploadUrl stays good while waiting helps, and its stage ends where that takes longer", async () => {
+  const body = utf8("Pabc");
+  for (
+    const [at, error, state] of [
+      ["commitUpload", shortWait, "staged"],
+      ["put", new SedimentError("store_failed", "no answer"), "staged"],
+      ["commitUpload", longWait, "deleting"],
+      ["commitUpload", new SedimentError("quota_exceeded", "full"), "deleting"],
+    ] as const
+  ) {
+    const { catalog, ports } = failing(at, error);
+    const { staged } = await stageUpload(ports, user, requestOf(body), { ttlSeconds: 120 });
+    assert.equal(await codeOf(receiveUpload(ports, staged, body)), error.code);
+    assert.equal(catalog.state.stages.get(staged.stageId)?.state, state, error.message);
+  }
+});
+
 Deno.test("bytes that were acknowledged are not looked at again", async () => {
   const { ports } = world();
   const body = utf8("Pabc");
