@@ -17,6 +17,8 @@ import type { ObjectStore } from "../shared/storage/object_store.ts";
 import { createS3Store } from "../shared/storage/s3_store.ts";
 import { createSupabaseStore } from "../shared/storage/supabase_store.ts";
 import { createWorkShares } from "../shared/work_shares.ts";
+import { createProblemCounter } from "../shared/metrics/problem_counter.ts";
+import { inBackground } from "./in_background.ts";
 import type { Services } from "./services.ts";
 
 /** Ports that tests give in place of the real ones. */
@@ -35,6 +37,9 @@ export function createServices(
   const env = readEnv(variables);
   const shares = createWorkShares({ share: env.SEDIMENT_WORK_MS_PER_SECOND / 1000 });
   const { catalog, close } = parts.catalog ? kept(parts.catalog) : openCatalog(env);
+  const problems = createProblemCounter({
+    tell: (counts, signal) => catalog.countProblems({ counts }, { signal }),
+  });
   return {
     env,
     auth: createAuthenticator({
@@ -60,6 +65,7 @@ export function createServices(
     ),
     shares,
     log: logOf(env.SEDIMENT_LOG_LEVEL),
+    answered: (code) => inBackground(problems.count(code)),
     now: parts.now ?? (() => new Date()),
     close,
   };

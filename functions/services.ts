@@ -27,6 +27,8 @@ export interface Services {
   /** What users' uploads may cost each other in this isolate. */
   shares: WorkShares;
   log: Log;
+  /** Is told each problem that is answered. */
+  answered(code: string): Promise<void>;
   now(): Date;
   /** Closes what is connected. Processes that end need it, isolates don't. */
   close(): Promise<void>;

@@ -92,6 +92,12 @@ export const envSchema = z.object({
   SEDIMENT_TOKEN_KEY: z.string().min(16, "16 characters or more").optional(),
   /** The key before it: URLs that it has signed are taken until they expire. */
   SEDIMENT_TOKEN_KEY_PREVIOUS: z.string().min(16, "16 characters or more").optional(),
+  /**
+   * Opens `GET /compaction/metrics` to a scraper, as its bearer token; a key of its own, no project key. Without it there
+   * are no metrics.
+   */
+  SEDIMENT_METRICS_KEY: z.string().regex(/^\S{16,}$/, "16 characters or more, no spaces")
+    .optional(),
   /** Life of an uploadUrl, seconds. */
   SEDIMENT_UPLOAD_TTL_SECONDS: count(120, "a number of seconds"),
   /** Time that a direct upload has until it is completed, seconds; hosted signed upload URLs live 2 hours. */

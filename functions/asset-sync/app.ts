@@ -6,7 +6,7 @@ import { planAsset, takeAsset } from "./upload.ts";
 
 /** The app of `asset-sync`. */
 export function createAssetSyncApp(services: Services): HttpApp {
-  const app = createHttpApp("asset-sync");
+  const app = createHttpApp("asset-sync", services);
   app.post("/upload", (c) => planAsset(services, c.req.raw));
   app.on(
     ["POST", "PUT"],

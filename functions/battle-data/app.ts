@@ -20,7 +20,7 @@ import { takeBytes, takeUpload } from "./upload.ts";
 
 /** The app of `battle-data`. */
 export function createBattleDataApp(services: Services): HttpApp {
-  const app = createHttpApp("battle-data");
+  const app = createHttpApp("battle-data", services);
   app.post("/upload", (c) => takeUpload(services, c.req.raw));
   app.on(
     ["POST", "PUT"],

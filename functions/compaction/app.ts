@@ -5,12 +5,13 @@ import { sendTestAlert } from "./alerts.ts";
 import { redrive, serveDeadLetters } from "./dead_letters.ts";
 import { serveDeployment } from "./deployment.ts";
 import { acceptRequest, retryQuarantined, sanitizeState, triggerScheduled } from "./request.ts";
+import { serveMetrics } from "./metrics.ts";
 import { serveHealth, serveStatus } from "./status.ts";
 import { takeFragment } from "./upload.ts";
 
 /** The app of `compaction`. */
 export function createCompactionApp(services: Services): HttpApp {
-  const app = createHttpApp("compaction");
+  const app = createHttpApp("compaction", services);
   app.get("/", (c) => serveHealth(services, c.req.raw));
   app.post("/", (c) => acceptRequest(services, c.req.raw));
   app.post("/sanitize-state", (c) => sanitizeState(services, c.req.raw));
@@ -23,6 +24,7 @@ export function createCompactionApp(services: Services): HttpApp {
   );
   // POST is how pg_net's pings come.
   app.on(["GET", "POST"], "/deployment", (c) => serveDeployment(services, c.req.raw));
+  app.get("/metrics", (c) => serveMetrics(services, c.req.raw));
   app.post("/alerts/test", (c) => sendTestAlert(services, c.req.raw));
   app.get("/dlq-status", (c) => serveDeadLetters(services, c.req.raw));
   app.post("/dlq/redrive", (c) => redrive(services, c.req.raw));
@@ -39,6 +41,8 @@ export function createCompactionApp(services: Services): HttpApp {
   ) {
     refuseOtherMethods(app, path, ["POST"]);
   }
-  for (const path of ["/status/:instanceId", "/dlq-status"]) refuseOtherMethods(app, path, ["GET"]);
+  for (const path of ["/status/:instanceId", "/dlq-status", "/metrics"]) {
+    refuseOtherMethods(app, path, ["GET"]);
+  }
   return app;
 }

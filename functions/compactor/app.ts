@@ -24,7 +24,7 @@ interface EdgeRuntime {
  * @param merge `shared/parquet/merge/merge.ts`; tests give what stands in for it
  */
 export function createCompactorApp(services: Services, merge: CompactionPorts["merge"]): HttpApp {
-  const app = createHttpApp("compactor");
+  const app = createHttpApp("compactor", services);
   /** Fired when the isolate is about to end: what is begun is ended, nothing more is claimed. */
   const stopping = new AbortController();
   globalThis.addEventListener?.("beforeunload", () => stopping.abort());

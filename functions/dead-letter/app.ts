@@ -17,7 +17,7 @@ const deadlineMs = 30_000;
 
 /** The app of `dead-letter`. */
 export function createDeadLetterApp(services: Services): HttpApp {
-  const app = createHttpApp("dead-letter");
+  const app = createHttpApp("dead-letter", services);
   app.post("/", async (c) => {
     await services.auth.service(c.req.raw);
     const signal = AbortSignal.timeout(deadlineMs);

@@ -52,6 +52,15 @@ export const compactionRoutes: RouteDescription[] = [
     },
     problems: ["work_stuck"],
   },
+  {
+    method: "get",
+    path: "/compaction/metrics",
+    operationId: "metrics",
+    summary: "OpenMetrics text, for the bearer of SEDIMENT_METRICS_KEY",
+    access: "anyone",
+    answers: { 200: { description: "Metrics.", mediaType: "application/openmetrics-text" } },
+    problems: ["unauthenticated", "not_found"],
+  },
   ...(["get", "post"] as const).map((method): RouteDescription => ({
     method,
     path: "/compaction/deployment",

@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape 6d11e4f1006d18f615eea5559bfed28f6e7e7b5112f043fda552102308647498
+// shape 0af9222dad8c71a1bbd4b473cedfa6c0cb23c69a9ece47e369520518f3adaf50
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -388,6 +388,34 @@ isOneToOne: false
                   }
                   Update: {
                     "closed_at"?: string | null,"details"?: NonNullable<Json>,"name"?: string,"opened_at"?: string,"state"?: string,"summary"?: string,"unseen"?: number,"watched"?: boolean
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"metric_deltas": {
+                  Row: {
+                    "amount": number,"events": number,"label": string,"metric": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "amount"?: number,"events"?: number,"label"?: string,"metric": string
+                  }
+                  Update: {
+                    "amount"?: number,"events"?: number,"label"?: string,"metric"?: string
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"metric_totals": {
+                  Row: {
+                    "amount": number,"events": number,"label": string,"metric": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "amount": number,"events": number,"label": string,"metric": string
+                  }
+                  Update: {
+                    "amount"?: number,"events"?: number,"label"?: string,"metric"?: string
                   }
                   Relationships: [
                     
@@ -850,6 +878,9 @@ isOneToOne: false
 "compare_objects":
 { Args: { "p_after": string,"p_keys": (string)[],"p_last": boolean }; Returns: Json
                            },
+"count_problems":
+{ Args: { "p_counts": Json }; Returns: Json
+                           },
 "delete_data":
 { Args: { "p_dataset": string,"p_period_tag"?: string,"p_purge"?: boolean,"p_table"?: string,"p_user": string }; Returns: Json
                            },
@@ -947,6 +978,9 @@ isOneToOne: false
 { Args: { "p_code": string,"p_file": number,"p_object_key"?: string,"p_reason": string,"p_run": string,"p_token": number }; Returns: Json
                            },
 "raise_test_alert":
+{ Args: Record<PropertyKey, never>; Returns: Json
+                           },
+"read_metrics":
 { Args: Record<PropertyKey, never>; Returns: Json
                            },
 "record_step":

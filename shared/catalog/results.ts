@@ -3,6 +3,7 @@ import * as assets from "./asset_results.ts";
 import * as deadLetters from "./dead_letter_results.ts";
 import * as deletions from "./deletion_results.ts";
 import * as members from "./member_results.ts";
+import * as metrics from "./metric_results.ts";
 import * as reads from "./read_results.ts";
 import * as runs from "./run_results.ts";
 import * as upkeep from "./upkeep_results.ts";
@@ -62,6 +63,8 @@ export const results = {
   advanceDeletions: deletions.advancedDeletion,
 
   schemaVersion: upkeep.schemaVersion,
+  countProblems: metrics.countedProblems,
+  readMetrics: metrics.metrics,
   catalogHealth: upkeep.health,
   watchHealth: upkeep.watchedHealth,
   pingDeployment: upkeep.pingId,

@@ -1,7 +1,7 @@
 /** What every function's HTTP side has in common: request id, CORS, problems, draining, a base path. */
 import { Hono } from "hono";
 import { build, buildHeader } from "../build.ts";
-import { SedimentError } from "../errors.ts";
+import { asSedimentError, SedimentError } from "../errors.ts";
 import { addCors, preflight } from "./cors.ts";
 import { drain } from "./drain.ts";
 import { logProblem, notFound, problemResponse } from "./problem.ts";
@@ -21,8 +21,12 @@ const prefix = "/functions/v1";
  * An empty app that answers below `/NAME` and below `/functions/v1/NAME`.
  *
  * @param name the function's name, its first path segment
+ * @param options.answered is told each code of a problem that was answered, before the answer goes
  */
-export function createHttpApp(name: string): HttpApp {
+export function createHttpApp(
+  name: string,
+  options: { answered?(code: string): Promise<void> } = {},
+): HttpApp {
   const app = new Hono<{ Variables: HttpVariables }>({
     getPath(request) {
       const { pathname } = new URL(request.url);
@@ -49,13 +53,15 @@ export function createHttpApp(name: string): HttpApp {
     addCors(c.res.headers);
   });
 
-  app.onError((error, c) => {
+  app.onError(async (error, c) => {
     const requestId = c.get("requestId") ?? requestIdOf(c.req.raw.headers);
     logProblem(error, requestId);
+    await options.answered?.(asSedimentError(error).code);
     return problemResponse(error, requestId);
   });
-  app.notFound((c) => {
+  app.notFound(async (c) => {
     const requestId = c.get("requestId") ?? requestIdOf(c.req.raw.headers);
+    await options.answered?.("not_found");
     return problemResponse(notFound(new URL(c.req.url).pathname), requestId);
   });
   return app;

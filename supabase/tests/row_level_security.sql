@@ -14,7 +14,7 @@ insert into readable values
 create temp table hidden (name text);
 insert into hidden values ('service_settings'), ('objects'), ('idempotency_keys'), ('file_schemas'), ('run_children'),
   ('run_commits'), ('user_usage'), ('user_growth'), ('alerts'), ('queue_status'), ('circuit_breaker'), ('clockwork'), ('incidents'), ('pings'),
-  ('worker_slots'), ('dataset_invitations'), ('forgotten_uploads'), ('deleted_slices'), ('identity_key'), ('age_walks'), ('settings_history'),
+  ('worker_slots'), ('dataset_invitations'), ('forgotten_uploads'), ('deleted_slices'), ('identity_key'), ('age_walks'), ('settings_history'), ('metric_deltas'), ('metric_totals'),
   ('setting_warnings');
 grant select on readable, hidden to anon, authenticated, service_role;
 
@@ -51,6 +51,8 @@ begin
   insert into age_walks (dataset_id) values (tests.u(p_dataset)) on conflict do nothing;
   insert into identity_key (key) values ('k') on conflict do nothing;
   perform sediment.open_incident('store_check', 'x');
+  perform sediment.fold_metrics();
+  perform count_problems('{"forbidden": 1}');
   insert into pings (id, path) values (-p_user, '/compactor') on conflict do nothing;
   insert into user_limits (user_id, uploads_per_minute) values (tests.u(p_user), 1000);
   perform stage_upload(tests.u(p_user), tests.u(p_dataset), 't', '0', 1, tests.hash('l'), '');

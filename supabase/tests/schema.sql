@@ -48,9 +48,9 @@ select bag_has($$select queue_name::text from pgmq.meta$$,
   $$values ('compaction_manual'), ('compaction_realtime'), ('compaction_scheduled'), ('compaction_dlq')$$, 'the four queues are there');
 select bag_has($$select jobname, schedule from cron.job$$,
   $$values ('sediment_tick', '30 seconds'), ('sediment_sweep', '* * * * *'), ('sediment_leases', '* * * * *'), ('sediment_history', '* * * * *'), ('sediment_cron_log', '23 3 * * *'), ('sediment_scheduled', '0 2 * * *'), ('sediment_vacuum', '0 * * * *'), ('sediment_store_check', '17 * * * *'),
-    ('sediment_dead_letters', '* * * * *'), ('sediment_health', '* * * * *')$$,
+    ('sediment_dead_letters', '* * * * *'), ('sediment_health', '* * * * *'), ('sediment_metrics', '* * * * *')$$,
   'the four jobs are there');
-select is((select count(*) from cron.job where jobname like 'sediment_%'), 12::bigint, 'each once');
+select is((select count(*) from cron.job where jobname like 'sediment_%'), 13::bigint, 'each once');
 select has_index('public', 'battle_files', 'battle_files_visible', array['dataset_id', '"table"', 'period_tag', 'seq_min'], 'visible files are found by partition');
 
 select * from finish();

@@ -106,6 +106,8 @@ Deno.test("nobody reads or writes what is not theirs, by functions, PostgREST or
     incidents: "name",
     pings: "path",
     settings_history: "settings",
+    metric_deltas: "metric",
+    metric_totals: "metric",
     store_check: "id",
     store_findings: "object_key",
     table_names: "name",

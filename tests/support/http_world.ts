@@ -88,6 +88,7 @@ export function httpWorld(options: HttpWorldOptions = {}) {
     store,
     objectLimit: createObjectLimit(catalog as unknown as Catalog, "sediment"),
     log: (line) => lines.push(line),
+    answered: () => Promise.resolve(),
     shares: createWorkShares(),
     now: options.now ?? (() => new Date()),
     close: () => Promise.resolve(),
