@@ -39,7 +39,7 @@ export function logCommitted(
     key: stored.key,
     size: stored.size,
     version: stored.version,
-    files: stored.files.length,
+    tables: stored.runs.length,
     run_id: stored.metricId,
     duplicate: stored.duplicate,
   });

@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape 0af9222dad8c71a1bbd4b473cedfa6c0cb23c69a9ece47e369520518f3adaf50
+// shape ac1a3a8ff8498415b4c2ab6f0757bd4b4cabfebbbc90f962ffdf97164f594d53
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -656,14 +656,14 @@ isOneToOne: false
                   ]
                 },"uploads": {
                   Row: {
-                    "answer": Json | null,"content_hash": string,"created_at": string,"dataset_id": string,"id": string,"object_key": string,"offsets_digest": string,"period_tag": string,"seqs": (number)[] | null,"size": number,"table": string,"user_id": string
+                    "answer": Json | null,"content_hash": string,"created_at": string,"dataset_id": string,"id": string,"metric_id": string | null,"object_key": string,"offsets_digest": string,"period_tag": string,"period_tags": (string)[] | null,"row_counts": (number)[] | null,"run_ids": (string)[] | null,"seqs": (number)[] | null,"size": number,"table": string,"tables": (string)[] | null,"user_id": string,"version": number | null
                   }
                   ComputedFields: never
                   Insert: {
-                    "answer"?: Json | null,"content_hash": string,"created_at"?: string,"dataset_id": string,"id": string,"object_key": string,"offsets_digest": string,"period_tag": string,"seqs"?: (number)[] | null,"size": number,"table": string,"user_id": string
+                    "answer"?: Json | null,"content_hash": string,"created_at"?: string,"dataset_id": string,"id": string,"metric_id"?: string | null,"object_key": string,"offsets_digest": string,"period_tag": string,"period_tags"?: (string)[] | null,"row_counts"?: (number)[] | null,"run_ids"?: (string)[] | null,"seqs"?: (number)[] | null,"size": number,"table": string,"tables"?: (string)[] | null,"user_id": string,"version"?: number | null
                   }
                   Update: {
-                    "answer"?: Json | null,"content_hash"?: string,"created_at"?: string,"dataset_id"?: string,"id"?: string,"object_key"?: string,"offsets_digest"?: string,"period_tag"?: string,"seqs"?: (number)[] | null,"size"?: number,"table"?: string,"user_id"?: string
+                    "answer"?: Json | null,"content_hash"?: string,"created_at"?: string,"dataset_id"?: string,"id"?: string,"metric_id"?: string | null,"object_key"?: string,"offsets_digest"?: string,"period_tag"?: string,"period_tags"?: (string)[] | null,"row_counts"?: (number)[] | null,"run_ids"?: (string)[] | null,"seqs"?: (number)[] | null,"size"?: number,"table"?: string,"tables"?: (string)[] | null,"user_id"?: string,"version"?: number | null
                   }
                   Relationships: [
                     

@@ -1,6 +1,7 @@
 /** What is known of a data file, in the catalog's words. */
 import * as z from "zod";
 import type { FileFacts } from "../parquet/inspect/file_facts.ts";
+import { packStats } from "./packed_stats.ts";
 import { count } from "./values.ts";
 
 /** The facts as `commit_upload` and `commit_compaction` take them. */
@@ -34,6 +35,6 @@ export function catalogFacts(facts: FileFacts): CatalogFacts {
     merge_facts: facts.mergeFacts,
     schema_fingerprint: facts.schemaFingerprint,
     schema: facts.schema,
-    stats: facts.stats,
+    stats: packStats(facts.stats),
   };
 }

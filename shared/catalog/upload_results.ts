@@ -1,7 +1,7 @@
 /** What the SQL functions of uploads answer. */
 import * as z from "zod";
 import type { CatalogFacts } from "./file_facts.ts";
-import { count, id, json, time, uuid } from "./values.ts";
+import { count, json, time, uuid } from "./values.ts";
 
 /** The first answer of an upload; `metricId` is the run that will see it. */
 export const uploadAnswer = z.object({
@@ -14,13 +14,6 @@ export const uploadAnswer = z.object({
   healed: z.literal(true).optional(),
   dataset_id: uuid,
   version: count,
-  files: z.array(z.object({
-    id,
-    table: z.string(),
-    period_tag: z.string(),
-    ordinal: count,
-    row_count: count,
-  })),
   runs: z.array(z.object({ table: z.string(), period_tag: z.string(), metricId: uuid })),
 });
 export type UploadAnswer = z.output<typeof uploadAnswer>;

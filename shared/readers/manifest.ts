@@ -3,6 +3,7 @@ import type { Manifest, ManifestFile } from "../protocol/answers.ts";
 import type { ManifestQuery } from "../protocol/manifest.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
 import type { Catalog } from "../catalog/catalog.ts";
+import { unpackStats } from "../catalog/packed_stats.ts";
 import type { ListedFile } from "../catalog/read_results.ts";
 
 /** How files become addresses. */
@@ -45,7 +46,8 @@ export async function readManifest(
     const { object_key: _key, start_byte: _start, byte_length: _length, lost: _lost, ...readable } =
       file;
     const error = whyUnreadable(file) ?? (urls[index] === null ? notThere : undefined);
-    return error === undefined ? { ...readable, ...urls[index] } : { ...readable, error };
+    const told = { ...readable, stats: unpackStats(readable.stats) };
+    return error === undefined ? { ...told, ...urls[index] } : { ...told, error };
   });
   const readable = all.filter(({ error }) => error === undefined);
   return {

@@ -2,6 +2,7 @@
 import { hostLimits } from "../compression/host_limits.ts";
 import { costCoefficients } from "../compaction/plan/cost_coefficients.ts";
 import { SedimentError } from "../errors.ts";
+import type { SchemaJson } from "../parquet/format/schema_json.ts";
 import type { ParquetFacts } from "../parquet/inspect/inspect.ts";
 
 /** What the checks of one request may cost, all of its slices together. */
@@ -66,7 +67,7 @@ export class CheckAccount {
     this.#budget = budget;
   }
 
-  /** Characters of the schemas so far. */
+  /** Characters of the schemas so far, about. */
   get schemasChars(): number {
     return this.#schemasChars;
   }
@@ -108,7 +109,10 @@ export class CheckAccount {
         { page_bytes: page, max_page_bytes: budget.unpackedBytes / unpackedCopies },
       );
     }
-    const chars = JSON.stringify(facts.schema).length;
+    let chars = aboutChars(facts.schema);
+    if (6 * (this.#schemasChars + chars) > budget.schemaChars) {
+      chars = JSON.stringify(facts.schema).length;
+    }
     this.#schemasChars += chars;
     if (chars > budget.schemaChars || this.#schemasChars > budget.schemasChars) {
       const max = chars > budget.schemaChars ? budget.schemaChars : budget.schemasChars;
@@ -121,6 +125,17 @@ export class CheckAccount {
     }
     return cpuMs;
   }
+}
+
+/**
+ * About the length of a schema as JSON, without making its text: 60 characters a node for keys and types, and its own
+ * texts. What bounds are compared with is at most six times as long.
+ */
+function aboutChars({ name, logical, spelling, reading, children }: SchemaJson): number {
+  let chars = 60 + name.length + (logical?.length ?? 0) + (spelling?.length ?? 0) +
+    (reading?.length ?? 0);
+  if (children !== undefined) { for (const child of children) chars += aboutChars(child); }
+  return chars;
 }
 
 function largestUnpacked(decode: Priced["decode"]): number {

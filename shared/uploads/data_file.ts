@@ -45,12 +45,17 @@ export function checkRows(slice: Slice, facts: ParquetFacts, field: string): voi
  * @throws SedimentError `unsupported_parquet`
  */
 export function checkNames(facts: Pick<ParquetFacts, "schema">): void {
-  const fault = (node: ParquetFacts["schema"]): boolean =>
-    node.name.includes("\0") || (node.children?.some(fault) ?? false);
-  if (!fault(facts.schema)) return;
+  if (!hasNul(facts.schema)) return;
   throw new SedimentError("unsupported_parquet", "A name of the schema holds a NUL character", {
     expected: "names of columns without U+0000",
   });
+}
+
+function hasNul({ name, children }: ParquetFacts["schema"]): boolean {
+  if (name.includes("\0")) return true;
+  if (children === undefined) return false;
+  for (const child of children) if (hasNul(child)) return true;
+  return false;
 }
 
 /** The codes that tell of a file rather than of us. */

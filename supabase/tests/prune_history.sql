@@ -12,7 +12,7 @@ end $$;
 grant execute on all functions in schema tests to service_role;
 truncate run_children, run_commits, processing_metrics cascade;
 select tests.upload(1, 100, 'a'), tests.upload(1, 100, 'b'), tests.upload(1, 101, 'c'), tests.upload(1, 102, 'd');
-create temp table first_answer as select u.answer from uploads u where u.content_hash = tests.hash('a');
+create temp table first_answer as select sediment.upload_answer(u) as answer from uploads u where u.content_hash = tests.hash('a');
 create temp table c1 as select tests.claim('w', 100) as c;
 select tests.compact(c) from c1;
 create temp table many as select request_compaction(tests.u(1), tests.u(101)) as r;

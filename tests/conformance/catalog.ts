@@ -123,7 +123,7 @@ const checks: Record<string, (caller: Caller) => Promise<void>> = {
     assert.equal(staged.duplicate, false);
     assert.equal(staged.answer, null);
     const first = await caller.commit(staged.stage_id, "a");
-    assert.deepEqual([first.duplicate, first.version, first.files.length], [false, 1, 1]);
+    assert.deepEqual([first.duplicate, first.version, first.runs.length], [false, 1, 1]);
     const again = await caller.stage("a");
     assert.deepEqual(again.answer, { ...first, duplicate: true });
     assert.deepEqual(await caller.commit(again.stage_id, "a"), { ...first, duplicate: true });
@@ -165,10 +165,10 @@ const checks: Record<string, (caller: Caller) => Promise<void>> = {
   },
   "files are listed in upload order, page by page": async (caller) => {
     const uploads = [];
-    for (const body of ["a", "b", "c"]) uploads.push((await caller.upload(body)).files[0].id);
+    for (const body of ["a", "b", "c"]) uploads.push((await caller.upload(body)).key);
     const first = await caller.list({ limit: 2 });
     const second = await caller.list({ limit: 2, cursor: first.next_cursor });
-    assert.deepEqual([...first.files, ...second.files].map(({ id }) => id), uploads);
+    assert.deepEqual([...first.files, ...second.files].map((file) => file.object_key), uploads);
     assert.deepEqual([first.version, second.version, second.next_cursor], [3, 3, null]);
     const [file] = first.files;
     assert.deepEqual([file.table, file.level, file.row_count, file.state], [

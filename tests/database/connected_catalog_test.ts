@@ -201,7 +201,7 @@ Deno.test("a catalog over connections of its own", async (t) => {
         kind: "concatenated",
         size: 3000,
       });
-      const stored = await connected.catalog.commitUpload({
+      await connected.catalog.commitUpload({
         stage: stage.stage_id,
         user,
         size: 3000,
@@ -209,8 +209,8 @@ Deno.test("a catalog over connections of its own", async (t) => {
         contentHash: stageOf("big").contentHash,
         files,
       });
-      assert.equal(stored.files.length, 3000);
       const listed = await connected.catalog.listFiles({ user, dataset: user, limit: 1000 });
+      assert.equal(listed.totals?.files, 3000);
       assert.ok(JSON.stringify(listed).length > 500_000);
     });
 

@@ -32,13 +32,16 @@ Deno.test("nobody reads or writes what is not theirs, by functions, PostgREST or
   assert.equal(planned.status, 200, JSON.stringify(planned.body));
   const put = await call(stack, "PUT", planned.body.uploadUrl, { body: asset as BodyInit });
   assert.equal(put.status, 200, JSON.stringify(put.body));
+  const listed = await call(stack, "GET", `/battle-data/latest?dataset_id=${dataset}`, {
+    headers: alice.headers,
+  });
   const before = await traces.read();
 
   await t.step("functions: another user, nobody, a publishable key", async () => {
     const routes: [string, string, unknown?][] = [
       ["GET", `/battle-data/chunks?dataset_id=${dataset}`],
       ["GET", `/battle-data/latest?dataset_id=${dataset}`],
-      ["GET", `/battle-data/files/${stored.body.files[0].id}/content`],
+      ["GET", `/battle-data/files/${listed.body.files[0].id}/content`],
       ["POST", "/battle-data/upload", metadata],
       ["POST", "/battle-data/upload?direct=1", metadata],
       ["POST", "/compaction", { datasetId: dataset }],

@@ -37,7 +37,13 @@ Deno.test("among 500 files the one that kills its process at 256 MB is found, an
         }, bytes),
       });
       assert.equal(answer.status, 200, JSON.stringify(answer.body));
-      return Number(answer.body.files[0].id);
+      const listed = await call(
+        stack,
+        "GET",
+        `/battle-data/latest?dataset_id=${dataset}&limit=1000`,
+        { headers: user.headers },
+      );
+      return Number(listed.body.files.at(-1).id); // they come in upload order
     };
     const columns = (letters: number) =>
       ["a", "b", "c", "d", "e"].map((name) => `range || repeat('${name}', ${letters}) as ${name}`);

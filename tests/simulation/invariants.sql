@@ -9,9 +9,9 @@ with grace as (
   select m.queue, m.msg_id, m.vt, m.message, m.message ->> 'metricId' as run
   from sediment.queue_messages m
 ), acknowledged as ( -- the data files of every acknowledged upload, as its answer named them, also of those forgotten
-  select u.id as upload_id, u.dataset_id, f ->> 'table' as "table", f ->> 'period_tag' as period_tag,
-    (f ->> 'row_count')::bigint as rows, (u.answer ->> 'version')::bigint as version, u.seqs[n] as seq
-  from public.uploads u, jsonb_array_elements(u.answer -> 'files') with ordinality as x(f, n)
+  select u.id as upload_id, u.dataset_id, f."table", f.period_tag, f.row_count as rows, sediment.upload_version(u) as version,
+    f.seq
+  from public.uploads u, sediment.upload_slices(u) as f
   union all
   select u.id, u.dataset_id, f ->> 'table', f ->> 'period_tag', (f ->> 'row_count')::bigint, u.version, (f ->> 'seq')::bigint
   from public.forgotten_uploads u, jsonb_array_elements(u.slices) f
@@ -111,17 +111,18 @@ where o.state = 'stored'
 
 -- I3 An upload is acknowledged once, and its answer stands.
 union all
-select 'I3', format('upload %s has no answer', u.id) from public.uploads u where u.answer is null
+select 'I3', format('upload %s has no answer', u.id) from public.uploads u
+where num_nulls(sediment.upload_version(u), sediment.upload_answer(u) ->> 'metricId', sediment.upload_answer(u) -> 'runs') > 0
 union all
 select 'I3', format('file %s comes from upload %s, which nobody acknowledged', f.id, f.upload_id)
 from public.battle_files f where f.upload_id is not null
   and not exists (select 1 from public.uploads u where u.id = f.upload_id)
   and not exists (select 1 from public.forgotten_uploads u where u.id = f.upload_id)
 union all
-select 'I3', format('upload %s and its data files do not fit: %s of %s', u.id, t.files, jsonb_array_length(u.answer -> 'files'))
+select 'I3', format('upload %s and its data files do not fit: %s', u.id, t.files)
 from public.uploads u cross join lateral (
   select count(*) as files from public.battle_files f where f.upload_id = u.id) t
-where t.files > jsonb_array_length(u.answer -> 'files')
+where t.files > (select count(*) from sediment.upload_slices(u))
 
 -- I4 Run, files, partition and message change together; debt has a live message; no lease outlives its end.
 union all
@@ -272,10 +273,10 @@ where x.state = 'purged'
 union all
 select 'I12', format('upload %s was staged before deletion %s of it, and acknowledged after', u.id, x.id)
 from public.uploads u join public.objects o on o.object_key = u.object_key and o.stage_id = u.id
-  cross join lateral jsonb_array_elements(u.answer -> 'files') f
+  cross join lateral sediment.upload_slices(u) as f
   join public.deletions x on x.dataset_id = u.dataset_id and x.version > o.staged_version
-    and x.version < (u.answer ->> 'version')::bigint and x.upload_id is null
-    and (x."table" is null or x."table" = f ->> 'table') and (x.period_tag is null or x.period_tag = f ->> 'period_tag')
+    and x.version < sediment.upload_version(u) and x.upload_id is null
+    and (x."table" is null or x."table" = f."table") and (x.period_tag is null or x.period_tag = f.period_tag)
 union all
 select 'I12', format('deletion %s is %s, and nobody goes on with it', x.id, x.state)
 from public.deletions x, grace g

@@ -247,13 +247,6 @@ export function createFakeCatalog(options: FakeCatalogOptions = {}) {
         duplicate: false,
         dataset_id: stage.dataset,
         version: state.version,
-        files: files.map(({ id, table, period_tag, row_count }, ordinal) => ({
-          id,
-          table,
-          period_tag,
-          ordinal,
-          row_count,
-        })),
         runs,
       };
       state.ledger.set(identity, { offsetsDigest: stage.offsetsDigest, answer });

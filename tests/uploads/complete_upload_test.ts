@@ -68,6 +68,6 @@ Deno.test("while a direct upload's large footer is parsed others go on", async (
   const columnData = [{ name: "n", data, type: "INT32" as const }];
   const file = parquetWriteBuffer({ columnData, codec: "UNCOMPRESSED", rowGroupSize: 10 });
   const { complete, pauses } = await putDirectly(new Uint8Array(file));
-  assert.equal((await complete()).files[0].row_count, 20_000);
+  assert.equal((await complete()).duplicate, false);
   assert.ok(pauses() > 5, String(pauses()));
 });

@@ -67,7 +67,7 @@ Deno.test("an upload is one put and two catalog calls", async () => {
     "commitUpload",
   ]);
   assert.equal(answer.duplicate, false);
-  assert.equal(answer.files[0].row_count, 3);
+  assert.equal(catalog.state.files[0].row_count, 3);
 });
 
 Deno.test("a body that is not what was announced is refused before anything is planned", async () => {

@@ -45,12 +45,23 @@ export function* fileStatisticsSteps(
     if (count === maxColumns) break;
     const one = yield* columnStatistics(metadata, node);
     if (one === undefined) continue;
-    chars += JSON.stringify([node.name, one]).length;
-    if (chars > maxChars) break;
+    chars += mostChars(node.name, one);
+    if (chars > maxChars) {
+      // nearer looked at: most texts need no escapes
+      chars = JSON.stringify({ ...result, [node.name]: one }).length;
+      if (chars > maxChars) break;
+    }
     count++;
     result[node.name] = one;
   }
   return result;
+}
+
+/** What one column comes to as JSON, at most: an escaped character has six, a number 24. */
+function mostChars(name: string, { min, max }: ColumnStatistics): number {
+  const bound = (value: ColumnStatistics["min"]) =>
+    typeof value === "string" ? 6 * value.length : 24;
+  return 6 * name.length + bound(min) + bound(max) + 64;
 }
 
 type Bound = number | bigint | string | boolean;
@@ -137,9 +148,14 @@ function finite(value: number): number | undefined {
 /** A text bound in ASCII, for which comparing code units is comparing bytes; a long upper one says nothing. */
 function text(bytes: Uint8Array, isUpper: boolean): string | undefined {
   if (isUpper && bytes.length > maxTextBytes) return undefined;
-  const cut = bytes.subarray(0, maxTextBytes);
-  if (cut.some((byte) => byte < 32 || byte > 126)) return undefined;
-  return String.fromCharCode(...cut);
+  const length = Math.min(bytes.length, maxTextBytes);
+  let cut = "";
+  for (let at = 0; at < length; at++) {
+    const byte = bytes[at]!;
+    if (byte < 32 || byte > 126) return undefined;
+    cut += String.fromCharCode(byte);
+  }
+  return cut;
 }
 
 function toJson(bound: Bound): number | string | boolean {

@@ -33,27 +33,26 @@ begin
   -- partitions by key, then the dataset: from here on no merge takes the files, and no other deletion marks them
   perform 1 from public.partitions p
   where p.dataset_id = u.dataset_id and (p."table", p.period_tag) in (
-    select f ->> 'table', f ->> 'period_tag' from jsonb_array_elements(u.answer -> 'files') f)
+    select s."table", s.period_tag from sediment.upload_slices(u) as s)
   order by p."table", p.period_tag
   for no key update;
   select * into strict d from public.datasets y where y.id = u.dataset_id for no key update;
-  if d.deletion_version > (u.answer ->> 'version')::bigint and sediment.upload_deleted_at(u) is not null then
+  if d.deletion_version > sediment.upload_version(u) and sediment.upload_deleted_at(u) is not null then
     perform sediment.fail('upload_deleted', 410,
       format('upload %s was deleted on %s', u.id, sediment.upload_deleted_at(u)));
   end if;
 
   with slices as materialized (
-    select a.f ->> 'table' as "table", a.f ->> 'period_tag' as period_tag, (a.f ->> 'row_count')::bigint as rows,
-      own.id, own.row_count, own.byte_length, own.uncompressed_bytes, coalesce(u.seqs[a.n], was.seq_min) as seq
-    from jsonb_array_elements(u.answer -> 'files') with ordinality as a(f, n)
-    left join public.battle_files was
-      on coalesce(was.upload_id, was.run_id) = u.id and was.ordinal = (a.f ->> 'ordinal')::integer
+    select a."table", a.period_tag, a.row_count as rows,
+      own.id, own.row_count, own.byte_length, own.uncompressed_bytes, coalesce(a.seq, was.seq_min) as seq
+    from sediment.upload_slices(u) as a
+    left join public.battle_files was on coalesce(was.upload_id, was.run_id) = u.id and was.ordinal = a.ordinal
     left join public.battle_files own on own.id = was.id and own.removed_version is null
     where not exists (
       select 1 from public.deletions y where y.dataset_id = u.dataset_id
-        and y.version > (u.answer ->> 'version')::bigint and y.upload_id is null
-        and (y."table" is null or y."table" = a.f ->> 'table')
-        and (y.period_tag is null or y.period_tag = a.f ->> 'period_tag'))
+        and y.version > sediment.upload_version(u) and y.upload_id is null
+        and (y."table" is null or y."table" = a."table")
+        and (y.period_tag is null or y.period_tag = a.period_tag))
   ), outputs as (
     select s."table", s.period_tag, s.seq, f.id, f.provenance_length is not null as known
     from slices s

@@ -16,7 +16,7 @@ begin
     order by y."table", y.period_tag, y.content_hash limit p_limit
   loop
     v_seen := v_seen + 1;
-    if (u.answer ->> 'version')::bigint < x.version and sediment.upload_deleted_at(u) is not null then
+    if sediment.upload_version(u) < x.version and sediment.upload_deleted_at(u) is not null then
       perform sediment.forget_upload(u);
     end if;
   end loop;

@@ -11,9 +11,9 @@ begin
   end if;
   insert into public.forgotten_uploads (id, dataset_id, digest, version, slices)
   values (u.id, u.dataset_id, sediment.identity_digest(u.dataset_id, u."table", u.period_tag, u.content_hash),
-    (u.answer ->> 'version')::bigint, (
-      select jsonb_agg(jsonb_build_object('table', x.f -> 'table', 'period_tag', x.f -> 'period_tag', 'row_count',
-        x.f -> 'row_count', 'seq', u.seqs[x.n]))
-      from jsonb_array_elements(u.answer -> 'files') with ordinality as x(f, n)));
+    sediment.upload_version(u), (
+      select jsonb_agg(jsonb_build_object('table', s."table", 'period_tag', s.period_tag, 'row_count', s.row_count,
+        'seq', s.seq) order by s.ordinal)
+      from sediment.upload_slices(u) as s));
   return true;
 end $$;

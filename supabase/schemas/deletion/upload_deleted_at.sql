@@ -7,11 +7,11 @@ stable
 set search_path = ''
 as $$
   select case when bool_and(x.at is not null) then max(x.at) end
-  from jsonb_array_elements(u.answer -> 'files') f
+  from sediment.upload_slices(u) as f
   cross join lateral (
     select min(d.requested_at) as at from public.deletions d
-    where d.dataset_id = u.dataset_id and d.version > (u.answer ->> 'version')::bigint
+    where d.dataset_id = u.dataset_id and d.version > sediment.upload_version(u)
       and (d.upload_id is null or d.upload_id = u.id)
-      and (d."table" is null or d."table" = f ->> 'table')
-      and (d.period_tag is null or d.period_tag = f ->> 'period_tag')) x
+      and (d."table" is null or d."table" = f."table")
+      and (d.period_tag is null or d.period_tag = f.period_tag)) x
 $$;

@@ -72,7 +72,9 @@ begin
     order by "table", period_tag, seq_min limit v_limit + 1
   loop
     v_bytes := v_bytes + 1000
-      + case when pg_column_size(f.stats) > 300 then octet_length(f.stats::text) else 300 end;
+      -- packed ones (shared/catalog/packed_stats.ts) are some three times as long when they are told
+      + case when pg_column_size(f.stats) > 300
+        then octet_length(f.stats::text) * case jsonb_typeof(f.stats) when 'string' then 3 else 1 end else 300 end;
     v_more := cardinality(v_files) = v_limit or (v_bytes > 2097152 and cardinality(v_files) > 0);
     exit when v_more;
     v_last := f."table";

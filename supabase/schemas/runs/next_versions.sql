@@ -14,9 +14,10 @@ end $$;
 
 -- Moves the version counters and the totals of datasets, one change each, and takes the dataset rows' locks, in
 -- order, which order the commits of a dataset: call it after the partitions' locks and before the queue. Where the
--- clock went backwards committed_at goes on by a microsecond. Returns the versions that came to be.
+-- clock went backwards committed_at goes on by a microsecond. p_made: the dataset of each partition that is new.
+-- Returns the versions that came to be.
 create or replace function sediment.next_versions(
-  p_changes sediment.dataset_change[], out versions public.dataset_versions[]
+  p_changes sediment.dataset_change[], p_made uuid[] default null, out versions public.dataset_versions[]
 )
 language plpgsql
 set search_path = ''
@@ -45,7 +46,8 @@ begin
         / nullif(d.file_size_bytes + c.bytes, 0), 3),
       file_etag = coalesce(c.compacted_etag, d.file_etag),
       last_compacted_at = case when c.compacted_etag is null then d.last_compacted_at else clock_timestamp() end,
-      updated_at = clock_timestamp()
+      updated_at = clock_timestamp(),
+      partition_count = d.partition_count + coalesce(cardinality(array_positions(p_made, d.id)), 0)
     from unnest(p_changes) as c
     where d.id = any (array[c.dataset_id])
     returning d.id, d.version, d.version_committed_at, d.file_count, d.row_count, d.file_size_bytes,

@@ -82,7 +82,8 @@ create index if not exists battle_files_visible
   on public.battle_files (dataset_id, "table", period_tag, seq_min) where removed_version is null;
 create index if not exists battle_files_removed
   on public.battle_files (dataset_id, removed_version) where removed_version is not null;
-create index if not exists battle_files_object on public.battle_files (object_key);
+-- by hash: keys have a hundred characters, and are asked for as a whole
+create index if not exists battle_files_key on public.battle_files using hash (object_key);
 create index if not exists battle_files_lost
   on public.battle_files (lost_since) where lost_since is not null and removed_version is null;
 create index if not exists battle_files_quarantined

@@ -31,7 +31,7 @@ create table if not exists public.datasets (
   -- tables have names beside their first ones (table_names): most have none, and nothing is looked up
   has_aliases boolean not null default false,
   check (vacuumable_version <= oldest_kept_version and oldest_kept_version <= version)
-) with (fillfactor = 50);
+) with (fillfactor = 70);
 
 create index if not exists datasets_user_id on public.datasets (user_id, id);
 

@@ -65,7 +65,7 @@ create table if not exists public.partitions (
   check (lease_expires_at is null or msg_id is not null),
   check ((lease_expires_at is null) = (claimed_demand_seq is null)),
   check (next_run_id is null or msg_id is not null)
-) with (fillfactor = 50);
+) with (fillfactor = 70);
 
 -- Partial on columns that an upload which joins a live message does not touch, so that its update stays
 -- heap-only.

@@ -2,21 +2,33 @@
 -- content_hash), and whoever sends it again gets the first answer, for ever.
 create table if not exists public.uploads (
   id uuid primary key,
-  -- no reference: the transaction that acknowledges locks a partition of it, whose reference holds it, and here each
-  -- upload would be checked twice, since its row is written without its answer first
+  -- no reference: the transaction that acknowledges locks a partition of it, whose reference holds it
   dataset_id uuid not null,
   "table" text not null,
   period_tag text not null,
   content_hash text not null,
   offsets_digest text not null,
   user_id uuid not null,
+  -- the first, also after healing
   object_key text not null,
   size bigint not null,
-  -- null only inside the transaction that acknowledges
+  -- of rows of before, as it was given; the others' is made of what follows (sediment.upload_answer)
   answer jsonb,
+  -- when it was acknowledged
   created_at timestamptz not null default now(),
-  -- of each slice, in the order of the answer's files: its place in its partition's upload order; null: not known (before)
+  -- of each slice, in the order of the body: its place in its partition's upload order; null: not known (before)
   seqs bigint[],
+  -- the dataset's, from which on its rows are there
+  version bigint,
+  -- the run that was to see them: of the partition that it names, else of its first
+  metric_id uuid,
+  -- of each slice, as seqs
+  tables text[],
+  -- null: all are of its own period
+  period_tags text[],
+  row_counts bigint[],
+  -- the run of each partition, by table and period; null: there is one
+  run_ids uuid[],
   unique (dataset_id, "table", period_tag, content_hash)
 );
 

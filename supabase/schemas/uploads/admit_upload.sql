@@ -14,7 +14,7 @@ begin
   perform sediment.forget_upload(u)
   from public.datasets d join public.uploads u on u.dataset_id = d.id and u."table" = p."table"
     and u.period_tag = p.period_tag and u.content_hash = p.content_hash
-  where d.id = p.dataset_id and d.deletion_version > (u.answer ->> 'version')::bigint
+  where d.id = p.dataset_id and d.deletion_version > sediment.upload_version(u)
     and sediment.upload_deleted_at(u) is not null;
   perform sediment.keep_idempotency_key(p.user_id, p.idempotency_key,
     concat_ws('/', p.dataset_id, p."table", p.period_tag, p.content_hash, p.offsets_digest));

@@ -5,8 +5,8 @@
 --   p_files: [{ordinal, table, period_tag, start_byte, byte_length, row_count, row_group_count,
 --              uncompressed_bytes, value_count|null, merge_facts|null, schema_fingerprint, schema, stats, checksum|null}]
 --   p_object_size: length of the object where it is not the body itself (Avro is stored as Parquet)
--- Returns {key, size, uploaded_at, metricId, duplicate, dataset_id, version, files: [{id, table, period_tag,
--- ordinal, row_count}], runs: [{table, period_tag, metricId}]}.
+-- Returns {key, size, uploaded_at, metricId, duplicate, dataset_id, version, files: [] (of before), runs:
+-- [{table, period_tag, metricId}]}.
 -- Raises stage_expired, forbidden, hash_mismatch, size_mismatch, upload_conflict, quota_exceeded, invalid_request.
 create or replace function public.commit_upload(
   p_stage uuid, p_user uuid, p_size bigint, p_etag text, p_content_hash text, p_files jsonb,

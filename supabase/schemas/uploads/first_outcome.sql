@@ -21,7 +21,7 @@ begin
       format('dataset %s is not the user''s to write to', p.dataset_id));
   end if;
   if exists (select 1 from public.datasets d where d.id = p.dataset_id
-      and d.deletion_version > (v_first.answer ->> 'version')::bigint)
+      and d.deletion_version > sediment.upload_version(v_first))
     and sediment.upload_deleted_at(v_first) is not null
   then
     perform sediment.discard_object(x.object_key, 'a deleted upload')
@@ -44,5 +44,5 @@ begin
   end if;
   perform sediment.discard_object(x.object_key, 'a duplicate upload')
   from public.objects x where x.stage_id = p.stage and x.state = 'staged';
-  return jsonb_build_object('answer', v_first.answer || jsonb_build_object('duplicate', true));
+  return jsonb_build_object('answer', sediment.upload_answer(v_first) || jsonb_build_object('duplicate', true));
 end $$;

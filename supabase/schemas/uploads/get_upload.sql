@@ -26,10 +26,10 @@ begin
     'incoming_key', (select x.object_key from public.objects x where x.stage_id = p_stage and x.kind = 'incoming'),
     'size', o.size, 'content_hash', o.content_hash, 'offsets_digest', o.offsets_digest, 'details', o.details,
     'expires_at', o.expires_at, 'answer', (
-      select u.answer || jsonb_build_object('duplicate', true) from public.uploads u
+      select sediment.upload_answer(u) || jsonb_build_object('duplicate', true) from public.uploads u
       where u.dataset_id = o.dataset_id and u."table" = o."table" and u.period_tag = o.period_tag
         and u.content_hash = o.content_hash and u.offsets_digest = o.offsets_digest
         and sediment.lost_files(u.id) = 0
         and not exists (select 1 from public.datasets d where d.id = u.dataset_id
-          and d.deletion_version > (u.answer ->> 'version')::bigint and sediment.upload_deleted_at(u) is not null)));
+          and d.deletion_version > sediment.upload_version(u) and sediment.upload_deleted_at(u) is not null)));
 end $$;

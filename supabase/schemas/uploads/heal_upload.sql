@@ -12,7 +12,8 @@ set search_path = ''
 as $$
 declare
   v_codes constant text[] := array['object_missing', 'object_changed'];
-  v_again constant jsonb := jsonb_build_object('answer', u.answer || jsonb_build_object('duplicate', true));
+  v_again constant jsonb := jsonb_build_object('answer',
+    sediment.upload_answer(u) || jsonb_build_object('duplicate', true));
   v_partitions integer;
   v_locked integer;
   v_bytes bigint;
@@ -86,7 +87,6 @@ begin
   into strict v_old, v_bytes, v_uncompressed, v_lifted, v_resized
   from old o join healed h on h.id = o.id;
 
-  update public.uploads x set object_key = p.object_key where x.id = u.id;
   update public.datasets d
   set file_size_bytes = d.file_size_bytes + v_bytes, uncompressed_bytes = d.uncompressed_bytes + v_uncompressed
   where d.id = u.dataset_id;
@@ -108,5 +108,6 @@ begin
     perform sediment.wake_partition(u.dataset_id, v_key."table", v_key.period_tag, 'realtime', 'upload',
       (select s.realtime_delay_seconds from public.service_settings s));
   end loop;
-  return jsonb_build_object('answer', u.answer || jsonb_build_object('duplicate', true, 'healed', true));
+  return jsonb_build_object('answer',
+    sediment.upload_answer(u) || jsonb_build_object('duplicate', true, 'healed', true));
 end $$;

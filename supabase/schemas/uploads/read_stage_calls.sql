@@ -13,7 +13,7 @@ begin
   select array_agg(row(c.n, a.p_user, a.p_dataset, a.p_table, a.p_period_tag, a.p_size, a.p_content_hash,
       coalesce(a.p_offsets_digest, ''), coalesce(a.p_kind, 'fragment'), coalesce(a.p_ttl_seconds, 120),
       coalesce(a.p_max_put_seconds, 7200), a.p_details, a.p_idempotency_key,
-      case when u.answer is not null and gone.at is null and sediment.lost_files(u.id) = 0 then u.answer end,
+      case when u.id is not null and gone.at is null and sediment.lost_files(u.id) = 0 then sediment.upload_answer(u) end,
       d.id is null or gone.at is not null or a.p_idempotency_key is not null,
       case
         when a.p_user is null or a.p_dataset is null then
@@ -64,6 +64,6 @@ begin
     left join public.uploads u on u.dataset_id = any (array[a.p_dataset]) and u."table" = a.p_table
       and u.period_tag = a.p_period_tag and u.content_hash = a.p_content_hash
     left join public.deletions z on z.user_id = any (array[a.p_user]) and z.kind = 'user'
-    cross join lateral (select case when d.deletion_version > (u.answer ->> 'version')::bigint
+    cross join lateral (select case when d.deletion_version > coalesce(u.version, (u.answer ->> 'version')::bigint)
       then sediment.upload_deleted_at(u) end as at) gone;
 end $$;

@@ -14,7 +14,8 @@ declare
   v_now timestamptz := clock_timestamp();
   v_parts sediment.partition_change[];
   v_seqs bigint[]; -- of each file, in the order of v_files
-  v_made uuid[]; -- the dataset of each partition that is new
+  v_made uuid[]; -- the dataset of each partition that is new, and its first file
+  v_made_parts integer[] := '{}';
   v_delay constant integer := p_plan.delay;
   v_files constant sediment.commit_file[] := p_plan.files;
   v_given constant sediment.partition_change[] := p_plan.parts;
@@ -30,16 +31,21 @@ begin
   -- as sediment.next_versions locks datasets.
   if p_plan.is_new then
     with made as (
-      insert into public.partitions (dataset_id, "table", period_tag)
-      select f.dataset_id, f."table", f.period_tag from unnest(v_given) as f
+      insert into public.partitions (dataset_id, "table", period_tag, debt_files, debt_bytes, debt_oldest, demand_seq,
+        last_seq)
+      select f.dataset_id, f."table", f.period_tag, f.last_file - f.first_file + 1, f.bytes, v_now, cardinality(f.calls),
+        f.last_file - f.first_file + 1
+      from unnest(v_given) as f
       -- an insert would wait for whoever updates the row that is there
       where not exists (select 1 from public.partitions x
         where x.dataset_id = any (array[f.dataset_id]) and x."table" = f."table" and x.period_tag = f.period_tag)
       order by 1, 2, 3
       on conflict (dataset_id, "table", period_tag) do nothing
-      returning dataset_id
+      returning dataset_id, "table", period_tag
     )
-    select array_agg(m.dataset_id) into v_made from made m;
+    select array_agg(f.dataset_id), coalesce(array_agg(f.first_file), '{}') into v_made, v_made_parts
+    from made m join unnest(v_given) as f
+      on f.dataset_id = m.dataset_id and f."table" = m."table" and f.period_tag = m.period_tag;
   end if;
   if cardinality(v_given) > 1 then
     perform 1 from unnest(v_given) as f
@@ -55,24 +61,27 @@ begin
       last_seq = x.last_seq + f.last_file - f.first_file + 1
     from unnest(v_given) as f
     where x.dataset_id = any (array[f.dataset_id]) and x."table" = f."table" and x.period_tag = f.period_tag
+      and f.first_file <> all (v_made_parts)
     returning f.first_file, f.last_file, x.last_seq,
       row(f.dataset_id, f."table", f.period_tag, f.first_file, f.last_file, f.bytes, f.calls,
         -- wake_partition would find a message that waits, of this priority or a higher one, and early enough
         case when x.lease_expires_at is null and x.ready_at <= v_now + make_interval(secs => v_delay)
           and x.queue in ('realtime', 'manual') then x.run_id end)::sediment.partition_change as part
+  ), all_parts as (
+    select r.* from raised r
+    union all
+    select f.first_file, f.last_file, f.last_file - f.first_file + 1,
+      row(f.dataset_id, f."table", f.period_tag, f.first_file, f.last_file, f.bytes, f.calls,
+        null)::sediment.partition_change
+    from unnest(v_given) as f where f.first_file = any (v_made_parts)
   )
   select array_agg(r.part order by r.first_file),
     (select array_agg(s.last_seq - s.last_file + g.nth order by g.nth)
-      from raised s cross join lateral generate_series(s.first_file, s.last_file) as g(nth))
+      from all_parts s cross join lateral generate_series(s.first_file, s.last_file) as g(nth))
   into strict v_parts, v_seqs
-  from raised r;
+  from all_parts r;
 
-  v_versions := sediment.next_versions(p_plan.changes);
-  if v_made is not null then
-    update public.datasets d set partition_count = d.partition_count + m.count
-    from (select v.id, count(*) as count from unnest(v_made) as v(id) group by v.id) m
-    where d.id = any (array[m.id]);
-  end if;
+  v_versions := sediment.next_versions(p_plan.changes, v_made);
   -- The datasets' rows are locked: what was deleted, handed over or renamed since the stages is seen here.
   with stored as (
     update public.objects x
@@ -114,22 +123,24 @@ begin
       (select v.version from unnest(v_versions) as v where v.dataset_id = f.dataset_id), f.user_id, v_now,
       f.checksum, f.schema_digest
     from unnest(v_files) with ordinality as f
-    returning id, upload_id, "table", period_tag, ordinal, row_count, seq_min
   ), answers as materialized (
     select c.n, c.stage, c.dataset_id, c."table", c.period_tag, c.content_hash, c.offsets_digest, c.user_id, c.object_key,
-      c.size, i.seqs, jsonb_build_object('key', c.object_key, 'size', c.size, 'uploaded_at', v_now, 'metricId', r.main,
-        'duplicate', false, 'dataset_id', c.dataset_id, 'version', v.version, 'files', i.files, 'runs', r.runs) as answer
+      c.size, v.version, i.seqs, i.tables, i.period_tags, i.row_counts, r.run_ids, r.main,
+      jsonb_build_object('key', c.object_key, 'size', c.size, 'uploaded_at', v_now, 'metricId', r.main,
+        'duplicate', false, 'dataset_id', c.dataset_id, 'version', v.version, 'files', '[]'::jsonb, 'runs', r.runs) as answer
     from unnest(p_calls) as c
     join unnest(v_versions) as v on v.dataset_id = c.dataset_id
     cross join lateral (
-      select jsonb_agg(jsonb_build_object('id', i.id, 'table', i."table", 'period_tag', i.period_tag,
-        'ordinal', i.ordinal, 'row_count', i.row_count) order by i.ordinal) as files,
-        array_agg(i.seq_min order by i.ordinal) as seqs
-      from inserted i where i.upload_id = c.stage
+      select array_agg(v_seqs[f.ordinality] order by f.ordinal) as seqs, array_agg(f."table" order by f.ordinal) as tables,
+        case when bool_or(f.period_tag <> c.period_tag) then array_agg(f.period_tag order by f.ordinal) end as period_tags,
+        array_agg(f.row_count order by f.ordinal) as row_counts
+      from unnest(v_files) with ordinality as f where f.n = c.n
     ) i
     cross join lateral (
       select jsonb_agg(jsonb_build_object('table', p."table", 'period_tag', p.period_tag, 'metricId', p.run_id)
-          order by p.first_file) as runs,
+          order by p."table" collate "C", p.period_tag collate "C") as runs,
+        case when count(*) > 1 then array_agg(p.run_id order by p."table" collate "C", p.period_tag collate "C") end
+          as run_ids,
         -- the run of the partition that the upload named, else that of its first
         (array_agg(p.run_id order by (p."table" = c."table" and p.period_tag = c.period_tag) desc, p.first_file))[1]
           as main
@@ -137,11 +148,10 @@ begin
     ) r
   ), entered as (
     insert into public.uploads (id, dataset_id, "table", period_tag, content_hash, offsets_digest, user_id, object_key,
-      size, answer, seqs)
+      size, created_at, seqs, version, metric_id, tables, period_tags, row_counts, run_ids)
     select a.stage, a.dataset_id, a."table", a.period_tag, a.content_hash, a.offsets_digest, a.user_id, a.object_key,
-      a.size, a.answer, a.seqs
+      a.size, v_now, a.seqs, a.version, a.main, a.tables, a.period_tags, a.row_counts, a.run_ids
     from answers a
-    returning id
   )
   select jsonb_object_agg(a.n, a.answer) into strict v_answers from answers a;
   return v_answers;

@@ -11,7 +11,7 @@ begin
     from (
       select c.n, f.ordinal, case
         when t.list is null then 'p_files is not an array of 1 to 10000 data files'
-        when (f.ordinal >= 0 and f."table" ~ '^[A-Za-z0-9_-]{1,64}$' and f.period_tag ~ '^[A-Za-z0-9_-]{1,64}$'
+        when (f.ordinal >= 0 and f.ordinal < jsonb_array_length(t.list) and f."table" ~ '^[A-Za-z0-9_-]{1,64}$' and f.period_tag ~ '^[A-Za-z0-9_-]{1,64}$'
           and f.start_byte >= 0 and f.byte_length > 0 and f.byte_length <= c.object_size - f.start_byte
           and f.row_count >= 0 and f.row_group_count >= 0 and f.uncompressed_bytes >= 0
           and coalesce(f.value_count >= 0, true) and coalesce(jsonb_typeof(f.merge_facts) = 'object', true)

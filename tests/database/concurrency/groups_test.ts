@@ -39,7 +39,7 @@ Deno.test("groups of three isolates, some of whose answers are lost, store each 
         body: again ? "again" : String(n),
         tables: again ? ["a"] : tables,
       });
-      stored.set(answer.key, answer.files.length);
+      stored.set(answer.key, again ? 1 : tables.length);
     }));
     let done = false;
     const compactor = (async () => {

@@ -41,7 +41,7 @@ export async function checkAlways(world: World, owners: Owner[], all: boolean): 
       from simulation.ledger where dataset = ${dataset} order by version`;
     const known = await sql`
       select content_hash as hash, "table", period_tag as period from public.uploads
-      where dataset_id = ${dataset} and answer is not null`;
+      where dataset_id = ${dataset}`;
     const deletions = await deletionsOf(world, dataset);
     for (const version of versions) {
       // who was deleted, whose dataset was, or who has handed it over, reads nothing any more: the service does

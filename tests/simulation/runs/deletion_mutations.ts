@@ -84,11 +84,11 @@ export const deletionMutations: Mutation[] = [
     seed: 69,
     edits: [{
       sqlFunction: "upload_deleted_at",
-      find: "and d.version > (u.answer ->> 'version')::bigint",
+      find: "and d.version > sediment.upload_version(u)",
       replace: "",
     }, {
       sqlFunction: "admit_upload",
-      find: "and d.deletion_version > (u.answer ->> 'version')::bigint\n",
+      find: "and d.deletion_version > sediment.upload_version(u)\n",
       replace: "",
     }],
   },

@@ -23,11 +23,10 @@ create table if not exists simulation.ledger (
 
 create or replace function simulation.remember() returns trigger language plpgsql as $$
 begin
-  if new.answer is not null then
-    insert into simulation.ledger values (new.id, new.dataset_id, new."table", new.period_tag, new.content_hash,
-      (new.answer ->> 'version')::bigint, new.answer, new.seqs)
-    on conflict (id) do nothing;
-  end if;
+  insert into simulation.ledger values (new.id, new.dataset_id, new."table", new.period_tag, new.content_hash,
+    sediment.upload_version(new), sediment.upload_answer(new) || jsonb_build_object('files', (
+      select jsonb_agg(to_jsonb(s) order by s.ordinal) from sediment.upload_slices(new) as s)), new.seqs)
+  on conflict (id) do nothing;
   return new;
 end $$;
 

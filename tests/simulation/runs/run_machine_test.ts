@@ -62,7 +62,9 @@ class Stage {
         stats: {},
       }],
     });
-    this.files.push({ id: Number(answer.files[0].id), rows: 10 });
+    const listed = await this.catalog.listFiles({ user, dataset: answer.dataset_id });
+    const file = listed.files.find(({ object_key }) => object_key === answer.key)!;
+    this.files.push({ id: Number(file.id), rows: 10 });
     return answer;
   }
 

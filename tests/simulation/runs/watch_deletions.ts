@@ -11,7 +11,7 @@ export async function watchDeletions(
   const answer = await call();
   if (method !== "commitUpload" && method !== "stageUpload") return answer;
   const first = (method === "stageUpload" ? (answer as { answer: unknown }).answer : answer) as
-    | { duplicate: boolean; dataset_id: string; version: number; key: string; files: unknown }
+    | { duplicate: boolean; dataset_id: string; version: number; key: string; runs: unknown }
     | null;
   if (!first?.duplicate) return answer;
   const [{ gone }] = await sql`
@@ -20,7 +20,7 @@ export async function watchDeletions(
         and (x.upload_id is null or position(x.upload_id::text in ${first.key}::text) > 0)
         and (x."table" is null or x."table" = f ->> 'table')
         and (x.period_tag is null or x.period_tag = f ->> 'period_tag'))) as gone
-    from jsonb_array_elements(${sql.json(first.files as never)}::jsonb) f`;
+    from jsonb_array_elements(${sql.json(first.runs as never)}::jsonb) f`;
   if (gone) violations.push(`I12: ${first.key} was deleted, and ${method} answers for it`);
   return answer;
 }

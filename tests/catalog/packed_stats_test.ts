@@ -1,0 +1,30 @@
+import assert from "node:assert/strict";
+import { packStats, unpackStats } from "../../shared/catalog/packed_stats.ts";
+
+const stats = {
+  id: { min: 0, max: 39, nulls: 0 },
+  note: { min: 'a "b"', max: "é", nulls: 3 },
+  flag: { min: false, max: true, nulls: 0 },
+  large: { min: "-9223372036854775808", max: "9223372036854775807", nulls: 0 },
+  unknown: { min: 1.5, max: 2.5 },
+  empty: { nulls: 5 },
+  none: { nulls: 0 },
+  constructor: { min: 1, max: 1, nulls: 0 },
+};
+
+Deno.test("bounds are unpacked as they were packed", () => {
+  assert.deepEqual({ ...unpackStats(packStats(stats)) as object }, stats);
+  assert.deepEqual({ ...unpackStats(packStats({})) as object }, {});
+});
+
+Deno.test("bounds without nulls take no more than names and values", () => {
+  assert.equal(
+    packStats({ id: stats.id, note: stats.note }),
+    '{"id":[0,39],"note":["a \\"b\\"","é",3]}',
+  );
+});
+
+Deno.test("rows of before are given as they are", () => {
+  assert.deepEqual(unpackStats({ id: { min: 1 } }), { id: { min: 1 } });
+  assert.equal(unpackStats(null), null);
+});
