@@ -6,10 +6,12 @@ import { groupUploads } from "../shared/catalog/group_uploads.ts";
 import { requireSchema } from "../shared/catalog/require_schema.ts";
 import { type Env, readEnv } from "../shared/env.ts";
 import { SedimentError } from "../shared/errors.ts";
+import { createKeyUsers } from "../shared/auth/key_users.ts";
 import { createAuthenticator } from "../shared/http/authenticate.ts";
 import { issuersOf } from "../shared/http/user_claims.ts";
 import { createRateLimit } from "../shared/http/rate_limit.ts";
 import { createTokenSigner, deriveTokenKey } from "../shared/http/signed_token.ts";
+import { createKeyGuard } from "../shared/http/key_guard.ts";
 import { logOf } from "../shared/log.ts";
 import { boundStore } from "../shared/storage/bound_store.ts";
 import { createObjectLimit } from "../shared/catalog/object_limit.ts";
@@ -22,7 +24,7 @@ import { inBackground } from "./in_background.ts";
 import type { Services } from "./services.ts";
 
 /** Ports that tests give in place of the real ones. */
-export type ReplacedPorts = Partial<Pick<Services, "catalog" | "store" | "now">>;
+export type ReplacedPorts = Partial<Pick<Services, "catalog" | "store" | "now" | "keyUsers">>;
 
 /**
  * Builds the services of an environment.
@@ -36,6 +38,7 @@ export function createServices(
 ): Services {
   const env = readEnv(variables);
   const shares = createWorkShares({ share: env.SEDIMENT_WORK_MS_PER_SECOND / 1000 });
+  const tokenKey = env.SEDIMENT_TOKEN_KEY ?? deriveTokenKey(env.secretKey);
   const { catalog, close } = parts.catalog ? kept(parts.catalog) : openCatalog(env);
   const problems = createProblemCounter({
     tell: (counts, signal) => catalog.countProblems({ counts }, { signal }),
@@ -54,7 +57,7 @@ export function createServices(
       shares,
     }),
     tokens: createTokenSigner(
-      env.SEDIMENT_TOKEN_KEY ?? deriveTokenKey(env.secretKey),
+      tokenKey,
       ...env.SEDIMENT_TOKEN_KEY_PREVIOUS === undefined ? [] : [env.SEDIMENT_TOKEN_KEY_PREVIOUS],
     ),
     catalog,
@@ -64,6 +67,12 @@ export function createServices(
       env.SEDIMENT_STORE === "supabase" ? env.SEDIMENT_BUCKET : null,
     ),
     shares,
+    keyUsers: parts.keyUsers ?? createKeyUsers({
+      url: env.SUPABASE_URL,
+      secretKey: env.secretKey,
+      passwordKey: tokenKey,
+    }),
+    keyGuard: createKeyGuard(),
     log: logOf(env.SEDIMENT_LOG_LEVEL),
     answered: (code) => inBackground(problems.count(code)),
     now: parts.now ?? (() => new Date()),

@@ -11,6 +11,7 @@ import {
 import type { BodyLimits } from "../shared/http/read_body.ts";
 import type { TokenSigner } from "../shared/http/signed_token.ts";
 import type { Log } from "../shared/log.ts";
+import type { KeyGuard, KeyUsers } from "../shared/keys/ports.ts";
 import type { WorkShares } from "../shared/work_shares.ts";
 import type { ObjectLimit } from "../shared/catalog/object_limit.ts";
 import type { ObjectStore } from "../shared/storage/object_store.ts";
@@ -26,6 +27,10 @@ export interface Services {
   objectLimit: ObjectLimit;
   /** What users' uploads may cost each other in this isolate. */
   shares: WorkShares;
+  /** The users of read-only keys, in Auth. */
+  keyUsers: KeyUsers;
+  /** What strangers may ask of keys. */
+  keyGuard: KeyGuard;
   log: Log;
   /** Is told each problem that is answered. */
   answered(code: string): Promise<void>;

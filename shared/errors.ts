@@ -31,6 +31,8 @@ export const errorKinds = {
   unauthenticated: { status: 401, title: "A valid token is needed" },
   forbidden: { status: 403, title: "This is not yours" },
   dataset_forbidden: { status: 403, title: "This dataset is not yours" },
+  key_invalid: { status: 401, title: "The key is not known, has expired or was revoked" },
+  key_read_only: { status: 403, title: "A key's session reads, and does nothing else" },
   // uploads
   size_mismatch: { status: 422, title: "The body's size is not the size that was declared" },
   hash_mismatch: { status: 422, title: "The body's SHA-256 is not the hash that was declared" },
@@ -108,6 +110,11 @@ export const errorKinds = {
   object_changed: { status: 500, title: "An object's bytes are not those that were stored" },
   worker_died: { status: 500, title: "Workers died of this file, and of it alone" },
   work_stuck: { status: 503, title: "Compaction does not go on", retryable: true },
+  auth_failed: {
+    status: 503,
+    title: "Supabase Auth did not answer as expected",
+    retryable: true,
+  },
   catalog_failed: { status: 503, title: "The catalog did not answer", retryable: true },
   schema_outdated: {
     status: 503,

@@ -6,6 +6,7 @@ import { serveLimits } from "./limits.ts";
 import { completeDirect } from "./complete.ts";
 import { serveContent } from "./content.ts";
 import { deleteData, deleteUpload, deleteUser, serveReceipt } from "./deletion.ts";
+import { createKey, openSession, revokeKey, serveKeys } from "./keys.ts";
 import {
   acceptInvitation,
   inviteMember,
@@ -59,6 +60,7 @@ export function createBattleDataApp(services: Services): HttpApp {
     (c) => serveReceipt(services, c.req.raw, c.req.param("deletion")),
   );
   serveSharing(app, services);
+  serveReadOnlyKeys(app, services);
   app.get("/openapi.json", (c) => c.json(openapi));
   refuseOtherMethods(app, "/upload", ["POST"]);
   refuseOtherMethods(app, "/upload/:stage", ["POST", "PUT"]);
@@ -107,4 +109,18 @@ function serveSharing(app: HttpApp, services: Services): void {
   refuseOtherMethods(app, "/datasets/:dataset/invitations", ["POST"]);
   refuseOtherMethods(app, "/datasets/:dataset/invitations/:invitation", ["DELETE"]);
   refuseOtherMethods(app, "/invitations/accept", ["POST"]);
+}
+
+/** The routes of read-only keys. */
+function serveReadOnlyKeys(app: HttpApp, services: Services): void {
+  app.get("/datasets/:dataset/keys", (c) => serveKeys(services, c.req.raw, c.req.param("dataset")));
+  app.post(
+    "/datasets/:dataset/keys",
+    (c) => createKey(services, c.req.raw, c.req.param("dataset")),
+  );
+  app.delete("/datasets/:dataset/keys/:key", (c) => revokeKey(services, c.req.raw, c.req.param()));
+  app.post("/keys/session", (c) => openSession(services, c.req.raw));
+  refuseOtherMethods(app, "/datasets/:dataset/keys", ["GET", "POST"]);
+  refuseOtherMethods(app, "/datasets/:dataset/keys/:key", ["DELETE"]);
+  refuseOtherMethods(app, "/keys/session", ["POST"]);
 }

@@ -11,6 +11,7 @@ import { queryOf } from "../../shared/http/query_of.ts";
 import { checkStore } from "../../shared/compaction/upkeep/check_store.ts";
 import { checkQuerySchema, vacuumQuerySchema } from "../../shared/protocol/compaction.ts";
 import { validate } from "../../shared/protocol/validate.ts";
+import { removeEndedKeys } from "../../shared/keys/remove_ended_keys.ts";
 import type { Services } from "../services.ts";
 
 /** What edge-runtime adds to Deno. */
@@ -90,6 +91,21 @@ export function createCompactorApp(services: Services, merge: CompactionPorts["m
         signal: stopping.signal,
       }));
   });
+  app.post("/keys", async (c) => {
+    await services.auth.service(c.req.raw);
+    const { env, catalog, keyUsers } = services;
+    return await answer(c.req.raw, async () => {
+      const report = await removeEndedKeys({ catalog, keyUsers, clock: systemClock }, {
+        seconds: env.SEDIMENT_TURN_SECONDS / 2,
+        signal: stopping.signal,
+      });
+      for (const failure of report.failed) {
+        console.error(JSON.stringify({ level: "error", event: "key_user_stays", ...failure }));
+      }
+      return report;
+    });
+  });
+  refuseOtherMethods(app, "/keys", ["POST"]);
   refuseOtherMethods(app, "/check", ["POST"]);
   refuseOtherMethods(app, "/", ["POST"]);
   refuseOtherMethods(app, "/vacuum", ["POST"]);

@@ -33,6 +33,7 @@ export const assetSyncRoutes: RouteDescription[] = [
       "invalid_name",
       "invalid_json",
       "already_stored",
+      "key_read_only",
       "rate_limited",
       "quota_exceeded",
     ],

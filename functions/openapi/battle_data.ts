@@ -23,6 +23,7 @@ const planning: ErrorCode[] = [
   "empty_file",
   "invalid_offsets",
   "dataset_forbidden",
+  "key_read_only",
   "dataset_deleted",
   "upload_deleted",
   "user_deleted",
@@ -263,7 +264,7 @@ export const battleDataRoutes: RouteDescription[] = [
       200: { description: "Done.", schema: deletionReceipt },
       202: { description: "Begun; the receipt says how far it is.", schema: deletionReceipt },
     },
-    problems: ["invalid_request"],
+    problems: ["invalid_request", "key_read_only"],
   },
   {
     method: "get",

@@ -133,6 +133,7 @@ export const compactionRoutes: RouteDescription[] = [
       "page_too_large",
       "check_too_costly",
       "dataset_forbidden",
+      "key_read_only",
       "upload_conflict",
       "rate_limited",
       "quota_exceeded",
@@ -206,6 +207,15 @@ export const compactionRoutes: RouteDescription[] = [
     query: checkQuerySchema,
     answers: { 200: { description: "What was looked at, and what is not as the catalog says." } },
     problems: ["catalog_failed", "schema_outdated", "store_failed"],
+  },
+  {
+    method: "post",
+    path: "/compactor/keys",
+    operationId: "removeEndedKeys",
+    summary: "Delete the users of keys that have ended; cron calls it",
+    access: "service",
+    answers: { 200: { description: "How many, and which are left for later." } },
+    problems: ["catalog_failed", "schema_outdated"],
   },
   {
     method: "post",

@@ -4,12 +4,14 @@ import { version } from "../../shared/version.ts";
 import { assetSyncRoutes } from "./asset_sync.ts";
 import { battleDataRoutes } from "./battle_data.ts";
 import { compactionRoutes } from "./compaction.ts";
+import { keyRoutes } from "./keys.ts";
 import { memberRoutes } from "./members.ts";
 
 /** Every route. */
 const routes: RouteDescription[] = [
   ...battleDataRoutes,
   ...memberRoutes,
+  ...keyRoutes,
   ...compactionRoutes,
   ...assetSyncRoutes,
 ];

@@ -87,6 +87,7 @@ export const memberRoutes: RouteDescription[] = [
       "invalid_request",
       "not_found",
       "invitation_gone",
+      "key_read_only",
       "dataset_deleted",
       "user_deleted",
       "quota_exceeded",

@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape ac1a3a8ff8498415b4c2ab6f0757bd4b4cabfebbbc90f962ffdf97164f594d53
+// shape f6f6b1a08bd0d16e4e7b8d6b0eb840e96f01b2be19e2a6526d18bc127563f8fe
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -164,16 +164,42 @@ isOneToOne: false
       referencedColumns: ["id"]
     }
                   ]
-                },"dataset_members": {
+                },"dataset_keys": {
                   Row: {
-                    "dataset_id": string,"invited_by": string | null,"role": string,"since": string,"user_id": string
+                    "activated_at": string | null,"created_at": string,"created_by": string | null,"dataset_id": string,"end_reason": string | null,"ended_at": string | null,"expires_at": string,"id": string,"label": string,"last_used_at": string | null,"minute_sessions": number,"minute_start": string,"remove_attempts": number,"remove_user_at": string | null,"secret_hash": string,"user_id": string
                   }
                   ComputedFields: never
                   Insert: {
-                    "dataset_id": string,"invited_by"?: string | null,"role": string,"since"?: string,"user_id": string
+                    "activated_at"?: string | null,"created_at"?: string,"created_by"?: string | null,"dataset_id": string,"end_reason"?: string | null,"ended_at"?: string | null,"expires_at": string,"id"?: string,"label"?: string,"last_used_at"?: string | null,"minute_sessions"?: number,"minute_start"?: string,"remove_attempts"?: number,"remove_user_at"?: string | null,"secret_hash": string,"user_id"?: string
                   }
                   Update: {
-                    "dataset_id"?: string,"invited_by"?: string | null,"role"?: string,"since"?: string,"user_id"?: string
+                    "activated_at"?: string | null,"created_at"?: string,"created_by"?: string | null,"dataset_id"?: string,"end_reason"?: string | null,"ended_at"?: string | null,"expires_at"?: string,"id"?: string,"label"?: string,"last_used_at"?: string | null,"minute_sessions"?: number,"minute_start"?: string,"remove_attempts"?: number,"remove_user_at"?: string | null,"secret_hash"?: string,"user_id"?: string
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "dataset_keys_dataset_id_fkey"
+      columns: ["dataset_id"]
+isOneToOne: false
+      referencedRelation: "dataset_status"
+      referencedColumns: ["id"]
+    },{
+      foreignKeyName: "dataset_keys_dataset_id_fkey"
+      columns: ["dataset_id"]
+isOneToOne: false
+      referencedRelation: "datasets"
+      referencedColumns: ["id"]
+    }
+                  ]
+                },"dataset_members": {
+                  Row: {
+                    "dataset_id": string,"expires_at": string | null,"invited_by": string | null,"key_id": string | null,"role": string,"since": string,"user_id": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "dataset_id": string,"expires_at"?: string | null,"invited_by"?: string | null,"key_id"?: string | null,"role": string,"since"?: string,"user_id": string
+                  }
+                  Update: {
+                    "dataset_id"?: string,"expires_at"?: string | null,"invited_by"?: string | null,"key_id"?: string | null,"role"?: string,"since"?: string,"user_id"?: string
                   }
                   Relationships: [
                     {
@@ -187,6 +213,12 @@ isOneToOne: false
       columns: ["dataset_id"]
 isOneToOne: false
       referencedRelation: "datasets"
+      referencedColumns: ["id"]
+    },{
+      foreignKeyName: "dataset_members_key_id_fkey"
+      columns: ["key_id"]
+isOneToOne: false
+      referencedRelation: "dataset_keys"
       referencedColumns: ["id"]
     }
                   ]
@@ -548,14 +580,14 @@ isOneToOne: false
                   ]
                 },"service_settings": {
                   Row: {
-                    "alert_max_attempts": number,"alert_private_addresses": boolean,"alert_webhooks": NonNullable<Json>,"alert_window_seconds": number,"archive_seconds": number,"asset_bytes_max": number,"asset_extensions": (string)[],"backoff_base_seconds": number,"backoff_cap_seconds": number,"breaker_probe_seconds": number,"breaker_window_seconds": number,"clockwork_gap_seconds": number,"codec": string,"datasets_max": number | null,"deleted_upload_seconds": number,"healthy_row_group_bytes": number,"history_seconds": number,"id": boolean,"idle_recheck_seconds": number,"lease_seconds": number,"max_age_seconds": number,"max_attempts": number,"max_datasets_per_run": number,"max_object_bytes": number | null,"max_put_seconds": number,"max_run_seconds": number,"max_workers": number,"min_inputs": number,"open_stages_max": number | null,"partitions_max": number | null,"partitions_per_minute": number | null,"plan_changed_at": string,"planner_version": number,"realtime_delay_seconds": number,"requests_per_minute": number | null,"retention_seconds": number,"schedule_concurrency": number,"schedule_delay_ms": number,"schemas_per_minute": number | null,"second_look_seconds": number,"signed_url_seconds": number,"signed_url_until": string,"store_check_bytes_per_day": number,"store_check_interval_seconds": number,"stored_bytes_max": number | null,"tables_max": number | null,"target_file_bytes": number,"target_page_bytes": number,"target_row_group_bytes": number,"updated_at": string,"upload_bytes_per_day": number | null,"uploads_per_minute": number | null,"vacuum_interval_seconds": number
+                    "alert_max_attempts": number,"alert_private_addresses": boolean,"alert_webhooks": NonNullable<Json>,"alert_window_seconds": number,"archive_seconds": number,"asset_bytes_max": number,"asset_extensions": (string)[],"backoff_base_seconds": number,"backoff_cap_seconds": number,"breaker_probe_seconds": number,"breaker_window_seconds": number,"clockwork_gap_seconds": number,"codec": string,"datasets_max": number | null,"deleted_upload_seconds": number,"healthy_row_group_bytes": number,"history_seconds": number,"id": boolean,"idle_recheck_seconds": number,"keys_max": number,"lease_seconds": number,"max_age_seconds": number,"max_attempts": number,"max_datasets_per_run": number,"max_object_bytes": number | null,"max_put_seconds": number,"max_run_seconds": number,"max_workers": number,"min_inputs": number,"open_stages_max": number | null,"partitions_max": number | null,"partitions_per_minute": number | null,"plan_changed_at": string,"planner_version": number,"realtime_delay_seconds": number,"requests_per_minute": number | null,"retention_seconds": number,"schedule_concurrency": number,"schedule_delay_ms": number,"schemas_per_minute": number | null,"second_look_seconds": number,"signed_url_seconds": number,"signed_url_until": string,"store_check_bytes_per_day": number,"store_check_interval_seconds": number,"stored_bytes_max": number | null,"tables_max": number | null,"target_file_bytes": number,"target_page_bytes": number,"target_row_group_bytes": number,"updated_at": string,"upload_bytes_per_day": number | null,"uploads_per_minute": number | null,"vacuum_interval_seconds": number
                   }
                   ComputedFields: never
                   Insert: {
-                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"deleted_upload_seconds"?: number,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_object_bytes"?: number | null,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"open_stages_max"?: number | null,"partitions_max"?: number | null,"partitions_per_minute"?: number | null,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"requests_per_minute"?: number | null,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"schemas_per_minute"?: number | null,"second_look_seconds"?: number,"signed_url_seconds"?: number,"signed_url_until"?: string,"store_check_bytes_per_day"?: number,"store_check_interval_seconds"?: number,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
+                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"deleted_upload_seconds"?: number,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"keys_max"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_object_bytes"?: number | null,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"open_stages_max"?: number | null,"partitions_max"?: number | null,"partitions_per_minute"?: number | null,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"requests_per_minute"?: number | null,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"schemas_per_minute"?: number | null,"second_look_seconds"?: number,"signed_url_seconds"?: number,"signed_url_until"?: string,"store_check_bytes_per_day"?: number,"store_check_interval_seconds"?: number,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
                   }
                   Update: {
-                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"deleted_upload_seconds"?: number,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_object_bytes"?: number | null,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"open_stages_max"?: number | null,"partitions_max"?: number | null,"partitions_per_minute"?: number | null,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"requests_per_minute"?: number | null,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"schemas_per_minute"?: number | null,"second_look_seconds"?: number,"signed_url_seconds"?: number,"signed_url_until"?: string,"store_check_bytes_per_day"?: number,"store_check_interval_seconds"?: number,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
+                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"deleted_upload_seconds"?: number,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_recheck_seconds"?: number,"keys_max"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_object_bytes"?: number | null,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"open_stages_max"?: number | null,"partitions_max"?: number | null,"partitions_per_minute"?: number | null,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"requests_per_minute"?: number | null,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"schemas_per_minute"?: number | null,"second_look_seconds"?: number,"signed_url_seconds"?: number,"signed_url_until"?: string,"store_check_bytes_per_day"?: number,"store_check_interval_seconds"?: number,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
                   }
                   Relationships: [
                     
@@ -860,11 +892,17 @@ isOneToOne: false
 "claim_compaction":
 { Args: { "p_lease_seconds"?: number,"p_worker": string }; Returns: Json
                            },
+"claim_ended_keys":
+{ Args: { "p_limit"?: number }; Returns: Json
+                           },
 "commit_asset":
 { Args: { "p_content_hash": string,"p_etag": string,"p_size": number,"p_stage": string,"p_user": string }; Returns: Json
                            },
 "commit_compaction":
 { Args: { "p_input_keys"?: (string)[],"p_inputs": (number)[],"p_last": boolean,"p_n": number,"p_output": Json,"p_remakes"?: number,"p_result": Json,"p_run": string,"p_token": number }; Returns: Json
+                           },
+"commit_key":
+{ Args: { "p_key": string,"p_user": string }; Returns: Json
                            },
 "commit_store_check":
 { Args: { "p_etags"?: Json,"p_found"?: Json,"p_intact"?: (number)[],"p_list"?: Json,"p_probed"?: boolean,"p_read"?: Json,"p_sound"?: (string)[],"p_token": number }; Returns: Json
@@ -914,6 +952,9 @@ isOneToOne: false
 "finish_alert":
 { Args: { "p_alert": number,"p_error"?: string,"p_sent": boolean,"p_taken"?: (string)[] }; Returns: Json
                            },
+"finish_ended_key":
+{ Args: { "p_key": string }; Returns: Json
+                           },
 "finish_probe":
 { Args: { "p_code"?: string,"p_message"?: string,"p_passed": boolean,"p_token": number }; Returns: Json
                            },
@@ -944,6 +985,9 @@ isOneToOne: false
 "list_fragments":
 { Args: { "p_cursor": string,"p_limit"?: number,"p_run": string,"p_token": number }; Returns: Json
                            },
+"list_keys":
+{ Args: { "p_dataset": string,"p_user": string }; Returns: Json
+                           },
 "list_members":
 { Args: { "p_dataset": string,"p_user": string }; Returns: Json
                            },
@@ -961,6 +1005,9 @@ isOneToOne: false
                            },
 "object_limit":
 { Args: { "p_bucket"?: string }; Returns: Json
+                           },
+"open_key":
+{ Args: { "p_secret_hash": string }; Returns: Json
                            },
 "pass_control":
 { Args: { "p_run": string,"p_token": number }; Returns: Json
@@ -1007,6 +1054,9 @@ isOneToOne: false
 "revoke_invitation":
 { Args: { "p_dataset": string,"p_invitation": string,"p_user": string }; Returns: Json
                            },
+"revoke_key":
+{ Args: { "p_dataset": string,"p_key": string,"p_user": string }; Returns: Json
+                           },
 "run_status":
 { Args: { "p_run": string,"p_user": string }; Returns: Json
                            },
@@ -1021,6 +1071,9 @@ isOneToOne: false
                            },
 "stage_asset":
 { Args: { "p_content_hash": string,"p_file_name": string,"p_key": string,"p_max_put_seconds"?: number,"p_relative_path": string,"p_size": number,"p_ttl_seconds"?: number,"p_user": string }; Returns: Json
+                           },
+"stage_key":
+{ Args: { "p_dataset": string,"p_label": string,"p_secret_hash": string,"p_ttl_seconds": number,"p_user": string }; Returns: Json
                            },
 "stage_output":
 { Args: { "p_expected_bytes": number,"p_inputs"?: (number)[],"p_n": number,"p_remakes"?: number,"p_run": string,"p_token": number }; Returns: Json

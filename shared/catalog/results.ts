@@ -2,6 +2,7 @@
 import * as assets from "./asset_results.ts";
 import * as deadLetters from "./dead_letter_results.ts";
 import * as deletions from "./deletion_results.ts";
+import * as keys from "./key_results.ts";
 import * as members from "./member_results.ts";
 import * as metrics from "./metric_results.ts";
 import * as reads from "./read_results.ts";
@@ -58,6 +59,14 @@ export const results = {
   removeMember: members.removedMember,
   renameTable: members.renamedTable,
   revokeInvitation: members.revokedInvitation,
+
+  stageKey: keys.stagedKey,
+  commitKey: keys.datasetKey,
+  listKeys: keys.keyList,
+  revokeKey: keys.revokedKey,
+  openKey: keys.openedKey,
+  claimEndedKeys: keys.claimedKeys,
+  finishEndedKey: keys.finishedKey,
 
   endAged: deletions.ended,
   advanceDeletions: deletions.advancedDeletion,

@@ -213,3 +213,17 @@ export const sentAlertSchema = z.object({
   /** What went wrong, a line a webhook; hosts alone, since the paths are secrets. */
   errors: z.array(z.string()),
 });
+
+/** A session of a read-only key: another one is asked for with the key when it has ended. */
+export const keySessionAnswerSchema = z.object({
+  access_token: z.string().describe(
+    "For these routes, PostgREST and Storage, as a reader of the dataset; Auth itself refuses it.",
+  ),
+  token_type: z.literal("bearer"),
+  expires_in: z.int().describe("Seconds; the key may end before."),
+  dataset_id: z.uuid(),
+  key_expires_at: z.iso.datetime({ offset: true }),
+});
+
+/** {@link keySessionAnswerSchema} */
+export type KeySessionAnswer = z.output<typeof keySessionAnswerSchema>;

@@ -1,4 +1,7 @@
 /** Auth from @supabase/lite over the embedded database, with tokens re-signed as hosted signs them. */
+import type postgres from "postgres";
+import { adminUsers } from "./auth_admin.ts";
+import { resolveCredentials } from "./gateway/credentials.ts";
 import { forwardedHeaders } from "./gateway/proxy.ts";
 import type { Service } from "./gateway/gateway.ts";
 import { looksLikeJwt, type Tokens } from "./gateway/tokens.ts";
@@ -19,11 +22,13 @@ export async function authSchemaSql(): Promise<string> {
 /**
  * @param databaseUrl of the role supabase_auth_admin
  * @param url public URL of the gateway
+ * @param sql of a superuser, for what lite lacks
  */
 export async function createAuth(
-  { databaseUrl, url, keys, tokens }: {
+  { databaseUrl, url, sql, keys, tokens }: {
     databaseUrl: string;
     url: string;
+    sql: postgres.Sql;
     keys: StackKeys;
     tokens: Tokens;
   },
@@ -53,6 +58,10 @@ export async function createAuth(
       const path = new URL(request.url).pathname;
       if (path === "/auth/v1/.well-known/jwks.json") {
         return Response.json(tokens.jwks, { headers: { "cache-control": "max-age=600" } });
+      }
+      if (path.startsWith("/auth/v1/admin/users")) {
+        const who = await resolveCredentials(request, keys, tokens, true);
+        return who.kind === "refused" ? who.response : await adminUsers(sql, who.role, request);
       }
       const headers = forwardedHeaders(request.headers, undefined);
       const apikey = request.headers.get("apikey");
@@ -92,7 +101,11 @@ async function resignTokens(response: Response, tokens: Tokens): Promise<Respons
   if (!body) return new Response(text || null, { status: response.status, headers });
   for (const holder of [body, body.session]) {
     if (typeof holder?.access_token === "string") {
-      holder.access_token = await tokens.toUser(holder.access_token);
+      const { app_metadata, user_metadata } = holder.user ?? {};
+      holder.access_token = await tokens.toUser(holder.access_token, {
+        ...app_metadata && { app_metadata },
+        ...user_metadata && { user_metadata },
+      });
     }
   }
   return new Response(JSON.stringify(body), { status: response.status, headers });

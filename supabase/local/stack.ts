@@ -220,7 +220,13 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     // First: when it refuses a folder of an older version, that is what is to be said.
     serveStorage(),
     migrateAndServe(),
-    createAuth({ databaseUrl: database.url("supabase_auth_admin"), url: front.url, keys, tokens }),
+    createAuth({
+      databaseUrl: database.url("supabase_auth_admin"),
+      url: front.url,
+      sql,
+      keys,
+      tokens,
+    }),
     options.functions === false
       ? notServed("started without functions")
       : loadFunctions(functionsEnv),

@@ -15,7 +15,7 @@ create temp table hidden (name text);
 insert into hidden values ('service_settings'), ('objects'), ('idempotency_keys'), ('file_schemas'), ('run_children'),
   ('run_commits'), ('user_usage'), ('user_growth'), ('alerts'), ('queue_status'), ('circuit_breaker'), ('clockwork'), ('incidents'), ('pings'),
   ('worker_slots'), ('dataset_invitations'), ('forgotten_uploads'), ('deleted_slices'), ('identity_key'), ('age_walks'), ('settings_history'), ('metric_deltas'), ('metric_totals'),
-  ('setting_warnings');
+  ('setting_warnings'), ('dataset_keys');
 grant select on readable, hidden to anon, authenticated, service_role;
 
 -- rows of two users in every table
@@ -48,6 +48,7 @@ begin
   insert into dataset_invitations (dataset_id, role, token_hash, expires_at)
   values (tests.u(p_dataset), 'reader', 'h' || p_user, clock_timestamp());
   perform rename_table(null, tests.u(p_dataset), 'port', 'harbour');
+  perform stage_key(tests.u(p_user), tests.u(p_dataset), 'key', tests.hash('key' || p_user), 60);
   insert into age_walks (dataset_id) values (tests.u(p_dataset)) on conflict do nothing;
   insert into identity_key (key) values ('k') on conflict do nothing;
   perform sediment.open_incident('store_check', 'x');

@@ -31,13 +31,15 @@ create temp view ours as
   where n.nspname = 'sediment' or (n.nspname = 'public' and not exists (
     select 1 from pg_depend d where d.objid = p.oid and d.deptype = 'e'));
 select is_empty($$select proname from ours, (values ('anon'), ('authenticated')) r(role)
-  where has_function_privilege(r.role, oid, 'execute')$$, 'only the service may call a function');
+  where has_function_privilege(r.role, oid, 'execute')
+  -- a policy asks it
+  and (r.role, proname) <> ('authenticated', 'is_readable_object')$$, 'only the service may call a function');
 select is_empty($$select proname from ours where not has_function_privilege('service_role', oid, 'execute')$$, 'and it may call each');
 select is_empty($$select proname from ours where not coalesce(proconfig @> '{"search_path=\"\""}', false)$$, 'every function has an empty search_path');
 select is_empty($$select proname from ours where nspname = 'public' and (returns <> 'jsonb' or proretset)$$, 'every function of the API returns one jsonb');
 select is_empty($$select proname from ours where prosecdef and proname not in
-    ('ping_functions', 'pings_queued', 'ping_deployment', 'clockwork_faults', 'deployment_findings', 'object_limit', 'note_deleted_user')$$,
-  'only what has to do with pg_net and pg_cron, what doctor sees, what the bucket takes and what Auth tells of, runs as its definer');
+    ('ping_functions', 'pings_queued', 'ping_deployment', 'clockwork_faults', 'deployment_findings', 'object_limit', 'note_deleted_user', 'is_readable_object')$$,
+  'only what has to do with pg_net and pg_cron, what doctor sees, what the bucket takes, what Auth tells of and what a policy of Storage asks runs as its definer');
 select is_empty($$select proname from ours group by nspname, proname having count(*) > 1$$, 'no function is overloaded: PostgREST could not tell them apart');
 select is_empty($$select proname from ours where provolatile <> 'v' and proname in (
     'stage_upload', 'commit_upload', 'claim_compaction', 'commit_compaction', 'fail_compaction', 'list_files', 'plan_vacuum')$$,
@@ -47,10 +49,10 @@ select is_empty($$select proname from ours where provolatile <> 'v' and proname 
 select bag_has($$select queue_name::text from pgmq.meta$$,
   $$values ('compaction_manual'), ('compaction_realtime'), ('compaction_scheduled'), ('compaction_dlq')$$, 'the four queues are there');
 select bag_has($$select jobname, schedule from cron.job$$,
-  $$values ('sediment_tick', '30 seconds'), ('sediment_sweep', '* * * * *'), ('sediment_leases', '* * * * *'), ('sediment_history', '* * * * *'), ('sediment_cron_log', '23 3 * * *'), ('sediment_scheduled', '0 2 * * *'), ('sediment_vacuum', '0 * * * *'), ('sediment_store_check', '17 * * * *'),
-    ('sediment_dead_letters', '* * * * *'), ('sediment_health', '* * * * *'), ('sediment_metrics', '* * * * *')$$,
+  $$values ('sediment_tick', '30 seconds'), ('sediment_sweep', '* * * * *'), ('sediment_leases', '* * * * *'), ('sediment_history', '* * * * *'), ('sediment_cron_log', '23 3 * * *'), ('sediment_scheduled', '0 2 * * *'), ('sediment_vacuum', '0 * * * *'), ('sediment_store_check', '7,17,27,37,47,57 * * * *'),
+    ('sediment_dead_letters', '* * * * *'), ('sediment_health', '* * * * *'), ('sediment_metrics', '* * * * *'), ('sediment_keys', '* * * * *')$$,
   'the four jobs are there');
-select is((select count(*) from cron.job where jobname like 'sediment_%'), 13::bigint, 'each once');
+select is((select count(*) from cron.job where jobname like 'sediment_%'), 14::bigint, 'each once');
 select has_index('public', 'battle_files', 'battle_files_visible', array['dataset_id', '"table"', 'period_tag', 'seq_min'], 'visible files are found by partition');
 
 select * from finish();

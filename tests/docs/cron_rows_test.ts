@@ -6,7 +6,8 @@ function runsADay(schedule: string): number {
   const [, seconds] = /^(\d+) seconds?$/.exec(schedule) ?? [];
   if (seconds !== undefined) return 86_400 / Number(seconds);
   if (schedule === "* * * * *") return 1440;
-  if (/^\d+ \* \* \* \*$/.test(schedule)) return 24;
+  const [, minutes] = /^([\d,]+) \* \* \* \*$/.exec(schedule) ?? [];
+  if (minutes !== undefined) return 24 * minutes.split(",").length;
   assert.match(schedule, /^\d+ \d+ \* \* \*$/);
   return 1;
 }

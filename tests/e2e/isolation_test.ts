@@ -35,6 +35,19 @@ Deno.test("nobody reads or writes what is not theirs, by functions, PostgREST or
   const listed = await call(stack, "GET", `/battle-data/latest?dataset_id=${dataset}`, {
     headers: alice.headers,
   });
+  // a key of alice's dataset, in the hands of somebody
+  const made = await call(stack, "POST", `/battle-data/datasets/${dataset}/keys`, {
+    headers: alice.headers,
+    json: {},
+  });
+  assert.equal(made.status, 201, JSON.stringify(made.body));
+  const session = await call(stack, "POST", "/battle-data/keys/session", {
+    json: { secret: made.body.secret },
+  });
+  assert.equal(session.status, 200, JSON.stringify(session.body));
+  const holder = createClient(stack.url, stack.publishableKey, {
+    accessToken: () => Promise.resolve(session.body.access_token),
+  });
   const before = await traces.read();
 
   await t.step("functions: another user, nobody, a publishable key", async () => {
@@ -105,6 +118,7 @@ Deno.test("nobody reads or writes what is not theirs, by functions, PostgREST or
     ended_rows: "rule",
     dataset_members: "role",
     dataset_invitations: "id",
+    dataset_keys: "id",
     deleted_slices: "dataset_id",
     incidents: "name",
     pings: "path",
@@ -123,6 +137,7 @@ Deno.test("nobody reads or writes what is not theirs, by functions, PostgREST or
     "store_differences",
   ];
   const others: [string, SupabaseClient][] = [["bob", bob.client], ["anon", anon]];
+  const readers = [["alice", alice.client], ["a key", holder]] as const;
 
   await t.step(
     "PostgREST: no row of another's is read, no row of anybody's is written",
@@ -138,7 +153,7 @@ Deno.test("nobody reads or writes what is not theirs, by functions, PostgREST or
         }
       }
       for (const [table, column] of Object.entries(tables)) {
-        for (const [name, client] of [...others, ["alice", alice.client] as const]) {
+        for (const [name, client] of [...others, ...readers]) {
           const tries = {
             inserts: await client.from(table).insert({ [column]: null }),
             updates: await client.from(table).update({ [column]: null }).not(column, "is", null),
@@ -151,6 +166,9 @@ Deno.test("nobody reads or writes what is not theirs, by functions, PostgREST or
       }
       const own = await alice.client.from("datasets").select("id");
       assert.deepEqual(own.data, [{ id: dataset }], "alice can't read her own dataset");
+      const read = await holder.from("datasets").select("id");
+      assert.deepEqual(read.data, [{ id: dataset }], "a key can't read its dataset");
+      assert.deepEqual((await holder.from("assets").select()).data, [], "a key reads assets");
     },
   );
 
@@ -164,29 +182,45 @@ Deno.test("nobody reads or writes what is not theirs, by functions, PostgREST or
       ["get_asset", { p_user: alice.id, p_key: "a/b.png" }],
     ];
     for (const [name, args] of calls) {
-      for (const [who, client] of [...others, ["alice", alice.client] as const]) {
+      for (const [who, client] of [...others, ...readers]) {
         const { error } = await client.rpc(name, args);
         assert.equal(error?.code, "42501", `${who} calls ${name}: ${error?.message}`);
       }
     }
   });
 
-  await t.step("Storage: no object is read, listed, signed, overwritten or deleted", async () => {
-    const key = stored.body.key;
-    for (const [who, client] of [...others, ["alice", alice.client] as const]) {
-      const bucket = client.storage.from("sediment");
-      assert.ok((await bucket.download(key)).error, `${who} downloads`);
-      assert.deepEqual((await bucket.list("battle_data")).data ?? [], [], `${who} lists`);
-      assert.ok((await bucket.createSignedUrl(key, 60)).error, `${who} signs`);
-      assert.ok((await bucket.upload(key, file, { upsert: true })).error, `${who} overwrites`);
-      assert.ok((await bucket.upload(`incoming/${who}.parquet`, file)).error, `${who} writes`);
-      const removed = await bucket.remove([key]);
-      assert.ok(removed.error || removed.data.length === 0, `${who} deletes`);
-    }
-    const open = await fetch(`${stack.url}/storage/v1/object/public/sediment/${key}`);
-    assert.notEqual(open.status, 200);
-    await open.body?.cancel();
-  });
+  await t.step(
+    "Storage: objects are read by who may read the dataset, and that is all",
+    async () => {
+      const key = stored.body.key;
+      const folder = key.slice(0, key.lastIndexOf("/"));
+      const image = (await traces.sql`select object_key from public.assets`)[0]!.object_key;
+      for (const [who, client] of [...others, ...readers]) {
+        const bucket = client.storage.from("sediment");
+        const mayRead = readers.some(([name]) => name === who);
+        const { data, error } = await bucket.download(key);
+        assert.equal(error === null, mayRead, `${who} downloads`);
+        if (mayRead) assert.deepEqual(new Uint8Array(await data!.arrayBuffer()), file);
+        const listed = (await bucket.list(folder)).data ?? [];
+        assert.equal(listed.length, mayRead ? 1 : 0, `${who} lists`);
+        assert.ok((await bucket.download(image)).error, `${who} downloads an asset`);
+        assert.deepEqual((await bucket.list("assets")).data ?? [], [], `${who} lists assets`);
+        assert.ok((await bucket.copy(key, `battle_data/${who}.parquet`)).error, `${who} copies`);
+        assert.ok((await bucket.move(key, `battle_data/${who}.parquet`)).error, `${who} moves`);
+        assert.ok(
+          (await bucket.createSignedUrls([key], 60)).data?.every(({ error }) => error) ?? true,
+        );
+        assert.ok((await bucket.createSignedUrl(key, 60)).error, `${who} signs`);
+        assert.ok((await bucket.upload(key, file, { upsert: true })).error, `${who} overwrites`);
+        assert.ok((await bucket.upload(`incoming/${who}.parquet`, file)).error, `${who} writes`);
+        const removed = await bucket.remove([key]);
+        assert.ok(removed.error || removed.data.length === 0, `${who} deletes`);
+      }
+      const open = await fetch(`${stack.url}/storage/v1/object/public/sediment/${key}`);
+      assert.notEqual(open.status, 200);
+      await open.body?.cancel();
+    },
+  );
 
   assert.deepEqual(await traces.read(), before);
 });

@@ -6,6 +6,8 @@ import { createAuthenticator, type ServiceAct } from "../../shared/http/authenti
 import { issuersOf } from "../../shared/http/user_claims.ts";
 import { createTokenSigner, deriveTokenKey } from "../../shared/http/signed_token.ts";
 import type { LogLine } from "../../shared/log.ts";
+import { createKeyGuard } from "../../shared/http/key_guard.ts";
+import type { KeyUsers } from "../../shared/keys/ports.ts";
 import { createWorkShares } from "../../shared/work_shares.ts";
 import { createObjectLimit } from "../../shared/catalog/object_limit.ts";
 import { createMemoryStore, type MemoryStoreOptions } from "./memory_store.ts";
@@ -54,10 +56,15 @@ export interface HttpWorldOptions {
   env?: Record<string, string>;
   catalog?: FakeCatalogOptions;
   store?: MemoryStoreOptions;
+  /** Auth, as read-only keys need it. @default it does not answer */
+  keyUsers?: KeyUsers;
   now?: () => Date;
   /** Where it is told that a service acts. @default nowhere */
   log?: (line: ServiceAct) => void;
 }
+
+const noAuth = () => Promise.reject(new Error("there is no Auth here"));
+const noKeyUsers: KeyUsers = { create: noAuth, openSession: noAuth, remove: noAuth };
 
 /** Fakes, and services that use them. */
 export function httpWorld(options: HttpWorldOptions = {}) {
@@ -90,6 +97,8 @@ export function httpWorld(options: HttpWorldOptions = {}) {
     log: (line) => lines.push(line),
     answered: () => Promise.resolve(),
     shares: createWorkShares(),
+    keyUsers: options.keyUsers ?? noKeyUsers,
+    keyGuard: createKeyGuard(),
     now: options.now ?? (() => new Date()),
     close: () => Promise.resolve(),
   };

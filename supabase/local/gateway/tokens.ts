@@ -24,8 +24,8 @@ export interface Tokens {
   verifyUser(token: string): Promise<JWTPayload>;
   /** The inside form of a user's token; throws as verifyUser. */
   toInternal(userToken: string): Promise<string>;
-  /** The outside form of a token that @supabase/lite has signed. */
-  toUser(internalToken: string): Promise<string>;
+  /** The outside form of a token that @supabase/lite has signed, with claims that hosted ones have and it leaves out. */
+  toUser(internalToken: string, more?: JWTPayload): Promise<string>;
   /** A long-lived inside token of an API role. */
   forRole(role: ApiRole): Promise<string>;
 }
@@ -68,9 +68,9 @@ export async function createTokens(
       translated.set(userToken, { token, expires: claims.exp ?? 0 });
       return token;
     },
-    async toUser(internalToken) {
+    async toUser(internalToken, more = {}) {
       const { payload } = await jwtVerify(internalToken, secret, { algorithms: ["HS256"] });
-      return new SignJWT({ iss: issuer, ...payload })
+      return new SignJWT({ iss: issuer, ...more, ...payload })
         .setProtectedHeader({ alg: "ES256", typ: "JWT", kid: signing.kid })
         .sign(privateKey);
     },

@@ -1,6 +1,6 @@
 -- Plans the object of an asset: a new one each time, so that replacing is atomic for readers.
 -- Returns {stage_id, object_key, expires_at, replaces: boolean}. Raises already_stored (the key holds these very
--- bytes), invalid_name, body_too_large, invalid_request, rate_limited, quota_exceeded.
+-- bytes), invalid_name, body_too_large, invalid_request, rate_limited, quota_exceeded, key_read_only.
 create or replace function public.stage_asset(
   p_user uuid, p_key text, p_relative_path text, p_file_name text, p_size bigint, p_content_hash text,
   p_ttl_seconds integer default 120, p_max_put_seconds integer default 7200
@@ -22,6 +22,7 @@ begin
     perform sediment.fail('invalid_request', 400, 'user, size or content hash is missing or not well formed');
   end if;
   perform sediment.refuse_deleted_user(p_user);
+  perform sediment.refuse_key(p_user);
   perform sediment.check_asset(p_user, p_key, p_relative_path, p_file_name, p_size);
 
   select * into v_current from public.assets a where a.user_id = p_user and a.key = p_key;

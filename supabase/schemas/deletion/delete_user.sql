@@ -12,6 +12,7 @@ begin
   if p_user is null then
     perform sediment.fail('invalid_request', 400, 'p_user is needed');
   end if;
+  perform sediment.refuse_key(p_user);
   -- an asset that is being committed is there before the mark, or sees it
   perform sediment.lock_quota(p_user);
   insert into public.deletions as y (kind, user_id, requested_by, purge)

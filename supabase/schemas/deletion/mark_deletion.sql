@@ -24,5 +24,8 @@ begin
     oldest_kept_version = case when p_purge then v_version.version else y.oldest_kept_version end,
     oldest_kept_at = case when p_purge then clock_timestamp() else y.oldest_kept_at end
   where y.id = d.id;
+  if v_kind = 'dataset' then
+    perform sediment.end_keys(d.id, 'dataset_deleted');
+  end if;
   return x;
 end $$;

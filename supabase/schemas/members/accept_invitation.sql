@@ -1,7 +1,7 @@
 -- Takes an offered role. A handover locks the quotas of both users, the lesser id first, before the dataset, as commits
 -- do. Asked again by who has accepted it answers the same, as long as they have the role.
 -- Returns {dataset_id, role, owner_id}. Raises not_found (no such token, or for another user), invitation_gone,
--- dataset_deleted, user_deleted, quota_exceeded.
+-- dataset_deleted, user_deleted, quota_exceeded, key_read_only.
 create or replace function public.accept_invitation(p_user uuid, p_token text)
 returns jsonb
 language plpgsql
@@ -18,6 +18,7 @@ begin
     perform sediment.fail('not_found', 404, 'there is no such invitation', 'a token that an owner has sent');
   end if;
   perform sediment.refuse_deleted_user(p_user);
+  perform sediment.refuse_key(p_user);
   select y.user_id into strict v_owner from public.datasets y where y.id = i.dataset_id;
   if i.role = 'owner' then
     perform sediment.lock_quota(least(v_owner, p_user));

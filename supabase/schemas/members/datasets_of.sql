@@ -10,5 +10,6 @@ begin
     select d.id from public.datasets d where d.user_id = p_user
     union all
     select m.dataset_id from public.dataset_members m
-    where m.user_id = p_user and sediment.role_suffices(m.role, p_needed));
+    where m.user_id = p_user and sediment.role_suffices(m.role, p_needed)
+      and (m.expires_at is null or m.expires_at > clock_timestamp()));
 end $$;

@@ -1,6 +1,6 @@
 -- Makes another user the owner of a dataset, all or nothing: it counts in the receiver's limits from here on and in the
--- old owner's no more. Invitations that are open end, since the old owner may hold them; members stay. The caller has
--- locked the quotas of both and the dataset. Raises quota_exceeded, user_deleted.
+-- old owner's no more. Invitations that are open end, and so do keys, since the old owner may hold them or have handed them
+-- to people whom the new one can't know; members, who have names, stay. The caller has locked the quotas of both and the dataset. Raises quota_exceeded, user_deleted.
 create or replace function sediment.hand_over(d public.datasets, p_to uuid, p_keep_role text)
 returns void
 language plpgsql
@@ -19,4 +19,5 @@ begin
   end if;
   update public.dataset_invitations x set revoked_at = clock_timestamp()
   where x.dataset_id = d.id and x.accepted_at is null and x.revoked_at is null;
+  perform sediment.end_keys(d.id, 'handed_over');
 end $$;

@@ -39,7 +39,7 @@ begin
   end if;
   delete from public.dataset_invitations x
   where x.dataset_id = d.id and x.expires_at < v_now - interval '30 days';
-  if v_most <= (select count(*) from public.dataset_members m where m.dataset_id = d.id) + (
+  if v_most <= (select count(*) from public.dataset_members m where m.dataset_id = d.id and m.key_id is null) + (
     select count(*) from public.dataset_invitations x where x.dataset_id = d.id and x.expires_at > v_now
       and x.accepted_at is null and x.revoked_at is null)
   then

@@ -1,5 +1,5 @@
 -- Ends a membership: by the owner, or by the member, who leaves. What they have uploaded stays, since it is the dataset's;
--- what they have staged can't be committed any more. Returns {dataset_id, user_id, removed: false where there was none}.
+-- what they have staged can't be committed any more. A key is no member: revoke_key ends it. Returns {dataset_id, user_id, removed: false where there was none}.
 -- Raises not_found, dataset_forbidden, dataset_deleted, user_deleted, invalid_request (the owner hands over, and leaves then).
 create or replace function public.remove_member(p_user uuid, p_dataset uuid, p_member uuid)
 returns jsonb
@@ -13,6 +13,6 @@ begin
   if d.user_id = p_member then
     perform sediment.fail('invalid_request', 400, 'the owner is no member', 'a handover: an invitation of role owner');
   end if;
-  delete from public.dataset_members m where m.dataset_id = d.id and m.user_id = p_member;
+  delete from public.dataset_members m where m.dataset_id = d.id and m.user_id = p_member and m.key_id is null;
   return jsonb_build_object('dataset_id', d.id, 'user_id', p_member, 'removed', found);
 end $$;

@@ -8,7 +8,11 @@ create table if not exists public.dataset_members (
   -- null: the service
   invited_by uuid,
   since timestamptz not null default clock_timestamp(),
-  primary key (dataset_id, user_id)
+  -- of a key's user: the key, and when the membership is none any more
+  key_id uuid references public.dataset_keys (id),
+  expires_at timestamptz,
+  primary key (dataset_id, user_id),
+  constraint dataset_members_key check ((key_id is null) = (expires_at is null) and (key_id is null or role = 'reader'))
 );
 
 -- what row security asks by

@@ -83,7 +83,9 @@ create table if not exists public.service_settings (
   partitions_per_minute integer default 600 check (partitions_per_minute > 0),
   schemas_per_minute integer default 100 check (schemas_per_minute > 0),
   -- of the store, where the bucket does not say it itself
-  max_object_bytes bigint check (max_object_bytes > 0)
+  max_object_bytes bigint check (max_object_bytes > 0),
+
+  keys_max integer not null default 20 check (keys_max between 0 and 500)
 );
 
 comment on table public.service_settings is 'One row of settings of this deployment.';
@@ -222,6 +224,9 @@ comment on column public.service_settings.store_check_interval_seconds is
 comment on column public.service_settings.store_check_bytes_per_day is
   'Bytes of data files that are read a day to compare them with their checksums, one file after the other; a store may '
   'charge for them. 0: none. Unit: bytes. Default: 134217728 (128 MiB).';
+comment on column public.service_settings.keys_max is
+  'Read-only keys that a dataset may have at once; each in use is an active user of Auth. 0: none can be made. Unit: '
+  'keys. Default: 20.';
 
 comment on column public.service_settings.partitions_per_minute is
   'New partitions a minute of a user without a limit of their own; what ten minutes may bring may come at once. Over it an '

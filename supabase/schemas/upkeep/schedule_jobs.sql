@@ -22,6 +22,11 @@ select cron.schedule('sediment_dead_letters', '* * * * *', $$
   where exists (select 1 from pgmq.q_compaction_dlq m where m.vt <= clock_timestamp())
     or exists (select 1 from public.alerts a where a.state = 'pending' and a.next_attempt_at <= clock_timestamp())
 $$);
+-- Users of keys that have ended are deleted in Auth, which only the functions can reach.
+select cron.schedule('sediment_keys', '* * * * *', $$
+  select sediment.ping_functions('/compactor/keys')
+  where exists (select 1 from public.dataset_keys k where k.remove_user_at <= now())
+$$);
 -- pg_cron keeps a row of every run of every job, for ever.
 select cron.schedule('sediment_cron_log', '23 3 * * *', $$
   delete from cron.job_run_details d

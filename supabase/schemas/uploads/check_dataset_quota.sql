@@ -1,5 +1,5 @@
 -- Refuses one dataset more than the user may have. At a stage it is a look; at the commit that makes the dataset
--- p_final waits for the user's other ones and is exact.
+-- p_final waits for the user's other ones and is exact. The user of a key may have none.
 create or replace function sediment.check_dataset_quota(p_user uuid, p_final boolean)
 returns void
 language plpgsql
@@ -8,6 +8,7 @@ as $$
 declare
   v_max integer;
 begin
+  perform sediment.refuse_key(p_user);
   select coalesce(l.datasets_max, s.datasets_max) into v_max
   from public.service_settings s left join public.user_limits l on l.user_id = p_user where s.id;
   if v_max is null then
