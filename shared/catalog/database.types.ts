@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape f6f6b1a08bd0d16e4e7b8d6b0eb840e96f01b2be19e2a6526d18bc127563f8fe
+// shape 8c5fe33a21aa6d6ff59f237d1cd087b487f0a8a9ab53934f3f30d6f55504316a
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -454,14 +454,14 @@ isOneToOne: false
                   ]
                 },"objects": {
                   Row: {
-                    "asset_key": string | null,"content_hash": string | null,"created_at": string,"dataset_id": string | null,"delete_after": string | null,"delete_reason": string | null,"details": Json | null,"etag": string | null,"expires_at": string | null,"kind": string,"object_key": string,"offsets_digest": string | null,"period_tag": string | null,"put_deadline": string,"run_id": string | null,"run_ordinal": number | null,"size": number | null,"stage_id": string | null,"staged_version": number | null,"state": string,"table": string | null,"token": number | null,"updated_at": string,"user_id": string | null
+                    "asset_key": string | null,"content_hash": string | null,"created_at": string,"dataset_id": string | null,"delete_after": string | null,"delete_reason": string | null,"details": Json | null,"etag": string | null,"expires_at": string | null,"kind": string,"object_key": string,"offsets_digest": string | null,"period_tag": string | null,"put_deadline": string,"run_id": string | null,"run_ordinal": number | null,"size": number | null,"split_at": string | null,"stage_id": string | null,"staged_version": number | null,"state": string,"table": string | null,"token": number | null,"updated_at": string,"user_id": string | null
                   }
                   ComputedFields: never
                   Insert: {
-                    "asset_key"?: string | null,"content_hash"?: string | null,"created_at"?: string,"dataset_id"?: string | null,"delete_after"?: string | null,"delete_reason"?: string | null,"details"?: Json | null,"etag"?: string | null,"expires_at"?: string | null,"kind": string,"object_key": string,"offsets_digest"?: string | null,"period_tag"?: string | null,"put_deadline": string,"run_id"?: string | null,"run_ordinal"?: number | null,"size"?: number | null,"stage_id"?: string | null,"staged_version"?: number | null,"state"?: string,"table"?: string | null,"token"?: number | null,"updated_at"?: string,"user_id"?: string | null
+                    "asset_key"?: string | null,"content_hash"?: string | null,"created_at"?: string,"dataset_id"?: string | null,"delete_after"?: string | null,"delete_reason"?: string | null,"details"?: Json | null,"etag"?: string | null,"expires_at"?: string | null,"kind": string,"object_key": string,"offsets_digest"?: string | null,"period_tag"?: string | null,"put_deadline": string,"run_id"?: string | null,"run_ordinal"?: number | null,"size"?: number | null,"split_at"?: string | null,"stage_id"?: string | null,"staged_version"?: number | null,"state"?: string,"table"?: string | null,"token"?: number | null,"updated_at"?: string,"user_id"?: string | null
                   }
                   Update: {
-                    "asset_key"?: string | null,"content_hash"?: string | null,"created_at"?: string,"dataset_id"?: string | null,"delete_after"?: string | null,"delete_reason"?: string | null,"details"?: Json | null,"etag"?: string | null,"expires_at"?: string | null,"kind"?: string,"object_key"?: string,"offsets_digest"?: string | null,"period_tag"?: string | null,"put_deadline"?: string,"run_id"?: string | null,"run_ordinal"?: number | null,"size"?: number | null,"stage_id"?: string | null,"staged_version"?: number | null,"state"?: string,"table"?: string | null,"token"?: number | null,"updated_at"?: string,"user_id"?: string | null
+                    "asset_key"?: string | null,"content_hash"?: string | null,"created_at"?: string,"dataset_id"?: string | null,"delete_after"?: string | null,"delete_reason"?: string | null,"details"?: Json | null,"etag"?: string | null,"expires_at"?: string | null,"kind"?: string,"object_key"?: string,"offsets_digest"?: string | null,"period_tag"?: string | null,"put_deadline"?: string,"run_id"?: string | null,"run_ordinal"?: number | null,"size"?: number | null,"split_at"?: string | null,"stage_id"?: string | null,"staged_version"?: number | null,"state"?: string,"table"?: string | null,"token"?: number | null,"updated_at"?: string,"user_id"?: string | null
                   }
                   Relationships: [
                     
@@ -904,6 +904,9 @@ isOneToOne: false
 "commit_key":
 { Args: { "p_key": string,"p_user": string }; Returns: Json
                            },
+"commit_split":
+{ Args: { "p_copies": Json,"p_missing"?: boolean,"p_object_key": string }; Returns: Json
+                           },
 "commit_store_check":
 { Args: { "p_etags"?: Json,"p_found"?: Json,"p_intact"?: (number)[],"p_list"?: Json,"p_probed"?: boolean,"p_read"?: Json,"p_sound"?: (string)[],"p_token": number }; Returns: Json
                            },
@@ -1077,6 +1080,9 @@ isOneToOne: false
                            },
 "stage_output":
 { Args: { "p_expected_bytes": number,"p_inputs"?: (number)[],"p_n": number,"p_remakes"?: number,"p_run": string,"p_token": number }; Returns: Json
+                           },
+"stage_splits":
+{ Args: { "p_dataset"?: string,"p_limit"?: number }; Returns: Json
                            },
 "stage_upload":
 { Args: { "p_again"?: boolean,"p_content_hash": string,"p_dataset": string,"p_details"?: Json,"p_idempotency_key"?: string,"p_kind"?: string,"p_max_put_seconds"?: number,"p_offsets"?: Json,"p_offsets_digest": string,"p_own_dataset"?: boolean,"p_period_tag": string,"p_size": number,"p_table": string,"p_ttl_seconds"?: number,"p_user": string }; Returns: Json

@@ -15,7 +15,7 @@ export const deletionReceipt = z.object({
   /** The first version without it; null of a user, who has no versions, and while merged rows wait for a rewrite. */
   version: count.nullable(),
   purge: z.boolean(),
-  state: z.enum(["pending", "marked", "removed", "purged"]),
+  state: z.enum(["pending", "marked", "removed", "purging", "purged"]),
   /** Nothing is left to be done; of a purge: the store has answered for every object. */
   done: z.boolean(),
   files: count,
@@ -37,5 +37,22 @@ export const ended = z.object({
   rows: count,
   more: z.boolean(),
 });
+
+/** An object that is to be split, and where its slices are to be copied. */
+const stagedSplit = z.object({
+  object_key: z.string(),
+  etag: z.string().nullable(),
+  copies: z.array(z.object({
+    file: count,
+    start_byte: count,
+    byte_length: count,
+    checksum: z.string().nullable(),
+    object_key: z.string(),
+  })),
+});
+export type StagedSplit = z.output<typeof stagedSplit>;
+
+export const stagedSplits = z.object({ splits: z.array(stagedSplit), more: z.boolean() });
+export const committedSplit = z.object({ copied: count, left: count });
 
 export const advancedDeletion = z.object({ advanced: uuid.nullable(), more: z.boolean() });

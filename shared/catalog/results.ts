@@ -70,6 +70,8 @@ export const results = {
 
   endAged: deletions.ended,
   advanceDeletions: deletions.advancedDeletion,
+  stageSplits: deletions.stagedSplits,
+  commitSplit: deletions.committedSplit,
 
   schemaVersion: upkeep.schemaVersion,
   countProblems: metrics.countedProblems,

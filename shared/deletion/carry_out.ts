@@ -6,12 +6,15 @@ import type { Catalog } from "../catalog/catalog.ts";
 import type { DeletionReceipt } from "../catalog/deletion_results.ts";
 import type { Clock } from "../clock.ts";
 import { callCatalog } from "../compaction/run/call_catalog.ts";
+import { splitObjects, type SplitPorts } from "../compaction/upkeep/split_objects.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
 
 /** Ports of a deletion. */
 export interface DeletionPorts {
-  catalog: Pick<Catalog, "advanceDeletions" | "deletionStatus" | "planVacuum" | "commitVacuum">;
-  store: Pick<ObjectStore, "deleteMany">;
+  catalog:
+    & Pick<Catalog, "advanceDeletions" | "deletionStatus" | "planVacuum" | "commitVacuum">
+    & SplitPorts["catalog"];
+  store: Pick<ObjectStore, "deleteMany"> & SplitPorts["store"];
   clock: Pick<Clock, "monotonic">;
 }
 
@@ -19,7 +22,7 @@ export interface DeletionPorts {
 const sliceSize = 500;
 
 /**
- * Takes the files out slice by slice; of a purge also has the store delete the objects.
+ * Takes the files out slice by slice; of a purge also has the store delete the objects, and splits those that others share.
  *
  * @param options `seconds`: no further slice is begun after this many
  * @returns the receipt as it is then; `done` says whether anything is left
@@ -33,12 +36,18 @@ export async function carryOut(
   const end = clock.monotonic() + seconds * 1000;
   const deletion = receipt.deletion_id;
   const inTime = () => clock.monotonic() < end;
-  while (inTime()) {
-    const { more } = await callCatalog(
-      signal,
-      (stop) => catalog.advanceDeletions({ deletion }, stop),
-    );
-    if (!more) break;
+  const advance = async () => {
+    while (inTime()) {
+      const { more } = await callCatalog(
+        signal,
+        (stop) => catalog.advanceDeletions({ deletion }, stop),
+      );
+      if (!more) break;
+    }
+  };
+  await advance();
+  if (receipt.purge) {
+    await splitObjects({ catalog, store }, { inTime, dataset: receipt.dataset_id, signal });
   }
   while (receipt.purge && inTime()) {
     // a user's assets belong to no dataset
@@ -53,6 +62,7 @@ export async function carryOut(
     }
     if (!plan.more) break;
   }
+  if (receipt.purge) await advance();
   return await callCatalog(
     signal,
     (stop) => catalog.deletionStatus({ user: null, deletion }, stop),

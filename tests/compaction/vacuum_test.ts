@@ -10,6 +10,7 @@ function catalogOf(keys: string[], sliceSize: number) {
   return {
     left,
     told,
+    stageSplits: () => Promise.resolve({ splits: [], more: false }),
     planVacuum: () => {
       const slice = [...left].slice(0, sliceSize);
       return Promise.resolve({
@@ -43,7 +44,7 @@ async function storeOf(hooks: Parameters<typeof createMemoryStore>[0] = {}) {
 }
 
 const clock = { now: () => 0 };
-const portsOf = (catalog: ReturnType<typeof catalogOf>, store: VacuumPorts["store"]) =>
+const portsOf = (catalog: ReturnType<typeof catalogOf>, store: Partial<VacuumPorts["store"]>) =>
   ({ catalog, store, clock }) as unknown as VacuumPorts;
 
 Deno.test("a vacuum deletes what the catalog names, slice by slice, and nothing else", async () => {

@@ -8,11 +8,12 @@ import type { ObjectStore } from "../../storage/object_store.ts";
 import { asSedimentError } from "../../errors.ts";
 import { callCatalog } from "../run/call_catalog.ts";
 import type { Clock } from "../../clock.ts";
+import { splitObjects, type SplitPorts } from "./split_objects.ts";
 
 /** Ports of a vacuum. */
 export interface VacuumPorts {
-  catalog: Pick<Catalog, "planVacuum" | "commitVacuum">;
-  store: Pick<ObjectStore, "deleteMany" | "abandonUploads">;
+  catalog: Pick<Catalog, "planVacuum" | "commitVacuum"> & SplitPorts["catalog"];
+  store: Pick<ObjectStore, "deleteMany" | "abandonUploads"> & SplitPorts["store"];
   clock: Pick<Clock, "now">;
 }
 
@@ -32,6 +33,10 @@ export interface VacuumReport {
   files_dropped: number;
   objects_deleted: number;
   bytes_deleted: number;
+  /** Slices that were copied to objects of their own, away from bytes that were deleted. */
+  slices_split: number;
+  /** Why not all of these were; they are handed out again. */
+  split_error?: string;
   /** Unfinished uploads of dead workers that were given up. */
   uploads_abandoned: number;
   /** Why they were not all looked at; the next vacuum does. */
@@ -74,10 +79,13 @@ export async function vacuum(ports: VacuumPorts, options: VacuumOptions): Promis
     files_dropped: 0,
     objects_deleted: 0,
     bytes_deleted: 0,
+    slices_split: 0,
     uploads_abandoned: 0,
     more: false,
     unfinished: false,
   };
+  const inTime = () => ports.clock.now() < end;
+  await split(ports, report, { inTime, signal });
   do {
     const plan = await callCatalog(
       signal,
@@ -96,9 +104,22 @@ export async function vacuum(ports: VacuumPorts, options: VacuumOptions): Promis
     // a slice of datasets with nothing to do says nothing of those that come next: the hourly vacuum sees to them
     report.unfinished = plan.more &&
       plan.files_dropped + keys.length + plan.versions.length > 0;
-  } while (report.more && ports.clock.now() < end);
+  } while (report.more && inTime());
   await abandonUploads(ports, report, signal);
   return report;
+}
+
+/** A store that takes no copies must not keep what is due from being deleted: it is only told. */
+async function split(
+  ports: SplitPorts,
+  report: VacuumReport,
+  options: { inTime: () => boolean; signal: AbortSignal },
+): Promise<void> {
+  try {
+    report.slices_split = await splitObjects(ports, options);
+  } catch (thrown) {
+    report.split_error = asSedimentError(thrown).message;
+  }
 }
 
 /** A store that refuses the listing must not keep the catalog's own keys from being deleted: it is only told. */
@@ -129,6 +150,7 @@ async function planOnly(
     files_dropped: 0,
     objects_deleted: 0,
     bytes_deleted: 0,
+    slices_split: 0,
     uploads_abandoned: 0,
     more: plan.more,
     unfinished: false,

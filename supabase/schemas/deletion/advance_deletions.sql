@@ -18,9 +18,10 @@ begin
   for x in
     select y.* from public.deletions y left join public.datasets d on d.id = y.dataset_id
     where y.forgotten_at is null and (p_deletion is null or p_deletion in (y.id, y.parent_id))
-      and (y.state = 'marked' or y.purge and y.state = 'removed'
+      and (y.state = 'marked' or y.purge and y.state in ('removed', 'purging')
         or y.kind <> 'user' and y.state <> 'pending' and y.requested_at + v_grace <= v_now and d.oldest_kept_version >= y.version)
-    order by y.state <> 'marked', y.requested_at limit 100
+    -- those that wait for the store come last, so that they are in nobody's way
+    order by y.state <> 'marked', y.state = 'purging', y.requested_at limit 100
     for no key update of y skip locked
   loop
     v_done := true;
@@ -30,6 +31,8 @@ begin
       perform sediment.remove_marked(x, v_limit);
     elsif x.purge and x.state = 'removed' then
       perform sediment.purge_removed(x, v_limit);
+    elsif x.state = 'purging' then
+      v_done := sediment.split_purged(x, v_limit);
     else
       perform sediment.forget_deleted(x, v_limit);
     end if;
@@ -37,5 +40,16 @@ begin
       return jsonb_build_object('advanced', x.id, 'more', true);
     end if;
   end loop;
+  -- the store's part is a worker's: the hourly vacuum would come late
+  if p_deletion is null and (
+    exists (select 1 from public.objects o where o.split_at <= v_now and o.state = 'stored')
+    or exists (
+      select 1 from (
+        select o.delete_reason from public.objects o
+        where o.delete_after <= v_now and o.state = 'deleting' order by o.delete_after desc limit 100) y
+      where y.delete_reason like 'deletion %'))
+  then
+    perform public.wake_vacuum();
+  end if;
   return jsonb_build_object('advanced', null, 'more', false);
 end $$;

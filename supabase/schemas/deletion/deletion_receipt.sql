@@ -1,5 +1,5 @@
 -- A deletion as whoever asked for it is told: {deletion_id, kind, user_id, dataset_id|null, table|null, period_tag|null, upload_id|null,
--- version|null, purge, state: 'pending'|'marked'|'removed'|'purged', done, files, rows, bytes, assets, objects_left, requested_at,
+-- version|null, purge, state: 'pending'|'marked'|'removed'|'purging'|'purged', done, files, rows, bytes, assets, objects_left, requested_at,
 -- removed_at|null, purged_at|null}. The version is the first without it, null while that is pending. objects_left: of a purge, those that the store
 -- has not been told to delete yet, or has not answered for. A user's receipt counts all of their datasets.
 create or replace function sediment.deletion_receipt(x public.deletions)
@@ -17,7 +17,8 @@ begin
   from public.deletions y where y.id = x.id or y.parent_id = x.id;
   if x.purge then
     select count(*) into strict v_left from public.objects o
-    where o.delete_after is not null and o.state = 'deleting' and o.delete_reason = any (v_sum.reasons);
+    where (o.delete_after is not null and o.state = 'deleting' or o.split_at is not null)
+      and o.delete_reason = any (v_sum.reasons);
   end if;
   return jsonb_build_object('deletion_id', x.id, 'kind', x.kind, 'user_id', x.user_id, 'dataset_id', x.dataset_id,
     'table', sediment.name_of(x.dataset_id, x."table"), 'period_tag', x.period_tag, 'upload_id', x.upload_id,

@@ -1,5 +1,6 @@
 -- A slice of the last part of a deletion, when a late retry can't come any more and no kept version shows its rows: each
--- upload of the dataset of which all rows were deleted leaves the ledger. Returns the number of uploads looked at.
+-- upload of the dataset of which all rows were deleted leaves the ledger; where only some were, the bytes of these leave the
+-- object that others share with them. Returns the number of uploads looked at.
 create or replace function sediment.forget_deleted(x public.deletions, p_limit integer)
 returns bigint
 language plpgsql
@@ -7,6 +8,7 @@ set search_path = ''
 as $$
 declare
   v_seen bigint := 0;
+  v_uploads uuid[] := '{}'::uuid[];
   u public.uploads;
 begin
   for u in
@@ -16,10 +18,14 @@ begin
     order by y."table", y.period_tag, y.content_hash limit p_limit
   loop
     v_seen := v_seen + 1;
-    if sediment.upload_version(u) < x.version and sediment.upload_deleted_at(u) is not null then
+    continue when sediment.upload_version(u) >= x.version;
+    if sediment.upload_deleted_at(u) is not null then
       perform sediment.forget_upload(u);
+    elsif coalesce(cardinality(u.tables), jsonb_array_length(u.answer -> 'files')) > 1 then
+      v_uploads := v_uploads || u.id;
     end if;
   end loop;
+  perform sediment.plan_splits(v_uploads, 'deletion ' || x.id);
   update public.deletions y
   set after_table = coalesce(u."table", y.after_table), after_period_tag = coalesce(u.period_tag, y.after_period_tag),
     after_hash = coalesce(u.content_hash, y.after_hash),

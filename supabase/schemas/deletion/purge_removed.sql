@@ -1,7 +1,7 @@
 -- A slice of a purge whose files are taken out: drops every data file that held rows of the scope, also those that
--- merges had replaced, and has the store delete each object of which nothing is left. An object that also holds slices
--- of other tables (an upload of many) stays until those are merged. Ends with what is staged and what was on its way
--- out at leisure. Locks the dataset, then objects, as a vacuum does. Returns the number of files.
+-- merges had replaced, and has the store delete each object of which nothing is left. Then what is staged, and what was on
+-- its way out at leisure. An object that also holds slices of other tables (an upload of many) comes after that
+-- (sediment.split_purged). Locks the dataset, then objects, as a vacuum does. Returns the number of files.
 create or replace function sediment.purge_removed(x public.deletions, p_limit integer)
 returns bigint
 language plpgsql
@@ -55,6 +55,6 @@ begin
         select 1 from public.partitions p where p.dataset_id = z.dataset_id and p."table" = z."table"
           and p.period_tag = z.period_tag and p.token > z.token))
     order by z.object_key for update skip locked) y;
-  update public.deletions y set state = 'purged', purged_at = v_now where y.id = x.id;
+  update public.deletions y set state = 'purging' where y.id = x.id;
   return v_dropped;
 end $$;

@@ -23,8 +23,10 @@ create table if not exists public.deletions (
   --     it was asked for, and becomes that of the last rewrite
   --   marked: readers and commits heed it; files are being taken out
   --   removed: no row of the scope is left to be taken out; with purge the store is being emptied
-  --   purged: of a purge: no data file that held its rows is left in the catalog, and their objects are on their way out
-  state text not null default 'marked' check (state in ('pending', 'marked', 'removed', 'purged')),
+  --   purging: of a purge: no data file that held its rows is left in the catalog; objects that others share with it are
+  --     being split
+  --   purged: the same, and the last objects are on their way out
+  state text not null default 'marked' check (state in ('pending', 'marked', 'removed', 'purging', 'purged')),
   -- the partition, then the upload, after which the next slice goes on
   after_table text not null default '',
   after_period_tag text not null default '',

@@ -35,7 +35,10 @@ create table if not exists public.objects (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   -- of an upload: the dataset's version at its stage; what was deleted since can't be committed any more
-  staged_version bigint
+  staged_version bigint,
+  -- it holds bytes of deleted slices beside others: when these are next to be copied to objects of their own, until the store
+  -- has deleted it (stage_splits, commit_split); null: not
+  split_at timestamptz
 ) with (fillfactor = 80);
 
 create unique index if not exists objects_stage on public.objects (stage_id, kind) where stage_id is not null;
@@ -49,3 +52,4 @@ create index if not exists objects_tombstones on public.objects (updated_at)
 create index if not exists objects_delete on public.objects (delete_after) where delete_after is not null;
 -- what a user has planned and not ended; "is not null" as above
 create index if not exists objects_open on public.objects (user_id) where state = 'staged' and user_id is not null;
+create index if not exists objects_split on public.objects (split_at) where split_at is not null;

@@ -18,7 +18,7 @@ begin
     order by o.object_key for update
   )
   update public.objects o
-  set state = 'tombstone', updated_at = clock_timestamp(),
+  set state = 'tombstone', split_at = null, updated_at = clock_timestamp(),
     delete_after = case when o.put_deadline > clock_timestamp() then o.put_deadline + interval '1 minute' end
   from rows r where o.object_key = r.object_key;
   get diagnostics v_count = row_count;

@@ -2,6 +2,7 @@
 -- swaps their object for the newly staged one, with offsets, facts and totals (an Avro body that is converted anew may
 -- differ; not in its schema), and lifts no quarantine but that for lost or changed bytes. A worker that has read the
 -- old object can't commit any more: it names the object of each input. No version comes of it: the rows are the same.
+-- Where slices of the upload were deleted, their bytes came again with the others, and the object is split at once.
 --
 -- Called after everything else of its transaction, and never waits for a lock: what it can't have at once makes it fail
 -- as the catalog not answering, and the client comes again. Returns the outcome of the call.
@@ -38,10 +39,12 @@ begin
   if sediment.lost_files(u.id) = 0 or exists (
     select 1 from public.battle_files f
     left join jsonb_to_recordset(p.files) as n(ordinal integer, "table" text, period_tag text, row_count bigint,
-      schema_fingerprint text, start_byte bigint, byte_length bigint)
+      schema_fingerprint text, start_byte bigint, byte_length bigint, checksum text)
       on n.ordinal = f.ordinal and n."table" = f."table" and n.period_tag = f.period_tag and n.row_count = f.row_count
         and (n.schema_fingerprint = f.schema_fingerprint
-          or p.size = p.object_size and n.start_byte = f.start_byte and n.byte_length = f.byte_length)
+          -- one that was split from others begins at 0
+          or p.size = p.object_size and n.byte_length = f.byte_length
+            and (n.start_byte = f.start_byte or n.checksum = f.checksum))
     where coalesce(f.upload_id, f.run_id) = u.id and n.ordinal is null)
   then
     perform sediment.discard_object(p.object_key, 'a duplicate upload');
@@ -87,6 +90,7 @@ begin
   into strict v_old, v_bytes, v_uncompressed, v_lifted, v_resized
   from old o join healed h on h.id = o.id;
 
+  perform sediment.plan_splits(array[u.id], 'deleted slices came again with others');
   update public.datasets d
   set file_size_bytes = d.file_size_bytes + v_bytes, uncompressed_bytes = d.uncompressed_bytes + v_uncompressed
   where d.id = u.dataset_id;
