@@ -69,8 +69,8 @@ export const mutations: Mutation[] = [
     seed: 74,
     edits: [{
       sqlFunction: "write_commits",
-      find: "where x.object_key = any (array[c.object_key]) and x.state = 'staged';",
-      replace: "where x.object_key = any (array[c.object_key]);",
+      find: "where x.object_key = any (array[c.object_key]) and x.state = 'staged'",
+      replace: "where x.object_key = any (array[c.object_key])",
     }, {
       sqlFunction: "lock_commit_calls",
       find: "      s.state <> 'staged', false,",
