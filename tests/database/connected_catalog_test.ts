@@ -7,7 +7,7 @@ import {
 } from "../../shared/catalog/connect_catalog.ts";
 import { sqlArguments } from "../../shared/catalog/catalog_methods.ts";
 import { quietPort } from "../support/quiet_port.ts";
-import { eventually } from "../support/stack.ts";
+import { eventually } from "../support/eventually.ts";
 import { thrownBy } from "../support/thrown_by.ts";
 import { startCluster } from "./cluster.ts";
 import { startTcpProxy, through } from "./tcp_proxy.ts";

@@ -1,7 +1,7 @@
 /** PgBouncer in transaction mode before a test's PostgreSQL, where it is installed (Debian: `apt-get install pgbouncer`). */
 import { join } from "node:path";
 import { quietPort } from "../support/quiet_port.ts";
-import { eventually } from "../support/stack.ts";
+import { eventually } from "../support/eventually.ts";
 
 const program = "/usr/sbin/pgbouncer";
 

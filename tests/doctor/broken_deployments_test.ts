@@ -10,7 +10,7 @@ import { deployWasm } from "../../supabase/deploy/wasm.ts";
 import { checkup } from "../../supabase/doctor/checkup.ts";
 import { readExpected } from "../../supabase/doctor/expected.ts";
 import { startDeployment } from "../deploy/deployment.ts";
-import { eventually } from "../support/stack.ts";
+import { eventually } from "../support/eventually.ts";
 
 /** A way to break, and to mend, a deployment; `item` is the one that must name it. */
 interface Breakage {

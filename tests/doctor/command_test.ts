@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { fileURLToPath } from "node:url";
 import postgres from "postgres";
 import { startStack } from "../../supabase/local/stack.ts";
-import { eventually } from "../support/stack.ts";
+import { eventually } from "../support/eventually.ts";
 
 /** Runs `deno task doctor`. */
 async function doctor(args: string[], env: Record<string, string> = {}) {

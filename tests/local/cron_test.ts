@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import postgres, { type Sql } from "postgres";
 import { readSchedule } from "../../supabase/local/cron/schedule.ts";
 import { type Stack, startStack } from "../../supabase/local/stack.ts";
-import { eventually } from "../support/stack.ts";
+import { eventually } from "../support/eventually.ts";
 
 let stack: Stack;
 let sql: Sql;

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import postgres, { type Sql } from "postgres";
 import { type Stack, startStack } from "../../supabase/local/stack.ts";
-import { eventually } from "../support/stack.ts";
+import { eventually } from "../support/eventually.ts";
 
 interface Seen {
   method: string;

@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import postgres from "postgres";
-import { eventually, isRunning } from "../support/stack.ts";
+import { eventually } from "../support/eventually.ts";
+import { isRunning } from "../support/stack.ts";
 import { processesOf, type StartedProcess, startProcess } from "./started_process.ts";
 
 const ignore = Deno.build.os !== "linux"; // looks at /proc

@@ -1,7 +1,8 @@
 import { strict as assert } from "node:assert";
 import { SignJWT } from "jose";
 import { type Stack, startStack } from "../../supabase/local/stack.ts";
-import { anonClient, eventually, serviceClient, signUp } from "../support/stack.ts";
+import { eventually } from "../support/eventually.ts";
+import { anonClient, serviceClient, signUp } from "../support/stack.ts";
 import { migrationsFolder } from "./migrations_folder.ts";
 
 const schema = `

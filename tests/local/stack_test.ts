@@ -4,7 +4,8 @@ import postgres from "postgres";
 import { startStack } from "../../supabase/local/stack.ts";
 import { SedimentError } from "../../shared/errors.ts";
 import { quietPort } from "../support/quiet_port.ts";
-import { eventually, signUp } from "../support/stack.ts";
+import { eventually } from "../support/eventually.ts";
+import { signUp } from "../support/stack.ts";
 import { migrationsFolder } from "./migrations_folder.ts";
 import { processesOf } from "./started_process.ts";
 

@@ -7,7 +7,8 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import * as esbuild from "esbuild";
 import { type Browser, chromium } from "playwright-core";
 import { type Stack, startStack } from "../../supabase/local/stack.ts";
-import { eventually, signUp, type TestUser } from "../support/stack.ts";
+import { eventually } from "../support/eventually.ts";
+import { signUp, type TestUser } from "../support/stack.ts";
 import { tinyParquet } from "../support/tiny_parquet.ts";
 import { type Project, withProject } from "./support/project.ts";
 

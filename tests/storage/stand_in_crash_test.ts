@@ -6,7 +6,7 @@ import { join } from "node:path";
 import postgres from "postgres";
 
 import { createSupabaseStore } from "../../shared/storage/supabase_store.ts";
-import { eventually } from "../support/stack.ts";
+import { eventually } from "../support/eventually.ts";
 import { secretKey } from "./serve_stand_in.ts";
 import { createStandInDatabase } from "./stand_in_database.ts";
 

@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import { join } from "node:path";
 
 import type { StorageStandInOptions } from "../../supabase/local/storage/server.ts";
-import { eventually } from "../support/stack.ts";
+import { eventually } from "../support/eventually.ts";
 import { freshStandIn } from "./fresh_stand_in.ts";
 import { publishableKey, secretKey } from "./serve_stand_in.ts";
 

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import type { BrowserUploads } from "./support/browser_page.ts";
-import { eventually } from "../support/stack.ts";
+import { eventually } from "../support/eventually.ts";
 import { startHttpService } from "./support/http_service.ts";
 import { fragment } from "./support/setup.ts";
 
@@ -214,10 +214,11 @@ Deno.test({
       assert.deepEqual(pending.map((item) => item.attempt_count), [0, 0, 0]);
       assert.equal((await inPage(page, (u) => u.state(), null)).pause?.why, "offline");
       await context.setOffline(false);
-      while (service.stored.size < 3) await new Promise((resolve) => setTimeout(resolve, 20));
-      while ((await inPage(page, (u) => u.pending(), null)).length > 0) {
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
+      await eventually("3 are stored", () => service.stored.size >= 3);
+      await eventually(
+        "nothing is pending",
+        async () => (await inPage(page, (u) => u.pending(), null)).length <= 0,
+      );
       assert.deepEqual([...service.stored.values()].map((entry) => entry.puts), [1, 1, 1]);
     });
   },

@@ -3,6 +3,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { allFolders } from "../../shared/uploader/cli/pending_folders.ts";
 import { findFiles } from "../../shared/uploader/cli/push/find_files.ts";
+import { eventually } from "../support/eventually.ts";
 import { quietPort } from "../support/quiet_port.ts";
 import { cliArgs, cliEnv, sediment, shell } from "./support/cli.ts";
 import { startHttpService } from "./support/http_service.ts";
@@ -221,7 +222,7 @@ Deno.test("a retry that is told to end gives its item back, unspent", async () =
         stdout: "null",
         stderr: "null",
       }).spawn();
-      while (http.service.requests.length === before) await new Promise((r) => setTimeout(r, 20));
+      await eventually("another request", () => http.service.requests.length !== before);
       child.kill(signal);
       assert.equal((await child.status).code, 3, signal);
       const [item] = jsonLines((await sediment(folder, ["pending", "--json"], env)).out);

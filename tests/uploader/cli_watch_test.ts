@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { appendFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { eventually } from "../support/eventually.ts";
 import { cliArgs, cliEnv, sediment } from "./support/cli.ts";
 import { startHttpService } from "./support/http_service.ts";
 import { bytesOf, datasetId, withFolder } from "./support/setup.ts";
@@ -40,13 +41,15 @@ async function withWatch(
       stdout: "null",
       stderr: "null",
     }).spawn();
+    let ended = false;
+    void child.status.then(() => ended = true);
     try {
       await test({
         folder,
         service,
         put,
         async arrives(count) {
-          while (service.stored.size < count) await new Promise((done) => setTimeout(done, 50));
+          await eventually(`${count} are stored`, () => service.stored.size >= count);
         },
         async interrupt() {
           child.kill("SIGINT");
@@ -55,6 +58,7 @@ async function withWatch(
       });
     } finally {
       await http.stop();
+      if (!ended) child.kill("SIGKILL");
       await child.status;
     }
   });
@@ -68,7 +72,7 @@ Deno.test("push --watch sends files as they come, and Ctrl-C ends it with nothin
     service.fault = () => "hang";
     const before = service.requests.length;
     await put("third.parquet", whole(3));
-    while (service.requests.length === before) await new Promise((r) => setTimeout(r, 50));
+    await eventually("another request", () => service.requests.length !== before);
     assert.equal(await interrupt(), 3);
     const left = (await sediment(folder, ["pending", "--json", "--everywhere"])).out.trim().split(
       "\n",

@@ -4,6 +4,7 @@ import { systemClock } from "../../shared/clock.ts";
 import { diskMedium } from "../../shared/uploader/pending/media/disk_medium.ts";
 import { integrate, type Job } from "../../shared/uploader/integrate.ts";
 import type { LogEvent } from "../../shared/uploader/log.ts";
+import { eventually } from "../support/eventually.ts";
 import { withFolder } from "./support/setup.ts";
 
 const never = "0 0 30 2 *"; // the 30th of February
@@ -55,7 +56,7 @@ Deno.test("a second run, here or in another process, is left out and says so", a
   const held = new Promise<void>((resolve) => go = resolve);
   await withJob(() => (runs++, held), {}, async ({ job, another, names }) => {
     const first = job.runNow();
-    while (runs === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await eventually("a run", () => runs !== 0);
     assert.equal((await job.runNow()).status, "busy");
     assert.equal((await (await another()).runNow()).status, "busy");
     assert.equal(job.last(), null);
@@ -129,7 +130,7 @@ Deno.test("the schedule runs the job, and stop ends it", async () => {
     const medium = await diskMedium(folder);
     const job = integrate(() => ++runs, { cron: "* * * * * *", medium });
     assert.ok(job.nextRun()!.getTime() - Date.now() <= 1000);
-    while (job.last() === null) await new Promise((resolve) => setTimeout(resolve, 20));
+    await eventually("a run", () => job.last() !== null);
     job.stop();
     const before = runs;
     await new Promise((resolve) => setTimeout(resolve, 1100));

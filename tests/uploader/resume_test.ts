@@ -1,12 +1,11 @@
 import { strict as assert } from "node:assert";
 import { readFile } from "node:fs/promises";
+import { eventually } from "../support/eventually.ts";
 import { bytesOf, fragment, type Setup, withUploader } from "./support/setup.ts";
 
 const direct = { settings: { upload: { protocol: "direct" as const } } };
 const steps = (setup: Setup) => setup.service.requests.map(({ step }) => step);
-const until = async (condition: () => boolean) => {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
-};
+const until = (condition: () => boolean) => eventually("so many requests", condition);
 
 Deno.test("a direct upload is written down before its bytes leave, so that a crash resumes it", async () => {
   await withUploader(direct, async (setup) => {

@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import type { Uploader } from "../../shared/uploader/uploader.ts";
+import { eventually } from "../support/eventually.ts";
 import type { Fault } from "./support/fake_service.ts";
 import { bytesOf, fragment, withUploader } from "./support/setup.ts";
 
@@ -94,8 +95,8 @@ Deno.test("a refused session parks the whole batch after one request, without sp
     assert.equal(service.stored.size, 0, "the same session resumed it");
     session.token = "token-2";
     session.emit("TOKEN_REFRESHED");
-    while (service.stored.size < 11) await tick();
-    while (uploader.state().state !== "idle") await tick();
+    await eventually("11 are stored", () => service.stored.size >= 11);
+    await eventually("rest", () => uploader.state().state === "idle");
     assert.deepEqual(await uploader.pending(), []);
     assert.ok(names().includes("parked") && names().includes("resumed"));
   });
@@ -139,7 +140,7 @@ Deno.test("a park outlives the process: a restart with the refused session makes
       session.token = "good";
       const after = await setup.another();
       after.start();
-      while (service.stored.size < 1) await tick();
+      await eventually("it is stored", () => service.stored.size >= 1);
       await after.stop();
       assert.deepEqual(await (await setup.another()).pending(), []);
     },
@@ -157,7 +158,7 @@ Deno.test("without a session nothing is sent, and a sign-in sends all at once", 
     assert.equal(service.requests.length, 0);
     session.token = "token-1";
     session.emit("SIGNED_IN");
-    while (service.stored.size < 3) await tick();
+    await eventually("3 are stored", () => service.stored.size >= 3);
   });
 });
 
@@ -187,7 +188,7 @@ Deno.test("another's dataset parks its item and lets the others through", async 
     await rest(uploader); // a session that changes during a batch lifts no park of it
     session.token = "token-2";
     session.emit("SIGNED_IN");
-    while (service.requests.length < before + 3) await tick();
+    await eventually("both try again", () => service.requests.length >= before + 3);
   });
 });
 
@@ -300,7 +301,7 @@ Deno.test("a clock that was set back by a year holds nothing up and expires noth
     clock.skip(-365 * 86_400);
     const again = await setup.another();
     again.start();
-    while (service.stored.size < 1) await tick();
+    await eventually("it is stored", () => service.stored.size >= 1);
     assert.deepEqual(await uploader.dead(), []);
   });
 });
@@ -320,9 +321,12 @@ Deno.test("two triggers at once make one batch, and two processes don't run two"
     };
     const before = service.requests.length;
     const first = uploader.retry();
-    while (uploader.state().state !== "running") await tick();
+    await eventually("a batch", () => uploader.state().state === "running");
     assert.equal((await uploader.retry()).skipped, "busy");
-    while ((await uploader.pending())[0].state !== "sending") await tick();
+    await eventually(
+      "an item on its way",
+      async () => (await uploader.pending())[0].state === "sending",
+    );
     assert.equal((await other.retry()).skipped, "busy");
     goOn();
     assert.equal((await first).stored, 5);
@@ -362,7 +366,7 @@ Deno.test("stop ends what is under way, spends nothing, and nothing starts after
   await withUploader({}, async ({ uploader, service, another }) => {
     service.fault = () => "hang";
     const hanging = uploader.upload(bytesOf(1), fragment());
-    while (service.requests.length === 0) await tick();
+    await eventually("a request", () => service.requests.length !== 0);
     await uploader.stop();
     assert.equal((await hanging).status, "pending");
     assert.equal((await uploader.retry()).skipped, "stopped");

@@ -7,6 +7,7 @@ import {
 } from "../../shared/uploader/session/session.ts";
 import { startTriggers } from "../../shared/uploader/retry/triggers.ts";
 import { systemClock } from "../../shared/clock.ts";
+import { eventually } from "../support/eventually.ts";
 import { emptyReport, type Trigger } from "../../shared/uploader/retry/batch_report.ts";
 
 function fakeAuth(session: { access_token: string } | null, error: { name: string } | null = null) {
@@ -87,7 +88,7 @@ Deno.test("start-up, session, interval and online are triggers; a sign-out is no
   fake.emit("TOKEN_REFRESHED");
   fake.emit("SIGNED_OUT");
   network.dispatchEvent(new Event("online"));
-  while (!seen.includes("interval")) await new Promise((resolve) => setTimeout(resolve, 5));
+  await eventually("an interval", () => seen.includes("interval"));
   end();
   const count = seen.length;
   fake.emit("SIGNED_IN");

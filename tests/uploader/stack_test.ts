@@ -11,7 +11,8 @@ import type { PendingItem } from "../../shared/uploader/pending/pending_record.t
 import { sendResumably } from "../../shared/uploader/send/send_tus.ts";
 import { supabaseSession, tokenSession } from "../../shared/uploader/session/session.ts";
 import { createUploader } from "../../shared/uploader/uploader.ts";
-import { eventually, signUp } from "../support/stack.ts";
+import { eventually } from "../support/eventually.ts";
+import { signUp } from "../support/stack.ts";
 import { tinyParquet } from "../support/tiny_parquet.ts";
 
 const cli = fileURLToPath(new URL("../../shared/uploader/cli/main.ts", import.meta.url));

@@ -4,6 +4,7 @@ import { type Attempt, headersFor } from "../../shared/uploader/send/attempt.ts"
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { SedimentError } from "../../shared/errors.ts";
 import type { UploadProgress } from "../../shared/uploader/upload.ts";
+import { eventually } from "../support/eventually.ts";
 import type { Fault, SeenRequest } from "./support/fake_service.ts";
 import { bytesOf, datasetId, fragment, withUploader } from "./support/setup.ts";
 
@@ -280,7 +281,7 @@ Deno.test("an abort before the save keeps nothing; one during the sending keeps 
 
     const later = new AbortController();
     const stopped = refusal(later.signal);
-    while (service.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await eventually("a request", () => service.requests.length !== 0);
     later.abort();
     const [item] = await (await stopped, uploader.pending());
     assert.equal((await stopped).extra?.id, item.id);

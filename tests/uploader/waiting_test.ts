@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import { SedimentError } from "../../shared/errors.ts";
+import { eventually } from "../support/eventually.ts";
 import { bytesOf, fragment, withUploader } from "./support/setup.ts";
 
 Deno.test("a clock that was set back makes no item wait for its return", async () => {
@@ -11,7 +12,7 @@ Deno.test("a clock that was set back makes no item wait for its return", async (
     clock.skip(-1800);
     const restarted = await another();
     restarted.start();
-    while (service.stored.size < 2) await new Promise((resolve) => setTimeout(resolve, 20));
+    await eventually("2 are stored", () => service.stored.size >= 2);
   });
 });
 
