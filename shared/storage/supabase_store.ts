@@ -8,12 +8,12 @@ import {
   readExactly,
   readJson,
   type RequestContext,
-  sendRequest,
   sliceOf,
   watchStream,
 } from "./http_call.ts";
 import { assertObjectKey, encodeObjectKey, encodeSignedKey } from "./object_key.ts";
 import type { ListedObject, ObjectInfo, ObjectStore, PutOptions } from "./object_store.ts";
+import { openStorageApi, storageError } from "./supabase_api.ts";
 
 /** Where a store is and who may use it. */
 export interface SupabaseStoreOptions {
@@ -24,17 +24,6 @@ export interface SupabaseStoreOptions {
   bucket: string;
   /** @default globalThis.fetch */
   fetch?: typeof fetch;
-}
-
-/**
- * The body of an error of the Storage API; its status is here, the HTTP status is mostly 400. Older versions
- * drop `code`, and `error` then has it or an older word.
- */
-interface ApiError {
-  statusCode?: string | number;
-  error?: string;
-  code?: string;
-  message?: string;
 }
 
 interface ObjectFacts {
@@ -70,8 +59,7 @@ const signedAtOnce = 500;
 export function createSupabaseStore(options: SupabaseStoreOptions): ObjectStore {
   const base = options.url.replace(/\/+$/, "") + "/storage/v1";
   const bucket = encodeURIComponent(options.bucket);
-  const send = options.fetch ?? ((...args: Parameters<typeof fetch>) => fetch(...args));
-  const authorization = { apikey: options.secretKey, ...bearer(options.secretKey) };
+  const { send, call, callJson } = openStorageApi(options);
   const objectUrl = (route: string, key: string) => {
     assertObjectKey(key);
     return `${base}/${route}/${bucket}/${encodeObjectKey(key)}`;
@@ -82,32 +70,6 @@ export function createSupabaseStore(options: SupabaseStoreOptions): ObjectStore 
     const [, token] = /\?token=([^?&]+)$/.exec(row?.signedURL ?? "") ?? [];
     if (token === undefined) return null;
     return new URL(`${base}/object/sign/${bucket}/${encodeSignedKey(key)}?token=${token}`).href;
-  }
-
-  /** Sends a request and gives its answer when it is a success; else throws the typed error. */
-  async function call(
-    context: RequestContext,
-    method: string,
-    url: string,
-    init: { headers?: Record<string, string>; body?: BodyInit } = {},
-  ): Promise<Response> {
-    // Plain names: fetch makes its own Headers of them, and each further one costs as much as the rest of the call.
-    const headers = { ...authorization, ...init.headers };
-    const response = await sendRequest(send, context, url, { method, headers, body: init.body });
-    if (response.ok) return response;
-    throw await errorOf(context, response);
-  }
-
-  function callJson(
-    context: RequestContext,
-    method: string,
-    url: string,
-    body: unknown,
-  ): Promise<Response> {
-    return call(context, method, url, {
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(body),
-    });
   }
 
   async function write(
@@ -160,10 +122,10 @@ export function createSupabaseStore(options: SupabaseStoreOptions): ObjectStore 
       if (length === 0) return new Uint8Array();
       const context = { action: "read a range of", key, signal };
       const url = objectUrl("object/authenticated", key);
-      const headers = { ...authorization, range: `bytes=${start}-${start + length - 1}` };
-      const response = await sendRequest(send, context, url, { method: "GET", headers });
+      const headers = { range: `bytes=${start}-${start + length - 1}` };
+      const response = await send(context, "GET", url, { headers });
       if (response.ok) return await sliceOf(context, response, start, length);
-      const refusal = await errorOf(context, response);
+      const refusal = await storageError(context, response);
       // On its S3 backend Storage answers 500 to what S3 answers 416; only the object's size tells it from a fault.
       const size = response.status === 500 && (await store.head(key, { signal }))?.size;
       if (typeof size === "number" && size <= start) {
@@ -280,34 +242,6 @@ export function createSupabaseStore(options: SupabaseStoreOptions): ObjectStore 
     },
   };
   return store;
-
-  async function errorOf(context: RequestContext, response: Response): Promise<SedimentError> {
-    const body: ApiError = await response.json().catch(() => ({}));
-    const status = Number(body.statusCode ?? response.status) || response.status;
-    const detail = `Storage answered ${response.status} ${status} ` +
-      `${body.code ?? body.error ?? ""}: ${body.message ?? "no message"}`;
-    const tell = (code: SedimentError["code"]) =>
-      new SedimentError(code, `Could not ${context.action} ${context.key}: ${detail}`);
-    if (response.status === 416 || status === 416 || body.code === "InvalidRange") {
-      return tell("range_not_satisfiable");
-    }
-    if (response.status === 413 || status === 413) return tell("body_too_large");
-    if (status === 409 && /Duplicate|AlreadyExists/.test(`${body.error} ${body.code}`)) {
-      return tell("already_stored");
-    }
-    if (status === 404) {
-      const bucketMissing = body.code === "NoSuchBucket" || /bucket/i.test(body.message ?? "");
-      return tell(bucketMissing ? "misconfigured" : "object_missing");
-    }
-    if (status === 401 || status === 403) return tell("misconfigured");
-    if (body.code === "InvalidKey" || body.error === "InvalidKey") return tell("invalid_name");
-    return failed(context, detail, undefined, response.headers.get("retry-after"));
-  }
-}
-
-/** A JWT goes into Authorization too; a secret key must not, since it isn't one. */
-function bearer(key: string): Record<string, string> {
-  return key.startsWith("sb_") ? {} : { authorization: `Bearer ${key}` };
 }
 
 /** The whole key is in `name`, in `key` or, by version, in neither: what follows the prefix then is. */
