@@ -2,7 +2,7 @@
  * The columns of a scan in the kernels: row groups of files are appended by the merge's own plans, so that types widen
  * and missing columns are filled as they are in a merge, and rows are taken from the front as record batches.
  */
-import * as arrow from "apache-arrow";
+import type * as arrow from "apache-arrow";
 import { layoutText } from "../../parquet/format/schema_text.ts";
 import { repetition, type RowGroup } from "../../parquet/format/metadata.ts";
 import type { SchemaNode, SchemaTree } from "../../parquet/format/schema.ts";
@@ -12,17 +12,14 @@ import { fillTable, groupEntryBytes } from "../../parquet/merge/pages/group_tabl
 import { freeLayout, type Layout, makeLayout } from "../../parquet/merge/pages/known_layout.ts";
 import { openChunk } from "../../parquet/merge/pages/open_chunk.ts";
 import type { LeafSource } from "../../parquet/merge/union/source_plan.ts";
-import { fieldView } from "../../parquet/merge/union/field_view.ts";
 import { readerUnion } from "../../readers/unite_table.ts";
 import { planByName } from "../../parquet/merge/union/plan_by_name.ts";
 import { atPlace, parquetError } from "../../parquet/format/parquet_error.ts";
 import { SedimentError } from "../../errors.ts";
-import { columnData, type Levels } from "../arrow/nested_data.ts";
-import type { LaidOut } from "../arrow/leaf_data.ts";
-import { copyLaidOut } from "./copy_laid_out.ts";
 import { levelCarriers, slotLevel } from "./leaf_places.ts";
 import type { ProjectedFile } from "./projected_file.ts";
 import type { ReaderKernels } from "./reader_kernels.ts";
+import { copyTaken, recordBatch } from "./taken_columns.ts";
 
 /** What helps against an error of the kernels. */
 const advice: Record<number, string | undefined> = {
@@ -74,7 +71,7 @@ export class ColumnSet {
       slotLevel: slotLevel(leaf),
     }));
     this.#addresses = kernels.keepWords(this.#columns.map(({ address }) => address));
-    this.#carriers = levelCarriers(tree, this.#levelOf);
+    this.#carriers = levelCarriers(tree, (leaf) => tree.leaves[leaf].repetitionLevel);
   }
 
   /** How a file's leaves fill the columns. Throws `schema_incompatible` where they can't. */
@@ -202,32 +199,17 @@ export class ColumnSet {
   /** Takes rows from the front as a batch. Every column must have them whole. */
   take(rows: number): arrow.RecordBatch {
     const { kernels } = this;
-    const laidOut: LaidOut[] = [];
-    const levels = new Map<number, Levels>();
-    this.#columns.forEach((column, i) => {
+    const taken = this.#columns.map((column, i) => {
       const { address, cursor, leaf, slotLevel } = column;
       if (kernels.arrow.takeRows(address, cursor, rows, slotLevel) === 0) throw this.fault(leaf);
-      laidOut.push(copyLaidOut(kernels, leaf));
-      if (this.#carriers.has(i)) levels.set(i, this.#copyLevels(leaf));
+      const one = copyTaken(kernels, leaf, this.#carriers.has(i));
       kernels.arrow.dropTaken(cursor);
       column.taken += rows;
+      return one;
     });
-    const leaves = {
-      laidOut: (leaf: number) => laidOut[leaf],
-      levels: (leaf: number) => levels.get(leaf)!,
-    };
-    const children = this.#tree.root.children.map((node, i) => {
-      const { type } = this.schema.fields[i];
-      const data = columnData(fieldView(node), type, leaves, this.#levelOf);
-      if (data.length !== rows) {
-        throw new SedimentError("internal", `${node.name} has ${data.length} rows of ${rows}`);
-      }
-      return data;
-    });
+    const batch = recordBatch(rows, this.#tree, this.schema, taken);
     this.rows = Math.max(0, this.rows - rows);
-    const type = new arrow.Struct(this.schema.fields);
-    const data = arrow.makeData({ type, length: rows, nullCount: 0, children });
-    return new arrow.RecordBatch(this.schema, data);
+    return batch;
   }
 
   /** Forgets all that waits. */
@@ -258,25 +240,11 @@ export class ColumnSet {
     );
   }
 
-  readonly #levelOf = (leaf: number): number => this.#tree.leaves[leaf].repetitionLevel;
-
   #checkpoint(): void {
     this.#columns.forEach(({ address }, i) => {
       this.settle(i);
       this.kernels.wasm.checkpoint(address);
     });
-  }
-
-  #copyLevels({ definitionLevel, repetitionLevel }: SchemaNode): Levels {
-    const { kernels } = this;
-    const count = kernels.arrow.arrowLevels();
-    const copy = (max: number, at: number) =>
-      max === 0 ? undefined : kernels.bytes(at, count).slice();
-    return {
-      count,
-      defs: copy(definitionLevel, kernels.arrow.arrowDefs()),
-      reps: copy(repetitionLevel, kernels.arrow.arrowReps()),
-    };
   }
 
   #newColumn(leaf: SchemaNode): number {
