@@ -1,6 +1,6 @@
 begin;
 \ir helpers/fixtures.sql
-select plan(72);
+select plan(59);
 set local role service_role;
 
 select tests.upload(1, 100, 'a', p_rows => 10), tests.upload(1, 100, 'b', p_rows => 20), tests.upload(1, 100, 'c', p_rows => 30);
@@ -104,38 +104,11 @@ create temp table c6 as select tests.claim() as c;
 select is(tests.compact(c) -> 'requeued', 'false', 'a retry that was claimed after the upload has seen it') from c6;
 select is((select (status, output ->> 'joined') from processing_metrics r, n5 where r.id = n5.id), (select row('success'::text, c ->> 'run_id') from c6), 'so the run behind it ends with it');
 
--- the turn ends before the run
-select tests.upload(1, 200, 'i'), tests.upload(1, 200, 'j'), tests.upload(1, 200, 'k');
-create temp table c7 as select tests.claim() as c;
-select record_step((c ->> 'run_id')::uuid, (c ->> 'token')::bigint, 'list-fragments', '{"plan": 1}', '{"files": 3}') from c7;
-select request_compaction(tests.u(1), tests.u(200), 'port', '2024-11-25', 'manual');
-create temp table m as select tests.commit(c, tests.output(c, 0, 20), (tests.ids(c))[1:2], p_result => '{"decision": "half", "more": true}') as a from c7;
-select is((select a ->> 'run_status' from m), 'queued', 'with more the run is queued again');
-select is((tests.partition(200)).run_id::text, (select c ->> 'run_id' from c7), 'the same one');
-select is((tests.partition(200)).lease_expires_at, null, 'its lease is free');
-select is((tests.partition(200)).queue, 'manual', 'it takes over the priority of what waits behind it');
-create temp table c8 as select tests.claim('other') as c;
-select is((select c -> 'outputs_committed' from c8), '1', 'the next worker goes on after the first commit');
-select is((select c -> 'steps' -> 'list-fragments' from c8), '{"plan": 1}', 'with what was found');
-select is((select c -> 'attempt' from c8), '1', 'as a first attempt');
-select is(tests.commit(c, null, '{}', 1, true, '{"more": true}') ->> 'run_status', 'queued', 'a turn without any commit is an attempt that failed') from c8;
-select is((select error_code from processing_metrics r, c8 where r.id = (c ->> 'run_id')::uuid), 'run_timeout', 'and says so');
-
 -- files without rows may leave without an output
 select tests.upload(1, 300, 'z', p_rows => 0);
 create temp table c9 as select tests.claim('w', 300) as c;
 select is(tests.commit(c, null) -> 'version', '2', 'files without rows leave without an output') from c9;
 select is((select count(*) from battle_files where dataset_id = tests.u(300) and removed_version is null), 0::bigint, 'nothing is visible then');
-
--- tables that dedupe
-insert into table_settings (dataset_id, "table", dedupe_keys) values (tests.u(100), 'log', '{id}');
-select tests.upload(1, 100, 'l' || i, 'log') from generate_series(1, 4) i;
-create temp table cl as select tests.claim('w', 100, 'log') as c;
-select throws_ok($$select tests.commit(c, tests.output(c, 0, 20), array[(tests.ids(c))[1], (tests.ids(c))[3]]) from cl$$, 'SD409', 'inputs_not_adjacent', 'files that are not adjacent are refused');
-select throws_ok($$select tests.commit(c, tests.output(c, 0, 21), (tests.ids(c))[1:2]) from cl$$, 'SD500', 'merge_rows_differ', 'more rows than before are refused');
-select is(tests.commit(c, tests.output(c, 0, 15), (tests.ids(c))[1:2], p_last => false) ->> 'run_status', 'running', 'fewer rows are what dedupe is for') from cl;
-select quarantine_file((c ->> 'run_id')::uuid, (c ->> 'token')::bigint, (tests.ids(c))[3], 'invalid_parquet', 'bad') from cl;
-select throws_ok($$select tests.commit(c, tests.output(c, 1, 20), array[(select id from battle_files where "table" = 'log' and level = 1), (tests.ids(c))[4]], 1) from cl$$, 'SD409', 'inputs_not_adjacent', 'a quarantined file is a barrier');
 
 select * from finish();
 rollback;
