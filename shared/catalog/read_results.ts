@@ -55,7 +55,6 @@ export const oneFile = z.object({
   schema: json,
   removed_version: count.nullable(),
 });
-export type OneFile = z.output<typeof oneFile>;
 
 export const tableList = z.object({
   dataset_id: uuid,

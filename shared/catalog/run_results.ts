@@ -20,7 +20,6 @@ const tableSettings = z.object({
   max_run_seconds: count,
   max_attempts: count,
 });
-export type TableSettings = z.output<typeof tableSettings>;
 
 /** `MergeFacts` of shared/parquet: what decides how a file's column chunks are merged. */
 const mergeFacts = z.object({
@@ -157,7 +156,6 @@ export const committed = z.object({
   /** What is left of the lease from the commit on; null when it ended. */
   lease_seconds: z.number().nullable(),
 });
-export type CompactionCommit = z.output<typeof committed>;
 
 export const stagedOutput = z.object({
   object_key: z.string().nullable(),

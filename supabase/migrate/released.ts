@@ -19,11 +19,6 @@ export interface Callable {
 /** By the function's name; none is overloaded. */
 export type Callables = Record<string, Callable>;
 
-/** Of the last release. */
-export async function readReleased(): Promise<Callables> {
-  return JSON.parse(await Deno.readTextFile(releasedFile));
-}
-
 /** Of a database. */
 export async function readCallables(sql: Sql): Promise<Callables> {
   const rows = await sql`
@@ -35,20 +30,4 @@ export async function readCallables(sql: Sql): Promise<Callables> {
     const optional = args.slice(args.length - defaults).map(([arg]) => arg);
     return [name, { arguments: Object.fromEntries(args), optional }];
   }));
-}
-
-/** What a caller of the release would trip over, in words. */
-export function brokenCalls(released: Callables, now: Callables): string[] {
-  return Object.entries(released).flatMap(([name, then]) => {
-    const today = now[name];
-    if (today === undefined) return [`${name} is gone`];
-    const gone = Object.entries(then.arguments)
-      .filter(([argument, type]) => today.arguments[argument] !== type)
-      .map(([argument, type]) => `${name} takes no ${argument} of type ${type} any more`);
-    const demanded = Object.keys(today.arguments)
-      .filter((argument) => !today.optional.includes(argument))
-      .filter((argument) => !(argument in then.arguments) || then.optional.includes(argument))
-      .map((argument) => `${name} demands ${argument}, which the release may leave out`);
-    return [...gone, ...demanded];
-  });
 }

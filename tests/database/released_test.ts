@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { neededSchema } from "../../shared/catalog/require_schema.ts";
-import { brokenCalls, readCallables, readReleased } from "../../supabase/migrate/released.ts";
+import { readCallables } from "../../supabase/migrate/released.ts";
+import { brokenCalls, readReleased } from "./broken_calls.ts";
 import { startCluster, withClient } from "./cluster.ts";
 
 Deno.test("what the functions of the last release call is there, and the schema is what today's need", async () => {
