@@ -1,6 +1,5 @@
 /** `sediment push`: files to the service, by way of the pending folder. */
 import process from "node:process";
-import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../../clock.ts";
 import { namePattern } from "../../protocol/names.ts";
 import type { Pause } from "../retry/service_machine.ts";
@@ -11,18 +10,12 @@ import { pauseText } from "./pause_text.ts";
 import { oldFolder } from "./pending_folders.ts";
 import { exitCodeOf } from "./push/account.ts";
 import { dryRun } from "./push/dry_run.ts";
-import {
-  findFiles,
-  type Found,
-  type FoundFile,
-  type PassedOver,
-  refuseMisplaced,
-} from "./push/find_files.ts";
+import { findFiles, type FoundFile, refuseMisplaced } from "./push/find_files.ts";
 import { Push } from "./push/push_files.ts";
+import { pushOnce, watch } from "./push/push_paths.ts";
 import { readSource } from "./push/read_file.ts";
 import { type PushInput, PushReport } from "./push/report.ts";
-import { SettledFiles } from "./push/settled_files.ts";
-import { createTerminal, type Terminal } from "./terminal.ts";
+import { createTerminal } from "./terminal.ts";
 import { waitForRuns } from "./wait_for_run.ts";
 
 /** `sediment push` */
@@ -148,73 +141,6 @@ passed over, or with --wait a run failed Â· 2 not understood, nothing was sent Â
 };
 
 const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
-
-/** What a push is made with. */
-interface Parts {
-  pusher: Push<PushInput>;
-  report: PushReport;
-  terminal: Terminal;
-  signal: AbortSignal;
-}
-
-async function pushOnce(
-  { pusher, report, terminal }: Parts,
-  { files, passedOver }: Found,
-  paths: string[],
-): Promise<void> {
-  passOver(pusher, report, passedOver);
-  if (files.length === 0) {
-    terminal.say(`there is no .parquet or .avro file under ${paths.join(", ")}`);
-  }
-  report.begin(files.length);
-  await pusher.push(files);
-  report.end(pusher.account, pusher.others);
-}
-
-/** Looks at the paths again and again, and pushes what is whole and new. */
-async function watch(
-  { pusher, report, terminal, signal }: Parts,
-  paths: string[],
-  where: Parameters<typeof findFiles>[1],
-): Promise<void> {
-  const settled = new SettledFiles();
-  const told = new Set<string>();
-  /** Files that could not be saved: the next try at one is the same input. */
-  const failed = new Map<string, FoundFile>();
-  terminal.say("watching; Ctrl-C ends it");
-  while (!signal.aborted) {
-    // A path may go and come back; until then it has no files.
-    const { files, passedOver, misplaced } = await findFiles(paths, where)
-      .catch((): Found => ({ files: [], passedOver: [], misplaced: [] }));
-    const strange = [...passedOver, ...misplaced].filter(({ path }) => !told.has(path));
-    passOver(pusher, report, strange);
-    for (const { path } of strange) told.add(path);
-    const whole = await settled.take(files, Date.now());
-    if (whole.length > 0 && !signal.aborted) {
-      report.begin(whole.length);
-      await pusher.push(whole);
-      report.end(pusher.account, pusher.others);
-      for (const file of whole) {
-        const before = failed.get(file.path);
-        if (before) pusher.account.forget(before);
-        failed.delete(file.path);
-        if (pusher.account.of(file)?.status !== "failed") continue;
-        failed.set(file.path, file);
-        settled.again(file, Date.now());
-      }
-    }
-    await sleep(500, undefined, { signal }).catch(() => {});
-  }
-  await pusher.settle();
-}
-
-function passOver(pusher: Push<PushInput>, report: PushReport, passedOver: PassedOver[]): void {
-  for (const one of passedOver) {
-    pusher.account.enter(one);
-    pusher.account.end(one, "passed_over", { code: "passed_over", message: one.why });
-    report.entry(pusher.account.of(one)!);
-  }
-}
 
 function metaOf(file: FoundFile, dataset: string) {
   return {
