@@ -1,10 +1,10 @@
 /**
  * Converts the Avro file whose path it is given in a process of its own, and prints what it became and how far the process's
- * memory grew: `deno test --parallel` runs its files in one process, whose memory says nothing of one of them.
+ * memory grew.
  */
-
 import { avroToParquet } from "../../shared/avro/avro_to_parquet.ts";
 import { SedimentError } from "../../shared/errors.ts";
+import { runAlone } from "../support/run_alone.ts";
 
 export interface Alone {
   rowCount?: number;
@@ -20,21 +20,7 @@ export async function convertAlone(file: Uint8Array): Promise<Alone> {
   const path = await Deno.makeTempFile({ suffix: ".avro" });
   try {
     await Deno.writeFile(path, file);
-    const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        "-A",
-        "--no-check",
-        "--no-lock",
-        "--node-modules-dir=manual",
-        "--quiet",
-        import.meta.url,
-        path,
-      ],
-      env: { NO_COLOR: "1" },
-    }).output();
-    if (!success) throw new Error(new TextDecoder().decode(stderr));
-    return JSON.parse(new TextDecoder().decode(stdout));
+    return await runAlone<Alone>(import.meta.url, [path]);
   } finally {
     await Deno.remove(path);
   }

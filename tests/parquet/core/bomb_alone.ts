@@ -1,7 +1,6 @@
 /**
  * Files with pages that unpack to far more than they declare, and what a merge and a check make of them in a process of
- * their own: `deno test --parallel` runs its files in one process, whose memory says nothing of one of them. Run as a
- * script it is that process. Runs on Deno 2.1 too, whose node:zlib has no limit.
+ * their own. Run as a script it is that process. Runs on Deno 2.1 too, whose node:zlib has no limit.
  */
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { brotliCompressSync, gzipSync } from "node:zlib";
@@ -11,6 +10,7 @@ import { normalizer } from "../../../shared/parquet/merge/decode/normalize.ts";
 import { inspectParquetBytes } from "../../../shared/parquet/inspect/inspect.ts";
 import { mergeBytes } from "./merge_bytes.ts";
 import { peakAbove } from "../peak_memory.ts";
+import { runAlone } from "../../support/run_alone.ts";
 
 const MiB = 1024 * 1024;
 
@@ -80,20 +80,12 @@ export interface Checked {
 const steps = { merge: mergeWithBomb, check: checkBomb };
 
 /** A merge of a bomb between two sound files of 3,000 rows, in a process of its own. */
-export const mergeAlone = (codec: BombCodec) => alone<Merged>("merge", codec);
+export const mergeAlone = (codec: BombCodec) =>
+  runAlone<Alone<Merged>>(import.meta.url, ["merge", codec]);
 
 /** The check of an upload, of a sound file and of a bomb, in a process of its own. */
-export const checkAlone = (codec: BombCodec) => alone<Checked>("check", codec);
-
-async function alone<Result>(step: keyof typeof steps, codec: BombCodec): Promise<Alone<Result>> {
-  const options = ["-A", "--no-check", "--no-lock", "--node-modules-dir=manual", "--quiet"];
-  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", ...options, import.meta.url, step, codec],
-    env: { NO_COLOR: "1" },
-  }).output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
-  return JSON.parse(new TextDecoder().decode(stdout));
-}
+export const checkAlone = (codec: BombCodec) =>
+  runAlone<Alone<Checked>>(import.meta.url, ["check", codec]);
 
 async function mergeWithBomb(codec: BombCodec): Promise<Alone<Merged>> {
   const good = fileOf(codec, compressors[codec].good);

@@ -19,7 +19,7 @@ export function sumOf(...parts: Rows[]): Rows {
 }
 
 /** Longest time that one file may take the reader, in milliseconds. */
-const patience = 20_000;
+const patience = 60_000;
 
 /** DuckDB in a process of its own, started again when a file took it down. */
 export class Oracle {
