@@ -6,14 +6,14 @@
  *
  * Instead of the table: --memory prints the peak by the size of the input, up to 1.25 GB; --growth what ten times
  * the fragments and ten times the rows cost; --fit measures and writes the planner's coefficients
- * (shared/compaction/plan/cost_coefficients.ts); --turn the same merges with inputs that come over HTTP and an output that is
+ * (shared/compaction/plan/cost_coefficients.ts), with --points PATTERN it measures those of such names and writes nothing; --turn the same merges with inputs that come over HTTP and an output that is
  * held and put, beside what the planner expects. --peers lets others that run in an isolate merge shape A in the same
  * turns.
  */
 import { parseArgs } from "node:util";
 import { join } from "node:path";
 import { benchShape, type Line } from "./merge/bench_shape.ts";
-import { fitCoefficients } from "./merge/fit.ts";
+import { comparePoints, fitCoefficients } from "./merge/fit.ts";
 import { growth } from "./merge/growth.ts";
 import { memoryCurve } from "./merge/memory_curve.ts";
 import { inProcess } from "./merge/process.ts";
@@ -32,6 +32,7 @@ const { values: options } = parseArgs({
     memory: { type: "boolean", default: false },
     growth: { type: "boolean", default: false },
     fit: { type: "boolean", default: false },
+    points: { type: "string" },
     turn: { type: "boolean", default: false },
     peers: { type: "boolean", default: false },
   },
@@ -92,7 +93,9 @@ try {
       print(line, `${line.growth}: ${from_ms} → ${to_ms} ms, ${times} × (must be ${must})`);
     }
   }
-  if (options.fit) await fitCoefficients(data, folder, runs);
+  if (options.fit && options.points !== undefined) {
+    await comparePoints(data, folder, runs, new RegExp(options.points));
+  } else if (options.fit) await fitCoefficients(data, folder, runs);
   if (options.turn) {
     for await (const line of turnCosts(data, folder, runs)) {
       print(

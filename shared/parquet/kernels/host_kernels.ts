@@ -1,8 +1,8 @@
+import { Buffer } from "node:buffer";
 import { crc32 } from "node:zlib";
 import { hostInflate } from "./codecs.ts";
 import { type KernelLimits, Kernels } from "./kernels.ts";
 import { kernelsBase64 } from "./kernels.generated.ts";
-import { moduleOf } from "./module_of.ts";
 import type { Zstd } from "../../compression/zstd.ts";
 
 let compiled: WebAssembly.Module | undefined;
@@ -14,7 +14,8 @@ export class HostKernels extends Kernels {
   /** @param zstd needed when a chunk is compressed by it */
   constructor(limits: KernelLimits, zstd?: Zstd) {
     const unpacker = { zstd };
-    compiled ??= moduleOf(kernelsBase64);
+    // a loop over the text takes a millisecond of each cold process
+    compiled ??= new WebAssembly.Module(Buffer.from(kernelsBase64, "base64"));
     super(compiled, limits, { crc32, inflate: hostInflate(() => unpacker.zstd) });
     this.#unpacker = unpacker;
   }

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { costCoefficients } from "../../../shared/compaction/plan/cost_coefficients.ts";
 import { costFactors } from "../../../shared/compaction/plan/cost_factors.ts";
 import { type Equation, fit, predicted } from "./fit_costs.ts";
 import { median } from "../median.ts";
@@ -15,21 +16,7 @@ interface Measured extends Point {
 
 /** Measures every point, fits the coefficients and writes `cost_coefficients.ts`; prints each point's error. */
 export async function fitCoefficients(data: string, folder: string, runs: number): Promise<void> {
-  const points: Measured[] = (await makePoints(data))
-    .map((point) => ({ ...point, cpuMs: [], peakMb: [] }));
-  // run by run over all points, so that a busy minute falls on all of them
-  for (let run = 0; run < runs; run++) {
-    for (const { files, job, cpuMs, peakMb } of points) {
-      const list = join(folder, "files.txt");
-      await Deno.writeTextFile(list, listOf(files));
-      const cost = await inProcess(
-        "./ours.ts",
-        JSON.stringify({ list, output: "/dev/null", ...job }),
-      );
-      cpuMs.push(cost.cpuMs);
-      peakMb.push(cost.peakMb);
-    }
-  }
+  const points = await measurePoints(data, folder, runs);
   const cpu = fitCpu(points), memory = fitMemory(points);
   const lines = Object.entries({ ...cpu.coefficients, ...memory.coefficients })
     .map(([name, value]) => `  ${name}: ${value.toPrecision(4)},`);
@@ -49,30 +36,67 @@ ${lines.join("\n")}
   );
 }
 
-/** By the run that others on the machine disturbed the least. */
+/** Measures the points of a name, and prints what the coefficients that there are predict of them; writes nothing. */
+export async function comparePoints(
+  data: string,
+  folder: string,
+  runs: number,
+  wanted: RegExp,
+): Promise<void> {
+  const points = await measurePoints(data, folder, runs, wanted);
+  for (const [what, of, factor] of measures) {
+    console.log(
+      tell(what, points, points.map((one) => equation(one, of, factor)), costCoefficients),
+    );
+  }
+}
+
+async function measurePoints(data: string, folder: string, runs: number, wanted?: RegExp) {
+  const points: Measured[] = (await makePoints(data, wanted))
+    .map((point) => ({ ...point, cpuMs: [], peakMb: [] }));
+  // run by run over all points, so that a busy minute falls on all of them
+  for (let run = 0; run < runs; run++) {
+    for (const { files, job, cpuMs, peakMb } of points) {
+      const list = join(folder, "files.txt");
+      await Deno.writeTextFile(list, listOf(files));
+      const cost = await inProcess(
+        "./ours.ts",
+        JSON.stringify({ list, output: "/dev/null", ...job }),
+      );
+      cpuMs.push(cost.cpuMs);
+      peakMb.push(cost.peakMb);
+    }
+  }
+  return points;
+}
+
+/** Of CPU the run counts that others on the machine disturbed the least, of memory the one that took the most. */
+const leastCpu = ({ cpuMs }: Measured) => Math.min(...cpuMs);
+const mostMemory = ({ peakMb }: Measured) => Math.max(...peakMb);
+
+const measures = [["CPU", leastCpu, "cpu"], ["Peak memory", mostMemory, "memory"]] as const;
+
+function equation(
+  point: Measured,
+  measured: (point: Measured) => number,
+  factors: "cpu" | "memory",
+): Equation {
+  return { factors: costFactors(point.work)[factors], measured: measured(point) };
+}
+
 function fitCpu(points: Measured[]) {
-  const least = ({ cpuMs }: Measured) => Math.min(...cpuMs);
-  const equations = points.map((point): Equation => ({
-    factors: costFactors(point.work).cpu,
-    measured: least(point),
-  }));
+  const equations = points.map((point) => equation(point, leastCpu, "cpu"));
   // values alone are cheap, and in all other points they come with bytes: what a file of nulls costs is set apart
   const [few, many] = points.filter(({ name }) => name.startsWith("nulls"));
-  const valueMs = (least(many) - least(few)) /
+  const valueMs = (leastCpu(many) - leastCpu(few)) /
     (many.work.paths.pages.values - few.work.paths.pages.values);
   const coefficients = fit(equations, { atLeast: { valueMs: Math.max(0, valueMs) } });
   return { coefficients, errors: tell("CPU", points, equations, coefficients) };
 }
 
-/**
- * By the run that took the most, and never below it: plans are cut by the prediction, and a turn that takes more than
- * it was given is killed.
- */
+/** Never below what was measured: plans are cut by the prediction, and a turn that takes more than it was given is killed. */
 function fitMemory(points: Measured[]) {
-  const equations = points.map((point): Equation => ({
-    factors: costFactors(point.work).memory,
-    measured: Math.max(...point.peakMb),
-  }));
+  const equations = points.map((point) => equation(point, mostMemory, "memory"));
   const coefficients = fit(equations, { underWeight: 50 });
   coefficients.fixedMb += Math.max(
     0,
@@ -86,7 +110,7 @@ function tell(
   what: string,
   points: Measured[],
   equations: Equation[],
-  coefficients: Record<string, number>,
+  coefficients: Readonly<Record<string, number>>,
 ): string {
   const errors = equations.map((one, i) => {
     const expected = predicted(one, coefficients);

@@ -8,7 +8,7 @@ import type { HostLimits } from "../../../shared/compression/host_limits.ts";
 import { type FileSet, listFiles, writeFiles } from "./data.ts";
 import { fileReader } from "./file_reader.ts";
 import type { Job } from "./job.ts";
-import { makeShape, type Shape } from "./shapes.ts";
+import { makeShape, type Shape, target } from "./shapes.ts";
 
 const MiB = 1024 * 1024;
 
@@ -70,6 +70,8 @@ const selections: Record<string, Selection> = {
     counts: [4, 20],
   },
   wide: { select: wide, files: 150, rowsEach: 200, counts: [30, 150] },
+  wide2000: { select: columns(2000), files: 16, rowsEach: 50, duckdb: "snappy", counts: [4, 16] },
+  wide9000: { select: columns(9000), files: 4, rowsEach: 50, duckdb: "snappy", counts: [2, 4] },
   wide1200: { select: columns(1200), files: 16, rowsEach: 50, duckdb: "snappy", counts: [4, 16] },
   wide4000: { select: columns(4000), files: 16, rowsEach: 50, duckdb: "snappy", counts: [4, 16] },
   unzstd: { files: 250, rowsEach: 500, codec: "zstd", writes: "snappy", counts: [60, 250] },
@@ -117,12 +119,16 @@ const selections: Record<string, Selection> = {
   ),
 };
 
-/** Makes the points; files are written below `data` unless they are there. */
-export async function makePoints(data: string): Promise<Point[]> {
+/**
+ * Makes the points; files are written below `data` unless they are there.
+ * @param wanted which, by name. @default all
+ */
+export async function makePoints(data: string, wanted = /^/): Promise<Point[]> {
   const points: Point[] = [];
   const add = async (name: string, files: string[], job: Point["job"]) => {
-    points.push({ name, files, job, work: await workOf(files, job) });
+    if (wanted.test(name)) points.push({ name, files, job, work: await workOf(files, job) });
   };
+  const some = (...names: string[]) => names.some((name) => wanted.test(name));
   const cuts: [string, number, number[]][] = [
     ["A", 500, [50, 200, 500]],
     ["B", 5000, [10, 40, 100]],
@@ -133,37 +139,50 @@ export async function makePoints(data: string): Promise<Point[]> {
     ["mixed", 500, [100, 300]],
   ];
   for (const [name, rowsEach, counts] of cuts) {
+    if (!some(...counts.map((count) => `${name} ${count}`))) continue;
     const { files, plan } = await makeShape(data, name);
     for (const count of counts) {
       const job = { plan: { ...plan, expectedRows: count * rowsEach } };
       await add(`${name} ${count}`, files.slice(0, count), job);
     }
   }
-  const { files: healthy, plan } = await makeShape(data, "raw");
-  const healthyRows = plan.expectedRows / healthy.length;
-  for (const count of [1, 3, 6]) {
-    const job = { plan: { ...plan, expectedRows: healthyRows * count } };
-    await add(`raw ${count}`, healthy.slice(0, count), job);
-    if (count < 6) await add(`check ${count}`, healthy.slice(0, count), { ...job, level: 0 });
+  if (some("raw 1", "raw 3", "raw 6", "check 1", "check 3", "other 1")) {
+    const { files: healthy, plan } = await makeShape(data, "raw");
+    const healthyRows = plan.expectedRows / healthy.length;
+    for (const count of [1, 3, 6]) {
+      const job = { plan: { ...plan, expectedRows: healthyRows * count } };
+      await add(`raw ${count}`, healthy.slice(0, count), job);
+      if (count < 6) await add(`check ${count}`, healthy.slice(0, count), { ...job, level: 0 });
+    }
+    // row groups of 8 MiB that are joined page by page
+    await add("other 1", healthy.slice(0, 1), {
+      plan: { ...plan, schema: await oneColumnMore(healthy[0]), expectedRows: healthyRows },
+    });
   }
-  // row groups of 8 MiB that are joined page by page
-  await add("other 1", healthy.slice(0, 1), {
-    plan: { ...plan, schema: await oneColumnMore(healthy[0]), expectedRows: healthyRows },
-  });
-  const b = await makeShape(data, "B");
-  for (const size of [2, 24]) {
-    const target = { ...b.plan.target, rowGroupBytes: size * MiB };
-    await add(`B ${size} MiB`, b.files, { plan: { ...b.plan, target } });
+  if (some("B 2 MiB", "B 24 MiB", "B sorted 40", "B sorted 70", "B sorted 100")) {
+    const { files, plan } = await makeShape(data, "B");
+    for (const size of [2, 24]) {
+      await add(`B ${size} MiB`, files, {
+        plan: { ...plan, target: { ...target, rowGroupBytes: size * MiB } },
+      });
+    }
+    // up to what an output that sorts may have, in rows and in bytes
+    const order = { sort: [{ path: ["s_mid"] }, { path: ["ts"] }] };
+    for (const count of [40, 70, 100]) {
+      await add(`B sorted ${count}`, files.slice(0, count), {
+        plan: { ...plan, expectedRows: count * 5000, order },
+      });
+    }
   }
   for (const [name, one] of Object.entries(selections)) {
+    if (!some(...one.counts.map((count) => `${name} ${count}`))) continue;
     const folder = join(data, `fit-${sameFiles[name] ?? name}`);
     await writeFiles(folder, { ...one, columns: () => one.select ?? "*" });
     const files = await listFiles(folder);
     for (const count of one.counts) {
-      const target = { ...plan.target, codec: one.writes ?? "snappy" };
       await add(`${name} ${count}`, files.slice(0, count), {
         plan: {
-          target,
+          target: { ...target, codec: one.writes ?? "snappy" },
           expectedRows: count * one.rowsEach,
           ...(one.more && { schema: await oneColumnMore(files[0]) }),
         },

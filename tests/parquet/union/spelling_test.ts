@@ -3,6 +3,7 @@ import { strict as assert } from "node:assert";
 import { footerOfBytes } from "../../../shared/parquet/format/footer.ts";
 import type { LogicalType, SchemaElement } from "../../../shared/parquet/format/metadata.ts";
 import { bytesReader } from "../../../shared/parquet/format/range_reader.ts";
+import { schemaTree } from "../../../shared/parquet/format/schema.ts";
 import { schemaJson } from "../../../shared/parquet/format/schema_json.ts";
 import { inspectParquetBytes } from "../../../shared/parquet/inspect/inspect.ts";
 import { merge } from "../../../shared/parquet/merge/merge.ts";
@@ -92,16 +93,60 @@ const physical: { value: string; spellings: Spelling[] }[] = [
   },
 ];
 
-/** The file with its first column annotated so. */
-const spelledAs = (file: Uint8Array, spelling: Spelling) =>
-  withFooter(file, ({ schema, columnOrders }) => {
-    Object.assign(schema[1], {
-      convertedType: undefined,
-      logicalType: undefined,
-      precision: undefined,
-      scale: undefined,
-      ...spelling,
-    });
+/** Lists and maps with what each of their elements may be, by its place in the schema behind the root. */
+const list = (...inner: Spelling[]) => [ways(3, { kind: "LIST" })[0], ...inner];
+const map = (...inner: Spelling[]) => [ways(1, { kind: "MAP" })[0], ...inner];
+const nestings: { value: string; spellings: Spelling[][] }[] = [
+  {
+    value: "[1, null, 2]::bigint[]",
+    spellings: [
+      ...ways(3, { kind: "LIST" }).map((one) => [one]),
+      [{}], // a struct, of a repeated group
+      list({}, { name: "item" }),
+      list({ name: "bag" }, { name: "array_element" }),
+      list({ name: "array" }),
+      list({ name: "x_tuple" }),
+      list({ name: "array" }, { name: "item" }),
+    ],
+  },
+  {
+    value: "[{'a': 1}, null]",
+    spellings: [
+      ...ways(3, { kind: "LIST" }).map((one) => [one]),
+      list({ name: "array" }, { name: "array" }),
+      list({ name: "x_tuple" }, { name: "item" }),
+    ],
+  },
+  {
+    value: "map(['k', 'l'], [1, null])",
+    spellings: [
+      ...ways(1, { kind: "MAP" }).map((one) => [one]),
+      [{}],
+      map({ convertedType: 2 }),
+      map({ name: "map" }),
+      map({ name: "entries" }, { name: "k" }, { name: "v" }),
+    ],
+  },
+];
+
+/** The file with its first column, and what is nested in it, annotated so. */
+const spelledAs = (file: Uint8Array, spelling: Spelling | Spelling[]) =>
+  withFooter(file, ({ schema, columnOrders, rowGroups }) => {
+    for (const [i, one] of [spelling].flat().entries()) {
+      Object.assign(schema[1 + i], {
+        ...((i === 0 || "convertedType" in one) && {
+          convertedType: undefined,
+          logicalType: undefined,
+          precision: undefined,
+          scale: undefined,
+        }),
+        ...one,
+      });
+    }
+    const { leaves } = schemaTree(schema);
+    for (const { columns } of rowGroups) {
+      columns.forEach(({ metaData }, i) => metaData!.path = [...leaves[i].path]);
+    }
     assert.ok(columnOrders === undefined || columnOrders.length > 0);
   });
 
@@ -120,7 +165,7 @@ async function mergeAs(files: Uint8Array[], schema: Parameters<typeof schemaJson
   return { result, output: sink.bytes() };
 }
 
-for (const { value, spellings } of physical) {
+for (const { value, spellings } of [...physical, ...nestings]) {
   Deno.test(`any two spellings of ${value} are one output where DuckDB answers the same before and after, else two`, async () => {
     const file = await writeWithDuckDb(`select ${value} as x`);
     const more = await writeWithDuckDb(`select ${value} as x, 'added' as note`);
