@@ -4,14 +4,47 @@
  */
 import { withoutRange } from "./pandas.ts";
 
-/** A schema that can be compared with others. */
-export interface ArrowSchema {
-  /** Equal for schemas that mean the same; without what pandas says of the rows of one file. */
+/**
+ * A schema that can be compared with others. The message is read when that is asked for: most files of a table have the
+ * very same, and reading one for the first time takes 2 ms of a cold process.
+ */
+export class ArrowSchema {
+  /** What it was read from. */
+  readonly source: string;
+  #read: ReadSchema | null | undefined;
+
+  constructor(base64: string) {
+    this.source = base64;
+  }
+
+  /** Whether both mean the same, but for what pandas says of the rows of one file. */
+  equals(other: ArrowSchema): boolean {
+    if (this.source === other.source) return true;
+    const text = this.#schema?.text;
+    return text !== undefined && text === other.#schema?.text;
+  }
+
+  /** The message in base64, without what pandas says of rows; undefined where it isn't one that is known in full. */
+  get value(): string | undefined {
+    try {
+      if (!atob(this.source).includes("pandas")) return this.source;
+    } catch {
+      return undefined; // not base64
+    }
+    return this.#schema?.value;
+  }
+
+  get #schema(): ReadSchema | null {
+    return this.#read ??= readSchema(this.source) ?? null;
+  }
+}
+
+/** What a message says. */
+interface ReadSchema {
+  /** Equal for schemas that mean the same. */
   text: string;
-  /** The message in base64, without the same. */
+  /** The message in base64. */
   value: string;
-  /** What it was read from: most files of a table have the very same. */
-  source: string;
 }
 
 /** Tables of a message that are looked at: it may refer to one from many places. */
@@ -21,10 +54,12 @@ const mostTables = 50_000;
 const deepest = 64;
 
 /** Reads the message; undefined where it isn't one that is known in full. */
-export function arrowSchema(base64: string): ArrowSchema | undefined {
+function readSchema(base64: string): ReadSchema | undefined {
   try {
-    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-    return { ...new MessageReader(bytes).schema(), source: base64 };
+    const text = atob(base64);
+    const bytes = new Uint8Array(text.length);
+    for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+    return new MessageReader(bytes, base64).schema();
   } catch {
     // not base64, offsets outside of the bytes, a type of a later version
     return undefined;
@@ -73,16 +108,17 @@ class MessageReader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   #tables = 0;
-  /** The whole message, in which pandas' words are replaced. */
-  readonly #cleaned: Uint8Array;
+  readonly #source: string;
+  /** The whole message, in which pandas' words are replaced; undefined where there are none. */
+  #cleaned: Uint8Array | undefined;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, source: string) {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    this.#cleaned = bytes.slice();
+    this.#source = source;
   }
 
-  schema(): Omit<ArrowSchema, "source"> {
+  schema(): ReadSchema {
     // since Arrow 0.15 the length stands behind a continuation marker
     const start = this.#view.getUint32(0, true) === 0xffffffff ? 8 : 4;
     const message = this.#table(start + this.#view.getUint32(start, true));
@@ -93,10 +129,10 @@ class MessageReader {
       this.#vector(schema, 1).map((field) => this.#field(field, 0)),
       this.#metadata(schema, 2),
     ]);
-    return {
-      text,
-      value: btoa(Array.from(this.#cleaned, (b) => String.fromCharCode(b)).join("")),
-    };
+    const value = this.#cleaned === undefined
+      ? this.#source
+      : btoa(Array.from(this.#cleaned, (b) => String.fromCharCode(b)).join(""));
+    return { text, value };
   }
 
   #field(field: Table, depth: number): unknown[] {
@@ -131,7 +167,7 @@ class MessageReader {
       const key = this.#string(pair, 0), value = this.#string(pair, 1);
       if (key !== "pandas" || value === undefined) return [key, value];
       const clean = withoutRange(value) ?? value;
-      this.#replace(pair, value, clean);
+      if (clean !== value) this.#replace(pair, value, clean);
       return [key, clean];
     });
   }
@@ -143,6 +179,7 @@ class MessageReader {
     const length = encoder.encode(from).length;
     const bytes = encoder.encode(to);
     if (bytes.length > length) throw new RangeError("the text has grown");
+    this.#cleaned ??= this.#bytes.slice();
     this.#cleaned.fill(32, at, at + length);
     this.#cleaned.set(bytes, at);
   }

@@ -1,7 +1,7 @@
 import type { KeyValue } from "../format/metadata.ts";
 import type { SchemaTree } from "../format/schema.ts";
 import { schemaText } from "../format/schema_text.ts";
-import { type ArrowSchema, arrowSchema } from "./arrow_schema.ts";
+import { ArrowSchema } from "./arrow_schema.ts";
 import {
   type Calendar,
   calendarKeyNames,
@@ -86,11 +86,8 @@ export class KeyValueUnion {
       if (value !== undefined && (first || this.#equal!.get(key) === value)) equal.set(key, value);
     }
     const arrowText = valueOf("ARROW:schema");
-    const arrow = arrowText === this.#arrow?.source
-      ? this.#arrow
-      : arrowText === undefined
-      ? undefined
-      : arrowSchema(arrowText);
+    const arrow = arrowText === undefined ? undefined : new ArrowSchema(arrowText);
+    const sameArrow = arrow !== undefined && this.#arrow?.equals(arrow) === true;
     const pandasText = valueOf("pandas");
     const pandas = pandasText === undefined ? undefined : withoutRange(pandasText);
     // of a file without rows the keys bind nobody, and some writers leave them out
@@ -105,7 +102,7 @@ export class KeyValueUnion {
     return new KeyValueUnion(
       equal,
       this.#schema ?? schemaText(tree),
-      first || arrow?.text === this.#arrow?.text ? this.#arrow ?? arrow : undefined,
+      first ? arrow : sameArrow ? this.#arrow : undefined,
       first || pandas === this.#pandas ? pandas : undefined,
       geo === undefined || this.#geo === undefined ? this.#geo ?? geo : uniteGeo(this.#geo, geo),
       readings.size === 0 ? this.#readings : new Map([...this.#readings, ...readings]),
@@ -117,9 +114,8 @@ export class KeyValueUnion {
   pairs(tree: SchemaTree): KeyValue[] | undefined {
     const pairs: KeyValue[] = [];
     const unchanged = schemaText(tree) === this.#schema;
-    if (this.#arrow !== undefined && unchanged) {
-      pairs.push({ key: "ARROW:schema", value: this.#arrow.value });
-    }
+    const arrow = unchanged ? this.#arrow?.value : undefined;
+    if (arrow !== undefined) pairs.push({ key: "ARROW:schema", value: arrow });
     if (this.#pandas !== undefined && unchanged) pairs.push({ key: "pandas", value: this.#pandas });
     if (this.#geo !== undefined) pairs.push({ key: "geo", value: geoText(this.#geo) });
     if (unchanged) { for (const [key, value] of this.#equal ?? []) pairs.push({ key, value }); }
