@@ -2,8 +2,11 @@
  * Made by `deno task bench merge --fit` on 2026-11-22: 2 × AMD EPYC, Deno 2.9.6,
  * 69 merges at a load of 11. CPU is predicted -1 % off in the median, from -35 % to 25 %.
  * Peak memory is predicted 9 % off in the median, from 0 % to 22 %. Do not edit.
- * The two of late columns are of 4 and 16 files of 50 rows and 80 to 4,000 integer columns, on 2026-11-30 at a load of 15:
- * 1,200 columns take 202 and 244 ms (264 predicted), 98 and 110 MB; 4,000 take 401 and 530 ms (572), 158 and 198 MB.
+ * Of 2026-11-30, at a load of 20, by `--fit --points`: lateColumnMs (1,200 to 4,000 columns, 4 and 16 files of 50 rows), and of
+ * memory what is of late columns and values, of sorted rows, and of what the host unpacks. Predicted and measured then, in MB:
+ * 1,200 columns 112 of 108 and 155 of 141; 2,000 133 of 128 and 206 of 184; 4,000 188 of 187 and 328 of 325; 9,000 in two
+ * files 265 of 240; 200,000, 350,000 and 500,000 rows of 25 columns sorted 127 of 127, 162 of 160 and 192 of 184; 200,000
+ * rows in gzip and brotli 126 of 116 and 120.
  */
 export const costCoefficients = {
   fixedMs: 27.15,
@@ -31,19 +34,21 @@ export const costCoefficients = {
   decodeByteMs: 0.00002528,
   fixedMb: 71.58,
   columnMb: 0.07077,
-  lateColumnMb: 0.02000,
+  lateColumnMb: 0.01400,
+  lateValueMb: 0.00004700,
   fileMb: 0.000,
   aheadByteMb: 9.083e-8,
   waitingValueMb: 2.263e-7,
   waitingByteMb: 0.000002415,
-  unpackedByteMb: 0.000001293,
+  unpackedByteMb: 4.000e-7,
   openByteMb: 0.000001220,
   checkedPageByteMb: 0.000001221,
   pageByteMb: 0.000001667,
   pagesByteMb: 0.000001285,
   copyMb: 1.983,
   copyChunkMb: 0.02836,
-  sortByteMb: 3.231e-7,
+  sortByteMb: 4.000e-7,
+  lateSortByteMb: 0.000001200,
   zstdMb: 6.026,
   decodeMb: 68.30,
   decodeFileByteMb: 0.000,

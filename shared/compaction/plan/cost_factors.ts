@@ -21,14 +21,20 @@ const most = {
   columnBytes: 500_000,
   /** What the host unpacked and its collector has not yet taken back. */
   unpacked: 28_000_000,
-  /** Rows that wait to be sorted. */
+  /** Of what is unpacked to sort by, and a column at a time to be written. */
   sort: 60_000_000,
   /** Chunks written anew, compressed again. */
   decoded: 42_000_000,
 };
 
-/** Files and columns until the code that takes them has been compiled well, and what it keeps of them has grown. */
-const early = { files: 500, columns: 150 };
+/**
+ * Files and columns until the code that takes them has been compiled well, and what it keeps of them has grown; bytes of
+ * rows to be sorted that find room in what other steps of the merge have left.
+ */
+const early = { files: 500, columns: 150, sorted: 35_000_000 };
+
+/** Values of a column that wait with a table to find them by, until it settles on a dictionary or PLAIN. */
+const unsettledValues = 16_000;
 
 /** The factors of one merge. */
 export function costFactors(work: MergeWork): CostFactors {
@@ -41,13 +47,14 @@ export function costFactors(work: MergeWork): CostFactors {
     bytes: pages.bytes + decode.bytes,
     plainBytes: pages.plainBytes + decode.plainBytes,
   };
+  const lateColumns = Math.max(0, leaves - early.columns);
   const once = (is: boolean) => is ? 1 : 0;
   const zstd = once(writesZstd || unpacked.zstd > 0);
   return {
     cpu: {
       fixedMs: 1,
       columnMs: Math.min(leaves, early.columns),
-      lateColumnMs: Math.max(0, leaves - early.columns),
+      lateColumnMs: lateColumns,
       fileMs: files,
       earlyFileMs: Math.min(files, early.files),
       chunkMs: joined.chunks,
@@ -72,7 +79,8 @@ export function costFactors(work: MergeWork): CostFactors {
     memory: {
       fixedMb: 1,
       columnMb: Math.min(leaves, early.columns),
-      lateColumnMb: Math.max(0, leaves - early.columns),
+      lateColumnMb: lateColumns,
+      lateValueMb: lateColumns * Math.min(unsettledValues, joined.values / Math.max(1, leaves)),
       fileMb: files,
       aheadByteMb: Math.min(joined.bytes, most.ahead),
       waitingValueMb: Math.min(joined.values, leaves * most.columnValues),
@@ -85,6 +93,7 @@ export function costFactors(work: MergeWork): CostFactors {
       copyMb: once(copied > 0),
       copyChunkMb: copied,
       sortByteMb: sorts ? Math.min(joined.plainBytes, most.sort) : 0,
+      lateSortByteMb: sorts ? Math.max(0, joined.plainBytes - early.sorted) : 0,
       zstdMb: zstd,
       decodeMb: once(decode.chunks > 0),
       decodeFileByteMb: Math.min(work.decodedFile, most.decoded),
