@@ -21,6 +21,13 @@ export async function completeDirect(
   const stage = await services.catalog.getUpload({ stage: stageId, user: userId });
   const details = stageDetailsSchema.safeParse(stage.details);
   if (stage.incoming_key === null || !details.success) throw noSuchUpload();
+  const isOver = stage.state === "deleting" || stage.state === "tombstone";
+  if (stage.answer === null && isOver) {
+    // what was put is gone with it, or soon will be
+    throw new SedimentError("stage_expired", `stage ${stageId} has expired or was given up`, {
+      expected: "another upload, from step 1",
+    });
+  }
   const described = {
     datasetId: stage.dataset_id,
     table: stage.table,
