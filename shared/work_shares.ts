@@ -35,9 +35,10 @@ export interface WorkShares {
   /**
    * Waits until the user's account has room for a request. Asked before a body is read.
    *
+   * @param bodyMs what reading it takes beside requestMs
    * @throws SedimentError `rate_limited` with the seconds until there is room, `aborted`
    */
-  room(user: string, signal?: AbortSignal): Promise<void>;
+  room(user: string, signal?: AbortSignal, bodyMs?: number): Promise<void>;
   /**
    * Waits until so few of the user's pieces of work are on their way that another may begin, and until the account has room
    * for it: what those before it cost was not known at the door.
@@ -147,7 +148,7 @@ export function createWorkShares(options: WorkSharesOptions = {}): WorkShares {
   }
 
   return {
-    async room(user, signal) {
+    async room(user, signal, bodyMs = 0) {
       come(user);
       if (!hasOthers(user)) return;
       const account = accountOf(user);
@@ -155,7 +156,7 @@ export function createWorkShares(options: WorkSharesOptions = {}): WorkShares {
       if (waitMs > longestWaitMs || account.inLine >= mostWaiting) await refuse(waitMs);
       account.inLine++;
       const turn = account.line.then(() => untilRoom(user, account, signal)).then(() => {
-        account.owedMs += requestMs;
+        account.owedMs += requestMs + bodyMs;
       });
       account.line = turn.catch(() => {});
       try {

@@ -48,6 +48,14 @@ Deno.test("while others are there, who has taken more than is free waits until i
   assert.equal(at(), 500, "the other waits for nothing");
 });
 
+Deno.test("what reading a body takes is paid for at the door", async () => {
+  const { shares, at } = world({ freeMs: 0, share: 0.1, requestMs: 2, presentMs: 10_000 });
+  await shares.room("b");
+  await shares.room("m", undefined, 8);
+  await shares.room("m");
+  assert.equal(at(), 100, "2 + 8 ms, at a tenth of the time");
+});
+
 Deno.test("requests of a user who waits go on one after the other, each paid for", async () => {
   const { shares, at } = world({ freeMs: 0, share: 0.1, requestMs: 2, presentMs: 10_000 });
   await shares.room("b");

@@ -4,6 +4,7 @@ import * as z from "zod";
 import { SedimentError } from "../errors.ts";
 import type { RateLimit } from "./rate_limit.ts";
 import type { WorkShares } from "../work_shares.ts";
+import { jsonWorkMs } from "./read_json.ts";
 import { requestIdOf } from "./request_id.ts";
 import { createTokenCache } from "./token_cache.ts";
 import { checkClaims, type Issuers } from "./user_claims.ts";
@@ -130,7 +131,7 @@ export function createAuthenticator(settings: AuthSettings): Authenticator {
       const caller = await verify(request);
       if (caller.kind === "user") {
         if (isRead(request)) await settings.reads?.spend(caller.userId);
-        else await settings.shares?.room(caller.userId, request.signal);
+        else await settings.shares?.room(caller.userId, request.signal, jsonWorkMs(request));
         return caller;
       }
       const { keyName, onBehalfOf } = caller;

@@ -3,7 +3,7 @@ import * as z from "zod";
 import { SedimentError } from "../../shared/errors.ts";
 import { createHttpApp, refuseOtherMethods } from "../../shared/http/http_app.ts";
 import { problemResponse } from "../../shared/http/problem.ts";
-import { maxJsonBytes, readJson } from "../../shared/http/read_json.ts";
+import { jsonWorkMs, maxJsonBytes, readJson } from "../../shared/http/read_json.ts";
 import { readMultipart } from "../../shared/http/read_multipart.ts";
 
 function sample() {
@@ -156,18 +156,42 @@ Deno.test("JSON that does not fit names the field, what was there and what was e
   assert.equal((await post("{")).code, "invalid_json");
 });
 
-Deno.test("JSON that is not UTF-8, nested 200,000 deep or over the limit is a 4xx", async () => {
+Deno.test("JSON that is not UTF-8, nested 100,000 deep or over the limit is a 4xx", async () => {
   const post = (body: BodyInit) => call("/sample/json", { method: "POST", body });
   assert.equal(
     (await (await post(new Uint8Array([0x22, 0xff, 0x22]))).json()).code,
     "invalid_json",
   );
-  const deep = await post("[".repeat(200_000) + "]".repeat(200_000));
+  const deep = await post("[".repeat(100_000) + "]".repeat(100_000));
   assert.equal(deep.status, 400);
   await deep.body?.cancel();
   const wide = await post("[" + "1,".repeat(maxJsonBytes / 2) + "1]");
   assert.equal(wide.status, 413);
   assert.equal((await wide.json()).code, "body_too_large");
+});
+
+Deno.test("a body of more fields than any request has is refused without a look at each", async () => {
+  const fields = (count: number) =>
+    JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, 1])));
+  const post = async (count: number) =>
+    await (await call("/sample/json", { method: "POST", body: fields(count) })).json();
+  const crowd = await post(201);
+  assert.deepEqual([crowd.code, crowd.field], ["invalid_request", "body"]);
+  assert.match(crowd.detail, /201 fields/);
+  assert.doesNotMatch((await post(200)).detail, /200 fields/);
+});
+
+Deno.test("what reading a body takes is known by its head", () => {
+  const ms = (headers: Record<string, string>) =>
+    jsonWorkMs(new Request("http://x", { method: "POST", headers }));
+  assert.ok(ms({ "content-length": "300" }) < 0.1);
+  assert.equal(
+    ms({ "content-length": "9999999999" }),
+    ms({ "content-length": String(maxJsonBytes) }),
+  );
+  assert.equal(ms({}), ms({ "content-length": String(maxJsonBytes) }), "chunked");
+  assert.equal(ms({ "content-length": "x" }), ms({}));
+  assert.equal(ms({ "content-type": "multipart/form-data; boundary=b" }), 0);
 });
 
 Deno.test("multipart parts arrive whole; missing, broken and oversized ones are refused", async () => {

@@ -39,6 +39,11 @@ export const attacks: Record<string, (mallory: User) => () => Promise<number>> =
     );
     return () => upload(mallory, file, elsewhere());
   },
+  "JSON of thousands of fields"(mallory) {
+    const fields = Object.fromEntries(Array.from({ length: 16_000 }, (_, n) => [`k${n}`, 1]));
+    const body = JSON.stringify(fields);
+    return () => call("POST", "/battle-data/upload", mallory, body);
+  },
   "dead letters eight at once": (mallory) => () => call("GET", "/compaction/dlq-status", mallory),
   "requests for compaction"(mallory) {
     return () =>
