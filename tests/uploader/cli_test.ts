@@ -23,6 +23,7 @@ const commands = [
   "sql",
   "delete",
   "members",
+  "keys",
   "rename",
   "completion",
 ];

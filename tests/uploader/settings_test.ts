@@ -25,6 +25,17 @@ Deno.test("without any source the defaults are those of docs/settings.md", () =>
   ]);
 });
 
+Deno.test("a switch is on or off in each source, and nothing else", () => {
+  const own = (sources: SettingsSources) => loadSettings(sources).upload.own_dataset;
+  assert.equal(own({}), false);
+  assert.equal(own({ toml: "[app.asset_sync.upload]\nown_dataset = true" }), true);
+  for (const [text, on] of [["1", true], ["true", true], ["0", false], ["FALSE", false]] as const) {
+    assert.equal(own({ env: { SEDIMENT_UPLOAD_OWN_DATASET: text } }), on);
+  }
+  const { field } = refusal({ env: { SEDIMENT_UPLOAD_OWN_DATASET: "yes" } });
+  assert.equal(field, "upload.own_dataset");
+});
+
 Deno.test("code wins over the environment, that over the file, that over the defaults", () => {
   const toml = `
     [app.theme]

@@ -66,7 +66,7 @@ async function ask(
     return await fetch(url, {
       method,
       headers: {
-        apikey: project.key,
+        ...(project.key !== undefined && { apikey: project.key }),
         ...credential.headers ?? { authorization: `Bearer ${credential.token}` },
         ...(body === undefined ? {} : { "content-type": "application/json" }),
       },

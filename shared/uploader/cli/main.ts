@@ -4,6 +4,7 @@ import { asSedimentError, SedimentError } from "../../errors.ts";
 import { completionFor } from "./completion.ts";
 import { dead } from "./dead.ts";
 import { deleteData } from "./delete.ts";
+import { keys } from "./keys.ts";
 import { ls } from "./ls.ts";
 import { login, logout, whoami } from "./login.ts";
 import { type Command, helpOf, parse, UsageError } from "./options.ts";
@@ -37,6 +38,7 @@ const commands: Command[] = [
   sql,
   deleteData,
   members,
+  keys,
   rename,
 ];
 commands.push(completionFor([...commands]));

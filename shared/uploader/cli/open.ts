@@ -5,7 +5,8 @@ import process from "node:process";
 import { SedimentError } from "../../errors.ts";
 import { adoptPairs, type PairsOptions } from "../pending/adopt_pairs.ts";
 import { diskMedium } from "../pending/media/disk_medium.ts";
-import { type Session, tokenSession } from "../session/session.ts";
+import { keySession } from "../../reader/service/key_session.ts";
+import { credentialOf, type Session, tokenSession } from "../session/session.ts";
 import { loadSettings } from "../settings/load_settings.ts";
 import { jsonLog, type Log, type LogEvent } from "../log.ts";
 import type { UploaderSettings, UploaderSettingsInput } from "../settings/settings.ts";
@@ -25,9 +26,26 @@ import { readSession, sessionFor } from "./session_file.ts";
 /** Where the project is. */
 export interface Project {
   url: string;
-  key: string;
+  /** The publishable key; none where a read-only key stands for all. */
+  key?: string;
   /** Of who asks there. */
   session: Session;
+}
+
+const isReadOnlyKey = (key: string) => key.startsWith("sdk_");
+
+/** Whoever holds a key of a dataset, as its reader. */
+function readOnlySession(url: string, secret: string): Session {
+  const keys = keySession({ url, secret });
+  const token = async () => (await keys.credential()).token;
+  return {
+    ...tokenSession(token),
+    // a clock that is off, or a signing key that was rotated: one that was revoked says so itself
+    renewed: async () => {
+      keys.forget();
+      return credentialOf(await token());
+    },
+  };
 }
 
 /** @throws `invalid_config` that says how to name a project */
@@ -49,6 +67,7 @@ export async function openProject(input: Input): Promise<Project> {
     });
   }
   const origin = url.replace(/\/+$/, "");
+  if (isReadOnlyKey(key)) return { url: origin, session: readOnlySession(origin, key) };
   return { url: origin, key, session: sessionFor(input.text("for"), origin) };
 }
 
@@ -126,6 +145,12 @@ export async function openUploader(
 ): Promise<Uploader> {
   const settings = await openSettings(input, options.code);
   const project = await openProject(input);
+  if (project.key === undefined) {
+    throw new SedimentError("invalid_config", "a read-only key uploads nothing", {
+      field: "key",
+      expected: "the project's publishable key, and a `sediment login` before",
+    });
+  }
   const say = options.say ?? ((line) => process.stderr.write(`${line}\n`));
   const { path, account } = await openPendingFolder(input);
   if (account) {

@@ -45,7 +45,11 @@ export class UsageError extends Error {}
 export const commonOptions: Record<string, Option> = {
   json: { says: "one JSON object a line on standard output" },
   url: { value: "URL", says: "the project (or SEDIMENT_URL, or the one of `login`)" },
-  key: { value: "KEY", says: "its publishable key (or SEDIMENT_KEY, or the one of `login`)" },
+  key: {
+    value: "KEY",
+    says:
+      "its publishable key, or a read-only key of a dataset, sdk_… (or SEDIMENT_KEY, or the one of `login`)",
+  },
   for: { value: "USER", says: "act for this user, as a service: by SEDIMENT_SERVICE_KEY" },
   pending: { value: "DIR", says: "the folder of pending uploads (default: one an account)" },
   config: { value: "FILE", says: "TOML file with [app.asset_sync.*] (or SEDIMENT_CONFIG)" },

@@ -7,6 +7,7 @@ import { adoptInto, nameOld, nameOthers } from "./adopt_folders.ts";
 import { onInterrupt } from "./on_interrupt.ts";
 import { openOffline, openPendingFolder, openUploader } from "./open.ts";
 import type { Command, Input, Option } from "./options.ts";
+import { ownDataset, ownDatasetSettings, sayDatasets } from "./own_dataset.ts";
 import { pauseText } from "./pause_text.ts";
 import { allFolders } from "./pending_folders.ts";
 import { dataFolder } from "./platform_folders.ts";
@@ -70,23 +71,29 @@ for each server and user. Exit code 0 when there are none, 3 otherwise.`,
 export const retry: Command = {
   name: "retry",
   says: "send what is pending now",
-  synopsis: "",
+  synopsis: "[--own-dataset]",
   teaches:
     `Sends everything that is pending, oldest first, whatever the waiting times say. One retry runs at a
 time, among all processes on the folder. Exit code 0 when nothing is left, 3 otherwise, 1 when
 something was refused for good.`,
-  examples: [["sediment retry", "after a sign-in, or when the network is back"]],
-  options: {},
+  examples: [
+    ["sediment retry", "after a sign-in, or when the network is back"],
+    ["sediment retry --own-dataset", "what another account's dataset has refused"],
+  ],
+  options: { "own-dataset": ownDataset },
   arity: [0, 0],
   async run(input) {
     const terminal = createTerminal(input.is("json"));
     let done = 0;
     const ends = ["succeeded", "dead", "expired"];
     let onEnd = () => {};
+    const keys = new Set<string>();
     const uploader = await openUploader(input, {
+      code: { upload: ownDatasetSettings(input) },
       say: terminal.say,
       onEvent: (event) => {
         if (ends.includes(event.event)) onEnd();
+        if (typeof event.key === "string") keys.add(event.key);
       },
     });
     const endSignals = onInterrupt(() => void uploader.stop());
@@ -106,6 +113,7 @@ something was refused for good.`,
       bar.end(
         `stored ${report.stored} · failed ${report.failed} · dead ${report.dead} · expired ${report.expired} · left ${left}`,
       );
+      if (input.is("own-dataset") && !input.is("json")) sayDatasets(keys, "", terminal);
       if (input.is("json")) terminal.out(JSON.stringify({ ...report, left, state }));
       else if (report.skipped === "busy") terminal.say("another process is at it");
       else if (report.error) terminal.say(`${report.error.code}: ${report.error.message}`);

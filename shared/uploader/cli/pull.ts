@@ -34,6 +34,10 @@ replaced was changed here and was left · 2 not understood, or a folder of somet
     ["sediment pull --dataset 0b3f1c58-… --out data/", "downloads, and again: brings what is new"],
     [`duckdb -init data/${scriptName}`, "a view of each table"],
     ["sediment pull --dataset 0b3f1c58-… --duckdb --out here/", "reads in place"],
+    [
+      "sediment pull --url https://… --key sdk_9f2c… --dataset 0b3f1c58-…",
+      "by a read-only key, without an account",
+    ],
   ],
   options: {
     ...selection,

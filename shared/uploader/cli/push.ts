@@ -6,6 +6,7 @@ import type { Pause } from "../retry/service_machine.ts";
 import { onInterrupt } from "./on_interrupt.ts";
 import { openPendingFolder, openProject, openSettings, openUploader } from "./open.ts";
 import { type Command, type Input, UsageError } from "./options.ts";
+import { ownDataset, ownDatasetSettings, sayDatasets } from "./own_dataset.ts";
 import { pauseText } from "./pause_text.ts";
 import { oldFolder } from "./pending_folders.ts";
 import { exitCodeOf } from "./push/account.ts";
@@ -56,6 +57,7 @@ passed over, or with --wait a run failed Â· 2 not understood, nothing was sent Â
     watch: { says: "stay, and send new and changed files as they come" },
     wait: { says: "wait until what was sent is compacted; fail when a run does" },
     "no-send": { says: "only save; send later with `sediment retry`" },
+    "own-dataset": ownDataset,
     concurrency: { value: "N", says: "files under way at once (4)" },
   },
   arity: [1, Infinity],
@@ -67,7 +69,10 @@ passed over, or with --wait a run failed Â· 2 not understood, nothing was sent Â
     const code = {
       retry: { item_interval_seconds: 0 },
       // What is no number is left to the check of the settings, which names it.
-      ...(concurrency ? { upload: { concurrency: numberOr(concurrency) } } : {}),
+      upload: {
+        ...(concurrency ? { concurrency: numberOr(concurrency) } : {}),
+        ...ownDatasetSettings(input),
+      },
     };
     const settings = await openSettings(input, code);
     const { path } = await openPendingFolder(input);
@@ -127,6 +132,12 @@ passed over, or with --wait a run failed Â· 2 not understood, nothing was sent Â
           const waiting = pusher.account.entries().findLast(({ status }) => status === "pending");
           terminal.say(pendingText(inFolder, park, pause, waiting?.code));
         }
+        if (settings.upload.own_dataset) {
+          const keys = pusher.account.entries().flatMap(({ key }) =>
+            key === undefined ? [] : [key]
+          );
+          sayDatasets(keys, dataset, terminal);
+        }
         if (counts.dead > 0) terminal.say("sediment dead says why the dead ones were refused");
         if (counts.not_begun > 0) terminal.say("what was not begun goes with the same push again");
       }
@@ -184,7 +195,11 @@ function pendingText(
     : pause?.why === "offline"
     ? pauseText(pause)
     : code;
-  const then = park ? "sediment login, then sediment retry" : "sediment retry";
+  const then = park
+    ? "sediment login, then sediment retry"
+    : code === "dataset_forbidden"
+    ? "sediment retry, when its owner has invited you, or with --own-dataset"
+    : "sediment retry";
   return `${count} pending${why ? ` (${why})` : ""}; later: ${then}`;
 }
 

@@ -88,6 +88,15 @@ export function headersFor(
   return headers;
 }
 
+/** Where an item's first request goes: with what the settings ask of the service beside the item's own fields. */
+export function targetOf(item: PendingItem, attempt: Attempt): URL {
+  const url = new URL(item.target_url);
+  if (attempt.settings.own_dataset && item.context.kind !== "asset") {
+    url.searchParams.set("own_dataset", "1");
+  }
+  return url;
+}
+
 /** The fields of the first request. */
 export function fieldsOf(item: PendingItem): Record<string, unknown> {
   const { context } = item;

@@ -2,7 +2,14 @@
 import { exchange } from "./exchange.ts";
 import type { PendingItem } from "../pending/pending_record.ts";
 import type { StoredBytes } from "../pending/pending_medium.ts";
-import { type Attempt, exchangeTools, fieldsOf, headersFor, onSentOf } from "./attempt.ts";
+import {
+  type Attempt,
+  exchangeTools,
+  fieldsOf,
+  headersFor,
+  onSentOf,
+  targetOf,
+} from "./attempt.ts";
 import { judgeStored } from "./send_two_requests.ts";
 import type { Verdict } from "./verdict.ts";
 
@@ -16,9 +23,10 @@ export async function sendInOneRequest(
   form.set("metadata", JSON.stringify(fieldsOf(item)));
   form.set("file", new Blob([await bytes.read()], { type: "application/octet-stream" }), item.id);
   attempt.onProgress?.({ sent: 0, total: item.size });
-  const sent = await exchange(item.target_url, {
+  const target = targetOf(item, attempt).href;
+  const sent = await exchange(target, {
     method: "POST",
-    headers: headersFor(item.target_url, item, attempt, { "idempotency-key": item.id }),
+    headers: headersFor(target, item, attempt, { "idempotency-key": item.id }),
     body: form,
     bytes: item.size,
     onSent: onSentOf(item, attempt),

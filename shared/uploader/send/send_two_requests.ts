@@ -2,7 +2,14 @@
 import { exchange } from "./exchange.ts";
 import { ms, type PendingItem, type StartedUpload } from "../pending/pending_record.ts";
 import type { StoredBytes } from "../pending/pending_medium.ts";
-import { type Attempt, exchangeTools, fieldsOf, headersFor, onSentOf } from "./attempt.ts";
+import {
+  type Attempt,
+  exchangeTools,
+  fieldsOf,
+  headersFor,
+  onSentOf,
+  targetOf,
+} from "./attempt.ts";
 import { judgeAnswer, storedAnswerOf, type Verdict } from "./verdict.ts";
 
 /** A started upload is resumed when its token lives at least this long. */
@@ -62,7 +69,7 @@ export async function beginUpload(
   attempt: Attempt,
   protocol: "two_requests" | "direct",
 ): Promise<{ upload: StartedUpload; answer: Record<string, unknown> } | { verdict: Verdict }> {
-  const url = new URL(item.target_url);
+  const url = targetOf(item, attempt);
   if (protocol === "direct") url.searchParams.set("direct", "1");
   const body = JSON.stringify(fieldsOf(item));
   const begun = await exchange(url.href, {

@@ -20,6 +20,8 @@ export interface SettingsSources {
 const sections = ["retry", "pending", "upload"] as const;
 /** A folder may be called 2024. */
 const textKeys = new Set(["pending.directory", "pending.when_full", "upload.protocol"]);
+/** What is on or off; 1 is no number there. */
+const flags = new Set(["upload.own_dataset"]);
 type Values = Record<string, Record<string, unknown>>;
 
 /**
@@ -85,7 +87,12 @@ function fromEnv(env: Record<string, string | undefined>): Values {
     const match = /^SEDIMENT_(RETRY|PENDING|UPLOAD)_([A-Z_]+)$/.exec(name);
     if (!match || text === undefined || text === "") continue;
     const section = match[1].toLowerCase(), key = match[2].toLowerCase();
-    const numeric = /^-?\d+(\.\d+)?$/.test(text.trim()) && !textKeys.has(`${section}.${key}`);
+    const path = `${section}.${key}`;
+    if (flags.has(path) && /^(true|false|1|0)$/i.test(text.trim())) {
+      (values[section] ??= {})[key] = /^(true|1)$/i.test(text.trim());
+      continue;
+    }
+    const numeric = /^-?\d+(\.\d+)?$/.test(text.trim()) && !textKeys.has(path);
     (values[section] ??= {})[key] = numeric ? Number(text) : text;
   }
   return values;

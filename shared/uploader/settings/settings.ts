@@ -62,6 +62,11 @@ export const uploadSettings = z.strictObject({
   direct_above_bytes: bytes(8 * 1024 ** 2),
   /** Direct bodies above this go by resumable TUS where the server is Supabase Storage. */
   resumable_above_bytes: bytes(6 * 1024 ** 2 * 4),
+  /**
+   * Where the dataset that was named is another account's, a dataset of the account's own takes its place, which the answer
+   * names; else such uploads are refused, and wait.
+   */
+  own_dataset: z._default(z.boolean("true or false"), false),
   /** Time limit of one request, plus one second for every `slowest_bytes_per_second` of body. */
   timeout_seconds: number(1, 86_400, 60),
   /** The slowest network that a body is given time for. */
