@@ -187,6 +187,8 @@ export interface CommitResult {
   next_due_at?: string | null;
   /** Whether files are left that the plan has not looked at. */
   unseen?: boolean;
+  /** What it leaves waiting for company; absent: not known, and the next upload makes a run. */
+  waiting?: { files: number[]; oldest: (string | null)[] };
   /** The version of the planner. */
   planner?: number;
   /** Files that the plan leaves as they are, since taking them apart costs more than a turn may. */
@@ -256,5 +258,7 @@ export const runStatus = z.object({
   started_at: time.nullable(),
   completed_at: time.nullable(),
   next_attempt_at: time.nullable(),
+  /** Of a run that is `not_due`: when it will be, or null while nothing else comes. */
+  due_at: time.nullish(),
 });
 export type RunStatus = z.output<typeof runStatus>;

@@ -27,7 +27,7 @@ select is((tests.partition(100)).demand_seq, 1::bigint, 'one upload raises the d
 select is(tests.messages(), 2::bigint, 'each partition has one message');
 select is((tests.partition(100)).queue, 'realtime', 'of the realtime queue');
 select ok((tests.partition(100)).ready_at > clock_timestamp(), 'which waits a little, so that bursts coalesce');
-select is((select count(*) from processing_metrics where status = 'queued'), 2::bigint, 'and one queued run');
+select is((select array_agg(run_status(tests.u(1), p.run_id) ->> 'status') from partitions p), '{queued,queued}', 'and a queued run, which gets its row with the claim');
 select is((select (row_count, file_size_bytes, file_count) from datasets where id = tests.u(100)), row(60::bigint, 300::bigint, 3::bigint), 'the dataset''s totals follow');
 select is((select m.message ->> 'metricId' from sediment.queue_messages m, partitions p where p.msg_id = m.msg_id and p.queue = m.queue and p."table" = 'ship'),
   (tests.partition(100, 'ship')).run_id::text, 'the message names the run');

@@ -21,7 +21,7 @@ set local role service_role;
 
 select tests.upload(1, 100, 'a'), tests.upload(9, 900, 'z');
 create temp table f as select id from battle_files where dataset_id = tests.u(100);
-create temp table r as select id from processing_metrics where dataset_id = tests.u(100) limit 1;
+create temp table r as select run_id as id from partitions where dataset_id = tests.u(100) limit 1;
 create temp table up as select id from uploads where dataset_id = tests.u(100);
 select tests.join_as(2, 100, 'writer'), tests.join_as(3, 100, 'reader');
 

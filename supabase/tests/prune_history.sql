@@ -19,6 +19,7 @@ create temp table many as select request_compaction(tests.u(1), tests.u(101)) as
 create temp table c2 as select tests.claim('w', 101) as c;
 select fail_compaction((c ->> 'run_id')::uuid, (c ->> 'token')::bigint, 'internal', 'no', 'merge', true) from c2;
 select drain_dead_letters(), sweep();
+select request_compaction(tests.u(1), tests.u(102), 'port', '2024-11-25');
 update alerts set state = 'sent';
 insert into dead_letters (queue, error_code, first_failed_at, last_failed_at) values ('manual', 'invalid_message', now(), now());
 insert into objects (object_key, kind, state, put_deadline, delete_after) values

@@ -33,7 +33,7 @@ select is((select array_agg(p ->> 'table' order by p ->> 'table') from jsonb_arr
 create temp table pages as select list_files(null, tests.u(100), p_limit => 1) as one;
 select is((select count(*) from jsonb_array_elements(list_files(null, tests.u(100), p_limit => 10, p_cursor => one ->> 'next_cursor') -> 'files')), 3::bigint, 'a cursor goes on where it was') from pages;
 select is((select get_file(null, id) ->> 'table' from battle_files where "table" = 'port' limit 1), 'harbour', 'a file');
-select is((select run_status(null, id) ->> 'table' from processing_metrics where "table" = 'port' limit 1), 'harbour', 'a run');
+select is((select run_status(null, run_id) ->> 'table' from partitions where "table" = 'port' limit 1), 'harbour', 'a run');
 select is(request_compaction(tests.u(1), tests.u(100), 'harbour', '0') ->> 'partitions', '1', 'a run is asked for by the new name');
 select is(request_compaction(tests.u(1), tests.u(100), 'port', '0') ->> 'partitions', '1', 'and by the old');
 

@@ -1,26 +1,32 @@
 /**
- * `deno task bench scale [--size small|full] [--partitions N] [--only calls|settle] [--json]`: the service at the size of
- * its users. First the calls over a catalog and over one ten times as large (small: 2,000 and 20,000 partitions; full:
- * 300,000 and 3,000,000). Then partitions of four small files, uploaded through the functions, until the clockwork of the
- * running stack has merged them all, and what it does when there is nothing left to do.
+ * `deno task bench scale [--size small|full] [--partitions N] [--only calls|wide|settle] [--json]`: the service at the size
+ * of its users. First the calls over a catalog and over one ten times as large (small: 2,000 and 20,000 partitions; full:
+ * 300,000 and 3,000,000). Then 50,000 tiny fragments of one partition, merged by one worker and the successors that it asks
+ * for. Then partitions of four small files, uploaded through the functions, until the clockwork of the running stack has
+ * merged them all, and what it does when there is nothing left to do.
  *
- * With --json a line a call and a last one of the settling.
+ * With --json a line a call, one of the fragments, and a last one of the settling.
  */
 import { parseArgs } from "node:util";
 import { callCosts } from "./scale/calls.ts";
 import { settle } from "./scale/settle.ts";
+import { wideOpen } from "./scale/wide_open.ts";
 
 const { values: options } = parseArgs({
   args: Deno.args,
   options: {
     size: { type: "string", default: "small" },
     partitions: { type: "string", default: "20000" },
+    fragments: { type: "string", default: "50000" },
     only: { type: "string" },
     json: { type: "boolean", default: false },
   },
 });
 
-if (options.only !== "settle") {
+const tell = (text: string) => {
+  if (!options.json) console.error(text);
+};
+if (options.only === undefined || options.only === "calls") {
   const full = options.size === "full";
   for (const line of await callCosts(full ? 30_000 : 200, full ? 20 : 40)) {
     console.log(
@@ -32,9 +38,11 @@ if (options.only !== "settle") {
     );
   }
 }
-if (options.only !== "calls") {
-  const settled = await settle(Number(options.partitions), (text) => {
-    if (!options.json) console.error(text);
-  });
+if (options.only === undefined || options.only === "wide") {
+  const wide = await wideOpen(Number(options.fragments), tell);
+  console.log(options.json ? JSON.stringify(wide) : wide);
+}
+if (options.only === undefined || options.only === "settle") {
+  const settled = await settle(Number(options.partitions), tell);
   console.log(options.json ? JSON.stringify(settled) : settled);
 }

@@ -63,6 +63,10 @@ Deno.test("every bad input is its own 4xx, and nothing is stored or queued", asy
   // Something good is there first, so that what is unchanged is not merely empty.
   const stored = await multipart(alice, describe(good), good);
   assert.equal(stored.status, 200, JSON.stringify(stored.body));
+  await call(stack, "POST", "/compaction", {
+    headers: alice.headers,
+    json: { datasetId: dataset },
+  });
   const before = await traces.read();
   assert.deepEqual([before.uploads, before.messages, before.stored], [1, 1, 1]);
 

@@ -65,10 +65,11 @@ Deno.test("bad messages become dead letters at once, one alert tells of them, an
     }
     const user = await signUp(stack, "queue@example.com");
     const bytes = tinyParquet([1, 2, 3]);
+    const dataset = id();
     const uploaded = await call(stack, "POST", "/battle-data/upload", {
       headers: user.headers,
       body: uploadForm({
-        dataset_id: id(),
+        dataset_id: dataset,
         table: "battles",
         period_tag: "0",
         file_size: bytes.length,
@@ -76,6 +77,10 @@ Deno.test("bad messages become dead letters at once, one alert tells of them, an
       }, bytes),
     });
     assert.equal(uploaded.status, 200, JSON.stringify(uploaded.body));
+    await call(stack, "POST", "/compaction", {
+      headers: user.headers,
+      json: { datasetId: dataset },
+    });
 
     const letters = await until("a letter for each", 30, async () => {
       const rows = await sql`select error_code, error_message, attempts, message

@@ -140,23 +140,31 @@ select 'I4', format('partition %s/%s/%s: run %s is %s, leased: %s', p.dataset_id
   p.lease_expires_at is not null)
 from public.partitions p left join public.processing_metrics r on r.id = p.run_id
 where p.run_id is not null
-  and r.status is distinct from case when p.lease_expires_at is null then 'queued' else 'running' end
+  -- the run of an upload has a row from the claim on
+  and coalesce(r.status, 'queued') <> case when p.lease_expires_at is null then 'queued' else 'running' end
 union all
 select 'I4', format('run %s waits behind another and is %s', p.next_run_id, r.status)
 from public.partitions p left join public.processing_metrics r on r.id = p.next_run_id
-where p.next_run_id is not null and r.status is distinct from 'queued'
+where p.next_run_id is not null and r.status <> 'queued'
 union all
 select 'I4', format('run %s is %s and no partition knows it', r.id, r.status)
 from public.processing_metrics r
 where r.operation = 'compaction' and r.completed_at is null and not exists (
   select 1 from public.partitions p where r.id in (p.run_id, p.next_run_id))
 union all
-select 'I4', format('partition %s/%s/%s has demand %s, seen %s, and no message', p.dataset_id, p."table", p.period_tag, p.demand_seq, p.done_seq)
-from public.partitions p where p.demand_seq > p.done_seq and p.msg_id is null and p.dead_since is null
+select 'I4', format('partition %s/%s/%s has demand %s, seen %s, no message, and no run is kept for it', p.dataset_id, p."table", p.period_tag, p.demand_seq, p.done_seq)
+from public.partitions p
+where p.demand_seq > p.done_seq and p.msg_id is null and p.next_run_id is null and p.dead_since is null
+union all
+select 'I4', format('upload %s was told of run %s, and nobody knows it', u.id, r.id)
+from public.uploads u cross join lateral unnest(coalesce(u.run_ids, array[u.metric_id])) as r(id), public.service_settings s
+where u.created_at > clock_timestamp() - make_interval(secs => least(s.history_seconds, s.idle_history_seconds))
+  and not exists (select 1 from public.processing_metrics m where m.id = r.id)
+  and not exists (select 1 from public.partitions p where coalesce(p.next_run_id, p.run_id) = r.id)
 union all
 select 'I4', format('partition %s/%s/%s has debt that is never due', p.dataset_id, p."table", p.period_tag)
 from public.partitions p
-where p.debt_files > 0 and p.msg_id is null and p.due_at is null
+where p.debt_oldest is not null and p.msg_id is null and p.due_at is null
 union all
 select 'I4', format('partition %s/%s/%s has debt since %s that is due since %s', p.dataset_id, p."table", p.period_tag, p.debt_oldest, p.due_at)
 from public.partitions p, grace g where p.msg_id is null and p.due_at < g.since
@@ -169,7 +177,8 @@ from public.partitions p join messages m on m.queue = p.queue and m.msg_id = p.m
 where m.vt < p.ready_at - interval '10 milliseconds'
 union all
 select 'I4', format('partition %s/%s/%s has %s files of debt since %s', p.dataset_id, p."table", p.period_tag, p.debt_files, p.debt_oldest)
-from public.partitions p where (p.debt_files > 0) <> (p.debt_oldest is not null)
+from public.partitions p
+where p.debt_oldest is not null and p.debt_files = 0 or p.msg_id is not null and p.debt_files > 0 and p.debt_oldest is null
 union all
 select 'I4', format('file %s is from the future of upload order %s', f.id, p.last_seq)
 from public.battle_files f join public.partitions p on p.dataset_id = f.dataset_id and p."table" = f."table" and p.period_tag = f.period_tag

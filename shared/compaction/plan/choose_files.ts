@@ -3,6 +3,9 @@ import type { PlanFile, PlanSettings } from "./data_file.ts";
 import { filesText } from "./decision_text.ts";
 import { chooseByTier, tierOf, tierRatio } from "./tiers.ts";
 
+/** What a choice goes by. */
+type AgedFile = Pick<PlanFile, "byte_length" | "level" | "uploaded_at">;
+
 /** Files to be merged, and why, in words. */
 export interface Choice<F> {
   files: F[];
@@ -10,7 +13,7 @@ export interface Choice<F> {
 }
 
 /** Chooses among files below the target size that may meet in an output. */
-export function chooseFiles<F extends PlanFile>(
+export function chooseFiles<F extends AgedFile>(
   small: F[],
   settings: PlanSettings,
   forced: boolean,
@@ -43,7 +46,7 @@ export function chooseFiles<F extends PlanFile>(
 }
 
 /** When the first of the files that are left alone may be merged with another for its age. */
-export function nextDue(left: PlanFile[], settings: PlanSettings, now: Date): Date | null {
+export function nextDue(left: AgedFile[], settings: PlanSettings, now: Date): Date | null {
   let next: Date | null = null;
   for (const file of left) {
     const due = dueAt(file, settings);
@@ -56,11 +59,11 @@ export function nextDue(left: PlanFile[], settings: PlanSettings, now: Date): Da
 }
 
 /** When waiting for company ends for a fragment; our own outputs don't age. */
-function dueAt(file: PlanFile, settings: PlanSettings): Date | null {
+function dueAt(file: AgedFile, settings: PlanSettings): Date | null {
   if (file.level > 0) return null;
   return new Date(Date.parse(file.uploaded_at) + settings.max_age_seconds * 1000);
 }
 
-function tierIn(file: PlanFile, settings: PlanSettings): number {
+function tierIn(file: AgedFile, settings: PlanSettings): number {
   return tierOf(file.byte_length, settings.target_file_bytes, tierRatio(settings.min_inputs))!;
 }

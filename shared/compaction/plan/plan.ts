@@ -74,6 +74,8 @@ export interface Plan<F extends PlanFile> {
   leftAlone: number;
   /** When a file that was left alone becomes old enough to be merged, or null. */
   nextDueAt: Date | null;
+  /** The small files of each group in which files may meet; where the last writer wins the last is that which can grow. */
+  groups: F[][];
 }
 
 /** What bounds an output where nothing else is said. */
@@ -139,14 +141,12 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
   const active = sound.filter((file) => !oversized.has(file) && !rewriteReason(file));
   const groupOf = (file: F): SchemaGroup | string =>
     apartGroupOf(file) ?? unionOf(file) ?? file.schema_fingerprint;
+  const isBarrier = (file: F) =>
+    file.state !== "active" || oversized.has(file) || Boolean(rewriteReason(file));
   const groups = deduping
-    ? neighbours(
-      files,
-      settings,
-      groupOf,
-      (file) => file.state !== "active" || oversized.has(file) || Boolean(rewriteReason(file)),
-    )
+    ? neighbours(files, settings, groupOf, isBarrier)
     : [...Map.groupBy(active, groupOf).values()];
+  const smallOf: F[][] = [];
   for (const group of groups) {
     for (const file of group) {
       if (!isFragmented(file, settings) || !isFullGrown(file, settings)) continue;
@@ -155,6 +155,7 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
       outputs.push(output([file], packer, reason));
     }
     const small = group.filter((file) => !isFullGrown(file, settings));
+    smallOf.push(small);
     const schemaGroup = small.length > 0 ? unionOf(small[0]) : undefined;
     const choice = chooseFiles(small, settings, forced, now);
     const cut = (deduping ? stretches(small, choice.files) : [choice.files])
@@ -189,6 +190,7 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
     decision: decision + refusalText(schemaGroups),
     leftAlone: oversized.size,
     nextDueAt,
+    groups: smallOf,
   };
 }
 

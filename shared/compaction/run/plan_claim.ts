@@ -21,6 +21,8 @@ const partText = " Of files that are full grown or in quarantine the first alone
 export interface ClaimPlan {
   plan: Plan<InputFile>;
   unseen: boolean;
+  /** What it was planned by. */
+  settings: Claim["settings"];
 }
 
 /**
@@ -61,9 +63,10 @@ export async function planClaim(
       now,
     });
     if (part) plan.decision += partText;
-    if (claim.trial) return { plan: trialOf(plan, files), unseen: false };
+    // what is not on trial is not in the claim
+    if (claim.trial) return { plan: trialOf(plan, files), unseen: true, settings };
     if (plan.outputs.length > 0 || cursor === null || files.length >= maxFiles) {
-      return { plan, unseen: cursor !== null };
+      return { plan, unseen: cursor !== null, settings };
     }
     const from = { run: claim.run_id, token: claim.token, cursor };
     const page = await callCatalog(signal, (options) => ports.catalog.listFragments(from, options));
@@ -99,6 +102,7 @@ function trialOf(plan: Plan<InputFile>, files: InputFile[]): Plan<InputFile> {
     decision: `After a worker died, on trial: ${filesText(files.length)}. ${plan.decision}`,
     leftAlone: plan.leftAlone,
     nextDueAt: plan.nextDueAt,
+    groups: plan.groups,
     outputs: [
       ...plan.outputs,
       ...alone.map((file): PlannedOutput<InputFile> => ({

@@ -11,6 +11,7 @@ import { failureClass } from "./failure_class.ts";
 import { giveUp } from "./give_up.ts";
 import { Lease } from "./lease.ts";
 import { deletedRows, hasGap, mergeInputs } from "./output/merge_inputs.ts";
+import { groupsAfter, hasNextChoice, type MadeFile, waitingIn } from "../plan/waiting.ts";
 import { outputRow } from "./output_row.ts";
 import type { Plan, PlannedOutput } from "../plan/plan.ts";
 import { debtOf, planClaim, progressOf } from "./plan_claim.ts";
@@ -44,6 +45,9 @@ class Run {
   private unseen = false;
   /** Whether a quarantine left a file alone that the plan had company for: to be planned again. */
   private outdated = false;
+  private readonly made: MadeFile[] = [];
+  /** What the plan goes by. */
+  private settings: Claim["settings"];
   private readonly stepsMs: Partial<Record<StepName, number>> = {};
 
   constructor(
@@ -54,16 +58,18 @@ class Run {
     private readonly report: RunReport,
   ) {
     this.ordinal = claim.outputs_committed;
+    this.settings = claim.settings;
   }
 
   async work(): Promise<void> {
     const { claim } = this;
     await this.step("validate-dataset", () => Promise.try(() => checkClaim(claim)));
-    const { plan, unseen } = await this.step(
+    const { plan, unseen, settings } = await this.step(
       "list-fragments",
       () => planClaim(this.ports, claim, this.options.budget, this.lease.signal),
     );
     this.unseen = unseen;
+    this.settings = settings;
     this.report.decision = plan.decision;
     if (plan.outputs.length > 0) await this.tellProgress("list-fragments", plan, 0);
     await this.passControl();
@@ -285,6 +291,14 @@ class Run {
   ) {
     const wrote = this.report.outputs > 0 || inputs.length > 0;
     const debt = debtOf(plan, done);
+    if (remakes === undefined && inputs.length > 0) {
+      const ids = new Set(inputs.map(({ id }) => Number(id)));
+      this.made.push({ inputs: ids, bytes: output?.size ?? null });
+    }
+    const whole = last && debt.files === 0 && !this.unseen && !this.outdated;
+    const { settings } = this;
+    const now = new Date(this.claim.claimed_at);
+    const goesOn = whole && hasNextChoice(plan.groups, this.made, settings, now);
     const since = performance.now();
     const answer = await this.call("update-metadata", "commitCompaction", {
       n: this.ordinal,
@@ -298,8 +312,9 @@ class Run {
         debt,
         // The turn ends before the work does: the next worker goes on with it at once.
         more: debt.files > 0 || (this.unseen && wrote) || this.outdated,
-        next_due_at: plan.nextDueAt?.toISOString() ?? null,
+        next_due_at: (goesOn ? now : plan.nextDueAt)?.toISOString() ?? null,
         unseen: this.unseen,
+        ...(whole && { waiting: waitingIn(groupsAfter(plan.groups, this.made), settings) }),
         planner: plannerVersion,
         left_alone: plan.leftAlone,
         steps_ms: this.stepsMs,

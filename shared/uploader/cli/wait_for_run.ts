@@ -18,7 +18,7 @@ function endOf(run: RunStatus, now = Date.now()): "success" | "error" | "not_due
   // A run that waits after a failed attempt has an error; its next attempt is still its own.
   const next = typeof run.next_attempt_at === "string" ? Date.parse(run.next_attempt_at) : NaN;
   const waits = run.status === "queued" && !run.error && next - now > companyMs;
-  return waits || run.state === "not_due" ? "not_due" : null;
+  return waits || run.step === "not_due" || run.state === "not_due" ? "not_due" : null;
 }
 
 /** Asks until the run has ended or the signal fires. */

@@ -81,6 +81,8 @@ begin
     select w.dataset_id, a."table", a.period_tag, v_version, a.rule, count(*), sum(a.row_count), sum(a.byte_length)
     from jsonb_to_recordset(v_aged) as a("table" text, period_tag text, rule text, row_count bigint, byte_length bigint)
     group by a."table", a.period_tag, a.rule;
+    perform sediment.look_again(w.dataset_id, k."table", k.period_tag)
+    from (select distinct a."table", a.period_tag from jsonb_to_recordset(v_aged) as a("table" text, period_tag text)) k;
     perform sediment.settle_slices(w.dataset_id, k."table", k.period_tag, v_version)
     from (select distinct a."table", a.period_tag from jsonb_to_recordset(v_aged) as a("table" text, period_tag text)) k
     where sediment.pending_seqs(w.dataset_id, k."table", k.period_tag) is not null;

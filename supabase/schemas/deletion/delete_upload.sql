@@ -98,6 +98,10 @@ begin
   select d.id, s."table", s.period_tag, s.seq, x.id, s.rows, case when not s.pending then v_version end
   from jsonb_to_recordset(v_slices.slices)
     as s("table" text, period_tag text, seq bigint, rows bigint, pending boolean);
+  perform sediment.look_again(d.id, k."table", k.period_tag) from (
+    select distinct s."table", s.period_tag
+    from jsonb_to_recordset(v_slices.slices) as s("table" text, period_tag text, pending boolean)
+    where not s.pending) k;
   for v_key in
     select distinct s."table", s.period_tag
     from jsonb_to_recordset(v_slices.slices) as s("table" text, period_tag text, pending boolean)

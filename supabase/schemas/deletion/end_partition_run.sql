@@ -10,6 +10,8 @@ declare
   v_now timestamptz := clock_timestamp();
   v_left record;
 begin
+  perform sediment.open_run(i.id, p.dataset_id, p."table", p.period_tag, 'realtime', 'upload')
+  from unnest(array[p.run_id, p.next_run_id]) as i(id) where i.id is not null;
   update public.processing_metrics r
   set status = 'success', completed_at = v_now, step = null, error_code = null, error_message = null,
     error_step = null, decision = 'ended: what it was to compact was deleted'
@@ -31,6 +33,7 @@ begin
     lease_expires_at = null, lease_worker = null, lease_slot = null, claimed_at = null, claimed_demand_seq = null,
     claimed_debt_files = null, claimed_debt_bytes = null, due_at = null, dead_since = null, dead_looks = 0,
     idle_runs = 0, staged_inputs = null, isolation = null, output_cap_bytes = null, plan_digest = null,
+    tier_files = case when v_left.files = 0 then '{}'::integer[] end, tier_oldest = null,
     debt_files = v_left.files, debt_bytes = v_left.bytes, debt_oldest = v_left.oldest,
     demand_seq = x.demand_seq + (v_left.files > 0)::integer, done_seq = x.demand_seq,
     last_decision = 'ended: what it was to compact was deleted', last_considered_at = v_now

@@ -12,7 +12,8 @@ create or replace view public.dataset_status with (security_invoker = true) as
   left join lateral (
     select bool_or(x.debt_oldest is not null) as needed,
       bool_or(x.lease_expires_at > statement_timestamp()) as in_progress,
-      sum(x.debt_files) as debt_files, sum(x.debt_bytes) as debt_bytes, min(x.debt_oldest) as debt_oldest,
+      sum(x.debt_files) filter (where x.debt_oldest is not null) as debt_files,
+      sum(x.debt_bytes) filter (where x.debt_oldest is not null) as debt_bytes, min(x.debt_oldest) as debt_oldest,
       count(x.dead_since) as dead
     from public.partitions x
     where x.dataset_id = d.id -- of all others there is nothing to count

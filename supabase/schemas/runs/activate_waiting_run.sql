@@ -18,7 +18,8 @@ begin
   v_ready := clock_timestamp() + make_interval(secs => v_delay);
   update public.partitions x
   set run_id = p_run, queue = p_priority, due_at = null, dead_since = null, next_run_id = null,
-    ready_at = v_ready,
+    ready_at = v_ready, debt_oldest = case when x.debt_files > 0 then coalesce(x.debt_oldest,
+      (select min(o.at) from unnest(x.tier_oldest) as o(at)), clock_timestamp()) end,
     msg_id = sediment.queue_send(p_priority, p_run, p_dataset, p_table, p_period_tag, v_delay)
   where x.dataset_id = p_dataset and x."table" = p_table and x.period_tag = p_period_tag;
 end $$;

@@ -16,6 +16,8 @@ create or replace function public.claim_compaction(p_worker text, p_lease_second
 returns jsonb
 language plpgsql
 set search_path = ''
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
 as $$
 declare
   v_turns constant text[] :=

@@ -83,20 +83,24 @@ begin
       p_lease_seconds := least(p_lease_seconds, 60);
     end if;
   end if;
-  select v_now + make_interval(secs => least(p_lease_seconds,
-    greatest((v_settings ->> 'max_run_seconds')::integer - r.worked_seconds, 1)))
-  into strict v_until from public.processing_metrics r where r.id = p.run_id;
+  insert into public.processing_metrics as r (id, user_id, dataset_id, "table", period_tag, operation, trigger, priority,
+    status, step, attempts, worker, queued_at, started_at)
+  select p.run_id, d.user_id, d.id, p."table", p.period_tag, 'compaction', 'upload', p.queue, 'running',
+    'validate-dataset', 1, p_worker, p.ready_at, v_now
+  from public.datasets d where d.id = p.dataset_id
+  on conflict (id) do update
+  set status = 'running', step = 'validate-dataset', attempts = r.attempts + 1, worker = p_worker,
+    started_at = coalesce(r.started_at, v_now)
+  returning * into strict v_run;
+  v_until := v_now + make_interval(secs => least(p_lease_seconds,
+    greatest((v_settings ->> 'max_run_seconds')::integer - v_run.worked_seconds, 1)));
   update public.partitions x
   set token = x.token + 1, lease_worker = p_worker, lease_slot = p_slot, staged_inputs = null, claimed_at = v_now, lease_expires_at = v_until,
     ready_at = v_until, claimed_demand_seq = x.demand_seq, claimed_debt_files = x.debt_files,
-    claimed_debt_bytes = x.debt_bytes
+    claimed_debt_bytes = x.debt_bytes, tier_files = '{}', tier_oldest = null
   where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag
   returning * into strict p;
   perform sediment.queue_set_visibility(p_queue, p_msg_id, p.lease_expires_at);
-  update public.processing_metrics r
-  set status = 'running', step = 'validate-dataset', attempts = r.attempts + 1, worker = p_worker, started_at = coalesce(r.started_at, v_now)
-  where r.id = p.run_id
-  returning * into strict v_run;
 
   return jsonb_build_object(
     'claimed', true, 'run_id', p.run_id, 'dataset_id', p.dataset_id, 'table', p."table",

@@ -24,6 +24,8 @@ create or replace function public.commit_compaction(
 returns jsonb
 language plpgsql
 set search_path = ''
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
 as $$
 declare
   p public.partitions;
@@ -110,9 +112,11 @@ begin
     where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
   elsif v_more then
     update public.processing_metrics x set status = 'queued' where x.id = p_run;
-    perform sediment.queue_set_visibility(p.queue, p.msg_id, v_now + interval '1 second');
+    -- a message of its own: pgmq hides the old one for a second at least, and who goes on would find nothing
+    perform sediment.queue_archive(p.queue, p.msg_id);
+    p.msg_id := sediment.queue_send(p.queue, p.run_id, p.dataset_id, p."table", p.period_tag, 0);
     update public.partitions x
-    set lease_expires_at = null, lease_worker = null, claimed_at = null, claimed_demand_seq = null,
+    set msg_id = p.msg_id, lease_expires_at = null, lease_worker = null, claimed_at = null, claimed_demand_seq = null,
       claimed_debt_files = null, claimed_debt_bytes = null, ready_at = v_now,
       last_decision = coalesce(v_result ->> 'decision', x.last_decision), last_considered_at = v_now
     where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;

@@ -54,12 +54,12 @@ begin
     dead_looks = x.dead_looks + 1,
     token = x.token + 1, lease_expires_at = null, lease_worker = null, claimed_at = null,
     claimed_demand_seq = null, claimed_debt_files = null, claimed_debt_bytes = null,
-    last_decision = 'gave up: ' || p_code, dead_since = v_now
+    last_decision = 'gave up: ' || p_code, dead_since = v_now, tier_files = null, tier_oldest = null
   where x.dataset_id = p_dataset and x."table" = p_table and x.period_tag = p_period_tag;
 
   -- Demand that came while the run was at work gets attempts of its own.
   if p.next_run_id is not null then
-    select r.priority into strict v_next from public.processing_metrics r where r.id = p.next_run_id;
+    v_next := coalesce((select r.priority from public.processing_metrics r where r.id = p.next_run_id), 'realtime');
     perform sediment.activate_waiting_run(p_dataset, p_table, p_period_tag, p.next_run_id, v_next);
   end if;
   return v_letter;

@@ -1,4 +1,5 @@
--- One slice of a request for many partitions of a dataset: those in debt, after the run's cursor, in key order.
+-- One slice of a request for many partitions of a dataset: those in debt, and those that wait, after the run's cursor, in key
+-- order.
 -- The caller has locked the run's row and holds no partition. Returns the partitions asked; the run's cursor is
 -- null when none is left.
 create or replace function sediment.fan_out(p_run uuid, p_limit integer)
@@ -22,7 +23,7 @@ begin
     where x.dataset_id = r.dataset_id
       and (x."table", x.period_tag) > (r.fan_out_cursor ->> 'after_table', r.fan_out_cursor ->> 'after_period_tag')
       and (r.fan_out_cursor ->> 'table' is null or x."table" = r.fan_out_cursor ->> 'table')
-      and (x.debt_oldest is not null or x.due_at is not null or x.msg_id is not null)
+      and (x.debt_oldest is not null or x.due_at is not null or x.msg_id is not null or x.next_run_id is not null)
     order by x."table", x.period_tag
     limit p_limit
     for no key update

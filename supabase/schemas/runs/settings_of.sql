@@ -26,5 +26,6 @@ begin
     'max_attempts', s.max_attempts)
   from public.service_settings s
   left join public.table_settings t on t.dataset_id = p_dataset and t."table" = p_table
-  left join public.table_settings d on d.dataset_id = p_dataset and d."table" = '*');
+  left join public.table_settings d on d.dataset_id = p_dataset and d."table" = '*'
+  where s.id);
 end $$;

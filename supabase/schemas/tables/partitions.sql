@@ -5,7 +5,8 @@ create table if not exists public.partitions (
   "table" text not null check ("table" ~ '^[A-Za-z0-9_-]{1,64}$'),
   period_tag text not null check (period_tag ~ '^[A-Za-z0-9_-]{1,64}$'),
 
-  -- debt: what the planner would act on, as far as is known without reading the files
+  -- debt: what the planner would act on, as far as is known without reading the files. Without debt_oldest nothing is to be
+  -- done yet: files and bytes are what came since a plan was made
   debt_files bigint not null default 0 check (debt_files >= 0),
   debt_bytes bigint not null default 0 check (debt_bytes >= 0),
   debt_oldest timestamptz,
@@ -22,7 +23,8 @@ create table if not exists public.partitions (
   msg_id bigint,
   run_id uuid,
   ready_at timestamptz,
-  -- demand that came while a worker held the lease waits under this run's id
+  -- the run that will see demand which no run has seen: it has a row where somebody asked for it while a worker held the
+  -- lease; of uploads it is an id that is kept for them until a plan would act
   next_run_id uuid,
 
   -- lease: token only grows; whoever holds the newest one may commit
@@ -58,13 +60,18 @@ create table if not exists public.partitions (
   output_cap_bytes bigint check (output_cap_bytes > 0),
   -- files that the last run left as they are, since taking them apart would cost more than a turn may: last_decision says why
   left_alone_files bigint not null default 0 check (left_alone_files >= 0),
+  -- small files by size tier (shared/compaction/plan/tiers.ts) that wait for company: in each as many as the group of
+  -- schemas that has the most of them, as the last run left them, and all that came since; of a leased partition what came
+  -- since the claim. Null: not known, and the next upload makes a run
+  tier_files integer[],
+  -- since when the oldest upload among them waits, tier by tier
+  tier_oldest timestamptz[],
 
   primary key (dataset_id, "table", period_tag),
   check ((queue is null) = (msg_id is null) and (msg_id is null) = (run_id is null)
     and (msg_id is null) = (ready_at is null)),
   check (lease_expires_at is null or msg_id is not null),
-  check ((lease_expires_at is null) = (claimed_demand_seq is null)),
-  check (next_run_id is null or msg_id is not null)
+  check ((lease_expires_at is null) = (claimed_demand_seq is null))
 ) with (fillfactor = 70);
 
 -- Partial on columns that an upload which joins a live message does not touch, so that its update stays
@@ -88,9 +95,13 @@ create index if not exists partitions_dead_debt on public.partitions (debt_oldes
   where dead_since is not null;
 -- The few of a dataset that anything is to be said of or done with, in the order in which they are asked.
 create index if not exists partitions_active on public.partitions (dataset_id, "table", period_tag)
-  where debt_oldest is not null or due_at is not null or msg_id is not null or dead_since is not null;
+  where debt_oldest is not null or due_at is not null or msg_id is not null or dead_since is not null
+    or next_run_id is not null;
 -- What a dataset's owner is told of files that stay as they are.
 create index if not exists partitions_left_alone on public.partitions (dataset_id)
   where left_alone_files > 0;
 create index if not exists partitions_message on public.partitions (queue, msg_id)
   where msg_id is not null;
+-- Whose run an id is that no run has a row for yet.
+create index if not exists partitions_kept_run on public.partitions (coalesce(next_run_id, run_id))
+  where coalesce(next_run_id, run_id) is not null;

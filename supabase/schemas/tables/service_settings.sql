@@ -85,7 +85,10 @@ create table if not exists public.service_settings (
   -- of the store, where the bucket does not say it itself
   max_object_bytes bigint check (max_object_bytes > 0),
 
-  keys_max integer not null default 20 check (keys_max between 0 and 500)
+  keys_max integer not null default 20 check (keys_max between 0 and 500),
+
+  -- of runs that merged nothing
+  idle_history_seconds integer not null default 3600 check (idle_history_seconds >= 60)
 );
 
 comment on table public.service_settings is 'One row of settings of this deployment.';
@@ -239,5 +242,8 @@ comment on column public.service_settings.max_object_bytes is
   'Largest object that the store takes: outputs are planned to stay below it, and larger uploads are refused when they are '
   'planned. Where the objects are in this project''s Storage the bucket''s own file_size_limit holds too. Null: the store '
   'has no limit, or only the bucket''s. Unit: bytes. Default: null.';
+comment on column public.service_settings.idle_history_seconds is
+  'How long runs are kept that had nothing to merge and that nobody had asked for; after that their status is run_not_found. '
+  'Unit: seconds, at least 60. Default: 3600 (1 h).';
 
 insert into public.service_settings (id) values (true) on conflict (id) do nothing;

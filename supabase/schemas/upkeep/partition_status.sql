@@ -12,7 +12,8 @@ create or replace view public.partition_status with (security_invoker = true) as
       when p.due_at is not null then 'scheduled'
       else 'idle'
     end as state,
-    p.debt_files, p.debt_bytes, p.debt_oldest, p.demand_seq - p.done_seq as unseen_demand, p.queue,
+    case when p.debt_oldest is not null then p.debt_files else 0 end as debt_files,
+    case when p.debt_oldest is not null then p.debt_bytes else 0 end as debt_bytes, p.debt_oldest, p.demand_seq - p.done_seq as unseen_demand, p.queue,
     p.run_id, p.next_run_id, coalesce(p.ready_at, p.due_at) as next_due_at, p.lease_worker, p.lease_expires_at,
     p.last_decision, p.last_considered_at, p.dead_since, p.left_alone_files
   from public.partitions p;

@@ -2,7 +2,8 @@
 -- ended runs with their commits and children, closed dead letters and those that nobody can redrive (messages that
 -- could not be read), their alerts, and the keys of deleted objects to which no PUT can come. Kept for ever: the
 -- ledger of uploads, so whoever sends an upload again gets the first answer still; its metricId is then a run that
--- is not found. A run that a dead letter still needs stays with it. Never waits for a lock.
+-- is not found. A run that a dead letter still needs stays with it; one that
+-- merged nothing goes after idle_history_seconds. Never waits for a lock.
 --   p_seconds: goes on for so long while there is more: what is forgotten must not be less than what comes
 -- Returns {runs, commits, dead_letters, alerts, objects, more}.
 create or replace function public.prune_history(p_limit integer default 10000, p_seconds integer default 0)

@@ -11,6 +11,7 @@ declare
   v_letters integer;
   v_alerts integer;
   v_objects integer;
+  v_idle integer;
 begin
   -- read once: the planner makes no index condition of the volatile clock_timestamp()
   select clock_timestamp() - make_interval(secs => s.history_seconds) into strict v_before
@@ -24,6 +25,7 @@ begin
           and l.period_tag = r.period_tag and l.resolved_at is null and l.run_id = r.id))
     order by r.queued_at limit p_limit for update of r skip locked
   ) x;
+  v_idle := sediment.prune_idle_runs(p_limit);
   delete from public.run_children k where k.parent_id = any (v_runs);
   delete from public.run_children k where k.child_id = any (v_runs);
   delete from public.run_commits c where c.run_id = any (v_runs);
@@ -54,5 +56,5 @@ begin
 
   return jsonb_build_object('runs', cardinality(v_runs), 'commits', v_commits, 'dead_letters', v_letters,
     'alerts', v_alerts, 'objects', v_objects,
-    'more', greatest(cardinality(v_runs), v_letters, v_alerts, v_objects) = p_limit);
+    'more', greatest(cardinality(v_runs), v_letters, v_alerts, v_objects, v_idle) = p_limit);
 end $$;

@@ -1,5 +1,6 @@
 -- Writes what calls of commit_upload bring, once their identities are in the ledger: schemas, data files, objects
--- staged → stored, versions, debt and demand of the partitions, run rows and queue messages; and the ledger's answers.
+-- staged → stored, versions, demand of the partitions and, where a plan would act, their queue messages; and the ledger's
+-- answers, which name the run that will see the upload: one that is live, or whose id is kept for it.
 -- The uploads of one dataset that are committed together appear in one version. p_plan is that of the calls, and p_direct
 -- says whether one has an incoming object. Returns {n: answer}.
 create or replace function sediment.write_commits(
@@ -16,6 +17,7 @@ declare
   v_seqs bigint[]; -- of each file, in the order of v_files
   v_made uuid[]; -- the dataset of each partition that is new, and its first file
   v_made_parts integer[] := '{}';
+  v_made_runs uuid[]; -- and the run that is kept for it, where none opens
   v_delay constant integer := p_plan.delay;
   v_files constant sediment.commit_file[] := p_plan.files;
   v_given constant sediment.partition_change[] := p_plan.parts;
@@ -31,19 +33,25 @@ begin
   -- as sediment.next_versions locks datasets.
   if p_plan.is_new then
     with made as (
-      insert into public.partitions (dataset_id, "table", period_tag, debt_files, debt_bytes, debt_oldest, demand_seq,
-        last_seq)
-      select f.dataset_id, f."table", f.period_tag, f.last_file - f.first_file + 1, f.bytes, v_now, cardinality(f.calls),
-        f.last_file - f.first_file + 1
+      -- what is not there yet is known, and planned by the settings of the moment
+      insert into public.partitions (dataset_id, "table", period_tag, debt_files, debt_bytes, demand_seq, last_seq,
+        tier_files, tier_oldest, due_at, next_run_id, last_considered_at, plan_digest)
+      select f.dataset_id, f."table", f.period_tag, f.last_file - f.first_file + 1, f.bytes, cardinality(f.calls),
+        f.last_file - f.first_file + 1, w.tier_files, w.tier_oldest, w.due_at, gen_random_uuid(), v_now,
+        sediment.plan_digest(f.dataset_id, f."table",
+          (select s.planner_version from public.service_settings s where s.id))
       from unnest(v_given) as f
+      cross join lateral sediment.wait_for_company(sediment.new_partition(f.dataset_id, f."table"),
+        v_files[f.first_file : f.last_file], v_now) as w
       -- an insert would wait for whoever updates the row that is there
       where not exists (select 1 from public.partitions x
         where x.dataset_id = any (array[f.dataset_id]) and x."table" = f."table" and x.period_tag = f.period_tag)
       order by 1, 2, 3
       on conflict (dataset_id, "table", period_tag) do nothing
-      returning dataset_id, "table", period_tag
+      returning dataset_id, "table", period_tag, case when due_at <= v_now then null else next_run_id end as run_id
     )
-    select array_agg(f.dataset_id), coalesce(array_agg(f.first_file), '{}') into v_made, v_made_parts
+    select array_agg(f.dataset_id), coalesce(array_agg(f.first_file), '{}'), array_agg(m.run_id)
+    into v_made, v_made_parts, v_made_runs
     from made m join unnest(v_given) as f
       on f.dataset_id = m.dataset_id and f."table" = m."table" and f.period_tag = m.period_tag;
   end if;
@@ -57,23 +65,31 @@ begin
   with raised as (
     update public.partitions x
     set debt_files = x.debt_files + f.last_file - f.first_file + 1, debt_bytes = x.debt_bytes + f.bytes,
-      debt_oldest = coalesce(x.debt_oldest, v_now), demand_seq = x.demand_seq + cardinality(f.calls),
-      last_seq = x.last_seq + f.last_file - f.first_file + 1
+      debt_oldest = case when x.msg_id is not null then coalesce(x.debt_oldest, v_now) else x.debt_oldest end,
+      demand_seq = x.demand_seq + cardinality(f.calls), last_seq = x.last_seq + f.last_file - f.first_file + 1,
+      (tier_files, tier_oldest, due_at) = (select w.tier_files, w.tier_oldest, w.due_at
+        from sediment.wait_for_company(x, v_files[f.first_file : f.last_file], v_now) as w),
+      next_run_id = case when x.msg_id is not null and x.lease_expires_at is null then x.next_run_id
+        else coalesce(x.next_run_id, gen_random_uuid()) end
     from unnest(v_given) as f
     where x.dataset_id = any (array[f.dataset_id]) and x."table" = f."table" and x.period_tag = f.period_tag
       and f.first_file <> all (v_made_parts)
     returning f.first_file, f.last_file, x.last_seq,
       row(f.dataset_id, f."table", f.period_tag, f.first_file, f.last_file, f.bytes, f.calls,
-        -- wake_partition would find a message that waits, of this priority or a higher one, and early enough
-        case when x.lease_expires_at is null and x.ready_at <= v_now + make_interval(secs => v_delay)
-          and x.queue in ('realtime', 'manual') then x.run_id end)::sediment.partition_change as part
+        case
+          when x.lease_expires_at is not null or x.msg_id is null and (x.due_at is null or x.due_at > v_now)
+            then x.next_run_id
+          -- wake_partition would find a message that waits, of this priority or a higher one, and early enough
+          when x.ready_at <= v_now + make_interval(secs => v_delay) and x.queue in ('realtime', 'manual')
+            then x.run_id end)::sediment.partition_change as part
   ), all_parts as (
     select r.* from raised r
     union all
     select f.first_file, f.last_file, f.last_file - f.first_file + 1,
       row(f.dataset_id, f."table", f.period_tag, f.first_file, f.last_file, f.bytes, f.calls,
-        null)::sediment.partition_change
-    from unnest(v_given) as f where f.first_file = any (v_made_parts)
+        m.run_id)::sediment.partition_change
+    from unnest(v_made_parts, v_made_runs) as m(first_file, run_id)
+    join unnest(v_given) as f on f.first_file = m.first_file
   )
   select array_agg(r.part order by r.first_file),
     (select array_agg(s.last_seq - s.last_file + g.nth order by g.nth)

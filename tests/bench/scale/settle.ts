@@ -1,9 +1,9 @@
 /** How long the stack's own clockwork takes to merge many partitions of four small files, and what it does afterwards. */
-import { Buffer } from "node:buffer";
 import postgres, { type Sql } from "postgres";
-import { type Stack, startStack } from "../../../supabase/local/stack.ts";
-import { signUp, type TestUser } from "../../support/client.ts";
+import { startStack } from "../../../supabase/local/stack.ts";
+import { signUp } from "../../support/client.ts";
 import { makeFragments } from "../../support/fragments.ts";
+import { upload } from "./upload.ts";
 
 /** The last line of the bench. */
 export interface Settled {
@@ -34,7 +34,10 @@ export async function settle(partitions: number, tell: (text: string) => void): 
 
     const before1 = await catalogBytes(sql);
     const alone = Array.from({ length: 200 }, () => crypto.randomUUID());
-    await inParallel(alone, (dataset) => upload(stack, user, dataset, bodies.slice(0, 1)));
+    await inParallel(
+      alone,
+      (dataset) => upload(stack, user, dataset, bodies.slice(0, 1), rowsEach),
+    );
     const before12 = await catalogBytes(sql);
     const datasets = Array.from(
       { length: Math.ceil(partitions / tables) },
@@ -42,7 +45,7 @@ export async function settle(partitions: number, tell: (text: string) => void): 
     );
     await inParallel(datasets, async (dataset) => {
       for (let n = 0; n < files; n++) {
-        await upload(stack, user, dataset, bodies.slice(n * tables, (n + 1) * tables));
+        await upload(stack, user, dataset, bodies.slice(n * tables, (n + 1) * tables), rowsEach);
       }
     });
     const after = await catalogBytes(sql);
@@ -53,7 +56,7 @@ export async function settle(partitions: number, tell: (text: string) => void): 
       // the datasets of one table have a file each, which waits for company
       const [{ debt, merged }] = await sql`select
         (select count(*)::int from public.partitions
-          where debt_files > 0 and dataset_id = any (${datasets})) as debt,
+          where (debt_oldest is not null or msg_id is not null) and dataset_id = any (${datasets})) as debt,
         (select count(*)::int from public.processing_metrics where files_before > 0) as merged`;
       tell(`${seconds(begun)} s: ${debt} partitions in debt, ${merged} merges`);
       if (debt === 0) break;
@@ -100,37 +103,4 @@ async function inParallel<T>(items: T[], work: (item: T) => Promise<void>): Prom
   await Promise.all(Array.from({ length: 8 }, async () => {
     for (const item of queue) await work(item);
   }));
-}
-
-/** One request of as many tables as there are bodies. */
-async function upload(
-  stack: Stack,
-  user: TestUser,
-  dataset: string,
-  bodies: Uint8Array[],
-): Promise<void> {
-  let start = 0;
-  const offsets = bodies.map(({ length }, n) => {
-    const offset = {
-      table_name: `table_${n}`,
-      start_byte: start,
-      byte_length: length,
-      num_rows: rowsEach,
-    };
-    start += length;
-    return offset;
-  });
-  const form = new FormData();
-  form.set(
-    "metadata",
-    JSON.stringify({ dataset_id: dataset, table: "all", period_tag: "p", table_offsets: offsets }),
-  );
-  form.set("file", new Blob([new Uint8Array(Buffer.concat(bodies))]), "tables.bin");
-  const answer = await fetch(`${stack.url}/functions/v1/battle-data/upload`, {
-    method: "POST",
-    headers: user.headers,
-    body: form,
-  });
-  if (!answer.ok) throw new Error(await answer.text());
-  await answer.body?.cancel();
 }

@@ -248,16 +248,29 @@ function misled(world: World, catalog: Catalog, kind: WorkerKind): Catalog {
   const claimCompaction: Catalog["claimCompaction"] = async (args) => {
     const claim = await catalog.claimCompaction(args);
     if (!claim.claimed) return claim;
-    if (kind === "old") return { ...claim, settings: { ...claim.settings, dedupe_keys: [] } };
+    const misjudges = () =>
+      world.misjudged.set(`${claim.dataset_id}/${claim.table}/${claim.period_tag}`, claim.token);
+    if (kind === "old") {
+      if (claim.settings.dedupe_keys!.length > 0) misjudges();
+      return { ...claim, settings: { ...claim.settings, dedupe_keys: [] } };
+    }
     const partition = `${claim.dataset_id}/${claim.table}`;
     const before = kept.get(partition);
-    if (before !== undefined && world.random.chance(0.8)) return { ...claim, files: before };
+    if (before !== undefined && world.random.chance(0.8)) {
+      misjudges();
+      return { ...claim, files: before };
+    }
     kept.set(partition, claim.files);
     return claim;
   };
+  // the code of before says nothing of what it leaves waiting
+  const commitCompaction: Catalog["commitCompaction"] = (args) =>
+    catalog.commitCompaction({ ...args, result: { ...args.result, waiting: undefined } });
   return new Proxy(catalog, {
-    get: (target, method: keyof Catalog) =>
-      method === "claimCompaction" ? claimCompaction : target[method],
+    get: (target, method: keyof Catalog) => {
+      if (method === "claimCompaction") return claimCompaction;
+      return method === "commitCompaction" && kind === "old" ? commitCompaction : target[method];
+    },
   });
 }
 

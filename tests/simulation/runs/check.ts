@@ -1,6 +1,7 @@
 /** The invariants of docs/catalog.md, looked at from outside: the catalog's rows, the store's objects. */
 import { decodeRows, keyOf, lastOfEach, latest } from "./rows.ts";
 import type { Owner } from "./actors.ts";
+import { checkDebt } from "./watch_debt.ts";
 import type { World } from "./world.ts";
 
 interface VisibleFile {
@@ -55,6 +56,7 @@ export async function checkAlways(world: World, owners: Owner[], all: boolean): 
   }
   await checkObjects(world);
   await checkInSql(world, "1000 hours");
+  await checkDebt(world);
 }
 
 /** An object as it was put: what was lost or changed behind the service's back is still listed, and can be healed. */
@@ -380,12 +382,12 @@ export async function checkAtRest(world: World): Promise<void> {
   await expectNone(
     "I4: debt without a live message, a time at which it is due, or a reason",
     sql`select "table", debt_files, due_at, dead_since, last_decision from public.partitions
-        where debt_files > 0 and msg_id is null and due_at is null`,
+        where debt_oldest is not null and msg_id is null and due_at is null`,
   );
   await expectNone(
-    "I4: demand that no run has seen",
+    "I4: demand that no run has seen, and none is kept for",
     sql`select "table", demand_seq, done_seq from public.partitions
-        where demand_seq > done_seq and dead_since is null`,
+        where demand_seq > done_seq and dead_since is null and next_run_id is null`,
   );
   await expectNone(
     "I4: a live message that is not in its queue",

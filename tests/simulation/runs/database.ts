@@ -38,6 +38,7 @@ export const settings = {
   signed_url_seconds: 300,
   max_put_seconds: 900,
   history_seconds: 20_000,
+  idle_history_seconds: 20_000,
   breaker_window_seconds: 600,
   breaker_probe_seconds: 5,
   max_workers: 2,

@@ -6,6 +6,7 @@ import type { SeedKind } from "./seed.ts";
 import { schemaSource } from "../../../supabase/migrate/schema_files.ts";
 import { deletionMutations } from "./deletion_mutations.ts";
 import { memberMutations } from "./member_mutations.ts";
+import { waitingMutations } from "./waiting_mutations.ts";
 
 /** One edit of a function's source: the first text becomes the second. */
 interface Edit {
@@ -288,6 +289,7 @@ export const mutations: Mutation[] = [
   },
   ...deletionMutations,
   ...memberMutations,
+  ...waitingMutations,
   // the last, since its constraint does not come back
   {
     guard: "upload ledger",

@@ -151,10 +151,9 @@ class Stage {
 
   async state(): Promise<RunState> {
     const [row] = await this.database.sql`
-      select r.status, r.id = p.next_run_id as waits, p.lease_expires_at > simulation.clock() as leased,
+      select coalesce(r.status, 'queued') as status, p.next_run_id is not distinct from ${this.subject}::uuid as waits, p.lease_expires_at > simulation.clock() as leased,
         p.lease_expires_at is not null as taken, p.ready_at > simulation.clock() as hidden
-      from public.processing_metrics r join public.partitions p using (dataset_id, "table", period_tag)
-      where r.id = ${this.subject}`;
+      from public.partitions p left join public.processing_metrics r on r.id = ${this.subject}`;
     if (row.status === "success") return "success";
     if (row.status === "dlq_failure" || row.status === "timeout") return "dead";
     if (row.waits) return "waiting";

@@ -5,6 +5,7 @@ import { checkedStorm, checkFindings, checkFound, checkOtherStore } from "./chec
 import { checkAlways, checkAtRest, checkPurged, checkRemade, checkSetAside } from "./check.ts";
 import { settings, type SimulatedDatabase } from "./database.ts";
 import { calm, temper } from "./faults.ts";
+import { operator } from "./operator.ts";
 import { Random } from "./random.ts";
 import type { TraceLine } from "./scheduler.ts";
 import { vacuum } from "../../../shared/compaction/upkeep/vacuum.ts";
@@ -104,6 +105,9 @@ export async function runSeed(
     }
     if (world.guests.length > 0) {
       scheduler.start("sharer", () => sharer(world, "sharer", owners, random.whole(20, 50)));
+    }
+    if (!inField && seed % 7 === 3) {
+      scheduler.start("operator", () => operator(world, "operator", owners, 6));
     }
     scheduler.start("time", () => time(world, "time", random.whole(0, 6)));
 

@@ -65,6 +65,8 @@ export class World {
   killing = 0;
   /** Whether workers take part that plan no dedupe tables. */
   oldWorkers = false;
+  /** Partitions whose last claim was judged by other files or settings than it gave, and the claim's token. */
+  readonly misjudged = new Map<string, number>();
   /** What was seen to be wrong while the seed ran. */
   readonly violations: string[] = [];
 

@@ -1,0 +1,31 @@
+-- When a plan would act on files that wait for company, if all of a partition were of one group of schemas: at once where a
+-- size tier has min_inputs, or where an upload that is older than max_age_seconds has company of its tier or below; later
+-- where one will be that old; never (null) while each upload is alone. As shared/compaction/plan/tiers.ts and choose_files.ts
+-- choose; what can't be known here, such as schemas, makes it sooner and never later.
+--   p_files, p_oldest: tier_files and tier_oldest of the partition
+create or replace function sediment.next_look(
+  p_files integer[], p_oldest timestamptz[], p_min_inputs integer, p_max_age_seconds integer, p_now timestamptz
+)
+returns timestamptz
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  v_files integer := 0;
+  v_look timestamptz;
+begin
+  if p_files is null then
+    return p_now;
+  end if;
+  for i in 1 .. cardinality(p_files) loop
+    if p_files[i] >= greatest(p_min_inputs, 2) then
+      return p_now;
+    end if;
+    v_files := v_files + coalesce(p_files[i], 0);
+    if v_files > 1 and p_oldest[i] is not null then
+      v_look := least(v_look, p_oldest[i] + make_interval(secs => p_max_age_seconds));
+    end if;
+  end loop;
+  return case when v_look < p_now then p_now else v_look end;
+end $$;

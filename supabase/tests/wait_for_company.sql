@@ -1,0 +1,134 @@
+-- Which uploads make a run: those that give a plan something to do, and those of which that can't be known
+begin;
+\ir helpers/fixtures.sql
+select plan(50);
+drop trigger forget_waiting on public.partitions;
+create function tests.p(p_dataset integer default 100, p_table text default 'port') returns public.partitions language sql as $$
+  select tests.partition(p_dataset, p_table)
+$$;
+-- uploads a file of so many bytes
+create function tests.send(p_dataset integer, p_body text, p_bytes bigint default 100, p_groups integer default 1, p_table text default 'port')
+returns jsonb language sql as $$
+  select tests.commit_stage(tests.stage(1, p_dataset, p_body, p_table, p_size => p_bytes), 1, p_body,
+    jsonb_build_array(tests.file(p_table, '2024-11-25', 10, 0, p_bytes) || jsonb_build_object('row_group_count', p_groups)), p_bytes)
+$$;
+-- the run that is live ends with nothing done, and says what it leaves
+create function tests.close(p_claim jsonb, p_waiting jsonb, p_more jsonb default '{}') returns jsonb language sql as $$
+  select tests.commit(p_claim, null, '{}', p_result => jsonb_build_object('decision', 'none', 'planner', 4, 'waiting', p_waiting) || p_more)
+$$;
+create function tests.status(p_answer jsonb) returns jsonb language sql as $$
+  select run_status(tests.u(1), (p_answer ->> 'metricId')::uuid)
+$$;
+grant execute on all functions in schema tests to service_role;
+set local role service_role;
+
+-- by size tiers
+create temp table a as select tests.send(100, 'a1') as a;
+select is(tests.messages(), 0::bigint, 'a first upload makes no run');
+select is((select count(*) from processing_metrics), 0::bigint, 'nor a row of one');
+select is((tests.p()).due_at, null, 'and alone it is never due');
+select is((tests.p()).next_run_id::text, (select a ->> 'metricId' from a), 'its metricId is kept for it');
+select is((select tests.status(a) ->> 'status' from a), 'queued', 'whose status is queued');
+select is((select tests.status(a) ->> 'step' from a), 'not_due', 'and not due');
+select is((select tests.status(a) -> 'due_at' from a), 'null', 'by itself never');
+select throws_ok($$select run_status(tests.u(2), (a ->> 'metricId')::uuid) from a$$, 'SD404', 'run_not_found', 'another user is told nothing of it');
+select is((select compaction_needed from dataset_status where id = tests.u(100)), false, 'a dataset with nothing to do needs no compaction');
+create temp table a2 as select tests.send(100, 'a2') as a;
+select is((select a ->> 'metricId' from a2), (select a ->> 'metricId' from a), 'a second upload waits under the same id');
+select is((tests.p()).due_at, (select (a ->> 'uploaded_at')::timestamptz + interval '1 hour' from a), 'and both are due when the first is old');
+select is((select (tests.status(a) ->> 'due_at')::timestamptz from a), (tests.p()).due_at, 'as the status says');
+select tests.send(100, 'a3');
+select is(tests.messages(), 0::bigint, 'three are fewer than min_inputs');
+select is((select debt_files from partition_status where dataset_id = tests.u(100)), 0::bigint, 'and no debt');
+select is(tests.send(100, 'a4') ->> 'metricId', (select a ->> 'metricId' from a), 'the fourth has the run that was kept for all');
+select is(tests.messages(), 1::bigint, 'and makes it');
+select is((tests.p()).due_at, null, 'at once');
+select is((select debt_files from partition_status where dataset_id = tests.u(100)), 4::bigint, 'all four are debt');
+select is((tests.p()).debt_oldest, (select (a ->> 'uploaded_at')::timestamptz from a), 'since the first came');
+select is((select tests.status(a) -> 'step' from a), 'null', 'which is due now');
+create temp table c as select tests.claim('w', 100) as c;
+select is((select c ->> 'run_id' from c), (select a ->> 'metricId' from a), 'a claim has its id');
+select is((select (trigger, status, attempts) from processing_metrics), row('upload'::text, 'running'::text, 1), 'and its row');
+
+-- while a worker is at it
+create temp table a5 as select tests.send(100, 'a5') as a;
+select isnt((select a ->> 'metricId' from a5), (select a ->> 'metricId' from a), 'an upload that came after the claim has another run');
+select is((select tests.status(a) ->> 'status' from a5), 'queued', 'which is queued');
+select is((select tests.commit(c, tests.output(c), p_result => '{"decision": "merged", "planner": 4, "waiting": {"files": [1], "oldest": [null]}}') -> 'requeued' from c), 'false', 'and is not made when the first ends');
+select is((tests.p()).tier_files, '{2}', 'the output and what came since wait');
+select is((tests.p()).due_at, (select (a ->> 'uploaded_at')::timestamptz + interval '1 hour' from a5), 'until the upload is old');
+select is((select tests.status(a) ->> 'step' from a5), 'not_due', 'as its status says');
+select tests.send(100, 'a6'), tests.send(100, 'a7');
+select is(tests.messages(), 1::bigint, 'four with the output make the next run');
+create temp table c2 as select tests.claim('w', 100) as c;
+select is((select c ->> 'run_id' from c2), (select a ->> 'metricId' from a5), 'under the id that was kept');
+select tests.send(100, 'b' || i) from generate_series(1, 4) i;
+select is((select tests.close(c, '{"files": [4], "oldest": [null]}') -> 'requeued' from c2), 'true', 'as many as a plan would merge have their run when the one before ends');
+create temp table c3 as select tests.claim('w', 100) as c;
+select tests.close(c, '{"files": [3, 0, 3], "oldest": [null, null, null]}') from c3;
+select tests.send(100, 'large', 200000);
+select is((tests.p()).tier_files, '{3,0,4}', 'a file counts in the tier of its size');
+select is(tests.messages(), 1::bigint, 'and makes it full');
+create temp table c4 as select tests.claim('w', 100) as c;
+select tests.commit(c, null, '{}') from c4;
+select is((tests.p()).tier_files, null, 'a worker that says nothing of what it leaves');
+select tests.send(100, 'unknown');
+select is(tests.messages(), 1::bigint, 'has the next upload make a run');
+
+-- what is full grown, and what is written anew for its row groups
+select tests.send(101, 'grown', 30000000);
+select is((tests.p(101)).tier_files, '{}', 'a full grown file waits for nothing');
+select is((select tests.messages()), 1::bigint, 'and makes no run');
+select tests.send(102, 'fragmented', 30000000, 400);
+select is((select tests.messages()), 2::bigint, 'unless its row groups are small');
+
+-- age
+select tests.send(103, 'old');
+update partitions set tier_oldest = array[clock_timestamp() - interval '2 hours'] where dataset_id = tests.u(103);
+select tests.send(103, 'young');
+select ok((tests.p(103)).msg_id is not null, 'an old upload that gets company makes a run');
+select tests.send(104, 'old');
+update partitions set tier_oldest = array[clock_timestamp() - interval '2 hours'] where dataset_id = tests.u(104);
+select tests.send(104, 'large', 40000);
+select ok((tests.p(104)).msg_id is null, 'not by company of a larger tier');
+select is((tests.p(104)).due_at, (select uploaded_at + interval '1 hour' from battle_files where dataset_id = tests.u(104) and byte_length = 40000), 'which is due by its own age');
+update partitions set due_at = clock_timestamp() - interval '1 s' where dataset_id = tests.u(104);
+select sweep();
+select is((tests.p(104)).queue, 'scheduled', 'what is due has its run by the sweep');
+select is((select trigger from processing_metrics where id = (tests.p(104)).run_id), 'sweep', 'of which that is the trigger');
+
+-- settings
+select tests.send(105, 'one');
+update service_settings set min_inputs = 5;
+select tests.send(105, 'two');
+select ok((tests.p(105)).msg_id is not null, 'when the settings have changed since a plan was made the next upload makes a run');
+update service_settings set min_inputs = 4;
+select tests.send(106, 'one');
+insert into table_settings (dataset_id, "table", min_inputs) values (tests.u(104), 'port', 7);
+select tests.send(106, 'two');
+select ok((tests.p(106)).msg_id is null, 'but not when those of another table have');
+select tests.send(107, i::text) from generate_series(1, 4) i;
+create temp table c7 as select tests.claim('w', 107) as c;
+update service_settings set min_inputs = 3;
+select tests.close(c, '{"files": [3], "oldest": [null]}') from c7;
+select ok((select plan_digest is null and last_considered_at < s.plan_changed_at from partitions, service_settings s where dataset_id = tests.u(107)), 'a run that went by older settings is looked at again');
+select is((tests.p(107)).tier_files, null, 'and what it left is not known');
+
+-- dead, deleted
+select tests.send(108, i::text) from generate_series(1, 4) i;
+create temp table c8 as select tests.claim('w', 108) as c;
+create temp table a8 as select tests.send(108, 'five') as a;
+select fail_compaction((c ->> 'run_id')::uuid, (c ->> 'token')::bigint, 'internal', 'no', 'merge', true) from c8;
+select is((tests.p(108)).run_id::text, (select a ->> 'metricId' from a8), 'what came while a run failed for good has a run of its own');
+select tests.send(109, 'one');
+create temp table a9 as select jsonb_build_object('metricId', u.metric_id) as a from uploads u where u.dataset_id = tests.u(109);
+select delete_data(tests.u(1), tests.u(109), 'port');
+select advance_deletions();
+select is((select tests.status(a) ->> 'status' from a9), 'success', 'of what is deleted the run ends well');
+select tests.send(110, 'other', p_table => 'ship');
+insert into table_settings (dataset_id, "table", dedupe_keys) values (tests.u(110), 'port', '{id}');
+select tests.send(110, 'one'), tests.send(110, 'two');
+select delete_upload(tests.u(1), id) from uploads where dataset_id = tests.u(110) and "table" = 'port' order by version limit 1;
+select ok((tests.p(110)).due_at <= clock_timestamp(), 'where the last writer wins what lies at the sides of a deleted file is looked at');
+select * from finish();
+rollback;

@@ -1,0 +1,53 @@
+import { strict as assert } from "node:assert";
+import { planCompaction } from "../../shared/compaction/plan/plan.ts";
+import { groupsAfter, hasNextChoice, waitingIn } from "../../shared/compaction/plan/waiting.ts";
+import { file, now, settings } from "./plan_file.ts";
+
+const groupsOf = (files: ReturnType<typeof file>[], some = {}) =>
+  planCompaction({ files, settings: { ...settings, ...some }, forced: false, now }).groups;
+
+Deno.test("what waits is counted by tier, as many as the fullest group of schemas has", () => {
+  const old = "2026-11-22T11:00:00.000Z";
+  const files = [
+    file({ uploaded_at: old }),
+    file({ schema_fingerprint: "s2" }),
+    file({ schema_fingerprint: "s2" }),
+    file({ byte_length: 600_000, level: 1, uploaded_at: old }),
+    file({ byte_length: 30_000_000 }),
+  ];
+  assert.deepEqual(waitingIn(groupsOf(files), settings), {
+    files: [2, 0, 0, 1],
+    oldest: [old, null, null, null],
+  });
+});
+
+Deno.test("where the last writer wins only the newest stretch can grow", () => {
+  const files = [file(), file(), file({ byte_length: 30_000_000 }), file()];
+  const some = { dedupe_keys: ["key"] };
+  assert.deepEqual(waitingIn(groupsOf(files, some), { ...settings, ...some }).files, [1]);
+});
+
+Deno.test("an output counts in its tier instead of its inputs, and does not age", () => {
+  const files = [file(), file(), file()];
+  const made = [{ inputs: new Set([files[0].id, files[1].id]), bytes: 40_000 }];
+  assert.deepEqual(waitingIn(groupsAfter([files], made), settings), {
+    files: [1, 1],
+    oldest: [files[2].uploaded_at, null],
+  });
+});
+
+Deno.test("an output of a file in no group may belong to any, and one without rows to none", () => {
+  const made = [{ inputs: new Set([-1]), bytes: 100 }, { inputs: new Set([-2]), bytes: null }];
+  assert.deepEqual(waitingIn(groupsAfter([[file()], []], made), settings).files, [2]);
+  assert.deepEqual(waitingIn(groupsAfter([], made), settings).files, [1]);
+});
+
+Deno.test("a plan goes on where what was made fills a tier", () => {
+  const large = [1, 2, 3].map(() => file({ byte_length: 40_000, level: 1 }));
+  const small = [file(), file(), file(), file()];
+  const made = [{ inputs: new Set(small.map(({ id }) => id)), bytes: 50_000 }];
+  assert.equal(hasNextChoice([[...large, ...small]], made, settings, now), true);
+  assert.equal(hasNextChoice([[...large.slice(1), ...small]], made, settings, now), false);
+  // what was full before, and was left, is not the output's doing
+  assert.equal(hasNextChoice([small, [file()]], [], settings, now), false);
+});
