@@ -36,7 +36,7 @@ export function createApp(
     "asset-sync": createAssetSyncApp(services),
   };
   // Request id, CORS and draining are the same where no function answers.
-  const nowhere = createHttpApp("nowhere");
+  const nowhere = createHttpApp("");
   return {
     async fetch(request) {
       const { pathname } = new URL(request.url);

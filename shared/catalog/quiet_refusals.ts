@@ -27,6 +27,16 @@ const quiet = new Set([
   "commit_asset",
   "list_assets",
   "get_asset",
+  "list_tables",
+  "delete_data",
+  "delete_upload",
+  "deletion_status",
+  "invite_member",
+  "accept_invitation",
+  "list_members",
+  "remove_member",
+  "revoke_invitation",
+  "rename_table",
 ]);
 
 /** The same transport; the errors are those that the functions raise. */

@@ -20,7 +20,7 @@ const prefix = "/functions/v1";
 /**
  * An empty app that answers below `/NAME` and below `/functions/v1/NAME`.
  *
- * @param name the function's name, its first path segment
+ * @param name the function's name, its first path segment; empty: wherever no function answers
  * @param options.answered is told each code of a problem that was answered, before the answer goes
  */
 export function createHttpApp(

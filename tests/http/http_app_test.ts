@@ -264,3 +264,16 @@ Deno.test("whatever is answered, nobody is to guess another type than it says", 
   const preflight = await call("/sample/hello", { method: "OPTIONS" });
   assert.equal(preflight.headers.get("x-content-type-options"), "nosniff");
 });
+
+Deno.test("where no function answers, the answer has what all have, and the body is drained", async () => {
+  const nowhere = createHttpApp("");
+  for (const path of ["/none", "/functions/v1/none/below", "/"]) {
+    const response = await nowhere.fetch(
+      new Request(`http://edge.local${path}`, { method: "POST", body: "x" }),
+    );
+    assert.deepEqual([response.status, (await response.json()).code], [404, "not_found"]);
+    assert.equal(response.headers.get("x-content-type-options"), "nosniff");
+    assert.ok(response.headers.get("access-control-allow-origin"));
+    assert.match(response.headers.get("x-request-id") ?? "", /\S/);
+  }
+});
