@@ -225,12 +225,9 @@ function scanChunk(out: usize, leaf: usize): void {
   if (!hasMeta) refuse();
 }
 
-/** The wire type of a number that is looked at; 0 of other fields. */
-@inline
-function known(id: u32): u32 {
-  if (id == 1 || id == 4) return I32;
-  return (id >= 5 && id <= 7) || id == 9 || id == 11 ? I64 : 0;
-}
+/** Fields of a chunk's metadata that are looked at, as bits: numbers of each wire type. */
+const I32_FIELDS: u32 = (1 << 1) | (1 << 4);
+const I64_FIELDS: u32 = (1 << 5) | (1 << 6) | (1 << 7) | (1 << 9) | (1 << 11);
 
 function scanMeta(out: usize, leaf: usize): void {
   let id: u32 = 0;
@@ -246,6 +243,7 @@ function scanMeta(out: usize, leaf: usize): void {
     if (head == 0) break;
     id = fieldId(head, id);
     const type = head & 15;
+    const bit: u32 = id < 32 ? 1 << id : 0;
     if (id == 3) {
       // the path's list, compared as bytes
       const path = load<u32>(leaf + 8);
@@ -255,9 +253,9 @@ function scanMeta(out: usize, leaf: usize): void {
         return;
       }
       advance(length);
-    } else if (known(id) != 0) {
+    } else if (bit & (I32_FIELDS | I64_FIELDS)) {
       // one of another type is TypeScript's to judge
-      if (type != known(id)) {
+      if (type != (bit & I32_FIELDS ? I32 : I64)) {
         refuse();
         return;
       }
@@ -271,7 +269,7 @@ function scanMeta(out: usize, leaf: usize): void {
       else if (id == 9) data = n;
       else if (id == 11) dictionary = n;
     } else skip(type);
-    if (id < 32) seen |= 1 << id;
+    seen |= bit;
   }
   const needed: u32 = (1 << 1) | (1 << 3) | (1 << 4) | (1 << 5) | (1 << 6) | (1 << 7) | (1 << 9);
   const start = dictionary > 0 && dictionary < data ? dictionary : data;
