@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape e37c1dad51a42b9f9d783c115354ed465ed00e865ba9307c41e35e7259692663
+// shape 4a81a0c8d613de691d2bb924f988340fcc30c2f95a022a652732ba36d6dfbf5c
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -74,14 +74,14 @@ isOneToOne: false
                   ]
                 },"battle_files": {
                   Row: {
-                    "added_version": number,"apart": Json | null,"byte_length": number,"checksum": string | null,"dataset_id": string,"etag": string | null,"id": number,"input_count": number | null,"level": number,"lost_since": string | null,"merge_facts": Json | null,"object_key": string,"ordinal": number,"period_tag": string,"provenance_length": number | null,"provenance_start": number | null,"quarantine_code": string | null,"quarantine_reason": string | null,"quarantined_at": string | null,"remake_at": string | null,"remake_tries": number,"removed_version": number | null,"rewrite": Json | null,"row_count": number,"row_group_count": number,"run_id": string | null,"schema_digest": string | null,"schema_fingerprint": string,"seq_max": number,"seq_min": number,"seqs": unknown,"start_byte": number,"state": string,"stats": Json | null,"table": string,"uncompressed_bytes": number,"upload_id": string | null,"uploaded_at": string,"uploaded_by": string,"value_count": number | null,"youngest_at": string | null
+                    "added_version": number,"apart": Json | null,"byte_length": number,"checksum": string | null,"dataset_id": string,"etag": string | null,"id": number,"input_count": number | null,"level": number,"lost_since": string | null,"merge_facts": Json | null,"object_key": string,"ordinal": number,"period_tag": string,"provenance_length": number | null,"provenance_start": number | null,"quarantine_code": string | null,"quarantine_reason": string | null,"quarantined_at": string | null,"remake_at": string | null,"remake_tries": number,"removed_version": number | null,"rewrite": Json | null,"row_count": number,"row_group_count": number,"run_id": string | null,"schema_digest": string | null,"schema_fingerprint": string | null,"seq_max": number,"seq_min": number,"seqs": unknown,"start_byte": number,"state": string,"stats": Json | null,"table": string,"uncompressed_bytes": number,"upload_id": string | null,"uploaded_at": string,"uploaded_by": string,"value_count": number | null,"youngest_at": string | null
                   }
                   ComputedFields: never
                   Insert: {
-                    "added_version": number,"apart"?: Json | null,"byte_length": number,"checksum"?: string | null,"dataset_id": string,"etag"?: string | null,"id"?: number,"input_count"?: number | null,"level": number,"lost_since"?: string | null,"merge_facts"?: Json | null,"object_key": string,"ordinal": number,"period_tag": string,"provenance_length"?: number | null,"provenance_start"?: number | null,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"remake_at"?: string | null,"remake_tries"?: number,"removed_version"?: number | null,"rewrite"?: Json | null,"row_count": number,"row_group_count": number,"run_id"?: string | null,"schema_digest"?: string | null,"schema_fingerprint": string,"seq_max": number,"seq_min": number,"seqs"?: unknown,"start_byte": number,"state"?: string,"stats"?: Json | null,"table": string,"uncompressed_bytes": number,"upload_id"?: string | null,"uploaded_at": string,"uploaded_by": string,"value_count"?: number | null,"youngest_at"?: string | null
+                    "added_version": number,"apart"?: Json | null,"byte_length": number,"checksum"?: string | null,"dataset_id": string,"etag"?: string | null,"id"?: number,"input_count"?: number | null,"level": number,"lost_since"?: string | null,"merge_facts"?: Json | null,"object_key": string,"ordinal": number,"period_tag": string,"provenance_length"?: number | null,"provenance_start"?: number | null,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"remake_at"?: string | null,"remake_tries"?: number,"removed_version"?: number | null,"rewrite"?: Json | null,"row_count": number,"row_group_count": number,"run_id"?: string | null,"schema_digest"?: string | null,"schema_fingerprint"?: string | null,"seq_max": number,"seq_min": number,"seqs"?: unknown,"start_byte": number,"state"?: string,"stats"?: Json | null,"table": string,"uncompressed_bytes": number,"upload_id"?: string | null,"uploaded_at": string,"uploaded_by": string,"value_count"?: number | null,"youngest_at"?: string | null
                   }
                   Update: {
-                    "added_version"?: number,"apart"?: Json | null,"byte_length"?: number,"checksum"?: string | null,"dataset_id"?: string,"etag"?: string | null,"id"?: number,"input_count"?: number | null,"level"?: number,"lost_since"?: string | null,"merge_facts"?: Json | null,"object_key"?: string,"ordinal"?: number,"period_tag"?: string,"provenance_length"?: number | null,"provenance_start"?: number | null,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"remake_at"?: string | null,"remake_tries"?: number,"removed_version"?: number | null,"rewrite"?: Json | null,"row_count"?: number,"row_group_count"?: number,"run_id"?: string | null,"schema_digest"?: string | null,"schema_fingerprint"?: string,"seq_max"?: number,"seq_min"?: number,"seqs"?: unknown,"start_byte"?: number,"state"?: string,"stats"?: Json | null,"table"?: string,"uncompressed_bytes"?: number,"upload_id"?: string | null,"uploaded_at"?: string,"uploaded_by"?: string,"value_count"?: number | null,"youngest_at"?: string | null
+                    "added_version"?: number,"apart"?: Json | null,"byte_length"?: number,"checksum"?: string | null,"dataset_id"?: string,"etag"?: string | null,"id"?: number,"input_count"?: number | null,"level"?: number,"lost_since"?: string | null,"merge_facts"?: Json | null,"object_key"?: string,"ordinal"?: number,"period_tag"?: string,"provenance_length"?: number | null,"provenance_start"?: number | null,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"remake_at"?: string | null,"remake_tries"?: number,"removed_version"?: number | null,"rewrite"?: Json | null,"row_count"?: number,"row_group_count"?: number,"run_id"?: string | null,"schema_digest"?: string | null,"schema_fingerprint"?: string | null,"seq_max"?: number,"seq_min"?: number,"seqs"?: unknown,"start_byte"?: number,"state"?: string,"stats"?: Json | null,"table"?: string,"uncompressed_bytes"?: number,"upload_id"?: string | null,"uploaded_at"?: string,"uploaded_by"?: string,"value_count"?: number | null,"youngest_at"?: string | null
                   }
                   Relationships: [
                     {
@@ -356,14 +356,14 @@ isOneToOne: false
                   ]
                 },"file_schemas": {
                   Row: {
-                    "created_at": string,"digest": string,"schema": NonNullable<Json>
+                    "created_at": string,"digest": string,"fingerprint": string | null,"schema": NonNullable<Json>
                   }
                   ComputedFields: never
                   Insert: {
-                    "created_at"?: string,"digest": string,"schema": NonNullable<Json>
+                    "created_at"?: string,"digest": string,"fingerprint"?: string | null,"schema": NonNullable<Json>
                   }
                   Update: {
-                    "created_at"?: string,"digest"?: string,"schema"?: NonNullable<Json>
+                    "created_at"?: string,"digest"?: string,"fingerprint"?: string | null,"schema"?: NonNullable<Json>
                   }
                   Relationships: [
                     

@@ -18,8 +18,8 @@ set local role service_role;
 select tests.upload_as(1, 100, 'm', tests.schema_of(2, 1));
 select tests.upload_as(2, 200, 'b' || i, tests.schema_of(1, 2)) from generate_series(1, 2) i;
 select is((select count(*) from file_schemas), 2::bigint, 'two schemas of one fingerprint are two rows');
-select is((select count(*) from file_schemas where digest <> encode(sha256(convert_to(schema::text, 'UTF8')), 'hex')), 0::bigint,
-  'each under the SHA-256 of its text');
+select is((select count(*) from file_schemas where digest <> encode(substr(sha256(convert_to(schema::text, 'UTF8')), 1, 24), 'base64')), 0::bigint,
+  'each under a hash of its text');
 create temp table c as select tests.claim('w', 200) as c;
 select is((select c -> 'schemas' from c), jsonb_build_object('shared', tests.schema_of(1, 2)), 'a claim has the schema of its own files');
 select is((select get_file(tests.u(2), (c -> 'files' -> 0 ->> 'id')::bigint) -> 'schema' from c), tests.schema_of(1, 2), 'and so has a file');

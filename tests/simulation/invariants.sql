@@ -281,7 +281,7 @@ from public.deletions x join public.battle_files f on f.dataset_id = x.dataset_i
 where x.state = 'purged'
 union all
 select 'I12', format('upload %s was staged before deletion %s of it, and acknowledged after', u.id, x.id)
-from public.uploads u join public.objects o on o.object_key = u.object_key and o.stage_id = u.id
+from public.uploads u join public.objects o on o.object_key = sediment.upload_key(u) and o.stage_id = u.id
   cross join lateral sediment.upload_slices(u) as f
   join public.deletions x on x.dataset_id = u.dataset_id and x.version > o.staged_version
     and x.version < sediment.upload_version(u) and x.upload_id is null

@@ -31,8 +31,9 @@ begin
     'table', sediment.name_of(f.dataset_id, f."table"), 'period_tag', f.period_tag, 'level', f.level, 'state', f.state,
     'quarantine_code', f.quarantine_code, 'quarantine_reason', f.quarantine_reason,
     'row_count', f.row_count, 'row_group_count', f.row_group_count,
-    'uncompressed_bytes', f.uncompressed_bytes, 'schema_fingerprint', f.schema_fingerprint,
+    'uncompressed_bytes', f.uncompressed_bytes, 'schema_fingerprint',
+    sediment.fingerprint_of(f.schema_fingerprint, f.schema_digest),
     'schema', (select s.schema from public.file_schemas s where s.digest = coalesce(f.schema_digest, f.schema_fingerprint)),
-    'stats', f.stats, 'etag', f.etag, 'uploaded_at', f.uploaded_at, 'added_version', f.added_version,
+    'stats', f.stats, 'etag', sediment.etag_of(f.etag, f.object_key), 'uploaded_at', f.uploaded_at, 'added_version', f.added_version,
     'removed_version', f.removed_version);
 end $$;

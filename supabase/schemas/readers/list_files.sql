@@ -84,8 +84,8 @@ begin
       'lost', f.lost_since is not null,
       'quarantine_code', f.quarantine_code, 'quarantine_reason', f.quarantine_reason,
       'row_count', f.row_count, 'row_group_count', f.row_group_count,
-      'uncompressed_bytes', f.uncompressed_bytes, 'schema_fingerprint', f.schema_fingerprint,
-      'stats', f.stats, 'etag', f.etag, 'seq_min', f.seq_min, 'seq_max', f.seq_max,
+      'uncompressed_bytes', f.uncompressed_bytes, 'schema_fingerprint', sediment.fingerprint_of(f.schema_fingerprint, f.schema_digest),
+      'stats', f.stats, 'etag', sediment.etag_of(f.etag, f.object_key), 'seq_min', f.seq_min, 'seq_max', f.seq_max,
       'uploaded_at', f.uploaded_at, 'added_version', f.added_version);
   end loop;
 

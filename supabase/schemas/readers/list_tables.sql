@@ -41,7 +41,7 @@ begin
   -- What is visible now comes in index order; what was removed since is as much as compaction did meanwhile.
   with page as (
     (select f."table", f.period_tag, f.seq_min, f.state, f.row_count, f.byte_length, f.uncompressed_bytes,
-        f.uploaded_at, f.schema_fingerprint,
+        f.uploaded_at, sediment.fingerprint_of(f.schema_fingerprint, f.schema_digest) as schema_fingerprint,
         coalesce(f.schema_digest, f.schema_fingerprint) as digest
       from public.battle_files f
       where f.dataset_id = d.id and f.removed_version is null and f.added_version <= v_version
@@ -51,7 +51,7 @@ begin
       order by f."table", f.period_tag, f.seq_min limit v_limit + 1)
     union all
     (select f."table", f.period_tag, f.seq_min, f.state, f.row_count, f.byte_length, f.uncompressed_bytes,
-        f.uploaded_at, f.schema_fingerprint,
+        f.uploaded_at, sediment.fingerprint_of(f.schema_fingerprint, f.schema_digest) as schema_fingerprint,
         coalesce(f.schema_digest, f.schema_fingerprint) as digest
       from public.battle_files f
       where f.dataset_id = d.id and f.removed_version > v_version and f.added_version <= v_version

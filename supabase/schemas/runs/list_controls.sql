@@ -12,8 +12,8 @@ begin
     'id', c.id, 'object_key', c.object_key, 'start_byte', c.start_byte, 'byte_length', c.byte_length,
     'level', c.level, 'seq_min', c.seq_min, 'seq_max', c.seq_max, 'row_count', c.row_count,
     'row_group_count', c.row_group_count, 'uncompressed_bytes', c.uncompressed_bytes, 'value_count', c.value_count,
-    'merge_facts', c.merge_facts, 'schema_fingerprint', c.schema_fingerprint, 'state', c.state,
-    'checksum', c.checksum, 'etag', c.etag, 'uploaded_at', c.uploaded_at, 'rewrite', null)), '[]')
+    'merge_facts', c.merge_facts, 'schema_fingerprint', sediment.fingerprint_of(c.schema_fingerprint, c.schema_digest), 'state', c.state,
+    'checksum', c.checksum, 'etag', sediment.etag_of(c.etag, c.object_key), 'uploaded_at', c.uploaded_at, 'rewrite', null)), '[]')
     from (
       select x.* from (
         select f.* from public.battle_files f

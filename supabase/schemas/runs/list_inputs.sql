@@ -51,16 +51,17 @@ begin
     order by t.seq_min
     limit p_limit + 1
   ), kept as (
-    select * from page order by seq_min limit p_limit
+    select p.*, sediment.fingerprint_of(p.schema_fingerprint, p.schema_digest) as fingerprint
+    from page p order by p.seq_min limit p_limit
   )
   select jsonb_build_object(
     'files', coalesce((select jsonb_agg(jsonb_build_object(
       'id', k.id, 'object_key', k.object_key, 'start_byte', k.start_byte, 'byte_length', k.byte_length,
       'level', k.level, 'seq_min', k.seq_min, 'seq_max', k.seq_max, 'row_count', k.row_count,
       'row_group_count', k.row_group_count, 'uncompressed_bytes', k.uncompressed_bytes,
-      'value_count', k.value_count, 'merge_facts', k.merge_facts, 'schema_fingerprint', k.schema_fingerprint,
+      'value_count', k.value_count, 'merge_facts', k.merge_facts, 'schema_fingerprint', k.fingerprint,
       'state', case when k.lost_since > clock_timestamp() - (select make_interval(secs => s.second_look_seconds)
-        from public.service_settings s) then 'quarantined' else k.state end, 'checksum', k.checksum, 'etag', k.etag,
+        from public.service_settings s) then 'quarantined' else k.state end, 'checksum', k.checksum, 'etag', sediment.etag_of(k.etag, k.object_key),
       'uploaded_at', k.uploaded_at, 'rewrite', k.rewrite,
       'apart', k.apart,
       'provenance', case when k.provenance_length is not null then jsonb_build_object('start', k.provenance_start,
@@ -71,9 +72,9 @@ begin
           and coalesce(k.seqs, int8multirange(int8range(k.seq_min, k.seq_max, '[]'))) @> s.seq) end)
       order by k.seq_min) from kept k), '[]'),
     'digests', coalesce((select jsonb_agg(jsonb_build_array(d.fingerprint, d.digest) order by d.seq_min) from (
-      select distinct on (k.schema_fingerprint) k.schema_fingerprint as fingerprint, k.seq_min,
+      select distinct on (k.fingerprint) k.fingerprint, k.seq_min,
         coalesce(k.schema_digest, k.schema_fingerprint) as digest
-      from kept k where k.state = 'active' order by k.schema_fingerprint, k.seq_min) d), '[]'),
+      from kept k where k.state = 'active' order by k.fingerprint, k.seq_min) d), '[]'),
     'part', (select count(*) filter (where k.done) >= v_told from kept k),
     'more', (select count(*) > p_limit from page),
     'cursor', case when (select count(*) > p_limit from page) then (select max(k.seq_min)::text from kept k) end)

@@ -21,15 +21,17 @@ begin
       update public.battle_files x set remake_at = null where x.id = f.id;
       continue;
     end if;
-    return jsonb_build_object('file', f.id, 'row_count', f.row_count, 'schema_fingerprint', f.schema_fingerprint,
+    return jsonb_build_object('file', f.id, 'row_count', f.row_count, 'schema_fingerprint',
+        sediment.fingerprint_of(f.schema_fingerprint, f.schema_digest),
       'schema', (select s.schema from public.file_schemas s
         where s.digest = coalesce(f.schema_digest, f.schema_fingerprint)),
       'inputs', (select jsonb_agg(jsonb_build_object(
         'id', i.id, 'object_key', i.object_key, 'start_byte', i.start_byte, 'byte_length', i.byte_length,
         'level', i.level, 'seq_min', i.seq_min, 'seq_max', i.seq_max, 'row_count', i.row_count,
         'row_group_count', i.row_group_count, 'uncompressed_bytes', i.uncompressed_bytes,
-        'value_count', i.value_count, 'merge_facts', i.merge_facts, 'schema_fingerprint', i.schema_fingerprint,
-        'state', i.state, 'checksum', i.checksum, 'etag', i.etag, 'uploaded_at', i.uploaded_at, 'rewrite', null,
+        'value_count', i.value_count, 'merge_facts', i.merge_facts, 'schema_fingerprint',
+        sediment.fingerprint_of(i.schema_fingerprint, i.schema_digest),
+        'state', i.state, 'checksum', i.checksum, 'etag', sediment.etag_of(i.etag, i.object_key), 'uploaded_at', i.uploaded_at, 'rewrite', null,
         'provenance', case when i.provenance_length is not null then jsonb_build_object('start', i.provenance_start,
           'length', i.provenance_length) end,
         -- uploads whose rows the output was written without, since they were deleted

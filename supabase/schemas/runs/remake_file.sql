@@ -36,9 +36,9 @@ begin
   select * into v_out from jsonb_to_record(p_output) as t(object_key text, size bigint, etag text, row_count bigint,
     row_group_count integer, uncompressed_bytes bigint, value_count bigint, merge_facts jsonb, schema_fingerprint text,
     stats jsonb, checksum text, provenance_start bigint, provenance_length integer);
-  if (v_out.row_count, v_out.schema_fingerprint) is distinct from (f.row_count, f.schema_fingerprint) then
+  if (v_out.row_count, v_out.schema_fingerprint) is distinct from (f.row_count, sediment.fingerprint_of(f.schema_fingerprint, f.schema_digest)) then
     perform sediment.fail('merge_rows_differ', 500, format('output %s held %s rows of schema %s, the remade one %s of %s',
-      p_file, f.row_count, f.schema_fingerprint, v_out.row_count, v_out.schema_fingerprint));
+      p_file, f.row_count, sediment.fingerprint_of(f.schema_fingerprint, f.schema_digest), v_out.row_count, v_out.schema_fingerprint));
   end if;
 
   perform 1 from public.datasets d where d.id = p.dataset_id for no key update;

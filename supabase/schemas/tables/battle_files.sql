@@ -1,11 +1,13 @@
 -- One row a schema, not a copy in each of ten million files. Files of several users share it, so its key covers all that
--- it holds: the SHA-256 of its text, which this database works out (sediment.schema_digest). The fingerprint of a file
+-- it holds: a hash of its text, which this database works out (sediment.schema_digest). The fingerprint of a file
 -- leaves out what does not decide whether files can be merged, field ids and inner names; it groups files and is no key.
 create table if not exists public.file_schemas (
-  -- rows of before have a fingerprint here, which no text has as its digest: nobody writes to them any more
+  -- rows of before have a fingerprint here, or more digits, which no text has as its digest: nobody writes to them any more
   digest text primary key,
   schema jsonb not null,
-  created_at timestamptz not null default now()
+  created_at timestamptz not null default now(),
+  -- which of them may be merged without a union (shared/parquet/format/schema_fingerprint.ts); null in rows of before
+  fingerprint text
 );
 
 -- The data files. Visible at version v when added_version <= v < coalesce(removed_version, ∞).
@@ -19,24 +21,25 @@ create table if not exists public.battle_files (
   run_id uuid,
   ordinal integer not null,
   object_key text not null references public.objects (object_key),
-  start_byte bigint not null check (start_byte >= 0),
-  byte_length bigint not null check (byte_length > 0),
+  start_byte bigint not null,
+  byte_length bigint not null,
+  -- null: its object's
   etag text,
-  level integer not null check (level >= 0),
+  level integer not null,
   seq_min bigint not null,
   seq_max bigint not null,
-  state text not null default 'active' check (state in ('active', 'quarantined')),
+  state text not null default 'active',
   quarantine_code text,
   quarantine_reason text,
   quarantined_at timestamptz,
-  row_count bigint not null check (row_count >= 0),
-  row_group_count integer not null check (row_group_count >= 0),
-  uncompressed_bytes bigint not null check (uncompressed_bytes >= 0),
+  row_count bigint not null,
+  row_group_count integer not null,
+  uncompressed_bytes bigint not null,
   -- what the planner goes by (shared/parquet/merge_facts.ts); nothing else depends on them, and both may be unknown
-  value_count bigint check (value_count >= 0),
-  merge_facts jsonb check (jsonb_typeof(merge_facts) = 'object'),
-  -- which files may be merged with it without a union
-  schema_fingerprint text not null,
+  value_count bigint,
+  merge_facts jsonb,
+  -- which files may be merged with it without a union; null: its schema's (sediment.fingerprint_of)
+  schema_fingerprint text,
   stats jsonb,
   added_version bigint not null,
   removed_version bigint,
@@ -44,25 +47,25 @@ create table if not exists public.battle_files (
   uploaded_at timestamptz not null,
   -- the first 16 hex digits of the SHA-256 of its own bytes; null: not known (files of before, and outputs of which the
   -- store copied parts: their objects' ETag stands for them)
-  checksum text check (checksum ~ '^[0-9a-f]{16}$'),
+  checksum text,
   -- when a merge first found its bytes gone or changed; a second look decides
   lost_since timestamptz,
   -- null in rows of before: their schema, as far as it is known, is under their fingerprint
   schema_digest text references public.file_schemas (digest),
   -- why the planner writes it anew whatever its size: {"reason": text, "schema": what to write it in, or null}
-  rewrite jsonb check (jsonb_typeof(rewrite) = 'object'),
+  rewrite jsonb,
   -- when the youngest of its rows was uploaded; null: at uploaded_at, which of an output is the time of its merge
   youngest_at timestamptz,
   -- what a merge found that set it apart from others, sound as it is: {"kind": "schema" (its schema or keys are not what the
   -- catalog has of it) | "values" (one does not fit a wider type) | "memory" (there is none for it, even alone), "reason":
   -- text, "planner": the version that plans go by it in}
-  apart jsonb check (jsonb_typeof(apart) = 'object'),
+  apart jsonb,
   -- of an output: how many files it replaced; null: not known
-  input_count integer check (input_count > 0),
+  input_count integer,
   -- of an output whose bytes are lost: when it may next be remade from the files that it replaced (sediment.plan_remake);
   -- null: not
   remake_at timestamptz,
-  remake_tries integer not null default 0 check (remake_tries >= 0),
+  remake_tries integer not null default 0,
   -- of an output: where in its bytes stands which of its rows came from which upload (shared/parquet/write/row_origins.ts);
   -- null: nowhere
   provenance_start bigint,
@@ -70,10 +73,13 @@ create table if not exists public.battle_files (
   -- of an output: of which uploads it may hold rows, by their seq; null: of all from seq_min to seq_max
   seqs int8multirange,
   foreign key (dataset_id, "table", period_tag) references public.partitions (dataset_id, "table", period_tag),
-  check ((upload_id is null) <> (run_id is null)),
-  check ((upload_id is null) = (level > 0)),
-  check (seq_min <= seq_max),
-  check (removed_version > added_version)
+  -- one constraint, since each is read anew from the catalog by every statement that writes
+  constraint battle_files_facts check (start_byte >= 0 and byte_length > 0 and level >= 0
+    and state in ('active', 'quarantined') and row_count >= 0 and row_group_count >= 0 and uncompressed_bytes >= 0
+    and value_count >= 0 and jsonb_typeof(merge_facts) = 'object' and checksum ~ '^[0-9a-f]{16}$'
+    and jsonb_typeof(rewrite) = 'object' and jsonb_typeof(apart) = 'object' and input_count > 0 and remake_tries >= 0
+    and (upload_id is null) <> (run_id is null) and (upload_id is null) = (level > 0) and seq_min <= seq_max
+    and removed_version > added_version)
 );
 
 create unique index if not exists battle_files_source

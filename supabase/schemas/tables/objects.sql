@@ -39,7 +39,7 @@ create table if not exists public.objects (
   -- it holds bytes of deleted slices beside others: when these are next to be copied to objects of their own, until the store
   -- has deleted it (stage_splits, commit_split); null: not
   split_at timestamptz
-) with (fillfactor = 80);
+) with (fillfactor = 95);
 
 create unique index if not exists objects_stage on public.objects (stage_id, kind) where stage_id is not null;
 -- "is not null" (it always is) keeps this to the sweep, which compares put_deadline. Statements that have an object's

@@ -2,13 +2,13 @@
 -- token and the upload order must not start again.
 create table if not exists public.partitions (
   dataset_id uuid not null references public.datasets (id),
-  "table" text not null check ("table" ~ '^[A-Za-z0-9_-]{1,64}$'),
-  period_tag text not null check (period_tag ~ '^[A-Za-z0-9_-]{1,64}$'),
+  "table" text not null,
+  period_tag text not null,
 
   -- debt: what the planner would act on, as far as is known without reading the files. Without debt_oldest nothing is to be
   -- done yet: files and bytes are what came since a plan was made
-  debt_files bigint not null default 0 check (debt_files >= 0),
-  debt_bytes bigint not null default 0 check (debt_bytes >= 0),
+  debt_files bigint not null default 0,
+  debt_bytes bigint not null default 0,
   debt_oldest timestamptz,
 
   -- demand: raised by every upload and request; done_seq is the demand that the last finished run had seen
@@ -19,7 +19,7 @@ create table if not exists public.partitions (
   last_seq bigint not null default 0,
 
   -- the one live message, and the run it stands for; ready_at mirrors the message's vt
-  queue text check (queue in ('manual', 'realtime', 'scheduled')),
+  queue text,
   msg_id bigint,
   run_id uuid,
   ready_at timestamptz,
@@ -54,12 +54,12 @@ create table if not exists public.partitions (
   staged_inputs bigint[],
   -- after workers died: which files are tried alone (sediment.narrow_claim): {suspects: [id], trial: how many of them,
   -- deaths: {id: of it alone}, sound: whether another one passed alone since, bytes: of all that the first died at}
-  isolation jsonb check (jsonb_typeof(isolation) = 'object'),
+  isolation jsonb,
   -- what target_file_bytes is at most: files that killed only together, and those of which the store refused an output for
   -- its size, are merged into smaller ones
-  output_cap_bytes bigint check (output_cap_bytes > 0),
+  output_cap_bytes bigint,
   -- files that the last run left as they are, since taking them apart would cost more than a turn may: last_decision says why
-  left_alone_files bigint not null default 0 check (left_alone_files >= 0),
+  left_alone_files bigint not null default 0,
   -- small files by size tier (shared/compaction/plan/tiers.ts) that wait for company: in each as many as the group of
   -- schemas that has the most of them, as the last run left them, and all that came since; of a leased partition what came
   -- since the claim. Null: not known, and the next upload makes a run
@@ -68,10 +68,15 @@ create table if not exists public.partitions (
   tier_oldest timestamptz[],
 
   primary key (dataset_id, "table", period_tag),
-  check ((queue is null) = (msg_id is null) and (msg_id is null) = (run_id is null)
-    and (msg_id is null) = (ready_at is null)),
-  check (lease_expires_at is null or msg_id is not null),
-  check ((lease_expires_at is null) = (claimed_demand_seq is null))
+  -- one constraint, since each is read anew from the catalog by every statement that writes
+  constraint partitions_facts check (
+    "table" ~ '^[A-Za-z0-9_-]{1,64}$' and period_tag ~ '^[A-Za-z0-9_-]{1,64}$' and debt_files >= 0 and debt_bytes >= 0
+    and queue in ('manual', 'realtime', 'scheduled') and jsonb_typeof(isolation) = 'object' and output_cap_bytes > 0
+    and left_alone_files >= 0
+    and (queue is null) = (msg_id is null) and (msg_id is null) = (run_id is null)
+    and (msg_id is null) = (ready_at is null)
+    and (lease_expires_at is null or msg_id is not null)
+    and (lease_expires_at is null) = (claimed_demand_seq is null))
 ) with (fillfactor = 70);
 
 -- Partial on columns that an upload which joins a live message does not touch, so that its update stays

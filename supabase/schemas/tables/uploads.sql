@@ -9,7 +9,7 @@ create table if not exists public.uploads (
   content_hash text not null,
   offsets_digest text not null,
   user_id uuid not null,
-  -- the first, also after healing
+  -- the first, also after healing; of what begins with a dot the rest follows from the identity (sediment.upload_key)
   object_key text not null,
   size bigint not null,
   -- of rows of before, as it was given; the others' is made of what follows (sediment.upload_answer)

@@ -111,16 +111,15 @@ begin
         where u.dataset_id = v_call.dataset_id and u."table" = v_call."table" and u.period_tag = v_call.period_tag
           and u.content_hash = v_call.content_hash);
     end loop;
+    -- those that were stored are counted where they are
+    insert into public.metric_deltas (metric, label, events, amount)
+    select 'uploads', x.outcome, count(*), sum(x.size)
+    from (
+      select c.size, case when c.outcome #>> '{answer,healed}' = 'true' then 'healed' else 'duplicate' end as outcome
+      from unnest(v_calls) as c where c.outcome ? 'answer'
+    ) x
+    group by x.outcome;
   end if;
-
-  insert into public.metric_deltas (metric, label, events, amount)
-  select 'uploads', x.outcome, count(*), sum(x.size)
-  from (
-    select c.size, case when c.outcome is null then 'stored' when c.outcome #>> '{answer,healed}' = 'true' then 'healed'
-      else 'duplicate' end as outcome
-    from unnest(v_calls) as c where c.outcome is null or c.outcome ? 'answer'
-  ) x
-  group by x.outcome;
 
   for i in 1 .. cardinality(v_calls) loop
     v_out[i] := coalesce(v_calls[i].outcome, jsonb_build_object('answer', v_answers -> i::text));

@@ -41,7 +41,7 @@ begin
     left join jsonb_to_recordset(p.files) as n(ordinal integer, "table" text, period_tag text, row_count bigint,
       schema_fingerprint text, start_byte bigint, byte_length bigint, checksum text)
       on n.ordinal = f.ordinal and n."table" = f."table" and n.period_tag = f.period_tag and n.row_count = f.row_count
-        and (n.schema_fingerprint = f.schema_fingerprint
+        and (n.schema_fingerprint = sediment.fingerprint_of(f.schema_fingerprint, f.schema_digest)
           -- one that was split from others begins at 0
           or p.size = p.object_size and n.byte_length = f.byte_length
             and (n.start_byte = f.start_byte or n.checksum = f.checksum))
@@ -67,7 +67,7 @@ begin
     select f.* from public.battle_files f where coalesce(f.upload_id, f.run_id) = u.id
   ), healed as (
     update public.battle_files f
-    set object_key = p.object_key, etag = nullif(p.etag, ''), start_byte = n.start_byte, byte_length = n.byte_length,
+    set object_key = p.object_key, etag = null, start_byte = n.start_byte, byte_length = n.byte_length,
       row_group_count = n.row_group_count, uncompressed_bytes = n.uncompressed_bytes, value_count = n.value_count,
       merge_facts = n.merge_facts, stats = n.stats, checksum = n.checksum, lost_since = null,
       state = case when f.quarantine_code = any (v_codes) then 'active' else f.state end,

@@ -35,7 +35,7 @@ begin
       start_byte bigint, byte_length bigint, row_count bigint, row_group_count integer, uncompressed_bytes bigint,
       value_count bigint, merge_facts jsonb, schema_fingerprint text, schema jsonb, stats jsonb, checksum text) on true
     -- sediment.schema_digest, in place of a call for each
-    cross join lateral (select encode(sha256(convert_to(f.schema::text, 'UTF8')), 'hex') as digest) x
+    cross join lateral (select encode(substr(sha256(convert_to(f.schema::text, 'UTF8')), 1, 24), 'base64') as digest) x
     where not c.is_known
   ), sorted as materialized (
     select r.*, row_number() over (order by r.dataset_id, r."table", r.period_tag, r.n, r.ordinal)::integer as nth

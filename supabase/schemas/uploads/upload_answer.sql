@@ -10,7 +10,7 @@ begin
   if u.answer is not null then
     return u.answer;
   end if;
-  return jsonb_build_object('key', u.object_key, 'size', u.size, 'uploaded_at', u.created_at, 'metricId', u.metric_id,
+  return jsonb_build_object('key', sediment.upload_key(u), 'size', u.size, 'uploaded_at', u.created_at, 'metricId', u.metric_id,
     'duplicate', false, 'dataset_id', u.dataset_id, 'version', u.version, 'files', '[]'::jsonb, 'runs', (
       select jsonb_agg(jsonb_build_object('table', p."table", 'period_tag', p.period_tag,
         'metricId', coalesce(u.run_ids[p.n], u.metric_id)) order by p.n)

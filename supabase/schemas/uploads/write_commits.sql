@@ -26,7 +26,7 @@ declare
   v_answers jsonb;
 begin
   if p_plan.is_new then
-    perform sediment.keep_schemas(array_agg(f.schema)) from unnest(v_files) as f;
+    perform sediment.keep_schemas(array_agg(f.schema), array_agg(f.schema_fingerprint)) from unnest(v_files) as f;
   end if;
 
   -- Partitions, sorted by key: made when absent, then locked; more than one in a statement before their update,
@@ -130,12 +130,14 @@ begin
 
   with inserted as (
     insert into public.battle_files (dataset_id, "table", period_tag, upload_id, ordinal, object_key, start_byte,
-      byte_length, etag, level, seq_min, seq_max, row_count, row_group_count, uncompressed_bytes,
+      byte_length, level, seq_min, seq_max, row_count, row_group_count, uncompressed_bytes,
       value_count, merge_facts, schema_fingerprint, stats, added_version, uploaded_by, uploaded_at,
       checksum, schema_digest)
     select f.dataset_id, f."table", f.period_tag, f.stage, f.ordinal, f.object_key, f.start_byte,
-      f.byte_length, nullif(f.etag, ''), 0, v_seqs[f.ordinality], v_seqs[f.ordinality], f.row_count, f.row_group_count,
-      f.uncompressed_bytes, f.value_count, f.merge_facts, f.schema_fingerprint, f.stats,
+      f.byte_length, 0, v_seqs[f.ordinality], v_seqs[f.ordinality], f.row_count, f.row_group_count,
+      f.uncompressed_bytes, f.value_count, f.merge_facts,
+      nullif(f.schema_fingerprint, (
+        select k.fingerprint from public.file_schemas k where k.digest = any (array[f.schema_digest]))), f.stats,
       (select v.version from unnest(v_versions) as v where v.dataset_id = f.dataset_id), f.user_id, v_now,
       f.checksum, f.schema_digest
     from unnest(v_files) with ordinality as f
@@ -165,9 +167,16 @@ begin
   ), entered as (
     insert into public.uploads (id, dataset_id, "table", period_tag, content_hash, offsets_digest, user_id, object_key,
       size, created_at, seqs, version, metric_id, tables, period_tags, row_counts, run_ids)
-    select a.stage, a.dataset_id, a."table", a.period_tag, a.content_hash, a.offsets_digest, a.user_id, a.object_key,
+    select a.stage, a.dataset_id, a."table", a.period_tag, a.content_hash, a.offsets_digest, a.user_id,
+      case when starts_with(a.object_key, k.stem) then substr(a.object_key, length(k.stem) + 1) else a.object_key end,
       a.size, v_now, a.seqs, a.version, a.main, a.tables, a.period_tags, a.row_counts, a.run_ids
     from answers a
+    -- most of the key is the identity
+    cross join lateral (
+      select concat('battle_data/', a.dataset_id, '/', a."table", '/', a.period_tag, '/', a.stage) as stem) k
+  ), counted as (
+    insert into public.metric_deltas (metric, label, events, amount)
+    select 'uploads', 'stored', count(*), sum(c.size) from unnest(p_calls) as c
   )
   select jsonb_object_agg(a.n, a.answer) into strict v_answers from answers a;
   return v_answers;
