@@ -7,13 +7,14 @@
  * Instead of the table: --memory prints the peak by the size of the input, up to 1.25 GB; --growth what ten times
  * the fragments and ten times the rows cost; --fit measures and writes the planner's coefficients
  * (shared/compaction/plan/cost_coefficients.ts), with --points PATTERN it measures those of such names and writes nothing; --turn the same merges with inputs that come over HTTP and an output that is
- * held and put, beside what the planner expects. --peers lets others that run in an isolate merge shape A in the same
+ * held and put, beside what the planner expects; --filter what it costs to leave the rows of an upload out of one file. --peers lets others that run in an isolate merge shape A in the same
  * turns.
  */
 import { parseArgs } from "node:util";
 import { join } from "node:path";
 import { benchShape, type Line } from "./merge/bench_shape.ts";
 import { comparePoints, fitCoefficients } from "./merge/fit.ts";
+import { filterCosts } from "./merge/filter_costs.ts";
 import { growth } from "./merge/growth.ts";
 import { memoryCurve } from "./merge/memory_curve.ts";
 import { inProcess } from "./merge/process.ts";
@@ -34,6 +35,7 @@ const { values: options } = parseArgs({
     fit: { type: "boolean", default: false },
     points: { type: "string" },
     turn: { type: "boolean", default: false },
+    filter: { type: "boolean", default: false },
     peers: { type: "boolean", default: false },
   },
 });
@@ -96,6 +98,7 @@ try {
   if (options.fit && options.points !== undefined) {
     await comparePoints(data, folder, runs, new RegExp(options.points));
   } else if (options.fit) await fitCoefficients(data, folder, runs);
+  if (options.filter) await filterCosts(data, folder, runs);
   if (options.turn) {
     for await (const line of turnCosts(data, folder, runs)) {
       print(
@@ -105,7 +108,7 @@ try {
       );
     }
   }
-  if (!options.memory && !options.growth && !options.fit && !options.turn) {
+  if (!options.memory && !options.growth && !options.fit && !options.turn && !options.filter) {
     const { peakMb } = await inProcess("./ours.ts", "");
     print(
       { baseline_mb: Math.round(peakMb) },

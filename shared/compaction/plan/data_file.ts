@@ -57,9 +57,14 @@ export interface PlanSettings {
 }
 
 /** Why a file is written anew by itself, whatever its size, in words; undefined for most. */
-export function rewriteReason({ rewrite, drop }: PlanFile): string | undefined {
-  if (drop && drop.length > 0) return "uploads of which it may hold rows are deleted";
-  return rewrite ? `marked to be written anew (${rewrite.reason})` : undefined;
+export function rewriteReason(file: PlanFile): string | undefined {
+  if (leavesOut(file)) return "uploads of which it may hold rows are deleted";
+  return file.rewrite ? `marked to be written anew (${file.rewrite.reason})` : undefined;
+}
+
+/** Whether rows of the file are to be left out, since their uploads are deleted. */
+export function leavesOut({ drop }: Pick<PlanFile, "drop">): boolean {
+  return (drop?.length ?? 0) > 0;
 }
 
 /** Whether the last writer of a key wins. */

@@ -2,7 +2,7 @@
 import { MiB } from "../../parquet/format/healthy_group.ts";
 import type { ChunkSums, HostCodec } from "../../parquet/inspect/merge_facts.ts";
 import { chunksOf, type MergePath, type PathContext, pathOf } from "./chunk_paths.ts";
-import { type PlanFile, sorts } from "./data_file.ts";
+import { leavesOut, type PlanFile, sorts } from "./data_file.ts";
 
 /** Chunks added up. */
 export interface PathWork {
@@ -30,6 +30,8 @@ export interface MergeWork {
   writtenBytes: number;
   /** Bytes that pages of other codecs than the kernels' unpack to, where they are unpacked. */
   unpacked: Record<HostCodec, number>;
+  /** What is in files of which rows are left out, where it is not sorted anyway. */
+  filtered: PathWork;
   /** Rows are sorted, or of equal keys the last is looked for. */
   sorts: boolean;
   /** Pages are written in zstd. */
@@ -101,6 +103,7 @@ export class OutputWork {
       furthestChunks: 0,
       writtenBytes: 0,
       unpacked: { gzip: 0, brotli: 0, zstd: 0 },
+      filtered: nothing(),
       sorts: sorts(settings),
       writesZstd: settings.codec === "zstd",
       hostGzip: host.gzip,
@@ -121,8 +124,7 @@ export class OutputWork {
     work.bytes += file.byte_length;
     work.leaves = Math.max(work.leaves, leaves);
     let joined = 0;
-    for (const sums of chunksOf(file, leaves)) {
-      const path = pathOf(sums, file, this.#context);
+    for (const { sums, path } of this.#partsOf(file, leaves)) {
       this.#addChunks(file, sums, path);
       const copied = path === "copy" || path === "check";
       if (!copied) joined += sums.chunks;
@@ -134,13 +136,29 @@ export class OutputWork {
     return this;
   }
 
+  /**
+   * The chunks of a file by kind and path. Of one of which rows are left out those in row groups that hold some are not
+   * copied. Which these are the catalog doesn't know; but where nothing is sorted the rows of an upload lie together.
+   */
+  *#partsOf(file: PlanFile, leaves: number): Generator<{ sums: ChunkSums; path: MergePath }> {
+    const { work } = this;
+    const groups = 2 * (file.drop?.length ?? 0);
+    const share = Math.min(1, groups / Math.max(1, file.row_group_count));
+    for (const sums of chunksOf(file, leaves)) {
+      const path = pathOf(sums, file, this.#context);
+      if (share === 0 || work.sorts || path === "pages" || path === "decode") {
+        yield { sums, path };
+        continue;
+      }
+      yield { sums: partOf(sums, share), path: "pages" };
+      if (share < 1) yield { sums: partOf(sums, 1 - share), path };
+    }
+  }
+
   #addChunks(file: PlanFile, sums: ChunkSums, path: MergePath): void {
     const { work } = this;
-    const sum = work.paths[path];
-    sum.chunks += sums.chunks;
-    sum.values += sums.values;
-    sum.bytes += sums.bytes;
-    sum.plainBytes += sums.plain_bytes;
+    addTo(work.paths[path], sums);
+    if (leavesOut(file) && !work.sorts && path === "pages") addTo(work.filtered, sums);
     if (path === "copy") return;
     if (path === "decode") {
       work.decodedFile = Math.max(work.decodedFile, file.byte_length);
@@ -160,6 +178,23 @@ export class OutputWork {
     const largest = largest_group * sums.bytes / Math.max(1, sums.plain_bytes);
     work.openBytes = Math.max(work.openBytes, Math.min(wholeGroupBytes, largest));
   }
+}
+
+function partOf(sums: ChunkSums, share: number): ChunkSums {
+  return {
+    ...sums,
+    chunks: Math.ceil(sums.chunks * share),
+    values: sums.values * share,
+    bytes: sums.bytes * share,
+    plain_bytes: sums.plain_bytes * share,
+  };
+}
+
+function addTo(sum: PathWork, sums: ChunkSums): void {
+  sum.chunks += sums.chunks;
+  sum.values += sums.values;
+  sum.bytes += sums.bytes;
+  sum.plainBytes += sums.plain_bytes;
 }
 
 /** No chunk on any path. */

@@ -11,6 +11,7 @@ import {
   dedupes,
   isFragmented,
   isFullGrown,
+  leavesOut,
   type PlanFile,
   type PlanSettings,
   rewriteReason,
@@ -179,7 +180,7 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
   );
   if (grown.length > 0) notes.push(`${filesText(grown.length)} full grown`);
   notes.push(...oversizedText(oversized));
-  if (oversized.keys().some(({ drop }) => drop && drop.length > 0)) {
+  if (oversized.keys().some(leavesOut)) {
     nextDueAt ??= new Date(now.getTime() + overdueSeconds * 1000);
   }
   const quarantined = files.length - sound.length;

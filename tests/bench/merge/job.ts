@@ -13,6 +13,11 @@ export interface Job {
   level?: number;
   /** What the host can decompress, instead of what it can. */
   host?: HostLimits;
+  /**
+   * The rows of the one file come from that many uploads in turn, `run` of them each time; those of the first are left out.
+   * @default all rows are taken
+   */
+  filter?: { uploads: number; run: number };
   plan: Omit<MergePlan, "inputs">;
 }
 

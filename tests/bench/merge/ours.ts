@@ -4,6 +4,7 @@ import { merge } from "../../../shared/parquet/merge/merge.ts";
 import type { RangeReader } from "../../../shared/parquet/format/range_reader.ts";
 import { fileReader } from "./file_reader.ts";
 import { type Job, listedFiles } from "./job.ts";
+import { RowOrigins } from "../../../shared/parquet/write/row_origins.ts";
 import { measured } from "./measure.ts";
 
 if (Deno.args[0] === "") {
@@ -27,11 +28,12 @@ const inputs = Array.from(
   (_, i) => ({
     id: String(i),
     level: job.level ?? (files[i % files.length].path.includes("healthy") ? 1 : 0),
+    ...(job.filter && { origins: originsOf(job.filter) }),
   }),
 );
 const output = Deno.openSync(job.output, { write: true, create: true, truncate: true });
 const { result, cost } = await measured(() =>
-  merge({ inputs, ...job.plan }, new Readers(), {
+  merge({ inputs, ...job.plan, ...(job.filter && { drop: new Set([0]) }) }, new Readers(), {
     write(chunk) {
       let done = 0;
       while (done < chunk.length) done += output.writeSync(chunk.subarray(done));
@@ -42,3 +44,12 @@ const { result, cost } = await measured(() =>
 output.close();
 if (result.rejected.length > 0) throw result.rejected[0].error;
 console.log(JSON.stringify({ ...cost, rows: result.rowCount, groups: result.rowGroupCount }));
+
+function originsOf({ uploads, run }: NonNullable<Job["filter"]>): RowOrigins {
+  const origins = new RowOrigins();
+  const { expectedRows } = job.plan;
+  for (let at = 0; at < expectedRows; at += run) {
+    origins.add(at / run % uploads, Math.min(run, expectedRows - at));
+  }
+  return origins;
+}

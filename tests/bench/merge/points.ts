@@ -204,7 +204,12 @@ export function workOfShape({ files, plan }: Shape): Promise<MergeWork> {
   return workOf(files, { plan });
 }
 
-async function workOf(paths: string[], { plan, level, host }: Point["job"]): Promise<MergeWork> {
+/** What the planner would know of files. @param drop uploads of which rows are left out */
+export async function workOf(
+  paths: string[],
+  { plan, level, host }: Point["job"],
+  drop?: number[],
+): Promise<MergeWork> {
   const settings: PlanSettings = {
     target_file_bytes: 32 * MiB,
     healthy_row_group_bytes: 2 * MiB,
@@ -224,7 +229,7 @@ async function workOf(paths: string[], { plan, level, host }: Point["job"]): Pro
   for (const path of paths) {
     const { file, leafCount } = await planFile(path, level);
     leaves.set(file.schema_fingerprint, leafCount);
-    output.add(file);
+    output.add({ ...file, drop });
   }
   return output.work;
 }

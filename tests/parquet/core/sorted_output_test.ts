@@ -228,6 +228,43 @@ Deno.test("rows of origins to be left out are in no row group, dictionary or ran
   assert.ok(origins.every(({ low, high }) => ![low, high].some((one) => one === 2 || one === 7)));
 });
 
+Deno.test("where rows are only left out, a row group is written before all files are read", async () => {
+  const sink = new MemorySink();
+  let reads = 0, readAtFirstWrite = 0;
+  const readers = files.map((bytes, f) => {
+    const reader = bytesReader(bytes);
+    const read: typeof reader.read = (...range) => {
+      reads = Math.max(reads, f + 1);
+      return reader.read(...range);
+    };
+    return [`f${f}`, { ...reader, size: bytes.length, read }] as const;
+  });
+  const result = await mergePages(
+    {
+      inputs: files.map((_, f) => ({
+        id: `f${f}`,
+        level: 0,
+        origins: RowOrigins.of(f % 3, rowsEach),
+      })),
+      target: { rowGroupBytes: 64 << 10, pageBytes: 16 << 10, codec: "snappy" },
+      expectedRows: count * rowsEach,
+      drop: new Set([1]),
+    },
+    new Map(readers),
+    {
+      write: (chunk) => {
+        if (chunk.length > 4 && readAtFirstWrite === 0) readAtFirstWrite = reads;
+        return sink.write(chunk);
+      },
+    },
+    { settings: { parkRows: 500, pageRows: 500, readsAhead: 1 } },
+  );
+  checkOutput(sink.bytes());
+  assert.equal(result.rowCount, count * rowsEach * 2 / 3);
+  assert.equal(result.sortedRanges, undefined);
+  assert.ok(readAtFirstWrite > 0 && readAtFirstWrite < count, String(readAtFirstWrite));
+});
+
 Deno.test("more rows than there is memory for are ranges that say so, each sorted and declared by itself", async () => {
   const { output, result } = await sorted({ sort: [{ path: ["id"] }] }, { sortRows: 6000 });
   assert.equal(result.sortedRanges, 3);

@@ -104,9 +104,14 @@ export class RowSorter {
     for (const parked of this.#parked) parked.clear();
   }
 
-  /** Whether no more rows can wait: by their bytes, or by what sorting them and unpacking a column of them will take. */
+  /**
+   * Whether no more rows can wait: by their bytes, or by what sorting them and unpacking a column of them will take. Where
+   * rows are only left out, those of a row group need not wait for others.
+   */
   isFull(rows: number): boolean {
-    const { sortRows, sortBytes, kernels } = this.#settings;
+    const { sortRows, sortBytes, kernels, rowGroupBytes } = this.#settings;
+    const { sort, dedupe } = this.#order;
+    if (sort.length + dedupe.length === 0 && this.#packedBytes() >= rowGroupBytes) return true;
     if (rows >= sortRows || this.bytes >= sortBytes) return true;
     return this.#kernels.wasm.memoryTaken() + this.#bytesToWrite(rows) >= kernels.memoryBytes;
   }
