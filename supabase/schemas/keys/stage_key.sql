@@ -4,7 +4,7 @@
 --   p_secret_hash: the SHA-256 of the secret, hex
 --   p_ttl_seconds: how long it will open the dataset, 1 minute to 366 days
 -- Returns {key_id, user_id, expires_at}.
--- Raises not_found, dataset_forbidden, dataset_deleted, user_deleted, invalid_request, quota_exceeded.
+-- Raises not_found, dataset_forbidden, dataset_deleted, user_deleted, invalid_request, quota_exceeded, rate_limited (each is a user that Auth makes).
 create or replace function public.stage_key(
   p_user uuid, p_dataset uuid, p_label text, p_secret_hash text, p_ttl_seconds integer
 )
@@ -45,5 +45,6 @@ begin
   values (d.id, coalesce(p_label, ''), p_secret_hash, p_user, v_now, v_now + make_interval(secs => p_ttl_seconds),
     v_now + v_unfinished)
   returning * into strict k;
+  perform sediment.spend_request(p_user);
   return jsonb_build_object('key_id', k.id, 'user_id', k.user_id, 'expires_at', k.expires_at);
 end $$;
