@@ -23,6 +23,7 @@ export const entries: Entry[] = [
     module: "packages/client/medium_disk.ts",
     browser: "packages/client/medium_indexeddb.ts",
   },
+  client("pairs"),
   client("resumable"),
   client("integrate"),
   client("service"),

@@ -1,9 +1,8 @@
 /** What commands work with: the project, the settings, the uploader. */
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import process from "node:process";
 import { SedimentError } from "../../errors.ts";
-import { adoptPairs, type PairsOptions } from "../pending/adopt_pairs.ts";
+import { tellOfPairs } from "../pending/adopt_pairs.ts";
 import { diskMedium } from "../pending/media/disk_medium.ts";
 import { keySession } from "../../reader/service/key_session.ts";
 import { credentialOf, type Session, tokenSession } from "../session/session.ts";
@@ -173,27 +172,14 @@ export async function openUploader(
     resumable: async (...send) => (await import("../send/send_tus.ts")).sendResumably(...send),
     log: logOf(input, say, options.onEvent),
   });
-  await adoptPairsOf(uploader, {
+  // what the existing desktop client left where an older version of this one kept its own
+  await tellOfPairs(uploader, {
     folder: account === null ? path! : oldFolder,
     origin: new URL(project.url).origin,
     userId: await project.session.userId?.() ?? null,
     named: account === null,
   }, say);
   return uploader;
-}
-
-/** What the existing desktop client left where an older version of this one kept its own. */
-async function adoptPairsOf(
-  uploader: Uploader,
-  options: PairsOptions,
-  say: (line: string) => void,
-): Promise<void> {
-  const { adopted, left } = await adoptPairs(uploader, options);
-  if (adopted > 0) say(`took ${adopted} pending assets over from ${options.folder}`);
-  for (const [why, some] of Map.groupBy(left, ({ why }) => why)) {
-    const more = some.length > 1 ? ` and ${some.length - 1} more` : "";
-    say(`left ${join(options.folder, some[0]!.name)}${more} as it is: ${why}`);
-  }
 }
 
 /** The session of the user whose folder it is: who signs in meanwhile, in another terminal, sends their own. */

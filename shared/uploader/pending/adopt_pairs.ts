@@ -66,6 +66,25 @@ export async function adoptPairs(
   return found;
 }
 
+/**
+ * {@link adoptPairs}, and a line of how many were taken over, and of each reason for which some stay.
+ *
+ * @throws as it does
+ */
+export async function tellOfPairs(
+  uploader: Pick<Uploader, "upload">,
+  options: PairsOptions,
+  say: (line: string) => void,
+): Promise<AdoptedPairs> {
+  const found = await adoptPairs(uploader, options);
+  if (found.adopted > 0) say(`took ${found.adopted} pending assets over from ${options.folder}`);
+  for (const [why, some] of Map.groupBy(found.left, ({ why }) => why)) {
+    const more = some.length > 1 ? ` and ${some.length - 1} more` : "";
+    say(`left ${join(options.folder, some[0]!.name)}${more} as it is: ${why}`);
+  }
+  return found;
+}
+
 /** @returns null, or why it stays */
 async function adoptPair(
   uploader: Pick<Uploader, "upload">,
@@ -86,7 +105,7 @@ async function adoptPair(
   const owner = token === undefined ? null : userIdOf(token.replace(/^bearer\s+/i, ""));
   if (owner === null ? !named : owner !== userId) {
     return owner === null
-      ? "it names no user; --pending with this folder takes it over"
+      ? "it names no user; who names this folder (--pending) takes it over"
       : `it is of another user, ${owner}`;
   }
   const asset = readJson(assetContext, record.context);
