@@ -5,6 +5,7 @@ import { parseRange } from "../../shared/http/byte_range.ts";
 import { problemResponse } from "../../shared/http/problem.ts";
 import { requestIdOf } from "../../shared/http/request_id.ts";
 import {
+  contentTag,
   type FileContent,
   packedContentSchema,
   readContent,
@@ -19,8 +20,7 @@ export async function serveContent(
   id: string,
 ): Promise<Response> {
   const file = await fileOf(services, request, id);
-  // A data file never changes: its id is its version.
-  const etag = `"file-${file.id}"`;
+  const etag = contentTag(file);
   const headers = new Headers({
     "accept-ranges": "bytes",
     "cache-control": "private, max-age=3600, immutable",
