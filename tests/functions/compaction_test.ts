@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { createCompactionApp } from "../../functions/compaction/app.ts";
 import { createCompactorApp } from "../../functions/compactor/app.ts";
+import { neededSchema, requireSchema } from "../../shared/catalog/require_schema.ts";
 import { alice, cronKey, httpWorld, secretKey, send, tokenOf } from "../support/http_world.ts";
 
 const dataset = "7e57d004-2b97-4e7a-b45f-5387367791cd";
@@ -20,6 +21,30 @@ function recorded(method: string, answer: unknown, env: Record<string, string> =
 }
 
 const user = async (id = alice) => ({ authorization: `Bearer ${await tokenOf(id)}` });
+
+Deno.test("health says that functions are newer than the schema, by 503 and the reason", async () => {
+  for (
+    const [schema, status, reasons] of [[neededSchema - 1, 503, ["schema_outdated"]], [
+      neededSchema,
+      200,
+      [],
+    ]] as const
+  ) {
+    const { services } = httpWorld();
+    const health = { ok: true, reasons: [] };
+    services.catalog = requireSchema({
+      ...services.catalog,
+      schemaVersion: () => Promise.resolve(schema),
+      catalogHealth: () => Promise.resolve(health as unknown as Asked),
+    });
+    const answer = await send(createCompactionApp(services), "GET", "/compaction");
+    assert.equal(answer.status, status, JSON.stringify(answer.body));
+    const said = (answer.body.reasons ?? []).map(({ code }: { code: string }) => code)
+      .filter((code: string) => code !== "wasm_missing");
+    assert.deepEqual(said, reasons);
+    if (status === 503) assert.match(answer.body.reasons[0].detail, /supabase db push/);
+  }
+});
 
 Deno.test("a redrive whose filter is written wrong redrives nothing", async () => {
   const { app, asked } = recorded("redriveDeadLetters", { redriven: [], skipped: [], more: false });

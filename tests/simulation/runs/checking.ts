@@ -2,7 +2,7 @@
 import { checkStore } from "../../../shared/compaction/upkeep/check_store.ts";
 import type { ObjectStore } from "../../../shared/storage/object_store.ts";
 import { SedimentError } from "../../../shared/errors.ts";
-import { clockwork, decay, type Owner, uploader, worker } from "./actors.ts";
+import { clockwork, decay, type Owner, remover, uploader, worker } from "./actors.ts";
 import { clockOf, keepFor, workOff } from "./calm.ts";
 import { checkAlways, checkRemade, checkSetAside } from "./check.ts";
 import { settings } from "./database.ts";
@@ -47,6 +47,9 @@ export async function checkedStorm(world: World, owners: Owner[], slice: number)
     scheduler.start(`later-${n}`, () => uploader(world, `later-${n}`, owner, 6));
   }
   scheduler.start("worker-later", () => worker(world, "worker-later", "current", 20));
+  if (world.deleting) {
+    scheduler.start("remover-later", () => remover(world, "remover-later", owners, 3));
+  }
   scheduler.start("clockwork-later", () => clockwork(world, "clockwork-later", 10));
   for (let slices = 0; slices < 6 && world.violations.length === 0; slices++) {
     await scheduler.run(slice);

@@ -63,7 +63,7 @@ export async function runSeed(
   // in some seeds outputs decay as well, and a second storm comes over that
   const rotting = inField ? seed % 3 === 1 : seed % 4 === 1;
   // in some others the store's check goes over outputs and uploads that decay
-  const checking = inField ? seed % 3 === 2 : seed % 4 === 3;
+  const checking = inField ? seed % 3 === 2 || seed % 9 === 6 : seed % 4 === 3;
   if (inField) world.clocksApart = new Random(seed * 97 + 3);
   try {
     const owners = await makeOwners(world, random.pick([1, 1, 2]));
@@ -137,7 +137,10 @@ export async function runSeed(
     if (world.violations.length === 0 && world.decayed.size > 0) {
       await sendAgain(world);
       await comeToRest(world);
-      if (checking) await checkFindings(world);
+      if (checking) {
+        await checkFindings(world);
+        await comeToRest(world);
+      }
     }
     await checkAlways(world, owners, true);
     await checkSharing(world);
