@@ -47,7 +47,8 @@ export async function checkHash(services: Services, request: Request): Promise<R
   return Response.json({
     key,
     exists: asset !== null,
-    matches: asset?.content_hash === content_hash,
+    // what the store has lost is to be sent again
+    matches: asset?.content_hash === content_hash && asset.missed !== true,
     content_hash: asset?.content_hash ?? null,
   }, uncached);
 }
@@ -56,10 +57,11 @@ export async function checkHash(services: Services, request: Request): Promise<R
 export async function serveUrl(services: Services, request: Request): Promise<Response> {
   const caller = await services.auth.userOrService(request);
   const { key } = validate(assetUrlQuerySchema, queryOf(request));
-  const { object_key, signed_url_seconds: seconds, ...asset } = await services.catalog.getAsset({
-    user: actingUser(caller),
-    key,
-  });
+  const { object_key, missed: _missed, signed_url_seconds: seconds, ...asset } = await services
+    .catalog.getAsset({
+      user: actingUser(caller),
+      key,
+    });
   const url = await services.store.signDownload(object_key, seconds);
   return Response.json({
     ...asset,

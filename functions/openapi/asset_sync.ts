@@ -1,4 +1,5 @@
 /** The routes of asset-sync, described. */
+import * as z from "zod";
 import type { RouteDescription } from "../../shared/http/openapi.ts";
 import {
   assetPageSchema,
@@ -21,6 +22,9 @@ export const assetSyncRoutes: RouteDescription[] = [
     operationId: "planAsset",
     summary: "Step 1 of an asset's upload",
     access: "user",
+    query: z.object({
+      direct: z.literal("1").optional().describe("The bytes go to the store, not through us."),
+    }),
     body: { "application/json": assetFieldsSchema },
     answers: {
       200: {
@@ -32,6 +36,7 @@ export const assetSyncRoutes: RouteDescription[] = [
       "invalid_request",
       "invalid_name",
       "invalid_json",
+      "body_too_large",
       "already_stored",
       "key_read_only",
       "rate_limited",
@@ -56,6 +61,24 @@ export const assetSyncRoutes: RouteDescription[] = [
       "quota_exceeded",
     ],
   })),
+  {
+    method: "post",
+    path: "/asset-sync/upload/{stage}/complete",
+    operationId: "completeAsset",
+    summary:
+      "The end of a direct upload: size and hash of what is in the store are checked, and it becomes the asset",
+    access: "user",
+    answers: { 200: { description: "Stored.", schema: storedAssetSchema } },
+    problems: [
+      "not_found",
+      "forbidden",
+      "rate_limited",
+      "stage_expired",
+      "size_mismatch",
+      "hash_mismatch",
+      "quota_exceeded",
+    ],
+  },
   {
     method: "get",
     path: "/asset-sync/keys",

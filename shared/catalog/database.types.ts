@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape 4a81a0c8d613de691d2bb924f988340fcc30c2f95a022a652732ba36d6dfbf5c
+// shape 07ff061af0401990dd09bd5d25b650f55a7f22ea0a370ea13977faa4efd5387e
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -964,6 +964,9 @@ isOneToOne: false
 "get_asset":
 { Args: { "p_key": string,"p_user": string }; Returns: Json
                            },
+"get_asset_upload":
+{ Args: { "p_stage": string,"p_user": string }; Returns: Json
+                           },
 "get_file":
 { Args: { "p_file": number,"p_user": string }; Returns: Json
                            },
@@ -1073,7 +1076,7 @@ isOneToOne: false
 { Args: { "p_files": Json }; Returns: Json
                            },
 "stage_asset":
-{ Args: { "p_content_hash": string,"p_file_name": string,"p_key": string,"p_max_put_seconds"?: number,"p_relative_path": string,"p_size": number,"p_ttl_seconds"?: number,"p_user": string }; Returns: Json
+{ Args: { "p_content_hash": string,"p_direct"?: boolean,"p_file_name": string,"p_key": string,"p_max_put_seconds"?: number,"p_relative_path": string,"p_size": number,"p_ttl_seconds"?: number,"p_user": string }; Returns: Json
                            },
 "stage_key":
 { Args: { "p_dataset": string,"p_label": string,"p_secret_hash": string,"p_ttl_seconds": number,"p_user": string }; Returns: Json

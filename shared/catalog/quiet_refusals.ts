@@ -27,6 +27,7 @@ const quiet = new Set([
   "commit_asset",
   "list_assets",
   "get_asset",
+  "get_asset_upload",
   "list_tables",
   "delete_data",
   "delete_upload",

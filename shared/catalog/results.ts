@@ -18,6 +18,7 @@ export const results = {
   groupUploadCalls: uploads.settledCalls,
 
   stageAsset: assets.stagedAsset,
+  getAssetUpload: assets.assetUpload,
   commitAsset: assets.committedAsset,
   listAssets: assets.assetList,
   getAsset: assets.asset,

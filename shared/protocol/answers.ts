@@ -65,9 +65,13 @@ export const storedFormSchema = storedUploadSchema.extend({
 /** A planned asset. */
 export const plannedAssetSchema = z.object({
   uploadUrl: z.url(),
-  token: z.string(),
+  token: z.string().optional().describe("Of uploadUrl; not with direct=1."),
   expiresAt: z.iso.datetime(),
   replaces: z.boolean(),
+  completeUrl: z.url().optional().describe(
+    "With direct=1: POST here when the bytes are in the store.",
+  ),
+  method: z.literal("PUT").optional(),
 });
 
 /** A stored asset. */
@@ -86,7 +90,11 @@ export const checkedHashSchema = z.object({
 });
 
 /** An asset with an address. */
-export const signedAssetSchema = asset.omit({ object_key: true, signed_url_seconds: true }).extend({
+export const signedAssetSchema = asset.omit({
+  object_key: true,
+  missed: true,
+  signed_url_seconds: true,
+}).extend({
   url: z.url(),
   url_expires_at: z.iso.datetime(),
 });

@@ -1,13 +1,11 @@
 /** The end of a direct upload: what a client has put into the store is checked without being held, and kept. */
-import { createHash } from "node:crypto";
-import { checksumOfHash } from "../compaction/checksum.ts";
-import { asSedimentError, SedimentError } from "../errors.ts";
 import type { UploadedFile } from "../catalog/upload_results.ts";
 import type { ParquetFacts } from "../parquet/inspect/inspect.ts";
 import type { Pause } from "../parquet/inspect/pause.ts";
 import type { RangeReader } from "../parquet/format/range_reader.ts";
 import { CheckAccount } from "./check_price.ts";
 import { storedReader } from "./stored_reader.ts";
+import { isHopeless, takeCopy } from "./take_copy.ts";
 import { atSlice, checkNames, checkRows, dataFile } from "./data_file.ts";
 import type { UploadAnswer, UploadPorts } from "./ports.ts";
 import type { StagedUpload, StageOutcome } from "./stage_upload.ts";
@@ -26,9 +24,6 @@ export interface CompletePorts
   ): Promise<ParquetFacts>;
 }
 
-/** Bytes read at a time while hashing. */
-const pieceBytes = 1024 * 1024;
-
 /**
  * Copies the incoming object to its own key, which no client can write, checks the copy's size, hash and
  * footers, and acknowledges it. The copy comes first: what is checked then can't be exchanged any more.
@@ -45,77 +40,43 @@ export async function completeUpload(
   { incomingKey, firstAnswer }: Pick<StageOutcome, "firstAnswer"> & { incomingKey: string },
   signal?: AbortSignal,
 ): Promise<UploadAnswer> {
-  const { catalog, store } = ports;
   const { objectKey, request } = staged;
+  const { size, contentHash } = request;
   if (firstAnswer !== null) {
     await giveUp(ports, staged);
     return firstAnswer;
   }
   using work = await ports.shares?.begin(staged.userId, signal);
-  const incoming = await store.head(incomingKey, { signal });
-  if (incoming !== null && incoming.size !== request.size) {
-    throw await givenUp(ports, staged, sizeMismatch(incoming.size, request.size));
-  }
-  if (incoming !== null) await copyOnce(ports, incomingKey, objectKey, signal);
-  const copy = await store.head(objectKey, { signal });
-  if (copy === null) {
-    throw new SedimentError("not_found", "Nothing was put to the signed URL yet", {
-      field: "body",
-      expected: "the file at the URL that step 1 gave, before this call",
-    });
-  }
   let files: UploadedFile[];
+  let etag: string;
   try {
-    if (copy.size !== request.size) throw sizeMismatch(copy.size, request.size);
-    work?.cost(bodyWorkMs(request.size));
-    await checkHash(ports, staged, signal);
-    const check = (pause: Pause) => checkFooters(ports, staged, { pause, work, signal });
+    const body = { incomingKey, objectKey, size, contentHash };
+    const copy = await takeCopy(ports.store, body, {
+      slices: request.slices,
+      onThere: () => work?.cost(bodyWorkMs(size)),
+      signal,
+    });
+    etag = copy.etag;
+    const check = (pause: Pause) =>
+      checkFooters(ports, staged, { checksums: copy.checksums, pause, work, signal });
     files = await (ports.turns?.take(staged.userId, check) ?? check(() => undefined));
   } catch (thrown) {
-    throw await givenUp(ports, staged, thrown);
+    if (isHopeless(thrown)) await giveUp(ports, staged);
+    throw thrown;
   }
-  return await catalog.commitUpload({
-    stage: staged.stageId,
-    user: staged.userId,
-    size: request.size,
-    etag: copy.etag,
-    contentHash: request.contentHash,
-    files,
-  });
-}
-
-async function copyOnce({ store }: CompletePorts, from: string, to: string, signal?: AbortSignal) {
-  try {
-    await store.copy(from, to, { signal });
-  } catch (thrown) {
-    // An earlier call made the copy; the checks are made on it all the same.
-    if (asSedimentError(thrown).code !== "already_stored") throw thrown;
-  }
-}
-
-async function checkHash(
-  { store }: CompletePorts,
-  { objectKey, request }: StagedUpload,
-  signal?: AbortSignal,
-): Promise<void> {
-  const hash = createHash("sha256");
-  for (let at = 0; at < request.size; at += pieceBytes) {
-    const length = Math.min(pieceBytes, request.size - at);
-    hash.update(await store.getRange(objectKey, at, length, { signal }));
-  }
-  const found = hash.digest("hex");
-  if (found !== request.contentHash) {
-    throw new SedimentError("hash_mismatch", `The file's SHA-256 is ${found}`, {
-      field: "content_hash",
-      expected: request.contentHash,
-    });
-  }
+  const { stageId: stage, userId: user } = staged;
+  return await ports.catalog.commitUpload({ stage, user, size, etag, contentHash, files });
 }
 
 async function checkFooters(
   ports: CompletePorts,
   { objectKey, request }: StagedUpload,
-  { pause, work, signal }: { pause: Pause; work: Work | undefined; signal?: AbortSignal },
+  { checksums, pause, work, signal }: {
+    checksums: string[];
+    pause: Pause;
+    work: Work | undefined;
+    signal?: AbortSignal;
+  },
 ): Promise<UploadedFile[]> {
   const files: UploadedFile[] = [];
   const account = new CheckAccount(ports.budget);
@@ -132,25 +93,10 @@ async function checkFooters(
       throw atSlice(thrown, field);
     }
     checkRows(slice, facts, field);
-    // The whole body was hashed; slices of one are read by range, and have no checksum of their own.
-    const checksum = request.concatenated ? null : checksumOfHash(request.contentHash);
-    files.push(dataFile(request, ordinal, slice.start, slice.length, facts, checksum));
+    files.push(dataFile(request, ordinal, slice.start, slice.length, facts, checksums[ordinal]));
   }
   work?.cost(commitWorkMs({ files, schemaChars: account.schemasChars }));
   return files;
-}
-
-function sizeMismatch(found: number, said: number): SedimentError {
-  return new SedimentError("size_mismatch", `The file has ${found} bytes`, {
-    field: "file_size",
-    expected: `${said} bytes, as file_size says`,
-  });
-}
-
-/** Gives the stage up when its bytes will never do: what was put can't be put again. */
-async function givenUp(ports: CompletePorts, staged: StagedUpload, thrown: unknown) {
-  if (!asSedimentError(thrown).retryable) await giveUp(ports, staged);
-  return thrown;
 }
 
 /** The objects of a stage that is still open go; when even that fails, the sweep does it later. */

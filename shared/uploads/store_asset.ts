@@ -39,6 +39,7 @@ export function unpackAsset(packed: z.infer<typeof packedAssetSchema>): StagedAs
 /**
  * Plans an asset's object, a new one each time.
  *
+ * @param direct whether the client sends the bytes to the store itself: to `incomingKey`
  * @throws SedimentError `already_stored` when the key holds these bytes, `invalid_name`, `body_too_large`,
  *   `rate_limited`, `quota_exceeded`
  */
@@ -47,7 +48,8 @@ export async function stageAsset(
   userId: string,
   request: AssetRequest,
   ttlSeconds: number,
-): Promise<StagedAsset & { replaces: boolean }> {
+  direct = false,
+): Promise<StagedAsset & { replaces: boolean; incomingKey: string | null }> {
   const stage = await ports.catalog.stageAsset({
     user: userId,
     key: request.key,
@@ -56,6 +58,7 @@ export async function stageAsset(
     size: request.size,
     contentHash: request.contentHash,
     ttlSeconds,
+    ...(direct ? { direct } : {}),
   });
   return {
     stageId: stage.stage_id,
@@ -64,6 +67,7 @@ export async function stageAsset(
     size: request.size,
     contentHash: request.contentHash,
     replaces: stage.replaces,
+    incomingKey: stage.incoming_key ?? null,
   };
 }
 

@@ -1,4 +1,4 @@
--- stage_asset, commit_asset, list_assets, get_asset
+-- stage_asset, get_asset_upload, commit_asset, list_assets, get_asset
 begin;
 \ir helpers/fixtures.sql
 create function tests.asset(p_user integer, p_key text, p_body text) returns jsonb language plpgsql as $$
@@ -7,7 +7,7 @@ begin
   return commit_asset((v ->> 'stage_id')::uuid, tests.u(p_user), 10, 'etag', tests.hash(p_body));
 end $$;
 grant execute on all functions in schema tests to service_role;
-select plan(41);
+select plan(62);
 set local role service_role;
 
 create temp table s as select stage_asset(tests.u(1), 'img/a.png', 'shots/a.png', 'a.PNG', 10, tests.hash('one')) as s;
@@ -65,6 +65,45 @@ with recursive pages as (
 select is((select count(*) from lk), 3::bigint, 'also from the longest keys');
 select is((select count(*) from lk where l ->> 'next_cursor' !~ '^[A-Za-z0-9_-]+$'), 0::bigint, 'by cursors that a query string keeps as they are');
 select is(list_assets(tests.u(2), 'none') , '{"assets": [], "next_cursor": null}', 'of a prefix');
+
+-- put into the store by the client
+create temp table d as select stage_asset(tests.u(3), 'big.png', 'big.png', 'big.PNG', 10, tests.hash('big'), p_direct => true) as s;
+select matches((select s ->> 'incoming_key' from d), '^incoming/00000000-0000-4000-8000-000000000003/[0-9a-f-]{36}\.png$', 'a direct asset has a key that the client may write');
+select is((select s -> 'incoming_key' from s), 'null', 'others have none');
+create temp table du as select get_asset_upload((s ->> 'stage_id')::uuid, tests.u(3)) as u from d;
+select is((select row(u ->> 'state', u ->> 'key', u ->> 'size', u ->> 'content_hash', u -> 'answer')::text from du),
+  row('staged'::text, 'big.png'::text, '10'::text, tests.hash('big'), 'null'::jsonb)::text, 'its stage says what is to come');
+select is((select u ->> 'incoming_key' from du), (select s ->> 'incoming_key' from d), 'and where');
+select throws_ok($$select get_asset_upload((s ->> 'stage_id')::uuid, tests.u(1)) from d$$, 'SD403', 'forbidden', 'to its user alone');
+select throws_ok($$select get_asset_upload(tests.u(9), tests.u(1))$$, 'SD410', 'stage_expired', 'of a stage that there is');
+select throws_ok($$select get_upload((s ->> 'stage_id')::uuid, tests.u(3)) from d$$, 'SD410', 'stage_expired', 'it is no upload of data');
+create temp table da as select commit_asset((s ->> 'stage_id')::uuid, tests.u(3), 10, 'e', tests.hash('big')) as a from d;
+select is((select a ->> 'object_key' from da), (select s ->> 'object_key' from d), 'the copy becomes the asset');
+select is((select array_agg(o.kind || ' ' || o.state order by o.kind) from objects o, d where o.stage_id = (s ->> 'stage_id')::uuid), array['asset stored', 'incoming deleting'], 'and what was put goes');
+select is((select get_asset_upload((s ->> 'stage_id')::uuid, tests.u(3)) -> 'answer' from d), (select a || '{"duplicate": true}' from da), 'a lost answer can be asked for again');
+create temp table d2 as select stage_asset(tests.u(3), 'big.png', 'big.png', 'big.png', 10, tests.hash('bigger'), p_direct => true) as s;
+select is((select abandon_upload((s ->> 'stage_id')::uuid, tests.u(3)) ->> 'abandoned' from d2), 'true', 'a stage is given up');
+select is((select count(*) from objects o, d2 where o.stage_id = (s ->> 'stage_id')::uuid and o.state = 'deleting'), 2::bigint, 'with both objects');
+select throws_ok($$select get_asset_upload((s ->> 'stage_id')::uuid, tests.u(3)) from d2$$, 'SD410', 'stage_expired', 'and is no stage any more');
+reset role;
+insert into user_limits (user_id, stored_bytes_max) values (tests.u(3), 15);
+set local role service_role;
+select throws_ok($$select stage_asset(tests.u(3), 'other.png', 'other.png', 'other.png', 10, tests.hash('more'), p_direct => true)$$, 'SD429', 'quota_exceeded', 'what may not be stored is refused before it is put');
+reset role;
+delete from user_limits where user_id = tests.u(3);
+set local role service_role;
+
+-- lost by the store
+select is(get_asset(tests.u(3), 'big.png') -> 'missed', 'false', 'an asset is there');
+insert into store_findings (object_key, kind, detail) select s ->> 'object_key', 'lost', 'gone' from d;
+select throws_ok($$select stage_asset(tests.u(3), 'big.png', 'big.png', 'big.png', 10, tests.hash('big'))$$, 'SD409', 'already_stored', 'a first look changes nothing');
+update store_findings set confirmed_at = clock_timestamp();
+select is(get_asset(tests.u(3), 'big.png') -> 'missed', 'true', 'a second one misses it');
+select is(list_assets(tests.u(3)) -> 'assets', '[]', 'it is in no list of what is there');
+create temp table h as select tests.asset(3, 'big.png', 'big') as a;
+select is((select row(a -> 'healed', a -> 'replaced', a -> 'duplicate')::text from h), row('true'::jsonb, 'false'::jsonb, 'false'::jsonb)::text, 'the same bytes heal it');
+select is((select state from objects o, d where o.object_key = s ->> 'object_key'), 'deleting', 'the old object goes');
+select is((select asset_bytes from user_usage where user_id = tests.u(3)), 10::bigint, 'and is counted once');
 
 select * from finish();
 rollback;

@@ -1,7 +1,7 @@
 -- The check of the store: slices, findings, what follows from them.
 begin;
 \ir helpers/fixtures.sql
-select plan(57);
+select plan(59);
 truncate public.store_findings;
 delete from public.store_check;
 insert into public.store_check default values;
@@ -107,8 +107,8 @@ select is((select (tests.claim('w2', 100) #>> '{remake,file}')::bigint), (select
 select is(tests.look(tests.lost(), true) ->> 'set_aside', '0', 'once');
 
 -- found to be there after all
-select is(tests.look('[]', null, array[object_key], '{}') ->> 'open', '0', 'an object that is there is no finding') from out;
-select is((select state from battle_files f, out where f.id = out.id), 'quarantined', 'its file stays aside while nobody has compared its bytes');
+select is(tests.look('[]', null, array[object_key], '{}') ->> 'open', '1', 'an object that is there is a finding still') from out;
+select is((select state from battle_files f, out where f.id = out.id), 'quarantined', 'while its file stays aside, since nobody has compared its bytes');
 select is(tests.look('[]', null, array[object_key], array[id], jsonb_build_object(object_key, 'new')) ->> 'open', '0', 'bytes that were compared') from out;
 select is((select row(f.state, f.quarantine_code, f.lost_since, f.remake_at, f.etag, o.etag)::text from battle_files f join objects o using (object_key), out where f.id = out.id),
   row('active'::text, null::text, null::timestamptz, null::timestamptz, 'new'::text, 'new'::text)::text, 'bring it back, under the ETag that it has now');
@@ -121,6 +121,16 @@ update store_check set leased_until = null;
 update store_findings set looked_at = looked_at - interval '3 min';
 select is((select jsonb_array_length(x -> 'files') from begin_store_check(true) s, jsonb_array_elements(s -> 'suspects') x), 1, 'with its file');
 update store_check set leased_until = null;
+
+-- an asset is compared by its hash
+truncate store_findings;
+insert into objects (object_key, kind, state, size, put_deadline) values ('assets/a', 'asset', 'stored', 10, now());
+insert into assets (user_id, key, relative_path, file_name, object_key, size, content_hash) values (tests.u(1), 'a.png', 'a.png', 'a.png', 'assets/a', 10, tests.hash('a'));
+insert into store_findings (object_key, kind, detail, looked_at) values ('assets/a', 'changed', 'ETag', now() - interval '3 min');
+select is((select s #> '{suspects,0,files}' from begin_store_check() s), jsonb_build_array(jsonb_build_object('id', 0, 'object_key', 'assets/a',
+  'start_byte', 0, 'byte_length', 10, 'checksum', left(tests.hash('a'), 16))), 'an asset is a file that is all of its object');
+update store_check set leased_until = null;
+select is(tests.look('[]', null, array['assets/a'], '{0}', '{"assets/a": "new"}') ->> 'open', '0', 'and no finding where only its ETag is another');
 
 -- few at a time, and those that were asked for
 truncate store_findings;

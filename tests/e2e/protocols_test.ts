@@ -355,6 +355,71 @@ async function protocols(t: Deno.TestContext, catalog: CatalogWay): Promise<void
       assert.ok(messages <= before.messages);
     });
 
+    await t.step(
+      "a large asset goes to the store, is compared there, and is all or nothing",
+      async () => {
+        const bytes = crypto.getRandomValues(new Uint8Array(60_000));
+        const big = new Uint8Array(await new Blob(Array(6).fill(bytes)).arrayBuffer());
+        const describeAsset = (said: Uint8Array, key: string) => ({
+          key,
+          file_size: said.length,
+          content_hash: sha256(said),
+        });
+        const said = describeAsset(big, "video/intro.webp");
+        const tooLarge = await post("/asset-sync/upload", said);
+        assert.deepEqual([tooLarge.status, tooLarge.body.code], [413, "body_too_large"]);
+        assert.match(tooLarge.body.expected, /direct=1/);
+
+        const planned = await post("/asset-sync/upload?direct=1", said);
+        assert.equal(planned.status, 200, JSON.stringify(planned.body));
+        const complete = (url: string, user = alice) =>
+          call(stack, "POST", url, { headers: user.headers });
+        const url = planned.body.completeUrl;
+        assert.deepEqual((await complete(url)).body.code, "not_found");
+        const put = await fetch(planned.body.uploadUrl, { method: "PUT", body: big });
+        assert.equal(put.status, 200, await put.text());
+        assert.equal((await complete(url, bob)).status, 403);
+        const stored = await complete(url);
+        assert.equal(stored.status, 200, JSON.stringify(stored.body));
+        assert.deepEqual([stored.body.key, stored.body.size], ["video/intro.webp", big.length]);
+        assert.deepEqual((await complete(url)).body, { ...stored.body, duplicate: true });
+        const get = async () =>
+          (await call(stack, "GET", "/asset-sync/url?key=video/intro.webp", {
+            headers: alice.headers,
+          }))
+            .body.url;
+        assert.deepEqual(await (await fetch(await get())).bytes(), big);
+        assert.equal((await post("/asset-sync/upload?direct=1", said)).status, 409);
+        // Whoever still has the URL can write nothing that anybody reads.
+        await (await fetch(planned.body.uploadUrl, { method: "PUT", body: "other" })).body
+          ?.cancel();
+        assert.deepEqual(await (await fetch(await get())).bytes(), big);
+        // and no other stage ends by this route
+        const data = await post("/battle-data/upload?direct=1", describe(big, { table: "t" }));
+        const asAsset = data.body.completeUrl.replace("battle-data", "asset-sync");
+        assert.equal((await complete(asAsset)).body.code, "stage_expired");
+
+        const other = big.slice();
+        other[1000] ^= 1;
+        for (
+          const [code, sent] of [["size_mismatch", big.slice(1)], ["hash_mismatch", big]] as const
+        ) {
+          const again = await post("/asset-sync/upload?direct=1", {
+            ...describeAsset(other, "video/intro.webp"),
+          });
+          const put = await fetch(again.body.uploadUrl, { method: "PUT", body: sent });
+          assert.equal(put.status, 200, await put.text());
+          const refused = await complete(again.body.completeUrl);
+          assert.deepEqual([refused.status, refused.body.code], [422, code]);
+          assert.equal((await complete(again.body.completeUrl)).body.code, "stage_expired");
+        }
+        assert.deepEqual(await (await fetch(await get())).bytes(), big);
+        const [{ open }] = await traces.sql`select count(*)::int as open from public.objects
+        where state = 'staged' and kind = 'incoming' and user_id = ${alice.id} and dataset_id is null`;
+        assert.equal(open, 0);
+      },
+    );
+
     await t.step("an Idempotency-Key names one upload", async () => {
       const path = join(folder, "keyed.parquet");
       const send = async (n: number) => {

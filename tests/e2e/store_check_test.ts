@@ -130,7 +130,7 @@ Deno.test("objects that are lost or changed behind the service's back are found,
     await reads();
     assert.deepEqual((await check()).found, []);
 
-    let outputs: Record<string, string> = {};
+    const outputs: Record<string, string> = {};
     let fragments: string[] = [];
     let deletion = "";
     await t.step("what is lost or changed is found by the check alone", async () => {

@@ -55,6 +55,22 @@ Deno.test("a direct upload that the service does not know any more begins anew, 
   });
 });
 
+Deno.test("a large asset goes to the store by itself, a small one through the service", async () => {
+  const settings = { upload: { direct_above_bytes: 100 } };
+  await withUploader({ settings }, async (setup) => {
+    const asset = (key: string) => ({
+      kind: "asset" as const,
+      key,
+      relative_path: key,
+      file_name: "a.png",
+    });
+    const small = await setup.uploader.upload(new Uint8Array(100), asset("small/a.png"));
+    const large = await setup.uploader.upload(new Uint8Array(101), asset("large/a.png"));
+    assert.deepEqual([small.status, large.status], ["stored", "stored"]);
+    assert.deepEqual(steps(setup), ["begin", "put", "begin", "direct_put", "complete"]);
+  });
+});
+
 Deno.test("Avro goes through the service whatever its size: direct uploads are not converted", async () => {
   const settings = { upload: { direct_above_bytes: 100 } };
   await withUploader({ settings }, async (setup) => {

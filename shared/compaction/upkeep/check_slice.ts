@@ -161,7 +161,7 @@ export class Slice {
   }
 
   /** What is wrong with an object that should be there, and which of its files that concerns. */
-  async #lookAtStored({ files }: Suspect, said: Said): Promise<Fault | null> {
+  async #lookAtStored({ kind, files }: Suspect, said: Said): Promise<Fault | null> {
     const { ports: { store }, signal } = this;
     const there = await store.head(said.object_key, { signal });
     if (there === null) return { ...lost(said), files: files.map(({ id }) => id) };
@@ -179,9 +179,10 @@ export class Slice {
     if (fault !== null && !(compared && there.size === said.size)) return fault;
     // the bytes are what they were, whatever the store calls them now
     if (fault !== null) this.#etags[said.object_key] = there.etag;
-    const sameTag = Boolean(said.etag) && there.etag === said.etag;
+    // nobody writes an object twice: one that is back under its ETag is the one that there was
+    const isBack = kind === "lost" && Boolean(said.etag) && there.etag === said.etag;
     this.#intact.push(
-      ...files.filter(({ checksum }) => checksum !== null || sameTag).map(({ id }) => id),
+      ...files.filter(({ checksum }) => checksum !== null || isBack).map(({ id }) => id),
     );
     return null;
   }

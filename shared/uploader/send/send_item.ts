@@ -31,16 +31,20 @@ export async function sendItem(
     : verdict;
 }
 
-/** The protocol of an item: direct for large fragments, as the functions' body limit asks. */
+/** The protocol of an item: direct for what is larger than the functions' body limit. */
 export function protocolFor(
   item: Pick<PendingItem, "context" | "size">,
   attempt: Pick<Attempt, "settings">,
 ): "one_request" | "two_requests" | "direct" {
   const { protocol, direct_above_bytes } = attempt.settings;
-  if (item.context.kind === "asset") return "two_requests";
+  const isLarge = item.size > direct_above_bytes;
+  if (item.context.kind === "asset") {
+    // An asset in one request there is not.
+    return protocol === "direct" || protocol === "auto" && isLarge ? "direct" : "two_requests";
+  }
   const { format, table_offsets } = item.context;
   const hasAvro = format === "avro" || table_offsets?.some((slice) => slice.format === "avro");
   if (protocol !== "auto") return protocol;
   // The service converts Avro on its way through; what goes to the store by itself it refuses.
-  return item.size > direct_above_bytes && !hasAvro ? "direct" : "two_requests";
+  return isLarge && !hasAvro ? "direct" : "two_requests";
 }

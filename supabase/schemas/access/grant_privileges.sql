@@ -51,7 +51,7 @@ begin
       'list_fragments', 'stage_output', 'commit_compaction', 'renew_lease', 'record_step', 'quarantine_file', 'set_apart',
       'fail_compaction', 'finish_probe', 'pass_control', 'list_files', 'list_tables', 'version_at', 'get_file', 'run_status', 'catalog_health', 'tick', 'sweep',
       'expire_leases', 'prune_history', 'trigger_scheduled', 'get_upload', 'stage_asset', 'commit_asset', 'list_assets',
-      'get_asset', 'drain_dead_letters', 'claim_alerts', 'finish_alert', 'raise_test_alert', 'watch_health', 'redrive_dead_letters',
+      'get_asset', 'get_asset_upload', 'drain_dead_letters', 'claim_alerts', 'finish_alert', 'raise_test_alert', 'watch_health', 'redrive_dead_letters',
       'list_dead_letters', 'retry_quarantined', 'plan_vacuum', 'commit_vacuum', 'wake_vacuum', 'list_objects', 'find_objects', 'begin_store_check', 'compare_objects', 'commit_store_check',
       'schema_version', 'ping_deployment', 'deployment_findings', 'object_limit',
       'call_quietly', 'mark_for_rewrite', 'list_unsettled_outputs', 'settle_outputs',

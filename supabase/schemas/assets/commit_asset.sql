@@ -1,6 +1,7 @@
 -- Makes a staged object the asset's current one, in one update that readers see whole; the old object is deleted
--- when no URL signed for it can be alive. Asked again it gives the same answer with duplicate: true.
--- Returns {key, relative_path, file_name, size, content_hash, etag, object_key, uploaded_at, replaced, duplicate}.
+-- when no URL signed for it can be alive. Asked again it gives the same answer with duplicate: true. The same bytes again are
+-- a duplicate, unless the store has lost those that there are: then these take their place.
+-- Returns {key, relative_path, file_name, size, content_hash, etag, object_key, uploaded_at, replaced, duplicate, healed?}.
 -- Raises stage_expired, forbidden, hash_mismatch, size_mismatch, quota_exceeded.
 create or replace function public.commit_asset(
   p_stage uuid, p_user uuid, p_size bigint, p_etag text, p_content_hash text
@@ -43,7 +44,7 @@ begin
   on conflict (user_id, key) do nothing;
   if not found then
     select * into strict v_old from public.assets a where a.user_id = p_user and a.key = o.asset_key for update;
-    v_duplicate := v_old.content_hash = p_content_hash;
+    v_duplicate := v_old.content_hash = p_content_hash and not sediment.is_missed(v_old.object_key);
     if v_duplicate then
       perform sediment.discard_object(o.object_key, 'a duplicate asset');
       v_answer := v_answer || jsonb_build_object('object_key', v_old.object_key, 'etag', v_old.etag,
@@ -54,7 +55,8 @@ begin
         object_key = o.object_key, size = p_size, content_hash = p_content_hash, etag = p_etag, updated_at = v_now
       where a.user_id = p_user and a.key = o.asset_key;
       perform sediment.retire_object(v_old.object_key, 'replaced asset', sediment.signed_url_life());
-      v_answer := v_answer || jsonb_build_object('replaced', true);
+      v_answer := v_answer || case when v_old.content_hash = p_content_hash then '{"healed": true}'::jsonb
+        else '{"replaced": true}' end;
     end if;
   end if;
   insert into public.user_usage as u (user_id, minute_start, minute_uploads, day_start, day_bytes, asset_bytes)
@@ -63,6 +65,8 @@ begin
   where g.bytes <> 0
   on conflict (user_id) do update set asset_bytes = greatest(0, u.asset_bytes + excluded.asset_bytes);
 
+  perform sediment.discard_object(x.object_key, 'the checked copy is stored') from public.objects x
+  where x.stage_id = p_stage and x.kind = 'incoming' and x.state = 'staged';
   update public.objects x
   set state = case when x.state = 'staged' then 'stored' else x.state end, etag = p_etag, expires_at = null,
     updated_at = v_now, details = x.details || jsonb_build_object('answer', v_answer)

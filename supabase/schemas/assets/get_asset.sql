@@ -1,4 +1,5 @@
--- One asset: {key, relative_path, file_name, size, content_hash, etag, object_key, uploaded_at, signed_url_seconds}. Raises not_found.
+-- One asset: {key, relative_path, file_name, size, content_hash, etag, object_key, uploaded_at, missed (the store has lost or
+-- changed its bytes), signed_url_seconds}. Raises not_found.
 create or replace function public.get_asset(p_user uuid, p_key text)
 returns jsonb
 language plpgsql
@@ -15,6 +16,6 @@ begin
   end if;
   return jsonb_build_object('key', a.key, 'relative_path', a.relative_path, 'file_name', a.file_name,
     'size', a.size, 'content_hash', a.content_hash, 'etag', a.etag, 'object_key', a.object_key,
-    'uploaded_at', a.updated_at,
+    'uploaded_at', a.updated_at, 'missed', sediment.is_missed(a.object_key),
     'signed_url_seconds', (select s.signed_url_seconds from public.service_settings s));
 end $$;

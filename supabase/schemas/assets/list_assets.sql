@@ -1,5 +1,6 @@
 -- A user's assets in key order: {assets: [{key, relative_path, file_name, size, content_hash, etag, uploaded_at}],
--- next_cursor}. p_prefix: keys that begin with it. Raises invalid_cursor.
+-- next_cursor}. p_prefix: keys that begin with it. Those whose bytes the store has lost are left out: a client sends what is not
+-- there, which heals them. Raises invalid_cursor.
 create or replace function public.list_assets(
   p_user uuid, p_prefix text default null, p_limit integer default 1000, p_cursor text default null
 )
@@ -21,7 +22,7 @@ begin
   from (
     select * from public.assets x
     where x.user_id = p_user and (v_after is null or x.key > v_after)
-      and (p_prefix is null or starts_with(x.key, p_prefix))
+      and (p_prefix is null or starts_with(x.key, p_prefix)) and not sediment.is_missed(x.object_key)
     order by x.key limit v_limit + 1
   ) a;
   if jsonb_array_length(v_assets) <= v_limit then

@@ -34,11 +34,16 @@ begin
   v_list := p_full or c.pass_started_at is not null
     or coalesce(c.pass_ended_at, '-infinity') <= v_now - make_interval(secs => s.store_check_interval_seconds);
 
+  -- an asset is like a file that is all of its object
   select coalesce(jsonb_agg(jsonb_build_object('object_key', x.object_key, 'kind', x.kind, 'files', (
-    select coalesce(jsonb_agg(jsonb_build_object('id', f.id, 'object_key', f.object_key, 'start_byte', f.start_byte,
+    select coalesce(jsonb_agg(jsonb_build_object('id', f.id, 'object_key', x.object_key, 'start_byte', f.start_byte,
       'byte_length', f.byte_length, 'checksum', f.checksum)), '[]')
-    from public.battle_files f where f.object_key = x.object_key and f.removed_version is null
-      and x.kind in ('lost', 'changed')))), '[]')
+    from (
+      select y.id, y.start_byte, y.byte_length, y.checksum from public.battle_files y
+      where y.object_key = x.object_key and y.removed_version is null
+      union all
+      select 0, 0, a.size, left(a.content_hash, 16) from public.assets a where a.object_key = x.object_key
+    ) f where x.kind in ('lost', 'changed')))), '[]')
   into strict v_suspects from sediment.store_suspects(p_full, 50) x;
 
   -- of the youngest three small ones of which nothing bad is known

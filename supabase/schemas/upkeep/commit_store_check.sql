@@ -40,20 +40,19 @@ begin
   set kind = excluded.kind, detail = excluded.detail, looked_at = v_now,
     confirmed_at = coalesce(f.confirmed_at,
       case when f.found_at <= v_now - make_interval(secs => s.second_look_seconds) then v_now end);
-  -- what was found to be as it should, and what has gone its way since: healed, remade, deleted
-  delete from public.store_findings f
-  where f.object_key = any (p_sound) or case when f.kind in ('lost', 'changed') then not exists (
-      select 1 from public.objects o where o.object_key = f.object_key and o.state = 'stored')
-    else exists (select 1 from public.objects o where o.object_key = f.object_key and o.state in ('staged', 'stored')) end;
   update public.objects o set etag = n.value, updated_at = v_now
   from jsonb_each_text(p_etags) n
   where o.object_key = n.key and o.object_key = any (p_sound) and o.state = 'stored' and o.etag is distinct from n.value;
-  update public.battle_files f set etag = n.value
-  from jsonb_each_text(p_etags) n
-  where f.object_key = n.key and f.object_key = any (p_sound) and f.removed_version is null
-    and f.etag is distinct from n.value;
-
-  perform sediment.readmit_files(p_sound, p_intact);
+  perform sediment.readmit_files(p_sound, p_intact, p_etags);
+  -- what was found to be as it should, but for files that stay aside; and what has gone its way since: healed, remade, deleted
+  delete from public.store_findings f
+  where f.object_key = any (p_sound) and not exists (
+      select 1 from public.battle_files x where x.object_key = f.object_key and x.removed_version is null
+        and x.state = 'quarantined' and x.quarantine_code in ('object_missing', 'object_changed'))
+    or case when f.kind in ('lost', 'changed') then not exists (
+      select 1 from public.objects o where o.object_key = f.object_key and o.state = 'stored')
+    else exists (select 1 from public.objects o where o.object_key = f.object_key and o.state in ('staged', 'stored')) end;
+  update public.store_findings f set looked_at = v_now where f.object_key = any (p_sound);
   v_set_aside := sediment.miss_files(p_found, p_probed);
 
   update public.store_check x

@@ -1,8 +1,9 @@
 -- Files of objects that the store's check has found sound again are missed no longer, and those whose own bytes it has
 -- compared leave the quarantine that they were in for bytes that were gone or changed: somebody has brought the object back,
 -- or the store had lied twice. Their partitions get a run.
---   p_sound: keys of objects; p_intact: ids of their files whose bytes were compared
-create or replace function sediment.readmit_files(p_sound text[], p_intact bigint[])
+--   p_sound: keys of objects; p_intact: ids of their files whose bytes were compared; p_etags: of those whose ETag is another
+-- What somebody else has locked is left to the next look.
+create or replace function sediment.readmit_files(p_sound text[], p_intact bigint[], p_etags jsonb)
 returns void
 language plpgsql
 set search_path = ''
@@ -11,8 +12,14 @@ declare
   v record;
   v_codes constant text[] := array['object_missing', 'object_changed'];
 begin
-  update public.battle_files f set lost_since = null
-  where f.object_key = any (p_sound) and f.lost_since is not null and f.state = 'active' and f.removed_version is null;
+  update public.battle_files f
+  set lost_since = case when f.state = 'active' then null else f.lost_since end,
+    etag = coalesce(p_etags ->> f.object_key, f.etag)
+  where f.id = any (array(
+    select x.id from public.battle_files x
+    where x.object_key = any (p_sound) and x.removed_version is null
+      and (x.lost_since is not null and x.state = 'active' or p_etags ? x.object_key)
+    order by x.id for no key update skip locked));
   for v in
     select x.id, x.dataset_id, x."table", x.period_tag from public.battle_files x
     where x.id = any (p_intact) and x.object_key = any (p_sound) and x.removed_version is null

@@ -1,6 +1,6 @@
--- Findings of the check of the store that are to be looked at again, those first that nobody has looked at for longest: what
--- a second look is to confirm soon, what is to be set aside with the next window, and of the rest, for which nobody may be
--- able to do anything, seldom: bytes that have changed are read for it.
+-- Findings of the check of the store that are to be looked at again: what is gone or changed first, since there may be thousands
+-- that nobody knows, and of these what nobody has looked at for longest. What a second look is to confirm, soon; what is to be
+-- set aside, with the next window; the rest, for which nobody may be able to do anything, seldom: what has changed is read for it.
 --   p_all: whatever was looked at before the last second_look_seconds
 create or replace function sediment.store_suspects(p_all boolean, p_limit integer)
 returns table (object_key text, kind text)
@@ -16,5 +16,5 @@ as $$
         then s.breaker_window_seconds
       when f.kind = 'changed' then s.store_check_interval_seconds
       else least(3600, s.store_check_interval_seconds) end))
-  order by f.looked_at limit p_limit
+  order by f.kind not in ('lost', 'changed'), f.looked_at limit p_limit
 $$;

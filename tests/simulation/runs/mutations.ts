@@ -261,10 +261,10 @@ export const mutations: Mutation[] = [
   {
     guard: "taking back what is there",
     kind: "field",
-    seed: 14,
+    seed: 8,
     edits: [{
       sqlFunction: "commit_store_check",
-      find: "perform sediment.readmit_files(p_sound, p_intact);",
+      find: "perform sediment.readmit_files(p_sound, p_intact, p_etags);",
       replace: "",
     }],
   },
