@@ -18,6 +18,7 @@ const servers = [
   "deploy/wasm_health_test.ts",
   "doctor",
   "e2e",
+  "keys/crash_points_test.ts",
   "local",
   "packages",
   "reader/bundle_test.ts",
@@ -44,6 +45,7 @@ const servers = [
   "uploader/members_test.ts",
   "uploader/node_test.ts",
   "uploader/stack_test.ts",
+  "uploads/hostile_files_test.ts",
 ];
 
 /** They look at many files, or at large ones. */

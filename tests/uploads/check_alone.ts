@@ -9,6 +9,7 @@ import { checkSlices } from "../../shared/uploads/check_slices.ts";
 import { createCheckTurns } from "../../shared/uploads/check_turns.ts";
 import { sha256 } from "../../shared/uploads/digests.ts";
 import { uploadRequestOf } from "../../shared/uploads/upload_request.ts";
+import { runAlone } from "../support/run_alone.ts";
 
 export interface CheckedAlone {
   rowCount?: number;
@@ -25,21 +26,7 @@ export async function checkAlone(file: Uint8Array): Promise<CheckedAlone> {
   const path = await Deno.makeTempFile({ suffix: ".parquet" });
   try {
     await Deno.writeFile(path, file);
-    const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        "-A",
-        "--no-check",
-        "--no-lock",
-        "--node-modules-dir=manual",
-        "--quiet",
-        import.meta.url,
-        path,
-      ],
-      env: { NO_COLOR: "1" },
-    }).output();
-    if (!success) throw new Error(new TextDecoder().decode(stderr));
-    return JSON.parse(new TextDecoder().decode(stdout));
+    return await runAlone<CheckedAlone>(import.meta.url, [path]);
   } finally {
     await Deno.remove(path);
   }
