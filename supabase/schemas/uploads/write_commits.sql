@@ -16,7 +16,7 @@ declare
   v_parts sediment.partition_change[];
   v_seqs bigint[]; -- of each file, in the order of v_files
   v_made uuid[]; -- the dataset of each partition that is new, and its first file
-  v_made_parts integer[] := '{}';
+  v_made_parts integer[] := array[]::integer[];
   v_made_runs uuid[]; -- and the run that is kept for it, where none opens
   v_delay constant integer := p_plan.delay;
   v_files constant sediment.commit_file[] := p_plan.files;
