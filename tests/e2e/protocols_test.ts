@@ -166,7 +166,8 @@ async function protocols(t: Deno.TestContext, catalog: CatalogWay): Promise<void
         assert.equal(stored.status, 200, JSON.stringify(stored.body));
         assert.equal(stored.body.duplicate, duplicate);
         assert.equal(stored.body.size, bytes.length);
-        assert.deepEqual(stored.body.files.map((file: ManifestFile) => file.table), tables);
+        const named = stored.body.runs.map(({ table }: { table: string }) => table);
+        assert.deepEqual(named, tables.toSorted());
       }
       const { stored: objects } = await traces.read();
       assert.equal(objects, 1, "one object for all of them");
@@ -270,7 +271,7 @@ async function protocols(t: Deno.TestContext, catalog: CatalogWay): Promise<void
         body: form,
       });
       assert.equal(stored.status, 200, JSON.stringify(stored.body));
-      assert.equal(stored.body.files[0].period_tag, "0");
+      assert.equal(stored.body.runs[0].period_tag, "0");
       const status = await call(stack, "GET", `/compaction/status/${stored.body.instanceId}`, {
         headers: alice.headers,
       });
