@@ -200,10 +200,10 @@ select 'I5', format('file %s of run %s has no commit, or another''s object', f.i
 from public.battle_files f left join public.run_commits c on c.run_id = f.run_id and c.ordinal = f.ordinal
 where exists (select 1 from public.processing_metrics r where r.id = f.run_id) -- else its history is forgotten
   and (c.file_id is distinct from f.id or c.object_key is distinct from f.object_key)
-  -- one that was remade has the object of the run that did it
+  -- one that was remade has the object of the commit that did it, which may be a later one of the same run
   and not exists (select 1 from public.objects o
     left join public.run_commits m on m.run_id = o.run_id and m.ordinal = o.run_ordinal and m.token = o.token
-    where o.object_key = f.object_key and o.run_id is distinct from f.run_id
+    where o.object_key = f.object_key and (o.run_id, o.run_ordinal) is distinct from (f.run_id, f.ordinal)
       and (m.file_id = f.id and m.object_key = f.object_key
         or not exists (select 1 from public.processing_metrics r where r.id = o.run_id)))
 union all

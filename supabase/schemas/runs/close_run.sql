@@ -72,11 +72,11 @@ begin
   then
     v_due := v_now;
   end if;
-  -- what waits for its second look
+  -- what waits for its second look, or did when the run was given its files
   select least(v_due, min(f.lost_since) + v_look) into v_due
   from public.battle_files f
   where f.dataset_id = p.dataset_id and f."table" = p."table" and f.period_tag = p.period_tag
-    and f.removed_version is null and f.state = 'active' and f.lost_since > v_now - v_look;
+    and f.removed_version is null and f.state = 'active' and f.lost_since > coalesce(p.claimed_at, v_now) - v_look;
   -- lost outputs that can be remade
   select least(v_due, min(f.remake_at)) into v_due
   from public.battle_files f
