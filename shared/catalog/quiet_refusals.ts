@@ -38,6 +38,11 @@ const quiet = new Set([
   "remove_member",
   "revoke_invitation",
   "rename_table",
+  "stage_key",
+  "commit_key",
+  "list_keys",
+  "revoke_key",
+  "open_key",
 ]);
 
 /** The same transport; the errors are those that the functions raise. */

@@ -1,7 +1,7 @@
 -- what one tenant's rows say of, and do to, another's
 begin;
 \ir helpers/fixtures.sql
-select plan(36);
+select plan(37);
 
 -- schemas are kept by all that they hold
 create function tests.schema_of(p_a integer, p_b integer) returns jsonb language sql immutable as $$
@@ -77,6 +77,7 @@ select is(call_quietly('get_file', jsonb_build_object('p_user', tests.u(1), 'p_f
 select is(call_quietly('list_files', jsonb_build_object('p_user', tests.u(2), 'p_dataset', tests.u(200), 'p_limit', 1)) -> 'answer' -> 'files' -> 0 ->> 'table', 'port', 'an answer is one');
 select is(call_quietly('retry_quarantined', jsonb_build_object('p_user', tests.u(2), 'p_dataset', tests.u(200), 'p_files', '[1, 2]'::jsonb)) -> 'answer' -> 'files', '[]', 'arrays are taken');
 select is(call_quietly('list_members', jsonb_build_object('p_user', tests.u(1), 'p_dataset', tests.u(200))) -> 'error' ->> 'message', 'dataset_forbidden', 'who may not see the members is told so');
+select is(call_quietly('list_keys', jsonb_build_object('p_user', tests.u(1), 'p_dataset', tests.u(200))) -> 'error' ->> 'message', 'dataset_forbidden', 'or the keys');
 select is(call_quietly('rename_table', jsonb_build_object('p_user', tests.u(1), 'p_dataset', tests.u(200), 'p_table', 'port', 'p_name', 'x')) -> 'error' ->> 'message', 'dataset_forbidden', 'nor rename a table');
 select throws_ok($$select call_quietly('get_file', '{"p_user": "x", "p_file": 1}')$$, '22P02', null, 'what no function has refused is an error');
 select throws_ok($$select call_quietly('sweep', '{}')$$, 'SD400', 'invalid_request', 'only what users'' requests lead to is called so');
