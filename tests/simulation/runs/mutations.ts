@@ -67,7 +67,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "staged-object rule",
-    seed: 74,
+    seed: 202,
     edits: [{
       sqlFunction: "write_commits",
       find: "where x.object_key = any (array[c.object_key]) and x.state = 'staged'",
