@@ -234,7 +234,10 @@ export class Slice {
     const { slice: { sound }, ports: { store }, signal } = this;
     if (sound.length === 0) return null;
     for (const file of sound) {
-      if (await bytesFault(store, file, signal) === null) return true;
+      const fault = await bytesFault(store, file, signal);
+      if (fault === null) return true;
+      // it is none of those that nothing bad is known of any more
+      this.#tell(file.object_key, fault);
     }
     return false;
   }

@@ -50,12 +50,13 @@ begin
   select coalesce(jsonb_agg(jsonb_build_object('id', x.id, 'object_key', x.object_key, 'start_byte', x.start_byte,
     'byte_length', x.byte_length, 'checksum', x.checksum)), '[]')
   into strict v_sound from (
-    select distinct on (y.checksum is null, y.byte_length, y.object_key) y.*
+    select distinct on (y.removed_version is not null, y.checksum is null, y.byte_length, y.object_key) y.*
     from (select f.* from public.battle_files f order by f.id desc limit 1000) y
     join public.objects o on o.object_key = y.object_key and o.state = 'stored'
     where y.state = 'active' and y.lost_since is null
       and not exists (select 1 from public.store_findings n where n.object_key = y.object_key)
-    order by y.checksum is null, y.byte_length, y.object_key limit 3) x;
+    -- what merges have replaced nobody reads again
+    order by y.removed_version is not null, y.checksum is null, y.byte_length, y.object_key limit 3) x;
 
   -- the ids beyond the last one: what is gone, set aside or of no known checksum is passed over
   with window_ as (

@@ -74,7 +74,8 @@ export async function checkFound(world: World): Promise<void> {
   const unseen = await world.database.sql`
     select f.id, f.object_key, f.level from public.battle_files f
     join public.objects o on o.object_key = f.object_key and o.state = 'stored'
-    where f.removed_version is null and f.state = 'active' and f.lost_since is null and f.object_key = any (${[
+    where f.removed_version is null and f.state = 'active' and f.lost_since is null
+      and not sediment.is_marked(f, 9223372036854775807) and f.object_key = any (${[
     ...world.decayed.keys(),
   ]})`;
   // an object may hold files of which another one has changed
