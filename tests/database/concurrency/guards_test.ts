@@ -22,7 +22,7 @@ const mutants: Mutant[] = [
     find: "p.demand_seq > p.claimed_demand_seq;",
     replace: "false;",
     pair: ["commit_upload_of_a_and_b", "commit_nothing"],
-    shows: /I4: .* has demand \d+, seen \d+, and no message/,
+    shows: /I4: .* has demand \d+, seen \d+, no message, and no run is kept for it/,
   },
   {
     rule: "the partition is locked before anything is read",
@@ -30,7 +30,7 @@ const mutants: Mutant[] = [
     find: "\n  for no key update;",
     replace: ";",
     pair: ["commit_upload_of_a_and_b", "commit_last"],
-    shows: /I4: run .* is queued and no partition knows it/,
+    shows: /I4: upload .* was told of run .*, and nobody knows it/,
   },
   {
     rule: "a claim waits for no partition",

@@ -18,7 +18,7 @@ function slices(tables: string[]): UploadedFile[] {
     row_group_count: 1,
     uncompressed_bytes: 400,
     schema_fingerprint: `f-${table}`,
-    schema: {},
+    schema: { name: "root" },
     stats: null,
   }));
 }
@@ -71,7 +71,7 @@ export async function stageOutput(
     row_group_count: 1,
     uncompressed_bytes: 400,
     schema_fingerprint: `f-${claim.table}`,
-    schema: {},
+    schema: { name: "root" },
     stats: null,
   };
 }
