@@ -98,7 +98,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "seq adjacency",
-    seed: 35,
+    seed: 113,
     edits: [{
       sqlFunction: "replace_files",
       find: "if v_dedupe and v_in.files < (",
