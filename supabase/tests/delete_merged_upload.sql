@@ -1,7 +1,7 @@
 -- delete_upload, of what merges have taken into outputs
 begin;
 \ir helpers/fixtures.sql
-select plan(30);
+select plan(32);
 set local role service_role;
 
 create function pg_temp.output(p_claim jsonb, p_rows bigint, p_n integer default 0) returns jsonb language sql as $$
@@ -74,6 +74,17 @@ create temp table r4 as select delete_upload(tests.u(1), pg_temp.upload_of('i'),
 select delete_data(tests.u(1), tests.u(400), 'port');
 select advance_deletions();
 select is((select deletion_status(tests.u(1), (r ->> 'deletion_id')::uuid) ->> 'state' from r4), 'removed', 'a deletion of its table carries it out, too');
+
+-- while it is pending its rows are shown, and the ledger keeps it, whatever else is forgotten
+select tests.upload(1, 500, 'k', 'port', '0'), tests.upload(1, 500, 'l', 'port', '0'), tests.upload(1, 500, 'm', 'ship', '0');
+create temp table sixth as select tests.claim('w', 500, 'port') as c;
+select tests.commit(c, pg_temp.output(c, 20)) from sixth;
+select delete_upload(tests.u(1), pg_temp.upload_of('k'), p_merged => true);
+create temp table other as select delete_data(tests.u(1), tests.u(500), 'ship', p_purge => true) as r;
+update deletions set requested_at = clock_timestamp() - interval '3 days' where dataset_id = tests.u(500);
+select advance_deletions(p_deletion => (r ->> 'deletion_id')::uuid) from other, generate_series(1, 6);
+select isnt((select forgotten_at from deletions where id = (select (r ->> 'deletion_id')::uuid from other)), null, 'another deletion has come to its end');
+select is((select array_agg(u.content_hash = tests.hash('k') order by u.created_at) from uploads u where u.dataset_id = tests.u(500)), array[true, false], 'and forgets no upload of which rows are shown');
 
 select * from finish();
 rollback;

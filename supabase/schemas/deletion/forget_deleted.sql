@@ -20,7 +20,10 @@ begin
     v_seen := v_seen + 1;
     continue when sediment.upload_version(u) >= x.version;
     if sediment.upload_deleted_at(u) is not null then
-      perform sediment.forget_upload(u);
+      -- of one that is pending rows are shown still
+      if not exists (select 1 from public.deletions y where y.upload_id = u.id and y.state = 'pending') then
+        perform sediment.forget_upload(u);
+      end if;
     elsif coalesce(cardinality(u.tables), jsonb_array_length(u.answer -> 'files')) > 1 then
       v_uploads := v_uploads || u.id;
     end if;

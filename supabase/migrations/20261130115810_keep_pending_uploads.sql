@@ -1,0 +1,39 @@
+-- An upload of which the deletion is pending stays in the ledger, since its rows are shown still.
+set local lock_timeout = '5s';
+set local check_function_bodies = off;
+
+CREATE OR REPLACE FUNCTION sediment.forget_deleted(x public.deletions, p_limit integer)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_seen bigint := 0;
+  v_uploads uuid[] := '{}'::uuid[];
+  u public.uploads;
+begin
+  for u in
+    select * from public.uploads y
+    where y.dataset_id = x.dataset_id
+      and (y."table", y.period_tag, y.content_hash) > (x.after_table, x.after_period_tag, x.after_hash)
+    order by y."table", y.period_tag, y.content_hash limit p_limit
+  loop
+    v_seen := v_seen + 1;
+    continue when sediment.upload_version(u) >= x.version;
+    if sediment.upload_deleted_at(u) is not null then
+      -- of one that is pending rows are shown still
+      if not exists (select 1 from public.deletions y where y.upload_id = u.id and y.state = 'pending') then
+        perform sediment.forget_upload(u);
+      end if;
+    elsif coalesce(cardinality(u.tables), jsonb_array_length(u.answer -> 'files')) > 1 then
+      v_uploads := v_uploads || u.id;
+    end if;
+  end loop;
+  perform sediment.plan_splits(v_uploads, 'deletion ' || x.id);
+  update public.deletions y
+  set after_table = coalesce(u."table", y.after_table), after_period_tag = coalesce(u.period_tag, y.after_period_tag),
+    after_hash = coalesce(u.content_hash, y.after_hash),
+    forgotten_at = case when v_seen < p_limit then clock_timestamp() end
+  where y.id = x.id;
+  return v_seen;
+end $function$;
