@@ -173,7 +173,7 @@ Deno.test("every bad input is its own 4xx, and nothing is stored or queued", asy
       [{ ...slice, start_byte: -1 }],
       [{ ...slice, byte_length: 0 }],
       [{ ...slice, table_name: "../a" }],
-      Array(10_000).fill(slice),
+      Array(4_000).fill(slice),
     ];
     for (const table_offsets of cases) {
       const shown = JSON.stringify(table_offsets).slice(0, 60);
@@ -323,7 +323,7 @@ Deno.test("every bad input is its own 4xx, and nothing is stored or queued", asy
     );
     assertProblem(await post("null"), [400, "invalid_request"], "null");
     assertProblem(await post("[]"), [400, "invalid_request"], "array");
-    const deep = `{"dataset_id":${"[".repeat(400_000)}${"]".repeat(400_000)}}`;
+    const deep = `{"dataset_id":${"[".repeat(100_000)}${"]".repeat(100_000)}}`;
     assertProblem(await post(deep), [400, "invalid_request"], "deep");
     assertProblem(
       await post("[".repeat(5e6) + "]".repeat(5e6)),
