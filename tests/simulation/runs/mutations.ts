@@ -138,7 +138,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "breaker",
-    seed: 44,
+    seed: 41,
     edits: [{
       sqlFunction: "claim_compaction",
       find: "if v_probe is not null then",
@@ -147,7 +147,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "a probe closes the breaker",
-    seed: 44,
+    seed: 41,
     edits: [{
       sqlFunction: "finish_probe",
       find: "if p_passed and b.probes_passed >= 1 then",
@@ -165,7 +165,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "looks at the dead",
-    seed: 15,
+    seed: 87,
     edits: [{
       sqlFunction: "dead_letter_run",
       find: "    due_at = v_now + make_interval",
@@ -280,7 +280,7 @@ export const mutations: Mutation[] = [
   {
     guard: "two deaths alone",
     kind: "field",
-    seed: 43,
+    seed: 91,
     edits: [{
       sqlFunction: "narrow_claim",
       find: "if v_deaths >= 2 and (v_iso ->> 'sound')::boolean then",
