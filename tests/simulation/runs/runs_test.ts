@@ -50,7 +50,7 @@ for (const mutation of mutations) {
     options,
     async () => {
       // The known seed; when the code under test has changed it may be another.
-      const seeds = [mutation.seed, ...Array.from({ length: 40 }, (_, index) => index + 1)];
+      const seeds = [mutation.seed, ...Array.from({ length: 80 }, (_, index) => index + 1)];
       const found = await findMissing(database, mutation, seeds);
       assert.notEqual(found, null, "look for another seed: deno task simulate guards");
     },
