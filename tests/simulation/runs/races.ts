@@ -167,10 +167,12 @@ export async function race(database: SimulatedDatabase, seed: number): Promise<S
 async function comeToRest(world: RaceWorld): Promise<void> {
   const { sql } = world.database;
   const catalog = createSqlCatalog(sql);
+  // demand that no plan would act on waits for company in the run that is kept for it
   const waiting = () =>
     sql`select "table", run_id, next_run_id, demand_seq, done_seq, lease_expires_at, last_decision
       from public.partitions where dead_since is null
-        and (msg_id is not null or lease_expires_at is not null or demand_seq > done_seq)`;
+        and (msg_id is not null or lease_expires_at is not null
+          or demand_seq > done_seq and next_run_id is null)`;
   for (let round = 0; round < 40 && (await waiting()).length > 0; round++) {
     await sql`update public.partitions set lease_expires_at = clock_timestamp()
       where lease_expires_at is not null`;
