@@ -38,12 +38,12 @@ export interface WorkShares {
    * @param bodyMs what reading it takes beside requestMs
    * @throws SedimentError `rate_limited` with the seconds until there is room, `aborted`
    */
-  room(user: string, signal?: AbortSignal, bodyMs?: number): Promise<void>;
+  admit(user: string, signal?: AbortSignal, bodyMs?: number): Promise<void>;
   /**
    * Waits until so few of the user's pieces of work are on their way that another may begin, and until the account has room
    * for it: what those before it cost was not known at the door.
    *
-   * @throws SedimentError as room
+   * @throws SedimentError as {@link WorkShares.admit}
    */
   begin(user: string, signal?: AbortSignal): Promise<Work>;
 }
@@ -148,7 +148,7 @@ export function createWorkShares(options: WorkSharesOptions = {}): WorkShares {
   }
 
   return {
-    async room(user, signal, bodyMs = 0) {
+    async admit(user, signal, bodyMs = 0) {
       come(user);
       if (!hasOthers(user)) return;
       const account = accountOf(user);

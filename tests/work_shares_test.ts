@@ -28,7 +28,7 @@ function world(options: WorkSharesOptions = {}) {
 Deno.test("a user who is alone waits for nothing, whatever it cost", async () => {
   const { shares, at } = world();
   for (let n = 0; n < 50; n++) {
-    await shares.room("m");
+    await shares.admit("m");
     using work = await shares.begin("m");
     work.cost(1_000);
   }
@@ -37,31 +37,31 @@ Deno.test("a user who is alone waits for nothing, whatever it cost", async () =>
 
 Deno.test("while others are there, who has taken more than is free waits until it is paid off", async () => {
   const { shares, at } = world({ freeMs: 100, share: 0.1, requestMs: 2 });
-  await shares.room("b");
+  await shares.admit("b");
   {
     using work = await shares.begin("m");
     work.cost(150);
   }
-  await shares.room("m");
+  await shares.admit("m");
   assert.equal(at(), 500, "50 ms too many, at a tenth of the time");
-  await shares.room("b");
+  await shares.admit("b");
   assert.equal(at(), 500, "the other waits for nothing");
 });
 
 Deno.test("what reading a body takes is paid for at the door", async () => {
   const { shares, at } = world({ freeMs: 0, share: 0.1, requestMs: 2, presentMs: 10_000 });
-  await shares.room("b");
-  await shares.room("m", undefined, 8);
-  await shares.room("m");
+  await shares.admit("b");
+  await shares.admit("m", undefined, 8);
+  await shares.admit("m");
   assert.equal(at(), 100, "2 + 8 ms, at a tenth of the time");
 });
 
 Deno.test("requests of a user who waits go on one after the other, each paid for", async () => {
   const { shares, at } = world({ freeMs: 0, share: 0.1, requestMs: 2, presentMs: 10_000 });
-  await shares.room("b");
+  await shares.admit("b");
   const ends: number[] = [];
   await Promise.all([1, 2, 3, 4].map(async () => {
-    await shares.room("m");
+    await shares.admit("m");
     ends.push(at());
   }));
   assert.deepEqual(ends, [0, 20, 40, 60]);
@@ -69,12 +69,12 @@ Deno.test("requests of a user who waits go on one after the other, each paid for
 
 Deno.test("what would wait for too long is refused with the seconds until there is room", async () => {
   const { shares, at } = world({ longestWaitMs: 5_000, presentMs: 60_000 });
-  await shares.room("b");
+  await shares.admit("b");
   {
     using work = await shares.begin("m");
     work.cost(1_100);
   }
-  const error = await thrownBy(shares.room("m"));
+  const error = await thrownBy(shares.admit("m"));
   assert.equal(error.code, "rate_limited");
   assert.equal(error.extra?.limit, "work_share");
   assert.equal(at(), 1_000, "the refusal itself waits a second");
@@ -83,18 +83,18 @@ Deno.test("what would wait for too long is refused with the seconds until there 
 
 Deno.test("who waits goes on when the others are gone", async () => {
   const { shares, at } = world({ presentMs: 1_000 });
-  await shares.room("b");
+  await shares.admit("b");
   {
     using work = await shares.begin("m");
     work.cost(500); // 4 s
   }
-  await shares.room("m");
+  await shares.admit("m");
   assert.ok(at() > 1_000 && at() <= 1_250, `at ${at()} ms`);
 });
 
 Deno.test("two of a user's pieces of work go on at once while others are there, the next when one ends", async () => {
   const { shares } = world({ perUser: 2 });
-  await shares.room("b");
+  await shares.admit("b");
   const first = await shares.begin("m");
   const second = await shares.begin("m");
   let begun = false;
@@ -119,8 +119,8 @@ Deno.test("two of a user's pieces of work go on at once while others are there, 
 
 Deno.test("what came through the door before it was known what others cost waits before it begins", async () => {
   const { shares, at } = world({ perUser: 1, freeMs: 100, share: 0.1, requestMs: 2 });
-  await shares.room("b");
-  await Promise.all([shares.room("m"), shares.room("m")]);
+  await shares.admit("b");
+  await Promise.all([shares.admit("m"), shares.admit("m")]);
   const first = await shares.begin("m");
   const second = shares.begin("m");
   first.cost(116);
@@ -131,14 +131,14 @@ Deno.test("what came through the door before it was known what others cost waits
 
 Deno.test("a caller who leaves the line is told so, and costs nobody else their turn", async () => {
   const { shares } = world({ presentMs: 60_000 });
-  await shares.room("b");
+  await shares.admit("b");
   {
     using work = await shares.begin("m");
     work.cost(200);
   }
   const leaving = new AbortController();
-  const left = thrownBy(shares.room("m", leaving.signal));
+  const left = thrownBy(shares.admit("m", leaving.signal));
   leaving.abort();
   assert.equal((await left).code, "aborted");
-  await shares.room("m");
+  await shares.admit("m");
 });

@@ -79,7 +79,7 @@ export async function takeAsset(
     stageToken(services, request, "asset", packedAssetSchema, stageId),
   );
   refuseOtherUser(request, staged.userId);
-  await services.shares.room(staged.userId, request.signal);
+  await services.shares.admit(staged.userId, request.signal);
   const limits = { ...bodyLimits(services.env), exactBytes: staged.size };
   const body = await readBody(request, limits);
   const stored = await receiveAsset(services, staged, body, request.signal);

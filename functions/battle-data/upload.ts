@@ -151,7 +151,7 @@ export async function takeBytes(
 ): Promise<Response> {
   const staged = unpackStage(stageToken(services, request, "upload", packedStageSchema, stageId));
   refuseOtherUser(request, staged.userId);
-  await services.shares.room(staged.userId, request.signal);
+  await services.shares.admit(staged.userId, request.signal);
   const timing = createServerTiming();
   const limits = { ...bodyLimits(services.env), exactBytes: staged.request.size };
   const body = await timing.measure("read", () => readBody(request, limits));

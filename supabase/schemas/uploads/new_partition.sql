@@ -1,4 +1,4 @@
--- A partition of which there is no row yet, as wait_for_company takes one.
+-- A partition of which there is no row yet, as count_waiting takes one.
 create or replace function sediment.new_partition(p_dataset uuid, p_table text)
 returns public.partitions
 language plpgsql

@@ -1,6 +1,6 @@
 -- What a user may still upload: limits, null where there is none, beside what is used of them.
 do $$ begin
-  create type sediment.user_room as (
+  create type sediment.user_quota as (
     user_id uuid,
     uploads_per_minute integer,
     minute_uploads integer,

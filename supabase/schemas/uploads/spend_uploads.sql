@@ -13,10 +13,10 @@ declare
   v_day constant timestamptz := date_trunc('day', v_now, 'UTC');
   v_done uuid[];
   v_wanted bigint;
-  v_rooms sediment.user_room[];
+  v_quotas sediment.user_quota[];
   v_calls sediment.stage_call[] := p_calls;
   v_call sediment.stage_call;
-  r sediment.user_room;
+  r sediment.user_quota;
   v_at integer := 0;
   v_planner integer;
 begin
@@ -59,23 +59,23 @@ begin
     return p_calls;
   end if;
 
-  v_rooms := sediment.user_rooms(
+  v_quotas := sediment.lock_user_quotas(
     array(select c.user_id from unnest(p_calls) as c where c.outcome is null and c.owner_id <> all (v_done)
       union select c.owner_id from unnest(p_calls) as c where c.outcome is null and c.owner_id <> all (v_done)), v_now);
   for v_call in
     select c.* from unnest(p_calls) as c where c.outcome is null and c.owner_id <> all (v_done) order by c.owner_id, c.n
   loop
-    while v_at = 0 or v_rooms[v_at].user_id <> v_call.owner_id loop
+    while v_at = 0 or v_quotas[v_at].user_id <> v_call.owner_id loop
       v_at := v_at + 1;
     end loop;
     v_planner := v_at;
     if v_call.user_id <> v_call.owner_id then
       v_planner := 1;
-      while v_rooms[v_planner].user_id <> v_call.user_id loop
+      while v_quotas[v_planner].user_id <> v_call.user_id loop
         v_planner := v_planner + 1;
       end loop;
     end if;
-    r := v_rooms[v_planner];
+    r := v_quotas[v_planner];
     -- counted when what was planned since the last time comes to the limit, not for each
     if r.open_stages >= r.open_stages_max then
       r.open_stages := (
@@ -83,9 +83,9 @@ begin
           select 1 from public.objects o
           where o.user_id = any (array[r.user_id]) and o.state = 'staged' and o.user_id is not null
           limit r.open_stages_max) x);
-      v_rooms[v_planner] := r;
+      v_quotas[v_planner] := r;
     end if;
-    r := v_rooms[v_at];
+    r := v_quotas[v_at];
     v_call.outcome := case
       when r.minute_uploads >= r.uploads_per_minute then
         sediment.failure('rate_limited', 429,
@@ -99,9 +99,9 @@ begin
         sediment.failure('quota_exceeded', 429,
           format('stored_bytes_max: %s more bytes would pass the %s that may be stored', v_call.size,
             r.stored_bytes_max), format('at most %s stored bytes', r.stored_bytes_max))
-      when v_rooms[v_planner].open_stages >= v_rooms[v_planner].open_stages_max then
+      when v_quotas[v_planner].open_stages >= v_quotas[v_planner].open_stages_max then
         sediment.failure('quota_exceeded', 429,
-          format('open_stages_max: %s planned uploads were not ended', v_rooms[v_planner].open_stages),
+          format('open_stages_max: %s planned uploads were not ended', v_quotas[v_planner].open_stages),
           'uploads that are ended, or time for them to expire')
     end;
     if v_call.outcome is not null then
@@ -110,15 +110,15 @@ begin
     end if;
     r.minute_uploads := r.minute_uploads + 1;
     r.day_bytes := r.day_bytes + v_call.size;
-    v_rooms[v_at] := r;
-    v_rooms[v_planner].open_stages := v_rooms[v_planner].open_stages + 1;
+    v_quotas[v_at] := r;
+    v_quotas[v_planner].open_stages := v_quotas[v_planner].open_stages + 1;
   end loop;
 
   update public.user_usage u
   set minute_start = v_minute, minute_uploads = x.minute_uploads,
     minute_requests = case when u.minute_start = v_minute then u.minute_requests else 0 end,
     day_start = v_day, day_bytes = x.day_bytes, open_stages = x.open_stages
-  from unnest(v_rooms) as x
+  from unnest(v_quotas) as x
   where u.user_id = any (array[x.user_id]);
   return v_calls;
 end $$;

@@ -41,7 +41,7 @@ begin
         sediment.plan_digest(f.dataset_id, f."table",
           (select s.planner_version from public.service_settings s where s.id))
       from unnest(v_given) as f
-      cross join lateral sediment.wait_for_company(sediment.new_partition(f.dataset_id, f."table"),
+      cross join lateral sediment.count_waiting(sediment.new_partition(f.dataset_id, f."table"),
         v_files[f.first_file : f.last_file], v_now) as w
       -- an insert would wait for whoever updates the row that is there
       where not exists (select 1 from public.partitions x
@@ -68,7 +68,7 @@ begin
       debt_oldest = case when x.msg_id is not null then coalesce(x.debt_oldest, v_now) else x.debt_oldest end,
       demand_seq = x.demand_seq + cardinality(f.calls), last_seq = x.last_seq + f.last_file - f.first_file + 1,
       (tier_files, tier_oldest, due_at) = (select w.tier_files, w.tier_oldest, w.due_at
-        from sediment.wait_for_company(x, v_files[f.first_file : f.last_file], v_now) as w),
+        from sediment.count_waiting(x, v_files[f.first_file : f.last_file], v_now) as w),
       next_run_id = case when x.msg_id is not null and x.lease_expires_at is null then x.next_run_id
         else coalesce(x.next_run_id, gen_random_uuid()) end
     from unnest(v_given) as f

@@ -14,7 +14,7 @@ delete from public.circuit_breaker;
 insert into public.circuit_breaker default values;
 
 create schema tests;
--- What waits in a partition is not known, so that each upload makes a run; of what is known tests/wait_for_company.sql tells.
+-- What waits in a partition is not known, so that each upload makes a run; of what is known tests/count_waiting.sql tells.
 create function tests.forget_waiting() returns trigger language plpgsql as $$
 begin
   new.tier_files := null;

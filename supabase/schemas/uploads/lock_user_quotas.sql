@@ -1,7 +1,7 @@
 -- What users may still upload, sorted by user. Their rows in user_usage are made where they are absent, and locked, in
 -- order: what is read here stays true until the transaction ends. Call it last of all that locks.
-create or replace function sediment.user_rooms(p_users uuid[], p_now timestamptz)
-returns sediment.user_room[]
+create or replace function sediment.lock_user_quotas(p_users uuid[], p_now timestamptz)
+returns sediment.user_quota[]
 language plpgsql
 set search_path = ''
 set plan_cache_mode = force_generic_plan
@@ -28,7 +28,7 @@ begin
         select coalesce(sum(d.file_size_bytes + d.retired_bytes), 0) from public.datasets d
         where d.user_id = any (array[u.user_id])),
       coalesce(l.open_stages_max, s.open_stages_max), u.open_stages
-      )::sediment.user_room order by u.user_id)
+      )::sediment.user_quota order by u.user_id)
     from public.user_usage u
     join public.service_settings s on s.id
     left join public.user_limits l on l.user_id = any (array[u.user_id])

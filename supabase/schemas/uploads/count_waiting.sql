@@ -2,7 +2,7 @@
 -- p_now or before) where a plan would act, or where that can't be known: what waits was not counted, the partition is dead,
 -- or plans have come to go by something else. A partition that has a message is looked at anyway; while one is leased, what
 -- comes is counted by itself, and the run's end adds what it left. The caller holds the partition's lock.
-create or replace function sediment.wait_for_company(
+create or replace function sediment.count_waiting(
   x public.partitions, p_files sediment.commit_file[], p_now timestamptz,
   out tier_files integer[], out tier_oldest timestamptz[], out due_at timestamptz
 )
