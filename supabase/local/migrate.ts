@@ -116,6 +116,7 @@ async function spawnPush(
   const workdir = join(stateDir, "cli");
   const target = join(workdir, "supabase", "migrations");
   await Deno.remove(workdir, { recursive: true }).catch(() => {});
+  await Deno.mkdir(workdir, { mode: 0o700 });
   await Deno.mkdir(target, { recursive: true });
   await Deno.writeTextFile(join(workdir, "supabase", "config.toml"), 'project_id = "local"\n');
   for (const file of await migrationFiles(migrationsDir)) {

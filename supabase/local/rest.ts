@@ -36,7 +36,7 @@ export async function startRest(
     const port = freePort();
     let adminPort = freePort();
     while (adminPort === port) adminPort = freePort();
-    await Deno.writeTextFile(logFile, "");
+    await Deno.writeTextFile(logFile, "", { mode: 0o600 });
     await Deno.writeTextFile(
       configFile,
       Object.entries({

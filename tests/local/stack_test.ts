@@ -49,12 +49,32 @@ Deno.test("stop() does not wait for a job that hangs", async () => {
   assert.deepEqual(processesOf(stack.stateDir), []);
 });
 
-Deno.test("secrets in the state folder are readable by their owner only", async () => {
-  await using stack = await startStack({ ...bare, migrations: false });
-  for (const name of ["keys.json", "postgrest.conf"]) {
-    const { mode } = await Deno.stat(join(stack.stateDir, name));
-    assert.equal(mode! & 0o077, 0, name);
+Deno.test("nobody else reads what is in the state folder, also of one that an older stack made", async () => {
+  await using named = await namedStateDir();
+  const { stateDir } = named;
+  const migrationsDir = await migrationsFolder({
+    "20250101000000_a.sql": "create table public.a (id int);",
+  });
+  const open = async (path: string): Promise<string[]> => {
+    const found: string[] = [];
+    for await (const { name, isDirectory } of Deno.readDir(path)) {
+      const inside = join(path, name);
+      const closed = ((await Deno.stat(inside)).mode! & 0o077) === 0;
+      if (!closed) found.push(inside);
+      // what lies in a folder that is closed is out of reach
+      if (isDirectory && !closed) found.push(...await open(inside));
+    }
+    return found;
+  };
+  await (await startStack({ ...bare, stateDir, migrationsDir })).stop();
+  assert.deepEqual(await open(stateDir), []);
+  for (const name of ["postgres", "postgres/postgres.log", "postgrest.log"]) {
+    await Deno.chmod(join(stateDir, name), name === "postgres" ? 0o755 : 0o644);
   }
+  await using stack = await startStack({ ...bare, stateDir, migrationsDir });
+  assert.deepEqual(await open(stack.stateDir), []);
+  const log = await Deno.stat(join(stateDir, "postgres", "postgres.log"));
+  assert.equal(log.mode! & 0o777, 0o600);
 });
 
 Deno.test("objects are their owner's only, and so are the folders that they lie in", async () => {

@@ -57,7 +57,7 @@ export function startWatchdog(stateDir: string): Watchdog {
   const tell = async (line: string) => {
     await writer.write(new TextEncoder().encode(line));
     const path = join(stateDir, "children.json");
-    await Deno.writeTextFile(`${path}.new`, JSON.stringify(children));
+    await Deno.writeTextFile(`${path}.new`, JSON.stringify(children), { mode: 0o600 });
     await Deno.rename(`${path}.new`, path);
   };
   return {

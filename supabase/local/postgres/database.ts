@@ -43,6 +43,7 @@ export async function startDatabase(
   const folder = join(stateDir, "postgres");
   const dataDir = join(folder, "data");
   await Deno.mkdir(folder, { recursive: true });
+  await Deno.chmod(folder, 0o700);
   const as = await runAs(stateDir, cacheDir);
   await as.own(folder);
   const tree = await preparePostgresTree(cacheDir);
@@ -77,7 +78,7 @@ export async function startDatabase(
     } finally {
       await sql.end({ timeout: 2 });
     }
-    await Deno.writeTextFile(markerOf(stateDir), new Date().toISOString());
+    await Deno.writeTextFile(markerOf(stateDir), new Date().toISOString(), { mode: 0o600 });
   }
   return { server, migrated, url: (login) => url(login, keys.passwords[login]) };
 }

@@ -88,7 +88,8 @@ export async function startPostgres(
   let tries = 0;
   while (true) {
     const port = freePort(tries === 0 ? preferredPort : undefined);
-    await Deno.writeTextFile(logFile, "");
+    // statements that failed are in it, with what they were given
+    await Deno.writeTextFile(logFile, "", { mode: 0o600 });
     await as.own(logFile);
     const args = Object.entries({ ...settings, port: String(port) })
       .flatMap(([name, value]) => ["-c", `${name}=${value}`]);

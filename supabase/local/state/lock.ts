@@ -15,7 +15,7 @@ export interface StateLock {
  */
 export async function lockState(stateDir: string): Promise<StateLock> {
   const path = join(stateDir, "stack.lock");
-  const file = await Deno.open(path, { read: true, write: true, create: true });
+  const file = await Deno.open(path, { read: true, write: true, create: true, mode: 0o600 });
   if (!await file.tryLock(true)) {
     file.close();
     const holder = (await Deno.readTextFile(path).catch(() => "")).trim() || "another process";
