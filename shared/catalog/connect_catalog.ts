@@ -89,14 +89,11 @@ export function connectCatalog(url: string, options: ConnectOptions = {}): Conne
   return { catalog, close: () => closing ??= connections.close(2) };
 }
 
-/** Functions that work for longer where a user asks for much: their heads say so. */
-const longOnes = new Set(["redrive_dead_letters", "retry_quarantined", "request_compaction"]);
-
 function isUsers(functionName: string, args: Record<string, unknown>): boolean {
   if (functionName === quietCall) {
     return isUsers(String(args.p_function), args.p_args as Record<string, unknown>);
   }
-  return typeof args.p_user === "string" && !longOnes.has(functionName);
+  return typeof args.p_user === "string";
 }
 
 /** PgBouncer refuses the settings that it does not know, before the server sees the login. */

@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape 07ff061af0401990dd09bd5d25b650f55a7f22ea0a370ea13977faa4efd5387e
+// shape dcd8e3c6048c1cc56747cb6ccb77e5f51b0f28f42595ed6153b710b4ba0a144f
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -879,6 +879,9 @@ isOneToOne: false
                            },
 "begin_store_check":
 { Args: { "p_full"?: boolean,"p_restart"?: boolean }; Returns: Json
+                           },
+"call_long_quietly":
+{ Args: { "p_args": Json,"p_function": string }; Returns: Json
                            },
 "call_quietly":
 { Args: { "p_args": Json,"p_function": string }; Returns: Json

@@ -5,13 +5,17 @@
 import type { CatalogTransport } from "./catalog_methods.ts";
 import { sqlError, type SqlErrorFields } from "./sql_error.ts";
 
-/** The function that calls another one so. */
-export const quietCall = "call_quietly";
+/** The functions that call another one so: the second for those whose heads give them longer than others. */
+export const quietCall = "call_quietly", longQuietCall = "call_long_quietly";
 
-/**
- * What users' requests lead to. Not those whose heads give them longer than others, which PostgREST reads of the function
- * that it calls.
- */
+/** Functions that work for longer where a user asks for much. */
+const longOnes: ReadonlySet<string> = new Set([
+  "redrive_dead_letters",
+  "request_compaction",
+  "retry_quarantined",
+]);
+
+/** What else users' requests lead to. */
 const quiet = new Set([
   "stage_upload",
   "commit_upload",
@@ -21,7 +25,6 @@ const quiet = new Set([
   "get_file",
   "version_at",
   "run_status",
-  "request_compaction",
   "list_dead_letters",
   "stage_asset",
   "commit_asset",
@@ -31,6 +34,7 @@ const quiet = new Set([
   "list_tables",
   "delete_data",
   "delete_upload",
+  "delete_user",
   "deletion_status",
   "invite_member",
   "accept_invitation",
@@ -48,8 +52,9 @@ const quiet = new Set([
 /** The same transport; the errors are those that the functions raise. */
 export function quietRefusals(transport: CatalogTransport): CatalogTransport {
   return async (functionName, args, options) => {
-    if (!quiet.has(functionName)) return await transport(functionName, args, options);
-    const outcome = await transport(quietCall, {
+    const isLong = longOnes.has(functionName);
+    if (!isLong && !quiet.has(functionName)) return await transport(functionName, args, options);
+    const outcome = await transport(isLong ? longQuietCall : quietCall, {
       p_function: functionName,
       p_args: args,
     }, options) as { answer: unknown } | { error: SqlErrorFields };

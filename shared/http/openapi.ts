@@ -36,7 +36,8 @@ export interface OpenApiInfo {
 
 /** Problems that belong to a kind of access. */
 const accessProblems: Record<RouteAccess, ErrorCode[]> = {
-  user: ["unauthenticated", "forbidden"],
+  // reads a minute, and the share of work: who is known is counted
+  user: ["unauthenticated", "forbidden", "rate_limited"],
   service: ["unauthenticated", "forbidden"],
   token: ["token_invalid", "token_expired"],
   anyone: [],

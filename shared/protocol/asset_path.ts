@@ -33,7 +33,8 @@ export const hiddenRanges: readonly (readonly [first: number, last: number])[] =
   [0xf0000, 0x10ffff],
 ];
 
-const hidden = new RegExp(
+/** Whether a text has one of {@link hiddenRanges}. */
+export const hidden = new RegExp(
   `[${
     hiddenRanges.map(([first, last]) => `\\u{${first.toString(16)}}-\\u{${last.toString(16)}}`)
       .join("")

@@ -1,7 +1,7 @@
 -- what one tenant's rows say of, and do to, another's
 begin;
 \ir helpers/fixtures.sql
-select plan(37);
+select plan(41);
 
 -- schemas are kept by all that they hold
 create function tests.schema_of(p_a integer, p_b integer) returns jsonb language sql immutable as $$
@@ -82,6 +82,10 @@ select is(call_quietly('rename_table', jsonb_build_object('p_user', tests.u(1), 
 select throws_ok($$select call_quietly('get_file', '{"p_user": "x", "p_file": 1}')$$, '22P02', null, 'what no function has refused is an error');
 select throws_ok($$select call_quietly('sweep', '{}')$$, 'SD400', 'invalid_request', 'only what users'' requests lead to is called so');
 select throws_ok($$select call_quietly('get_file; select 1', '{}')$$, 'SD400', 'invalid_request', 'and nothing else');
+select is(call_long_quietly('retry_quarantined', jsonb_build_object('p_user', tests.u(1), 'p_dataset', tests.u(200))) -> 'error' ->> 'message', 'dataset_forbidden', 'what takes longer is refused as quietly');
+select is(call_long_quietly('redrive_dead_letters', jsonb_build_object('p_user', tests.u(1), 'p_ids', '[5]'::jsonb)) -> 'answer' -> 'skipped' -> 0 ->> 'reason', 'not_found', 'and answers');
+select throws_ok($$select call_long_quietly('list_files', '{}')$$, 'SD400', 'invalid_request', 'what does not take longer has no more time');
+select is(call_quietly('delete_user', '{"p_user": null}') -> 'error' ->> 'message', 'invalid_request', 'nor is a deletion that is refused an error');
 select is((select count(*) from objects where state = 'staged' and stage_id is not null), 0::bigint, 'nothing is planned');
 select is(call_quietly('stage_upload', jsonb_build_object('p_user', tests.u(1), 'p_dataset', tests.u(200), 'p_table', 't', 'p_period_tag', '0',
   'p_size', 1, 'p_content_hash', tests.hash('q'), 'p_offsets_digest', '')) -> 'error' ->> 'message', 'dataset_forbidden', 'a stage that is refused');

@@ -93,8 +93,8 @@ if (import.meta.main) {
     const real = globalThis.fetch;
     globalThis.fetch = async (input, init) => {
       const url = input instanceof Request ? input.url : String(input);
-      // Calls for users go by call_quietly, which names the function in its body.
-      const body = url.endsWith("/rest/v1/rpc/call_quietly") ? String(init?.body) : "";
+      // Calls for users go by call_quietly or call_long_quietly, which name the function in their bodies.
+      const body = /\/rest\/v1\/rpc\/call_(long_)?quietly$/.test(url) ? String(init?.body) : "";
       const called = url.endsWith(`/rest/v1/rpc/${at}`) || body.includes(`"p_function":"${at}"`);
       if (!called) return await real(input, init);
       if (when === "after") await real(input, init);

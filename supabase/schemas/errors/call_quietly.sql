@@ -17,7 +17,7 @@ begin
   if p_function <> all (array['stage_upload', 'commit_upload', 'abandon_upload', 'get_upload', 'list_files', 'get_file',
     'version_at', 'run_status', 'request_compaction', 'retry_quarantined', 'list_dead_letters', 'redrive_dead_letters',
     'stage_asset', 'commit_asset', 'list_assets', 'get_asset', 'get_asset_upload', 'list_tables', 'delete_data', 'delete_upload',
-    'deletion_status', 'invite_member', 'accept_invitation', 'list_members', 'remove_member', 'revoke_invitation',
+    'delete_user', 'deletion_status', 'invite_member', 'accept_invitation', 'list_members', 'remove_member', 'revoke_invitation',
     'rename_table', 'stage_key', 'commit_key', 'list_keys', 'revoke_key', 'open_key'])
   then
     perform sediment.fail('invalid_request', 400, format('%s is not called so', left(p_function, 80)));
