@@ -2,24 +2,25 @@
 import { asSedimentError, SedimentError } from "../../errors.ts";
 import type { OutputFile } from "../../catalog/run_results.ts";
 import type { MergeResult } from "../../parquet/merge/merge_plan.ts";
-import { callCatalog } from "./call_catalog.ts";
 import { checkClaim } from "./check_claim.ts";
 import { passesControl } from "./control.ts";
 import { dedupes } from "../plan/data_file.ts";
 import { plannerVersion } from "../plan/planner_version.ts";
-import { failureClass } from "./failure_class.ts";
 import { giveUp } from "./give_up.ts";
 import { Lease } from "./lease.ts";
+import { isSameOutput, mergeRemake } from "./merge_remake.ts";
 import { deletedRows, hasGap, mergeInputs } from "./output/merge_inputs.ts";
 import { groupsAfter, hasNextChoice, type MadeFile, waitingIn } from "../plan/waiting.ts";
 import { outputRow } from "./output_row.ts";
 import type { Plan, PlannedOutput } from "../plan/plan.ts";
 import { debtOf, planClaim, progressOf } from "./plan_claim.ts";
 import { planRemake } from "./plan_remake.ts";
-import type { Claim, CompactionPorts, InputFile, RunCatalog } from "./ports.ts";
+import type { Claim, CompactionPorts, InputFile } from "./ports.ts";
+import { quarantineInputs, setInputsApart } from "./reject_inputs.ts";
 import type { RunOptions } from "./run_options.ts";
 import { emptyReport, type RunReport } from "./run_report.ts";
-import { runStep, StepError, type StepName } from "./steps.ts";
+import { RunSteps } from "./run_steps.ts";
+import { StepError, type StepName } from "./steps.ts";
 
 /** Works on one claim. Never throws: what went wrong is told to the catalog and is in the report. */
 export async function runClaim(
@@ -48,7 +49,7 @@ class Run {
   private readonly made: MadeFile[] = [];
   /** What the plan goes by. */
   private settings: Claim["settings"];
-  private readonly stepsMs: Partial<Record<StepName, number>> = {};
+  private readonly steps: RunSteps;
 
   constructor(
     private readonly ports: CompactionPorts,
@@ -59,12 +60,13 @@ class Run {
   ) {
     this.ordinal = claim.outputs_committed;
     this.settings = claim.settings;
+    this.steps = new RunSteps(ports, claim, lease);
   }
 
   async work(): Promise<void> {
     const { claim } = this;
-    await this.step("validate-dataset", () => Promise.try(() => checkClaim(claim)));
-    const { plan, unseen, settings } = await this.step(
+    await this.steps.step("validate-dataset", () => Promise.try(() => checkClaim(claim)));
+    const { plan, unseen, settings } = await this.steps.step(
       "list-fragments",
       () => planClaim(this.ports, claim, this.options.budget, this.lease.signal),
     );
@@ -94,7 +96,7 @@ class Run {
     plan: Plan<InputFile>,
     done: number,
   ): Promise<void> {
-    await this.call(step, "recordStep", {
+    await this.steps.call(step, "recordStep", {
       step: "merge",
       ...(done === 0 && { result: { decision: plan.decision } }),
       progress: progressOf(plan, done),
@@ -105,11 +107,11 @@ class Run {
   private async passControl(): Promise<void> {
     const { controls = [] } = this.claim;
     if (controls.length === 0) return;
-    const passed = await this.step(
+    const passed = await this.steps.step(
       "merge",
       () => passesControl(this.ports, controls, this.claim, this.lease.signal),
     );
-    if (passed) await this.call("update-metadata", "passControl", {});
+    if (passed) await this.steps.call("update-metadata", "passControl", {});
   }
 
   /**
@@ -124,32 +126,14 @@ class Run {
     const planned = planRemake(remake, this.claim, this.ports.store.startUpload !== undefined);
     const key = await this.stage(planned, remake.file);
     const begun = this.ports.clock.monotonic();
-    // Whatever the settings are by now: an output that has all rows of its inputs had left none out.
-    const rows = planned.inputs.reduce((sum, { row_count }) => sum + row_count, 0);
-    const claim = rows !== remake.row_count
-      ? this.claim
-      : { ...this.claim, settings: { ...this.claim.settings, dedupe_keys: [] } };
-    const merged = await this.step(
-      "merge",
-      () => mergeInputs(this.ports, claim, planned, key, this.lease.signal),
-    ).catch((thrown) => {
-      // What took the output may have taken all of its inputs, and what fails for this output alone is no reason to give the
-      // partition up.
-      if (
-        thrown instanceof StepError &&
-        (thrown.error.extra?.all_missed === true || failureClass(thrown.error) !== "environment")
-      ) return null;
-      throw thrown;
-    });
+    const { signal } = this.lease;
+    const merged = await mergeRemake(this.ports, this.steps, this.claim, planned, key, signal);
     if (merged === null) return true;
     const { result, output } = merged;
     try {
       this.options.spend(planned.bytes, planned.cost, this.ports.clock.monotonic() - begun);
-      const same = result.merged.length === planned.inputs.length &&
-        result.rowCount === remake.row_count &&
-        result.schemaFingerprint === remake.schema_fingerprint;
-      if (!same) return true;
-      const put = await this.step("merge", () => output.put());
+      if (!isSameOutput(merged, planned, remake)) return true;
+      const put = await this.steps.step("merge", () => output.put());
       const row = outputRow(result, { object_key: key, size: output.byteLength, ...put });
       await this.commit(plan, 0, false, planned.inputs, row, remake.file);
       this.report.remade++;
@@ -166,14 +150,14 @@ class Run {
     const planned = plan.outputs[index]!;
     const key = await this.stage(planned);
     const begun = this.ports.clock.monotonic();
-    const { result, output, cut } = await this.step(
+    const { result, output, cut } = await this.steps.step(
       "merge",
       () => mergeInputs(this.ports, this.claim, planned, key, this.lease.signal),
     );
     try {
       this.options.spend(planned.bytes, planned.cost, this.ports.clock.monotonic() - begun);
-      await this.quarantine(result, planned.inputs);
-      const apart = await this.setApart(result, planned.inputs);
+      await quarantineInputs(this.steps, this.report, result, planned.inputs);
+      const apart = await setInputsApart(this.steps, result, planned.inputs);
       // What is left after a quarantine may be a single file, which is no merge.
       const bad = result.rejected.some(({ apart }) => !apart);
       if (result.merged.length < (planned.inputs.length === 1 ? 1 : 2)) {
@@ -191,7 +175,7 @@ class Run {
       if (result.rowCount === 0 && deletedRows(result) > 0) {
         return await this.commitOutput(plan, index, result, null);
       }
-      const put = await this.step("merge", () => output.put());
+      const put = await this.steps.step("merge", () => output.put());
       const row = outputRow(result, { object_key: key, size: output.byteLength, ...put });
       return await this.commitOutput(plan, index, result, row);
     } finally {
@@ -204,7 +188,7 @@ class Run {
     { bytes, inputs }: PlannedOutput<InputFile>,
     remakes?: number,
   ): Promise<string> {
-    const { object_key } = await this.call("update-metadata", "stageOutput", {
+    const { object_key } = await this.steps.call("update-metadata", "stageOutput", {
       n: this.ordinal,
       expectedBytes: bytes,
       // a worker that dies of a remake shall not have files narrowed down that nobody merges any more
@@ -238,38 +222,10 @@ class Run {
     return last;
   }
 
-  private async quarantine(result: MergeResult, inputs: InputFile[]): Promise<void> {
-    const keys = new Map(inputs.map((input) => [String(input.id), input.object_key]));
-    for (const { id, error, apart } of result.rejected) {
-      if (apart) continue;
-      const { state } = await this.call("update-metadata", "quarantineFile", {
-        file: Number(id),
-        code: error.code,
-        reason: error.message,
-        objectKey: keys.get(id) ?? null,
-      });
-      if (state === "quarantined") this.report.quarantined++;
-    }
-  }
-
-  /** Tells the catalog what has no place beside others, so that no plan tries it again; gives whether that is new. */
-  private async setApart({ rejected }: MergeResult, inputs: InputFile[]): Promise<boolean> {
-    const files = rejected.flatMap(({ id, error, apart: kind }) => {
-      const { id: file, object_key: key } = inputs.find((input) => String(input.id) === id)!;
-      return kind ? [{ id: Number(file), object_key: key, kind, reason: error.message }] : [];
-    });
-    if (files.length === 0) return false;
-    const { changed } = await this.call("update-metadata", "setApart", {
-      files,
-      planner: plannerVersion,
-    });
-    return changed > 0;
-  }
-
   private async renew(): Promise<void> {
     const since = performance.now();
     const seconds = this.options.leaseSeconds;
-    const { lease_seconds } = await this.call("update-metadata", "renewLease", { seconds });
+    const { lease_seconds } = await this.steps.call("update-metadata", "renewLease", { seconds });
     this.lease.extend(lease_seconds, since);
   }
 
@@ -300,7 +256,7 @@ class Run {
     const now = new Date(this.claim.claimed_at);
     const goesOn = whole && hasNextChoice(plan.groups, this.made, settings, now);
     const since = performance.now();
-    const answer = await this.call("update-metadata", "commitCompaction", {
+    const answer = await this.steps.call("update-metadata", "commitCompaction", {
       n: this.ordinal,
       inputs: inputs.map(({ id }) => Number(id)),
       inputKeys: inputs.map(({ object_key }) => object_key),
@@ -317,7 +273,7 @@ class Run {
         ...(whole && { waiting: waitingIn(groupsAfter(plan.groups, this.made), settings) }),
         planner: plannerVersion,
         left_alone: plan.leftAlone,
-        steps_ms: this.stepsMs,
+        steps_ms: this.steps.ms,
         ...(dropped !== undefined && { dropped }),
         ...(plan.outputs.length > 0 && { progress: progressOf(plan, done) }),
       },
@@ -327,59 +283,4 @@ class Run {
     if (answer.lease_seconds !== null) this.lease.extend(answer.lease_seconds, since);
     return answer;
   }
-
-  /** A step that is one call of the catalog under the claim's token. */
-  private call<M extends TokenCall>(
-    step: StepName,
-    method: M,
-    args: Omit<Parameters<RunCatalog[M]>[0], "run" | "token">,
-  ): Promise<Awaited<ReturnType<RunCatalog[M]>>> {
-    const { catalog } = this.ports;
-    const full = { run: this.claim.run_id, token: this.claim.token, ...args };
-    const made = (options: { signal: AbortSignal }) =>
-      (catalog[method] as (args: unknown, options: unknown) => ReturnType<RunCatalog[M]>)(
-        full,
-        options,
-      ) as Promise<Awaited<ReturnType<RunCatalog[M]>>>;
-    return this.step(step, () => callCatalog(this.lease.signal, made), method);
-  }
-
-  /** @param call the catalog's method, where the step is nothing else; the log tells it */
-  private async step<T>(name: StepName, action: () => Promise<T>, call?: TokenCall): Promise<T> {
-    const begun = this.ports.clock.now();
-    let ok = false;
-    try {
-      const result = await runStep(name, this.ports.clock, this.lease.signal, action);
-      ok = true;
-      return result;
-    } finally {
-      const ms = this.ports.clock.now() - begun;
-      this.stepsMs[name] = (this.stepsMs[name] ?? 0) + ms;
-      const { run_id, dataset_id, table, period_tag, attempt } = this.claim;
-      this.ports.log?.(
-        {
-          event: "run_step",
-          run_id,
-          dataset_id,
-          table,
-          period_tag,
-          attempt,
-          step: name,
-          call,
-          ok,
-          ms,
-        },
-      );
-    }
-  }
 }
-
-/** Calls that carry a token. */
-type TokenCall =
-  | "recordStep"
-  | "stageOutput"
-  | "commitCompaction"
-  | "renewLease"
-  | "quarantineFile"
-  | "setApart"
-  | "passControl";
