@@ -2,14 +2,18 @@
 import { openApiDocument, type RouteDescription } from "../../shared/http/openapi.ts";
 import { version } from "../../shared/version.ts";
 import { assetSyncRoutes } from "./asset_sync.ts";
-import { battleDataRoutes } from "./battle_data.ts";
 import { compactionRoutes } from "./compaction.ts";
+import { deletionRoutes } from "./deletions.ts";
 import { keyRoutes } from "./keys.ts";
 import { memberRoutes } from "./members.ts";
+import { readerRoutes } from "./readers.ts";
+import { uploadRoutes } from "./uploads.ts";
 
 /** Every route. */
 const routes: RouteDescription[] = [
-  ...battleDataRoutes,
+  ...uploadRoutes,
+  ...readerRoutes,
+  ...deletionRoutes,
   ...memberRoutes,
   ...keyRoutes,
   ...compactionRoutes,
