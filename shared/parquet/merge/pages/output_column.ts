@@ -1,21 +1,14 @@
 import { SedimentError } from "../../../errors.ts";
 import { columnModes, type Kernels } from "../../kernels/kernels.ts";
-import type { Zstd } from "../../../compression/zstd.ts";
-import { codec, encoding, pageType } from "../../format/metadata.ts";
 import type { SchemaNode } from "../../format/schema.ts";
-import { readBounds } from "../../write/bounds.ts";
-import { withinPrecision } from "../../write/decimal_bounds.ts";
 import type { FinishedColumn, FinishedPage } from "../../write/finished_column.ts";
-import { pageBytes } from "../../write/page_bytes.ts";
 import type { PageStore } from "../../write/page_store.ts";
+import { ChunkPages, type PageCodec } from "./chunk_pages.ts";
 import { dictionaryPays } from "./dictionary_choice.ts";
 import { holdsText, valueOrder, valueWidth } from "../../format/value_order.ts";
 
 /** How pages are made. */
-export interface PageSettings {
-  /** codec.SNAPPY or codec.ZSTD; a chunk that does not shrink is left uncompressed. */
-  codec: number;
-  zstd: Zstd | undefined;
+export interface PageSettings extends PageCodec {
   /** Rows after which a page is cut. */
   pageRows: number;
   /** Bytes of values after which a page is cut. */
@@ -31,9 +24,6 @@ export const giveUpAfter = 2_000;
 /** A dictionary that grew past this is closed: further pages are PLAIN. */
 export const dictionaryBytes = 1024 * 1024;
 
-/** A chunk whose first page keeps more than this part of its size is not compressed at all. */
-const worthCompressing = 0.94;
-
 /** An output column: the kernels' column and the pages that were cut from it for the open row group. */
 export class OutputColumn implements FinishedColumn {
   readonly leaf: SchemaNode;
@@ -43,16 +33,7 @@ export class OutputColumn implements FinishedColumn {
   readonly #isText: boolean;
   readonly #kernels: Kernels;
   readonly #settings: PageSettings;
-  readonly #store: PageStore;
-  /** Data pages of the open row group, the dictionary page left out. */
-  pages: FinishedPage[] = [];
-  /** Bytes of the finished pages. */
-  pagedBytes = 0;
-  /** Rows of them. */
-  pagedRows = 0;
-  /** The chunk's codec; undefined until its first page. */
-  codec: number | undefined;
-  #dictionaryPages = 0;
+  readonly #chunk: ChunkPages;
   /** The kernels' column that takes rows which are gathered. */
   #target = 0;
   /** Row groups in a row that settled on PLAIN with nothing to be gained. */
@@ -63,12 +44,32 @@ export class OutputColumn implements FinishedColumn {
 
   constructor(kernels: Kernels, leaf: SchemaNode, settings: PageSettings, store: PageStore) {
     this.#kernels = kernels;
-    this.#store = store;
     this.leaf = leaf;
     this.#settings = settings;
     this.order = valueOrder(leaf);
     this.#isText = holdsText(leaf);
     this.address = this.#newColumn();
+    this.#chunk = new ChunkPages(kernels, leaf, this.order, this.#isText, settings, store);
+  }
+
+  /** Data pages of the open row group, the dictionary page left out. */
+  get pages(): readonly FinishedPage[] {
+    return this.#chunk.pages;
+  }
+
+  /** Bytes of the finished pages. */
+  get pagedBytes(): number {
+    return this.#chunk.bytes;
+  }
+
+  /** Rows of them. */
+  get pagedRows(): number {
+    return this.#chunk.rows;
+  }
+
+  /** The chunk's codec; undefined until its first page. */
+  get codec(): number | undefined {
+    return this.#chunk.codec;
   }
 
   /** Rows that wait for a page. */
@@ -99,7 +100,7 @@ export class OutputColumn implements FinishedColumn {
         take = Math.min(rows, pageRows, within);
       } else if (rows >= pageRows) take = pageRows;
       else if (!all) return;
-      this.#makePage(take);
+      this.#chunk.make(this.address, take);
       rows -= take;
     }
   }
@@ -108,7 +109,9 @@ export class OutputColumn implements FinishedColumn {
   #cutNulls(rows: number): void {
     const { pageRows } = this.#settings;
     if (this.#kernels.wasm.columnPresent(this.address) > 0) return;
-    for (let left = rows; left >= pageRows; left -= pageRows) this.#makePage(pageRows);
+    for (let left = rows; left >= pageRows; left -= pageRows) {
+      this.#chunk.make(this.address, pageRows);
+    }
   }
 
   /** Makes the choice of a dictionary or PLAIN, when enough is known or with `all`; gives the column's mode. */
@@ -146,7 +149,7 @@ export class OutputColumn implements FinishedColumn {
     const { leaf, order } = this;
     if (all) wasm.lendEntries(this.#target, this.address);
     else this.#require(wasm.lendUsedEntries(this.#target, this.address, from, rows));
-    this.#forgetPages();
+    this.#chunk.clear();
     const bytes = wasm.columnMode(this.address) === columnModes.plain
       ? wasm.columnValueBytes(this.address) / Math.max(1, this.pendingRows)
       : 0;
@@ -154,10 +157,10 @@ export class OutputColumn implements FinishedColumn {
     for (let done = 0; done < rows; done += step) {
       const count = Math.min(step, rows - done);
       this.#require(wasm.gatherRows(this.#target, this.address, from + done, count));
-      this.#makePage(count, this.#target);
+      this.#chunk.make(this.#target, count);
     }
     checkRows(this, rows);
-    const dictionary = this.#dictionaryPages === 0 ? undefined : this.#packDictionary(this.#target);
+    const dictionary = this.#chunk.makeDictionary(this.#target);
     return { leaf, order, codec: this.codec, pages: this.pages, dictionaryPage: () => dictionary };
   }
 
@@ -203,78 +206,9 @@ export class OutputColumn implements FinishedColumn {
     if (done === 0) throw this.#kernels.error({ column: this.leaf.path });
   }
 
-  #makePage(rows: number, column = this.address): void {
-    const { wasm } = this.#kernels;
-    this.#require(wasm.makePage(column, rows));
-    const values = wasm.getPageLevels();
-    const present = wasm.getPagePresent();
-    const indexed = wasm.columnMode(column) === columnModes.dictionary;
-    const bounds = present === 0 ? undefined : withinPrecision(
-      readBounds(this.#kernels.view, wasm.statsPtr(), this.order, this.#isText),
-      this.leaf,
-    );
-    const valueEncoding = indexed ? encoding.RLE_DICTIONARY : encoding.PLAIN;
-    if (indexed) this.#dictionaryPages++;
-    const { bytes, uncompressedBytes } = this.#pack(pageType.DATA_PAGE, valueEncoding, values);
-    this.pages.push({
-      bytes,
-      uncompressedBytes,
-      encoding: valueEncoding,
-      rows: wasm.getPageRows(),
-      values,
-      nulls: values - present,
-      bounds,
-    });
-    this.pagedBytes += bytes.length;
-    this.pagedRows += wasm.getPageRows();
-    wasm.dropPage(column);
-  }
-
-  /** Compresses the page that the kernels made last, and puts its header before it. */
-  #pack(type: number, valueEncoding: number, values: number) {
-    const body = this.#compressed();
-    const length = this.#kernels.wasm.getRawLength();
-    const { bytes, headerLength } = pageBytes(
-      this.#store,
-      type,
-      valueEncoding,
-      values,
-      length,
-      body,
-    );
-    return { bytes, uncompressedBytes: headerLength + length };
-  }
-
-  #compressed(): Uint8Array {
-    const { wasm } = this.#kernels;
-    const length = wasm.getRawLength();
-    if (this.codec !== codec.UNCOMPRESSED) {
-      const packed = this.#settings.codec === codec.ZSTD
-        ? this.#settings.zstd!.compress(this.#kernels.bytes(wasm.getRawPtr(), length))
-        : this.#snappy();
-      this.codec ??= packed.length > length * worthCompressing && length > 64
-        ? codec.UNCOMPRESSED
-        : this.#settings.codec;
-      if (this.codec !== codec.UNCOMPRESSED) return packed;
-    }
-    return this.#kernels.bytes(wasm.getRawPtr(), length);
-  }
-
-  #snappy(): Uint8Array {
-    const length = this.#kernels.wasm.packSnappy();
-    if (length === 0) throw this.#kernels.error({ column: this.leaf.path });
-    return this.#kernels.bytes(this.#kernels.wasm.getPackedPtr(), length);
-  }
-
   /** The dictionary page of the row group, after the last data page; undefined when none refers to it. */
   dictionaryPage(): { bytes: Uint8Array; uncompressedBytes: number } | undefined {
-    return this.#dictionaryPages === 0 ? undefined : this.#packDictionary(this.address);
-  }
-
-  #packDictionary(column: number) {
-    const { wasm } = this.#kernels;
-    wasm.makeDictionaryPage(column);
-    return this.#pack(pageType.DICTIONARY_PAGE, encoding.PLAIN, wasm.columnEntryCount(column));
+    return this.#chunk.makeDictionary(this.address);
   }
 
   /** Forgets the row group, which was written or given up; with `carry` the rows that wait begin the next one. */
@@ -285,16 +219,9 @@ export class OutputColumn implements FinishedColumn {
     const { wasm } = this.#kernels;
     if (carry) this.#require(wasm.restartGroup(this.address, skip ? 1 : 0));
     else wasm.startGroup(this.address, skip ? 1 : 0);
-    this.#forgetPages();
-    this.codec = undefined;
+    this.#chunk.clear();
+    this.#chunk.codec = undefined;
     this.#looked = false;
-  }
-
-  #forgetPages(): void {
-    this.pages = [];
-    this.pagedRows = 0;
-    this.pagedBytes = 0;
-    this.#dictionaryPages = 0;
   }
 }
 
