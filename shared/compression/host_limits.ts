@@ -24,11 +24,6 @@ export function hostLimits(): HostLimits {
   return found;
 }
 
-/** Takes limits for the host's: tests and benches show what other hosts do. Undefined tries them anew. */
-export function assumeHostLimits(limits: HostLimits | undefined): void {
-  found = limits;
-}
-
 function stops(unpack: () => unknown): boolean {
   try {
     unpack();

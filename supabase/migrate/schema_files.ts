@@ -45,18 +45,6 @@ export async function schemaFiles(folder: string = supabaseFolder): Promise<Sche
   })));
 }
 
-/**
- * The source of one object.
- *
- * @param name of the file, without folder and ending; a function's file bears its name
- * @throws when there is no such file
- */
-export async function schemaSource(name: string): Promise<string> {
-  const file = (await schemaFiles()).find((file) => file.name === name);
-  if (!file) throw new Error(`supabase/schemas has no ${name}.sql`);
-  return file.text;
-}
-
 function matcher(pattern: string): RegExp {
   const literal = pattern.replace(/^\.\//, "").replace(/[.+?^${}()|[\]\\]/g, "\\$&");
   return new RegExp(`^${literal.replaceAll("*", "[^/]*")}$`);

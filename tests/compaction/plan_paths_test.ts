@@ -1,7 +1,8 @@
 /** How a plan says each column chunk will be taken, what that costs, and what no merge can take. */
 import { strict as assert } from "node:assert";
 import { inputFile } from "../../shared/catalog/run_results.ts";
-import { assumeHostLimits, type HostLimits } from "../../shared/compression/host_limits.ts";
+import type { HostLimits } from "../../shared/compression/host_limits.ts";
+import { assumeHostLimits } from "../support/host_limits.ts";
 import { costCoefficients } from "../../shared/compaction/plan/cost_coefficients.ts";
 import { costFactors } from "../../shared/compaction/plan/cost_factors.ts";
 import type { PlanFile, PlanSettings } from "../../shared/compaction/plan/data_file.ts";
@@ -226,15 +227,11 @@ Deno.test("files take the paths that were planned for them, and the catalog take
     return paths.decode.chunks > 0 ? [`file${i}`] : [];
   });
   const decoded: string[] = [];
-  assumeHostLimits(oldHost);
-  try {
-    const normalize = normalizer();
-    await mergeBytes(files, 1500, {
-      normalize: (id, reader) => (decoded.push(id), normalize(id, reader)),
-    });
-  } finally {
-    assumeHostLimits(undefined);
-  }
+  using _host = assumeHostLimits(oldHost);
+  const normalize = normalizer();
+  await mergeBytes(files, 1500, {
+    normalize: (id, reader) => (decoded.push(id), normalize(id, reader)),
+  });
   assert.deepEqual(decoded, planned.flat());
   assert.deepEqual(decoded, ["file2"]);
 });

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { schemaSource } from "../../supabase/migrate/schema_files.ts";
+import { schemaSource } from "../database/schema_source.ts";
 
 /** Runs a day of the schedules that the catalog has. */
 function runsADay(schedule: string): number {

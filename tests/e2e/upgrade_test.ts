@@ -23,7 +23,7 @@ import {
   type Stack,
   startStack,
 } from "../../supabase/local/stack.ts";
-import { schemaSource } from "../../supabase/migrate/schema_files.ts";
+import { schemaSource } from "../database/schema_source.ts";
 import { sha256, signUp, type TestUser, until, uploadForm } from "../support/client.ts";
 import { multisetDifference, openDuckdb, readParquet } from "../support/duckdb.ts";
 import { type Fragment, makeFragments } from "../support/fragments.ts";

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { parquetWriteBuffer } from "hyparquet-writer";
-import { assumeHostLimits } from "../../shared/compression/host_limits.ts";
+import { assumeHostLimits } from "../support/host_limits.ts";
 import { SedimentError } from "../../shared/errors.ts";
 import { inspectParquetBytes } from "../../shared/parquet/inspect/inspect.ts";
 import { CheckAccount, checkBudget, checkCpuMs } from "../../shared/uploads/check_price.ts";
@@ -39,58 +39,44 @@ function refusal(bytes: Uint8Array): SedimentError {
 }
 
 Deno.test("pages that unpack to a hundred thousand times their bytes are refused with the figures", () => {
-  assumeHostLimits({ gzip: true, brotli: true });
-  try {
-    const { code, extra } = refusal(bomb("BROTLI", 60, 4 * MiB));
-    assert.equal(code, "check_too_costly");
-    assert.equal(extra?.pages, 60);
-    assert.equal(extra?.row_groups, 60);
-    assert.equal(extra?.decoded_bytes, 60 * 4 * MiB);
-    assert.equal(extra?.max_check_ms, checkBudget.cpuMs);
-    assert.ok(Number(extra?.check_ms) > checkBudget.cpuMs);
-  } finally {
-    assumeHostLimits(undefined);
-  }
+  using _host = assumeHostLimits({ gzip: true, brotli: true });
+  const { code, extra } = refusal(bomb("BROTLI", 60, 4 * MiB));
+  assert.equal(code, "check_too_costly");
+  assert.equal(extra?.pages, 60);
+  assert.equal(extra?.row_groups, 60);
+  assert.equal(extra?.decoded_bytes, 60 * 4 * MiB);
+  assert.equal(extra?.max_check_ms, checkBudget.cpuMs);
+  assert.ok(Number(extra?.check_ms) > checkBudget.cpuMs);
 });
 
 Deno.test("what a slower host can't unpack in the time is refused there, and taken where it can", () => {
   const bytes = bomb("GZIP", 12, 4 * MiB);
-  try {
-    assumeHostLimits({ gzip: false, brotli: false });
+  {
+    using _slow = assumeHostLimits({ gzip: false, brotli: false });
     assert.equal(refusal(bytes).code, "check_too_costly");
-    assumeHostLimits({ gzip: true, brotli: true });
-    assert.ok(new CheckAccount().add(inspectParquetBytes(bytes)) < checkBudget.cpuMs);
-  } finally {
-    assumeHostLimits(undefined);
   }
+  using _host = assumeHostLimits({ gzip: true, brotli: true });
+  assert.ok(new CheckAccount().add(inspectParquetBytes(bytes)) < checkBudget.cpuMs);
 });
 
 Deno.test("slices of one request are priced together", () => {
-  assumeHostLimits({ gzip: true, brotli: true });
-  try {
-    const facts = inspectParquetBytes(bomb("GZIP", 4, 4 * MiB));
-    const account = new CheckAccount();
-    const each = checkCpuMs(facts);
-    const fit = Math.floor(checkBudget.cpuMs / each);
-    assert.ok(fit > 1);
-    for (let n = 0; n < fit; n++) account.add(facts);
-    assert.throws(() => account.add(facts), { code: "check_too_costly" });
-  } finally {
-    assumeHostLimits(undefined);
-  }
+  using _host = assumeHostLimits({ gzip: true, brotli: true });
+  const facts = inspectParquetBytes(bomb("GZIP", 4, 4 * MiB));
+  const account = new CheckAccount();
+  const each = checkCpuMs(facts);
+  const fit = Math.floor(checkBudget.cpuMs / each);
+  assert.ok(fit > 1);
+  for (let n = 0; n < fit; n++) account.add(facts);
+  assert.throws(() => account.add(facts), { code: "check_too_costly" });
 });
 
 Deno.test("a page that would be there three times in more memory than a check may take is refused", () => {
-  assumeHostLimits({ gzip: true, brotli: false });
-  try {
-    const { code, extra } = refusal(bomb("GZIP", 1, 33 * MiB));
-    assert.equal(code, "check_too_costly");
-    assert.equal(extra?.page_bytes, 33 * MiB);
-    // where brotli is not unpacked it takes nothing
-    assert.ok(new CheckAccount().add(inspectParquetBytes(bomb("BROTLI", 1, 33 * MiB))) > 0);
-  } finally {
-    assumeHostLimits(undefined);
-  }
+  using _host = assumeHostLimits({ gzip: true, brotli: false });
+  const { code, extra } = refusal(bomb("GZIP", 1, 33 * MiB));
+  assert.equal(code, "check_too_costly");
+  assert.equal(extra?.page_bytes, 33 * MiB);
+  // where brotli is not unpacked it takes nothing
+  assert.ok(new CheckAccount().add(inspectParquetBytes(bomb("BROTLI", 1, 33 * MiB))) > 0);
 });
 
 Deno.test("names that are short as stored and long as text are refused by the text", () => {

@@ -1,5 +1,5 @@
 /** One merge by us in a process of its own; prints its cost as JSON. Argument: a Job as JSON, none for no merge. */
-import { assumeHostLimits } from "../../../shared/compression/host_limits.ts";
+import { assumeHostLimits } from "../../support/host_limits.ts";
 import { merge } from "../../../shared/parquet/merge/merge.ts";
 import type { RangeReader } from "../../../shared/parquet/format/range_reader.ts";
 import { fileReader } from "./file_reader.ts";

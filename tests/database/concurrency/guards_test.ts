@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { schemaSource } from "../../../supabase/migrate/schema_files.ts";
+import { schemaSource } from "../schema_source.ts";
 import { startCluster, withClient } from "../cluster.ts";
 import { openMeeting } from "./meeting.ts";
 import { barriers, operations } from "./operations.ts";

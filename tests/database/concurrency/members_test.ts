@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { createHash } from "node:crypto";
 import postgres, { type Sql } from "postgres";
-import { schemaSource } from "../../../supabase/migrate/schema_files.ts";
+import { schemaSource } from "../schema_source.ts";
 import { createSqlCatalog } from "../../support/sql_catalog.ts";
 import { type Cluster, startCluster } from "../cluster.ts";
 import { upload } from "./worker.ts";

@@ -3,7 +3,7 @@ import postgres, { type Sql } from "postgres";
 import { fileURLToPath } from "node:url";
 import { createSqlCatalog } from "../../support/sql_catalog.ts";
 import type { SedimentError } from "../../../shared/errors.ts";
-import { schemaSource } from "../../../supabase/migrate/schema_files.ts";
+import { schemaSource } from "../schema_source.ts";
 import { type Cluster, startCluster } from "../cluster.ts";
 import { compact, stageOutput, upload } from "./worker.ts";
 

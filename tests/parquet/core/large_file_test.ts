@@ -1,6 +1,6 @@
 /** Files that are too large to be held back, and how their rows become row groups. */
 import { strict as assert } from "node:assert";
-import { assumeHostLimits } from "../../../shared/compression/host_limits.ts";
+import { assumeHostLimits } from "../../support/host_limits.ts";
 import { normalizer } from "../../../shared/parquet/merge/decode/normalize.ts";
 import { footerOfBytes } from "../../../shared/parquet/format/footer.ts";
 import { groupBytes } from "../../../shared/parquet/merge/pages/large_group.ts";
@@ -26,13 +26,9 @@ Deno.test("small files that are decoded first share row groups like others", asy
       (_, n) => writeWithDuckDb(mixedRows(n * 50, 50), "format parquet, compression brotli"),
     ),
   );
-  assumeHostLimits({ gzip: true, brotli: false });
-  try {
-    const { output, result } = await mergeBytes(files, 250, { normalize: normalizer() });
-    assert.equal(result.merged.length, 5);
-    assert.equal(footerOfBytes(output).metadata.rowGroups.length, 1);
-    assert.deepEqual(await rowsOfBytes(output), await rowsOfBytes(...files));
-  } finally {
-    assumeHostLimits(undefined);
-  }
+  using _host = assumeHostLimits({ gzip: true, brotli: false });
+  const { output, result } = await mergeBytes(files, 250, { normalize: normalizer() });
+  assert.equal(result.merged.length, 5);
+  assert.equal(footerOfBytes(output).metadata.rowGroups.length, 1);
+  assert.deepEqual(await rowsOfBytes(output), await rowsOfBytes(...files));
 });

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { assumeHostLimits } from "../../../shared/compression/host_limits.ts";
+import { assumeHostLimits } from "../../support/host_limits.ts";
 import { SedimentError } from "../../../shared/errors.ts";
 import { chunkExtent } from "../../../shared/parquet/inspect/check_chunks.ts";
 import { joinGroups } from "../../../shared/parquet/merge/decode/joined_file.ts";
@@ -56,15 +56,11 @@ Deno.test("of a file in several codecs only the column chunks are decoded that t
   };
   const chunks = [chunkOf(snappy, 0), chunkOf(brotli, 1)];
   const mixed = joinGroups([{ numRows: 500, chunks }], footerOfBytes(snappy).metadata);
-  assumeHostLimits({ gzip: true, brotli: false });
-  try {
-    const output = await normalized(mixed);
-    assert.deepEqual(chunkOf(output, 0).bytes, chunks[0].bytes);
-    assert.equal(chunkOf(output, 1).meta.codec, codec.SNAPPY);
-    assert.deepEqual(await rowsOfBytes(output), await rowsOfBytes(snappy));
-  } finally {
-    assumeHostLimits(undefined);
-  }
+  using _host = assumeHostLimits({ gzip: true, brotli: false });
+  const output = await normalized(mixed);
+  assert.deepEqual(chunkOf(output, 0).bytes, chunks[0].bytes);
+  assert.equal(chunkOf(output, 1).meta.codec, codec.SNAPPY);
+  assert.deepEqual(await rowsOfBytes(output), await rowsOfBytes(snappy));
 });
 
 Deno.test("a file whose pages can't be decoded is refused with its name, row group and column", async () => {

@@ -3,7 +3,7 @@
  * a violation; a guard that isn't missed is a hole in the simulation.
  */
 import type { SeedKind } from "./seed.ts";
-import { schemaSource } from "../../../supabase/migrate/schema_files.ts";
+import { schemaSource } from "../../database/schema_source.ts";
 import { deletionMutations } from "./deletion_mutations.ts";
 import { memberMutations } from "./member_mutations.ts";
 import { waitingMutations } from "./waiting_mutations.ts";
