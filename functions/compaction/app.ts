@@ -5,6 +5,7 @@ import { sendTestAlert } from "./alerts.ts";
 import { redrive, serveDeadLetters } from "./dead_letters.ts";
 import { serveDeployment } from "./deployment.ts";
 import { acceptRequest, retryQuarantined, sanitizeState, triggerScheduled } from "./request.ts";
+import { askForRewrite, serveRewrites } from "./rewrite.ts";
 import { serveMetrics } from "./metrics.ts";
 import { serveHealth, serveStatus } from "./status.ts";
 import { takeFragment } from "./upload.ts";
@@ -17,6 +18,8 @@ export function createCompactionApp(services: Services): HttpApp {
   app.post("/sanitize-state", (c) => sanitizeState(services, c.req.raw));
   app.post("/trigger-scheduled", (c) => triggerScheduled(services, c.req.raw));
   app.post("/quarantine/retry", (c) => retryQuarantined(services, c.req.raw));
+  app.post("/rewrite", (c) => askForRewrite(services, c.req.raw));
+  app.get("/rewrite", (c) => serveRewrites(services, c.req.raw));
   app.post("/upload", (c) => takeFragment(services, c.req.raw));
   app.get(
     "/status/:instanceId",
@@ -28,7 +31,9 @@ export function createCompactionApp(services: Services): HttpApp {
   app.post("/alerts/test", (c) => sendTestAlert(services, c.req.raw));
   app.get("/dlq-status", (c) => serveDeadLetters(services, c.req.raw));
   app.post("/dlq/redrive", (c) => redrive(services, c.req.raw));
-  for (const path of ["/", "/deployment"]) refuseOtherMethods(app, path, ["GET", "POST"]);
+  for (const path of ["/", "/deployment", "/rewrite"]) {
+    refuseOtherMethods(app, path, ["GET", "POST"]);
+  }
   for (
     const path of [
       "/sanitize-state",

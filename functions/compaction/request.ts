@@ -70,7 +70,7 @@ export async function retryQuarantined(services: Services, request: Request): Pr
 }
 
 /** Whose dataset it has to be; null when a service asks for nobody in particular. */
-function owner(caller: Caller, field: string | undefined): string | null {
+export function owner(caller: Caller, field: string | undefined): string | null {
   return field === undefined ? readingUser(caller) : actingUser(caller, field);
 }
 

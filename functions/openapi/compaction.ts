@@ -6,6 +6,8 @@ import {
   deadLettersSchema,
   redrivenSchema,
   retriedSchema,
+  rewriteSchema,
+  rewritesSchema,
   runStatusSchema,
   scheduledSchema,
   sentAlertSchema,
@@ -17,6 +19,8 @@ import {
   deadLetterQuerySchema,
   redriveSchema,
   retryQuarantinedSchema,
+  rewriteQuerySchema,
+  rewriteRequestSchema,
   sanitizeRequestSchema,
   vacuumQuerySchema,
 } from "../../shared/protocol/compaction.ts";
@@ -102,6 +106,29 @@ export const compactionRoutes: RouteDescription[] = [
       202: { description: "Queued.", schema: retriedSchema },
     },
     problems: ["invalid_request", "invalid_json", "dataset_forbidden", "not_found"],
+  },
+  {
+    method: "post",
+    path: "/compaction/rewrite",
+    operationId: "requestRewrite",
+    summary: "Have a table's files written anew by its settings, over time; or stop that",
+    description:
+      "What is sorted, deduplicated, compressed or sized by older settings is written by those of the moment, " +
+      "`rewrite_bytes_per_hour` at most. Asked again it begins anew.",
+    access: "user",
+    body: { "application/json": rewriteRequestSchema },
+    answers: { 202: { description: "Accepted.", schema: rewriteSchema } },
+    problems: ["invalid_request", "invalid_name", "invalid_json", "dataset_forbidden", "not_found"],
+  },
+  {
+    method: "get",
+    path: "/compaction/rewrite",
+    operationId: "rewrites",
+    summary: "Tables of a dataset that are written anew, and how far that is",
+    access: "user",
+    query: rewriteQuerySchema,
+    answers: { 200: { description: "Rewrites.", schema: rewritesSchema } },
+    problems: ["invalid_request", "dataset_forbidden", "not_found"],
   },
   {
     method: "post",

@@ -24,6 +24,8 @@ export const results = {
   getAsset: assets.asset,
 
   requestCompaction: runs.requested,
+  requestRewrite: runs.rewrite,
+  listRewrites: runs.rewrites,
   claimCompaction: runs.claimed,
   listFragments: runs.fragments,
   stageOutput: runs.stagedOutput,

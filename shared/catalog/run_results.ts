@@ -56,8 +56,9 @@ export const inputFile = z.object({
   uploaded_at: time,
   /** See `shared/compaction/checksum.ts`; null where it is not known. */
   checksum: z.string().nullish(),
-  /** Why the file is to be written anew, and in what schema; null for most. */
-  rewrite: z.object({ reason: z.string(), schema: json.nullable() }).nullable(),
+  /** Why the file is to be written anew, in what schema, and whether nothing of it is copied; null for most. */
+  rewrite: z.object({ reason: z.string(), schema: json.nullable(), anew: z.boolean().optional() })
+    .nullable(),
   /** What a merge found that set it apart from others, and by which planner; null for most. */
   apart: z.object({
     kind: z.enum(["schema", "values", "memory"]),
@@ -262,3 +263,22 @@ export const runStatus = z.object({
   due_at: time.nullish(),
 });
 export type RunStatus = z.output<typeof runStatus>;
+
+/** A table that is being written anew, or was. */
+export const rewrite = z.object({
+  dataset_id: uuid,
+  table: z.string(),
+  /** This period alone; null: all. */
+  period_tag: z.string().nullable(),
+  asked_at: time,
+  /** When all files were marked, or it was stopped; null while some are to be. */
+  ended_at: time.nullable(),
+  /** Marked so far, and their bytes. */
+  files: count,
+  bytes: count,
+  /** Marked and not written anew yet; counted to 1000. */
+  waiting: count,
+  /** Marked and left as they are, since no turn can write them; counted to 1000. */
+  left_alone: count,
+});
+export const rewrites = z.object({ rewrites: z.array(rewrite) });

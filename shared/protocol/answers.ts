@@ -8,7 +8,7 @@ import { deadLetters, redriven, retried } from "../catalog/dead_letter_results.t
 import { fileList, listedFile, tableList } from "../catalog/read_results.ts";
 import { count } from "../catalog/values.ts";
 import type { SchemaJson } from "../parquet/format/schema_json.ts";
-import { requested, runStatus } from "../catalog/run_results.ts";
+import { requested, rewrite, rewrites, runStatus } from "../catalog/run_results.ts";
 import { scheduled } from "../catalog/upkeep_results.ts";
 import { uploadAnswer } from "../catalog/upload_results.ts";
 
@@ -195,6 +195,12 @@ export const retriedSchema = retried.extend({
   success,
   requested: z.array(partitionRun),
 });
+
+/** A table that is to be written anew. */
+export const rewriteSchema = rewrite.extend({ status: z.literal("accepted"), success });
+
+/** The tables of a dataset that are written anew, or were. */
+export const rewritesSchema = rewrites;
 
 /** Where a run is. */
 export const runStatusSchema = runStatus.extend({ run_id: runId });

@@ -41,6 +41,20 @@ export const retryQuarantinedSchema = z.strictObject({
   user_id: z.optional(uuidSchema),
 }, "a JSON object");
 
+/** `POST /compaction/rewrite`: a table's files, or those of a period, are written anew by its settings; `stop` ends that. */
+export const rewriteRequestSchema = z.strictObject({
+  dataset_id: datasetIdSchema,
+  table: nameSchema,
+  period_tag: z.optional(nameSchema),
+  stop: z.optional(z.boolean("true or false")),
+  user_id: z.optional(uuidSchema),
+}, "a JSON object");
+
+/** The query of `GET /compaction/rewrite`. */
+export const rewriteQuerySchema = z.strictObject({
+  dataset_id: datasetIdSchema,
+}, "query parameters");
+
 /** The id of a run. */
 export const runIdSchema = z.guid("a UUID, the instanceId or metricId of a run");
 

@@ -10,7 +10,7 @@ insert into readable values
   ('dead_letters', 'user_id = tests.u(1)'), ('assets', 'user_id = tests.u(1)'), ('deletions', 'user_id = tests.u(1)'),
   ('dataset_status', 'user_id = tests.u(1)'), ('partition_status', 'dataset_id = tests.u(100)'),
   ('quarantined_files', 'dataset_id = tests.u(100)'), ('ended_rows', 'dataset_id = tests.u(100)'),
-  ('table_names', 'dataset_id = tests.u(100)');
+  ('table_names', 'dataset_id = tests.u(100)'), ('rewrites', 'dataset_id = tests.u(100)');
 create temp table hidden (name text);
 insert into hidden values ('service_settings'), ('objects'), ('idempotency_keys'), ('file_schemas'), ('run_children'),
   ('run_commits'), ('user_usage'), ('user_growth'), ('alerts'), ('queue_status'), ('circuit_breaker'), ('clockwork'), ('incidents'), ('pings'),
@@ -37,6 +37,7 @@ begin
   perform stage_upload(tests.u(p_user), tests.u(p_dataset), 't', '0', 1, tests.hash('k'), '', p_idempotency_key => 'k');
   perform request_compaction(tests.u(p_user), tests.u(p_dataset));
   insert into table_settings (dataset_id, "table") values (tests.u(p_dataset), '*');
+  insert into rewrites (dataset_id, "table", asked_at) values (tests.u(p_dataset), 'gone', now());
   insert into deletions (kind, user_id, dataset_id, "table", period_tag, version, state)
   values ('period', tests.u(p_user), tests.u(p_dataset), 'gone', '0', 1, 'purged');
   insert into forgotten_uploads (id, dataset_id, digest, version, slices)

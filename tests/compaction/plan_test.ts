@@ -360,6 +360,15 @@ Deno.test("where the last writer wins nothing is merged over a marked file", () 
   assert.deepEqual(merged, [[marked.id], ids(before), ids(after)]);
 });
 
+Deno.test("of a file that is to be written anew nothing is copied as it is", () => {
+  const healthy = { byte_length: 30 * MiB, uncompressed_bytes: 40 * MiB, level: 2 };
+  const rewrite = { reason: "x", schema: null };
+  const paths = (anew: boolean) =>
+    plan([file({ ...healthy, rewrite: { ...rewrite, anew } })]).outputs[0].paths;
+  assert.equal(paths(false).copy.bytes, 30 * MiB);
+  assert.deepEqual([paths(true).copy.bytes, paths(true).pages.bytes], [0, 30 * MiB]);
+});
+
 Deno.test("a marked file in quarantine is left alone", () => {
   const bad = file({ state: "quarantined", rewrite: { reason: "x", schema: null } });
   assert.deepEqual(plan([bad]).outputs, []);

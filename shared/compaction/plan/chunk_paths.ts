@@ -47,7 +47,8 @@ export function pathOf(
   { settings, host, keepsSchema }: PathContext,
 ): MergePath {
   if (sums.codec === "brotli" && !host.brotli) return "decode";
-  const copied = sums.healthy && !sorts(settings) && keepsSchema(file.schema_fingerprint);
+  const copied = sums.healthy && !sorts(settings) && !file.rewrite?.anew &&
+    keepsSchema(file.schema_fingerprint);
   if (!copied) return "pages";
   // other readers refuse such pages, or take such levels for RLE: they are merged in place of being copied
   if (sums.bit_packed || sums.codec === "brotli") return "pages";

@@ -31,8 +31,11 @@ export interface PlanFile {
   /** `active`, or `quarantined`: listed to readers, never merged. */
   state: string;
   uploaded_at: string;
-  /** Why it is to be written anew whatever its size, and in what schema; for most it is not. */
-  rewrite?: { reason: string; schema: unknown } | null;
+  /**
+   * Why it is to be written anew whatever its size, in what schema, and whether nothing of it is copied as it is, since
+   * codec and sizes may be others by now; for most it is not.
+   */
+  rewrite?: { reason: string; schema: unknown; anew?: boolean } | null;
   /** What a merge found that set it apart, and what it is not merged with for that; for most nothing. */
   apart?: ApartMark | null;
   /** Uploads, by their seq, whose rows are to be left out: it is written anew whatever its size. For most there are none. */

@@ -5,4 +5,6 @@ export interface MergeTarget {
   /** Bytes at which a page is cut, before compression. */
   pageBytes: number;
   codec: "snappy" | "zstd";
+  /** Whether healthy row groups are copied as they are, in the codec and sizes that they have. @default true */
+  copies?: boolean;
 }

@@ -9,13 +9,13 @@ declare
     'run_commits', 'table_settings', 'user_limits', 'user_usage', 'user_growth', 'dead_letters', 'alerts', 'assets', 'circuit_breaker', 'store_check', 'store_findings',
     'worker_slots', 'deletions', 'forgotten_uploads', 'deleted_slices', 'identity_key', 'ended_rows', 'age_walks', 'clockwork',
     'incidents', 'pings', 'dataset_members',
-    'dataset_invitations', 'settings_history', 'table_names', 'metric_deltas', 'metric_totals', 'dataset_keys'];
+    'dataset_invitations', 'settings_history', 'table_names', 'metric_deltas', 'metric_totals', 'dataset_keys', 'rewrites'];
   -- rows that name their user, by an index on it
   v_by_user constant text[] := array['user_limits', 'assets', 'dataset_members'];
   -- rows of a dataset: as readable as the dataset is
   v_by_dataset constant text[] :=
     array['dataset_versions', 'partitions', 'battle_files', 'table_settings', 'uploads', 'processing_metrics',
-      'ended_rows', 'dead_letters', 'table_names'];
+      'ended_rows', 'dead_letters', 'table_names', 'rewrites'];
   v_mine constant text := 'select m.dataset_id from public.dataset_members m where m.user_id = (select auth.uid())
     and (m.expires_at is null or m.expires_at > now())';
   v_datasets constant text := 'select d.id from public.datasets d where d.user_id = (select auth.uid()) union all '

@@ -6,7 +6,7 @@ declare
   v_signature text;
   v_readable constant text[] := array['datasets', 'dataset_versions', 'partitions', 'uploads', 'battle_files',
     'processing_metrics', 'table_settings', 'user_limits', 'dead_letters', 'assets', 'deletions', 'ended_rows',
-    'dataset_members', 'table_names'];
+    'dataset_members', 'table_names', 'rewrites'];
   v_internal constant text[] := array['service_settings', 'objects', 'idempotency_keys', 'file_schemas',
     'run_children', 'run_commits', 'user_usage', 'user_growth', 'alerts', 'circuit_breaker', 'store_check', 'store_findings', 'worker_slots', 'forgotten_uploads', 'deleted_slices', 'identity_key', 'age_walks',
     'clockwork', 'incidents', 'pings', 'dataset_invitations', 'settings_history', 'metric_deltas', 'metric_totals', 'dataset_keys'];
@@ -54,7 +54,7 @@ begin
       'get_asset', 'get_asset_upload', 'drain_dead_letters', 'claim_alerts', 'finish_alert', 'raise_test_alert', 'watch_health', 'redrive_dead_letters',
       'list_dead_letters', 'retry_quarantined', 'plan_vacuum', 'commit_vacuum', 'wake_vacuum', 'list_objects', 'find_objects', 'begin_store_check', 'compare_objects', 'commit_store_check',
       'schema_version', 'ping_deployment', 'deployment_findings', 'object_limit',
-      'call_quietly', 'call_long_quietly', 'mark_for_rewrite', 'list_unsettled_outputs', 'settle_outputs',
+      'call_quietly', 'call_long_quietly', 'mark_for_rewrite', 'request_rewrite', 'list_rewrites', 'list_unsettled_outputs', 'settle_outputs',
       'end_aged', 'delete_data', 'delete_upload', 'delete_user', 'deletion_status', 'advance_deletions', 'stage_splits', 'commit_split',
       'invite_member', 'accept_invitation', 'list_members', 'remove_member', 'revoke_invitation',
       'rename_table', 'stage_key', 'commit_key', 'list_keys', 'revoke_key', 'open_key', 'claim_ended_keys', 'finish_ended_key',

@@ -1,5 +1,5 @@
--- Marks data files that the planner is to write anew, whatever their size: [{id, reason, schema|null}], the schema being
--- what to write one in. Those that are not visible any more, or in quarantine, are left alone. Their partitions get a
+-- Marks data files that the planner is to write anew, whatever their size: [{id, reason, schema|null, anew?}], the schema
+-- being what to write one in, anew whether nothing of it may be copied as it is. Those that are not visible any more, or in quarantine, are left alone. Their partitions get a
 -- run, of the lowest priority.
 -- Returns {marked: how many}. Raises invalid_request.
 create or replace function public.mark_for_rewrite(p_files jsonb)
@@ -26,7 +26,8 @@ begin
   for no key update;
   update public.battle_files f
   set rewrite = jsonb_build_object('reason', m.reason, 'schema', m.schema)
-  from jsonb_to_recordset(p_files) as m(id bigint, reason text, schema jsonb)
+    || case when m.anew then '{"anew": true}' else '{}' end::jsonb
+  from jsonb_to_recordset(p_files) as m(id bigint, reason text, schema jsonb, anew boolean)
   where f.id = m.id and f.removed_version is null and f.state = 'active';
   get diagnostics v_marked = row_count;
 

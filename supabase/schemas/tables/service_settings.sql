@@ -88,7 +88,10 @@ create table if not exists public.service_settings (
   keys_max integer not null default 20 check (keys_max between 0 and 500),
 
   -- of runs that merged nothing
-  idle_history_seconds integer not null default 3600 check (idle_history_seconds >= 60)
+  idle_history_seconds integer not null default 3600 check (idle_history_seconds >= 60),
+
+  -- of tables that are to be written anew
+  rewrite_bytes_per_hour bigint not null default 4294967296 check (rewrite_bytes_per_hour > 0)
 );
 
 comment on table public.service_settings is 'One row of settings of this deployment.';
@@ -245,5 +248,8 @@ comment on column public.service_settings.max_object_bytes is
 comment on column public.service_settings.idle_history_seconds is
   'How long runs are kept that had nothing to merge and that nobody had asked for; after that their status is run_not_found. '
   'Unit: seconds, at least 60. Default: 3600 (1 h).';
+comment on column public.service_settings.rewrite_bytes_per_hour is
+  'How much of the tables that are to be written anew (POST /compaction/rewrite) is given to the workers an hour, all of '
+  'them together. Unit: bytes. Default: 4294967296 (4 GiB).';
 
 insert into public.service_settings (id) values (true) on conflict (id) do nothing;

@@ -6,6 +6,7 @@ select cron.schedule('sediment_sweep', '* * * * *', 'select public.sweep(2000)')
 select cron.schedule('sediment_deletions', '* * * * *', 'select public.advance_deletions(10000)');
 select cron.schedule('sediment_ages', '* * * * *', 'select public.end_aged()');
 select cron.schedule('sediment_history', '* * * * *', 'select public.prune_history(10000, 20)');
+select cron.schedule('sediment_rewrites', '* * * * *', 'select sediment.advance_rewrites()');
 select cron.schedule('sediment_metrics', '* * * * *', 'select sediment.fold_metrics()');
 select cron.schedule('sediment_health', '* * * * *', 'select public.watch_health()');
 select cron.schedule('sediment_scheduled', '0 2 * * *', 'select public.trigger_scheduled()');

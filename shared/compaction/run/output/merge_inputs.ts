@@ -182,6 +182,7 @@ async function mergeInto(
         rowGroupBytes: settings.target_row_group_bytes,
         pageBytes: settings.target_page_bytes,
         codec: settings.codec,
+        ...(inputs.some((file) => file.rewrite?.anew) && { copies: false }),
       },
       ...(schema !== undefined && { schema }),
       union: { uuidAsText: settings.unite_uuid_as_text ?? false },

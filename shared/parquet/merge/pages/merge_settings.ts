@@ -51,7 +51,7 @@ export function mergeSettings(
     rowGroupRows: 1_000_000,
     pageRows: 40_960,
     pageBytes: target.pageBytes,
-    healthyBytes: healthyGroupBytes,
+    healthyBytes: target.copies === false ? Infinity : healthyGroupBytes,
     wholeFileBytes: 4 * MiB,
     readsAhead: 8,
     aheadBytes: 8 * MiB,

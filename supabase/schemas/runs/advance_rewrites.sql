@@ -1,0 +1,87 @@
+-- Each minute: marks the next files of the tables that are to be written anew, those that were asked for first, as many as
+-- rewrite_bytes_per_hour gives a minute, and one at least. Of a table where a hundred wait to be written none are added:
+-- workers who are slower than that get no backlog. Fragments that wait for company are left to the merge that takes them.
+-- Returns {marked: files, bytes, ended: tables}.
+create or replace function sediment.advance_rewrites()
+returns jsonb
+language plpgsql
+set search_path = ''
+set statement_timeout = '30s'
+as $$
+declare
+  v_ahead constant integer := 100;
+  v_looked constant integer := 5000;
+  v_left bigint := (select s.rewrite_bytes_per_hour / 60 from public.service_settings s);
+  v_marked bigint := 0;
+  v_bytes bigint := 0;
+  v_ended integer := 0;
+  v_room bigint;
+  v_page record;
+  v_now timestamptz;
+  v_settings jsonb;
+  v_grown bigint;
+  v_waits timestamptz;
+  x public.rewrites;
+begin
+  for x in
+    select * from public.rewrites r where r.ended_at is null order by r.asked_at limit 20
+    for update skip locked
+  loop
+    exit when v_left <= 0 and v_marked > 0;
+    v_now := clock_timestamp();
+    if x.made_before is null then
+      continue when exists (select 1 from public.partitions p
+        where p.lease_expires_at > v_now and p.dataset_id = x.dataset_id and p."table" = x."table"
+          and p.claimed_at <= x.asked_at);
+      x.made_before := v_now;
+    end if;
+    v_room := v_ahead - sediment.files_to_rewrite(x, true, v_ahead);
+    continue when v_room <= 0;
+
+    v_settings := sediment.settings_of(x.dataset_id, x."table");
+    v_grown := ceil(0.75 * (v_settings ->> 'target_file_bytes')::bigint);
+    v_waits := v_now - make_interval(secs => (v_settings ->> 'max_age_seconds')::integer);
+    with looked as (
+      select f.id, f.period_tag, f.seq_min, f.byte_length,
+        f.state = 'active' and f.rewrite is null and f.uploaded_at < x.made_before
+          and (f.level > 0 or f.byte_length >= v_grown or f.uploaded_at < v_waits) as older
+      from public.battle_files f
+      where f.dataset_id = x.dataset_id and f."table" = x."table" and f.removed_version is null
+        and (f.period_tag, f.seq_min) > (x.after_period_tag, x.after_seq)
+        and (x.period_tag is null or f.period_tag = x.period_tag)
+      order by f.period_tag, f.seq_min limit v_looked
+    ), older as (
+      select l.*, row_number() over w as n, sum(l.byte_length) over w - l.byte_length as before
+      from looked l where l.older
+      window w as (order by l.period_tag, l.seq_min)
+    ), taken as (
+      select o.* from older o where o.n <= v_room and (o.before < v_left or o.n = 1 and v_marked = 0)
+    ), reached as (
+      -- the walk goes on behind what was taken, or behind all that was looked at where all of that was
+      select r.period_tag, r.seq_min from (
+        select t.period_tag, t.seq_min from taken t where (select count(*) from taken) < (select count(*) from older)
+        union all
+        select l.period_tag, l.seq_min from looked l where (select count(*) from taken) = (select count(*) from older)
+      ) r order by r.period_tag desc, r.seq_min desc limit 1
+    )
+    select coalesce((select jsonb_agg(jsonb_build_object('id', t.id, 'anew', true,
+        'reason', 'the table''s settings may have changed since') order by t.n) from taken t), '[]') as files,
+      (select coalesce(sum(t.byte_length), 0) from taken t) as bytes,
+      (select count(*) from looked) < v_looked and (select count(*) from taken) = (select count(*) from older) as whole,
+      r.period_tag, r.seq_min
+    into strict v_page
+    from (values (true)) one (row) left join reached r on true;
+
+    perform public.mark_for_rewrite(v_page.files);
+    v_left := v_left - v_page.bytes;
+    v_bytes := v_bytes + v_page.bytes;
+    v_marked := v_marked + jsonb_array_length(v_page.files);
+    v_ended := v_ended + v_page.whole::integer;
+    update public.rewrites r
+    set made_before = x.made_before, files = r.files + jsonb_array_length(v_page.files), bytes = r.bytes + v_page.bytes,
+      after_period_tag = coalesce(v_page.period_tag, r.after_period_tag),
+      after_seq = coalesce(v_page.seq_min, r.after_seq), ended_at = case when v_page.whole then clock_timestamp() end
+    where r.dataset_id = x.dataset_id and r."table" = x."table";
+  end loop;
+  return jsonb_build_object('marked', v_marked, 'bytes', v_bytes, 'ended', v_ended);
+end $$;
