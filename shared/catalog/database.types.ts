@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape dcd8e3c6048c1cc56747cb6ccb77e5f51b0f28f42595ed6153b710b4ba0a144f
+// shape ee1cd0db23d3ff6f6ecce4cc9ee87cc7e81445a6db0d0e22e0adb70b7e2874db
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -532,6 +532,32 @@ isOneToOne: false
       referencedColumns: ["dataset_id","table","period_tag"]
     }
                   ]
+                },"rewrites": {
+                  Row: {
+                    "after_period_tag": string,"after_seq": number,"asked_at": string,"bytes": number,"dataset_id": string,"ended_at": string | null,"files": number,"made_before": string | null,"period_tag": string | null,"table": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "after_period_tag"?: string,"after_seq"?: number,"asked_at": string,"bytes"?: number,"dataset_id": string,"ended_at"?: string | null,"files"?: number,"made_before"?: string | null,"period_tag"?: string | null,"table": string
+                  }
+                  Update: {
+                    "after_period_tag"?: string,"after_seq"?: number,"asked_at"?: string,"bytes"?: number,"dataset_id"?: string,"ended_at"?: string | null,"files"?: number,"made_before"?: string | null,"period_tag"?: string | null,"table"?: string
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "rewrites_dataset_id_fkey"
+      columns: ["dataset_id"]
+isOneToOne: false
+      referencedRelation: "dataset_status"
+      referencedColumns: ["id"]
+    },{
+      foreignKeyName: "rewrites_dataset_id_fkey"
+      columns: ["dataset_id"]
+isOneToOne: false
+      referencedRelation: "datasets"
+      referencedColumns: ["id"]
+    }
+                  ]
                 },"run_children": {
                   Row: {
                     "child_id": string,"parent_id": string
@@ -580,14 +606,14 @@ isOneToOne: false
                   ]
                 },"service_settings": {
                   Row: {
-                    "alert_max_attempts": number,"alert_private_addresses": boolean,"alert_webhooks": NonNullable<Json>,"alert_window_seconds": number,"archive_seconds": number,"asset_bytes_max": number,"asset_extensions": (string)[],"backoff_base_seconds": number,"backoff_cap_seconds": number,"breaker_probe_seconds": number,"breaker_window_seconds": number,"clockwork_gap_seconds": number,"codec": string,"datasets_max": number | null,"deleted_upload_seconds": number,"healthy_row_group_bytes": number,"history_seconds": number,"id": boolean,"idle_history_seconds": number,"idle_recheck_seconds": number,"keys_max": number,"lease_seconds": number,"max_age_seconds": number,"max_attempts": number,"max_datasets_per_run": number,"max_object_bytes": number | null,"max_put_seconds": number,"max_run_seconds": number,"max_workers": number,"min_inputs": number,"open_stages_max": number | null,"partitions_max": number | null,"partitions_per_minute": number | null,"plan_changed_at": string,"planner_version": number,"realtime_delay_seconds": number,"requests_per_minute": number | null,"retention_seconds": number,"schedule_concurrency": number,"schedule_delay_ms": number,"schemas_per_minute": number | null,"second_look_seconds": number,"signed_url_seconds": number,"signed_url_until": string,"store_check_bytes_per_day": number,"store_check_interval_seconds": number,"stored_bytes_max": number | null,"tables_max": number | null,"target_file_bytes": number,"target_page_bytes": number,"target_row_group_bytes": number,"updated_at": string,"upload_bytes_per_day": number | null,"uploads_per_minute": number | null,"vacuum_interval_seconds": number
+                    "alert_max_attempts": number,"alert_private_addresses": boolean,"alert_webhooks": NonNullable<Json>,"alert_window_seconds": number,"archive_seconds": number,"asset_bytes_max": number,"asset_extensions": (string)[],"backoff_base_seconds": number,"backoff_cap_seconds": number,"breaker_probe_seconds": number,"breaker_window_seconds": number,"clockwork_gap_seconds": number,"codec": string,"datasets_max": number | null,"deleted_upload_seconds": number,"healthy_row_group_bytes": number,"history_seconds": number,"id": boolean,"idle_history_seconds": number,"idle_recheck_seconds": number,"keys_max": number,"lease_seconds": number,"max_age_seconds": number,"max_attempts": number,"max_datasets_per_run": number,"max_object_bytes": number | null,"max_put_seconds": number,"max_run_seconds": number,"max_workers": number,"min_inputs": number,"open_stages_max": number | null,"partitions_max": number | null,"partitions_per_minute": number | null,"plan_changed_at": string,"planner_version": number,"realtime_delay_seconds": number,"requests_per_minute": number | null,"retention_seconds": number,"rewrite_bytes_per_hour": number,"schedule_concurrency": number,"schedule_delay_ms": number,"schemas_per_minute": number | null,"second_look_seconds": number,"signed_url_seconds": number,"signed_url_until": string,"store_check_bytes_per_day": number,"store_check_interval_seconds": number,"stored_bytes_max": number | null,"tables_max": number | null,"target_file_bytes": number,"target_page_bytes": number,"target_row_group_bytes": number,"updated_at": string,"upload_bytes_per_day": number | null,"uploads_per_minute": number | null,"vacuum_interval_seconds": number
                   }
                   ComputedFields: never
                   Insert: {
-                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"deleted_upload_seconds"?: number,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_history_seconds"?: number,"idle_recheck_seconds"?: number,"keys_max"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_object_bytes"?: number | null,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"open_stages_max"?: number | null,"partitions_max"?: number | null,"partitions_per_minute"?: number | null,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"requests_per_minute"?: number | null,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"schemas_per_minute"?: number | null,"second_look_seconds"?: number,"signed_url_seconds"?: number,"signed_url_until"?: string,"store_check_bytes_per_day"?: number,"store_check_interval_seconds"?: number,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
+                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"deleted_upload_seconds"?: number,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_history_seconds"?: number,"idle_recheck_seconds"?: number,"keys_max"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_object_bytes"?: number | null,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"open_stages_max"?: number | null,"partitions_max"?: number | null,"partitions_per_minute"?: number | null,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"requests_per_minute"?: number | null,"retention_seconds"?: number,"rewrite_bytes_per_hour"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"schemas_per_minute"?: number | null,"second_look_seconds"?: number,"signed_url_seconds"?: number,"signed_url_until"?: string,"store_check_bytes_per_day"?: number,"store_check_interval_seconds"?: number,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
                   }
                   Update: {
-                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"deleted_upload_seconds"?: number,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_history_seconds"?: number,"idle_recheck_seconds"?: number,"keys_max"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_object_bytes"?: number | null,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"open_stages_max"?: number | null,"partitions_max"?: number | null,"partitions_per_minute"?: number | null,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"requests_per_minute"?: number | null,"retention_seconds"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"schemas_per_minute"?: number | null,"second_look_seconds"?: number,"signed_url_seconds"?: number,"signed_url_until"?: string,"store_check_bytes_per_day"?: number,"store_check_interval_seconds"?: number,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
+                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"deleted_upload_seconds"?: number,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_history_seconds"?: number,"idle_recheck_seconds"?: number,"keys_max"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_object_bytes"?: number | null,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"open_stages_max"?: number | null,"partitions_max"?: number | null,"partitions_per_minute"?: number | null,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"requests_per_minute"?: number | null,"retention_seconds"?: number,"rewrite_bytes_per_hour"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"schemas_per_minute"?: number | null,"second_look_seconds"?: number,"signed_url_seconds"?: number,"signed_url_until"?: string,"store_check_bytes_per_day"?: number,"store_check_interval_seconds"?: number,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
                   }
                   Relationships: [
                     
@@ -1003,6 +1029,9 @@ isOneToOne: false
 "list_objects":
 { Args: { "p_cursor"?: string,"p_limit"?: number,"p_state"?: string }; Returns: Json
                            },
+"list_rewrites":
+{ Args: { "p_dataset": string,"p_user": string }; Returns: Json
+                           },
 "list_tables":
 { Args: { "p_cursor"?: string,"p_dataset": string,"p_limit"?: number,"p_user": string,"p_version"?: number }; Returns: Json
                            },
@@ -1056,6 +1085,9 @@ isOneToOne: false
                            },
 "request_compaction":
 { Args: { "p_dataset": string,"p_period_tag"?: string,"p_priority"?: string,"p_table"?: string,"p_user": string }; Returns: Json
+                           },
+"request_rewrite":
+{ Args: { "p_dataset": string,"p_period_tag"?: string,"p_stop"?: boolean,"p_table": string,"p_user": string }; Returns: Json
                            },
 "retry_quarantined":
 { Args: { "p_dataset": string,"p_files"?: (number)[],"p_user": string }; Returns: Json
