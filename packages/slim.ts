@@ -23,7 +23,7 @@ export const slim: Plugin = {
 /** Top-level constants that a call makes, marked as pure. As `deno fmt` writes them, each ends a line by `;`. */
 export function asPure(text: string): string {
   return text.replaceAll(
-    /^((?:export )?const \w+ = )((?:z\.|[a-z]\w*\()[^]*?);\n(?=\n|\S)/gm,
+    /^((?:export )?const \w+ = )((?:z\.|[a-z]\w*\()[^]*?);\n(?=\n|\S|$(?![^]))/gm,
     "$1/* @__PURE__ */ (() => $2)();\n",
   );
 }

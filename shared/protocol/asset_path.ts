@@ -33,12 +33,10 @@ export const hiddenRanges: readonly (readonly [first: number, last: number])[] =
   [0xf0000, 0x10ffff],
 ];
 
+const codePoint = (at: number) => `\\u{${at.toString(16)}}`;
 /** Whether a text has one of {@link hiddenRanges}. */
 export const hidden = new RegExp(
-  `[${
-    hiddenRanges.map(([first, last]) => `\\u{${first.toString(16)}}-\\u{${last.toString(16)}}`)
-      .join("")
-  }]`,
+  `[${hiddenRanges.map((range) => range.map(codePoint).join("-")).join("")}]`,
   "u",
 );
 

@@ -65,18 +65,13 @@ function knownFields(schema: z.$ZodType): string {
 }
 
 function pathText(path: PropertyKey[]): string {
-  return path.reduce<string>(
-    (text, part) =>
-      typeof part === "number"
-        ? `${text}[${part}]`
-        : text === ""
-        ? String(part)
-        : `${text}.${String(part)}`,
-    "",
-  );
+  return path.map((part, depth) =>
+    typeof part === "number" ? `[${part}]` : depth === 0 ? String(part) : `.${String(part)}`
+  ).join("");
 }
 
-function valueAt(value: unknown, path: PropertyKey[]): unknown {
+/** What stands at a path of own properties; undefined where there is nothing. */
+export function valueAt(value: unknown, path: PropertyKey[]): unknown {
   let at = value;
   for (const part of path) {
     if (typeof at !== "object" || at === null || !Object.hasOwn(at, part)) return undefined;

@@ -13,7 +13,7 @@ const label = (most: number) =>
   z.string("a string").check(z.maxLength(most, `at most ${most} characters`));
 
 const fragmentMeta = z.strictObject({
-  kind: z.literal("fragment"),
+  kind: z.enum(["fragment"]),
   dataset_id: datasetIdSchema,
   table: nameSchema,
   period_tag: z._default(nameSchema, noPeriod),
@@ -25,7 +25,7 @@ const fragmentMeta = z.strictObject({
 });
 
 const assetMeta = z.strictObject({
-  kind: z.literal("asset"),
+  kind: z.enum(["asset"]),
   key: assetPathSchema,
   relative_path: assetPathSchema,
   file_name: assetFileNameSchema,
@@ -39,7 +39,8 @@ const kindOnly = z.object({ kind: z.enum(["fragment", "asset"], '"fragment" or "
  * and the service says what it thinks of it.
  */
 export const uploadMeta = z.union([
-  z.extend(fragmentMeta, {
+  z.strictObject({
+    ...fragmentMeta.shape,
     dataset_id: z.string(),
     table: z.string(),
     period_tag: z._default(z.string(), noPeriod),
@@ -51,7 +52,12 @@ export const uploadMeta = z.union([
       num_rows: z.optional(z.number()),
     }))),
   }),
-  z.extend(assetMeta, { key: z.string(), relative_path: z.string(), file_name: z.string() }),
+  z.strictObject({
+    ...assetMeta.shape,
+    key: z.string(),
+    relative_path: z.string(),
+    file_name: z.string(),
+  }),
 ]);
 /** What callers give; names are checked, `period_tag` defaults to "0". */
 export type UploadMetaInput = z.input<typeof fragmentMeta> | z.input<typeof assetMeta>;

@@ -22,7 +22,7 @@ const executablePath = [
 ].find((path) => path && existsSync(path));
 
 /** Most bytes of the uploader with its medium, gzipped, in a browser's bundle. */
-const browserLimit = 30 * 1024;
+const browserLimit = 30_000;
 const rows = [3, 1, 4, 1, 5];
 
 /** `my_project.js` of docs/client.md. @returns the dataset */

@@ -1,6 +1,7 @@
 /** Settings given in code, checked. Apart from load_settings.ts, so that browsers need no TOML parser. */
 import * as z from "zod/mini";
 import { SedimentError } from "../../errors.ts";
+import { valueAt } from "../../protocol/validate.ts";
 import { sections, type UploaderSettings, uploaderSettings } from "./settings.ts";
 
 /**
@@ -29,24 +30,17 @@ function invalid(
     const known = Object.keys(
       section === "" ? sections : sections[section as keyof typeof sections],
     ).join(", ");
-    const value = JSON.stringify(at(input, [...issue.path, issue.keys[0]]));
+    const value = JSON.stringify(valueAt(input, [...issue.path, issue.keys[0]]));
     return new SedimentError("invalid_config", `${nameOf(key)} (= ${value}) is not a setting`, {
       field: key,
       expected: `one of ${known}`,
     });
   }
   const path = issue.path.join(".");
-  const value = JSON.stringify(at(input, issue.path)) ?? "missing";
+  const value = JSON.stringify(valueAt(input, issue.path)) ?? "missing";
   const expected = issue.message;
   return new SedimentError("invalid_config", `${nameOf(path)} is ${value}; expected ${expected}`, {
     field: path,
     expected,
   });
-}
-
-function at(input: unknown, path: PropertyKey[]): unknown {
-  return path.reduce<unknown>(
-    (value, key) => (value as Record<PropertyKey, unknown>)?.[key],
-    input,
-  );
 }
