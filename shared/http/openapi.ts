@@ -1,6 +1,7 @@
 /** An OpenAPI 3.1 document made of route descriptions and their zod schemas. */
 import * as z from "zod/v4/core";
 import { type ErrorCode, errorKinds } from "../errors.ts";
+import { uuidPattern } from "../protocol/names.ts";
 import { olderSpellings } from "../protocol/spellings.ts";
 
 /** Who may call a route. */
@@ -203,6 +204,7 @@ function json(schema: z.$ZodType, io: "input" | "output"): Record<string, unknow
     unrepresentable: "any",
     override: ({ jsonSchema }) => {
       if (io === "input") addOlderSpellings(jsonSchema);
+      if (jsonSchema.pattern === uuidPattern.source) jsonSchema.format = "uuid";
     },
   });
   return rest;

@@ -9,6 +9,9 @@ export const nameText = "1 to 64 of A-Z a-z 0-9 _ -";
 /** The period tag of data that has none. */
 export const noPeriod = "0";
 
+/** A UUID of any version, in either case. */
+export const uuidPattern = /^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/;
+
 /** SHA-256 in hexadecimal, in either case; it is kept in lower case. */
 export const hashPattern = /^[0-9a-fA-F]{64}$/;
 
