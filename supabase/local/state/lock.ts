@@ -31,5 +31,10 @@ export async function lockState(stateDir: string): Promise<StateLock> {
     await file.write(new TextEncoder().encode(text));
   };
   await describe(`process ${Deno.pid}`);
-  return { describe, release: () => file.close() };
+  const release = () => {
+    // A child that is being forked holds copies of our descriptors until its exec: closing ours alone would keep the lock.
+    file.unlockSync();
+    file.close();
+  };
+  return { describe, release };
 }
