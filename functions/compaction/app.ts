@@ -2,6 +2,7 @@
 import { createHttpApp, type HttpApp, refuseOtherMethods } from "../../shared/http/http_app.ts";
 import type { Services } from "../services.ts";
 import { sendTestAlert } from "./alerts.ts";
+import { addConsoleRoutes } from "./console.ts";
 import { redrive, serveDeadLetters } from "./dead_letters.ts";
 import { serveDeployment } from "./deployment.ts";
 import { acceptRequest, retryQuarantined, sanitizeState, triggerScheduled } from "./request.ts";
@@ -49,5 +50,6 @@ export function createCompactionApp(services: Services): HttpApp {
   for (const path of ["/status/:instanceId", "/dlq-status", "/metrics"]) {
     refuseOtherMethods(app, path, ["GET"]);
   }
+  addConsoleRoutes(app, services);
   return app;
 }

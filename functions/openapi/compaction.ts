@@ -24,10 +24,12 @@ import {
   sanitizeRequestSchema,
   vacuumQuerySchema,
 } from "../../shared/protocol/compaction.ts";
+import { consoleRoutes } from "./console.ts";
 import { deploymentSchema } from "../../shared/protocol/deployment.ts";
 import { formUploadSchema } from "../../shared/protocol/upload.ts";
 
 export const compactionRoutes: RouteDescription[] = [
+  ...consoleRoutes,
   {
     method: "post",
     path: "/compaction",

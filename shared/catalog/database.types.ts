@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape ee1cd0db23d3ff6f6ecce4cc9ee87cc7e81445a6db0d0e22e0adb70b7e2874db
+// shape a05a087fbee990d96e3add49c7193e0d84a7e370e12052aa5fcdf64655c29f86
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -434,6 +434,20 @@ isOneToOne: false
                   }
                   Update: {
                     "amount"?: number,"events"?: number,"label"?: string,"metric"?: string
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"metric_samples": {
+                  Row: {
+                    "at": string,"dead_letters": number,"debt_oldest_seconds": number,"debt_partitions": number,"files_merged": number,"lag_seconds": number,"merges": number,"upload_bytes": number,"uploads": number
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "at": string,"dead_letters": number,"debt_oldest_seconds": number,"debt_partitions": number,"files_merged": number,"lag_seconds": number,"merges": number,"upload_bytes": number,"uploads": number
+                  }
+                  Update: {
+                    "at"?: string,"dead_letters"?: number,"debt_oldest_seconds"?: number,"debt_partitions"?: number,"files_merged"?: number,"lag_seconds"?: number,"merges"?: number,"upload_bytes"?: number,"uploads"?: number
                   }
                   Relationships: [
                     
@@ -1011,6 +1025,9 @@ isOneToOne: false
 "list_assets":
 { Args: { "p_cursor"?: string,"p_limit"?: number,"p_prefix"?: string,"p_user": string }; Returns: Json
                            },
+"list_datasets":
+{ Args: { "p_cursor"?: string,"p_limit"?: number,"p_user": string }; Returns: Json
+                           },
 "list_dead_letters":
 { Args: { "p_cursor"?: string,"p_dataset"?: string,"p_limit"?: number,"p_user": string }; Returns: Json
                            },
@@ -1029,8 +1046,17 @@ isOneToOne: false
 "list_objects":
 { Args: { "p_cursor"?: string,"p_limit"?: number,"p_state"?: string }; Returns: Json
                            },
+"list_partitions":
+{ Args: { "p_cursor"?: string,"p_dataset"?: string,"p_limit"?: number,"p_state"?: string,"p_table"?: string,"p_user": string }; Returns: Json
+                           },
+"list_quarantined":
+{ Args: { "p_dataset"?: string,"p_limit"?: number,"p_user": string }; Returns: Json
+                           },
 "list_rewrites":
 { Args: { "p_dataset": string,"p_user": string }; Returns: Json
+                           },
+"list_runs":
+{ Args: { "p_before"?: string,"p_dataset"?: string,"p_failed"?: boolean,"p_limit"?: number,"p_period_tag"?: string,"p_table"?: string,"p_user": string }; Returns: Json
                            },
 "list_tables":
 { Args: { "p_cursor"?: string,"p_dataset": string,"p_limit"?: number,"p_user": string,"p_version"?: number }; Returns: Json
@@ -1068,6 +1094,12 @@ isOneToOne: false
 "read_metrics":
 { Args: Record<PropertyKey, never>; Returns: Json
                            },
+"read_overview":
+{ Args: { "p_seconds"?: number,"p_user": string }; Returns: Json
+                           },
+"read_settings":
+{ Args: Record<PropertyKey, never>; Returns: Json
+                           },
 "record_step":
 { Args: { "p_progress"?: Json,"p_result"?: Json,"p_run": string,"p_step": string,"p_token": number }; Returns: Json
                            },
@@ -1099,6 +1131,9 @@ isOneToOne: false
 { Args: { "p_dataset": string,"p_key": string,"p_user": string }; Returns: Json
                            },
 "run_status":
+{ Args: { "p_run": string,"p_user": string }; Returns: Json
+                           },
+"run_timeline":
 { Args: { "p_run": string,"p_user": string }; Returns: Json
                            },
 "schema_version":

@@ -1,5 +1,6 @@
 /** Each SQL function's answer, by the method that calls it. This table is the list of the catalog's methods. */
 import * as assets from "./asset_results.ts";
+import * as console from "./console_results.ts";
 import * as deadLetters from "./dead_letter_results.ts";
 import * as deletions from "./deletion_results.ts";
 import * as keys from "./key_results.ts";
@@ -79,6 +80,13 @@ export const results = {
   schemaVersion: upkeep.schemaVersion,
   countProblems: metrics.countedProblems,
   readMetrics: metrics.metrics,
+  readOverview: console.overview,
+  listDatasets: console.datasetList,
+  listPartitions: console.partitionList,
+  listRuns: console.runList,
+  runTimeline: runs.runStatus.extend(console.runTimelineParts.shape),
+  listQuarantined: console.quarantinedList,
+  readSettings: console.settings,
   catalogHealth: upkeep.health,
   watchHealth: upkeep.watchedHealth,
   pingDeployment: upkeep.pingId,

@@ -1,0 +1,88 @@
+/** What the console shows: `/compaction/overview`, `/datasets`, `/partitions`, `/runs`, `/quarantine`, `/settings`. */
+import { readingUser } from "../../shared/http/authenticate.ts";
+import { queryOf } from "../../shared/http/query_of.ts";
+import { taggedJson } from "../../shared/http/tagged_json.ts";
+import { runIdSchema } from "../../shared/protocol/compaction.ts";
+import {
+  datasetsQuerySchema,
+  overviewQuerySchema,
+  overviewWindows,
+  partitionsQuerySchema,
+  quarantineQuerySchema,
+  runsQuerySchema,
+} from "../../shared/protocol/console.ts";
+import { validate } from "../../shared/protocol/validate.ts";
+import { SedimentError } from "../../shared/errors.ts";
+import type { HttpApp } from "../../shared/http/http_app.ts";
+import { refuseOtherMethods } from "../../shared/http/http_app.ts";
+import type { Services } from "../services.ts";
+
+/** Adds the routes: a user's of what is shared with them, a service's of all. */
+export function addConsoleRoutes(app: HttpApp, services: Services): void {
+  const { catalog } = services;
+  const route = (
+    path: string,
+    answer: (request: Request, user: string | null, id: string) => Promise<unknown>,
+  ) => {
+    app.get(path, async (c) => {
+      const caller = await services.auth.userOrService(c.req.raw);
+      const id = path.includes(":id") ? c.req.param("id") ?? "" : "";
+      return taggedJson(c.req.raw, await answer(c.req.raw, readingUser(caller), id));
+    });
+    refuseOtherMethods(app, path, ["GET"]);
+  };
+
+  route("/overview", (request, user) => {
+    const { window = "24h" } = validate(overviewQuerySchema, queryOf(request));
+    return catalog.readOverview({ user, seconds: overviewWindows[window] });
+  });
+  route("/datasets", (request, user) => {
+    const { limit, cursor = null } = validate(datasetsQuerySchema, queryOf(request));
+    return catalog.listDatasets({ user, limit, cursor });
+  });
+  route("/partitions", (request, user) => {
+    const query = validate(partitionsQuerySchema, queryOf(request));
+    return catalog.listPartitions({
+      user,
+      dataset: query.dataset_id ?? null,
+      table: query.table ?? null,
+      state: query.state ?? null,
+      limit: query.limit,
+      cursor: query.cursor ?? null,
+    });
+  });
+  route("/runs", (request, user) => {
+    const query = validate(runsQuerySchema, queryOf(request));
+    return catalog.listRuns({
+      user,
+      dataset: query.dataset_id ?? null,
+      table: query.table ?? null,
+      periodTag: query.period_tag ?? null,
+      failed: query.failed === "1",
+      limit: query.limit,
+      before: query.before ?? null,
+    });
+  });
+  route("/runs/:id", (_request, user, id) => {
+    if (!runIdSchema.safeParse(id).success) {
+      throw new SedimentError("run_not_found", "There is no such run", {
+        field: "run_id",
+        expected: "the UUID of a run",
+      });
+    }
+    return catalog.runTimeline({ user, run: id });
+  });
+  route("/quarantine", (request, user) => {
+    const query = validate(quarantineQuerySchema, queryOf(request));
+    return catalog.listQuarantined({
+      user,
+      dataset: query.dataset_id ?? null,
+      limit: query.limit,
+    });
+  });
+  app.get("/settings", async (c) => {
+    await services.auth.service(c.req.raw);
+    return taggedJson(c.req.raw, await catalog.readSettings({}));
+  });
+  refuseOtherMethods(app, "/settings", ["GET"]);
+}

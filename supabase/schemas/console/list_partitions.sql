@@ -1,0 +1,65 @@
+-- Partitions, of a dataset or of all that the user may see (p_user null: of all), as sediment.partition_json has them.
+--   p_state: stuck: their runs were given up, the longest first; debt: they wait, the longest first; running: workers hold
+--   them. Null: all of p_dataset, or of one table of it, by table and period tag, newest period last, in pages
+-- Returns {partitions: […], next_cursor}; with a state the first p_limit and no cursor.
+-- Raises not_found, dataset_forbidden, dataset_deleted, invalid_request, invalid_cursor.
+create or replace function public.list_partitions(
+  p_user uuid, p_dataset uuid default null, p_table text default null, p_state text default null,
+  p_limit integer default 100, p_cursor text default null
+)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_limit constant integer := least(greatest(coalesce(p_limit, 100), 1), 1000);
+  v_cursor constant jsonb := sediment.decode_cursor(p_cursor);
+  v_now constant timestamptz := clock_timestamp();
+  v_datasets uuid[];
+  v_table text;
+  v_rows jsonb := '[]';
+  v_count integer := 0;
+  v_next jsonb;
+  k record;
+begin
+  if p_dataset is null and p_state is null then
+    perform sediment.fail('invalid_request', 400, 'without a dataset a state is to be said', 'stuck, debt or running');
+  end if;
+  if p_dataset is not null then
+    perform sediment.require_dataset(p_user, p_dataset);
+    v_datasets := array[p_dataset];
+    v_table := sediment.table_of(p_dataset, p_table);
+  elsif p_user is not null then
+    v_datasets := sediment.datasets_of(p_user, 'reader');
+  end if;
+
+  -- one question each: a plan for all of them would read everybody's
+  for k in execute format(
+    'select p.dataset_id, p."table", p.period_tag from public.partitions p where %s %s order by %s limit $5',
+    case coalesce(p_state, '')
+      when 'stuck' then 'p.dead_since is not null'
+      when 'debt' then 'p.debt_oldest is not null and p.dead_since is null'
+      when 'running' then 'p.lease_expires_at is not null and p.lease_expires_at > $2'
+      else 'true' end,
+    case when v_datasets is null then '' when p_dataset is null then 'and p.dataset_id = any ($1)'
+      else 'and p.dataset_id = ($1)[1]' end
+      || case when v_table is null then '' else ' and p."table" = $3' end
+      || case when p_state is null and v_cursor is not null then ' and (p."table", p.period_tag) > ($4 ->> 0, $4 ->> 1)'
+        else '' end,
+    case coalesce(p_state, '') when 'stuck' then 'p.debt_oldest, p.dataset_id, p."table", p.period_tag'
+      when 'debt' then 'p.debt_oldest' when 'running' then 'p.lease_expires_at' else 'p."table", p.period_tag' end)
+    using v_datasets, v_now, v_table, v_cursor -> 'after', v_limit + 1
+  loop
+    v_count := v_count + 1;
+    if v_count > v_limit then
+      v_next := jsonb_build_object('after', v_rows #> array[(v_limit - 1)::text, 'after']);
+      exit;
+    end if;
+    v_rows := v_rows || (sediment.partition_json(k.dataset_id, k."table", k.period_tag)
+      || jsonb_build_object('after', jsonb_build_array(k."table", k.period_tag)));
+  end loop;
+  return jsonb_build_object('partitions', (
+      select coalesce(jsonb_agg(r.value - 'after' order by r.n), '[]') from jsonb_array_elements(v_rows) with ordinality r(value, n)),
+    'next_cursor', case when p_state is null and v_next is not null then sediment.encode_cursor(v_next) end);
+end $$;

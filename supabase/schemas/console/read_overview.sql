@@ -1,0 +1,84 @@
+-- What the console begins with: all that is there, what waits, what is wrong. Of a user's datasets, or, for the service
+-- (p_user null), of the deployment; only that one has a clockwork, incidents and the lines of the last p_seconds.
+-- Counts of what is wrong stop at 1,000.
+-- Returns {scope: 'user'|'deployment', totals: {datasets, files, rows, bytes}, debt: {partitions, files, bytes, oldest|null},
+-- running, dead_partitions, dead_letters, quarantined_files, left_alone_files, health: {ok, reasons: [{code, detail}]}|null,
+-- incidents: [{name, opened_at, summary}], warnings, queues: [{queue, messages, due, oldest_due_at|null}],
+-- workers: {busy, max}|null, samples: [{at, uploads, upload_bytes, merges, files_merged, lag_seconds, debt_partitions,
+-- debt_oldest_seconds, dead_letters}]}.
+create or replace function public.read_overview(p_user uuid, p_seconds integer default 86400)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_now constant timestamptz := clock_timestamp();
+  v_top constant integer := 1000;
+  v_datasets constant uuid[] := case when p_user is not null then sediment.datasets_of(p_user, 'reader') end;
+  v_health constant jsonb := case when p_user is null then public.catalog_health() end;
+  v_totals jsonb;
+  v_debt jsonb;
+  v_counts jsonb;
+begin
+  -- a user's and everybody's are two questions: one plan for both would read everybody's
+  if p_user is null then
+    select jsonb_build_object('datasets', count(*), 'files', coalesce(sum(d.file_count), 0),
+      'rows', coalesce(sum(d.row_count), 0), 'bytes', coalesce(sum(d.file_size_bytes), 0))
+    into strict v_totals from public.datasets d where d.deleted_at is null;
+    select jsonb_build_object('partitions', count(*), 'files', coalesce(sum(x.debt_files), 0),
+      'bytes', coalesce(sum(x.debt_bytes), 0), 'oldest', min(x.debt_oldest))
+    into strict v_debt from (
+      select p.debt_files, p.debt_bytes, p.debt_oldest from public.partitions p
+      where p.debt_oldest is not null order by p.debt_oldest limit 10000) x;
+    v_counts := jsonb_build_object(
+      'running', (select count(*) from public.partitions p where p.lease_expires_at > v_now),
+      'dead_partitions', (select count(*) from (
+        select 1 from public.partitions p where p.dead_since is not null limit v_top) x),
+      'dead_letters', (select count(*) from (
+        select 1 from public.dead_letters l where l.resolved_at is null limit v_top) x),
+      'quarantined_files', (select count(*) from (
+        select 1 from public.battle_files f where f.state = 'quarantined' and f.removed_version is null limit v_top) x),
+      'left_alone_files', (select coalesce(sum(x.left_alone_files), 0) from (
+        select p.left_alone_files from public.partitions p where p.left_alone_files > 0 limit v_top) x));
+  else
+    select jsonb_build_object('datasets', count(*), 'files', coalesce(sum(d.file_count), 0),
+      'rows', coalesce(sum(d.row_count), 0), 'bytes', coalesce(sum(d.file_size_bytes), 0))
+    into strict v_totals from public.datasets d where d.id = any (v_datasets) and d.deleted_at is null;
+    select jsonb_build_object('partitions', count(*), 'files', coalesce(sum(x.debt_files), 0),
+      'bytes', coalesce(sum(x.debt_bytes), 0), 'oldest', min(x.debt_oldest))
+    into strict v_debt from (
+      select p.debt_files, p.debt_bytes, p.debt_oldest from public.partitions p
+      where p.dataset_id = any (v_datasets) and p.debt_oldest is not null limit 10000) x;
+    v_counts := jsonb_build_object(
+      'running', (select count(*) from public.partitions p
+        where p.dataset_id = any (v_datasets) and p.msg_id is not null and p.lease_expires_at > v_now),
+      'dead_partitions', (select count(*) from (select 1 from public.partitions p
+        where p.dataset_id = any (v_datasets) and p.dead_since is not null limit v_top) x),
+      'dead_letters', (select count(*) from (select 1 from public.dead_letters l
+        where l.dataset_id = any (v_datasets) and l.resolved_at is null limit v_top) x),
+      'quarantined_files', (select count(*) from (select 1 from public.battle_files f
+        where f.dataset_id = any (v_datasets) and f.state = 'quarantined' and f.removed_version is null limit v_top) x),
+      'left_alone_files', (select coalesce(sum(x.left_alone_files), 0) from (select p.left_alone_files
+        from public.partitions p where p.dataset_id = any (v_datasets) and p.left_alone_files > 0 limit v_top) x));
+  end if;
+
+  return jsonb_build_object('scope', case when p_user is null then 'deployment' else 'user' end,
+    'totals', v_totals, 'debt', v_debt,
+    'health', case when p_user is null then jsonb_build_object('ok', v_health -> 'ok', 'reasons', (
+      select coalesce(jsonb_agg(jsonb_build_object('code', r, 'detail', v_health #>> array['details', r])), '[]')
+      from jsonb_array_elements_text(v_health -> 'reasons') r)) end,
+    'incidents', (select coalesce(jsonb_agg(jsonb_build_object('name', i.name, 'opened_at', i.opened_at,
+      'summary', i.summary) order by i.opened_at), '[]')
+      from public.incidents i where p_user is null and i.state = 'open'),
+    'warnings', (select count(*) from (select 1 from public.setting_warnings w where p_user is null limit 100) x),
+    'queues', (select coalesce(jsonb_agg(jsonb_build_object('queue', q.queue, 'messages', q.messages, 'due', q.due,
+      'oldest_due_at', q.oldest_due_at)), '[]') from public.queue_status q where p_user is null),
+    'workers', case when p_user is null then jsonb_build_object('busy', v_counts -> 'running',
+      'max', (select s.max_workers from public.service_settings s)) end,
+    'samples', (select coalesce(jsonb_agg(to_jsonb(s) order by s.at), '[]') from public.metric_samples s
+      where p_user is null and s.at >= v_now - make_interval(secs => p_seconds)
+        -- of more than two days, or a month of them would be minutes
+        and (p_seconds <= 172800 or date_part('minute', s.at) = 0)))
+    || v_counts;
+end $$;

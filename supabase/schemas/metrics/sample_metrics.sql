@@ -1,0 +1,31 @@
+-- Writes down where the counters stand, each minute; and forgets minutes after a day, hours after a month. Returns the minute.
+create or replace function sediment.sample_metrics()
+returns timestamptz
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_now constant timestamptz := clock_timestamp();
+  v_at constant timestamptz := date_trunc('minute', v_now);
+begin
+  insert into public.metric_samples as s (at, uploads, upload_bytes, merges, files_merged, lag_seconds, debt_partitions,
+    debt_oldest_seconds, dead_letters)
+  select v_at, coalesce(sum(t.events) filter (where t.metric = 'uploads' and t.label = 'stored'), 0),
+    coalesce(sum(t.amount) filter (where t.metric = 'uploads' and t.label = 'stored'), 0),
+    coalesce(sum(t.events) filter (where t.metric = 'merge_lag_seconds'), 0),
+    coalesce(sum(t.events) filter (where t.metric = 'merged_files' and t.label = 'input'), 0),
+    coalesce(sum(t.amount) filter (where t.metric = 'merge_lag_seconds'), 0),
+    (select count(*) from (select 1 from public.partitions p where p.debt_oldest is not null limit 10000) x),
+    (select coalesce(greatest(extract(epoch from v_now - min(p.debt_oldest)), 0), 0) from public.partitions p
+      where p.debt_oldest is not null),
+    (select count(*) from (select 1 from public.dead_letters l where l.resolved_at is null limit 10000) x)
+  from public.metric_totals t
+  on conflict (at) do update
+  set uploads = excluded.uploads, upload_bytes = excluded.upload_bytes, merges = excluded.merges,
+    files_merged = excluded.files_merged, lag_seconds = excluded.lag_seconds, debt_partitions = excluded.debt_partitions,
+    debt_oldest_seconds = excluded.debt_oldest_seconds, dead_letters = excluded.dead_letters;
+  delete from public.metric_samples s
+  where s.at < v_now - interval '31 days'
+    or s.at between v_now - interval '25 hours 10 minutes' and v_now - interval '25 hours' and date_part('minute', s.at) <> 0;
+  return v_at;
+end $$;
