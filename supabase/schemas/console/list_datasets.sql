@@ -10,7 +10,7 @@ as $$
 declare
   v_limit constant integer := least(greatest(coalesce(p_limit, 100), 1), 1000);
   v_cursor constant jsonb := sediment.decode_cursor(p_cursor);
-  v_after uuid := '00000000-0000-0000-0000-000000000000';
+  v_after uuid := '00000000-0000-0000-0000-000000000000'::uuid;
   v_ids uuid[];
   v_rows jsonb;
 begin

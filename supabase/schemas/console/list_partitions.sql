@@ -18,10 +18,8 @@ declare
   v_now constant timestamptz := clock_timestamp();
   v_datasets uuid[];
   v_table text;
-  v_rows jsonb := '[]';
-  v_count integer := 0;
+  v_rows jsonb;
   v_next jsonb;
-  k record;
 begin
   if p_dataset is null and p_state is null then
     perform sediment.fail('invalid_request', 400, 'without a dataset a state is to be said', 'stuck, debt or running');
@@ -35,8 +33,11 @@ begin
   end if;
 
   -- one question each: a plan for all of them would read everybody's
-  for k in execute format(
-    'select p.dataset_id, p."table", p.period_tag from public.partitions p where %s %s order by %s limit $5',
+  execute format(
+    'select coalesce(jsonb_agg(sediment.partition_json(k.dataset_id, k."table", k.period_tag)
+        || jsonb_build_object(''after'', jsonb_build_array(k."table", k.period_tag)) order by k.n), ''[]'')
+    from (select p.dataset_id, p."table", p.period_tag, row_number() over (order by %3$s) as n
+      from public.partitions p where %1$s %2$s order by %3$s limit $5) k',
     case coalesce(p_state, '')
       when 'stuck' then 'p.dead_since is not null'
       when 'debt' then 'p.debt_oldest is not null and p.dead_since is null'
@@ -49,16 +50,12 @@ begin
         else '' end,
     case coalesce(p_state, '') when 'stuck' then 'p.debt_oldest, p.dataset_id, p."table", p.period_tag'
       when 'debt' then 'p.debt_oldest' when 'running' then 'p.lease_expires_at' else 'p."table", p.period_tag' end)
-    using v_datasets, v_now, v_table, v_cursor -> 'after', v_limit + 1
-  loop
-    v_count := v_count + 1;
-    if v_count > v_limit then
-      v_next := jsonb_build_object('after', v_rows #> array[(v_limit - 1)::text, 'after']);
-      exit;
-    end if;
-    v_rows := v_rows || (sediment.partition_json(k.dataset_id, k."table", k.period_tag)
-      || jsonb_build_object('after', jsonb_build_array(k."table", k.period_tag)));
-  end loop;
+  into strict v_rows
+  using v_datasets, v_now, v_table, v_cursor -> 'after', v_limit + 1;
+  if jsonb_array_length(v_rows) > v_limit then
+    v_rows := v_rows - v_limit;
+    v_next := jsonb_build_object('after', v_rows -> -1 -> 'after');
+  end if;
   return jsonb_build_object('partitions', (
       select coalesce(jsonb_agg(r.value - 'after' order by r.n), '[]') from jsonb_array_elements(v_rows) with ordinality r(value, n)),
     'next_cursor', case when p_state is null and v_next is not null then sediment.encode_cursor(v_next) end);

@@ -11,7 +11,7 @@ set search_path = ''
 as $$
 declare
   v_row constant jsonb := (select to_jsonb(s) from public.service_settings s);
-  v_kept constant text[] := '{id,planner_version,plan_changed_at,signed_url_until,updated_at}';
+  v_kept constant text[] := '{id,planner_version,plan_changed_at,signed_url_until,updated_at}'::text[];
 begin
   return jsonb_build_object(
     'settings', (
