@@ -25,8 +25,10 @@ export const storedUploadSchema = uploadAnswer.extend({
 
 /** How large an upload may be. */
 export const uploadLimitsSchema = z.object({
-  max_body_bytes: z.int().describe("Of a body that goes through the service: Avro, assets."),
-  max_direct_bytes: z.int().describe("Of a Parquet file that goes to the store, by direct=1."),
+  max_body_bytes: z.int().describe("Of a body that goes through the service, as Avro must."),
+  max_direct_bytes: z.int().describe(
+    "Of a Parquet file or an asset that goes to the store, by direct=1.",
+  ),
 });
 
 /** A planned upload: step 1 of two. */

@@ -22,4 +22,7 @@ Deno.test("docs/deploy.md tells how many rows a day and a week the jobs write", 
   const [, week] = /a week of them, some ([\d,]+)\./.exec(words) ?? [];
   const hundreds = (count: number) => (Math.round(count / 100) * 100).toLocaleString("en-US");
   assert.deepEqual([day, week], [hundreds(rows), hundreds(rows * 7)]);
+  const [, minutely, theirs] = /(\d+) jobs each\s+minute ([\d,]+\d)/.exec(words) ?? [];
+  const each = jobs.filter(([, schedule]) => runsADay(schedule) === 1440).length;
+  assert.deepEqual([minutely, theirs], [String(each), (each * 1440).toLocaleString("en-US")]);
 });
