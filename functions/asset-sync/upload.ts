@@ -15,6 +15,7 @@ import {
   stageAsset,
   unpackAsset,
 } from "../../shared/uploads/store_asset.ts";
+import { checkSize } from "../check_size.ts";
 import { baseUrl, bodyLimits, clientUrl, type Services } from "../services.ts";
 import { refuseOtherUser, stageToken } from "../upload_token.ts";
 
@@ -25,7 +26,7 @@ export async function planAsset(services: Services, request: Request): Promise<R
   const caller = await services.auth.userOrService(request);
   const fields = await readJson(request, assetFieldsSchema, bodyLimits(env));
   const asset = assetRequestOf(fields);
-  checkSize(asset.size, direct ? env.SEDIMENT_MAX_DIRECT_BYTES : env.SEDIMENT_MAX_BODY_BYTES);
+  await checkSize(services, asset.size, { direct, signal: request.signal });
   const ttl = direct ? env.SEDIMENT_DIRECT_TTL_SECONDS : env.SEDIMENT_UPLOAD_TTL_SECONDS;
   const userId = actingUser(caller, fields.user_id);
   const staged = await stageAsset(services, userId, asset, ttl, direct);
@@ -57,15 +58,6 @@ async function planDirect(
     expiresAt: new Date(until).toISOString(),
     completeUrl: `${baseUrl(services, request)}/asset-sync/upload/${stageId}/complete`,
     replaces,
-  });
-}
-
-function checkSize(size: number, maxBytes: number): void {
-  if (size <= maxBytes) return;
-  throw new SedimentError("body_too_large", `The asset has ${size} bytes`, {
-    field: "file_size",
-    expected: `at most ${maxBytes} bytes; ?direct=1 takes larger files`,
-    extra: { max_bytes: maxBytes },
   });
 }
 

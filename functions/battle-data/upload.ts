@@ -7,7 +7,6 @@ import { parseJson, readJson } from "../../shared/http/read_json.ts";
 import { isMultipart, readMultipart } from "../../shared/http/read_multipart.ts";
 import { createServerTiming, type ServerTiming } from "../../shared/http/server_timing.ts";
 import { validate } from "../../shared/protocol/validate.ts";
-import { askedAbove } from "../../shared/catalog/object_limit.ts";
 import { sha256 } from "../../shared/uploads/digests.ts";
 import type { UploadAnswer } from "../../shared/uploads/ports.ts";
 import { receiveUpload, uploadAtOnce } from "../../shared/uploads/receive_upload.ts";
@@ -21,6 +20,7 @@ import { multipartFieldsSchema, uploadFieldsSchema } from "../../shared/protocol
 import { isOfDigest } from "../../shared/protocol/names.ts";
 import { withRunIds } from "../../shared/protocol/run_ids.ts";
 import { type UploadRequest, uploadRequestOf } from "../../shared/uploads/upload_request.ts";
+import { checkSize } from "../check_size.ts";
 import { baseUrl, bodyLimits, clientUrl, type Services } from "../services.ts";
 import { uploadPorts } from "../upload_ports.ts";
 import { logCommitted, logStaged } from "../log_upload.ts";
@@ -40,8 +40,7 @@ async function planUpload(services: Services, request: Request): Promise<Respons
   const caller = await services.auth.userOrService(request);
   const fields = await readJson(request, uploadFieldsSchema, bodyLimits(env));
   const upload = uploadRequestOf(fields);
-  checkSize(upload.size, direct ? env.SEDIMENT_MAX_DIRECT_BYTES : env.SEDIMENT_MAX_BODY_BYTES);
-  await checkObjectSize(services, upload.size, request.signal);
+  await checkSize(services, upload.size, { direct, signal: request.signal });
   const userId = actingUser(caller, fields.user_id);
   if (direct) return await planDirect(services, request, userId, upload);
 
@@ -116,31 +115,6 @@ function wantsBack(request: Request): boolean {
  */
 function takesOwn(request: Request, { datasetId }: UploadRequest): boolean {
   return new URL(request.url).searchParams.get("own_dataset") === "1" || isOfDigest(datasetId);
-}
-
-function checkSize(size: number, maxBytes: number): void {
-  if (size <= maxBytes) return;
-  throw new SedimentError("body_too_large", `The file has ${size} bytes`, {
-    field: "file_size",
-    expected: `at most ${maxBytes} bytes; ?direct=1 takes larger files`,
-    extra: { max_bytes: maxBytes },
-  });
-}
-
-/** What the store would refuse when all of it has come is refused before any has. */
-async function checkObjectSize(
-  { objectLimit }: Services,
-  size: number,
-  signal: AbortSignal,
-): Promise<void> {
-  if (size <= askedAbove) return;
-  const maxBytes = await objectLimit(signal);
-  if (size <= maxBytes) return;
-  throw new SedimentError("body_too_large", `The file has ${size} bytes`, {
-    field: "file_size",
-    expected: `at most ${maxBytes} bytes, which the store takes`,
-    extra: { max_bytes: maxBytes },
-  });
 }
 
 /** Step 2: raw bytes to an uploadUrl. */

@@ -188,7 +188,7 @@ export interface CommitResult {
   next_due_at?: string | null;
   /** Whether files are left that the plan has not looked at. */
   unseen?: boolean;
-  /** What it leaves waiting for company; absent: not known, and the next upload makes a run. */
+  /** What it leaves waiting for more files; absent: not known, and the next upload makes a run. */
   waiting?: { files: number[]; oldest: (string | null)[] };
   /** The version of the planner. */
   planner?: number;

@@ -36,6 +36,18 @@ Deno.test("uploads and outputs keep to the bucket's own limit", async (t) => {
         assert.deepEqual([planned.status, planned.body.code], [413, "body_too_large"]);
         assert.equal(planned.body.max_bytes, 2 * MiB);
       }
+      const asset = await call(stack, "POST", "/asset-sync/upload?direct=1", {
+        headers: user.headers,
+        json: {
+          key: "a.png",
+          relative_path: "a.png",
+          file_name: "a.png",
+          file_size: 2 * MiB + 1,
+          content_hash: sha256(new Uint8Array(1)),
+        },
+      });
+      assert.deepEqual([asset.status, asset.body.code], [413, "body_too_large"]);
+      assert.equal(asset.body.max_bytes, 2 * MiB);
     });
 
     await t.step("outputs are planned below it, so that none is refused", async () => {

@@ -89,7 +89,7 @@ Deno.test({
         assert.match(refused.err, /dataset_forbidden.*--own-dataset/);
         const own = await other("retry", "--own-dataset");
         assert.equal(own.code, 0, own.err);
-        const [, id] = /stored in dataset (\S+), one of your own/.exec(own.err) ?? [];
+        const [, id] = /stored in dataset (\S+)$/m.exec(own.err) ?? [];
         assert.ok(id !== undefined && id !== dataset, own.err);
         const listed = await other("ls", "--dataset", id);
         assert.match(listed.out, /battles/, listed.err);

@@ -58,7 +58,7 @@ export function nextDue(left: AgedFile[], settings: PlanSettings, now: Date): Da
   return next;
 }
 
-/** When waiting for company ends for a fragment; our own outputs don't age. */
+/** When waiting for more files ends for a fragment; our own outputs don't age. */
 function dueAt(file: AgedFile, settings: PlanSettings): Date | null {
   if (file.level > 0) return null;
   return new Date(Date.parse(file.uploaded_at) + settings.max_age_seconds * 1000);

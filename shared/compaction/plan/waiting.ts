@@ -1,4 +1,4 @@
-/** What waits for company in a partition: by it the catalog tells which uploads bring a plan something to do. */
+/** What waits for more files in a partition: by it the catalog tells which uploads bring a plan something to do. */
 import { dedupes, type PlanFile, type PlanSettings } from "./data_file.ts";
 import { chooseFiles } from "./choose_files.ts";
 import { tierOf, tierRatio } from "./tiers.ts";

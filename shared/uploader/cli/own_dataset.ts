@@ -17,10 +17,15 @@ export function ownDatasetSettings(input: Input): NonNullable<UploaderSettingsIn
  * Says where uploads went, since reading commands want the id.
  *
  * @param keys of what was stored
- * @param named the dataset that was asked for, of which nothing is said
+ * @param named the dataset that was asked for, of which nothing is said; null: each upload had one of its own to ask for
  */
-export function sayDatasets(keys: Iterable<string>, named: string, terminal: Terminal): void {
+export function sayDatasets(
+  keys: Iterable<string>,
+  named: string | null,
+  terminal: Terminal,
+): void {
   const datasets = new Set([...keys].map((key) => key.split("/")[1] ?? ""));
-  datasets.delete(named.toLowerCase());
-  for (const dataset of datasets) terminal.say(`stored in dataset ${dataset}, one of your own`);
+  if (named !== null) datasets.delete(named.toLowerCase());
+  const whose = named === null ? "" : ", one of your own";
+  for (const dataset of datasets) terminal.say(`stored in dataset ${dataset}${whose}`);
 }

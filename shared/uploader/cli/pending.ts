@@ -113,7 +113,7 @@ something was refused for good.`,
       bar.end(
         `stored ${report.stored} · failed ${report.failed} · dead ${report.dead} · expired ${report.expired} · left ${left}`,
       );
-      if (input.is("own-dataset") && !input.is("json")) sayDatasets(keys, "", terminal);
+      if (input.is("own-dataset") && !input.is("json")) sayDatasets(keys, null, terminal);
       if (input.is("json")) terminal.out(JSON.stringify({ ...report, left, state }));
       else if (report.skipped === "busy") terminal.say("another process is at it");
       else if (report.error) terminal.say(`${report.error.code}: ${report.error.message}`);

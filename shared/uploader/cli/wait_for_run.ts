@@ -7,8 +7,8 @@ import type { Terminal } from "./terminal.ts";
 /** The status of a run, as the service gives it. */
 export type RunStatus = Record<string, unknown> & { status: string };
 
-/** A queued run that is not to be looked at for this long waits for company, and may do so for days. */
-const companyMs = 60_000;
+/** A queued run that is not to be looked at for this long waits for more files, and may do so for days. */
+const patientMs = 60_000;
 
 /** How a run stands: `not_due` has nothing to do before more files come, or theirs grow old. */
 function endOf(run: RunStatus, now = Date.now()): "success" | "error" | "not_due" | null {
@@ -17,7 +17,7 @@ function endOf(run: RunStatus, now = Date.now()): "success" | "error" | "not_due
   }
   // A run that waits after a failed attempt has an error; its next attempt is still its own.
   const next = typeof run.next_attempt_at === "string" ? Date.parse(run.next_attempt_at) : NaN;
-  const waits = run.status === "queued" && !run.error && next - now > companyMs;
+  const waits = run.status === "queued" && !run.error && next - now > patientMs;
   return waits || run.step === "not_due" || run.state === "not_due" ? "not_due" : null;
 }
 
