@@ -1,7 +1,7 @@
 -- end_aged: keep_rows_seconds, keep_periods
 begin;
 \ir helpers/fixtures.sql
-select plan(20);
+select plan(21);
 create function tests.age_all() returns integer language plpgsql as $$
 declare v jsonb; v_files integer := 0;
 begin
@@ -64,6 +64,20 @@ select is(sediment.date_of_tag('2024-02-30'), null, 'a day that is none is no da
 select is(sediment.date_of_tag('2024-02-29'), '2024-02-29'::date, 'a leap day is');
 select is(sediment.date_of_tag('20240229'), null, 'other spellings are not');
 select throws_ok($$update table_settings set keep_periods = 0$$, '23514', null, 'none to be kept is a deletion, not a setting');
+
+-- a merge of a merge
+select tests.upload(1, 300, 'm' || i, 'port', '0') from generate_series(1, 2) i;
+reset role;
+select tests.older('5 hours');
+set local role service_role;
+select tests.compact(tests.claim('w', 300, 'port'));
+select tests.upload(1, 300, 'm3', 'port', '0');
+reset role;
+update battle_files set uploaded_at = uploaded_at - interval '9 hours' where upload_id = (select id from uploads where content_hash = tests.hash('m3'));
+set local role service_role;
+select tests.compact(tests.claim('w', 300, 'port'));
+select is((select f.youngest_at from battle_files f where f.level = 2 and f.dataset_id = tests.u(300)),
+  (select max(f.uploaded_at) from battle_files f where f.level = 0 and f.dataset_id = tests.u(300)), 'the youngest row''s time is kept through merges, not that of one');
 
 select * from finish();
 rollback;

@@ -114,6 +114,10 @@ union all
 select 'I3', format('upload %s has no answer', u.id) from public.uploads u
 where num_nulls(sediment.upload_version(u), sediment.upload_answer(u) ->> 'metricId', sediment.upload_answer(u) -> 'runs') > 0
 union all
+select 'I3', format('%s is a name of table %s and a table of its own', n.name, n."table")
+from public.table_names n join public.partitions p on p.dataset_id = n.dataset_id and p."table" = n.name
+where n.name <> n."table"
+union all
 select 'I3', format('file %s comes from upload %s, which nobody acknowledged', f.id, f.upload_id)
 from public.battle_files f where f.upload_id is not null
   and not exists (select 1 from public.uploads u where u.id = f.upload_id)
@@ -267,6 +271,9 @@ from public.deleted_slices s
 where s.version is null and not exists (
   select 1 from public.battle_files f where f.dataset_id = s.dataset_id and f."table" = s."table"
     and f.period_tag = s.period_tag and f.removed_version is null and sediment.seqs_of(f) @> s.seq)
+  -- a wider deletion that is at its partition settles it when the last of its files is out
+  and not exists (select 1 from public.deletions x where x.dataset_id = s.dataset_id and x.state = 'marked'
+    and (x."table" is null or x."table" = s."table") and (x.period_tag is null or x.period_tag = s.period_tag))
 union all
 select 'I12', format('upload %s of %s/%s is deleted, and nothing writes output %s anew', s.seq, s."table", s.period_tag, f.id)
 from public.deleted_slices s join public.deletions x on x.id = s.deletion_id join public.battle_files f
@@ -278,7 +285,7 @@ union all
 select 'I12', format('deletion %s is %s, and file %s of it is in the catalog', x.id, x.state, f.id)
 from public.deletions x join public.battle_files f on f.dataset_id = x.dataset_id and f.added_version < x.version
   and (x.upload_id is null or x.upload_id = f.upload_id) and (x."table" is null or x."table" = f."table") and (x.period_tag is null or x.period_tag = f.period_tag)
-where x.state = 'purged'
+where x.state in ('purging', 'purged')
 union all
 select 'I12', format('upload %s was staged before deletion %s of it, and acknowledged after', u.id, x.id)
 from public.uploads u join public.objects o on o.object_key = sediment.upload_key(u) and o.stage_id = u.id
@@ -289,4 +296,6 @@ from public.uploads u join public.objects o on o.object_key = sediment.upload_ke
 union all
 select 'I12', format('deletion %s is %s, and nobody goes on with it', x.id, x.state)
 from public.deletions x, grace g
-where x.requested_at <= g.since and (x.state = 'marked' or x.purge and x.state = 'removed')
+where x.requested_at <= g.since and (x.state = 'marked' or x.purge and x.state = 'removed'
+  or x.state = 'purging' and not exists (
+    select 1 from public.objects o where o.split_at is not null and o.dataset_id = x.dataset_id))

@@ -19,6 +19,7 @@ import {
   mergeAllRows,
   mergeRows,
 } from "./rows.ts";
+import { laterName, respelled } from "./naming.ts";
 import type { Random } from "./random.ts";
 import type { ClientUpload, World } from "./world.ts";
 
@@ -71,8 +72,9 @@ async function send(world: World, ports: UploadPorts, owner: Owner, body: Body):
   for (let attempt = 0; attempt < 5; attempt++) {
     try {
       let answer;
+      const request = await respelled(world, body.request);
       if (twoRequests) {
-        const { staged } = await stageUpload(ports, user, body.request, {
+        const { staged } = await stageUpload(ports, user, request, {
           ttlSeconds: 120,
           again,
         });
@@ -83,7 +85,7 @@ async function send(world: World, ports: UploadPorts, owner: Owner, body: Body):
           await sameAnswer(world, body, answer, second);
         }
       } else {
-        answer = await uploadAtOnce(ports, user, body.request, body.bytes, {
+        answer = await uploadAtOnce(ports, user, request, body.bytes, {
           ttlSeconds: 120,
           again,
         });
@@ -148,9 +150,13 @@ function newBody(world: World, owner: Owner, id: string): Body {
   const slices: UploadRequest["slices"] = [];
   const parts: Uint8Array[] = [];
   const rows: string[] = [];
-  const concatenated = random.chance(0.3);
+  const concatenated = random.chance(world.deleting ? 0.5 : 0.3);
   const names = concatenated ? [random.pick(tables), random.pick(tables)] : [random.pick(tables)];
   let at = 0;
+  // a name that the table may get later: until then it is a table of its own
+  const sentAs = names.map((table) =>
+    world.naming?.chance(0.3) && table !== latest ? laterName(table, world.naming) : table
+  );
   for (const [ordinal, table] of names.entries()) {
     const own = Array.from(
       { length: random.whole(1, 4) },
@@ -168,7 +174,12 @@ function newBody(world: World, owner: Owner, id: string): Body {
       },
       random.pick([0, 300, 900, 2500]),
     );
-    slices.push({ table, start: at, length: bytes.byteLength, format: "parquet" });
+    slices.push({
+      table: sentAs[ordinal]!,
+      start: at,
+      length: bytes.byteLength,
+      format: "parquet",
+    });
     at += bytes.byteLength;
     parts.push(bytes);
     rows.push(...own);
@@ -180,7 +191,7 @@ function newBody(world: World, owner: Owner, id: string): Body {
     bytes,
     request: {
       datasetId: owner.dataset,
-      table: names[0]!,
+      table: sentAs[0]!,
       periodTag,
       size: at,
       contentHash: hash,
@@ -189,7 +200,7 @@ function newBody(world: World, owner: Owner, id: string): Body {
     } as UploadRequest,
     upload: {
       dataset: owner.dataset,
-      table: names[0]!,
+      table: sentAs[0]!,
       period: periodTag,
       hash,
       rows,
@@ -332,11 +343,29 @@ export async function remover(world: World, name: string, owners: Owner[], round
       : null;
     const all = random.chance(0.12);
     if (random.chance(0.4)) {
-      const uploads = await world.database.sql`
-        select id from public.uploads where dataset_id = ${dataset} order by created_at desc, id limit 4`;
-      if (uploads.length > 0) {
-        const upload = String(random.pick(uploads as unknown as { id: string }[]).id);
-        await attempt(() => catalog.deleteUpload({ user, upload, purge, merged: true }));
+      // what a worker has read and is about to merge, or what was merged long ago, or what came last
+      const merged = random.chance(0.6);
+      const read = random.chance(0.6)
+        ? await world.database.sql`
+          select distinct u.id, s.period_tag as period, s."table" from public.partitions p
+          join public.battle_files f on f.id = any (p.staged_inputs) and f.level > 0 and f.removed_version is null
+          join public.uploads u on u.dataset_id = p.dataset_id
+          cross join lateral sediment.upload_slices(u) s
+          where p.dataset_id = ${dataset} and s."table" = p."table" and s.period_tag = p.period_tag
+            and sediment.seqs_of(f) @> s.seq order by 1, 2, 3`
+        : [];
+      const uploads = read.length > 0 ? read : await world.database.sql`
+        select u.id, f.period_tag as period, f."table" from public.uploads u
+        cross join lateral sediment.upload_slices(u) f
+        where u.dataset_id = ${dataset} and (not ${merged} or not exists (
+          select 1 from public.battle_files x where x.upload_id = u.id and x.removed_version is null))
+        order by u.created_at desc, u.id, 3 limit ${merged ? 12 : 4}`;
+      if (uploads.length === 0) continue;
+      const { id, period, table } = random.pick([...uploads]);
+      await attempt(() => catalog.deleteUpload({ user, upload: String(id), purge, merged: true }));
+      // what waits for its rewrite goes with a wider scope, before anybody has come to it
+      if (random.chance(0.3)) {
+        await attempt(() => catalog.deleteData({ user, dataset, table, periodTag: period, purge }));
       }
       continue;
     }
@@ -387,7 +416,11 @@ async function decayOne(world: World, kind: string, random: Random): Promise<voi
     !world.decayed.has(key) && world.store.objects.has(key)
   );
   if (keys.length === 0) return;
-  const key = random.pick(keys);
+  // bodies of several tables come again with slices that were deleted
+  const shared = keys.filter((key) => key.endsWith(".bin"));
+  const key = random.pick(
+    world.deleting && shared.length > 0 && random.chance(0.6) ? shared : keys,
+  );
   const object = world.store.objects.get(key)!;
   world.decayed.set(key, object.bytes.slice());
   if (random.chance(0.5)) await world.store.deleteMany([key]);

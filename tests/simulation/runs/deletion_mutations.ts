@@ -67,6 +67,52 @@ export const deletionMutations: Mutation[] = [
     }],
   },
   {
+    guard: "what others share with a purge is split",
+    seed: 60,
+    edits: [{
+      sqlFunction: "split_purged",
+      find: "perform sediment.plan_splits(v_uploads, 'deletion ' || x.id);",
+      replace: "null;",
+    }],
+  },
+  {
+    guard: "a healing brings no deleted bytes back",
+    seed: 3,
+    edits: [{
+      sqlFunction: "heal_upload",
+      find: "perform sediment.plan_splits(array[u.id], 'deleted slices came again with others');",
+      replace: "",
+    }],
+  },
+  {
+    guard: "a merge takes no deleted rows along",
+    seed: 105,
+    edits: [{
+      sqlFunction: "replace_files",
+      find: "v_dropped := sediment.check_dropped(p, v_in.seqs, p_dropped);",
+      replace:
+        "select coalesce(sum(d.value::bigint), 0) into v_dropped from jsonb_each_text(coalesce(nullif(p_dropped, 'null'), '{}')) d;",
+    }],
+  },
+  {
+    guard: "an upload is gone when no file is left that may hold it",
+    seed: 168,
+    edits: [{
+      sqlFunction: "settle_slices",
+      find: "and f.removed_version is null and sediment.seqs_of(f) @> s.seq)",
+      replace: "and false)",
+    }],
+  },
+  {
+    guard: "a wider deletion carries out a narrower one",
+    seed: 3,
+    edits: [{
+      sqlFunction: "remove_marked",
+      find: 'perform sediment.settle_slices(p.dataset_id, p."table", p.period_tag, x.version);',
+      replace: "null;",
+    }],
+  },
+  {
     guard: "a deleted upload is not answered for",
     seed: 30,
     edits: [{

@@ -7,6 +7,7 @@ import { schemaSource } from "../../database/schema_source.ts";
 import { deletionMutations } from "./deletion_mutations.ts";
 import { memberMutations } from "./member_mutations.ts";
 import { waitingMutations } from "./waiting_mutations.ts";
+import { namingMutations } from "./naming_mutations.ts";
 
 /** One edit of a function's source: the first text becomes the second. */
 interface Edit {
@@ -290,6 +291,7 @@ export const mutations: Mutation[] = [
   ...deletionMutations,
   ...memberMutations,
   ...waitingMutations,
+  ...namingMutations,
   // the last, since its constraint does not come back
   {
     guard: "upload ledger",

@@ -6,6 +6,7 @@ import { checkAlways, checkAtRest, checkPurged, checkRemade, checkSetAside } fro
 import { settings, type SimulatedDatabase } from "./database.ts";
 import { calm, temper } from "./faults.ts";
 import { operator } from "./operator.ts";
+import { renamer } from "./naming.ts";
 import { Random } from "./random.ts";
 import type { TraceLine } from "./scheduler.ts";
 import { vacuum } from "../../../shared/compaction/upkeep/vacuum.ts";
@@ -79,6 +80,9 @@ export async function runSeed(
     if (!inField && seed % 10 === 6) {
       world.guests = [random.uuid(), random.uuid()];
     }
+    if (!inField && !world.deleting && seed % 5 === 2) {
+      world.naming = new Random(seed * 509 + 11);
+    }
     const uploaders = random.whole(1, 3);
     for (let n = 0; n < uploaders; n++) {
       const owner = random.pick(owners);
@@ -109,6 +113,10 @@ export async function runSeed(
     if (!inField && seed % 7 === 3) {
       scheduler.start("operator", () => operator(world, "operator", owners, 6));
     }
+    if (world.naming) {
+      const chance = new Random(seed * 613 + 5);
+      scheduler.start("renamer", () => renamer(world, "renamer", owners, 30, chance));
+    }
     scheduler.start("time", () => time(world, "time", random.whole(0, 6)));
 
     // The storm, with a look at the invariants now and then: they hold at every moment, not only at the end.
@@ -117,6 +125,7 @@ export async function runSeed(
       await scheduler.run(slice);
       await checkAlways(world, owners, false);
       await checkSharing(world);
+      if (world.deleting) await checkPurged(world, false);
     }
     if (rotting && world.violations.length === 0) await rotOutputs(world, owners, slice);
     if (checking && world.violations.length === 0) await checkedStorm(world, owners, slice);
@@ -136,6 +145,7 @@ export async function runSeed(
     await checkSetAside(world);
     if (world.violations.length === 0 && world.decayed.size > 0) {
       await sendAgain(world);
+      if (world.deleting) await checkPurged(world, false);
       await comeToRest(world);
       if (checking) {
         await checkFindings(world);
@@ -145,7 +155,7 @@ export async function runSeed(
     await checkAlways(world, owners, true);
     await checkSharing(world);
     await checkAtRest(world);
-    if (world.deleting) await checkPurged(world);
+    if (world.deleting) await checkPurged(world, true);
     if (world.violations.length === 0) await checkQuiet(world);
   } catch (thrown) {
     world.violations.push(`an exception: ${(thrown as Error).stack ?? thrown}`);
@@ -178,15 +188,13 @@ export async function makeOwners(world: World, count: number): Promise<Owner[]> 
 /** Clients that still have what was lost send it again: then nothing is missed any more. */
 async function sendAgain(world: World): Promise<void> {
   const missed = async () => (await world.database.sql`
-      select distinct u.content_hash as hash, u.dataset_id as dataset, u."table" from public.battle_files f
+      select distinct u.content_hash as hash, u.dataset_id as dataset from public.battle_files f
       join public.uploads u on u.id = f.upload_id
       where f.removed_version is null
         and (f.lost_since is not null or f.quarantine_code in ('object_missing', 'object_changed'))
-      order by 1, 2, 3`);
-  for (const { hash, dataset, table } of await missed()) {
-    const upload = world.uploads.find((one) =>
-      one.hash === hash && one.dataset === dataset && one.table === table
-    );
+      order by 1, 2`);
+  for (const { hash, dataset } of await missed()) {
+    const upload = world.uploads.find((one) => one.hash === hash && one.dataset === dataset);
     const answer = await upload?.again?.();
     if (upload?.again && answer?.healed !== true) {
       world.violations.push(`I10: ${hash} was sent again and did not heal`);
