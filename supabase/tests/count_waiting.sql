@@ -1,7 +1,7 @@
 -- Which uploads make a run: those that give a plan something to do, and those of which that can't be known
 begin;
 \ir helpers/fixtures.sql
-select plan(50);
+select plan(54);
 drop trigger forget_waiting on public.partitions;
 create function tests.p(p_dataset integer default 100, p_table text default 'port') returns public.partitions language sql as $$
   select tests.partition(p_dataset, p_table)
@@ -113,6 +113,14 @@ update service_settings set min_inputs = 3;
 select tests.close(c, '{"files": [3], "oldest": [null]}') from c7;
 select ok((select plan_digest is null and last_considered_at < s.plan_changed_at from partitions, service_settings s where dataset_id = tests.u(107)), 'a run that went by older settings is looked at again');
 select is((tests.p(107)).tier_files, null, 'and what it left is not known');
+select tests.send(111, 'one'), tests.send(111, 'two'), tests.send(112, 'one'), tests.send(112, 'two');
+select ok((tests.p(111)).due_at > clock_timestamp() + interval '50 min', 'two uploads wait for an hour');
+select sweep();
+select is((tests.p(111)).msg_id, null, 'while settings are what they were');
+insert into table_settings (dataset_id, "table", max_age_seconds) values (tests.u(111), 'port', 60);
+select sweep();
+select ok((tests.p(111)).msg_id is not null, 'when the settings of their table have changed a plan is made by these');
+select is((tests.p(112)).msg_id, null, 'and none of what another table has waiting');
 
 -- dead, deleted
 select tests.send(108, i::text) from generate_series(1, 4) i;

@@ -1,7 +1,7 @@
 -- Files that kill: after a death the next attempts take on less, until one file is known.
 begin;
 \ir helpers/fixtures.sql
-select plan(40);
+select plan(46);
 
 create function tests.die(p_claim jsonb) returns void language plpgsql as $$
 begin
@@ -84,6 +84,31 @@ select is((tests.partition(300)).isolation, null, 'and the partition is free');
 select tests.upload(1, 500, 'e');
 create temp table l3 as select tests.claim('w', 500) as c;
 select is((select jsonb_array_length(c -> 'controls') from l3), 0, 'nothing else is merged for nothing');
+
+-- what lies between those on trial: one that was set aside meanwhile, and one of another trial
+select tests.upload(1, 600, 'f' || i) from generate_series(1, 6) i;
+insert into table_settings (dataset_id, "table", dedupe_keys) values (tests.u(600), 'port', '{id}');
+create function tests.f(p_nth integer) returns bigint language sql as $$
+  select id from battle_files where dataset_id = tests.u(600) order by seq_min offset p_nth - 1 limit 1
+$$;
+create temp table t1 as select tests.claim('w', 600) as c;
+select quarantine_file((c ->> 'run_id')::uuid, (c ->> 'token')::bigint, tests.f(2), 'invalid_parquet', 'bad') from t1;
+select tests.die(c) from t1;
+create temp table t2 as select tests.claim('w', 600) as c;
+select is((select (c ->> 'trial', tests.ids(c)) from t2), row('true'::text, array[tests.f(1), tests.f(2), tests.f(3), tests.f(4)]), 'of a trial in a table that dedupes what lies between is listed');
+select is((select c #>> '{files,1,state}' from t2), 'quarantined', 'as a barrier');
+select throws_ok($$select tests.commit(c, tests.output(c, 0, 30), array[tests.f(1), tests.f(3), tests.f(4)]) from t2$$, 'SD409', 'inputs_not_adjacent', 'across which nothing is merged');
+update partitions set isolation = jsonb_set(isolation, '{suspects}', to_jsonb(array[tests.f(1), tests.f(4), tests.f(6)])) where dataset_id = tests.u(600);
+update partitions set isolation = jsonb_set(isolation, '{trial}', '3'), staged_inputs = null, lease_expires_at = clock_timestamp() - interval '1 s' where dataset_id = tests.u(600);
+select expire_leases();
+create temp table t3 as select tests.claim('w', 600) as c;
+select is((select jsonb_agg(f -> 'state' order by f -> 'seq_min') from t3, jsonb_array_elements(c -> 'files') f), '["active", "quarantined", "quarantined", "active", "quarantined", "active"]', 'so is what is sound and not on trial');
+update table_settings set dedupe_keys = '{}' where dataset_id = tests.u(600);
+update partitions set lease_expires_at = clock_timestamp() - interval '1 s' where dataset_id = tests.u(600);
+select expire_leases();
+create temp table t4 as select tests.claim('w', 600) as c;
+select is((select tests.ids(c) from t4), array[tests.f(1), tests.f(4), tests.f(6)], 'where all rows stay only those on trial are listed');
+select lives_ok($$select tests.commit(c, tests.output(c)) from t4$$, 'and merged');
 
 -- no death
 select tests.upload(1, 400, 'd' || i) from generate_series(1, 2) i;

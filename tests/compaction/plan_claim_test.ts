@@ -58,3 +58,30 @@ Deno.test("outputs are planned to be no larger than the store takes", async () =
   await outputs(5 * MiB, claim.files as object[]);
   assert.equal(asked, 0, "of what is far below nobody asks");
 });
+
+Deno.test("files on trial are all taken on, but never across one that is listed between them", async () => {
+  const { catalog, store } = await world(Array.from({ length: 5 }, (_, n) => `${n}\n`));
+  const claim = await catalog.claimCompaction({ worker: "w", leaseSeconds: 300 });
+  assert.ok(claim.claimed);
+  const files = (claim.files as { id: number; state: string }[])
+    .map((file, n) => ({ ...file, state: n === 1 ? "quarantined" : file.state }));
+  const ports = { catalog, store, clock: systemClock, merge: lineMerge } as unknown;
+  const { plan } = await planClaim(
+    ports as CompactionPorts,
+    {
+      ...claim,
+      trial: true,
+      forced: true,
+      files,
+      settings: { ...claim.settings, dedupe_keys: ["key"] },
+    } as unknown as Claim,
+    { cpuMs: 1e6, memoryMb: 1e6 },
+    new AbortController().signal,
+  );
+  const taken = plan.outputs.map(({ inputs }) => inputs.map(({ id }) => id));
+  assert.deepEqual(taken.sort((a, b) => a[0] - b[0]), [
+    [files[0].id],
+    [files[2].id, files[3].id, files[4].id],
+  ]);
+  assert.match(plan.decision, /^After a worker died, on trial: 4 files\./);
+});

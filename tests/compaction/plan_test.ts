@@ -233,6 +233,16 @@ Deno.test("inputs of a table that dedupes have nothing visible between them, wha
   }));
 });
 
+Deno.test("outputs from before a table deduped, which hold uploads from both sides of a file, meet nothing without it", () => {
+  const [first, second, ...after] = several(5);
+  const around = { ...first, seq_max: second.seq_min + 1, byte_length: 3 * MiB, level: 1 };
+  const { outputs, decision } = plan([around, second, ...after], deduping);
+  assert.deepEqual(outputs, []);
+  assert.match(decision, /5 files that fit in no output/);
+  const forced = plan([around, second, ...after], { ...deduping, forced: true });
+  assert.deepEqual(ids(forced.outputs[0].inputs), ids([around, second, ...after]));
+});
+
 Deno.test("a tiny file that declares more nulls than a turn can write is left alone, and the rest is merged", () => {
   const bomb = file({ byte_length: 300, uncompressed_bytes: 200, row_count: 2 ** 30 });
   const files = [...several(4), bomb, ...several(4)];

@@ -27,7 +27,7 @@ import { type OutputLimits, OutputPacker, turnBudget } from "./pack_outputs.ts";
 import { worthwhileParts } from "./write_amplification.ts";
 import { groupSchemas, type SchemaGroup, type UniteSchemas } from "./schema_groups.ts";
 import { type Oversize, oversizedText } from "./oversized_files.ts";
-import { neighbours, stretches } from "./upload_neighbours.ts";
+import { haveNoneBetween, neighbours, stretches } from "./upload_neighbours.ts";
 
 /** What the planner is asked. */
 export interface PlanRequest<F extends PlanFile> {
@@ -160,7 +160,8 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
     const schemaGroup = small.length > 0 ? unionOf(small[0]) : undefined;
     const choice = chooseFiles(small, settings, forced, now);
     const cut = (deduping ? stretches(small, choice.files) : [choice.files])
-      .flatMap((chosen) => packer.pack(chosen, schemaGroup));
+      .flatMap((chosen) => packer.pack(chosen, schemaGroup))
+      .filter((inputs) => !deduping || haveNoneBetween(files, inputs));
     const packed = cut.length === 1 || forced
       ? cut.filter((inputs) => inputs.length > 1)
       : cut.flatMap((inputs) => worthwhileParts(inputs, settings));

@@ -43,3 +43,14 @@ export function stretches<F extends PlanFile>(all: F[], chosen: F[]): F[][] {
   if (several.length > 0 || chosen.length < 2) return several;
   return [all.slice(all.indexOf(chosen[0]!), all.indexOf(chosen.at(-1)!) + 1)];
 }
+
+/**
+ * Whether no other file holds an upload from between those of the inputs. Outputs from before a table deduped may: their
+ * inputs had others between them.
+ */
+export function haveNoneBetween<F extends PlanFile>(all: F[], inputs: F[]): boolean {
+  const first = Math.min(...inputs.map((file) => file.seq_min));
+  const last = Math.max(...inputs.map((file) => file.seq_max));
+  const within = all.filter((file) => file.seq_min <= last && file.seq_max >= first);
+  return within.length === inputs.length;
+}

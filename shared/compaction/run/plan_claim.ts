@@ -92,14 +92,16 @@ async function fittingSettings(
 }
 
 /**
- * A plan that takes on every file of the claim, each that the planner finds no company for by itself: one of them may
+ * A plan that takes on every sound file of the claim, each that the planner finds no company for by itself: one of them may
  * be what workers die of, and that shows only when it is merged.
  */
 function trialOf(plan: Plan<InputFile>, files: InputFile[]): Plan<InputFile> {
   const taken = new Set(plan.outputs.flatMap(({ inputs }) => inputs));
-  const alone = files.filter((file) => file.state === "active" && !taken.has(file));
+  // the others are listed for where they lie
+  const tried = files.filter((file) => file.state === "active");
+  const alone = tried.filter((file) => !taken.has(file));
   return {
-    decision: `After a worker died, on trial: ${filesText(files.length)}. ${plan.decision}`,
+    decision: `After a worker died, on trial: ${filesText(tried.length)}. ${plan.decision}`,
     leftAlone: plan.leftAlone,
     nextDueAt: plan.nextDueAt,
     groups: plan.groups,

@@ -9,6 +9,8 @@
 -- the first file that matters: of those only the first 100 are in a list, and in a table that dedupes the first of each
 -- stretch of them, which is the same barrier. By the settings of the moment: files that a new setting makes small again
 -- are listed again.
+--   p_only: the files on trial (sediment.narrow_claim), or null: all. What lies between them is nobody's to merge, and in a
+--           table that dedupes it is a barrier: it is listed as if it were in quarantine
 --   p_settings: of the partition (sediment.partition_settings)
 create or replace function sediment.list_inputs(
   p_dataset uuid, p_table text, p_period_tag text, p_after bigint, p_limit integer,
@@ -31,23 +33,30 @@ declare
   v_bytes integer := 0;
   v_marks constant boolean := sediment.has_marks(p_dataset);
   v_pending constant int8multirange := sediment.pending_seqs(p_dataset, p_table, p_period_tag);
+  v_first bigint;
+  v_last bigint;
 begin
+  if p_only is not null and v_dedupe then
+    select min(f.seq_min), max(f.seq_min) into v_first, v_last from public.battle_files f where f.id = any (p_only);
+  end if;
   -- in the index's order, so that it ends with the page
   with told as (
     select x.*, count(*) filter (where x.done) over w as done_so_far, lag(x.done) over w as after_done
     from (
-      select f.*, f.state <> 'active' or (f.byte_length >= v_grown and f.rewrite is null
+      select f.*, o.is_between, o.is_between or f.state <> 'active' or (f.byte_length >= v_grown and f.rewrite is null
         and (v_pending is null or not sediment.seqs_of(f) && v_pending) and not (f.level = 0
         and f.row_group_count > 1 and f.uncompressed_bytes < v_healthy * f.row_group_count)) as done
       from public.battle_files f
+      cross join lateral (select p_only is not null and f.id <> all (p_only) as is_between) o
       where f.dataset_id = p_dataset and f."table" = p_table and f.period_tag = p_period_tag
         and f.removed_version is null and f.seq_min > p_after
-        and not (v_marks and sediment.is_marked(f, 9223372036854775807)) and (p_only is null or f.id = any (p_only))
+        and not (v_marks and sediment.is_marked(f, 9223372036854775807))
+        and (p_only is null or f.id = any (p_only) or f.seq_min between v_first and v_last)
     ) x
     window w as (order by x.seq_min)
   ), page as (
     select t.* from told t
-    where not t.done or t.done_so_far <= v_told or p_only is not null or (v_dedupe and t.after_done is not true)
+    where not t.done or t.done_so_far <= v_told or (p_only is not null and not t.is_between) or (v_dedupe and t.after_done is not true)
     order by t.seq_min
     limit p_limit + 1
   ), kept as (
@@ -60,7 +69,7 @@ begin
       'level', k.level, 'seq_min', k.seq_min, 'seq_max', k.seq_max, 'row_count', k.row_count,
       'row_group_count', k.row_group_count, 'uncompressed_bytes', k.uncompressed_bytes,
       'value_count', k.value_count, 'merge_facts', k.merge_facts, 'schema_fingerprint', k.fingerprint,
-      'state', case when k.lost_since > clock_timestamp() - (select make_interval(secs => s.second_look_seconds)
+      'state', case when k.is_between or k.lost_since > clock_timestamp() - (select make_interval(secs => s.second_look_seconds)
         from public.service_settings s) then 'quarantined' else k.state end, 'checksum', k.checksum, 'etag', sediment.etag_of(k.etag, k.object_key),
       'uploaded_at', k.uploaded_at, 'rewrite', k.rewrite,
       'apart', k.apart,
@@ -74,7 +83,7 @@ begin
     'digests', coalesce((select jsonb_agg(jsonb_build_array(d.fingerprint, d.digest) order by d.seq_min) from (
       select distinct on (k.fingerprint) k.fingerprint, k.seq_min,
         coalesce(k.schema_digest, k.schema_fingerprint) as digest
-      from kept k where k.state = 'active' order by k.fingerprint, k.seq_min) d), '[]'),
+      from kept k where k.state = 'active' and not k.is_between order by k.fingerprint, k.seq_min) d), '[]'),
     'part', (select count(*) filter (where k.done) >= v_told from kept k),
     'more', (select count(*) > p_limit from page),
     'cursor', case when (select count(*) > p_limit from page) then (select max(k.seq_min)::text from kept k) end)

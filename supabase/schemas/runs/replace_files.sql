@@ -70,8 +70,8 @@ begin
         v_dropped));
   end if;
   -- Last writer wins only holds when nothing that was written in between stays outside: all inputs are in between, so
-  -- what is there is counted.
-  if v_dedupe and v_in.files < (
+  -- what is there is counted. One that is written anew by itself is where it was.
+  if v_dedupe and v_in.files > 1 and v_in.files < (
     select count(*) from public.battle_files f
     where f.dataset_id = p.dataset_id and f."table" = p."table" and f.period_tag = p.period_tag
       and f.removed_version is null and f.seq_min <= v_in.seq_max and f.seq_max >= v_in.seq_min

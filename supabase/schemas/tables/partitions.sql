@@ -89,8 +89,8 @@ create index if not exists partitions_ready on public.partitions (ready_at)
 create index if not exists partitions_leases on public.partitions (lease_expires_at)
   where lease_expires_at is not null;
 -- What the sweep looks at when plans have come to go by something else.
-create index if not exists partitions_considered on public.partitions (last_considered_at)
-  where msg_id is null and due_at is null;
+create index if not exists partitions_seen on public.partitions (last_considered_at)
+  where msg_id is null and dead_since is null;
 create index if not exists partitions_debt on public.partitions (debt_oldest)
   where debt_oldest is not null;
 -- What the night takes, by the age of the debt: what is alive, and what is dead.

@@ -44,11 +44,12 @@ begin
     v_sent := v_sent + 1;
   end loop;
 
-  -- Few at a time: a change of a setting is no reason for a night's work at once.
+  -- Few at a time: a change of a setting is no reason for a night's work at once. Also of what has a time at which it is
+  -- due: that may come sooner now.
   v_left := 5;
   for p in
     select * from public.partitions x
-    where x.msg_id is null and x.due_at is null and x.last_considered_at < v_settings.plan_changed_at
+    where x.msg_id is null and x.dead_since is null and x.last_considered_at < v_settings.plan_changed_at
     order by x.last_considered_at limit 200
     for no key update skip locked
   loop

@@ -58,7 +58,7 @@ export async function checkAlways(world: World, owners: Owner[], all: boolean): 
   }
   await checkObjects(world);
   await checkInSql(world, "1000 hours");
-  await checkDebt(world);
+  await checkDebt(world, all);
 }
 
 /** An object as it was put: what was lost or changed behind the service's back is still listed, and can be healed. */

@@ -102,7 +102,7 @@ export const mutations: Mutation[] = [
     seed: 113,
     edits: [{
       sqlFunction: "replace_files",
-      find: "if v_dedupe and v_in.files < (",
+      find: "if v_dedupe and v_in.files > 1 and v_in.files < (",
       replace: "if false and v_in.files < (",
     }],
   },
