@@ -1,6 +1,11 @@
 import { strict as assert } from "node:assert";
 import { planCompaction } from "../../shared/compaction/plan/plan.ts";
-import { groupsAfter, hasNextChoice, waitingIn } from "../../shared/compaction/plan/waiting.ts";
+import {
+  groupsAfter,
+  hasNextChoice,
+  nextDueAfter,
+  waitingIn,
+} from "../../shared/compaction/plan/waiting.ts";
 import { file, now, settings } from "./plan_file.ts";
 
 const groupsOf = (files: ReturnType<typeof file>[], some = {}) =>
@@ -50,4 +55,16 @@ Deno.test("a plan goes on where what was made fills a tier", () => {
   assert.equal(hasNextChoice([[...large.slice(1), ...small]], made, settings, now), false);
   // what was full before, and was left, is not the output's doing
   assert.equal(hasNextChoice([small, [file()]], [], settings, now), false);
+});
+
+Deno.test("an upload that a merge has left alone is due with its output, when it is old", () => {
+  const uploaded_at = "2026-11-22T11:30:00.000Z";
+  const alone = file({ byte_length: 100_000, uploaded_at });
+  const small = [file(), file(), file(), file()];
+  const made = [{ inputs: new Set(small.map(({ id }) => id)), bytes: 50_000 }];
+  const due = new Date("2026-11-22T12:30:00.000Z");
+  assert.deepEqual(nextDueAfter([[...small, alone]], made, settings, now), due);
+  assert.equal(nextDueAfter([small, [alone]], made, settings, now), null, "of another group");
+  const larger = [{ ...made[0], bytes: 5_000_000 }];
+  assert.equal(nextDueAfter([[...small, alone]], larger, settings, now), null, "of a larger tier");
 });

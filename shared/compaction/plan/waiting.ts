@@ -1,6 +1,6 @@
 /** What waits for more files in a partition: by it the catalog tells which uploads bring a plan something to do. */
 import { dedupes, type PlanFile, type PlanSettings } from "./data_file.ts";
-import { chooseFiles } from "./choose_files.ts";
+import { chooseFiles, nextDue } from "./choose_files.ts";
 import { tierOf, tierRatio } from "./tiers.ts";
 
 /** A file as its size and age count. */
@@ -74,9 +74,29 @@ export function hasNextChoice<F extends PlanFile>(
   const astray = made.some((output) => !groups.some((files) => isOf(output, files)));
   return groupsAfter(groups, made).some((left, index) => {
     const grew = astray || made.some((output) => isOf(output, groups[index]));
-    const small = left.filter(({ byte_length }) =>
-      tierOf(byte_length, settings.target_file_bytes, tierRatio(settings.min_inputs)) !== null
-    );
-    return grew && chooseFiles(small, settings, false, now).files.length > 1;
+    return grew && chooseFiles(smallOf(left, settings), settings, false, now).files.length > 1;
   });
+}
+
+/**
+ * When the first upload that outputs have left alone is old enough to be merged with one of them, or null: before they were
+ * made it may have had no company.
+ */
+export function nextDueAfter<F extends PlanFile>(
+  groups: F[][],
+  made: MadeFile[],
+  settings: PlanSettings,
+  now: Date,
+): Date | null {
+  const due = groupsAfter(groups, made)
+    .map((left) => nextDue(smallOf(left, settings), settings, now))
+    .filter((at) => at !== null)
+    .map((at) => at.getTime());
+  return due.length > 0 ? new Date(Math.min(...due)) : null;
+}
+
+function smallOf(files: WaitingFile[], settings: PlanSettings): WaitingFile[] {
+  return files.filter(({ byte_length }) =>
+    tierOf(byte_length, settings.target_file_bytes, tierRatio(settings.min_inputs)) !== null
+  );
 }

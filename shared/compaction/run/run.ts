@@ -10,7 +10,13 @@ import { giveUp } from "./give_up.ts";
 import { Lease } from "./lease.ts";
 import { isSameOutput, mergeRemake } from "./merge_remake.ts";
 import { deletedRows, hasGap, mergeInputs } from "./output/merge_inputs.ts";
-import { groupsAfter, hasNextChoice, type MadeFile, waitingIn } from "../plan/waiting.ts";
+import {
+  groupsAfter,
+  hasNextChoice,
+  type MadeFile,
+  nextDueAfter,
+  waitingIn,
+} from "../plan/waiting.ts";
 import { outputRow } from "./output_row.ts";
 import type { Plan, PlannedOutput } from "../plan/plan.ts";
 import { debtOf, planClaim, progressOf } from "./plan_claim.ts";
@@ -255,6 +261,8 @@ class Run {
     const { settings } = this;
     const now = new Date(this.claim.claimed_at);
     const goesOn = whole && hasNextChoice(plan.groups, this.made, settings, now);
+    const due = [plan.nextDueAt, whole ? nextDueAfter(plan.groups, this.made, settings, now) : null]
+      .filter((at) => at !== null).sort((a, b) => a.getTime() - b.getTime()).at(0) ?? null;
     const since = performance.now();
     const answer = await this.steps.call("update-metadata", "commitCompaction", {
       n: this.ordinal,
@@ -268,7 +276,7 @@ class Run {
         debt,
         // The turn ends before the work does: the next worker goes on with it at once.
         more: debt.files > 0 || (this.unseen && wrote) || this.outdated,
-        next_due_at: (goesOn ? now : plan.nextDueAt)?.toISOString() ?? null,
+        next_due_at: (goesOn ? now : due)?.toISOString() ?? null,
         unseen: this.unseen,
         ...(whole && { waiting: waitingIn(groupsAfter(plan.groups, this.made), settings) }),
         planner: plannerVersion,

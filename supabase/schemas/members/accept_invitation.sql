@@ -26,9 +26,6 @@ begin
   end if;
   d := sediment.lock_dataset(null, i.dataset_id, 'owner');
   select * into strict i from public.dataset_invitations x where x.id = i.id for no key update;
-  if d.deleted_at is not null then
-    perform sediment.fail('dataset_deleted', 410, format('dataset %s was deleted on %s', d.id, d.deleted_at));
-  end if;
   if i.accepted_by = p_user and sediment.dataset_role(p_user, d.id) = i.role then
     return jsonb_build_object('dataset_id', d.id, 'role', i.role, 'owner_id', d.user_id);
   end if;

@@ -90,7 +90,11 @@ begin
   end loop;
 
   return jsonb_build_object('dataset_id', d.id, 'version', v_version, 'committed_at', v_committed,
-    'signed_url_seconds', (select s.signed_url_seconds from public.service_settings s), 'files', to_jsonb(v_files),
+    -- to a key, as long as it lives itself
+    'signed_url_seconds', (select least(s.signed_url_seconds, (
+        select greatest(1, floor(extract(epoch from m.expires_at - clock_timestamp())))::integer
+        from public.dataset_members m where m.dataset_id = d.id and m.user_id = p_user))
+      from public.service_settings s), 'files', to_jsonb(v_files),
     'totals', sediment.version_totals(d, v_version), 'next_cursor', case when v_more then sediment.encode_cursor(jsonb_build_object(
       'd', d.id, 'v', v_version, 't', v_last,
       'p', v_files[cardinality(v_files)] -> 'period_tag', 's', v_files[cardinality(v_files)] -> 'seq_min')) end);

@@ -63,6 +63,32 @@ export async function uploader(world: World, name: string, owner: Owner, count: 
   }
 }
 
+/** Puts bodies in time and commits them when their stages are long swept: those are to be begun anew. */
+export async function latecomer(world: World, name: string, owner: Owner, count: number) {
+  const catalog = world.catalogOf(name);
+  const clock = world.clockOf(name);
+  const commitUpload: Catalog["commitUpload"] = async (args) => {
+    await clock.sleep(8_000_000);
+    await attempt(() => catalog.sweep({}));
+    return await catalog.commitUpload(args);
+  };
+  const ports: UploadPorts = {
+    catalog: new Proxy(catalog, {
+      get: (target, method: keyof Catalog) =>
+        method === "commitUpload" ? commitUpload : target[method],
+    }),
+    store: world.storeOf(name),
+    inspect: inspectRows,
+  };
+  for (let n = 0; n < count; n++) {
+    const body = newBody(world, owner, `${name}.${n}`);
+    world.uploads.push(body.upload);
+    await attempt(() =>
+      uploadAtOnce(ports, owner.user, body.request, body.bytes, { ttlSeconds: 120 })
+    );
+  }
+}
+
 async function send(world: World, ports: UploadPorts, owner: Owner, body: Body): Promise<void> {
   const user = world.guests.length > 0 && world.random.chance(0.6)
     ? world.random.pick(world.guests)

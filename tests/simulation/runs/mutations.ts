@@ -5,6 +5,7 @@
 import type { SeedKind } from "./seed.ts";
 import { schemaSource } from "../../database/schema_source.ts";
 import { deletionMutations } from "./deletion_mutations.ts";
+import { keyMutations } from "./key_mutations.ts";
 import { memberMutations } from "./member_mutations.ts";
 import { waitingMutations } from "./waiting_mutations.ts";
 import { namingMutations } from "./naming_mutations.ts";
@@ -68,7 +69,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "staged-object rule",
-    seed: 202,
+    seed: 14,
     edits: [{
       sqlFunction: "write_commits",
       find: "where x.object_key = any (array[c.object_key]) and x.state = 'staged'",
@@ -118,6 +119,15 @@ export const mutations: Mutation[] = [
       },
       { sqlFunction: "list_inputs", find: "t.after_done is not true", replace: "false" },
     ],
+  },
+  {
+    guard: "what lies between those on trial",
+    seed: 68,
+    edits: [{
+      sqlFunction: "list_inputs",
+      find: " or f.seq_min between v_first and v_last)",
+      replace: ")",
+    }],
   },
   {
     guard: "token in the output key",
@@ -290,6 +300,7 @@ export const mutations: Mutation[] = [
   },
   ...deletionMutations,
   ...memberMutations,
+  ...keyMutations,
   ...waitingMutations,
   ...namingMutations,
   // the last, since its constraint does not come back

@@ -1,10 +1,21 @@
 /** One seed: a storm of actors and faults, then calm, then everything that must hold. */
-import { clockwork, decay, type Owner, people, remover, time, uploader, worker } from "./actors.ts";
+import {
+  clockwork,
+  decay,
+  latecomer,
+  type Owner,
+  people,
+  remover,
+  time,
+  uploader,
+  worker,
+} from "./actors.ts";
 import { calmTurn, clockOf, keepFor, workOff } from "./calm.ts";
 import { checkedStorm, checkFindings, checkFound, checkOtherStore } from "./checking.ts";
 import { checkAlways, checkAtRest, checkPurged, checkRemade, checkSetAside } from "./check.ts";
 import { settings, type SimulatedDatabase } from "./database.ts";
 import { calm, temper } from "./faults.ts";
+import { checkKeys, keyHolder, keyMaker, removeKeyUsers } from "./keyholders.ts";
 import { operator } from "./operator.ts";
 import { renamer } from "./naming.ts";
 import { Random } from "./random.ts";
@@ -109,9 +120,16 @@ export async function runSeed(
     }
     if (world.guests.length > 0) {
       scheduler.start("sharer", () => sharer(world, "sharer", owners, random.whole(20, 50)));
+      const chance = new Random(seed * 883 + 19);
+      scheduler.start("key-maker", () => keyMaker(world, "key-maker", owners, 20, chance));
+      const reading = new Random(seed * 887 + 23);
+      scheduler.start("key-holder", () => keyHolder(world, "key-holder", 40, reading));
     }
     if (!inField && seed % 7 === 3) {
       scheduler.start("operator", () => operator(world, "operator", owners, 6));
+    }
+    if (!inField && seed % 25 === 14) {
+      scheduler.start("latecomer", () => latecomer(world, "latecomer", owners[0], 4));
     }
     if (world.naming) {
       const chance = new Random(seed * 613 + 5);
@@ -125,6 +143,7 @@ export async function runSeed(
       await scheduler.run(slice);
       await checkAlways(world, owners, false);
       await checkSharing(world);
+      await checkKeys(world, false);
       if (world.deleting) await checkPurged(world, false);
     }
     if (rotting && world.violations.length === 0) await rotOutputs(world, owners, slice);
@@ -154,6 +173,7 @@ export async function runSeed(
     }
     await checkAlways(world, owners, true);
     await checkSharing(world);
+    if (world.violations.length === 0) await checkKeys(world, true);
     await checkAtRest(world);
     if (world.deleting) await checkPurged(world, true);
     if (world.violations.length === 0) await checkQuiet(world);
@@ -278,6 +298,7 @@ async function comeToRest(world: World): Promise<void> {
       while (await endSome());
     }
     await catalog.pruneHistory({});
+    if (world.guests.length > 0) await removeKeyUsers(world);
     const idle = turn !== null && turn.runs.every((run) => run.outputs === 0) &&
       swept.objects_deleted === 0 &&
       swept.files_dropped === 0;
@@ -285,4 +306,5 @@ async function comeToRest(world: World): Promise<void> {
   }
   // What was woken by the sweep of the last round has its turn: then nothing may be left over.
   await calmTurn(world, "calm");
+  if (world.guests.length > 0) await removeKeyUsers(world);
 }

@@ -13,6 +13,7 @@ import type { Weather } from "./weather.ts";
 import { watchAges } from "./watch_ages.ts";
 import { watchDeletions } from "./watch_deletions.ts";
 import { watchField } from "./watch_field.ts";
+import { watchKeys } from "./watch_keys.ts";
 import { watchMembers } from "./watch_members.ts";
 import { Witness } from "./witness.ts";
 
@@ -60,6 +61,10 @@ export class World {
   naming?: Random;
   /** Users beside the owners where datasets are shared; in other seeds none, which go as they went before. */
   guests: string[] = [];
+  /** Users that Auth has for keys. */
+  readonly authUsers = new Set<string>();
+  /** Users of keys that somebody has revoked, or that a handover has ended: what the outside was told. */
+  readonly endedKeys = new Set<string>();
   /** What chance sets the clocks of workers apart by; absent: they tell the catalog's time. */
   clocksApart?: Random;
   readonly #apart = new Map<string, number>();
@@ -124,7 +129,13 @@ export class World {
                             this.violations,
                             method,
                             args,
-                            () => (target[method] as (args: never) => Promise<unknown>)(args),
+                            () =>
+                              watchKeys(
+                                this,
+                                method,
+                                args,
+                                () => (target[method] as (args: never) => Promise<unknown>)(args),
+                              ),
                           ),
                       ),
                   ),

@@ -1,9 +1,149 @@
 -- Trials after a worker's death see what lies between their files, so that tables that dedupe merge nothing across it; a
--- change of settings is heeded by what waits with a time at which it is due, not only by what has none.
+-- change of settings is heeded by what waits with a time at which it is due, not only by what has none; URLs that a
+-- read-only key is given end with it; a deleted dataset gets no keys, members or names, from the service either.
 set local lock_timeout = '5s';
 set local check_function_bodies = off;
 
 DROP INDEX "public"."partitions_considered";
+
+CREATE OR REPLACE FUNCTION public.accept_invitation(p_user uuid, p_token text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_hash constant text := encode(sha256(convert_to(p_token, 'UTF8')), 'hex');
+  v_owner uuid;
+  d public.datasets;
+  i public.dataset_invitations;
+begin
+  select * into i from public.dataset_invitations x where x.token_hash = v_hash;
+  if not found or p_user is null or i.user_id <> p_user then
+    perform sediment.fail('not_found', 404, 'there is no such invitation', 'a token that an owner has sent');
+  end if;
+  perform sediment.refuse_deleted_user(p_user);
+  perform sediment.refuse_key(p_user);
+  select y.user_id into strict v_owner from public.datasets y where y.id = i.dataset_id;
+  if i.role = 'owner' then
+    perform sediment.lock_quota(least(v_owner, p_user));
+    perform sediment.lock_quota(greatest(v_owner, p_user));
+  end if;
+  d := sediment.lock_dataset(null, i.dataset_id, 'owner');
+  select * into strict i from public.dataset_invitations x where x.id = i.id for no key update;
+  if i.accepted_by = p_user and sediment.dataset_role(p_user, d.id) = i.role then
+    return jsonb_build_object('dataset_id', d.id, 'role', i.role, 'owner_id', d.user_id);
+  end if;
+  if i.accepted_at is not null or i.revoked_at is not null or i.expires_at <= clock_timestamp()
+    or i.role = 'owner' and d.user_id <> v_owner
+  then
+    perform sediment.fail('invitation_gone', 410, case
+      when i.accepted_at is not null then 'the invitation was accepted before'
+      when i.revoked_at is not null then 'the invitation was revoked'
+      when i.expires_at <= clock_timestamp() then format('the invitation has expired on %s', i.expires_at)
+      else 'the dataset was handed over meanwhile' end, 'a new invitation');
+  end if;
+  if d.user_id = p_user then
+    perform sediment.fail('invalid_request', 400, 'the dataset is the user''s own', 'another user');
+  end if;
+  -- before a handover ends those that are open
+  update public.dataset_invitations x set accepted_at = clock_timestamp(), accepted_by = p_user where x.id = i.id;
+  if i.role = 'owner' then
+    perform sediment.hand_over(d, p_user, i.keep_role);
+  else
+    insert into public.dataset_members as m (dataset_id, user_id, role, invited_by)
+    values (d.id, p_user, i.role, i.invited_by)
+    on conflict (dataset_id, user_id) do update set role = excluded.role, invited_by = excluded.invited_by;
+  end if;
+  return jsonb_build_object('dataset_id', d.id, 'role', i.role,
+    'owner_id', case when i.role = 'owner' then p_user else d.user_id end);
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.list_files(p_user uuid, p_dataset uuid, p_table text DEFAULT NULL::text, p_period_tag text DEFAULT NULL::text, p_from text DEFAULT NULL::text, p_to text DEFAULT NULL::text, p_version bigint DEFAULT NULL::bigint, p_limit integer DEFAULT 1000, p_cursor text DEFAULT NULL::text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  d public.datasets;
+  v_cursor jsonb := sediment.decode_cursor(p_cursor);
+  v_version bigint;
+  v_marks constant boolean := sediment.has_marks(p_dataset);
+  v_committed timestamptz;
+  v_limit integer := least(greatest(coalesce(p_limit, 1000), 1), 5000);
+  f public.battle_files;
+  v_files jsonb[] := '{}'::jsonb[];
+  v_bytes bigint := 0;
+  v_more boolean := false;
+  v_table text := p_table;
+  v_names jsonb;
+  v_last text;
+begin
+  if v_cursor is not null and (v_cursor - array['v', 't', 'p', 's', 'd'] <> '{}'
+    or v_cursor ->> 'd' is distinct from p_dataset::text
+    or coalesce(v_cursor ->> 'v', '') !~ '^\d{1,18}$' or coalesce(v_cursor ->> 's', '') !~ '^\d{1,18}$'
+    or v_cursor ->> 't' is null or v_cursor ->> 'p' is null)
+  then
+    perform sediment.fail('invalid_cursor', 400, 'the cursor belongs to another list');
+  end if;
+  d := sediment.require_dataset(p_user, p_dataset);
+  v_names := sediment.names_of(d);
+  if d.has_aliases then
+    v_table := sediment.table_of(d.id, p_table);
+  end if;
+  v_version := sediment.readable_version(d, coalesce((v_cursor ->> 'v')::bigint, p_version));
+  select v.committed_at into v_committed from public.dataset_versions v
+  where v.dataset_id = d.id and v.version = v_version;
+
+  -- What is visible now comes in index order; what was removed since is as much as compaction did meanwhile. One by
+  -- one: as text the bounds of a file's columns may be a hundred times what they are as stored, and only those of the
+  -- page are to be unpacked.
+  for f in
+    (select x.* from public.battle_files x
+      where x.dataset_id = d.id and x.removed_version is null and x.added_version <= v_version
+        and not (v_marks and sediment.is_marked(x, v_version))
+        and (v_table is null or x."table" = v_table) and (p_period_tag is null or x.period_tag = p_period_tag)
+        and (p_from is null or x.period_tag >= p_from) and (p_to is null or x.period_tag <= p_to)
+        and (v_cursor is null or (x."table", x.period_tag, x.seq_min)
+          > (v_cursor ->> 't', v_cursor ->> 'p', (v_cursor ->> 's')::bigint))
+      order by x."table", x.period_tag, x.seq_min limit v_limit + 1)
+    union all
+    (select x.* from public.battle_files x
+      where x.dataset_id = d.id and x.removed_version > v_version and x.added_version <= v_version
+        and (v_table is null or x."table" = v_table) and (p_period_tag is null or x.period_tag = p_period_tag)
+        and (p_from is null or x.period_tag >= p_from) and (p_to is null or x.period_tag <= p_to)
+        and (v_cursor is null or (x."table", x.period_tag, x.seq_min)
+          > (v_cursor ->> 't', v_cursor ->> 'p', (v_cursor ->> 's')::bigint))
+      order by x."table", x.period_tag, x.seq_min limit v_limit + 1)
+    order by "table", period_tag, seq_min limit v_limit + 1
+  loop
+    v_bytes := v_bytes + 1000
+      -- packed ones (shared/catalog/packed_stats.ts) are some three times as long when they are told
+      + case when pg_column_size(f.stats) > 300
+        then octet_length(f.stats::text) * case jsonb_typeof(f.stats) when 'string' then 3 else 1 end else 300 end;
+    v_more := cardinality(v_files) = v_limit or (v_bytes > 2097152 and cardinality(v_files) > 0);
+    exit when v_more;
+    v_last := f."table";
+    v_files := v_files || jsonb_build_object(
+      'id', f.id, 'object_key', f.object_key, 'start_byte', f.start_byte, 'byte_length', f.byte_length,
+      'table', coalesce(v_names ->> f."table", f."table"), 'period_tag', f.period_tag, 'size', f.byte_length, 'level', f.level, 'state', f.state,
+      'lost', f.lost_since is not null,
+      'quarantine_code', f.quarantine_code, 'quarantine_reason', f.quarantine_reason,
+      'row_count', f.row_count, 'row_group_count', f.row_group_count,
+      'uncompressed_bytes', f.uncompressed_bytes, 'schema_fingerprint', sediment.fingerprint_of(f.schema_fingerprint, f.schema_digest),
+      'stats', f.stats, 'etag', sediment.etag_of(f.etag, f.object_key), 'seq_min', f.seq_min, 'seq_max', f.seq_max,
+      'uploaded_at', f.uploaded_at, 'added_version', f.added_version);
+  end loop;
+
+  return jsonb_build_object('dataset_id', d.id, 'version', v_version, 'committed_at', v_committed,
+    -- to a key, as long as it lives itself
+    'signed_url_seconds', (select least(s.signed_url_seconds, (
+        select greatest(1, floor(extract(epoch from m.expires_at - clock_timestamp())))::integer
+        from public.dataset_members m where m.dataset_id = d.id and m.user_id = p_user))
+      from public.service_settings s), 'files', to_jsonb(v_files),
+    'totals', sediment.version_totals(d, v_version), 'next_cursor', case when v_more then sediment.encode_cursor(jsonb_build_object(
+      'd', d.id, 'v', v_version, 't', v_last,
+      'p', v_files[cardinality(v_files)] -> 'period_tag', 's', v_files[cardinality(v_files)] -> 'seq_min')) end);
+end $function$;
 
 CREATE OR REPLACE FUNCTION public.sweep(p_limit integer DEFAULT 500)
  RETURNS jsonb
@@ -240,6 +380,23 @@ begin
     v_schemas := v_schemas || jsonb_build_object(v_schema.fingerprint, v_schema.schema);
   end loop;
   return v_page - 'digests' || jsonb_build_object('schemas', v_schemas);
+end $function$;
+
+CREATE OR REPLACE FUNCTION sediment.lock_dataset(p_user uuid, p_dataset uuid, p_needed text)
+ RETURNS public.datasets
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  d public.datasets;
+begin
+  perform 1 from public.datasets x where x.id = p_dataset for no key update;
+  -- a statement after the lock: it sees what was waited for
+  d := sediment.require_dataset(p_user, p_dataset, p_needed);
+  if d.deleted_at is not null then
+    perform sediment.fail('dataset_deleted', 410, format('dataset %s was deleted on %s', d.id, d.deleted_at));
+  end if;
+  return d;
 end $function$;
 
 CREATE OR REPLACE FUNCTION sediment.replace_files(p public.partitions, p_run uuid, p_n integer, p_token bigint, p_inputs bigint[], p_output jsonb, p_input_keys text[], p_dropped jsonb DEFAULT NULL::jsonb)
