@@ -14,7 +14,7 @@ export const deletionMutations: Mutation[] = [
   },
   {
     guard: "no stage outlives the mark",
-    seed: 18,
+    seed: 9,
     edits: [{
       sqlFunction: "write_commits",
       find: "perform sediment.refuse_deleted_stages(p_calls);",
@@ -50,7 +50,7 @@ export const deletionMutations: Mutation[] = [
   },
   {
     guard: "a slice that is full goes on",
-    seed: 18,
+    seed: 9,
     edits: [{
       sqlFunction: "remove_marked",
       find: "    exit when v_files >= p_limit; -- there may be more in this one\n",
@@ -127,7 +127,7 @@ export const deletionMutations: Mutation[] = [
   },
   {
     guard: "rows that came again are new",
-    seed: 69,
+    seed: 39,
     edits: [{
       sqlFunction: "upload_deleted_at",
       find: "and d.version > sediment.upload_version(u)",

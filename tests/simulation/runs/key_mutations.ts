@@ -5,7 +5,7 @@ import type { Mutation } from "./mutations.ts";
 export const keyMutations: Mutation[] = [
   {
     guard: "a handover ends keys",
-    seed: 6,
+    seed: 16,
     edits: [{
       sqlFunction: "hand_over",
       find: "perform sediment.end_keys(d.id, 'handed_over');",
@@ -14,7 +14,7 @@ export const keyMutations: Mutation[] = [
   },
   {
     guard: "a key that is revoked reads no more",
-    seed: 6,
+    seed: 16,
     edits: [{
       sqlFunction: "end_keys",
       find: "delete from public.dataset_members m\n  where m.dataset_id = p_dataset",
@@ -32,7 +32,7 @@ export const keyMutations: Mutation[] = [
   },
   {
     guard: "a key that has ended is not finished",
-    seed: 6,
+    seed: 126,
     edits: [{
       sqlFunction: "commit_key",
       find: "where x.id = p_key and x.ended_at is null and x.expires_at > clock_timestamp()",
@@ -41,7 +41,7 @@ export const keyMutations: Mutation[] = [
   },
   {
     guard: "URLs end with their key",
-    seed: 6,
+    seed: 36,
     edits: [{
       sqlFunction: "list_files",
       find: "where m.dataset_id = d.id and m.user_id = p_user))",
@@ -50,20 +50,11 @@ export const keyMutations: Mutation[] = [
   },
   {
     guard: "a key has no dataset of its own",
-    seed: 6,
+    seed: 16,
     edits: [{
       sqlFunction: "check_dataset_quota",
       find: "perform sediment.refuse_key(p_user);",
       replace: "",
-    }],
-  },
-  {
-    guard: "a deleted dataset ends its keys",
-    seed: 6,
-    edits: [{
-      sqlFunction: "mark_deletion",
-      find: "perform sediment.end_keys(",
-      replace: "perform 1 where false and 0 < sediment.end_keys(",
     }],
   },
 ];

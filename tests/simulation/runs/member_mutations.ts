@@ -5,7 +5,7 @@ import type { Mutation } from "./mutations.ts";
 export const memberMutations: Mutation[] = [
   {
     guard: "rights at the stage",
-    seed: 6,
+    seed: 16,
     edits: [{
       sqlFunction: "read_stage_calls",
       find: "when d.user_id <> a.p_user and m.role is null then",
@@ -14,7 +14,7 @@ export const memberMutations: Mutation[] = [
   },
   {
     guard: "rights at the commit",
-    seed: 36,
+    seed: 26,
     edits: [{
       sqlFunction: "admit_commit",
       find: "perform sediment.require_role(p.user_id, p.dataset_id, 'writer');",
@@ -46,7 +46,7 @@ export const memberMutations: Mutation[] = [
   },
   {
     guard: "a new owner is no member",
-    seed: 36,
+    seed: 56,
     edits: [{
       sqlFunction: "hand_over",
       find: "delete from public.dataset_members m where m.dataset_id = d.id and m.user_id = p_to;",

@@ -100,7 +100,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "seq adjacency",
-    seed: 113,
+    seed: 11,
     edits: [{
       sqlFunction: "replace_files",
       find: "if v_dedupe and v_in.files > 1 and v_in.files < (",
@@ -110,7 +110,7 @@ export const mutations: Mutation[] = [
   {
     // with lists that leave out all that no plan touches, not from the hundredth on
     guard: "barriers in lists",
-    seed: 44,
+    seed: 20,
     edits: [
       {
         sqlFunction: "list_inputs",
@@ -131,7 +131,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "token in the output key",
-    seed: 7,
+    seed: 2,
     edits: [{
       sqlFunction: "stage_output",
       find: "p_token, p_n);\n",
@@ -140,7 +140,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "given-back attempts",
-    seed: 9,
+    seed: 11,
     edits: [{
       sqlFunction: "fail_compaction",
       find: "if p_class = 'environment' then",
@@ -149,7 +149,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "breaker",
-    seed: 41,
+    seed: 44,
     edits: [{
       sqlFunction: "claim_compaction",
       find: "if v_probe is not null then",
@@ -158,7 +158,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "a probe closes the breaker",
-    seed: 41,
+    seed: 44,
     edits: [{
       sqlFunction: "finish_probe",
       find: "if p_passed and b.probes_passed >= 1 then",
@@ -176,7 +176,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "looks at the dead",
-    seed: 87,
+    seed: 15,
     edits: [{
       sqlFunction: "dead_letter_run",
       find: "    due_at = v_now + make_interval",
@@ -200,7 +200,7 @@ export const mutations: Mutation[] = [
   {
     guard: "second look",
     kind: "field",
-    seed: 14,
+    seed: 41,
     edits: [{
       sqlFunction: "quarantine_file",
       find: "if f.state = 'active' and p_code in ('object_missing', 'object_changed')",
@@ -209,7 +209,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "checksums",
-    seed: 109,
+    seed: 9,
     edits: [{
       sqlFunction: "list_inputs",
       find: "'checksum', k.checksum",
@@ -227,7 +227,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "remaking",
-    seed: 17,
+    seed: 53,
     edits: [{
       sqlFunction: "set_aside_lost",
       find: "perform sediment.plan_remake(p_file);",
@@ -237,7 +237,7 @@ export const mutations: Mutation[] = [
   {
     guard: "what the check finds",
     kind: "field",
-    seed: 5,
+    seed: 8,
     edits: [{
       sqlFunction: "commit_store_check",
       find: "v_set_aside := sediment.miss_files(p_found, p_probed);",
@@ -272,7 +272,7 @@ export const mutations: Mutation[] = [
   {
     guard: "taking back what is there",
     kind: "field",
-    seed: 8,
+    seed: 2,
     edits: [{
       sqlFunction: "commit_store_check",
       find: "perform sediment.readmit_files(p_sound, p_intact, p_etags);",
@@ -281,7 +281,7 @@ export const mutations: Mutation[] = [
   },
   {
     guard: "narrowing",
-    seed: 9,
+    seed: 8,
     edits: [{
       sqlFunction: "lose_worker",
       find: "if cardinality(p.staged_inputs) > 0 then",
@@ -291,7 +291,7 @@ export const mutations: Mutation[] = [
   {
     guard: "two deaths alone",
     kind: "field",
-    seed: 91,
+    seed: 29,
     edits: [{
       sqlFunction: "narrow_claim",
       find: "if v_deaths >= 2 and (v_iso ->> 'sound')::boolean then",

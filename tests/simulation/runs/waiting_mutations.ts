@@ -5,7 +5,7 @@ import type { Mutation } from "./mutations.ts";
 export const waitingMutations: Mutation[] = [
   {
     guard: "a full tier is looked at",
-    seed: 7,
+    seed: 3,
     edits: [{
       sqlFunction: "next_look",
       find: "if p_files[i] >= greatest(p_min_inputs, 2) then",
@@ -23,7 +23,7 @@ export const waitingMutations: Mutation[] = [
   },
   {
     guard: "what came since the claim",
-    seed: 15,
+    seed: 17,
     edits: [{
       sqlFunction: "close_run",
       find: "v_tiers := sediment.add_tiers(v_tiers, p.tier_files);",
