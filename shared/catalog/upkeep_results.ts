@@ -54,6 +54,8 @@ export const deploymentFindings = z.object({
     ours: z.boolean(),
   }).nullable(),
   bucket: z.object({ public: z.boolean(), file_size_limit: count.nullable() }).nullable(),
+  /** The bucket that the catalog takes for the functions'. Absent before the schema tells it. */
+  storage_bucket: z.string().optional(),
   /** Absent before the schema tells it. */
   invalid_indexes: z.array(z.string()).optional(),
 });

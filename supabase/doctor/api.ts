@@ -95,7 +95,7 @@ export async function checkSigningKeys(
 
 /** The bucket, where the objects are in Supabase Storage. */
 export function judgeBucket(
-  { bucket }: DeploymentFindings,
+  { bucket, storage_bucket: name = "sediment" }: DeploymentFindings,
   deployment: DeploymentAnswer | null,
 ): Item {
   if (deployment !== null && deployment.store.kind !== "supabase") {
@@ -113,18 +113,26 @@ export function judgeBucket(
       "see the items key and bucket; the functions' SUPABASE_URL and SUPABASE_SECRET_KEYS",
     );
   }
+  if (deployment !== null && deployment.store.bucket !== name) {
+    const used = deployment.store.bucket;
+    return wrong(
+      "bucket",
+      `the functions keep objects in ${used}, and the catalog lets readers into ${name}`,
+      `update public.service_settings set storage_bucket = '${used}' where id; or SEDIMENT_BUCKET`,
+    );
+  }
   if (bucket === null) {
     return wrong(
       "bucket",
-      "there is no bucket sediment",
-      "insert into storage.buckets (id, name, public, file_size_limit) values ('sediment', 'sediment', false, 52428800);",
+      `there is no bucket ${name}`,
+      `insert into storage.buckets (id, name, public, file_size_limit) values ('${name}', '${name}', false, 52428800);`,
     );
   }
   if (bucket.public) {
     return wrong(
       "bucket",
       "it is public: whoever knows a key reads the object",
-      "update storage.buckets set public = false where id = 'sediment';",
+      `update storage.buckets set public = false where id = '${name}';`,
     );
   }
   const needed = deployment?.limits.max_direct_bytes ?? 52_428_800;
@@ -132,7 +140,7 @@ export function judgeBucket(
     return wrong(
       "bucket",
       `objects may have ${bucket.file_size_limit} bytes there, uploads ${needed}`,
-      `update storage.buckets set file_size_limit = ${needed} where id = 'sediment';`,
+      `update storage.buckets set file_size_limit = ${needed} where id = '${name}';`,
     );
   }
   return ok("bucket", `private, ${bucket.file_size_limit ?? "no"} bytes an object at most`);

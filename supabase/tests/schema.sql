@@ -32,13 +32,13 @@ create temp view ours as
     select 1 from pg_depend d where d.objid = p.oid and d.deptype = 'e'));
 select is_empty($$select proname from ours, (values ('anon'), ('authenticated')) r(role)
   where has_function_privilege(r.role, oid, 'execute')
-  -- a policy asks it
-  and (r.role, proname) <> ('authenticated', 'is_readable_object')$$, 'only the service may call a function');
+  -- a policy asks them
+  and (r.role, proname) not in (('authenticated', 'is_readable_object'), ('authenticated', 'storage_bucket'))$$, 'only the service may call a function');
 select is_empty($$select proname from ours where not has_function_privilege('service_role', oid, 'execute')$$, 'and it may call each');
 select is_empty($$select proname from ours where not coalesce(proconfig @> '{"search_path=\"\""}', false)$$, 'every function has an empty search_path');
 select is_empty($$select proname from ours where nspname = 'public' and (returns <> 'jsonb' or proretset)$$, 'every function of the API returns one jsonb');
 select is_empty($$select proname from ours where prosecdef and proname not in
-    ('ping_functions', 'pings_queued', 'ping_deployment', 'clockwork_faults', 'deployment_findings', 'object_limit', 'note_deleted_user', 'is_readable_object')$$,
+    ('ping_functions', 'pings_queued', 'ping_deployment', 'clockwork_faults', 'deployment_findings', 'object_limit', 'note_deleted_user', 'is_readable_object', 'storage_bucket')$$,
   'only what has to do with pg_net and pg_cron, what doctor sees, what the bucket takes, what Auth tells of and what a policy of Storage asks runs as its definer');
 select is_empty($$select proname from ours group by nspname, proname having count(*) > 1$$, 'no function is overloaded: PostgREST could not tell them apart');
 select is_empty($$select proname from ours where provolatile <> 'v' and proname in (

@@ -115,6 +115,13 @@ const breakages: Breakage[] = [
     undo: vault("sediment_functions_url", "PROJECT_URL/functions/v1"),
   },
   {
+    name: "a bucket that the catalog doesn't know of",
+    item: "bucket",
+    words: /keep objects in sediment, and the catalog lets readers into elsewhere/,
+    sql: `update public.service_settings set storage_bucket = 'elsewhere' where id`,
+    undo: `update public.service_settings set storage_bucket = 'sediment' where id`,
+  },
+  {
     name: "a bucket that is public",
     item: "bucket",
     words: /it is public/,

@@ -91,7 +91,10 @@ create table if not exists public.service_settings (
   idle_history_seconds integer not null default 3600 check (idle_history_seconds >= 60),
 
   -- of tables that are to be written anew
-  rewrite_bytes_per_hour bigint not null default 4294967296 check (rewrite_bytes_per_hour > 0)
+  rewrite_bytes_per_hour bigint not null default 4294967296 check (rewrite_bytes_per_hour > 0),
+
+  -- where the objects are in this project's Storage: what its policy is about, and the doctor
+  storage_bucket text not null default 'sediment' check (storage_bucket <> '')
 );
 
 comment on table public.service_settings is 'One row of settings of this deployment.';
@@ -251,5 +254,8 @@ comment on column public.service_settings.idle_history_seconds is
 comment on column public.service_settings.rewrite_bytes_per_hour is
   'How much of the tables that are to be written anew (POST /compaction/rewrite) is given to the workers an hour, all of '
   'them together. Unit: bytes. Default: 4294967296 (4 GiB).';
+comment on column public.service_settings.storage_bucket is
+  'The bucket of this project''s Storage that holds the objects, as SEDIMENT_BUCKET of the functions says: in it readers and '
+  'read-only keys read data files by Storage''s own API. Unit: none. Default: sediment.';
 
 insert into public.service_settings (id) values (true) on conflict (id) do nothing;

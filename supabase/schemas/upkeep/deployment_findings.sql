@@ -2,7 +2,7 @@
 -- secrets. Definer, since Vault, cron's runs and pg_net's answers are the owner's alone. p_ping is what ping_deployment
 -- returned. Returns {now, postgres, migrations, extensions, jobs: [{name, schedule, active, last_status, last_message,
 -- last_started_at, failed, succeeded}], secrets: {name: {there, finding}}, ping: {status_code, timed_out, error, ours} |
--- null, bucket: {public, file_size_limit} | null, invalid_indexes: [name]}; runs are counted over the last hour. What is not installed is null.
+-- null, bucket: {public, file_size_limit} | null, storage_bucket: its name, invalid_indexes: [name]}; runs are counted over the last hour. What is not installed is null.
 create or replace function public.deployment_findings(p_ping bigint default null)
 returns jsonb
 language plpgsql
@@ -66,7 +66,8 @@ begin
     'jobs', v_jobs, 'secrets', v_secrets, 'ping', v_ping,
     'bucket', (
       select jsonb_build_object('public', b.public, 'file_size_limit', b.file_size_limit)
-      from storage.buckets b where b.id = 'sediment'),
+      from storage.buckets b where b.id = sediment.storage_bucket()),
+    'storage_bucket', sediment.storage_bucket(),
     -- what a `create index concurrently` that was cut off has left: written with each row, read by nobody
     'invalid_indexes', (
       select coalesce(jsonb_agg(i.indexrelid::regclass::text order by i.indexrelid::regclass::text), '[]')

@@ -4,7 +4,11 @@
 set local lock_timeout = '5s';
 set local check_function_bodies = off;
 
+DROP POLICY "sediment_readers" ON "storage"."objects";
+
 DROP INDEX "public"."partitions_considered";
+
+ALTER TABLE "public"."service_settings" ADD COLUMN "storage_bucket" text NOT NULL DEFAULT 'sediment'::text;
 
 CREATE OR REPLACE FUNCTION public.accept_invitation(p_user uuid, p_token text)
  RETURNS jsonb
@@ -56,6 +60,79 @@ begin
   end if;
   return jsonb_build_object('dataset_id', d.id, 'role', i.role,
     'owner_id', case when i.role = 'owner' then p_user else d.user_id end);
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.deployment_findings(p_ping bigint DEFAULT NULL::bigint)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_jobs jsonb;
+  v_secrets jsonb;
+  v_ping jsonb;
+  v_migrations jsonb;
+begin
+  -- Each part by its own, dynamically: a deployment that lacks it must be told so, not refused.
+  if to_regclass('cron.job') is not null then
+    execute $sql$
+      select coalesce(jsonb_agg(jsonb_build_object('name', j.jobname, 'schedule', j.schedule, 'active', j.active,
+        'last_status', d.status, 'last_message', left(d.return_message, 200), 'last_started_at', d.start_time,
+        'failed', r.failed, 'succeeded', r.succeeded) order by j.jobname), '[]')
+      from cron.job j
+      left join lateral (
+        select count(*) filter (where x.status = 'failed') as failed,
+          count(*) filter (where x.status = 'succeeded') as succeeded
+        from cron.job_run_details x where x.jobid = j.jobid and x.start_time > now() - interval '1 hour') r on true
+      left join lateral (
+        select x.status, x.return_message, x.start_time from cron.job_run_details x
+        where x.jobid = j.jobid and x.end_time is not null order by x.runid desc limit 1) d on true
+      where j.jobname like 'sediment\_%'
+    $sql$ into v_jobs;
+  end if;
+  if to_regclass('vault.decrypted_secrets') is not null then
+    execute $sql$
+      select jsonb_object_agg(n.name, jsonb_build_object('there', s.value is not null, 'finding', case
+        when s.value is null then 'missing'
+        when s.value <> btrim(s.value) then 'has blanks around it'
+        when n.name = 'sediment_functions_url' and s.value !~ '^https?://[^/]+(/.*)?$' then 'is not a URL'
+        when n.name = 'sediment_cron_key' and s.value ~ '^sb_publishable_' then 'is a publishable key'
+        when n.name = 'sediment_cron_key' and s.value !~ '^(sb_secret_|eyJ)' then 'is not a secret key'
+        end))
+      from (values ('sediment_functions_url'), ('sediment_cron_key')) n (name)
+      left join lateral (
+        select d.decrypted_secret as value from vault.decrypted_secrets d where d.name = n.name limit 1) s on true
+    $sql$ into v_secrets;
+  end if;
+  if p_ping is not null and to_regclass('net._http_response') is not null then
+    execute $sql$
+      select jsonb_build_object('status_code', a.status_code, 'timed_out', coalesce(a.timed_out, false),
+        'error', left(a.error_msg, 200), 'ours', coalesce(a.content like '%"sediment"%', false))
+      from net._http_response a where a.id = $1
+    $sql$ into v_ping using p_ping;
+  end if;
+  if to_regclass('supabase_migrations.schema_migrations') is not null then
+    execute 'select jsonb_agg(m.version order by m.version) from supabase_migrations.schema_migrations m'
+      into v_migrations;
+  end if;
+  return jsonb_build_object('now', clock_timestamp(), 'postgres', current_setting('server_version'),
+    'migrations', v_migrations,
+    'extensions', (
+      select jsonb_object_agg(n.name, e.extversion)
+      from unnest(array['pgmq', 'pg_cron', 'pg_net', 'supabase_vault']) n (name)
+      left join pg_catalog.pg_extension e on e.extname = n.name),
+    'jobs', v_jobs, 'secrets', v_secrets, 'ping', v_ping,
+    'bucket', (
+      select jsonb_build_object('public', b.public, 'file_size_limit', b.file_size_limit)
+      from storage.buckets b where b.id = sediment.storage_bucket()),
+    'storage_bucket', sediment.storage_bucket(),
+    -- what a `create index concurrently` that was cut off has left: written with each row, read by nobody
+    'invalid_indexes', (
+      select coalesce(jsonb_agg(i.indexrelid::regclass::text order by i.indexrelid::regclass::text), '[]')
+      from pg_catalog.pg_index i
+      join pg_catalog.pg_class t on t.oid = i.indrelid
+      where not i.indisvalid and t.relnamespace::regnamespace::text in ('public', 'pgmq', 'sediment')));
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.list_files(p_user uuid, p_dataset uuid, p_table text DEFAULT NULL::text, p_period_tag text DEFAULT NULL::text, p_from text DEFAULT NULL::text, p_to text DEFAULT NULL::text, p_version bigint DEFAULT NULL::bigint, p_limit integer DEFAULT 1000, p_cursor text DEFAULT NULL::text)
@@ -534,3 +611,30 @@ begin
   where r.id = p_run;
   return jsonb_build_object('version', v_version.version, 'file_id', v_file);
 end $function$;
+
+CREATE OR REPLACE FUNCTION sediment.storage_bucket()
+ RETURNS text
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select s.storage_bucket from public.service_settings s where s.id
+$function$;
+
+revoke all on function "sediment"."storage_bucket"() from public, anon, authenticated, service_role;
+
+ALTER TABLE "public"."service_settings" ADD CONSTRAINT "service_settings_storage_bucket_check" CHECK ((storage_bucket <> ''::text));
+
+CREATE POLICY "sediment_readers" ON "storage"."objects" FOR SELECT TO "authenticated" USING (((bucket_id = ( SELECT sediment.storage_bucket() AS storage_bucket)) AND ( SELECT (regexp_replace(COALESCE(current_setting('storage.operation'::text, true), ''::text), '^storage\.'::text, ''::text) = ANY (ARRAY['object.get_authenticated'::text, 'object.info_authenticated'::text, 'object.get_authenticated_info'::text, 'object.head_authenticated_info'::text, 'object.list'::text, 'object.list_v2'::text, 's3.object.get'::text, 's3.object.info'::text, 's3.object.list'::text]))) AND (split_part(name, '/'::text, 2) = ANY (ARRAY( SELECT (d.id)::text AS id
+   FROM public.datasets d
+  WHERE (d.user_id = ( SELECT auth.uid() AS uid))
+UNION ALL
+ SELECT (m.dataset_id)::text AS dataset_id
+   FROM public.dataset_members m
+  WHERE ((m.user_id = ( SELECT auth.uid() AS uid)) AND ((m.expires_at IS NULL) OR (m.expires_at > now())))))) AND sediment.is_readable_object(name)));
+
+COMMENT ON COLUMN "public"."service_settings"."storage_bucket" IS 'The bucket of this project''s Storage that holds the objects, as SEDIMENT_BUCKET of the functions says: in it readers and read-only keys read data files by Storage''s own API. Unit: none. Default: sediment.';
+
+REVOKE ALL ON FUNCTION "sediment"."storage_bucket"() FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "sediment"."storage_bucket"() TO "authenticated", "service_role";
