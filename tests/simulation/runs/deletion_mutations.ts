@@ -127,7 +127,7 @@ export const deletionMutations: Mutation[] = [
   },
   {
     guard: "rows that came again are new",
-    seed: 39,
+    seed: 75,
     edits: [{
       sqlFunction: "upload_deleted_at",
       find: "and d.version > sediment.upload_version(u)",
