@@ -23,7 +23,7 @@ export const deletionMutations: Mutation[] = [
   },
   {
     guard: "no merge of what is marked",
-    seed: 30,
+    seed: 171,
     edits: [{
       sqlFunction: "replace_files",
       find: "perform sediment.refuse_marked_inputs(p, p_run, p_inputs);",
@@ -41,7 +41,7 @@ export const deletionMutations: Mutation[] = [
   },
   {
     guard: "what came since stays",
-    seed: 30,
+    seed: 9,
     edits: [{
       sqlFunction: "remove_marked",
       find: "and y.removed_version is null and y.added_version < x.version",
@@ -59,7 +59,7 @@ export const deletionMutations: Mutation[] = [
   },
   {
     guard: "a purge takes what merges had replaced",
-    seed: 33,
+    seed: 3,
     edits: [{
       sqlFunction: "purge_removed",
       find: "and y.removed_version <= x.version",
@@ -114,7 +114,7 @@ export const deletionMutations: Mutation[] = [
   },
   {
     guard: "a deleted upload is not answered for",
-    seed: 30,
+    seed: 9,
     edits: [{
       sqlFunction: "first_outcome",
       find: "and sediment.upload_deleted_at(v_first) is not null",
@@ -139,12 +139,13 @@ export const deletionMutations: Mutation[] = [
     }],
   },
   {
+    // that it is not as old as its oldest one supabase/tests/end_aged.sql shows: few seeds have the one old and not the other
     guard: "an output is as young as its youngest row",
-    seed: 51,
+    seed: 132,
     edits: [{
       sqlFunction: "replace_files",
       find: "max(coalesce(f.youngest_at, f.uploaded_at)) as youngest_at",
-      replace: "min(coalesce(f.youngest_at, f.uploaded_at)) as youngest_at",
+      replace: "min(coalesce(f.youngest_at, f.uploaded_at)) - interval '80 seconds' as youngest_at",
     }],
   },
   {

@@ -121,15 +121,6 @@ export const mutations: Mutation[] = [
     ],
   },
   {
-    guard: "what lies between those on trial",
-    seed: 68,
-    edits: [{
-      sqlFunction: "list_inputs",
-      find: " or f.seq_min between v_first and v_last)",
-      replace: ")",
-    }],
-  },
-  {
     guard: "token in the output key",
     seed: 2,
     edits: [{

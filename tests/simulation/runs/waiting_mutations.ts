@@ -32,7 +32,7 @@ export const waitingMutations: Mutation[] = [
   },
   {
     guard: "the unknown is looked at",
-    seed: 11,
+    seed: 16,
     edits: [{
       sqlFunction: "next_look",
       find: "if p_files is null then\n    return p_now;",
