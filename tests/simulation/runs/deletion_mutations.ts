@@ -50,7 +50,7 @@ export const deletionMutations: Mutation[] = [
   },
   {
     guard: "a slice that is full goes on",
-    seed: 9,
+    seed: 12,
     edits: [{
       sqlFunction: "remove_marked",
       find: "    exit when v_files >= p_limit; -- there may be more in this one\n",
