@@ -32,6 +32,10 @@ export interface Work extends Disposable {
 
 /** The accounts of an isolate. */
 export interface WorkShares {
+  /** Tells of a request that costs nothing worth an account, so that its user counts as there. */
+  come(user: string): void;
+  /** Whether others than this user are there. */
+  hasOthers(user: string): boolean;
   /**
    * Waits until the user's account has room for a request. Asked before a body is read.
    *
@@ -148,6 +152,8 @@ export function createWorkShares(options: WorkSharesOptions = {}): WorkShares {
   }
 
   return {
+    come,
+    hasOthers,
     async admit(user, signal, bodyMs = 0) {
       come(user);
       if (!hasOthers(user)) return;

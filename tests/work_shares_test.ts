@@ -48,6 +48,17 @@ Deno.test("while others are there, who has taken more than is free waits until i
   assert.equal(at(), 500, "the other waits for nothing");
 });
 
+Deno.test("who only reads is there too", async () => {
+  const { shares } = world();
+  assert.equal(shares.hasOthers("m"), false);
+  shares.come("m");
+  assert.equal(shares.hasOthers("m"), false);
+  assert.equal(shares.hasOthers("b"), true);
+  shares.come("b");
+  await shares.admit("m");
+  assert.equal(shares.hasOthers("m"), true);
+});
+
 Deno.test("what reading a body takes is paid for at the door", async () => {
   const { shares, at } = world({ freeMs: 0, share: 0.1, requestMs: 2, presentMs: 10_000 });
   await shares.admit("b");

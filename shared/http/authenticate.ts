@@ -31,7 +31,7 @@ export interface AuthSettings {
   /** How often a user may read. @default without end */
   reads?: RateLimit;
   /** Where what is no read waits for its user's share of the isolate. @default nowhere */
-  shares?: Pick<WorkShares, "admit">;
+  shares?: Pick<WorkShares, "admit" | "come">;
   /** Where it is told that a service reached for a user's data. @default the console */
   log?(line: ServiceAct): void;
 }
@@ -130,8 +130,10 @@ export function createAuthenticator(settings: AuthSettings): Authenticator {
     async userOrService(request) {
       const caller = await verify(request);
       if (caller.kind === "user") {
-        if (isRead(request)) await settings.reads?.spend(caller.userId);
-        else await settings.shares?.admit(caller.userId, request.signal, jsonWorkMs(request));
+        if (isRead(request)) {
+          settings.shares?.come(caller.userId);
+          await settings.reads?.spend(caller.userId);
+        } else await settings.shares?.admit(caller.userId, request.signal, jsonWorkMs(request));
         return caller;
       }
       const { keyName, onBehalfOf } = caller;

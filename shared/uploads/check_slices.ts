@@ -21,7 +21,7 @@ export interface CheckedBody {
 
 type CheckPorts = Pick<
   UploadPorts,
-  "inspect" | "checkValues" | "convertAvro" | "turns" | "budget"
+  "inspect" | "checkValues" | "convertAvro" | "turns" | "budget" | "shares"
 >;
 
 /**
@@ -44,7 +44,9 @@ export async function checkSlices(
 ): Promise<CheckedBody> {
   const check = (pause: Pause) =>
     accounted(pause, work, (pause, work) => checkEach(ports, request, body, pause, work));
-  return await (ports.turns === undefined ? check(() => undefined) : ports.turns.take(user, check));
+  const { turns, shares } = ports;
+  if (turns === undefined) return await check(() => undefined);
+  return await turns.take(user, check, () => shares?.hasOthers(user) ?? true);
 }
 
 /** Tells, at the end, of the time that a check has worked what is above the prices that were told before. */

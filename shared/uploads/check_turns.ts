@@ -1,8 +1,8 @@
 /**
- * Long checks go one at a time, user by user, a few milliseconds on and four times as long off, so that what one user sends
+ * Long checks go one at a time, user by user, two milliseconds on and nine times as long off, so that what one user sends
  * keeps nobody waiting. A check is long once its user's checks have worked for longer than those of ordinary uploads do:
- * many at once that are each a little under it would take as much. Before that it lets others go on as often, without
- * a rest.
+ * many at once that are each a little under it would take as much. Before that, and while nobody else is there, it lets
+ * others go on as often, without a rest.
  */
 import { setImmediate } from "node:timers";
 import { createFairTurns } from "../fair_turns.ts";
@@ -12,26 +12,34 @@ import type { Pause } from "../parquet/inspect/pause.ts";
 export interface TurnTimes {
   /** What a user's checks may work before they are long ones; as time goes by it comes back. @default 20 */
   freeMs?: number;
-  /** What a check works at a stretch, as far as its steps are that short. @default 4 */
+  /** What a check works at a stretch, as far as its steps are that short. @default 2 */
   workMs?: number;
-  /** Off time as a multiple of the time on. @default 4 */
+  /** Off time as a multiple of the time on. @default 9 */
   restRatio?: number;
 }
 
 /** Checks of one isolate. */
 export interface CheckTurns {
-  /** Runs a check; it asks `pause` between its steps. */
-  take<T>(user: string, check: (pause: Pause) => Promise<T>): Promise<T>;
+  /**
+   * Runs a check; it asks `pause` between its steps.
+   *
+   * @param hasOthers whether there is somebody to rest for. @default there always is
+   */
+  take<T>(
+    user: string,
+    check: (pause: Pause) => Promise<T>,
+    hasOthers?: () => boolean,
+  ): Promise<T>;
 }
 
 /** No check waits by itself: `pause` does. */
 export function createCheckTurns(times: TurnTimes = {}): CheckTurns {
-  const { freeMs = 20, workMs = 4, restRatio = 4 } = times;
+  const { freeMs = 20, workMs = 2, restRatio = 9 } = times;
   const turns = createFairTurns({ total: 1 });
   const free = freeTimes(freeMs, 1 / (1 + restRatio));
 
   return {
-    async take(user, check) {
+    async take(user, check, hasOthers = () => true) {
       let resumed = performance.now();
       let yielded = resumed;
       let release: (() => void) | undefined;
@@ -49,7 +57,10 @@ export function createCheckTurns(times: TurnTimes = {}): CheckTurns {
       };
       const pause: Pause = (aheadMs = 0) => {
         const now = performance.now(), on = now - resumed;
-        if (release !== undefined) return on > workMs ? rest(on * restRatio) : undefined;
+        if (release !== undefined) {
+          if (on <= workMs) return undefined;
+          return hasOthers() ? rest(on * restRatio) : letOthersOn();
+        }
         resumed = now;
         if (free.spend(user, on, now) < aheadMs) return begin();
         return now - yielded > workMs ? letOthersOn() : undefined;

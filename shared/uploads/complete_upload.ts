@@ -59,7 +59,9 @@ export async function completeUpload(
     etag = copy.etag;
     const check = (pause: Pause) =>
       checkFooters(ports, staged, { checksums: copy.checksums, pause, work, signal });
-    files = await (ports.turns?.take(staged.userId, check) ?? check(() => undefined));
+    const { turns, shares } = ports;
+    const hasOthers = () => shares?.hasOthers(staged.userId) ?? true;
+    files = await (turns?.take(staged.userId, check, hasOthers) ?? check(() => undefined));
   } catch (thrown) {
     if (isHopeless(thrown)) await giveUp(ports, staged);
     throw thrown;

@@ -22,7 +22,7 @@ export interface UploadPorts {
   /** What the checks of a request may cost. @default checkBudget */
   budget?: CheckBudget;
   /** What uploads of one user may cost those of others. @default no account is kept */
-  shares?: Pick<WorkShares, "begin">;
+  shares?: Pick<WorkShares, "begin" | "hasOthers">;
   /** Parquet of an Avro Object Container File; absent where Avro is not taken. */
   convertAvro?(bytes: Uint8Array): Promise<Uint8Array>;
 }

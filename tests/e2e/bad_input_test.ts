@@ -173,7 +173,7 @@ Deno.test("every bad input is its own 4xx, and nothing is stored or queued", asy
       [{ ...slice, start_byte: -1 }],
       [{ ...slice, byte_length: 0 }],
       [{ ...slice, table_name: "../a" }],
-      Array(4_000).fill(slice),
+      Array(500).fill(slice),
     ];
     for (const table_offsets of cases) {
       const shown = JSON.stringify(table_offsets).slice(0, 60);

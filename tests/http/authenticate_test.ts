@@ -102,3 +102,24 @@ Deno.test("without signing keys services are served, and a user is told why not"
     return true;
   });
 });
+
+Deno.test("a user who reads is there for the others' shares, and pays nothing", async () => {
+  const { env } = httpWorld().services;
+  const told: string[] = [];
+  const { userOrService } = createAuthenticator({
+    supabaseUrl: env.SUPABASE_URL,
+    ...env,
+    jwks: env.SUPABASE_JWKS!,
+    issuers: issuersOf(env.SUPABASE_URL),
+    actingKeys: [],
+    shares: {
+      come: (user) => void told.push(`${user} comes`),
+      admit: (user) => Promise.resolve(void told.push(`${user} pays`)),
+    },
+  });
+  const headers = { authorization: `Bearer ${await tokenOf(alice)}` };
+  for (const method of ["GET", "HEAD", "POST", "DELETE"]) {
+    await userOrService(new Request("http://edge.local/battle-data/x", { method, headers }));
+  }
+  assert.deepEqual(told, ["comes", "comes", "pays", "pays"].map((does) => `${alice} ${does}`));
+});

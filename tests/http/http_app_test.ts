@@ -181,6 +181,19 @@ Deno.test("a body of more fields than any request has is refused without a look 
   assert.doesNotMatch((await post(200)).detail, /200 fields/);
 });
 
+Deno.test("a body of more fields and entries than any request has is refused before it is read", async () => {
+  const post = async (body: string) =>
+    await (await call("/sample/json", { method: "POST", body })).json();
+  const crowd = await post("[" + "1,".repeat(4096)); // nor is it JSON
+  assert.deepEqual([crowd.code, crowd.field], ["invalid_request", "body"]);
+  assert.match(crowd.detail, /over 4096/);
+  const slice = { table_name: "t", start_byte: 0, byte_length: 1, format: "parquet", num_rows: 1 };
+  const most = { table_offsets: JSON.stringify(Array(128).fill(slice)), path: ":".repeat(1024) };
+  for (const body of [JSON.stringify(most), JSON.stringify({ ids: Array(1000).fill(1) }), "[,"]) {
+    assert.doesNotMatch((await post(body)).detail ?? "", /over 4096/);
+  }
+});
+
 Deno.test("what reading a body takes is known by its head", () => {
   const ms = (headers: Record<string, string>) =>
     jsonWorkMs(new Request("http://x", { method: "POST", headers }));

@@ -110,3 +110,21 @@ Deno.test("checks that are each shorter than a long one wait for turns where one
   assert.equal(await waits("mallory", 0), true);
   assert.equal(await waits("alice", 0), false);
 });
+
+Deno.test("a long check rests for others, and for nobody where it is alone", async () => {
+  const turns = createCheckTurns({ workMs: 1, restRatio: 1_000_000 });
+  let others = 0;
+  const timer = setInterval(() => others++, 0);
+  let seen = 0;
+  const check = async (pause: Pause) => {
+    await pause(1000);
+    await steps(pause, 10, 0, () => {
+      seen = others;
+      for (const end = performance.now() + 3; performance.now() < end;);
+    });
+    return "checked";
+  };
+  assert.equal(await turns.take("a", check, () => false), "checked");
+  clearInterval(timer);
+  assert.ok(seen >= 5, `whatever else there is went on ${seen} times`);
+});

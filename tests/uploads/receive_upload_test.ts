@@ -152,7 +152,7 @@ Deno.test("what was sent at once and came to nothing leaves no open stage, whate
 
 Deno.test("who is told to wait for others has planned nothing", async () => {
   const { catalog, ports } = world();
-  const shares = { begin: () => Promise.reject(shortWait) };
+  const shares = { begin: () => Promise.reject(shortWait), hasOthers: () => true };
   const body = utf8("Pabc");
   const upload = uploadAtOnce({ ...ports, shares }, user, requestOf(body), body, {
     ttlSeconds: 120,

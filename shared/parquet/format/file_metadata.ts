@@ -10,8 +10,8 @@ import { ThriftReader } from "./thrift/thrift_reader.ts";
 import type { ThriftWriter } from "./thrift/thrift_writer.ts";
 import { wire } from "./thrift/wire.ts";
 
-/** Bytes of row groups that are parsed before others may go on: a millisecond or two. */
-const bytesAtOnce = 32 * 1024;
+/** Bytes of row groups that are parsed before others may go on: about a millisecond. */
+const bytesAtOnce = 16 * 1024;
 
 /** Fields that parquet.thrift requires of FileMetaData. */
 const fileFields = fields(1, 2, 3, 4);
