@@ -1,6 +1,6 @@
 /** What the console may ask. Strict, as all that is asked of compaction. */
 import * as z from "zod/mini";
-import { cursorSchema, datasetIdSchema, limitSchema, nameSchema } from "./fields.ts";
+import { cursorSchema, datasetIdSchema, limitSchema, nameSchema, timeSchema } from "./fields.ts";
 
 /** Seconds of the overview's windows. */
 export const overviewWindows = { "15m": 900, "24h": 86_400, "30d": 2_592_000 };
@@ -34,11 +34,7 @@ export const runsQuerySchema = z.strictObject({
   failed: z.optional(z.enum(["1"], '"1"')),
   limit: limitSchema(100),
   /** Those that were queued before. */
-  before: z.optional(
-    z.string().check(
-      z.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[\d.]*(Z|[+-]\d\d:\d\d)$/, "a time of ISO 8601"),
-    ),
-  ),
+  before: z.optional(timeSchema),
 }, "query parameters");
 
 /** The query of `GET /compaction/quarantine`. */

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { longQuietCall, quietCall } from "../../shared/catalog/quiet_refusals.ts";
+import { longOnes, longQuietCall, quietCall } from "../../shared/catalog/quiet_refusals.ts";
 import { results } from "../../shared/catalog/results.ts";
 import { startCluster, withClient } from "./cluster.ts";
 import { typesFile, typesHeader } from "./generate_types.ts";
@@ -26,5 +26,15 @@ Deno.test("the committed types and methods are those of the migrations", async (
     const names = rows.map((row) => row.name)
       .filter((name) => name !== quietCall && name !== longQuietCall);
     assert.deepEqual(names.sort(), methods.sort());
+  });
+
+  await t.step("what users ask for that has a time of its own is called with it", async () => {
+    const rows = await withClient(
+      url,
+      (sql) =>
+        sql`select proname as name from pg_proc where pronamespace = 'public'::regnamespace
+          and 'p_user' = any (proargnames) and proconfig::text like '%statement_timeout%'`,
+    );
+    assert.deepEqual(rows.map((row) => row.name).sort(), [...longOnes].sort());
   });
 });

@@ -49,6 +49,10 @@ function bodiesOf({ dataset, file }: Target): Record<string, unknown[]> {
     "/battle-data/datasets/{dataset}/keys": [{}, { label: "\u0000" }, { label: "\ud800" }],
     "/battle-data/keys/session": [{ secret: secretOf("sdk") }],
     "/compaction": [{ ...fragment }, { dataset_id: nobody }, { ...fragment, period_tag: "1" }],
+    "/compaction/rewrite": [{ dataset_id: dataset, table: "t" }, {
+      dataset_id: nobody,
+      table: "t",
+    }],
     "/compaction/sanitize-state": [{ dataset_id: dataset }],
     "/compaction/quarantine/retry": [{ dataset_id: dataset }, {
       dataset_id: dataset,
@@ -71,6 +75,32 @@ function queriesOf({ dataset, file }: Target, cursors: string[]): Record<string,
     "/battle-data/latest": manifest,
     "/battle-data/tables": of(`dataset_id=${dataset}`, ["", "&version=99"], pages),
     "/compaction/dlq-status": of("limit=1", ["", `&dataset_id=${dataset}`], pages),
+    "/compaction/datasets": of("limit=1", [""], pages),
+    "/compaction/partitions": [
+      "",
+      "?state=stuck",
+      "?state=debt",
+      ...of(`dataset_id=${dataset}`, ["", "&table=u", "&state=running"], pages),
+    ],
+    "/compaction/runs": [
+      "",
+      `?before=${nobody}`,
+      `?dataset_id=${dataset}`,
+      ...[
+        "x",
+        "0000-01-01T00:00:00Z",
+        "9999-12-31T23:59:60Z",
+        "2026-02-30T00:00:00Z",
+        "2026-01-01T25:00:00Z",
+        "2026-01-01T00:00:00..Z",
+        "2026-01-01T00:00:00+99:99",
+        "2026-01-01T00:00:00.000001+15:59",
+        "1970-01-01T00:00:00Z",
+      ].map((time) => `?before=${encodeURIComponent(time)}`),
+    ],
+    "/compaction/quarantine": ["", `?dataset_id=${dataset}`, `?dataset_id=${nobody}`],
+    "/compaction/rewrite": ["", `?dataset_id=${dataset}`],
+    "/compaction/overview": ["", "?window=x", "?window=1", "?window=15m"],
     "/asset-sync/keys": of("limit=1", ["", "&prefix=%25_%5C", "&prefix=%F0%9F%98%80"], pages),
     "/asset-sync/check-hash": [`?key=a.txt&${hash}`, `?key=..%2Fa&${hash}`, `?key=%00&${hash}`],
     "/asset-sync/url": ["?key=a.txt", "?key=%ED%A0%80"],
@@ -120,8 +150,9 @@ async function askEverything(way: CatalogWay): Promise<void> {
     ask(who, "POST", "/battle-data/upload", undefined, uploadForm({ dataset_id, table }, bytes));
 
   const dataset = crypto.randomUUID(), own = crypto.randomUUID();
+  const second = crypto.randomUUID();
   for (const table of ["t", "u"]) {
-    for (const [who, id] of [[alice, dataset], [bob, own]] as const) {
+    for (const [who, id] of [[alice, dataset], [bob, own], [bob, second]] as const) {
       assert.equal((await upload(who, id, table)).status, 200);
     }
   }
@@ -156,14 +187,17 @@ async function askEverything(way: CatalogWay): Promise<void> {
   }
   /** Bob's own lists; the cursor of the one that is empty is written by hand. */
   const lists = [`/battle-data/latest?dataset_id=${own}`, `/battle-data/tables?dataset_id=${own}`];
-  lists.push("/asset-sync/keys?", "/compaction/dlq-status?");
-  const given = await Promise.all(
-    lists.slice(0, 3).map(async (list) => {
-      const { body } = await ask(bob, "GET", `${list}&limit=1`);
-      assert.equal(typeof body.next_cursor, "string", list);
-      return body.next_cursor as string;
-    }),
+  lists.push(
+    `/compaction/partitions?dataset_id=${own}`,
+    "/compaction/datasets?",
+    "/asset-sync/keys?",
   );
+  const given = await Promise.all(lists.map(async (list) => {
+    const { body } = await ask(bob, "GET", `${list}&limit=1`);
+    assert.equal(typeof body.next_cursor, "string", list);
+    return body.next_cursor as string;
+  }));
+  lists.push("/compaction/dlq-status?");
   const cursors = [...given, cursorOf({ before: "1", at: "1" })].flatMap(forgedCursors);
 
   const log = join(stack.stateDir, "postgres", "postgres.log");
