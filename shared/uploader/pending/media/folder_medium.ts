@@ -8,8 +8,7 @@ import type { Clock } from "../../../clock.ts";
 import type { FileSystem } from "./file_system.ts";
 import { FolderLocks } from "./folder_lock.ts";
 import type { MediumScan, PendingMedium, StagedBytes, StoredBytes } from "../pending_medium.ts";
-import { chunksOf, pieceBytes } from "./source_chunks.ts";
-import { SedimentError } from "../../../errors.ts";
+import { chunksWithin, pieceBytes } from "./source_chunks.ts";
 
 const pairName = /^([0-9a-f]{32})\.(bin|json)$/;
 /** Unfinished files of other hosts, whose processes can't be looked at, are swept after this long. */
@@ -81,13 +80,8 @@ export async function openFolderMedium(options: FolderMediumOptions): Promise<Pe
       const hasher = fs.hasher();
       let size = 0;
       async function* counted() {
-        for await (const chunk of chunksOf(source)) {
+        for await (const chunk of chunksWithin(source, limit)) {
           size += chunk.length;
-          if (size > limit) {
-            throw new SedimentError("pending_full", `the upload has over ${limit} bytes`, {
-              expected: `at most ${limit} bytes (pending.quota_bytes)`,
-            });
-          }
           hasher.update(chunk);
           yield chunk;
         }

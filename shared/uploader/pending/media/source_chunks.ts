@@ -1,4 +1,5 @@
 /** What can be uploaded, as pieces. */
+import { SedimentError } from "../../../errors.ts";
 import type { ByteSource } from "../pending_medium.ts";
 
 /** Bytes read, hashed and written in one go. */
@@ -25,6 +26,27 @@ export async function* chunksOf(source: ByteSource): AsyncGenerator<Uint8Array> 
       await reader.cancel().catch(() => {});
     }
   } else yield* source;
+}
+
+/**
+ * The same, of an upload of which at most `limit` bytes may be kept.
+ *
+ * @throws SedimentError `pending_full`
+ */
+export async function* chunksWithin(
+  source: ByteSource,
+  limit: number,
+): AsyncGenerator<Uint8Array> {
+  let size = 0;
+  for await (const chunk of chunksOf(source)) {
+    size += chunk.length;
+    if (size > limit) {
+      throw new SedimentError("pending_full", `the upload has over ${limit} bytes`, {
+        expected: `at most ${limit} bytes (pending.quota_bytes)`,
+      });
+    }
+    yield chunk;
+  }
 }
 
 /** A source that ends with the signal, also while it waits for a piece that never comes. */
