@@ -138,3 +138,11 @@ begin
     coalesce(jsonb_build_object('sub', tests.u(p_user), 'role', 'authenticated')::text, ''), true);
   perform set_config('request.jwt.claim.sub', coalesce(tests.u(p_user)::text, ''), true);
 end $$;
+
+-- what a call answers: ok, or the code
+create function tests.outcome(p_call text) returns text language plpgsql as $$
+begin
+  execute 'select ' || p_call;
+  return 'ok';
+exception when others then return sqlerrm;
+end $$;
