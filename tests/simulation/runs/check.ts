@@ -364,6 +364,8 @@ export async function checkRemade(world: World): Promise<void> {
     join public.partitions p on p.dataset_id = f.dataset_id and p."table" = f."table" and p.period_tag = f.period_tag
     where f.removed_version is null and f.level > 0 and f.quarantine_code in ('object_missing', 'object_changed')
       and f.quarantined_at < ${world.calmSince} and sediment.retired_inputs(f) is not null
+      -- what is deleted is remade for nobody
+      and not sediment.is_marked(f, 9223372036854775807)
       -- a worker that knows no keys had made it of all rows, which the simulation's merge does not
       and not (f."table" = ${latest} and ${world.oldWorkers})
       and p.isolation is null and p.dead_since is null and p.lease_expires_at is null and not exists (
@@ -446,7 +448,9 @@ export async function checkAtRest(world: World): Promise<void> {
   const killers =
     await sql`select id, object_key, start_byte, byte_length, quarantine_reason, "table"
     from public.battle_files where quarantine_code = 'worker_died'
-      and quarantined_at > ${world.calmSince}`;
+      and quarantined_at > ${world.calmSince}
+      -- leases of workers that the storm has killed run out in the calm: but one such death accuses nobody
+      and (quarantine_reason ~ 'the last: worker (calm|quiet) ' or quarantine_reason ~ '^1 workers')`;
   for (const file of killers) {
     const from = Number(file.start_byte);
     const bytes = asStored(world, file.object_key)?.bytes
