@@ -24,7 +24,7 @@ select is(jsonb_array_length(list_members(tests.u(1), tests.u(100)) -> 'members'
 
 select tests.key(7, 1, 100, 'seven'), tests.stage_key(1, 100, 'planned');
 
--- the end of the first one, which the owner has revoked
+-- the end of the first one, which its owner revokes
 select is(revoke_key(tests.u(1), tests.u(100), (r ->> 'key_id')::uuid) -> 'revoked', 'true', 'the owner revokes it') from s;
 select is(tests.state_of('one'), 'ended', 'a revoked key has ended');
 select throws_ok($$select open_key(tests.hash('one'))$$, 'SD401', 'key_invalid', 'and has no new session');

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { pagePath, pages } from "../../docs/pages/write.ts";
+import { neededSchema } from "../../shared/catalog/require_schema.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -11,6 +12,13 @@ Deno.test("the generated pages are what the code gives", async () => {
     const found = await Deno.readTextFile(pagePath(name));
     assert.equal(found, await page(), `docs/${name} is old: deno task docs`);
   }
+});
+
+Deno.test("the changes of the newest version name the schema that the code needs", async () => {
+  const text = await Deno.readTextFile(join(root, "CHANGELOG.md"));
+  const [, version, schema] = /^## ([\d.]+)[^]*?\bSchema (\d+)\./m.exec(text) ?? [];
+  const config = JSON.parse(await Deno.readTextFile(join(root, "deno.json")));
+  assert.deepEqual([version, Number(schema)], [config.version, neededSchema]);
 });
 
 /** Pages that are named before they are written. */
