@@ -1,6 +1,6 @@
 -- Each minute: marks the next files of the tables that are to be written anew, those that were asked for first, as many as
 -- rewrite_bytes_per_hour gives a minute, and one at least. Of a table where a hundred wait to be written none are added:
--- workers who are slower than that get no backlog. Fragments that wait for company are left to the merge that takes them.
+-- workers who are slower than that get no backlog. Fragments that wait for more are left to the merge that takes them.
 -- Returns {marked: files, bytes, ended: tables}.
 create or replace function sediment.advance_rewrites()
 returns jsonb

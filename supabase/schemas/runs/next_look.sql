@@ -1,5 +1,5 @@
--- When a plan would act on files that wait for company, if all of a partition were of one group of schemas: at once where a
--- size tier has min_inputs, or where an upload that is older than max_age_seconds has company of its tier or below; later
+-- When a plan would act on files that wait for more, if all of a partition were of one group of schemas: at once where a
+-- size tier has min_inputs, or where an upload that is older than max_age_seconds has another of its tier or below; later
 -- where one will be that old; never (null) while each upload is alone. As shared/compaction/plan/tiers.ts and choose_files.ts
 -- choose; what can't be known here, such as schemas, makes it sooner and never later.
 --   p_files, p_oldest: tier_files and tier_oldest of the partition

@@ -41,7 +41,7 @@ comment on column public.table_settings.min_inputs is
   'How many files of about one size a partition must have before they are merged; null takes that of the dataset''s '
   'row *, else of service_settings. Unit: files. Default: null.';
 comment on column public.table_settings.max_age_seconds is
-  'How long a fragment waits for company before it is merged with what there is; null takes that of the dataset''s '
+  'How long a fragment waits for more files before it is merged with what there is; null takes that of the dataset''s '
   'row *, else of service_settings. Unit: seconds. Default: null.';
 comment on column public.table_settings.codec is
   'Compression of outputs; null takes that of the dataset''s row *, else of service_settings. Unit: none; snappy or '

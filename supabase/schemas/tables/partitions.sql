@@ -60,7 +60,7 @@ create table if not exists public.partitions (
   output_cap_bytes bigint,
   -- files that the last run left as they are, since taking them apart would cost more than a turn may: last_decision says why
   left_alone_files bigint not null default 0,
-  -- small files by size tier (shared/compaction/plan/tiers.ts) that wait for company: in each as many as the group of
+  -- small files by size tier (shared/compaction/plan/tiers.ts) that wait for more: in each as many as the group of
   -- schemas that has the most of them, as the last run left them, and all that came since; of a leased partition what came
   -- since the claim. Null: not known, and the next upload makes a run
   tier_files integer[],

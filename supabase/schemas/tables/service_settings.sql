@@ -117,7 +117,7 @@ comment on column public.service_settings.min_inputs is
   'How many files of about one size a partition must have before they are merged. Fewer means fewer small files '
   'and more rewriting. Unit: files. Default: 4.';
 comment on column public.service_settings.max_age_seconds is
-  'How long a fragment waits for company: after that it is merged with what there is. Unit: seconds. Default: 3600 '
+  'How long a fragment waits for more files: after that it is merged with what there is. Unit: seconds. Default: 3600 '
   '(1 h).';
 comment on column public.service_settings.codec is
   'Compression of outputs. Unit: none; snappy or zstd. Default: zstd.';
