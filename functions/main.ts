@@ -5,6 +5,7 @@ import { createAssetSyncApp } from "./asset-sync/app.ts";
 import { createBattleDataApp } from "./battle-data/app.ts";
 import { createCompactionApp } from "./compaction/app.ts";
 import { createCompactorApp } from "./compactor/app.ts";
+import { createConsoleApp } from "./console.ts";
 import { createDeadLetterApp } from "./dead-letter/app.ts";
 import { createServices, type ReplacedPorts } from "./create_services.ts";
 import { mergePort } from "./merge_port.ts";
@@ -34,6 +35,7 @@ export function createApp(
     "compactor": createCompactorApp(services, mergePort(services)),
     "dead-letter": createDeadLetterApp(services),
     "asset-sync": createAssetSyncApp(services),
+    "console": createConsoleApp(services),
   };
   // Request id, CORS and draining are the same where no function answers.
   const nowhere = createHttpApp("");

@@ -9,6 +9,7 @@ import { version } from "../shared/uploader/version.ts";
 import { writeDeclarations } from "./declarations.ts";
 import { clientDependencies, entries, readerDependencies, root } from "./entries.ts";
 import { optionalArrow } from "./optional_arrow.ts";
+import { pageModule, writePageModule } from "./page_module.ts";
 import { slim } from "./slim.ts";
 
 /** Most bytes of the command line's one file. */
@@ -90,13 +91,14 @@ async function buildCli(folder: string): Promise<string> {
     target: "node22",
     minify: true,
     legalComments: "none",
-    plugins: [slim, optionalArrow],
+    plugins: [slim, optionalArrow, pageModule],
     banner: {
       js: "#!/usr/bin/env node\n" +
         'import{createRequire as __require}from"node:module";const require=__require(import.meta.url);',
     },
     logLevel: "error",
   });
+  await writePageModule(folder);
   const { size } = await Deno.stat(path);
   if (size > cliLimit) {
     throw new Error(`the command line has ${size} bytes, of at most ${cliLimit}`);

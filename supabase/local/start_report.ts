@@ -25,6 +25,7 @@ export function asJson(stack: Stack): string {
 export function asTable(stack: Stack): string {
   const rows = [
     ["API", stack.url],
+    ["console", `${stack.url}/console   (as an owner, or with the secret key)`],
     ["functions", `${stack.url}/functions/v1/battle-data`],
     ["database", `${stack.dbUrl}   (role postgres, as hosted)`],
     ["superuser", stack.adminDbUrl],

@@ -123,7 +123,7 @@ Deno.test({
           () => typeChecks(project),
         );
         await t.step(
-          "the command line is one file that Node runs",
+          "the command line is one file that Node runs, and the console's page beside it",
           () => commandLine(project, stack, user),
         );
       } finally {
@@ -252,7 +252,7 @@ async function commandLine(project: Project, stack: Stack, user: TestUser): Prom
   const bin = join(project.folder, "node_modules/.bin/sediment");
   const installed = join(project.folder, "node_modules/sediment-cli");
   const code = (await readdir(installed)).filter((name) => /\.[mc]?js$/.test(name));
-  assert.deepEqual(code, ["sediment.mjs"]);
+  assert.deepEqual(code.sort(), ["console_page.mjs", "sediment.mjs"]);
   const { size } = await stat(join(installed, "sediment.mjs"));
   console.log(`the command line is one file of ${size} bytes`);
   assert.ok(size <= cliLimit);
@@ -269,6 +269,7 @@ async function commandLine(project: Project, stack: Stack, user: TestUser): Prom
   const answer = await sediment("--version");
   if (answer.code !== 0) return console.log("skipped: npx node@22 can't be run here");
   assert.equal(answer.out.trim(), `sediment ${version}`);
+  await consoleOpens(bin, project.folder, stack);
   await writeFile(join(project.folder, "a.parquet"), tinyParquet(rows));
   const dataset = crypto.randomUUID();
   const pushed = await sediment("push", "a.parquet", "--dataset", dataset, "--table", "t");
@@ -286,4 +287,33 @@ async function commandLine(project: Project, stack: Stack, user: TestUser): Prom
   assert.match(column.type, /Int/);
   const first = await asked("head", "t", "--rows", "3");
   assert.deepEqual(first.map((row) => row[column.name]), rows.slice(0, 3));
+}
+
+/** The installed command serves the console's page. */
+async function consoleOpens(bin: string, folder: string, stack: Stack): Promise<void> {
+  const child = new Deno.Command("npx", {
+    args: ["-y", "node@22", bin, "console", "--json"],
+    cwd: folder,
+    env: { SEDIMENT_URL: stack.url, SEDIMENT_SERVICE_KEY: stack.secretKey },
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const { value } = await reader.read();
+  const { url } = JSON.parse(value!);
+  const { origin, hash } = new URL(url);
+  const page = await fetch(url);
+  assert.match(await page.text(), /<div id="root">/);
+  const opened = await fetch(`${origin}/console/open`, {
+    method: "POST",
+    headers: { origin },
+    body: JSON.stringify({ token: hash.replace("#token=", "") }),
+  });
+  const [cookie] = opened.headers.get("set-cookie")!.split(";");
+  await opened.body?.cancel();
+  const answer = await fetch(`${origin}/functions/v1/compaction/overview`, { headers: { cookie } });
+  assert.equal((await answer.json()).scope, "deployment");
+  child.kill("SIGTERM");
+  await reader.cancel();
+  await child.status;
 }

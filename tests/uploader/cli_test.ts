@@ -25,6 +25,7 @@ const commands = [
   "members",
   "keys",
   "rename",
+  "console",
   "completion",
 ];
 

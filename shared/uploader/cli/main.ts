@@ -2,6 +2,7 @@
 import process from "node:process";
 import { asSedimentError, SedimentError } from "../../errors.ts";
 import { completionFor } from "./completion.ts";
+import { console_ } from "./console.ts";
 import { dead } from "./dead.ts";
 import { deleteData } from "./delete.ts";
 import { keys } from "./keys.ts";
@@ -40,6 +41,7 @@ const commands: Command[] = [
   members,
   keys,
   rename,
+  console_,
 ];
 commands.push(completionFor([...commands]));
 

@@ -30,6 +30,8 @@ export function createGateway(
   return async (request) => {
     const url = new URL(request.url);
     const [, service, version] = url.pathname.split("/");
+    // beside the API, as on Deno Deploy
+    if (service === "console") return await services.functions.fetch(ownRequest(request));
     if (version !== "v1") return notFound(url.pathname);
     const rest = url.pathname.slice(`/${service}/v1`.length) || "/";
 

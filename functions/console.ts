@@ -1,0 +1,84 @@
+/**
+ * `/console`: the console's page, where all functions are one server (Deno Deploy, the embedded Supabase). Hosted edge
+ * functions answer no HTML: for those there is `sediment console`.
+ */
+import * as z from "zod/mini";
+import { pageAssets } from "../shared/console/page_assets.ts";
+import { pageFile } from "../shared/console/serve_page.ts";
+import { SedimentError } from "../shared/errors.ts";
+import { createHttpApp, type HttpApp, refuseOtherMethods } from "../shared/http/http_app.ts";
+import { readJson } from "../shared/http/read_json.ts";
+import { bodyLimits, type Services } from "./services.ts";
+
+/** What opens a session: who one is, or the session before. */
+const sessionSchema = z.union([
+  z.strictObject({ email: z.string(), password: z.string() }),
+  z.strictObject({ refresh_token: z.string() }),
+], "email and password, or refresh_token");
+
+const authDeadlineMs = 15_000;
+
+/** The app of `console`. */
+export function createConsoleApp(services: Services): HttpApp {
+  const app = createHttpApp("console");
+  app.get(
+    "/serving",
+    (c) => c.json({ mode: "direct", project: new URL(services.env.SUPABASE_URL).host }),
+  );
+  app.post("/session", (c) => openSession(services, c.req.raw));
+  refuseOtherMethods(app, "/serving", ["GET"]);
+  refuseOtherMethods(app, "/session", ["POST"]);
+  for (const path of ["/", "/:file"]) {
+    app.get(path, (c) => {
+      const { pathname } = new URL(c.req.url);
+      const file = pageFile(
+        pageAssets,
+        pathname.replace(/^\/functions\/v1/, ""),
+        c.req.header("if-none-match") ?? null,
+      );
+      if (file === undefined) return c.notFound();
+      return new Response(file.body as BodyInit | null, {
+        status: file.status,
+        headers: file.headers,
+      });
+    });
+    refuseOtherMethods(app, path, ["GET"]);
+  }
+  return app;
+}
+
+/** Signs a user in at Auth, or refreshes a session: the page asks nobody but its own server. */
+async function openSession({ env }: Services, request: Request): Promise<Response> {
+  const fields = await readJson(request, sessionSchema, bodyLimits(env));
+  const grant = "refresh_token" in fields ? "refresh_token" : "password";
+  let response: Response;
+  try {
+    response = await fetch(`${env.SUPABASE_URL}/auth/v1/token?grant_type=${grant}`, {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        apikey: Object.values(env.publishableKeys)[0] ?? env.secretKey,
+      },
+      body: JSON.stringify(fields),
+      signal: AbortSignal.timeout(authDeadlineMs),
+    });
+  } catch (cause) {
+    throw new SedimentError("internal", "Auth does not answer", { cause });
+  }
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) {
+    throw new SedimentError(
+      response.status === 429 ? "rate_limited" : "unauthenticated",
+      response.status === 429
+        ? "Auth has been asked too often"
+        : grant === "password"
+        ? "E-mail and password are not those of a user"
+        : "The session has ended: sign in again",
+      { field: grant, expected: "a user of this project" },
+    );
+  }
+  const { access_token, refresh_token, expires_in } = answer;
+  return Response.json({ access_token, refresh_token, expires_in }, {
+    headers: { "cache-control": "no-store" },
+  });
+}

@@ -1,0 +1,185 @@
+/**
+ * The console of a hosted project: a server on this machine alone, which holds the key and asks the project's functions in
+ * the page's stead. Supabase refuses secret keys that browsers send; and a key in a page is one that leaks.
+ */
+import { randomBytes, timingSafeEqual } from "node:crypto";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { type PageAssets, pageFile } from "./serve_page.ts";
+
+/** What a proxy needs. */
+export interface ProxySettings {
+  assets: PageAssets;
+  /** Where the project is: the functions are below `/functions/v1`. */
+  project: string;
+  /** The headers by which the project lets calls in, anew for each. */
+  credentials: () => Promise<Record<string, string>>;
+  /** How it names itself: not as a browser. */
+  userAgent: string;
+  /** @default any that is free */
+  port?: number;
+}
+
+/** A proxy that listens. */
+export interface Proxy {
+  /** The address to open, with a token that opens one session. */
+  url: string;
+  close(): Promise<void>;
+}
+
+/** Functions that the page asks. */
+const reachable = /^\/functions\/v1\/(?:battle-data|compaction)(?:[/?]|$)/;
+const methods = ["GET", "POST", "DELETE"];
+const mostBody = 1024 * 1024;
+const cookieName = "sediment_console";
+
+/**
+ * Starts it on 127.0.0.1. A request is let in by its Host (so that no name of another site leads here), its Origin where it
+ * has one (so that no other page asks), and a cookie that the first who brings the address's token gets.
+ */
+export async function startProxy(settings: ProxySettings): Promise<Proxy> {
+  const token = randomBytes(24).toString("base64url");
+  const session = randomBytes(24).toString("base64url");
+  let opened = false;
+  const server = createServer((request, response) => {
+    serve(request, response).catch((error) =>
+      refuse(response, 502, "server_unreachable", (error as Error).message)
+    );
+  });
+  await listen(server, settings.port ?? 0);
+  const { port } = server.address() as AddressInfo;
+  const hosts = [`127.0.0.1:${port}`, `localhost:${port}`];
+
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { host = "", origin, "sec-fetch-site": site = "none" } = request.headers;
+    const method = request.method ?? "";
+    if (!hosts.includes(host)) {
+      return refuse(response, 421, "forbidden", "This address is not where the console is");
+    }
+    if (
+      origin !== undefined && origin !== `http://${host}` ||
+      !["none", "same-origin"].includes(String(site)) || origin === undefined && method !== "GET"
+    ) return refuse(response, 403, "forbidden", "Another page asks");
+    const path = new URL(request.url ?? "/", `http://${host}`);
+    if (path.pathname === "/") {
+      response.writeHead(302, { location: "/console" }).end();
+      return;
+    }
+    const file = method === "GET"
+      ? pageFile(settings.assets, path.pathname, request.headers["if-none-match"] ?? null)
+      : undefined;
+    if (file !== undefined) {
+      response.writeHead(file.status, file.headers).end(file.body);
+      return;
+    }
+    if (path.pathname === "/console/open" && method === "POST") {
+      return await open(request, response);
+    }
+    const [, cookie = ""] = /(?:^|; )sediment_console=([^;]*)/.exec(request.headers.cookie ?? "") ??
+      [];
+    if (!opened || !same(cookie, session)) {
+      return refuse(
+        response,
+        401,
+        "unauthenticated",
+        "This address has been opened before: start `sediment console` again for another",
+      );
+    }
+    if (path.pathname === "/console/serving") {
+      return json(response, 200, { mode: "proxy", project: new URL(settings.project).host });
+    }
+    if (!reachable.test(path.pathname) || !methods.includes(method)) {
+      return refuse(response, 404, "not_found", "The console asks nothing there");
+    }
+    await forward(request, response, path);
+  }
+
+  async function open(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = JSON.parse(new TextDecoder().decode(await readBody(request)) || "{}");
+    if (opened || !same(String(body.token ?? ""), token)) {
+      return refuse(response, 401, "unauthenticated", "The token was used before, or is none");
+    }
+    opened = true;
+    response.setHeader("set-cookie", `${cookieName}=${session}; HttpOnly; SameSite=Strict; Path=/`);
+    json(response, 200, { opened: true });
+  }
+
+  async function forward(
+    request: IncomingMessage,
+    response: ServerResponse,
+    path: URL,
+  ): Promise<void> {
+    const body = request.method === "GET" ? undefined : await readBody(request);
+    const { "content-type": type, "if-none-match": known } = request.headers;
+    const answer = await fetch(settings.project + path.pathname + path.search, {
+      method: request.method,
+      headers: {
+        ...await settings.credentials(),
+        "user-agent": settings.userAgent,
+        ...(type !== undefined && { "content-type": type }),
+        ...(known !== undefined && { "if-none-match": known }),
+      },
+      ...(body !== undefined && body.length > 0 && { body: body as BodyInit }),
+      redirect: "manual",
+      signal: AbortSignal.timeout(60_000),
+    });
+    const headers: Record<string, string> = { "x-content-type-options": "nosniff" };
+    for (const name of ["content-type", "etag", "cache-control", "retry-after", "x-request-id"]) {
+      const value = answer.headers.get(name);
+      if (value !== null) headers[name] = value;
+    }
+    response.writeHead(answer.status, headers).end(new Uint8Array(await answer.arrayBuffer()));
+  }
+
+  return {
+    url: `http://127.0.0.1:${port}/console#token=${token}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function listen(server: Server, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, "127.0.0.1", resolve);
+  });
+}
+
+async function readBody(request: IncomingMessage): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of request) {
+    bytes += chunk.length;
+    if (bytes > mostBody) throw new Error("the body is too large");
+    chunks.push(chunk);
+  }
+  const body = new Uint8Array(bytes);
+  let at = 0;
+  for (const chunk of chunks) {
+    body.set(chunk, at);
+    at += chunk.length;
+  }
+  return body;
+}
+
+/** Whether two texts are the same, in a time that does not tell where they differ. */
+function same(a: string, b: string): boolean {
+  const [x, y] = [a, b].map((text) => new TextEncoder().encode(text));
+  return x.length === y.length && timingSafeEqual(x, y);
+}
+
+function json(response: ServerResponse, status: number, value: unknown): void {
+  response.writeHead(status, { "content-type": "application/json", "cache-control": "no-store" })
+    .end(JSON.stringify(value));
+}
+
+function refuse(response: ServerResponse, status: number, code: string, detail: string): void {
+  if (response.headersSent) return void response.end();
+  response.writeHead(status, { "content-type": "application/problem+json" })
+    .end(
+      JSON.stringify({ type: `urn:sediment:problem:${code}`, title: detail, status, code, detail }),
+    );
+}
