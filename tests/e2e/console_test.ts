@@ -28,6 +28,7 @@ const axe = await Deno.readTextFile(
 /** A page that tells of whatever goes wrong in it. */
 async function openPage(browser: Browser, options: Parameters<Browser["newPage"]>[0] = {}) {
   const page = await browser.newPage(options);
+  page.setDefaultTimeout(120_000);
   const wrong: string[] = [];
   page.on("pageerror", (error) => wrong.push(String(error)));
   page.on("console", (line) => {
