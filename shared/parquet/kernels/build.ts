@@ -4,6 +4,7 @@
  * `deno run -A shared/parquet/kernels/build.ts` writes the modules; a test builds them again and compares.
  */
 import asc from "assemblyscript/asc";
+import { keepCalls } from "./keep_calls.ts";
 
 const folder = new URL("./assembly/", import.meta.url);
 
@@ -15,16 +16,26 @@ export interface KernelBuild {
   generated: string;
   /** Pages of 64 KiB that the memory may ever have. */
   maximumPages: number;
+  /** Whether engines are kept from inlining functions (keep_calls.ts): for those that a cold process runs. */
+  keepsCalls: boolean;
 }
 
 /** The kernels of merges and checks in 128 MiB; a reader has no isolate to fit, and may be given up to 1 GiB. */
 export const kernelBuilds: KernelBuild[] = [
-  { entry: "index.ts", generated: "kernels.generated.ts", maximumPages: 2_048 },
-  { entry: "reader.ts", generated: "reader_kernels.generated.ts", maximumPages: 16_384 },
+  { entry: "index.ts", generated: "kernels.generated.ts", maximumPages: 2_048, keepsCalls: true },
+  {
+    entry: "reader.ts",
+    generated: "reader_kernels.generated.ts",
+    maximumPages: 16_384,
+    keepsCalls: false,
+  },
 ];
 
-/** Compiles kernels. Throws with the compiler's messages. */
-export async function buildKernels({ entry, maximumPages }: KernelBuild): Promise<Uint8Array> {
+/** Compiles kernels, with the names of functions where they are asked for. Throws with the compiler's messages. */
+export async function buildKernels(
+  { entry, maximumPages, keepsCalls }: KernelBuild,
+  names = false,
+): Promise<Uint8Array> {
   let wasm: Uint8Array | undefined;
   let messages = "";
   const write = (text: string | Uint8Array) => {
@@ -41,6 +52,7 @@ export async function buildKernels({ entry, maximumPages }: KernelBuild): Promis
     String(maximumPages),
     "--outFile",
     "kernels.wasm",
+    ...(names ? ["--debug"] : []),
   ], {
     readFile: (name: string) => {
       try {
@@ -59,7 +71,7 @@ export async function buildKernels({ entry, maximumPages }: KernelBuild): Promis
   if (error || wasm === undefined) {
     throw new Error(`asc failed: ${error?.message}\n${messages}`, { cause: error });
   }
-  return wasm;
+  return keepsCalls ? keepCalls(wasm) : wasm;
 }
 
 /** The text of a generated file for a compiled module. */

@@ -251,6 +251,42 @@ function unpack(src: usize, width: u32, mask: u64, count: u32, dst: usize): u32 
       store<u32>(o, h, 28);
       high = max(max(high, max(e, f)), max(g, h));
     }
+  } else if (width <= 15) {
+    // four values lie in at most eight bytes, wherever they begin
+    const full = count & ~7;
+    const m = <u32> mask;
+    const second = <usize> (width >> 1);
+    const drop = <u64> ((width & 1) << 2);
+    let p = src;
+    for (; i < full; i += 8) {
+      const o = dst + (<usize> i << 2);
+      let rest = load<u64>(p);
+      const a = <u32> rest & m;
+      rest >>= width;
+      const b = <u32> rest & m;
+      rest >>= width;
+      const c = <u32> rest & m;
+      rest >>= width;
+      const d = <u32> rest & m;
+      store<u32>(o, a);
+      store<u32>(o, b, 4);
+      store<u32>(o, c, 8);
+      store<u32>(o, d, 12);
+      rest = load<u64>(p + second) >> drop;
+      const e = <u32> rest & m;
+      rest >>= width;
+      const f = <u32> rest & m;
+      rest >>= width;
+      const g = <u32> rest & m;
+      rest >>= width;
+      const h = <u32> rest & m;
+      store<u32>(o, e, 16);
+      store<u32>(o, f, 20);
+      store<u32>(o, g, 24);
+      store<u32>(o, h, 28);
+      high = max(max(high, max(max(a, b), max(c, d))), max(max(e, f), max(g, h)));
+      p += width;
+    }
   }
   let bit: u64 = <u64> i * width;
   for (; i < count; i++) {

@@ -1,7 +1,7 @@
 /** A column's pending rows by the permutation that sort.ts found. */
 import { BYTE_ARRAY, Column, OPEN, PLAIN } from "./column";
 import { mapped, places } from "./lend_entries";
-import { reserve } from "./memory";
+import { copyFew, reserve } from "./memory";
 import { permutation } from "./sort";
 import { writeTail } from "./tail";
 
@@ -129,7 +129,7 @@ export function gatherRows(target: usize, column: usize, from: u32, n: u32): boo
       const row = load<u32>(rows + (<usize> i << 2));
       const first = startOfValue(row);
       const length = (startsBehind(row) - first) * c.width;
-      memory.copy(to, c.values + first * c.width, length);
+      copyFew(to, c.values + first * c.width, length);
       to += length;
     }
   }
@@ -204,7 +204,7 @@ function gatherByteArrays(c: Column, rows: usize, n: u32, to: usize): void {
     if (last == first) continue;
     const start = load<u32>(byteStarts + (<usize> first << 2));
     const length = load<u32>(byteStarts + (<usize> last << 2)) - start;
-    memory.copy(to, c.values + start, length);
+    copyFew(to, c.values + start, length);
     to += length;
   }
 }

@@ -1,7 +1,7 @@
 /** Appends PLAIN values to a column from a dictionary's entries, by index. */
 import { Column } from "./column";
 import { fail, PAGE_TOO_LARGE } from "./errors";
-import { reserve } from "./memory";
+import { copyFew, reserve } from "./memory";
 
 /** Appends fixed-width values by index. */
 export function gatherFixed(c: Column, entries: usize, indices: usize, n: u32): bool {
@@ -24,7 +24,7 @@ export function gatherFixed(c: Column, entries: usize, indices: usize, n: u32): 
     }
   } else {
     for (let i: u32 = 0; i < n; i++) {
-      memory.copy(dst, entries + load<u32>(indices + (<usize> i << 2)) * width, width);
+      copyFew(dst, entries + load<u32>(indices + (<usize> i << 2)) * width, width);
       dst += width;
     }
   }
@@ -53,11 +53,7 @@ export function gatherBytes(
   for (let i: u32 = 0; i < n; i++) {
     const from = entries + load<u32>(starts + (<usize> load<u32>(indices + (<usize> i << 2)) << 2));
     const length = 4 + load<u32>(from);
-    if (length <= 16) {
-      // both have slack behind them
-      store<u64>(dst, load<u64>(from));
-      store<u64>(dst + 8, load<u64>(from + 8));
-    } else memory.copy(dst, from, length);
+    copyFew(dst, from, length);
     dst += length;
   }
   c.valueBytes += <u32> sum;

@@ -1,6 +1,6 @@
 /** Interning values into a column's dictionary, by a hash that is seeded per instance. */
 import { BYTE_ARRAY, Column } from "./column";
-import { alloc, free, reserve } from "./memory";
+import { alloc, copyFew, free, reserve } from "./memory";
 
 let seed: u64 = 0x9e3779b97f4a7c15;
 let multiplier: u64 = 0xd6e8feb86659fd93;
@@ -186,7 +186,7 @@ function insertFixed(c: Column, p: usize): u32 {
     at = (at + 1) & c.tableMask;
   }
   const id = c.entryCount;
-  memory.copy(c.entries + c.entryBytes, p, width);
+  copyFew(c.entries + c.entryBytes, p, width);
   c.entryBytes += width;
   return added(c, at, hash, id);
 }
@@ -208,7 +208,7 @@ function insertBytes(c: Column, p: usize, n: u32): u32 {
   const id = c.entryCount;
   const entry = c.entries + c.entryBytes;
   store<u32>(entry, n);
-  memory.copy(entry + 4, p, n);
+  copyFew(entry + 4, p, n);
   store<u32>(c.entryStarts + (<usize> id << 2), c.entryBytes);
   c.entryBytes += 4 + n;
   return added(c, at, hash, id);

@@ -1,7 +1,7 @@
 /** The dictionary of a chunk that is gathered: all of the column's, or the entries that the chunk's rows have. */
 import { BYTE_ARRAY, Column, OPEN, PLAIN } from "./column";
 import { startOfValue, startsBehind } from "./gather";
-import { reserve } from "./memory";
+import { copyFew, reserve } from "./memory";
 import { permutation } from "./sort";
 
 /** Of each entry of the column its index in the chunk's dictionary and one, 0 where no row has it. */
@@ -59,7 +59,7 @@ export function lendUsedEntries(target: usize, column: usize, from: u32, n: u32)
       if (load<u32>(place) != 0) continue;
       const start = isBytes ? load<u32>(c.entryStarts + (<usize> id << 2)) : id * c.width;
       const length = isBytes ? 4 + load<u32>(c.entries + start) : c.width;
-      memory.copy(usedEntries + bytes, c.entries + start, length);
+      copyFew(usedEntries + bytes, c.entries + start, length);
       if (isBytes) store<u32>(usedStarts + (<usize> kept << 2), bytes);
       bytes += length;
       store<u32>(place, ++kept);

@@ -164,3 +164,27 @@ export function reserve(ptr: usize, used: u32, need: u32): usize {
   free(ptr);
   return bigger;
 }
+
+@inline
+function copy16(to: usize, from: usize): void {
+  store<u64>(to, load<u64>(from));
+  store<u64>(to, load<u64>(from, 8), 8);
+}
+
+/**
+ * Copies `n` bytes, by 16 as long as they are few: up to 15 more are read and written, in the slack behind both blocks or
+ * where the next value comes. A call of memory.copy costs what 64 bytes take so.
+ */
+@inline
+export function copyFew(to: usize, from: usize, n: u32): void {
+  if (n > 64) {
+    memory.copy(to, from, n);
+    return;
+  }
+  copy16(to, from);
+  if (n <= 16) return;
+  copy16(to + 16, from + 16);
+  if (n <= 32) return;
+  copy16(to + 32, from + 32);
+  if (n > 48) copy16(to + 48, from + 48);
+}

@@ -29,6 +29,7 @@ import { chunk } from "./open_chunk";
 import * as page from "./page_header";
 import { maxPageBytes } from "./page_limits";
 import { plainExtent } from "./plain_extent";
+import { isCounting } from "./counting_indices";
 import { checkText } from "./text";
 import { boundIndexed, boundPlain, findStarts } from "./watched_bounds";
 
@@ -146,6 +147,11 @@ function appendOwn(c: Column, src: usize, bytes: u32, n: u32): bool {
     lookUp(src, n);
     return true;
   }
+  return takeOwn(c, src, bytes, n);
+}
+
+/** Takes PLAIN values of the column's own type that were checked. */
+function takeOwn(c: Column, src: usize, bytes: u32, n: u32): bool {
   if (c.mode == PLAIN) {
     const grown5 = reserve(c.values, c.valueBytes, c.valueBytes + bytes);
     if (grown5 == 0) return false;
@@ -167,6 +173,10 @@ function readIndexed(c: Column, p: usize, end: usize, n: u32): bool {
   const width: u32 = load<u8>(p);
   if (width > 32) return <bool> fail(VALUES_SHORT, width);
   if (chunk.type == BOOLEAN) return <bool> fail(UNKNOWN_ENCODING, page.encoding);
+  // where no entry has two values the dictionary is the page's values
+  if (!chunk.discard && n == chunk.dictionaryCount && isCounting(p + 1, end, width, n)) {
+    return takeOwn(c, chunk.dictionary, chunk.dictionaryBytes, n);
+  }
   if (c.mode != PLAIN && !chunk.discard) {
     const at = c.present << 2;
     const grown7 = reserve(c.indices, at, at + (n << 2) + 32);

@@ -1,5 +1,6 @@
 /** Snappy's block format (google/snappy format_description.txt): decompression and compression. */
 import { BAD_COMPRESSION, fail } from "./errors";
+import { copyFew } from "./memory";
 
 /**
  * Decompresses into `dst`, which has 16 bytes of slack behind `dstLen`. Nothing outside of both is
@@ -44,7 +45,7 @@ export function snappyDecode(src: usize, srcLen: u32, dst: usize, dstLen: u32): 
       if (len > <u32> (end - ip) || len > <u32> (dstEnd - op)) {
         return <bool> fail(BAD_COMPRESSION, ip - src);
       }
-      memory.copy(op, ip, len);
+      copyFew(op, ip, len);
       op += len;
       ip += len;
       continue;
@@ -149,7 +150,7 @@ function putLiteral(op: usize, from: usize, len: u32): usize {
     store<u16>(op + 1, n);
     op += 3;
   }
-  memory.copy(op, from, len);
+  copyFew(op, from, len);
   return op + len;
 }
 
@@ -182,7 +183,7 @@ function encodeBlock(src: usize, len: u32, dst: usize): usize {
   let op = dst;
   if (len < 16) return putLiteral(op, src, len);
   let bits: u32 = 8;
-  while (bits < 14 && (<u32> 1 << bits) < len) bits++;
+  while (bits < 13 && (<u32> 1 << bits) < len) bits++;
   const shift = 32 - bits;
   memory.fill(TABLE, 0, <usize> 2 << bits);
   const end = src + len;
