@@ -44,6 +44,7 @@ export interface KernelExports {
   useChunk(chunk: number): void;
   freeChunk(chunk: number): void;
   forgetMapping(): void;
+  passPacked(on: number): void;
   openChunk(
     type: number,
     width: number,

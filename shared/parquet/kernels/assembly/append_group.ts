@@ -2,6 +2,7 @@
 import { appendPages, closeChunk, openChunk } from "./chunk";
 import { Column, checkpoint, DICTIONARY, OPEN, PLAIN } from "./column";
 import { appendFromSibling, appendNulls } from "./missing_leaf";
+import { chunk } from "./open_chunk";
 import { levelsBeforeRows } from "./pending";
 import { LeafLevels, levelsAgree } from "./siblings";
 
@@ -54,14 +55,14 @@ export function appendGroup(
     const column: usize = load<u32>(columns + (<usize> i << 2));
     failedColumn = i;
     if (s.kind == FROM_PAGES) {
-      const chunk = group + 4 + (<usize> s.leaf << 4);
+      const entry = group + 4 + (<usize> s.leaf << 4);
       openChunk(
         s.type,
         s.width,
         s.maxDef,
         s.maxRep,
-        load<u32>(chunk + 8),
-        <f64> load<u32>(chunk + 12),
+        load<u32>(entry + 8),
+        <f64> load<u32>(entry + 12),
         <f64> rows,
         s.levelMap,
         s.conversion,
@@ -69,7 +70,8 @@ export function appendGroup(
         0,
         levels == 0 ? 0 : levels + s.leaf * offsetof<LeafLevels>(),
       );
-      if (appendPages(column, file + load<u32>(chunk), load<u32>(chunk + 4), true, false) < 0) return false;
+      chunk.whole = true;
+      if (appendPages(column, file + load<u32>(entry), load<u32>(entry + 4), true, false) < 0) return false;
       if (!closeChunk()) return false;
     } else if (s.kind == NULLS) {
       if (!appendNulls(column, rows, s.definition)) return false;

@@ -60,6 +60,8 @@ export function openChunk(
   chunk.crcSuffices = check == 2;
   chunk.copied = check >= 2;
   chunk.rowsUnknown = false;
+  chunk.whole = false;
+  chunk.packedDictionary = 0;
   chunk.hasDictionary = false;
   chunk.dictionaryCount = 0;
   chunk.mappedFor = 0;

@@ -69,6 +69,11 @@ export class Column {
   tail: u32;
   /** Their definition level. */
   tailDef: u32;
+  /** What is kept of PLAIN values as they came by snappy (packed_values.ts). */
+  stretches: usize;
+  stretchCount: u32;
+  packed: usize;
+  packedBytes: u32;
 }
 
 export function newColumn(
@@ -124,6 +129,12 @@ export function releasePending(ptr: usize): void {
   free(c.reps);
   free(c.values);
   free(c.indices);
+  free(c.stretches);
+  free(c.packed);
+  c.stretches = 0;
+  c.stretchCount = 0;
+  c.packed = 0;
+  c.packedBytes = 0;
   c.defs = 0;
   c.reps = 0;
   c.values = 0;
@@ -154,6 +165,8 @@ export function startGroup(ptr: usize, plain: bool): void {
   c.rows = 0;
   c.present = 0;
   c.valueBytes = 0;
+  c.stretchCount = 0;
+  c.packedBytes = 0;
   c.tail = 0;
   c.entryBytes = 0;
   c.entryCount = 0;

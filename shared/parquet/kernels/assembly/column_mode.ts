@@ -3,6 +3,7 @@ import { BYTE_ARRAY, checkpoint, Column, DICTIONARY, OPEN, PLAIN, startGroup } f
 import { gatherBytes, gatherFixed } from "./gather_values";
 import { internPlain, rebuildTable } from "./intern";
 import { free, reserve } from "./memory";
+import { truncatePacked } from "./packed_values";
 import { bytesOf } from "./pending";
 
 /** The PLAIN bytes of the pending values while they are indices. */
@@ -85,6 +86,7 @@ export function rollback(column: usize): void {
   c.rows = c.keptRows;
   c.present = c.keptPresent;
   c.valueBytes = c.keptValueBytes;
+  truncatePacked(c);
   if (c.entryCount != c.keptEntryCount && c.mode != PLAIN) {
     c.entryCount = c.keptEntryCount;
     c.entryBytes = c.keptEntryBytes;

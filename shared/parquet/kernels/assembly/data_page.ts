@@ -58,6 +58,8 @@ export function readDataPage(c: Column, body: usize, size: u32): bool {
   let p: usize;
   let end: usize;
   let levels: usize = 0;
+  let packedAt: usize = 0;
+  let packedLength: u32 = 0;
   if (v2) {
     const levelBytes = <u64> page.defLength + page.repLength;
     if (levelBytes > size || levelBytes > uncompressed) {
@@ -75,6 +77,10 @@ export function readDataPage(c: Column, body: usize, size: u32): bool {
       if (room == 0) return false;
       pageBuffer = room;
       if (!inflate(p, packed, pageBuffer, plain)) return false;
+      if (chunk.codec == 1) {
+        packedAt = p;
+        packedLength = packed;
+      }
       p = pageBuffer;
       end = p + plain;
     } else {
@@ -90,6 +96,11 @@ export function readDataPage(c: Column, body: usize, size: u32): bool {
     if (room == 0) return false;
     pageBuffer = room;
     if (!inflate(body, size, pageBuffer, uncompressed)) return false;
+    // levels of V1 lie in the same stream
+    if (chunk.codec == 1 && chunk.maxDef == 0 && chunk.maxRep == 0) {
+      packedAt = body;
+      packedLength = size;
+    }
     p = pageBuffer;
     end = p + uncompressed;
   }
@@ -167,7 +178,7 @@ export function readDataPage(c: Column, body: usize, size: u32): bool {
   if (<i64> rows > chunk.rowsLeft) return <bool> fail(ROWS_DIFFER, rows, chunk.rowsLeft);
 
   // values; the counts move only when they are in
-  if (present > 0 ? !readValues(c, p, end, present) : n > 0 && !readNoValues(p, end)) return false;
+  if (present > 0 ? !readValues(c, p, end, present, packedAt, packedLength) : n > 0 && !readNoValues(p, end)) return false;
   c.count = base + n;
   c.rows += rows;
   c.present += present;

@@ -47,6 +47,10 @@ export function readDictionary(c: Column, body: usize, size: u32): bool {
     chunk.dictionary = convertedPtr;
     bytes = convertedBytes;
   }
+  if (chunk.codec == 1 && chunk.whole && chunk.conversion == KEEP && bytes == uncompressed) {
+    chunk.packedDictionary = body;
+    chunk.packedLength = size;
+  }
   if (chunk.discard) lookUp(chunk.dictionary, n);
   chunk.dictionaryBytes = bytes;
   chunk.dictionaryCount = n;

@@ -61,6 +61,7 @@ export {
   scanUncompressed,
   scanValues,
 } from "./footer_scan";
+export { passPacked } from "./packed_values";
 export { levelsAgree } from "./siblings";
 export { endGather, gatherRows, startGather } from "./gather";
 export { addKey, clearKeys } from "./sort_keys";

@@ -24,6 +24,9 @@ export class Chunk {
   dictionaryBytes: u32;
   dictionaryCount: u32;
   dictionaryStarts: usize;
+  /** Its page as it came by snappy, where that is in memory as long as the chunk is open and holds just the entries; else 0. */
+  packedDictionary: usize;
+  packedLength: u32;
   /** The output's index of each entry, when `mappedFor` is the column; `dictionaryStarts` holds when it is 1. */
   mapping: usize;
   mappedFor: usize;
@@ -37,6 +40,8 @@ export class Chunk {
   /** Its bytes are to stand in the output as they are: what other readers refuse, or read as something else, can't. */
   copied: bool;
   rowsUnknown: bool;
+  /** All of it is in memory until it is closed. */
+  whole: bool;
 }
 
 const FIRST = memory.data(128);

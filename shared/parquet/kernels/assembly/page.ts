@@ -4,6 +4,7 @@ import { encodeIndices, encodeLevels, encodeRun, hybridBound } from "./encode_hy
 import { reserve } from "./memory";
 import { clearStats, findBounds } from "./value_bounds";
 import { bytesOf, countLevel, dropFront, levelsOf } from "./pending";
+import { packBound, packPage } from "./packed_values";
 import { snappyBound, snappyEncode } from "./snappy";
 import { writeSome } from "./tail";
 
@@ -17,6 +18,8 @@ let pageLevels: u32 = 0;
 let pagePresent: u32 = 0;
 let pageValueBytes: u32 = 0;
 let usedBuffer: usize = 0;
+/** The column whose first pending values are the end of what the page holds; 0 where they are not. */
+let pageColumn: usize = 0;
 
 export function getRawPtr(): usize {
   return rawPtr;
@@ -47,11 +50,15 @@ function widthOf(level: u32): u32 {
  * bounds of its values (statsPtr). The column's mode must be decided. False when memory is over.
  */
 export function makePage(column: usize, rows: u32): bool {
-  return encodePage(changetype<Column>(column), rows, true);
+  const c = changetype<Column>(column);
+  const made = encodePage(c, rows, true);
+  if (c.stretchCount > 0 && pageValueBytes > 0) pageColumn = column;
+  return made;
 }
 
 /** Makes a page's body, with the bounds of its values where `bounds` says so. */
 export function encodePage(c: Column, rows: u32, bounds: bool): bool {
+  pageColumn = 0;
   const levels = levelsOf(c, rows);
   // only counted nulls are written as one run, behind whole runs of 32
   let stored = min<u32>(levels, c.count - c.tail);
@@ -131,15 +138,18 @@ function boundUsed(c: Column, present: u32): bool {
 /** The dictionary page of the row group, uncompressed: the entries are PLAIN already. */
 export function makeDictionaryPage(column: usize): void {
   const c = changetype<Column>(column);
+  pageColumn = 0;
   rawPtr = c.entries;
   rawLength = c.entryBytes;
 }
 
 /** Compresses what {@link makePage} made with snappy; gives the length at {@link getPackedPtr}, 0 when memory is over. */
 export function packSnappy(): u32 {
-  const grown = reserve(packedBuffer, 0, snappyBound(rawLength));
+  const c = changetype<Column>(pageColumn);
+  const grown = reserve(packedBuffer, 0, pageColumn == 0 ? snappyBound(rawLength) : packBound(c, rawLength));
   if (grown == 0) return 0;
   packedBuffer = grown;
+  if (pageColumn != 0) return packPage(c, rawPtr, rawLength, pageValueBytes, grown);
   return snappyEncode(rawPtr, rawLength, grown);
 }
 

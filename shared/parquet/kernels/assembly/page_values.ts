@@ -27,6 +27,7 @@ import { levelBytes, levelStart } from "./level_stream";
 import { alloc, free, reserve } from "./memory";
 import { chunk } from "./open_chunk";
 import * as page from "./page_header";
+import { keepPacked } from "./packed_values";
 import { maxPageBytes } from "./page_limits";
 import { plainExtent } from "./plain_extent";
 import { isCounting } from "./counting_indices";
@@ -62,8 +63,18 @@ function isFor(encoding: i32, type: u32): bool {
   return encoding == 9 && type != BYTE_ARRAY && type != BOOLEAN;
 }
 
-/** Appends `n` values in [p, end); false with the error set. */
-export function readValues(c: Column, p: usize, end: usize, n: u32): bool {
+/**
+ * Appends `n` values in [p, end); false with the error set. `packedAt` is 0, or where the snappy stream lies that was
+ * decompressed to them.
+ */
+export function readValues(
+  c: Column,
+  p: usize,
+  end: usize,
+  n: u32,
+  packedAt: usize,
+  packedLength: u32,
+): bool {
   if (chunk.conversion == NOTHING) return <bool> fail(WIDENING_OVERFLOWS, n);
   const encoding = page.encoding;
   const available = <u32> (end - p);
@@ -89,7 +100,12 @@ export function readValues(c: Column, p: usize, end: usize, n: u32): bool {
   if (encoding == 0) {
     const bytes = plainExtent(p, available, n);
     if (bytes == 0xffffffff) return <bool> fail(VALUES_SHORT, available, n);
-    return appendPlain(c, p, bytes, n);
+    const at = c.valueBytes;
+    if (!appendPlain(c, p, bytes, n)) return false;
+    if (packedAt != 0 && bytes == available && c.mode == PLAIN && chunk.conversion == KEEP && !chunk.discard) {
+      keepPacked(c, at, bytes, packedAt, packedLength);
+    }
+    return true;
   }
   let ok: bool;
   if (encoding == 5 && (chunk.type == INT32 || chunk.type == INT64)) {
@@ -175,7 +191,12 @@ function readIndexed(c: Column, p: usize, end: usize, n: u32): bool {
   if (chunk.type == BOOLEAN) return <bool> fail(UNKNOWN_ENCODING, page.encoding);
   // where no entry has two values the dictionary is the page's values
   if (!chunk.discard && n == chunk.dictionaryCount && isCounting(p + 1, end, width, n)) {
-    return takeOwn(c, chunk.dictionary, chunk.dictionaryBytes, n);
+    const at = c.valueBytes;
+    if (!takeOwn(c, chunk.dictionary, chunk.dictionaryBytes, n)) return false;
+    if (c.mode == PLAIN && chunk.packedDictionary != 0) {
+      keepPacked(c, at, chunk.dictionaryBytes, chunk.packedDictionary, chunk.packedLength);
+    }
+    return true;
   }
   if (c.mode != PLAIN && !chunk.discard) {
     const at = c.present << 2;

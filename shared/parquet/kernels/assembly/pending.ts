@@ -1,5 +1,6 @@
 /** What the first rows of a column's pending part take, and what the column tells TypeScript, which keeps no layout. */
 import { BYTE_ARRAY, Column, PLAIN } from "./column";
+import { dropPacked } from "./packed_values";
 
 /** Entries of the pending levels that the first `rows` rows take. */
 export function levelsOf(c: Column, rows: u32): u32 {
@@ -71,6 +72,7 @@ export function dropFront(c: Column, rows: u32, levels: u32, values: u32, valueB
     const bytes = c.valueBytes - valueBytes;
     if (bytes > 0) memory.copy(c.values, c.values + valueBytes, bytes);
     c.valueBytes = bytes;
+    dropPacked(c, valueBytes);
   } else if (present > 0) {
     memory.copy(c.indices, c.indices + (<usize> values << 2), <usize> present << 2);
   }

@@ -249,20 +249,26 @@ function encodeBlock(src: usize, len: u32, dst: usize): usize {
 
 /** Compresses `n` bytes into `dst` (room for {@link snappyBound} bytes and slack); gives the length. */
 export function snappyEncode(src: usize, n: u32, dst: usize): u32 {
-  let op = dst;
-  let rest = n;
-  while (rest >= 128) {
-    store<u8>(op++, rest | 128);
-    rest >>= 7;
+  return <u32> (encodeRange(src, n, putLength(dst, n)) - dst);
+}
+
+/** Writes the length that a stream begins with; gives where it ends. */
+export function putLength(op: usize, n: u32): usize {
+  while (n >= 128) {
+    store<u8>(op++, n | 128);
+    n >>= 7;
   }
-  store<u8>(op++, rest);
-  let from = src;
-  let left = n;
-  while (left > 0) {
-    const block = min<u32>(left, 65536);
+  store<u8>(op, n);
+  return op + 1;
+}
+
+/** Compresses `n` bytes to elements, without a length before them; gives where they end. */
+export function encodeRange(from: usize, n: u32, op: usize): usize {
+  while (n > 0) {
+    const block = min<u32>(n, 65536);
     op = encodeBlock(from, block, op);
     from += block;
-    left -= block;
+    n -= block;
   }
-  return <u32> (op - dst);
+  return op;
 }

@@ -1,6 +1,6 @@
 import { kernelErrors } from "../../kernels/kernel_error.ts";
 import type { Kernels } from "../../kernels/kernels.ts";
-import type { RowGroup } from "../../format/metadata.ts";
+import { codec, type RowGroup } from "../../format/metadata.ts";
 import { atPlace } from "../../format/parquet_error.ts";
 import type { SchemaNode, SchemaTree } from "../../format/schema.ts";
 import { PageStore } from "../../write/page_store.ts";
@@ -60,6 +60,7 @@ export class GroupBuilder {
     this.#kernels = kernels;
     this.#settings = settings;
     this.columns = output.leaves.map((leaf) => new OutputColumn(kernels, leaf, pages, this.#store));
+    kernels.wasm.passPacked(pages.codec === codec.SNAPPY && order === undefined ? 1 : 0);
     this.#sorter = order &&
       new RowSorter(kernels, this.columns, order, settings, this.#store, drop);
     this.#addresses = kernels.keepWords(this.columns.map((column) => column.address));
