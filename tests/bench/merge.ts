@@ -1,5 +1,5 @@
 /**
- * `deno task bench merge [--json] [--shape A | --shapes extra] [--runs 5] [--data DIR]`: the merge core beside native
+ * `deno task bench merge [--json] [--shape A | --shapes extra] [--runs 5] [--peers] [--data DIR]`: the merge core beside native
  * DuckDB with one thread. Each run is a cold process; the two take turns; medians. DuckDB's start-up is left out, the
  * instantiation of our kernels is not. Peak is the largest resident set of the whole process in MB (10^6 bytes),
  * Deno's own, printed as the baseline, included. With --data the inputs are kept there for the next time.
@@ -7,8 +7,11 @@
  * Instead of the table: --memory prints the peak by the size of the input, up to 1.25 GB; --growth what ten times
  * the fragments and ten times the rows cost; --fit measures and writes the planner's coefficients
  * (shared/compaction/plan/cost_coefficients.ts), with --points PATTERN it measures those of such names and writes nothing; --turn the same merges with inputs that come over HTTP and an output that is
- * held and put, beside what the planner expects; --filter what it costs to leave the rows of an upload out of one file. --peers lets others that run in an isolate merge shape A in the same
- * turns.
+ * held and put, beside what the planner expects; --filter what it costs to leave the rows of an upload out of one file;
+ * --profile where the time of one merge goes, beside what snappy alone takes for the same bytes.
+ *
+ * --peers lets others that run in an isolate merge the same files in the same turns; sorting and left out rows are not
+ * asked of them.
  */
 import { parseArgs } from "node:util";
 import { join } from "node:path";
@@ -19,6 +22,7 @@ import { growth } from "./merge/growth.ts";
 import { memoryCurve } from "./merge/memory_curve.ts";
 import { inProcess } from "./merge/process.ts";
 import { extraNames } from "./merge/extra_shapes.ts";
+import { profileShape, tellProfile } from "./merge/profile_shape.ts";
 import { makeShape, type Shape, shapeNames } from "./merge/shapes.ts";
 import { turnCosts } from "./merge/turn_cost.ts";
 
@@ -37,6 +41,7 @@ const { values: options } = parseArgs({
     turn: { type: "boolean", default: false },
     filter: { type: "boolean", default: false },
     peers: { type: "boolean", default: false },
+    profile: { type: "boolean", default: false },
   },
 });
 
@@ -72,12 +77,19 @@ function printLine(line: Line, shape: Shape): void {
   );
   if (options.json) return;
   for (const [name, peer] of Object.entries(line.peers ?? {})) {
+    if ("failed" in peer) {
+      console.log(`      ${name} failed: ${peer.failed}`);
+      continue;
+    }
     console.log(
       `      ${name}: ${peer.cpu_ms} ms, ${peer.ratio.toFixed(3)} of native DuckDB, peak ` +
         `${peer.peak_mb} MB, ${peer.equal ? "the same rows" : "other rows"}`,
     );
   }
 }
+
+/** Names of the shapes that are asked for. */
+const names = options.shape ?? (options.shapes === "extra" ? extraNames : shapeNames);
 
 const folder = await Deno.makeTempDir({ prefix: "sediment-bench-" });
 let failed = false;
@@ -108,7 +120,18 @@ try {
       );
     }
   }
-  if (!options.memory && !options.growth && !options.fit && !options.turn && !options.filter) {
+  if (options.profile) {
+    for (const name of names) {
+      const shape = await makeShape(data, name);
+      const { cpuMs, floorMs, parts, functions } = await profileShape(shape, folder);
+      print(
+        { profile: name, cpuMs, floorMs, parts, functions },
+        tellProfile(name, cpuMs, floorMs, parts),
+      );
+    }
+  }
+  const { memory, growth: grows, fit, turn, filter, profile } = options;
+  if (!(memory || grows || fit || turn || filter || profile)) {
     const { peakMb } = await inProcess("./ours.ts", "");
     print(
       { baseline_mb: Math.round(peakMb) },
@@ -119,7 +142,7 @@ try {
         "shape  ours ms  duckdb ms  ratio   must   aim  peak MB  size       scan  equal  pred.ms  error  pred.MB  error what",
       );
     }
-    for (const name of options.shape ?? (options.shapes === "extra" ? extraNames : shapeNames)) {
+    for (const name of names) {
       const shape = await makeShape(data, name);
       const line = await benchShape(shape, folder, runs, options.peers);
       failed ||= !line.equal;

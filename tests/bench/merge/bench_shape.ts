@@ -15,14 +15,17 @@ const peers = {
   "parquet-wasm": "./peers/parquet_wasm.ts",
 };
 
-/** What another took for the same files. */
-interface PeerCost {
+/** What another took for the same files, or why it did not merge them. */
+export type PeerCost = {
   cpu_ms: number;
   /** To native DuckDB's CPU, as ours. */
   ratio: number;
   peak_mb: number;
   equal: boolean;
-}
+} | { failed: string };
+
+/** A peer that takes longer for one merge has failed. */
+const peerLimitMs = 60_000;
 
 /** One line of the table. */
 export interface Line {
@@ -39,7 +42,7 @@ export interface Line {
   /** What the planner would have expected of ours. */
   predicted_cpu_ms: number;
   predicted_mb: number;
-  /** With peers, for shape A. */
+  /** With peers. */
   peers?: Record<string, PeerCost>;
 }
 
@@ -56,16 +59,25 @@ export async function benchShape(
   await Deno.writeTextFile(list, listOf(shape.files));
   const job = JSON.stringify({ list, output: ours, plan: shape.plan });
   const costs: { ours: Cost[]; duckdb: Cost[] } = { ours: [], duckdb: [] };
-  const others = Object.entries(withPeers && shape.name === "A" ? peers : {})
-    .map(([name, script]) => {
-      const output = join(folder, `${name}.parquet`);
-      return { name, script, output, costs: [] as Cost[] };
-    });
+  const others: Peer[] = Object.entries(withPeers ? peers : {}).map(([name, script]) => ({
+    name,
+    script,
+    output: join(folder, `${name}.parquet`),
+    costs: [],
+    failed: undefined,
+  }));
   for (let run = 0; run < runs; run++) {
     costs.ours.push(await inProcess("./ours.ts", job));
     costs.duckdb.push(await inProcess("./duckdb_run.ts", shape.duckdb(duckdb)));
-    for (const { script, output, costs } of others) {
-      costs.push(await inProcess(script, JSON.stringify({ list, output, plan: shape.plan })));
+    for (const peer of others) {
+      const { script, output, costs } = peer;
+      if (peer.failed !== undefined) continue;
+      const job = JSON.stringify({ list, output, plan: shape.plan });
+      try {
+        costs.push(await inProcess(script, job, peerLimitMs));
+      } catch (error) {
+        peer.failed = firstError((error as Error).message);
+      }
     }
   }
   const connection = await openDuckdb(1);
@@ -74,7 +86,9 @@ export async function benchShape(
     await fingerprint(connection, duckdb),
   ];
   const prints = new Map<string, string>();
-  for (const { name, output } of others) prints.set(name, await fingerprint(connection, output));
+  for (const { name, output, failed } of others) {
+    if (failed === undefined) prints.set(name, await fingerprint(connection, output));
+  }
   const scan = await scanRatio(connection, [ours, duckdb]);
   connection.closeSync();
   const oursCpu = median(costs.ours.map((cost) => cost.cpuMs));
@@ -94,7 +108,8 @@ export async function benchShape(
     predicted_mb: Math.round(predicted.memoryMb),
   };
   if (others.length > 0) {
-    line.peers = Object.fromEntries(others.map(({ name, costs }): [string, PeerCost] => {
+    line.peers = Object.fromEntries(others.map(({ name, costs, failed }): [string, PeerCost] => {
+      if (failed !== undefined) return [name, { failed }];
       const cpu = median(costs.map((cost) => cost.cpuMs));
       return [name, {
         cpu_ms: Math.round(cpu),
@@ -105,6 +120,26 @@ export async function benchShape(
     }));
   }
   const made = [ours, duckdb, list, ...others.map(({ output }) => output)];
-  await Promise.all(made.map((path) => Deno.remove(path)));
+  // a peer that failed may have made none
+  await Promise.all(made.map((path) => Deno.remove(path).catch(() => {})));
   return line;
+}
+
+/** A peer in its turns. */
+interface Peer {
+  name: string;
+  script: string;
+  output: string;
+  costs: Cost[];
+  failed: string | undefined;
+}
+
+/** The line of a process's last words that tells what went wrong. */
+function firstError(text: string): string {
+  // deno-lint-ignore no-control-regex
+  const lines = text.replaceAll(/\x1b\[[0-9;]*m/g, "").split("\n");
+  return (lines.find((line) => /error|panicked|after/i.test(line)) ?? lines[0]).trim().slice(
+    0,
+    200,
+  );
 }

@@ -3,12 +3,19 @@ import type { Cost } from "./measure.ts";
 /** Scripts that need nothing of the workspace. */
 const alone = new Set(["./ours.ts", "./turn_output.ts", "./peers/duckdb_wasm.ts"]);
 
-/** Runs a script of this folder in a process of its own, and gives the JSON of its last line. */
-export async function inProcess(script: string, argument: string): Promise<Cost> {
+/**
+ * Runs a script of this folder in a process of its own, and gives the JSON of its last line. Throws what it said when it
+ * failed or took longer than `limitMs`.
+ */
+export async function inProcess<Result = Cost>(
+  script: string,
+  argument: string,
+  limitMs?: number,
+): Promise<Result> {
   // without the workspace's configuration: its npm packages cost 15 MB, and an isolate gets a bundle; duckdb-wasm is
   // not among them
   const plain = alone.has(script) ? ["--no-config"] : [];
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+  const { code, signal, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       "run",
       "-A",
@@ -19,8 +26,10 @@ export async function inProcess(script: string, argument: string): Promise<Cost>
     ],
     stdout: "piped",
     stderr: "piped",
+    ...(limitMs !== undefined && { signal: AbortSignal.timeout(limitMs) }),
   }).output();
-  if (code !== 0) throw new Error(new TextDecoder().decode(stderr));
+  if (signal === "SIGTERM") throw new Error(`ended after ${limitMs! / 1000} s`);
+  if (code !== 0) throw new Error(new TextDecoder().decode(stderr) || `ended by ${signal}`);
   return JSON.parse(new TextDecoder().decode(stdout).trim().split("\n").at(-1)!);
 }
 

@@ -15,18 +15,17 @@ import { partOf } from "./profile_parts.ts";
 interface Profile {
   nodes: { id: number; callFrame: { functionName: string; url: string } }[];
   samples: number[];
-  timeDeltas: number[];
 }
 
-/** What a profiled merge tells, in ms. */
+/** What a profiled merge tells. */
 export interface ProfileResult {
-  /** Of all threads. */
+  /** Of all threads, in ms: those that compile and collect, too. */
   cpuMs: number;
-  /** By part of the merge, of the thread that merges. */
+  /** Of the thread that merges, in hundredths of its samples: they are of equal time, however busy the machine is. */
   parts: Record<string, number>;
-  /** By function, the dearest first. */
+  /** The same by function, the dearest first. */
   functions: [string, number][];
-  /** Decompressing what came in and compressing what went out, by snappy alone, warm. */
+  /** Ms of decompressing what came in and compressing what went out, by snappy alone, warm. */
   floorMs: number;
 }
 
@@ -66,22 +65,25 @@ const { profile } = await post("Profiler.stop");
 output.close();
 if (rejected.length > 0) throw rejected[0].error;
 
-const parts: Record<string, number> = {};
+const parts = new Map<string, number>();
 const functions = new Map<string, number>();
 const frames = new Map(profile.nodes.map(({ id, callFrame }) => [id, callFrame]));
-profile.samples.forEach((id, i) => {
+const count = (map: Map<string, number>, key: string) => map.set(key, (map.get(key) ?? 0) + 1);
+for (const id of profile.samples) {
   const { functionName, url } = frames.get(id)!;
   const part = partOf(functionName, url);
-  if (part === undefined) return;
-  const ms = profile.timeDeltas[i] / 1000;
-  parts[part] = (parts[part] ?? 0) + ms;
-  const name = `${functionName} ${url.split("/").slice(-2).join("/")}`.trim();
-  functions.set(name, (functions.get(name) ?? 0) + ms);
-});
+  if (part === undefined) continue;
+  count(parts, part);
+  count(functions, `${functionName} ${url.split("/").slice(-2).join("/")}`.trim());
+}
+const samples = parts.values().reduce((sum, n) => sum + n, 0);
+const shares = (map: Map<string, number>) =>
+  [...map].sort((a, b) => b[1] - a[1])
+    .map(([name, n]): [string, number] => [name, Number((100 * n / samples).toFixed(1))]);
 const result: ProfileResult = {
   cpuMs: (user + system) / 1000,
-  parts,
-  functions: [...functions].sort((a, b) => b[1] - a[1]).slice(0, 300),
+  parts: Object.fromEntries(shares(parts)),
+  functions: shares(functions).slice(0, 30),
   floorMs: await snappyFloor(files.map(({ path }) => path), job.output),
 };
 console.log(JSON.stringify(result));
