@@ -24,7 +24,8 @@ begin
       ''reason'', q.quarantine_reason, ''quarantined_at'', q.quarantined_at, ''bytes'', q.byte_length,
       ''rows'', q.row_count, ''uploaded_at'', q.uploaded_at) order by q.quarantined_at desc, q.id), ''[]'')
     from (select * from public.quarantined_files y where %s order by y.quarantined_at desc limit $2) q
-    join public.datasets d on d.id = q.dataset_id',
+    -- one by one: a join would read all datasets where these are few
+    cross join lateral (select z.name from public.datasets z where z.id = q.dataset_id offset 0) d',
     case when v_datasets is null then 'true' else 'y.dataset_id = any ($1)' end)
   into strict v_files using v_datasets, v_limit;
   return jsonb_build_object('files', v_files);

@@ -29,7 +29,8 @@ begin
         r.operation, r.trigger, r.priority, r.status, r.step, r.attempts, r.error_code, r.files_before, r.files_after,
         r.rows_after, r.bytes_before, r.bytes_after, r.queued_at, r.started_at, r.completed_at
       from (select * from public.processing_metrics y where %s %s order by y.queued_at desc limit %s) r
-      join public.datasets d on d.id = r.dataset_id
+      -- one by one: a join would read all datasets where these are few
+      cross join lateral (select z.name from public.datasets z where z.id = r.dataset_id offset 0) d
       where %s order by r.queued_at desc limit $4) x',
     case when v_datasets is null then 'true' when p_dataset is null then 'y.dataset_id = any ($1)'
       else 'y.dataset_id = ($1)[1]' end,
