@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape ffe137bad692e5bcd897a52752686cd571fb5cbaec5b5144f6a87fbd1319ee96
+// shape 5e91204dd91620cb590f78e0105b1de31845b02a2631300505f219346bee5762
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -728,14 +728,14 @@ isOneToOne: false
                   ]
                 },"uploads": {
                   Row: {
-                    "answer": Json | null,"content_hash": string,"created_at": string,"dataset_id": string,"id": string,"metric_id": string | null,"object_key": string,"offsets_digest": string,"period_tag": string,"period_tags": (string)[] | null,"row_counts": (number)[] | null,"run_ids": (string)[] | null,"seqs": (number)[] | null,"size": number,"table": string,"tables": (string)[] | null,"user_id": string,"version": number | null
+                    "answer": Json | null,"content_hash": string,"created_at": string,"dataset_id": string,"id": string,"metric_id": string | null,"object_key": string,"offsets_digest": string,"period_tag": string,"period_tags": (string)[] | null,"row_counts": (number)[] | null,"run_ids": (string)[] | null,"seqs": (number)[] | null,"size": number,"slices": string | null,"table": string,"tables": (string)[] | null,"user_id": string,"version": number | null
                   }
                   ComputedFields: never
                   Insert: {
-                    "answer"?: Json | null,"content_hash": string,"created_at"?: string,"dataset_id": string,"id": string,"metric_id"?: string | null,"object_key": string,"offsets_digest": string,"period_tag": string,"period_tags"?: (string)[] | null,"row_counts"?: (number)[] | null,"run_ids"?: (string)[] | null,"seqs"?: (number)[] | null,"size": number,"table": string,"tables"?: (string)[] | null,"user_id": string,"version"?: number | null
+                    "answer"?: Json | null,"content_hash": string,"created_at"?: string,"dataset_id": string,"id": string,"metric_id"?: string | null,"object_key": string,"offsets_digest": string,"period_tag": string,"period_tags"?: (string)[] | null,"row_counts"?: (number)[] | null,"run_ids"?: (string)[] | null,"seqs"?: (number)[] | null,"size": number,"slices"?: string | null,"table": string,"tables"?: (string)[] | null,"user_id": string,"version"?: number | null
                   }
                   Update: {
-                    "answer"?: Json | null,"content_hash"?: string,"created_at"?: string,"dataset_id"?: string,"id"?: string,"metric_id"?: string | null,"object_key"?: string,"offsets_digest"?: string,"period_tag"?: string,"period_tags"?: (string)[] | null,"row_counts"?: (number)[] | null,"run_ids"?: (string)[] | null,"seqs"?: (number)[] | null,"size"?: number,"table"?: string,"tables"?: (string)[] | null,"user_id"?: string,"version"?: number | null
+                    "answer"?: Json | null,"content_hash"?: string,"created_at"?: string,"dataset_id"?: string,"id"?: string,"metric_id"?: string | null,"object_key"?: string,"offsets_digest"?: string,"period_tag"?: string,"period_tags"?: (string)[] | null,"row_counts"?: (number)[] | null,"run_ids"?: (string)[] | null,"seqs"?: (number)[] | null,"size"?: number,"slices"?: string | null,"table"?: string,"tables"?: (string)[] | null,"user_id"?: string,"version"?: number | null
                   }
                   Relationships: [
                     

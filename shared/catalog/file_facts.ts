@@ -35,6 +35,6 @@ export function catalogFacts(facts: FileFacts): CatalogFacts {
     merge_facts: facts.mergeFacts,
     schema_fingerprint: facts.schemaFingerprint,
     schema: facts.schema,
-    stats: packStats(facts.stats),
+    stats: packStats(facts.stats, facts.schema),
   };
 }

@@ -1,23 +1,50 @@
 /**
  * The bounds of a data file's columns as the catalog keeps them: one text, since as objects of objects they were two
- * thirds of a file's row. `{"id":[0,39],"note":["a","z",3],"all":[null,null,5]}`: min, max, and how many are null, which
- * is left out where none is and null where it is not known. Fractions are rounded outwards, to seven digits. Rows of
- * before have the objects themselves.
+ * thirds of a file's row. A column has `[min, max, nulls]`; nulls is left out where none is, and null where it is not known.
+ * Columns stand in the order of the file's schema, which the catalog keeps beside it, 0 for one of which nothing is known:
+ * `[[0,39],0,["a","z",3]]`. Fractions are rounded outwards, to seven digits.
+ *
+ * Rows of before have the columns by name, `{"id":[0,39],"note":["a","z",3]}`, or the objects themselves; so have files
+ * whose schema is so wide that a list of files should not carry its names.
  */
 import type { ColumnStatistics, FileStatistics } from "../parquet/inspect/file_statistics.ts";
 
-/** As the catalog takes it. */
-export function packStats(stats: FileStatistics): string {
-  const packed: Record<string, unknown[]> = Object.create(null);
-  for (const [name, { min = null, max = null, nulls = null }] of Object.entries(stats)) {
-    packed[name] = [widened(min, -1), widened(max, 1)];
-    if (nulls !== 0 || min === null) packed[name].push(nulls);
+/** Bounds stand by place as far as this; `list_files` gives the names of as many columns. */
+export const mostPlaces = 128;
+
+/** So much JSON the names may be. */
+const mostNameChars = 16 * 1024;
+
+type Packed = [min: Bound, max: Bound, nulls?: number | null];
+type Bound = number | string | boolean | null;
+
+/** As the catalog takes it. @param schema of the file; without names the columns stand by name */
+export function packStats(
+  stats: FileStatistics,
+  schema: { children?: { name: string }[] } = {},
+): string {
+  const names = Object.keys(stats);
+  const places = (schema.children ?? []).slice(0, mostPlaces).map(({ name }) => name);
+  if (
+    names.some((name) => !places.includes(name)) || JSON.stringify(places).length > mostNameChars
+  ) {
+    const byName: Record<string, Packed> = Object.create(null);
+    for (const name of names) byName[name] = packed(stats[name]);
+    return JSON.stringify(byName);
   }
-  return JSON.stringify(packed);
+  const byPlace = places.map((name) => Object.hasOwn(stats, name) ? packed(stats[name]) : 0);
+  while (byPlace.at(-1) === 0) byPlace.pop();
+  return JSON.stringify(byPlace);
+}
+
+function packed({ min, max, nulls }: ColumnStatistics): Packed {
+  const bounds: Packed = [widened(min ?? null, -1), widened(max ?? null, 1)];
+  if (nulls !== 0 || min === undefined) bounds.push(nulls ?? null);
+  return bounds;
 }
 
 /** A bound of seven digits, on the outer side of what it was: 1 is up. */
-function widened(bound: unknown, side: 1 | -1): unknown {
+function widened(bound: Bound, side: 1 | -1): Bound {
   if (typeof bound !== "number" || Number.isInteger(bound)) return bound;
   for (const value of [bound, bound + side * Math.abs(bound) * 1e-6]) {
     const rounded = Number(value.toPrecision(7));
@@ -26,14 +53,23 @@ function widened(bound: unknown, side: 1 | -1): unknown {
   return bound;
 }
 
-/** What was packed, or what an older row has. */
-export function unpackStats(kept: unknown): unknown {
+/**
+ * What was packed, or what an older row has.
+ *
+ * @param names of the schema's columns, in order; what stands at a place without a name is left out
+ */
+export function unpackStats(kept: unknown, names: string[] = []): unknown {
   if (typeof kept !== "string") return kept;
+  const columns = JSON.parse(kept) as Record<string, Packed> | (Packed | 0)[];
+  const entries = Array.isArray(columns)
+    ? columns.map((column, place) => [names[place], column] as const)
+    : Object.entries(columns);
   const stats: FileStatistics = Object.create(null);
-  const packed = JSON.parse(kept) as Record<string, (number | string | boolean | null)[]>;
-  for (const [name, [min, max, nulls = 0]] of Object.entries(packed)) {
+  for (const [name, column] of entries) {
+    if (name === undefined || column === 0) continue;
+    const [min, max, nulls = 0] = column;
     const one: ColumnStatistics = min === null ? {} : { min, max: max! };
-    if (nulls !== null) one.nulls = nulls as number;
+    if (nulls !== null) one.nulls = nulls;
     stats[name] = one;
   }
   return stats;

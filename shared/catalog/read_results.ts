@@ -29,6 +29,8 @@ export const listedFile = z.object({
   lost: z.boolean().optional(),
   seq_min: count,
   seq_max: count,
+  /** Under which the list has the names of its columns. */
+  schema_digest: z.string().nullish(),
 });
 export type ListedFile = z.output<typeof listedFile>;
 
@@ -40,6 +42,8 @@ export const fileList = z.object({
   /** How long URLs of the files may live. */
   signed_url_seconds: count,
   files: z.array(listedFile),
+  /** By digest, the first columns of each schema that a file of the page has (`unpackStats`). Older schemas don't say. */
+  columns: z.record(z.string(), z.array(z.string())).optional(),
   /** Of the whole dataset at the version; null: not known. Older schemas don't say. */
   totals: z.object({ files: count, rows: count, bytes: count, uncompressed_bytes: count })
     .nullish(),

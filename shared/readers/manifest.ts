@@ -43,10 +43,16 @@ export async function readManifest(
     ? []
     : await signAll(page.files, page.signed_url_seconds, signing);
   const all = page.files.map((file, index): ManifestFile => {
-    const { object_key: _key, start_byte: _start, byte_length: _length, lost: _lost, ...readable } =
-      file;
+    const {
+      object_key: _key,
+      start_byte: _start,
+      byte_length: _length,
+      lost: _lost,
+      schema_digest: digest,
+      ...readable
+    } = file;
     const error = whyUnreadable(file) ?? (urls[index] === null ? notThere : undefined);
-    const told = { ...readable, stats: unpackStats(readable.stats) };
+    const told = { ...readable, stats: unpackStats(readable.stats, page.columns?.[digest ?? ""]) };
     return error === undefined ? { ...told, ...urls[index] } : { ...told, error };
   });
   const readable = all.filter(({ error }) => error === undefined);

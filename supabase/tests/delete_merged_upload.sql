@@ -14,7 +14,7 @@ $$;
 -- three uploads in one output, and a fourth beside it
 select tests.upload(1, 100, 'a', 'port', '0'), tests.upload(1, 100, 'b', 'port', '0'), tests.upload(1, 100, 'c', 'port', '0');
 create temp table first as select tests.claim('w', 100, 'port') as c;
-select is((select seqs from uploads where id = pg_temp.upload_of('b')), '{2}'::bigint[], 'the ledger knows the place of each slice');
+select is((select array_agg(s.seq) from uploads u, sediment.upload_slices(u) s where u.id = pg_temp.upload_of('b')), '{2}'::bigint[], 'the ledger knows the place of each slice');
 select tests.commit(c, pg_temp.output(c, 30)) from first;
 select is((select (seqs, provenance_start, provenance_length)::text from battle_files where level = 1), '("{[1,4)}",40,9)', 'an output of which uploads it holds rows, and where it says which');
 select tests.upload(1, 100, 'd', 'port', '0');
@@ -54,7 +54,7 @@ select tests.upload(1, 300, 'g', 'port', '0'), tests.upload(1, 300, 'h', 'port',
 create temp table third as select tests.claim('w', 300, 'port') as c;
 select tests.commit(c, pg_temp.output(c, 20)) from third;
 select throws_ok($$select delete_upload(tests.u(1), pg_temp.upload_of('g'))$$, 'SD422', 'provenance_unknown', 'callers of before are told as before');
-update uploads set seqs = null where dataset_id = tests.u(300);
+update uploads set tables = array(select split_part(s, ' ', 1) from string_to_table(slices, ',') s), row_counts = array(select split_part(s, ' ', 2)::bigint from string_to_table(slices, ',') s), slices = null where dataset_id = tests.u(300);
 create temp table r3 as select delete_upload(null, pg_temp.upload_of('g'), true, true) as g, delete_upload(null, pg_temp.upload_of('h'), true, true) as h;
 create temp table fourth as select tests.claim('w', 300, 'port') as c;
 select is(c #> '{files,0,drop}', '[1, 2]', 'as long as its file is known, an upload of before has its place') from fourth;

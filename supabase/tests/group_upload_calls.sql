@@ -47,7 +47,7 @@ create temp table c2 as select group_upload_calls('[]', jsonb_build_array(
 select is((select array_agg(v -> 'answer' -> 'version' order by n) from c2, jsonb_array_elements(c) with ordinality as t(v, n)),
   array['2', '1', '1', '2']::jsonb[], 'the uploads of a dataset that are committed together share a version');
 select is((select c -> 1 -> 'answer' -> 'duplicate' from c2), 'true', 'a replay has the first answer');
-select is((select u.tables from c2, uploads u where sediment.upload_key(u) = c -> 0 -> 'answer' ->> 'key'), '{port,port,ship}', 'the ledger has the slices in the order of the body');
+select is((select array_agg(s."table" order by s.ordinal) from c2, uploads u, sediment.upload_slices(u) s where sediment.upload_key(u) = c -> 0 -> 'answer' ->> 'key'), '{port,port,ship}', 'the ledger has the slices in the order of the body');
 select is((select jsonb_path_query_array(c, '$[0].answer.runs[*].table') from c2), '["port", "ship"]', 'its runs in that of the partitions');
 select is((select array_agg(seq_min order by seq_min) from battle_files where dataset_id = tests.u(100) and "table" = 'port'),
   '{1,2,3,4}'::bigint[], 'the upload order goes on over all of them');

@@ -1,19 +1,19 @@
 -- list_files, version_at, get_file
 begin;
 \ir helpers/fixtures.sql
-select plan(44);
+select plan(47);
 set local role service_role;
 
 insert into datasets (id, user_id) values (tests.u(100), tests.u(1));
 select is(tests.stage(1, 100, 'only') ->> 'duplicate', 'false', 'a dataset without a commit');
-select is(list_files(tests.u(1), tests.u(100)) - 'dataset_id', '{"version": 0, "committed_at": null, "files": [], "totals": {"files": 0, "rows": 0, "bytes": 0, "uncompressed_bytes": 0}, "next_cursor": null, "signed_url_seconds": 3600}', 'lists nothing, at version 0');
+select is(list_files(tests.u(1), tests.u(100)) - 'dataset_id', '{"version": 0, "committed_at": null, "files": [], "columns": {}, "totals": {"files": 0, "rows": 0, "bytes": 0, "uncompressed_bytes": 0}, "next_cursor": null, "signed_url_seconds": 3600}', 'lists nothing, at version 0');
 select tests.upload(1, 100, 'a', 'port', '2024-11-25'), tests.upload(1, 100, 'b', 'port', '2024-11-26'), tests.upload(1, 100, 'c', 'port', '2024-11-25'), tests.upload(1, 100, 'd', 'ship', '0');
 create temp table l as select list_files(tests.u(1), tests.u(100)) as l;
 select is((select l -> 'version' from l), '4', 'the newest version');
 select is((select jsonb_agg(concat_ws('/', f ->> 'table', f ->> 'period_tag', f ->> 'seq_min')) from l, jsonb_array_elements(l -> 'files') f),
   '["port/2024-11-25/1", "port/2024-11-25/2", "port/2024-11-26/1", "ship/0/1"]', 'in order of table, period and upload');
 select bag_eq($$select jsonb_object_keys(l -> 'files' -> 0) from l$$, array['id', 'object_key', 'start_byte', 'byte_length', 'table', 'period_tag', 'size', 'level',
-  'state', 'lost', 'quarantine_code', 'quarantine_reason', 'row_count', 'row_group_count', 'uncompressed_bytes', 'schema_fingerprint', 'stats', 'etag', 'seq_min', 'seq_max',
+  'state', 'lost', 'quarantine_code', 'quarantine_reason', 'row_count', 'row_group_count', 'uncompressed_bytes', 'schema_fingerprint', 'schema_digest', 'stats', 'etag', 'seq_min', 'seq_max',
   'uploaded_at', 'added_version'], 'each with its fields');
 select is(jsonb_array_length(list_files(tests.u(1), tests.u(100), 'port') -> 'files'), 3, 'of one table');
 select is(jsonb_array_length(list_files(tests.u(1), tests.u(100), 'port', '2024-11-26') -> 'files'), 1, 'of one period');
@@ -36,6 +36,18 @@ select is((select (p1.l -> 'files') || (p2.l -> 'files') from p1, p2), (select l
 select is((select l -> 'next_cursor' from p2), 'null', 'the last page has no cursor');
 create temp table sums as select jsonb_build_object('files', count(*), 'rows', sum((f ->> 'row_count')::bigint), 'bytes', sum((f ->> 'size')::bigint),
   'uncompressed_bytes', sum((f ->> 'uncompressed_bytes')::bigint)) as s from l, jsonb_array_elements(l -> 'files') f;
+
+-- bounds stand by the columns of their file's schema
+insert into file_schemas (digest, schema) values ('wide', jsonb_build_object('name', 'root', 'children',
+  (select jsonb_agg(jsonb_build_object('name', 'c' || n) order by n) from generate_series(0, 199) n)));
+create temp table first_file as select min(f.id) as id from battle_files f where f.dataset_id = tests.u(100) and f.removed_version is null;
+update battle_files f set stats = to_jsonb('[[0,1]]'::text), schema_digest = 'wide' where f.id = (select id from first_file);
+create temp table by_place as select list_files(tests.u(1), tests.u(100)) as l;
+select is((select jsonb_path_query_array(l, '$.files[*] ? (@.stats == "[[0,1]]").schema_digest') from by_place), '["wide"]', 'a file says under which schema they stand');
+select is((select l -> 'columns' -> 'wide' from by_place), (select jsonb_agg('c' || n order by n) from generate_series(0, 127) n), 'and the list names its first 128 columns');
+select is((select array_agg(k) from by_place, jsonb_object_keys(l -> 'columns') k), array['wide'], 'of no schema by which none stand');
+update battle_files f set stats = to_jsonb('{"c0":[0,1]}'::text) where f.id = (select id from first_file);
+
 select is((select p1.l -> 'totals' from p1), (select s from sums), 'the totals of a page are those of the whole version');
 select is((select p2.l -> 'totals' from p2), (select s from sums), 'also when a newer one has others');
 select isnt(list_files(tests.u(1), tests.u(100)) -> 'totals', (select s from sums), 'which it has');

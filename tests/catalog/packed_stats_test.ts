@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "../support/fast_check.ts";
-import { packStats, unpackStats } from "../../shared/catalog/packed_stats.ts";
+import { mostPlaces, packStats, unpackStats } from "../../shared/catalog/packed_stats.ts";
 
 const stats = {
   id: { min: 0, max: 39, nulls: 0 },
@@ -13,17 +13,41 @@ const stats = {
   constructor: { min: 1, max: 1, nulls: 0 },
 };
 
-Deno.test("bounds are unpacked as they were packed", () => {
-  // by entries: Deno 2.1 compares what objects have as their constructor
-  assert.deepEqual(Object.entries(unpackStats(packStats(stats)) as object), Object.entries(stats));
-  assert.deepEqual({ ...unpackStats(packStats({})) as object }, {});
+/** A schema of columns of these names. */
+const schemaOf = (names: string[]) => ({ name: "root", children: names.map((name) => ({ name })) });
+
+// by entries: Deno 2.1 compares what objects have as their constructor
+const entries = (unpacked: unknown) => Object.entries(unpacked as object);
+
+Deno.test("bounds are unpacked as they were packed, by the places of their columns and by their names", () => {
+  const names = ["before", ...Object.keys(stats), "after"];
+  const byPlace = packStats(stats, schemaOf(names));
+  assert.ok(byPlace.startsWith("["));
+  assert.deepEqual(entries(unpackStats(byPlace, names)), entries(stats));
+  assert.deepEqual(entries(unpackStats(packStats(stats))), entries(stats));
+  assert.deepEqual(entries(unpackStats(packStats({}, schemaOf(names)), names)), []);
 });
 
-Deno.test("bounds without nulls take no more than names and values", () => {
+Deno.test("bounds without nulls take no more than values", () => {
   assert.equal(
-    packStats({ id: stats.id, note: stats.note }),
-    '{"id":[0,39],"note":["a \\"b\\"","é",3]}',
+    packStats({ id: stats.id, note: stats.note }, schemaOf(["id", "list", "note", "other"])),
+    '[[0,39],0,["a \\"b\\"","é",3]]',
   );
+});
+
+Deno.test("columns stand by name where a list of files would not name them all, or not in a few bytes", () => {
+  const names = Array.from({ length: mostPlaces + 1 }, (_, n) => `c${n}`);
+  const last = { [names.at(-1)!]: stats.id }, first = { [names[0]]: stats.id };
+  assert.equal(packStats(last, schemaOf(names)), `{"c${mostPlaces}":[0,39]}`);
+  assert.equal(packStats(first, schemaOf(names)), "[[0,39]]");
+  const long = "n".repeat(20_000);
+  assert.equal(packStats({ [long]: stats.id }, schemaOf([long])), `{"${long}":[0,39]}`);
+});
+
+Deno.test("a bound at a place of which the name is not known is left out, and takes no other's name", () => {
+  const packed = packStats(stats, schemaOf(Object.keys(stats)));
+  assert.deepEqual(entries(unpackStats(packed)), []);
+  assert.deepEqual(entries(unpackStats(packed, ["id"])), [["id", stats.id]]);
 });
 
 Deno.test("rows of before are given as they are", () => {

@@ -265,3 +265,32 @@ Deno.test("bounds are kept as far as sixteen kilobytes of text go, also where na
   const text = JSON.stringify(inspectParquetBytes(bytes).stats);
   assert.ok(text.length > 10_000 && text.length < 17_000, String(text.length));
 });
+
+Deno.test("text bounds hold all values and no more than twelve characters after what they have in common", async () => {
+  const text = fc.string({ maxLength: 60, unit: "grapheme-ascii" });
+  const columns = fc.sample(fc.tuple(text, text, text), 200).map(([head, one, other]) =>
+    [head + one, head + other].sort()
+  );
+  columns.push(
+    ["note 12148 about order 4 ok", "note 9424 about order 10 ok"],
+    ["a", "b" + "~".repeat(60)],
+    ["same", "same"],
+  );
+  const literals = (row: number) =>
+    columns.map((column, n) => `'${column[row].replaceAll("'", "''")}' as c${n}`).join(", ");
+  const { stats } = inspectParquetBytes(
+    await writeWithDuckDb(`select ${literals(0)} union all select ${literals(1)}`),
+  );
+  let known = 0;
+  for (const [name, { min, max }] of Object.entries(stats)) {
+    if (typeof min !== "string" || typeof max !== "string") continue;
+    known++;
+    const [low, high] = columns[Number(name.slice(1))];
+    assert.ok(min <= low && high <= max, JSON.stringify([min, low, high, max]));
+    let same = 0;
+    while (same < low.length && low[same] === high[same]) same++;
+    const most = Math.min(same + 12, 48);
+    assert.ok(min.length <= most && max.length <= most, JSON.stringify([min, max]));
+  }
+  assert.ok(known > 50, String(known));
+});

@@ -21,6 +21,8 @@ export type FileStatistics = Record<string, ColumnStatistics>;
 /** More columns, or longer texts, would make rows of the catalog large. */
 const maxColumns = 64;
 const maxTextBytes = 48;
+/** Of text bounds so many characters are kept after what both begin with: more would tell no two files apart. */
+const distinctChars = 12;
 
 /** All of them as JSON: each data file's lie in the catalog, and a page of the manifest holds a thousand. */
 const maxChars = 16 * 1024;
@@ -90,6 +92,7 @@ function* columnStatistics(
     if (max === undefined || high > max) max = high;
   }
   if (known && min !== undefined && max !== undefined) {
+    if (node.logical?.kind === "STRING") [min, max] = cutBounds(String(min), String(max));
     return { min: toJson(min), max: toJson(max), ...(nulls !== undefined && { nulls }) };
   }
   return nulls === undefined ? undefined : { nulls };
@@ -145,9 +148,8 @@ function finite(value: number): number | undefined {
   return Number.isFinite(value) ? value + 0 : undefined;
 }
 
-/** A text bound in ASCII, for which comparing code units is comparing bytes; a long upper one says nothing. */
+/** A text bound in ASCII, for which comparing code units is comparing bytes; a long one is cut outwards. */
 function text(bytes: Uint8Array, isUpper: boolean): string | undefined {
-  if (isUpper && bytes.length > maxTextBytes) return undefined;
   const length = Math.min(bytes.length, maxTextBytes);
   let cut = "";
   for (let at = 0; at < length; at++) {
@@ -155,7 +157,25 @@ function text(bytes: Uint8Array, isUpper: boolean): string | undefined {
     if (byte < 32 || byte > 126) return undefined;
     cut += String.fromCharCode(byte);
   }
-  return cut;
+  return isUpper && bytes.length > length ? successor(cut) : cut;
+}
+
+/** The least text of printable ASCII that is above all that begin with this; undefined where there is none. */
+function successor(prefix: string): string | undefined {
+  const kept = prefix.replace(/~+$/, "");
+  if (kept === "") return undefined;
+  return kept.slice(0, -1) + String.fromCharCode(kept.charCodeAt(kept.length - 1) + 1);
+}
+
+/** Text bounds, cut outwards where they are longer than is of use. */
+function cutBounds(min: string, max: string): [string, string] {
+  let same = 0;
+  while (same < min.length && min[same] === max[same]) same++;
+  const length = same + distinctChars;
+  return [
+    min.slice(0, length),
+    max.length > length ? successor(max.slice(0, length)) ?? max : max,
+  ];
 }
 
 function toJson(bound: Bound): number | string | boolean {

@@ -24,7 +24,7 @@ begin
       if not exists (select 1 from public.deletions y where y.upload_id = u.id and y.state = 'pending') then
         perform sediment.forget_upload(u);
       end if;
-    elsif coalesce(cardinality(u.tables), jsonb_array_length(u.answer -> 'files')) > 1 then
+    elsif sediment.has_slices(u) then
       v_uploads := v_uploads || u.id;
     end if;
   end loop;

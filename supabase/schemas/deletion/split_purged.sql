@@ -21,7 +21,7 @@ begin
     loop
       v_seen := v_seen + 1;
       if sediment.upload_version(u) < x.version
-        and coalesce(cardinality(u.tables), jsonb_array_length(u.answer -> 'files')) > 1
+        and sediment.has_slices(u)
       then
         v_uploads := v_uploads || u.id;
       end if;

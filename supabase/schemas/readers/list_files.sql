@@ -5,7 +5,8 @@
 -- Returns {dataset_id, version, committed_at, signed_url_seconds, files: [{id, object_key, start_byte, byte_length, table,
 -- period_tag, size, level, state, lost (a merge
 -- missed its bytes and a second look is to come), quarantine_code, quarantine_reason, row_count, row_group_count,
--- uncompressed_bytes, schema_fingerprint, stats, etag, seq_min, seq_max, uploaded_at, added_version}],
+-- uncompressed_bytes, schema_fingerprint, schema_digest, stats, etag, seq_min, seq_max, uploaded_at, added_version}],
+-- columns: {schema_digest: [name of each of its first 128 columns]} (what stats stand by: shared/catalog/packed_stats.ts),
 -- totals (of the dataset at the version, as sediment.version_totals says, whatever was asked for), next_cursor}. size is
 -- byte_length: a slice's own length, not its object's.
 -- Raises not_found, dataset_forbidden, version_gone, version_unknown, invalid_cursor.
@@ -32,6 +33,8 @@ declare
   v_table text := p_table;
   v_names jsonb;
   v_last text;
+  v_columns jsonb := '{}'::jsonb;
+  v_new jsonb;
 begin
   if v_cursor is not null and (v_cursor - array['v', 't', 'p', 's', 'd'] <> '{}'
     or v_cursor ->> 'd' is distinct from p_dataset::text
@@ -72,12 +75,19 @@ begin
     order by "table", period_tag, seq_min limit v_limit + 1
   loop
     v_bytes := v_bytes + 1000
-      -- packed ones (shared/catalog/packed_stats.ts) are some three times as long when they are told
-      + case when pg_column_size(f.stats) > 300
-        then octet_length(f.stats::text) * case jsonb_typeof(f.stats) when 'string' then 3 else 1 end else 300 end;
+      -- packed ones (shared/catalog/packed_stats.ts) are some three times as long when they are told, without names five
+      + case when pg_column_size(f.stats) > 200
+        then octet_length(f.stats::text) * case jsonb_typeof(f.stats) when 'string' then 5 else 1 end else 300 end;
+    v_new := null;
+    if jsonb_typeof(f.stats) = 'string' and not v_columns ? coalesce(f.schema_digest, '') then
+      select jsonb_build_object(f.schema_digest, jsonb_path_query_array(s.schema, '$.children[0 to 127].name')) into v_new
+      from public.file_schemas s where s.digest = f.schema_digest;
+      v_bytes := v_bytes + coalesce(octet_length(v_new::text), 0);
+    end if;
     v_more := cardinality(v_files) = v_limit or (v_bytes > 2097152 and cardinality(v_files) > 0);
     exit when v_more;
     v_last := f."table";
+    v_columns := v_columns || coalesce(v_new, '{}');
     v_files := v_files || jsonb_build_object(
       'id', f.id, 'object_key', f.object_key, 'start_byte', f.start_byte, 'byte_length', f.byte_length,
       'table', coalesce(v_names ->> f."table", f."table"), 'period_tag', f.period_tag, 'size', f.byte_length, 'level', f.level, 'state', f.state,
@@ -85,7 +95,7 @@ begin
       'quarantine_code', f.quarantine_code, 'quarantine_reason', f.quarantine_reason,
       'row_count', f.row_count, 'row_group_count', f.row_group_count,
       'uncompressed_bytes', f.uncompressed_bytes, 'schema_fingerprint', sediment.fingerprint_of(f.schema_fingerprint, f.schema_digest),
-      'stats', f.stats, 'etag', sediment.etag_of(f.etag, f.object_key), 'seq_min', f.seq_min, 'seq_max', f.seq_max,
+      'schema_digest', f.schema_digest, 'stats', f.stats, 'etag', sediment.etag_of(f.etag, f.object_key), 'seq_min', f.seq_min, 'seq_max', f.seq_max,
       'uploaded_at', f.uploaded_at, 'added_version', f.added_version);
   end loop;
 
@@ -94,7 +104,7 @@ begin
     'signed_url_seconds', (select least(s.signed_url_seconds, (
         select greatest(1, floor(extract(epoch from m.expires_at - clock_timestamp())))::integer
         from public.dataset_members m where m.dataset_id = d.id and m.user_id = p_user))
-      from public.service_settings s), 'files', to_jsonb(v_files),
+      from public.service_settings s), 'files', to_jsonb(v_files), 'columns', v_columns,
     'totals', sediment.version_totals(d, v_version), 'next_cursor', case when v_more then sediment.encode_cursor(jsonb_build_object(
       'd', d.id, 'v', v_version, 't', v_last,
       'p', v_files[cardinality(v_files)] -> 'period_tag', 's', v_files[cardinality(v_files)] -> 'seq_min')) end);

@@ -39,7 +39,8 @@ create table if not exists public.objects (
   -- it holds bytes of deleted slices beside others: when these are next to be copied to objects of their own, until the store
   -- has deleted it (stage_splits, commit_split); null: not
   split_at timestamptz
-) with (fillfactor = 95);
+-- each upload leaves a dead row here, whose place is to be taken before a fifth of the table is such
+) with (fillfactor = 95, autovacuum_vacuum_scale_factor = 0.05);
 
 create unique index if not exists objects_stage on public.objects (stage_id, kind) where stage_id is not null;
 -- "is not null" (it always is) keeps this to the sweep, which compares put_deadline. Statements that have an object's

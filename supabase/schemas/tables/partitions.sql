@@ -77,7 +77,7 @@ create table if not exists public.partitions (
     and (msg_id is null) = (ready_at is null)
     and (lease_expires_at is null or msg_id is not null)
     and (lease_expires_at is null) = (claimed_demand_seq is null))
-) with (fillfactor = 70);
+) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 
 -- Partial on columns that an upload which joins a live message does not touch, so that its update stays
 -- heap-only.

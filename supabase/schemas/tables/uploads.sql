@@ -16,19 +16,23 @@ create table if not exists public.uploads (
   answer jsonb,
   -- when it was acknowledged
   created_at timestamptz not null default now(),
-  -- of each slice, in the order of the body: its place in its partition's upload order; null: not known (before)
+  -- of rows of before that have no slices: of each slice, in the order of the body, its place in its partition's upload order;
+  -- null: not known
   seqs bigint[],
   -- the dataset's, from which on its rows are there
   version bigint,
   -- the run that was to see them: of the partition that it names, else of its first
   metric_id uuid,
-  -- of each slice, as seqs
+  -- of each slice, as seqs, and of rows of before as well
   tables text[],
-  -- null: all are of its own period
+  -- null: all are of the upload's own period
   period_tags text[],
   row_counts bigint[],
   -- the run of each partition, by table and period; null: there is one
   run_ids uuid[],
+  -- the slices in the order of the body, each as "table rows seq", or "table/period rows seq" where its period is not the
+  -- upload's; a comma between them (sediment.upload_slices). One text, since arrays of each took three times as much
+  slices text,
   unique (dataset_id, "table", period_tag, content_hash)
 );
 

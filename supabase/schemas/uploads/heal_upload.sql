@@ -62,14 +62,16 @@ begin
   with came as (
     select * from jsonb_to_recordset(p.files) as n(ordinal integer, start_byte bigint, byte_length bigint,
       row_group_count integer, uncompressed_bytes bigint, value_count bigint, merge_facts jsonb, stats jsonb,
-      checksum text)
+      checksum text, schema jsonb)
   ), old as (
     select f.* from public.battle_files f where coalesce(f.upload_id, f.run_id) = u.id
   ), healed as (
     update public.battle_files f
     set object_key = p.object_key, etag = null, start_byte = n.start_byte, byte_length = n.byte_length,
       row_group_count = n.row_group_count, uncompressed_bytes = n.uncompressed_bytes, value_count = n.value_count,
-      merge_facts = n.merge_facts, stats = n.stats, checksum = n.checksum, lost_since = null,
+      merge_facts = n.merge_facts, checksum = n.checksum, lost_since = null,
+      -- they stand by the columns of the row's schema, which is of the first body
+      stats = case when sediment.schema_digest(n.schema) = f.schema_digest then n.stats end,
       state = case when f.quarantine_code = any (v_codes) then 'active' else f.state end,
       quarantine_code = case when f.quarantine_code = any (v_codes) then null else f.quarantine_code end,
       quarantine_reason = case when f.quarantine_code = any (v_codes) then null else f.quarantine_reason end,

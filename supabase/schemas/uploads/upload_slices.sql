@@ -10,4 +10,9 @@ as $$
   union all
   select x.n::integer - 1, x."table", coalesce(u.period_tags[x.n], u.period_tag), u.row_counts[x.n], u.seqs[x.n]
   from unnest(u.tables) with ordinality as x("table", n)
+  union all
+  select x.n::integer - 1, split_part(w.words[1], '/', 1), coalesce(nullif(split_part(w.words[1], '/', 2), ''), u.period_tag),
+    w.words[2]::bigint, w.words[3]::bigint
+  from string_to_table(u.slices, ',') with ordinality as x(slice, n)
+  cross join lateral (select string_to_array(x.slice, ' ') as words) w
 $$;

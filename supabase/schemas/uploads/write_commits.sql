@@ -143,15 +143,14 @@ begin
     from unnest(v_files) with ordinality as f
   ), answers as materialized (
     select c.n, c.stage, c.dataset_id, c."table", c.period_tag, c.content_hash, c.offsets_digest, c.user_id, c.object_key,
-      c.size, v.version, i.seqs, i.tables, i.period_tags, i.row_counts, r.run_ids, r.main,
+      c.size, v.version, i.slices, r.run_ids, r.main,
       jsonb_build_object('key', c.object_key, 'size', c.size, 'uploaded_at', v_now, 'metricId', r.main,
         'duplicate', false, 'dataset_id', c.dataset_id, 'version', v.version, 'files', '[]'::jsonb, 'runs', r.runs) as answer
     from unnest(p_calls) as c
     join unnest(v_versions) as v on v.dataset_id = c.dataset_id
     cross join lateral (
-      select array_agg(v_seqs[f.ordinality] order by f.ordinal) as seqs, array_agg(f."table" order by f.ordinal) as tables,
-        case when bool_or(f.period_tag <> c.period_tag) then array_agg(f.period_tag order by f.ordinal) end as period_tags,
-        array_agg(f.row_count order by f.ordinal) as row_counts
+      select string_agg(concat_ws(' ', case when f.period_tag = c.period_tag then f."table"
+          else f."table" || '/' || f.period_tag end, f.row_count, v_seqs[f.ordinality]), ',' order by f.ordinal) as slices
       from unnest(v_files) with ordinality as f where f.n = c.n
     ) i
     cross join lateral (
@@ -166,10 +165,10 @@ begin
     ) r
   ), entered as (
     insert into public.uploads (id, dataset_id, "table", period_tag, content_hash, offsets_digest, user_id, object_key,
-      size, created_at, seqs, version, metric_id, tables, period_tags, row_counts, run_ids)
+      size, created_at, version, metric_id, run_ids, slices)
     select a.stage, a.dataset_id, a."table", a.period_tag, a.content_hash, a.offsets_digest, a.user_id,
       case when starts_with(a.object_key, k.stem) then substr(a.object_key, length(k.stem) + 1) else a.object_key end,
-      a.size, v_now, a.seqs, a.version, a.main, a.tables, a.period_tags, a.row_counts, a.run_ids
+      a.size, v_now, a.version, a.main, a.run_ids, a.slices
     from answers a
     -- most of the key is the identity
     cross join lateral (

@@ -25,7 +25,8 @@ create or replace function simulation.remember() returns trigger language plpgsq
 begin
   insert into simulation.ledger values (new.id, new.dataset_id, new."table", new.period_tag, new.content_hash,
     sediment.upload_version(new), sediment.upload_answer(new) || jsonb_build_object('files', (
-      select jsonb_agg(to_jsonb(s) order by s.ordinal) from sediment.upload_slices(new) as s)), new.seqs)
+      select jsonb_agg(to_jsonb(s) order by s.ordinal) from sediment.upload_slices(new) as s)),
+    (select array_agg(s.seq order by s.ordinal) from sediment.upload_slices(new) as s))
   on conflict (id) do nothing;
   return new;
 end $$;
