@@ -1,13 +1,14 @@
 /**
- * `deno task bench scale [--size small|full] [--partitions N] [--only calls|wide|settle] [--json]`: the service at the size
+ * `deno task bench scale [--size small|full] [--partitions N] [--only calls|bytes|wide|settle] [--json]`: the service at the size
  * of its users. First the calls over a catalog and over one ten times as large (small: 2,000 and 20,000 partitions; full:
- * 300,000 and 3,000,000). Then 50,000 tiny fragments of one partition, merged by one worker and the successors that it asks
+ * 300,000 and 3,000,000). Then what uploads take in the database, table by table. Then 50,000 tiny fragments of one partition, merged by one worker and the successors that it asks
  * for. Then partitions of four small files, uploaded through the functions, until the clockwork of the running stack has
  * merged them all, and what it does when there is nothing left to do.
  *
- * With --json a line a call, one of the fragments, and a last one of the settling.
+ * With --json a line a call, one of the bytes, one of the fragments, and a last one of the settling.
  */
 import { parseArgs } from "node:util";
+import { catalogBytes } from "./scale/bytes.ts";
 import { callCosts } from "./scale/calls.ts";
 import { settle } from "./scale/settle.ts";
 import { wideOpen } from "./scale/wide_open.ts";
@@ -38,11 +39,21 @@ if (options.only === undefined || options.only === "calls") {
     );
   }
 }
+const bytes = options.only === undefined || options.only === "bytes" || options.only === "settle"
+  ? await catalogBytes(200)
+  : undefined;
+if (bytes !== undefined && options.only !== "settle") {
+  console.log(options.json ? JSON.stringify(bytes) : bytes);
+}
 if (options.only === undefined || options.only === "wide") {
   const wide = await wideOpen(Number(options.fragments), tell);
   console.log(options.json ? JSON.stringify(wide) : wide);
 }
 if (options.only === undefined || options.only === "settle") {
-  const settled = await settle(Number(options.partitions), tell);
+  const settled = {
+    ...await settle(Number(options.partitions), tell),
+    bytes_per_upload_1: bytes!.bytes_per_upload_1.all,
+    bytes_per_upload_12: bytes!.bytes_per_upload_12.all,
+  };
   console.log(options.json ? JSON.stringify(settled) : settled);
 }

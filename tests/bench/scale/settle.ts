@@ -1,5 +1,5 @@
 /** How long the stack's own clockwork takes to merge many partitions of four small files, and what it does afterwards. */
-import postgres, { type Sql } from "postgres";
+import postgres from "postgres";
 import { startStack } from "../../../supabase/local/stack.ts";
 import { signUp } from "../../support/client.ts";
 import { makeFragments } from "../../support/fragments.ts";
@@ -14,9 +14,6 @@ export interface Settled {
   quiet_runs: number;
   /** Share of the runs that merged nothing. */
   useless_runs: number;
-  /** Of the catalog, for an upload of one table and of twelve, before they are merged. */
-  bytes_per_upload_1: number;
-  bytes_per_upload_12: number;
 }
 
 const tables = 12, files = 4, rowsEach = 40;
@@ -27,18 +24,12 @@ export async function settle(partitions: number, tell: (text: string) => void): 
   const sql = postgres(stack.adminDbUrl, { max: 1, onnotice: () => {} });
   const folder = await Deno.makeTempDir({ prefix: "sediment-scale-" });
   try {
-    await sql`update public.service_settings set uploads_per_minute = null, datasets_max = null`;
+    await sql`update public.service_settings set uploads_per_minute = null, datasets_max = null,
+      partitions_per_minute = null, schemas_per_minute = null`;
     const user = await signUp(stack, "scale@example.com");
     const made = await makeFragments(folder, tables * files, rowsEach);
     const bodies = await Promise.all(made.map(({ path }) => Deno.readFile(path)));
 
-    const before1 = await catalogBytes(sql);
-    const alone = Array.from({ length: 200 }, () => crypto.randomUUID());
-    await inParallel(
-      alone,
-      (dataset) => upload(stack, user, dataset, bodies.slice(0, 1), rowsEach),
-    );
-    const before12 = await catalogBytes(sql);
     const datasets = Array.from(
       { length: Math.ceil(partitions / tables) },
       () => crypto.randomUUID(),
@@ -48,7 +39,6 @@ export async function settle(partitions: number, tell: (text: string) => void): 
         await upload(stack, user, dataset, bodies.slice(n * tables, (n + 1) * tables), rowsEach);
       }
     });
-    const after = await catalogBytes(sql);
     tell(`${datasets.length * files} uploads are there`);
 
     const begun = performance.now();
@@ -75,8 +65,6 @@ export async function settle(partitions: number, tell: (text: string) => void): 
       partitions: datasets.length * tables,
       quiet_runs: quiet,
       useless_runs: Math.round(1000 * runs.useless / runs.all) / 1000,
-      bytes_per_upload_1: Math.round((before12 - before1) / alone.length),
-      bytes_per_upload_12: Math.round((after - before12) / (datasets.length * files)),
     };
   } finally {
     await sql.end();
@@ -87,15 +75,6 @@ export async function settle(partitions: number, tell: (text: string) => void): 
 
 function seconds(begun: number): number {
   return Math.round((performance.now() - begun) / 1000);
-}
-
-/** What the catalog's tables and queues take, indexes counted. */
-async function catalogBytes(sql: Sql): Promise<number> {
-  const [{ bytes }] = await sql`
-    select sum(pg_total_relation_size(c.oid))::float8 as bytes from pg_class c
-    join pg_namespace n on n.oid = c.relnamespace
-    where c.relkind = 'r' and n.nspname in ('public', 'pgmq')`;
-  return bytes;
 }
 
 async function inParallel<T>(items: T[], work: (item: T) => Promise<void>): Promise<void> {
