@@ -59,3 +59,27 @@ Deno.test("each link of a page leads to a file that is there, and to a heading o
   }
   assert.deepEqual(broken, []);
 });
+
+/** A file or folder of the repository, as pages name it; those that stand for several have a word in capitals. */
+const namedPath =
+  /`((?:\.ci|\.github|docs|examples|functions|packages|shared|supabase|tests)\/[a-zA-Z0-9_./-]*)`/g;
+
+Deno.test("each file and task that a page names is there", async () => {
+  const { tasks } = JSON.parse(await Deno.readTextFile(join(root, "deno.json")));
+  const missing: string[] = [];
+  let looked = 0;
+  for await (const page of markdownFiles()) {
+    const text = await Deno.readTextFile(join(root, page));
+    for (const [, path] of text.matchAll(namedPath)) {
+      looked++;
+      if (!/NAME|FOLDER/.test(path!) && !existsSync(join(root, path!))) {
+        missing.push(`${page}: ${path}`);
+      }
+    }
+    for (const [, task] of text.matchAll(/(?:deno(?:@[\d.]+)? |`)task ([a-z][a-z:]*)/g)) {
+      if (!(task! in tasks)) missing.push(`${page}: task ${task}`);
+    }
+  }
+  assert.ok(looked > 100, "the paths were found");
+  assert.deepEqual(missing, []);
+});
