@@ -1,6 +1,21 @@
 /** What the console may ask. Strict, as all that is asked of compaction. */
 import * as z from "zod/mini";
-import { cursorSchema, datasetIdSchema, limitSchema, nameSchema, timeSchema } from "./fields.ts";
+import { cursorSchema, datasetIdSchema, limitSchema, nameSchema } from "./fields.ts";
+
+/* Not among the fields: of those clients in browsers have all. */
+/** A moment, as text with all its digits: a Date has none below milliseconds. */
+const timeSchema = z.string("a time of ISO 8601")
+  .check(z.refine(isTime, "a time of ISO 8601, from 1970 on, with its zone"));
+
+/** Whether a text is a moment to PostgreSQL as well, which takes no 30th of February and no zone past 15:59. */
+function isTime(text: string): boolean {
+  const [, day, hours, zone] =
+    /^(\d{4}-\d\d-\d\d)T(\d\d):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-](\d\d):[0-5]\d)$/.exec(text) ??
+      [];
+  if (day === undefined || Number(hours) > 23 || Number(zone ?? 0) > 15) return false;
+  const at = Date.parse(`${day}T00:00:00Z`);
+  return at >= 0 && new Date(at).toISOString().startsWith(day);
+}
 
 /** Seconds of the overview's windows. */
 export const overviewWindows = { "15m": 900, "24h": 86_400, "30d": 2_592_000 };

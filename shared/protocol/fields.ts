@@ -35,20 +35,6 @@ export function wholeNumber(expected: string, least: number, most: number) {
   ).check(z.refine((n) => n >= least && n <= most, expected));
 }
 
-/** A moment, as text with all its digits: a Date has none below milliseconds. */
-export const timeSchema = z.string("a time of ISO 8601")
-  .check(z.refine(isTime, "a time of ISO 8601, from 1970 on, with its zone"));
-
-/** Whether a text is a moment to PostgreSQL as well, which takes no 30th of February and no zone past 15:59. */
-function isTime(text: string): boolean {
-  const [, day, hours, zone] =
-    /^(\d{4}-\d\d-\d\d)T(\d\d):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-](\d\d):[0-5]\d)$/.exec(text) ??
-      [];
-  if (day === undefined || Number(hours) > 23 || Number(zone ?? 0) > 15) return false;
-  const at = Date.parse(`${day}T00:00:00Z`);
-  return at >= 0 && new Date(at).toISOString().startsWith(day);
-}
-
 /** A number of bytes, as a number or as its digits. */
 export const byteCountSchema = wholeNumber(
   "a whole number of bytes, 0 or more, or its digits as a string",

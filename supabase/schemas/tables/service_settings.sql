@@ -94,7 +94,10 @@ create table if not exists public.service_settings (
   rewrite_bytes_per_hour bigint not null default 4294967296 check (rewrite_bytes_per_hour > 0),
 
   -- where the objects are in this project's Storage: what its policy is about, and the doctor
-  storage_bucket text not null default 'sediment' check (storage_bucket <> '')
+  storage_bucket text not null default 'sediment' check (storage_bucket <> ''),
+
+  -- of alerts
+  lag_alert_seconds integer not null default 900 check (lag_alert_seconds > 0)
 );
 
 comment on table public.service_settings is 'One row of settings of this deployment.';
@@ -257,5 +260,7 @@ comment on column public.service_settings.rewrite_bytes_per_hour is
 comment on column public.service_settings.storage_bucket is
   'The bucket of this project''s Storage that holds the objects, as SEDIMENT_BUCKET of the functions says: in it readers and '
   'read-only keys read data files by Storage''s own API. Unit: none. Default: sediment.';
+comment on column public.service_settings.lag_alert_seconds is
+  'Work that is due for longer and has no worker is an alert (lag_over). Unit: seconds. Default: 900 (15 min).';
 
 insert into public.service_settings (id) values (true) on conflict (id) do nothing;

@@ -8,7 +8,7 @@ select cron.schedule('sediment_ages', '* * * * *', 'select public.end_aged()');
 select cron.schedule('sediment_history', '* * * * *', 'select public.prune_history(10000, 20)');
 select cron.schedule('sediment_rewrites', '* * * * *', 'select sediment.advance_rewrites()');
 select cron.schedule('sediment_metrics', '* * * * *', 'select sediment.fold_metrics(), sediment.sample_metrics()');
-select cron.schedule('sediment_health', '* * * * *', 'select public.watch_health()');
+select cron.schedule('sediment_health', '* * * * *', 'select public.watch_health(), sediment.watch_troubles()');
 select cron.schedule('sediment_scheduled', '0 2 * * *', 'select public.trigger_scheduled()');
 select cron.schedule('sediment_vacuum', '0 * * * *', 'select sediment.ping_functions(''/compactor/vacuum'')');
 -- Hourly; and sooner where something that was found waits to be looked at again.
