@@ -1,17 +1,16 @@
-/** The console's page, which most commands never open: a file beside the command line's one. */
-import { readFile, writeFile } from "node:fs/promises";
+/** The console, which most commands never open: a file beside the command line's one. */
 import { join } from "node:path";
-import { type Plugin, transform } from "esbuild";
+import { build, type Plugin } from "esbuild";
 import { root } from "./entries.ts";
 
-const file = "console_page.mjs";
+const file = "console.mjs";
 
-/** Leaves the page out of the bundle: what asks for it finds {@link writePageModule}'s file. */
+/** Leaves the console out of the bundle: what asks for it finds {@link writePageModule}'s file. */
 export const pageModule: Plugin = {
   name: "page-module",
   setup(build) {
     build.onResolve(
-      { filter: /\/console\/page_assets\.ts$/ },
+      { filter: /\/console\/local_console\.ts$/ },
       () => ({ path: `./${file}`, external: true }),
     );
   },
@@ -19,7 +18,16 @@ export const pageModule: Plugin = {
 
 /** Writes it into the package's folder. */
 export async function writePageModule(folder: string): Promise<void> {
-  const source = await readFile(join(root, "shared/console/page_assets.ts"), "utf8");
-  const { code } = await transform(source, { loader: "ts", format: "esm" });
-  await writeFile(join(folder, file), code);
+  await build({
+    entryPoints: [join(root, "shared/console/local_console.ts")],
+    outfile: join(folder, file),
+    absWorkingDir: root,
+    bundle: true,
+    format: "esm",
+    platform: "node",
+    target: "node22",
+    minify: true,
+    legalComments: "none",
+    logLevel: "error",
+  });
 }

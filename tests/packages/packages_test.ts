@@ -252,7 +252,7 @@ async function commandLine(project: Project, stack: Stack, user: TestUser): Prom
   const bin = join(project.folder, "node_modules/.bin/sediment");
   const installed = join(project.folder, "node_modules/sediment-cli");
   const code = (await readdir(installed)).filter((name) => /\.[mc]?js$/.test(name));
-  assert.deepEqual(code.sort(), ["console_page.mjs", "sediment.mjs"]);
+  assert.deepEqual(code.sort(), ["console.mjs", "sediment.mjs"]);
   const { size } = await stat(join(installed, "sediment.mjs"));
   console.log(`the command line is one file of ${size} bytes`);
   assert.ok(size <= cliLimit);

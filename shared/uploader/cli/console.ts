@@ -1,6 +1,5 @@
 /** `sediment console`: the console of a project, in a browser of this machine. */
 import process from "node:process";
-import { startProxy } from "../../console/proxy.ts";
 import { SedimentError } from "../../errors.ts";
 import { version } from "../version.ts";
 import { onInterrupt } from "./on_interrupt.ts";
@@ -44,7 +43,7 @@ page never has it.`,
         expected: "a `sediment login` before, or SEDIMENT_SERVICE_KEY",
       });
     }
-    const { pageAssets } = await import("../../console/page_assets.ts");
+    const { pageAssets, startProxy } = await import("../../console/local_console.ts");
     const proxy = await startProxy({
       assets: pageAssets,
       project: url,
