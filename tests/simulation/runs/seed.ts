@@ -12,7 +12,14 @@ import {
 } from "./actors.ts";
 import { calmTurn, clockOf, keepFor, workOff } from "./calm.ts";
 import { checkedStorm, checkFindings, checkFound, checkOtherStore } from "./checking.ts";
-import { checkAlways, checkAtRest, checkPurged, checkRemade, checkSetAside } from "./check.ts";
+import {
+  checkAlways,
+  checkAtRest,
+  checkPurged,
+  checkRemade,
+  checkSetAside,
+  missedRuns,
+} from "./check.ts";
 import { settings, type SimulatedDatabase } from "./database.ts";
 import { calm, temper } from "./faults.ts";
 import { checkKeys, keyHolder, keyMaker, removeKeyUsers } from "./keyholders.ts";
@@ -225,10 +232,12 @@ async function sendAgain(world: World): Promise<void> {
 /** A system in which nothing comes makes no runs: only what is dead is looked at again. */
 async function checkQuiet(world: World): Promise<void> {
   const { catalog, database } = world;
+  const missed = await missedRuns(world);
   const claims = async () =>
     (await database.sql`
       select "table", dataset_id, token, last_decision from public.partitions
-      where dead_since is null and dead_looks = 0 order by dataset_id, "table"`)
+      where dead_since is null and dead_looks = 0 and (run_id is null or run_id <> all (${missed}))
+      order by dataset_id, "table"`)
       .map((row) => JSON.stringify(row));
   const before = await claims();
   for (let round = 0; round < 6; round++) {
