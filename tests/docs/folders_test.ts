@@ -17,7 +17,7 @@ async function readImports(): Promise<Map<string, string[]>> {
     for await (const entry of Deno.readDir(root + folder)) {
       const path = `${folder}/${entry.name}`;
       if (entry.isDirectory && entry.name !== "assembly") await look(path);
-      if (!entry.isFile || !path.endsWith(".ts")) continue;
+      if (!entry.isFile || !/\.tsx?$/.test(path)) continue;
       const text = await Deno.readTextFile(root + path);
       const imports = [...text.matchAll(statement)].map(([, to]) =>
         normalize(`${dirname(path)}/${to}`)
