@@ -20,7 +20,9 @@ import { createS3Store } from "../shared/storage/s3_store.ts";
 import { createSupabaseStore } from "../shared/storage/supabase_store.ts";
 import { createWorkShares } from "../shared/work_shares.ts";
 import { createProblemCounter } from "../shared/metrics/problem_counter.ts";
-import { inBackground } from "./in_background.ts";
+import { createTraces, type RequestSpan } from "../shared/traces/otlp_traces.ts";
+import { version } from "../shared/version.ts";
+import { afterAnswer, inBackground } from "./in_background.ts";
 import type { Services } from "./services.ts";
 
 /** Ports that tests give in place of the real ones. */
@@ -74,6 +76,7 @@ export function createServices(
     }),
     keyGuard: createKeyGuard(),
     log: logOf(env.SEDIMENT_LOG_LEVEL),
+    traced: tracedOf(env),
     answered: (code) => inBackground(problems.count(code)),
     now: parts.now ?? (() => new Date()),
     close,
@@ -127,4 +130,15 @@ function needed(
   throw new SedimentError("misconfigured", `SEDIMENT_STORE is s3 and ${name} is missing`, {
     field: name,
   });
+}
+
+/** What tells a collector of requests, where there is one. */
+function tracedOf(env: Env): ((span: RequestSpan) => void) | undefined {
+  if (env.SEDIMENT_OTLP_ENDPOINT === undefined) return undefined;
+  const headers = Object.fromEntries(
+    (env.SEDIMENT_OTLP_HEADERS_KEY ?? "").split(",").filter((one) => one !== "")
+      .map((one) => [one.slice(0, one.indexOf("=")), one.slice(one.indexOf("=") + 1)]),
+  );
+  const send = createTraces({ endpoint: env.SEDIMENT_OTLP_ENDPOINT, headers, version });
+  return (span) => afterAnswer(send(span));
 }

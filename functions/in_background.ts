@@ -14,3 +14,12 @@ export async function inBackground(work: Promise<void>): Promise<void> {
   if (edge?.waitUntil === undefined) await work;
   else edge.waitUntil(work);
 }
+
+/**
+ * Lets work go on after the answer that nobody waits for: where the runtime ends first, it is lost.
+ *
+ * @param work that does not throw
+ */
+export function afterAnswer(work: Promise<void>): void {
+  (globalThis as { EdgeRuntime?: EdgeRuntime }).EdgeRuntime?.waitUntil?.(work);
+}

@@ -12,6 +12,7 @@ import type { BodyLimits } from "../shared/http/read_body.ts";
 import type { TokenSigner } from "../shared/http/signed_token.ts";
 import type { Log } from "../shared/log.ts";
 import type { KeyGuard, KeyUsers } from "../shared/keys/ports.ts";
+import type { RequestSpan } from "../shared/traces/otlp_traces.ts";
 import type { WorkShares } from "../shared/work_shares.ts";
 import type { ObjectLimit } from "../shared/catalog/object_limit.ts";
 import type { ObjectStore } from "../shared/storage/object_store.ts";
@@ -34,6 +35,8 @@ export interface Services {
   log: Log;
   /** Is told each problem that is answered. */
   answered(code: string): Promise<void>;
+  /** Is told each request that was answered. @default nobody is */
+  traced?(span: RequestSpan): void;
   now(): Date;
   /** Closes what is connected. Processes that end need it, isolates don't. */
   close(): Promise<void>;

@@ -98,6 +98,14 @@ export const envSchema = z.object({
    */
   SEDIMENT_METRICS_KEY: z.string().regex(/^\S{16,}$/, "16 characters or more, no spaces")
     .optional(),
+  /**
+   * An OpenTelemetry collector that gets a span of each request, as OTLP over HTTP at `/v1/traces`, once the request is
+   * answered. Without it there are no traces.
+   */
+  SEDIMENT_OTLP_ENDPOINT: httpUrl.optional(),
+  /** A header that the collector wants, `name=value`; several are separated by commas. It is taken for a secret. */
+  SEDIMENT_OTLP_HEADERS_KEY: z.string().regex(/^[\w-]+=[^,]+(,[\w-]+=[^,]+)*$/, "name=value,…")
+    .optional(),
   /** Life of an uploadUrl, seconds. */
   SEDIMENT_UPLOAD_TTL_SECONDS: count(120, "a number of seconds"),
   /** Time that a direct upload has until it is completed, seconds; hosted signed upload URLs live 2 hours. */

@@ -5,6 +5,7 @@ import { asSedimentError, SedimentError } from "../errors.ts";
 import { addCors, preflight } from "./cors.ts";
 import { drain } from "./drain.ts";
 import { logProblem, notFound, problemResponse } from "./problem.ts";
+import type { RequestSpan } from "../traces/otlp_traces.ts";
 import { requestIdHeader, requestIdOf } from "./request_id.ts";
 
 /** Variables that handlers find on the Hono context. */
@@ -22,10 +23,11 @@ const prefix = "/functions/v1";
  *
  * @param name the function's name, its first path segment; empty: wherever no function answers
  * @param options.answered is told each code of a problem that was answered, before the answer goes
+ * @param options.traced is told each request that was answered, and not waited for
  */
 export function createHttpApp(
   name: string,
-  options: { answered?(code: string): Promise<void> } = {},
+  options: { answered?(code: string): Promise<void>; traced?(span: RequestSpan): void } = {},
 ): HttpApp {
   const app = new Hono<{ Variables: HttpVariables }>({
     getPath(request) {
@@ -37,6 +39,7 @@ export function createHttpApp(
   app.use(async (c, next) => {
     const requestId = requestIdOf(c.req.raw.headers);
     c.set("requestId", requestId);
+    const begunAt = Date.now(), begun = performance.now();
     if (c.req.method === "OPTIONS") c.res = preflight();
     else await next();
     if (c.res.status >= 400) await drain(c.req.raw.body);
@@ -51,6 +54,16 @@ export function createHttpApp(
     c.res.headers.set("x-content-type-options", "nosniff");
     c.res.headers.set(buildHeader, build);
     addCors(c.res.headers);
+    options.traced?.({
+      name,
+      method: c.req.method,
+      path: new URL(c.req.url).pathname,
+      status: c.res.status,
+      requestId,
+      traceparent: c.req.header("traceparent") ?? null,
+      begunAt,
+      ms: performance.now() - begun,
+    });
   });
 
   app.onError(async (error, c) => {
