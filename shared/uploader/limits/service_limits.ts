@@ -2,7 +2,7 @@
 import type { Clock } from "../../clock.ts";
 import { deadline } from "../../clock.ts";
 import { SedimentError } from "../../errors.ts";
-import { chunksOf } from "../pending/media/source_chunks.ts";
+import { checkSize, chunksOf } from "../pending/media/source_chunks.ts";
 import type { ByteSource } from "../pending/pending_medium.ts";
 import type { Fetch } from "../send/exchange.ts";
 import { protocolFor } from "../send/send_item.ts";
@@ -51,11 +51,7 @@ export class ServiceLimits {
   async admit(source: ByteSource, size: number | undefined, meta: UploadMeta): Promise<ByteSource> {
     const { quota_bytes } = this.#parts.settings.pending;
     if (size === undefined) return this.#counted(source, meta);
-    if (size > quota_bytes) {
-      throw new SedimentError("pending_full", `the upload has ${size} bytes`, {
-        expected: `at most ${quota_bytes} bytes (pending.quota_bytes)`,
-      });
-    }
+    checkSize(size, quota_bytes);
     if (size > askAboveBytes) await this.#refuseAbove(size, meta);
     return source;
   }

@@ -8,7 +8,7 @@ import type { Clock } from "../../../clock.ts";
 import type { FileSystem } from "./file_system.ts";
 import { FolderLocks } from "./folder_lock.ts";
 import type { MediumScan, PendingMedium, StagedBytes, StoredBytes } from "../pending_medium.ts";
-import { chunksWithin, pieceBytes } from "./source_chunks.ts";
+import { checkSize, chunksOf, pieceBytes } from "./source_chunks.ts";
 
 const pairName = /^([0-9a-f]{32})\.(bin|json)$/;
 /** Unfinished files of other hosts, whose processes can't be looked at, are swept after this long. */
@@ -80,8 +80,9 @@ export async function openFolderMedium(options: FolderMediumOptions): Promise<Pe
       const hasher = fs.hasher();
       let size = 0;
       async function* counted() {
-        for await (const chunk of chunksWithin(source, limit)) {
+        for await (const chunk of chunksOf(source)) {
           size += chunk.length;
+          checkSize(size, limit);
           hasher.update(chunk);
           yield chunk;
         }

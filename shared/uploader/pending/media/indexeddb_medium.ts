@@ -6,7 +6,7 @@
 import { SedimentError } from "../../../errors.ts";
 import type { HeldLock, PendingMedium, StagedBytes, StoredBytes } from "../pending_medium.ts";
 import { createSha256 } from "../../sha256.ts";
-import { chunksOf, chunksWithin } from "./source_chunks.ts";
+import { checkSize, chunksOf } from "./source_chunks.ts";
 
 interface Row {
   id: string;
@@ -90,8 +90,9 @@ export async function indexedDbMedium(
       const hasher = createSha256();
       const parts: BlobPart[] = [];
       let size = 0;
-      for await (const chunk of chunksWithin(source, limit)) {
+      for await (const chunk of chunksOf(source)) {
         size += chunk.length;
+        checkSize(size, limit);
         hasher.update(chunk);
         // A blob's own bytes stay where they are: the browser keeps large ones on disk.
         if (!(source instanceof Blob)) parts.push(new Blob([chunk as Uint8Array<ArrayBuffer>]));

@@ -29,23 +29,15 @@ export async function* chunksOf(source: ByteSource): AsyncGenerator<Uint8Array> 
 }
 
 /**
- * The same, of an upload of which at most `limit` bytes may be kept.
+ * Holds an upload to what may be kept, while its pieces come.
  *
  * @throws SedimentError `pending_full`
  */
-export async function* chunksWithin(
-  source: ByteSource,
-  limit: number,
-): AsyncGenerator<Uint8Array> {
-  let size = 0;
-  for await (const chunk of chunksOf(source)) {
-    size += chunk.length;
-    if (size > limit) {
-      throw new SedimentError("pending_full", `the upload has over ${limit} bytes`, {
-        expected: `at most ${limit} bytes (pending.quota_bytes)`,
-      });
-    }
-    yield chunk;
+export function checkSize(size: number, limit: number): void {
+  if (size > limit) {
+    throw new SedimentError("pending_full", `the upload has over ${limit} bytes`, {
+      expected: `at most ${limit} bytes (pending.quota_bytes)`,
+    });
   }
 }
 
