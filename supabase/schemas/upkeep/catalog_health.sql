@@ -25,7 +25,9 @@ begin
         where m.queue = v_queue and m.vt <= v_now)));
   end loop;
   select count(*) into strict v_leases from (
-    select 1 from public.partitions p where p.lease_expires_at < v_now - interval '2 minutes' limit 100) x;
+    -- "is not null", since the planner else looks at all partitions where few are leased
+    select 1 from public.partitions p
+    where p.lease_expires_at is not null and p.lease_expires_at < v_now - interval '2 minutes' limit 100) x;
   select count(*) into strict v_debt from (
     select 1 from public.partitions p
     where p.due_at < v_now - interval '5 minutes' and p.msg_id is null limit 100) x;
