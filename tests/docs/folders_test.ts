@@ -16,11 +16,12 @@ async function readImports(): Promise<Map<string, string[]>> {
   async function look(folder: string): Promise<void> {
     for await (const entry of Deno.readDir(root + folder)) {
       const path = `${folder}/${entry.name}`;
-      if (entry.isDirectory && entry.name !== "assembly") await look(path);
+      if (entry.isDirectory) await look(path);
       if (!entry.isFile || !/\.tsx?$/.test(path)) continue;
       const text = await Deno.readTextFile(root + path);
+      // AssemblyScript names its files without their ending
       const imports = [...text.matchAll(statement)].map(([, to]) =>
-        normalize(`${dirname(path)}/${to}`)
+        normalize(`${dirname(path)}/${/\.\w+$/.test(to!) ? to : `${to}.ts`}`)
       );
       found.set(path, imports);
     }
@@ -77,6 +78,7 @@ const parquetLayers = [
   "format/thrift",
   "format",
   "key_values",
+  "kernels/assembly",
   "kernels",
   "inspect",
   "write",

@@ -37,6 +37,9 @@ Deno.test("dictionaries of values that do not repeat are merged to the rows that
     );
     const { result, output } = await mergeBytes(files, 2 * count);
     assert.equal(result.rowCount, 2 * count);
-    assert.deepEqual(await rowsOfBytes(output), await rowsOfBytes(...files), `${count} rows`);
+    // Key by key: Deno 2.1's deepEqual looks for each key of a Map through all of them, here for minutes.
+    const [found, sent] = [await rowsOfBytes(output), await rowsOfBytes(...files)];
+    assert.equal(found.size, sent.size, `${count} rows`);
+    assert.deepEqual([...sent].filter(([row, n]) => found.get(row) !== n), [], `${count} rows`);
   }
 });

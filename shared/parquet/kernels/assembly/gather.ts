@@ -2,35 +2,18 @@
 import { BYTE_ARRAY, Column, OPEN, PLAIN } from "./column";
 import { mapped, places } from "./lend_entries";
 import { copyFew, reserve } from "./memory";
+import { levelStarts, noteRowStarts, oneEach, startOfValue, startsBehind } from "./row_starts";
 import { permutation } from "./sort";
 import { writeTail } from "./tail";
 
-/** For the column that is being permuted: where each row's levels, values and value bytes begin. */
-let levelStarts: usize = 0;
-let valueStarts: usize = 0;
+/** For the column that is being permuted: where each row's value bytes begin. */
 let byteStarts: usize = 0;
-/** Whether each row has just one value, so that its number is the value's. */
-let oneEach: bool = false;
-
-/** The first of a row's values. */
-@inline
-export function startOfValue(row: u32): u32 {
-  return oneEach ? row : load<u32>(valueStarts + (<usize> row << 2));
-}
-
-/** The one behind the last of a row's values. */
-@inline
-export function startsBehind(row: u32): u32 {
-  return oneEach ? row + 1 : load<u32>(valueStarts + (<usize> row << 2), 4);
-}
 
 /** Prepares {@link gatherRows} for a column. */
 export function startGather(column: usize): bool {
   const c = changetype<Column>(column);
   if (!writeTail(c)) return false;
-  const rows = c.rows;
-  oneEach = c.maxRep == 0 && c.present == rows;
-  if (!oneEach && !startValues(c, rows)) return false;
+  if (!noteRowStarts(c)) return false;
   if (c.mode == PLAIN && c.type == BYTE_ARRAY) {
     const grown = reserve(byteStarts, 0, (c.present << 2) + 16);
     if (grown == 0) return false;
@@ -42,37 +25,6 @@ export function startGather(column: usize): bool {
     }
     store<u32>(byteStarts + (<usize> c.present << 2), at);
   }
-  return true;
-}
-
-/** Notes where each row's levels and values begin. */
-function startValues(c: Column, rows: u32): bool {
-  let grown = reserve(valueStarts, 0, (rows << 2) + 16);
-  if (grown == 0) return false;
-  valueStarts = grown;
-  let value: u32 = 0;
-  if (c.maxRep == 0) {
-    for (let row: u32 = 0; row < rows; row++) {
-      store<u32>(valueStarts + (<usize> row << 2), value);
-      value += u32(load<u8>(c.defs + row) == c.maxDef);
-    }
-    store<u32>(valueStarts + (<usize> rows << 2), value);
-    return true;
-  }
-  grown = reserve(levelStarts, 0, (rows << 2) + 16);
-  if (grown == 0) return false;
-  levelStarts = grown;
-  let row: u32 = 0;
-  for (let i: u32 = 0; i < c.count; i++) {
-    if (load<u8>(c.reps + i) == 0) {
-      store<u32>(levelStarts + (<usize> row << 2), i);
-      store<u32>(valueStarts + (<usize> row << 2), value);
-      row++;
-    }
-    value += u32(load<u8>(c.defs + i) == c.maxDef);
-  }
-  store<u32>(valueStarts + (<usize> row << 2), value);
-  store<u32>(levelStarts + (<usize> row << 2), c.count);
   return true;
 }
 

@@ -1,7 +1,7 @@
 /** The dictionary of a chunk that is gathered: all of the column's, or the entries that the chunk's rows have. */
 import { BYTE_ARRAY, Column, OPEN, PLAIN } from "./column";
-import { startOfValue, startsBehind } from "./gather";
 import { copyFew, reserve } from "./memory";
+import { startOfValue, startsBehind } from "./row_starts";
 import { permutation } from "./sort";
 
 /** Of each entry of the column its index in the chunk's dictionary and one, 0 where no row has it. */
