@@ -133,7 +133,7 @@ export const envSchema = z.object({
   SEDIMENT_TURN_MEMORY_MB: count(200, "a number of megabytes"),
   /** Compressed input bytes that a turn may merge. */
   SEDIMENT_TURN_BYTES: count(64 * MiB, "a number of bytes"),
-  /** How long a claim holds its partition, seconds; a worker that lives renews it. */
+  /** How long a claim holds its partition, seconds; a worker that lives renews it. The setting of that name holds at commits. */
   SEDIMENT_LEASE_SECONDS: count(300, "a number of seconds"),
   // Of `POST /compaction/trigger-scheduled`. Absent ones, and those of the nightly job, which runs in the database, are
   // columns of service_settings of the same names.

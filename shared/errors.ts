@@ -128,6 +128,7 @@ export const errorKinds = {
   state_outdated: { status: 500, title: "The state folder was made by other migrations" },
   part_missing: { status: 500, title: "A part of the embedded Supabase is not installed" },
   part_failed: { status: 500, title: "A part of the embedded Supabase did not start" },
+  // the service itself
   misconfigured: { status: 500, title: "The service is not configured" },
   internal: { status: 500, title: "Something went wrong on our side", retryable: true },
 } as const satisfies Record<string, ErrorKind>;

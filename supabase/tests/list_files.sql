@@ -81,7 +81,7 @@ select throws_ok($$select version_at(tests.u(1), tests.u(100), now() - interval 
 select throws_ok($$select version_at(tests.u(1), tests.u(101), now() - interval '1 year')$$, 'SD404', 'version_unknown', 'before the first commit there was none');
 
 -- one file
-create temp table f as select (l -> 'files' -> 0 ->> 'id')::bigint as gone, (select id from battle_files where dataset_id = tests.u(100) and "table" = 'port' and removed_version is null limit 1) as kept from l;
+create temp table f as select (l -> 'files' -> 0 ->> 'id')::bigint as gone, (select id from battle_files where dataset_id = tests.u(100) and "table" = 'port' and removed_version is null order by id desc limit 1) as kept from l;
 select is(get_file(tests.u(1), kept) ->> 'table', 'port', 'a file by its id') from f;
 select is(get_file(tests.u(1), kept) -> 'schema', '{"name": "root"}', 'with its schema') from f;
 select is(get_file(null, kept) ->> 'user_id', tests.u(1)::text, 'and its owner, for the service') from f;
