@@ -68,7 +68,8 @@ export async function deleteUser(
 ): Promise<Response> {
   const { caller, purge } = await readDeletion(services, request);
   const user = validate(uuidSchema, id);
-  if (caller.kind === "user" && caller.userId !== user) {
+  const by = readingUser(caller);
+  if (by !== null && by !== user) {
     throw new SedimentError("forbidden", "A user deletes nobody else", {
       field: "path",
       expected: "your own id",
@@ -76,7 +77,7 @@ export async function deleteUser(
   }
   const receipt = await services.catalog.deleteUser({
     user,
-    by: readingUser(caller),
+    by,
     purge,
   });
   return await answer(services, request, receipt);

@@ -2,7 +2,7 @@
 begin;
 \ir helpers/fixtures.sql
 \ir helpers/deletions.sql
-select plan(8);
+select plan(9);
 set local role service_role;
 
 select tests.upload(3, 400, 'u', 'port', '0'), tests.upload(3, 401, 'u', 'port', '0'), tests.upload(4, 402, 'u', 'port', '0');
@@ -23,6 +23,13 @@ select sediment.watch_auth_users('tests.users');
 delete from tests.users;
 set local role service_role;
 select throws_ok($$select tests.stage(4, 402, 'w')$$, 'SD410', 'user_deleted', 'a user deleted in Auth is deleted here');
+
+-- more users than a call looks at, each of whom waits for what is at a dataset of theirs
+create temp table us as select gen_random_uuid() as u, gen_random_uuid() as d from generate_series(1, 110);
+insert into datasets (id, user_id) select d, u from us;
+insert into deletions (kind, user_id, requested_by) select 'user', u, u from us;
+do $$ begin while (advance_deletions(10000) ->> 'more')::boolean loop null; end loop; end $$;
+select is((select count(*) from deletions x where x.user_id in (select u from us) and x.kind = 'user' and x.removed_at is null), 0::bigint, 'however many users wait, what they wait for is done');
 
 select * from finish();
 rollback;

@@ -10,6 +10,7 @@ create temp table f as select id from battle_files where dataset_id = tests.u(10
 create temp table r as select run_id as id from partitions where dataset_id = tests.u(100) limit 1;
 create temp table up as select id from uploads where dataset_id = tests.u(100);
 select tests.join_as(2, 100, 'writer'), tests.join_as(3, 100, 'reader');
+select is(list_files(tests.u(3), tests.u(100)) ->> 'signed_url_seconds', '3600', 'URLs that a member is given live as long as the owner''s');
 
 -- users 1: owner, 2: writer, 3: reader, 4: stranger
 create temp table calls (n integer, call text, owner text, writer text, reader text, stranger text);

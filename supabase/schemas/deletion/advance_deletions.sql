@@ -20,6 +20,12 @@ begin
     where y.forgotten_at is null and (p_deletion is null or p_deletion in (y.id, y.parent_id))
       and (y.state = 'marked' or y.purge and y.state in ('removed', 'purging')
         or y.kind <> 'user' and y.state <> 'pending' and y.requested_at + v_grace <= v_now and d.oldest_kept_version >= y.version)
+      -- a user who only waits for what is at their datasets would stand before it, and a hundred of them before everything
+      and not (y.kind = 'user'
+        and exists (select 1 from public.deletions z
+          where z.parent_id = y.id and (z.state = 'marked' or z.purge and z.state <> 'purged'))
+        and not exists (select 1 from public.datasets t where t.user_id = y.user_id and t.deleted_at is null)
+        and not exists (select 1 from public.assets a where a.user_id = y.user_id))
     -- those that wait for the store come last, so that they are in nobody's way
     order by y.state <> 'marked', y.state = 'purging', y.requested_at limit 100
     for no key update of y skip locked

@@ -24,6 +24,8 @@ begin
     perform sediment.lock_quota(least(v_owner, p_user));
     perform sediment.lock_quota(greatest(v_owner, p_user));
   end if;
+  -- once more: who deletes a user holds their quota while they do
+  perform sediment.refuse_deleted_user(p_user);
   d := sediment.lock_dataset(null, i.dataset_id, 'owner');
   select * into strict i from public.dataset_invitations x where x.id = i.id for no key update;
   if i.accepted_by = p_user and sediment.dataset_role(p_user, d.id) = i.role then

@@ -23,7 +23,7 @@ declare
   d public.datasets;
   v_cursor jsonb := sediment.decode_cursor(p_cursor);
   v_version bigint;
-  v_marks constant boolean := sediment.has_marks(p_dataset);
+  v_marks boolean;
   v_committed timestamptz;
   v_limit integer := least(greatest(coalesce(p_limit, 1000), 1), 5000);
   f public.battle_files;
@@ -44,6 +44,8 @@ begin
     perform sediment.fail('invalid_cursor', 400, 'the cursor belongs to another list');
   end if;
   d := sediment.require_dataset(p_user, p_dataset);
+  -- after the version that is shown: a mark that comes between the two would be missed by its own version
+  v_marks := sediment.has_marks(p_dataset);
   v_names := sediment.names_of(d);
   if d.has_aliases then
     v_table := sediment.table_of(d.id, p_table);
@@ -103,7 +105,7 @@ begin
     -- to a key, as long as it lives itself
     'signed_url_seconds', (select least(s.signed_url_seconds, (
         select greatest(1, floor(extract(epoch from m.expires_at - clock_timestamp())))::integer
-        from public.dataset_members m where m.dataset_id = d.id and m.user_id = p_user))
+        from public.dataset_members m where m.dataset_id = d.id and m.user_id = p_user and m.expires_at is not null))
       from public.service_settings s), 'files', to_jsonb(v_files), 'columns', v_columns,
     'totals', sediment.version_totals(d, v_version), 'next_cursor', case when v_more then sediment.encode_cursor(jsonb_build_object(
       'd', d.id, 'v', v_version, 't', v_last,

@@ -17,7 +17,7 @@ declare
   d public.datasets;
   v_cursor jsonb := sediment.decode_cursor(p_cursor);
   v_version bigint;
-  v_marks constant boolean := sediment.has_marks(p_dataset);
+  v_marks boolean;
   v_committed timestamptz;
   v_limit integer := least(greatest(coalesce(p_limit, 5000), 1), 10000);
   v_partitions jsonb;
@@ -33,6 +33,8 @@ begin
     perform sediment.fail('invalid_cursor', 400, 'the cursor belongs to another list');
   end if;
   d := sediment.require_dataset(p_user, p_dataset);
+  -- after the version that is shown: a mark that comes between the two would be missed by its own version
+  v_marks := sediment.has_marks(p_dataset);
   v_names := sediment.names_of(d);
   v_version := sediment.readable_version(d, coalesce((v_cursor ->> 'v')::bigint, p_version));
   select v.committed_at into v_committed from public.dataset_versions v
