@@ -44,7 +44,7 @@ export const keyMutations: Mutation[] = [
     seed: 36,
     edits: [{
       sqlFunction: "list_files",
-      find: "where m.dataset_id = d.id and m.user_id = p_user))",
+      find: "where m.dataset_id = d.id and m.user_id = p_user and m.expires_at is not null))",
       replace: "where false))",
     }],
   },
