@@ -2,6 +2,7 @@
 import { SedimentError } from "../../shared/errors.ts";
 import { readingUser } from "../../shared/http/authenticate.ts";
 import { parseRange } from "../../shared/http/byte_range.ts";
+import { listsTag } from "../../shared/http/lists_tag.ts";
 import { problemResponse } from "../../shared/http/problem.ts";
 import { requestIdOf } from "../../shared/http/request_id.ts";
 import {
@@ -90,11 +91,4 @@ async function fileOf(services: Services, request: Request, id: string): Promise
     start: file.start_byte,
     length: file.byte_length,
   };
-}
-
-/** Whether a list of ETags has one, or is `*`; where the comparison is weak W/ does not matter (RFC 9110 section 8.8.3.2). */
-function listsTag(header: string, etag: string, comparison: "strong" | "weak"): boolean {
-  if (header.trim() === "*") return true;
-  const tags = header.split(",").map((tag) => tag.trim());
-  return tags.includes(etag) || comparison === "weak" && tags.includes(`W/${etag}`);
 }

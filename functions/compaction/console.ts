@@ -2,7 +2,6 @@
 import { readingUser } from "../../shared/http/authenticate.ts";
 import { queryOf } from "../../shared/http/query_of.ts";
 import { taggedJson } from "../../shared/http/tagged_json.ts";
-import { runIdSchema } from "../../shared/protocol/compaction.ts";
 import {
   datasetsQuerySchema,
   overviewQuerySchema,
@@ -12,10 +11,10 @@ import {
   runsQuerySchema,
 } from "../../shared/protocol/console.ts";
 import { validate } from "../../shared/protocol/validate.ts";
-import { SedimentError } from "../../shared/errors.ts";
 import type { HttpApp } from "../../shared/http/http_app.ts";
 import { refuseOtherMethods } from "../../shared/http/http_app.ts";
 import type { Services } from "../services.ts";
+import { runOf } from "./status.ts";
 
 /** Adds the routes: a user's of what is shared with them, a service's of all. */
 export function addConsoleRoutes(app: HttpApp, services: Services): void {
@@ -64,13 +63,7 @@ export function addConsoleRoutes(app: HttpApp, services: Services): void {
     });
   });
   route("/runs/:id", (_request, user, id) => {
-    if (!runIdSchema.safeParse(id).success) {
-      throw new SedimentError("run_not_found", "There is no such run", {
-        field: "run_id",
-        expected: "the UUID of a run",
-      });
-    }
-    return catalog.runTimeline({ user, run: id });
+    return catalog.runTimeline({ user, run: runOf("run_id", id) });
   });
   route("/quarantine", (request, user) => {
     const query = validate(quarantineQuerySchema, queryOf(request));

@@ -1,7 +1,7 @@
 /** `GET /compaction/metrics`: what Prometheus scrapes. */
-import { createHash, timingSafeEqual } from "node:crypto";
 import { SedimentError } from "../../shared/errors.ts";
 import { bearerToken } from "../../shared/http/authenticate.ts";
+import { sameSecret } from "../../shared/http/same_secret.ts";
 import { openMetricsType, writeOpenMetrics } from "../../shared/metrics/open_metrics.ts";
 import { serviceMetrics } from "../../shared/metrics/service_metrics.ts";
 import type { Services } from "../services.ts";
@@ -19,7 +19,7 @@ export async function serveMetrics(services: Services, request: Request): Promis
     });
   }
   const token = bearerToken(request.headers);
-  if (token === null || !timingSafeEqual(digest(token), digest(key))) {
+  if (token === null || !sameSecret(token, key)) {
     throw new SedimentError("unauthenticated", "The metrics key is needed", {
       field: "authorization",
       expected: "Bearer and the value of SEDIMENT_METRICS_KEY",
@@ -29,8 +29,4 @@ export async function serveMetrics(services: Services, request: Request): Promis
   return new Response(writeOpenMetrics(serviceMetrics(metrics)), {
     headers: { "content-type": openMetricsType, "cache-control": "no-store" },
   });
-}
-
-function digest(text: string): Uint8Array {
-  return createHash("sha256").update(text).digest();
 }

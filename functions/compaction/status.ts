@@ -87,15 +87,19 @@ export async function serveStatus(
   instanceId: string,
 ): Promise<Response> {
   const caller = await services.auth.userOrService(request);
-  const id = runIdSchema.safeParse(instanceId);
-  if (!id.success) {
-    throw new SedimentError("run_not_found", "The instanceId is not the id of a run", {
-      field: "instanceId",
-      expected: "a UUID, the instanceId or metricId of a run",
-    });
-  }
-  const status = await services.catalog.runStatus({ user: readingUser(caller), run: id.data });
+  const run = runOf("instanceId", instanceId);
+  const status = await services.catalog.runStatus({ user: readingUser(caller), run });
   return Response.json({ ...status, run_id: status.instanceId }, {
     headers: { "cache-control": "no-store" },
+  });
+}
+
+/** The run of a path. @throws SedimentError `run_not_found` where it is no id of one */
+export function runOf(field: string, text: string): string {
+  const id = runIdSchema.safeParse(text);
+  if (id.success) return id.data;
+  throw new SedimentError("run_not_found", `The ${field} is not the id of a run`, {
+    field,
+    expected: "a UUID, the instanceId or metricId of a run",
   });
 }

@@ -2,9 +2,11 @@
  * The console of a hosted project: a server on this machine alone, which holds the key and asks the project's functions in
  * the page's stead. Supabase refuses secret keys that browsers send; and a key in a page is one that leaks.
  */
-import { randomBytes, timingSafeEqual } from "node:crypto";
+import { Buffer } from "node:buffer";
+import { randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { sameSecret } from "../http/same_secret.ts";
 import { type PageAssets, pageFile } from "./serve_page.ts";
 
 /** What a proxy needs. */
@@ -77,7 +79,7 @@ export async function startProxy(settings: ProxySettings): Promise<Proxy> {
     }
     const [, cookie = ""] = /(?:^|; )sediment_console=([^;]*)/.exec(request.headers.cookie ?? "") ??
       [];
-    if (!opened || !same(cookie, session)) {
+    if (!opened || !sameSecret(cookie, session)) {
       return refuse(
         response,
         401,
@@ -96,7 +98,7 @@ export async function startProxy(settings: ProxySettings): Promise<Proxy> {
 
   async function open(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = JSON.parse(new TextDecoder().decode(await readBody(request)) || "{}");
-    if (opened || !same(String(body.token ?? ""), token)) {
+    if (opened || !sameSecret(String(body.token ?? ""), token)) {
       return refuse(response, 401, "unauthenticated", "The token was used before, or is none");
     }
     opened = true;
@@ -156,19 +158,7 @@ async function readBody(request: IncomingMessage): Promise<Uint8Array> {
     if (bytes > mostBody) throw new Error("the body is too large");
     chunks.push(chunk);
   }
-  const body = new Uint8Array(bytes);
-  let at = 0;
-  for (const chunk of chunks) {
-    body.set(chunk, at);
-    at += chunk.length;
-  }
-  return body;
-}
-
-/** Whether two texts are the same, in a time that does not tell where they differ. */
-function same(a: string, b: string): boolean {
-  const [x, y] = [a, b].map((text) => new TextEncoder().encode(text));
-  return x.length === y.length && timingSafeEqual(x, y);
+  return Buffer.concat(chunks);
 }
 
 function json(response: ServerResponse, status: number, value: unknown): void {

@@ -1,5 +1,6 @@
 /** The console's files over HTTP, with the headers that keep them to themselves. */
 import { createHash } from "node:crypto";
+import { listsTag } from "../http/lists_tag.ts";
 
 /** Files by name, each in gzip and base64 (`page_assets.ts`). */
 export type PageAssets = Readonly<Record<string, string>>;
@@ -53,7 +54,7 @@ export function pageFile(
     "x-content-type-options": "nosniff",
     etag,
   };
-  if (known?.includes(etag)) return { status: 304, headers, body: null };
+  if (known !== null && listsTag(known, etag, "weak")) return { status: 304, headers, body: null };
   return {
     status: 200,
     headers,
