@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape 18052ebd4c7e505ed8c87987491d2a1731ab4da62f2d58268275713580f281ff
+// shape 665526ae8dd663ce5750d823adf22c231b969742b71374583558797b26e2b4be
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -74,14 +74,14 @@ isOneToOne: false
                   ]
                 },"battle_files": {
                   Row: {
-                    "added_version": number,"apart": Json | null,"byte_length": number,"checksum": string | null,"dataset_id": string,"etag": string | null,"id": number,"input_count": number | null,"level": number,"lost_since": string | null,"merge_facts": Json | null,"object_key": string,"ordinal": number,"period_tag": string,"provenance_length": number | null,"provenance_start": number | null,"quarantine_code": string | null,"quarantine_reason": string | null,"quarantined_at": string | null,"remake_at": string | null,"remake_tries": number,"removed_version": number | null,"rewrite": Json | null,"row_count": number,"row_group_count": number,"run_id": string | null,"schema_digest": string | null,"schema_fingerprint": string | null,"seq_max": number,"seq_min": number,"seqs": unknown,"start_byte": number,"state": string,"stats": Json | null,"table": string,"uncompressed_bytes": number,"upload_id": string | null,"uploaded_at": string,"uploaded_by": string,"value_count": number | null,"youngest_at": string | null
+                    "added_version": number,"apart": Json | null,"byte_length": number,"checksum": string | null,"dataset_id": string,"etag": string | null,"id": number,"input_count": number | null,"lake_version": number | null,"level": number,"lost_since": string | null,"merge_facts": Json | null,"object_key": string,"ordinal": number,"period_tag": string,"provenance_length": number | null,"provenance_start": number | null,"quarantine_code": string | null,"quarantine_reason": string | null,"quarantined_at": string | null,"remake_at": string | null,"remake_tries": number,"removed_version": number | null,"rewrite": Json | null,"row_count": number,"row_group_count": number,"run_id": string | null,"schema_digest": string | null,"schema_fingerprint": string | null,"seq_max": number,"seq_min": number,"seqs": unknown,"start_byte": number,"state": string,"stats": Json | null,"table": string,"uncompressed_bytes": number,"upload_id": string | null,"uploaded_at": string,"uploaded_by": string,"value_count": number | null,"youngest_at": string | null
                   }
                   ComputedFields: never
                   Insert: {
-                    "added_version": number,"apart"?: Json | null,"byte_length": number,"checksum"?: string | null,"dataset_id": string,"etag"?: string | null,"id"?: number,"input_count"?: number | null,"level": number,"lost_since"?: string | null,"merge_facts"?: Json | null,"object_key": string,"ordinal": number,"period_tag": string,"provenance_length"?: number | null,"provenance_start"?: number | null,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"remake_at"?: string | null,"remake_tries"?: number,"removed_version"?: number | null,"rewrite"?: Json | null,"row_count": number,"row_group_count": number,"run_id"?: string | null,"schema_digest"?: string | null,"schema_fingerprint"?: string | null,"seq_max": number,"seq_min": number,"seqs"?: unknown,"start_byte": number,"state"?: string,"stats"?: Json | null,"table": string,"uncompressed_bytes": number,"upload_id"?: string | null,"uploaded_at": string,"uploaded_by": string,"value_count"?: number | null,"youngest_at"?: string | null
+                    "added_version": number,"apart"?: Json | null,"byte_length": number,"checksum"?: string | null,"dataset_id": string,"etag"?: string | null,"id"?: number,"input_count"?: number | null,"lake_version"?: number | null,"level": number,"lost_since"?: string | null,"merge_facts"?: Json | null,"object_key": string,"ordinal": number,"period_tag": string,"provenance_length"?: number | null,"provenance_start"?: number | null,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"remake_at"?: string | null,"remake_tries"?: number,"removed_version"?: number | null,"rewrite"?: Json | null,"row_count": number,"row_group_count": number,"run_id"?: string | null,"schema_digest"?: string | null,"schema_fingerprint"?: string | null,"seq_max": number,"seq_min": number,"seqs"?: unknown,"start_byte": number,"state"?: string,"stats"?: Json | null,"table": string,"uncompressed_bytes": number,"upload_id"?: string | null,"uploaded_at": string,"uploaded_by": string,"value_count"?: number | null,"youngest_at"?: string | null
                   }
                   Update: {
-                    "added_version"?: number,"apart"?: Json | null,"byte_length"?: number,"checksum"?: string | null,"dataset_id"?: string,"etag"?: string | null,"id"?: number,"input_count"?: number | null,"level"?: number,"lost_since"?: string | null,"merge_facts"?: Json | null,"object_key"?: string,"ordinal"?: number,"period_tag"?: string,"provenance_length"?: number | null,"provenance_start"?: number | null,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"remake_at"?: string | null,"remake_tries"?: number,"removed_version"?: number | null,"rewrite"?: Json | null,"row_count"?: number,"row_group_count"?: number,"run_id"?: string | null,"schema_digest"?: string | null,"schema_fingerprint"?: string | null,"seq_max"?: number,"seq_min"?: number,"seqs"?: unknown,"start_byte"?: number,"state"?: string,"stats"?: Json | null,"table"?: string,"uncompressed_bytes"?: number,"upload_id"?: string | null,"uploaded_at"?: string,"uploaded_by"?: string,"value_count"?: number | null,"youngest_at"?: string | null
+                    "added_version"?: number,"apart"?: Json | null,"byte_length"?: number,"checksum"?: string | null,"dataset_id"?: string,"etag"?: string | null,"id"?: number,"input_count"?: number | null,"lake_version"?: number | null,"level"?: number,"lost_since"?: string | null,"merge_facts"?: Json | null,"object_key"?: string,"ordinal"?: number,"period_tag"?: string,"provenance_length"?: number | null,"provenance_start"?: number | null,"quarantine_code"?: string | null,"quarantine_reason"?: string | null,"quarantined_at"?: string | null,"remake_at"?: string | null,"remake_tries"?: number,"removed_version"?: number | null,"rewrite"?: Json | null,"row_count"?: number,"row_group_count"?: number,"run_id"?: string | null,"schema_digest"?: string | null,"schema_fingerprint"?: string | null,"seq_max"?: number,"seq_min"?: number,"seqs"?: unknown,"start_byte"?: number,"state"?: string,"stats"?: Json | null,"table"?: string,"uncompressed_bytes"?: number,"upload_id"?: string | null,"uploaded_at"?: string,"uploaded_by"?: string,"value_count"?: number | null,"youngest_at"?: string | null
                   }
                   Relationships: [
                     {
@@ -420,6 +420,20 @@ isOneToOne: false
                   }
                   Update: {
                     "closed_at"?: string | null,"details"?: NonNullable<Json>,"name"?: string,"opened_at"?: string,"state"?: string,"summary"?: string,"unseen"?: number,"watched"?: boolean
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"lake_tables": {
+                  Row: {
+                    "approved_at": string,"dataset_column": string,"id": number,"name": string,"period_column": string,"settled_dataset_id": string | null,"withdrawn_at": string | null
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "approved_at"?: string,"dataset_column": string,"id"?: never,"name": string,"period_column": string,"settled_dataset_id"?: string | null,"withdrawn_at"?: string | null
+                  }
+                  Update: {
+                    "approved_at"?: string,"dataset_column"?: string,"id"?: never,"name"?: string,"period_column"?: string,"settled_dataset_id"?: string | null,"withdrawn_at"?: string | null
                   }
                   Relationships: [
                     
@@ -917,6 +931,9 @@ isOneToOne: false
 "advance_deletions":
 { Args: { "p_deletion"?: string,"p_limit"?: number }; Returns: Json
                            },
+"approve_lake_table":
+{ Args: { "p_name": string }; Returns: Json
+                           },
 "begin_store_check":
 { Args: { "p_full"?: boolean,"p_restart"?: boolean }; Returns: Json
                            },
@@ -1177,6 +1194,9 @@ isOneToOne: false
                            },
 "watch_health":
 { Args: { "p_close"?: boolean }; Returns: Json
+                           },
+"withdraw_lake_table":
+{ Args: { "p_name": string }; Returns: Json
                            }
           }
           Enums: {

@@ -4,6 +4,7 @@ import * as console from "./console_results.ts";
 import * as deadLetters from "./dead_letter_results.ts";
 import * as deletions from "./deletion_results.ts";
 import * as keys from "./key_results.ts";
+import * as lake from "./lake_results.ts";
 import * as members from "./member_results.ts";
 import * as metrics from "./metric_results.ts";
 import * as reads from "./read_results.ts";
@@ -76,6 +77,9 @@ export const results = {
   advanceDeletions: deletions.advancedDeletion,
   stageSplits: deletions.stagedSplits,
   commitSplit: deletions.committedSplit,
+
+  approveLakeTable: lake.lakeTable,
+  withdrawLakeTable: lake.lakeTable,
 
   schemaVersion: upkeep.schemaVersion,
   countProblems: metrics.countedProblems,

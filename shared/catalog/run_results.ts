@@ -19,6 +19,8 @@ const tableSettings = z.object({
   lease_seconds: count,
   max_run_seconds: count,
   max_attempts: count,
+  /** Of a table of the lake: what its two columns are called. */
+  lake: z.object({ dataset_column: z.string(), period_column: z.string() }).optional(),
 });
 
 /** `MergeFacts` of shared/parquet: what decides how a file's column chunks are merged. */
@@ -67,6 +69,8 @@ export const inputFile = z.object({
   }).nullish(),
   /** Where in its bytes an output says which upload each row came from; null where it doesn't. */
   provenance: z.object({ start: count, length: count }).nullish(),
+  /** 1: its last two columns are the lake's; 0: it is of a table of the lake and can't have them. Null for most. */
+  lake_version: count.nullish(),
   /** Uploads, by their seq, that are being deleted and of which it may hold rows; null for most. */
   drop: z.array(count).nullish(),
 });
@@ -173,6 +177,8 @@ export interface OutputFile extends CatalogFacts {
   etag: string;
   /** See `shared/compaction/checksum.ts`; null where the bytes were not at hand. */
   checksum?: string | null;
+  /** 1 where its last two columns are the lake's, 0 where they should be and can't; null for most. */
+  lake_version?: number | null;
   /** Where it says which upload each row came from (shared/parquet/write/row_origins.ts); null where it doesn't. */
   provenance_start?: number | null;
   provenance_length?: number | null;

@@ -15,7 +15,7 @@ create temp table hidden (name text);
 insert into hidden values ('service_settings'), ('objects'), ('idempotency_keys'), ('file_schemas'), ('run_children'),
   ('run_commits'), ('user_usage'), ('user_growth'), ('alerts'), ('queue_status'), ('circuit_breaker'), ('clockwork'), ('incidents'), ('pings'),
   ('worker_slots'), ('dataset_invitations'), ('forgotten_uploads'), ('deleted_slices'), ('identity_key'), ('age_walks'), ('settings_history'), ('metric_deltas'), ('metric_totals'), ('metric_samples'),
-  ('setting_warnings'), ('dataset_keys'), ('store_check'), ('store_findings'), ('store_differences'), ('row_limit_probe');
+  ('setting_warnings'), ('dataset_keys'), ('store_check'), ('store_findings'), ('store_differences'), ('row_limit_probe'), ('lake_tables');
 grant select on readable, hidden to anon, authenticated, service_role;
 
 -- rows of two users in every table
@@ -38,6 +38,7 @@ begin
   perform request_compaction(tests.u(p_user), tests.u(p_dataset));
   insert into table_settings (dataset_id, "table") values (tests.u(p_dataset), '*');
   insert into rewrites (dataset_id, "table", asked_at) values (tests.u(p_dataset), 'gone', now());
+  insert into lake_tables (name, dataset_column, period_column) values ('lake' || p_user, 'a', 'b');
   insert into metric_samples values (now(), 0, 0, 0, 0, 0, 0, 0, 0) on conflict do nothing;
   insert into deletions (kind, user_id, dataset_id, "table", period_tag, version, state)
   values ('period', tests.u(p_user), tests.u(p_dataset), 'gone', '0', 1, 'purged');

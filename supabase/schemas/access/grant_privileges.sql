@@ -9,7 +9,7 @@ declare
     'dataset_members', 'table_names', 'rewrites'];
   v_internal constant text[] := array['service_settings', 'objects', 'idempotency_keys', 'file_schemas',
     'run_children', 'run_commits', 'user_usage', 'user_growth', 'alerts', 'circuit_breaker', 'store_check', 'store_findings', 'worker_slots', 'forgotten_uploads', 'deleted_slices', 'identity_key', 'age_walks',
-    'clockwork', 'incidents', 'pings', 'dataset_invitations', 'settings_history', 'metric_deltas', 'metric_totals', 'metric_samples', 'dataset_keys'];
+    'clockwork', 'incidents', 'pings', 'dataset_invitations', 'settings_history', 'metric_deltas', 'metric_totals', 'metric_samples', 'dataset_keys', 'lake_tables'];
   v_views constant text[] := array['dataset_status', 'partition_status', 'quarantined_files',
     'dead_letter_summary'];
 begin
@@ -58,7 +58,7 @@ begin
       'end_aged', 'delete_data', 'delete_upload', 'delete_user', 'deletion_status', 'advance_deletions', 'stage_splits', 'commit_split',
       'invite_member', 'accept_invitation', 'list_members', 'remove_member', 'revoke_invitation',
       'rename_table', 'stage_key', 'commit_key', 'list_keys', 'revoke_key', 'open_key', 'claim_ended_keys', 'finish_ended_key',
-      'count_problems', 'read_metrics'
+      'count_problems', 'read_metrics', 'approve_lake_table', 'withdraw_lake_table'
     ]))
   loop
     execute format('revoke all on function %s from public, anon, authenticated, service_role', v_signature);

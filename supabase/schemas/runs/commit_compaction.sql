@@ -8,7 +8,7 @@
 --              that it had replaced, which are gone already, and no version comes of it
 --   p_output: {object_key, size, etag, row_count, row_group_count, uncompressed_bytes, value_count|null,
 --              merge_facts|null, schema_fingerprint, schema, stats, checksum|null,
---              provenance_start|null, provenance_length|null}; null also when no row is left of the inputs
+--              provenance_start|null, provenance_length|null, lake_version|null}; null also when no row is left of the inputs
 --   p_result: {decision, debt: {files, bytes, oldest}, next_due_at, steps_ms, output, progress, more, dropped: of each
 --              upload that is being deleted, by its seq, how many rows of it were left out}. With p_last and
 --              more: true the run is not over: its turn is, and the next worker goes on with it at once; only

@@ -13,7 +13,8 @@ begin
     'level', c.level, 'seq_min', c.seq_min, 'seq_max', c.seq_max, 'row_count', c.row_count,
     'row_group_count', c.row_group_count, 'uncompressed_bytes', c.uncompressed_bytes, 'value_count', c.value_count,
     'merge_facts', c.merge_facts, 'schema_fingerprint', sediment.fingerprint_of(c.schema_fingerprint, c.schema_digest), 'state', c.state,
-    'checksum', c.checksum, 'etag', sediment.etag_of(c.etag, c.object_key), 'uploaded_at', c.uploaded_at, 'rewrite', null)), '[]')
+    'checksum', c.checksum, 'etag', sediment.etag_of(c.etag, c.object_key), 'uploaded_at', c.uploaded_at, 'rewrite', null,
+    'lake_version', c.lake_version)), '[]')
     from (
       select x.* from (
         select f.* from public.battle_files f

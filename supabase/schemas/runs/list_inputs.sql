@@ -72,7 +72,7 @@ begin
       'state', case when k.is_between or k.lost_since > clock_timestamp() - (select make_interval(secs => s.second_look_seconds)
         from public.service_settings s) then 'quarantined' else k.state end, 'checksum', k.checksum, 'etag', sediment.etag_of(k.etag, k.object_key),
       'uploaded_at', k.uploaded_at, 'rewrite', k.rewrite,
-      'apart', k.apart,
+      'apart', k.apart, 'lake_version', k.lake_version,
       'provenance', case when k.provenance_length is not null then jsonb_build_object('start', k.provenance_start,
         'length', k.provenance_length) end,
       'drop', case when v_pending is not null then (

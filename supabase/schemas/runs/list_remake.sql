@@ -32,6 +32,7 @@ begin
         'value_count', i.value_count, 'merge_facts', i.merge_facts, 'schema_fingerprint',
         sediment.fingerprint_of(i.schema_fingerprint, i.schema_digest),
         'state', i.state, 'checksum', i.checksum, 'etag', sediment.etag_of(i.etag, i.object_key), 'uploaded_at', i.uploaded_at, 'rewrite', null,
+        'lake_version', i.lake_version,
         'provenance', case when i.provenance_length is not null then jsonb_build_object('start', i.provenance_start,
           'length', i.provenance_length) end,
         -- uploads whose rows the output was written without, since they were deleted

@@ -35,7 +35,8 @@ begin
 
   select * into v_out from jsonb_to_record(p_output) as t(object_key text, size bigint, etag text, row_count bigint,
     row_group_count integer, uncompressed_bytes bigint, value_count bigint, merge_facts jsonb, schema_fingerprint text,
-    stats jsonb, checksum text, provenance_start bigint, provenance_length integer);
+    stats jsonb, checksum text, provenance_start bigint, provenance_length integer,
+    lake_version smallint);
   if (v_out.row_count, v_out.schema_fingerprint) is distinct from (f.row_count, sediment.fingerprint_of(f.schema_fingerprint, f.schema_digest)) then
     perform sediment.fail('merge_rows_differ', 500, format('output %s held %s rows of schema %s, the remade one %s of %s',
       p_file, f.row_count, sediment.fingerprint_of(f.schema_fingerprint, f.schema_digest), v_out.row_count, v_out.schema_fingerprint));
@@ -49,6 +50,7 @@ begin
     row_group_count = v_out.row_group_count, uncompressed_bytes = v_out.uncompressed_bytes,
     value_count = v_out.value_count, merge_facts = v_out.merge_facts, stats = v_out.stats, checksum = v_out.checksum,
     provenance_start = v_out.provenance_start, provenance_length = v_out.provenance_length,
+    lake_version = v_out.lake_version,
     schema_digest = sediment.schema_digest(p_output -> 'schema'), lost_since = null, state = 'active',
     quarantine_code = null, quarantine_reason = null, quarantined_at = null, remake_at = null, remake_tries = 0
   where x.id = f.id;

@@ -55,7 +55,7 @@ begin
   select * into v_out from jsonb_to_record(p_output) as t(object_key text, size bigint, etag text,
     row_count bigint, row_group_count integer, uncompressed_bytes bigint, value_count bigint,
     merge_facts jsonb, schema_fingerprint text, stats jsonb, checksum text, provenance_start bigint,
-    provenance_length integer);
+    provenance_length integer, lake_version smallint);
   v_pending := sediment.pending_seqs(p.dataset_id, p."table", p.period_tag);
   if v_pending is not null or p_dropped is not null then
     v_dropped := sediment.check_dropped(p, v_in.seqs, p_dropped);
@@ -103,7 +103,7 @@ begin
     insert into public.battle_files (dataset_id, "table", period_tag, run_id, ordinal, object_key, start_byte,
       byte_length, etag, level, seq_min, seq_max, row_count, row_group_count, uncompressed_bytes,
       value_count, merge_facts, schema_fingerprint, stats, added_version, uploaded_by, uploaded_at,
-      checksum, schema_digest, youngest_at, apart, input_count, provenance_start, provenance_length, seqs)
+      checksum, schema_digest, youngest_at, apart, input_count, provenance_start, provenance_length, seqs, lake_version)
     select p.dataset_id, p."table", p.period_tag, p_run, p_n, v_out.object_key, 0, v_out.size, v_out.etag,
       v_in.level + 1, v_in.seq_min, v_in.seq_max, v_out.row_count, v_out.row_group_count,
       v_out.uncompressed_bytes, v_out.value_count, v_out.merge_facts, v_out.schema_fingerprint, v_out.stats,
@@ -111,7 +111,7 @@ begin
       v_in.youngest_at, v_in.apart, v_in.files, v_out.provenance_start, v_out.provenance_length,
       -- each of them apart costs 17 bytes; of very many it is said roughly, and more files are looked into
       case when (select count(*) from unnest(v_in.seqs)) > 1000 then int8multirange(range_merge(v_in.seqs))
-        else v_in.seqs end - coalesce(v_pending, '{}')
+        else v_in.seqs end - coalesce(v_pending, '{}'), v_out.lake_version
     from public.processing_metrics r where r.id = p_run
     returning id into strict v_file;
   end if;

@@ -24,8 +24,12 @@ begin
     'lease_seconds', s.lease_seconds,
     'max_run_seconds', s.max_run_seconds,
     'max_attempts', s.max_attempts)
+    -- of a table that isn't in the lake there is nothing to say, and its plans' digests stay what they were
+    || case when l.id is null then '{}' else jsonb_build_object('lake', jsonb_build_object(
+      'dataset_column', l.dataset_column, 'period_column', l.period_column)) end
   from public.service_settings s
   left join public.table_settings t on t.dataset_id = p_dataset and t."table" = p_table
   left join public.table_settings d on d.dataset_id = p_dataset and d."table" = '*'
+  left join public.lake_tables l on l.name = p_table and l.withdrawn_at is null
   where s.id);
 end $$;

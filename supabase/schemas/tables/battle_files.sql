@@ -72,6 +72,10 @@ create table if not exists public.battle_files (
   provenance_length integer,
   -- of an output: of which uploads it may hold rows, by their seq; null: of all from seq_min to seq_max
   seqs int8multirange,
+  -- of an output of a table of the lake (lake_tables): 1 where it is an object of its own whose last two columns are the
+  -- lake's, under the names there, and whose footer has no field ids at any depth; 0 where it can't have them, since a
+  -- column of its own has one of the names (in any case), or it has as many as a file may. Null for all else
+  lake_version smallint,
   foreign key (dataset_id, "table", period_tag) references public.partitions (dataset_id, "table", period_tag),
   -- one constraint, since each is read anew from the catalog by every statement that writes
   constraint battle_files_facts check (start_byte >= 0 and byte_length > 0 and level >= 0
