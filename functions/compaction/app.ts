@@ -3,10 +3,11 @@ import { createHttpApp, type HttpApp, refuseOtherMethods } from "../../shared/ht
 import type { Services } from "../services.ts";
 import { sendTestAlert } from "./alerts.ts";
 import { addConsoleRoutes } from "./console.ts";
-import { redrive, serveDeadLetters } from "./dead_letters.ts";
+import { drop, redrive, serveDeadLetters } from "./dead_letters.ts";
 import { serveDeployment } from "./deployment.ts";
 import { acceptRequest, retryQuarantined, sanitizeState, triggerScheduled } from "./request.ts";
 import { askForRewrite, serveRewrites } from "./rewrite.ts";
+import { changeSettings, serveSettings } from "./settings.ts";
 import { serveMetrics } from "./metrics.ts";
 import { serveHealth, serveStatus } from "./status.ts";
 import { takeFragment } from "./upload.ts";
@@ -32,6 +33,7 @@ export function createCompactionApp(services: Services): HttpApp {
   app.post("/alerts/test", (c) => sendTestAlert(services, c.req.raw));
   app.get("/dlq-status", (c) => serveDeadLetters(services, c.req.raw));
   app.post("/dlq/redrive", (c) => redrive(services, c.req.raw));
+  app.post("/dlq/drop", (c) => drop(services, c.req.raw));
   for (const path of ["/", "/deployment", "/rewrite"]) {
     refuseOtherMethods(app, path, ["GET", "POST"]);
   }
@@ -42,6 +44,7 @@ export function createCompactionApp(services: Services): HttpApp {
       "/quarantine/retry",
       "/upload",
       "/dlq/redrive",
+      "/dlq/drop",
       "/alerts/test",
     ]
   ) {
@@ -50,6 +53,9 @@ export function createCompactionApp(services: Services): HttpApp {
   for (const path of ["/status/:instanceId", "/dlq-status", "/metrics"]) {
     refuseOtherMethods(app, path, ["GET"]);
   }
+  app.get("/settings", (c) => serveSettings(services, c.req.raw));
+  app.patch("/settings", (c) => changeSettings(services, c.req.raw));
+  refuseOtherMethods(app, "/settings", ["GET", "PATCH"]);
   addConsoleRoutes(app, services);
   return app;
 }

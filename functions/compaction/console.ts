@@ -1,4 +1,4 @@
-/** What the console shows: `/compaction/overview`, `/datasets`, `/partitions`, `/runs`, `/quarantine`, `/settings`. */
+/** What the console shows: `/compaction/overview`, `/datasets`, `/partitions`, `/runs`, `/quarantine`. */
 import { readingUser } from "../../shared/http/authenticate.ts";
 import { queryOf } from "../../shared/http/query_of.ts";
 import { taggedJson } from "../../shared/http/tagged_json.ts";
@@ -45,6 +45,7 @@ export function addConsoleRoutes(app: HttpApp, services: Services): void {
       user,
       dataset: query.dataset_id ?? null,
       table: query.table ?? null,
+      periodTag: query.period_tag ?? null,
       state: query.state ?? null,
       limit: query.limit,
       cursor: query.cursor ?? null,
@@ -73,9 +74,4 @@ export function addConsoleRoutes(app: HttpApp, services: Services): void {
       limit: query.limit,
     });
   });
-  app.get("/settings", async (c) => {
-    await services.auth.service(c.req.raw);
-    return taggedJson(c.req.raw, await catalog.readSettings({}));
-  });
-  refuseOtherMethods(app, "/settings", ["GET"]);
 }

@@ -1,5 +1,9 @@
-/** `GET /compaction/dlq-status` and `POST /compaction/dlq/redrive`. A user reaches only his own runs. */
-import { deadLetterQuerySchema, redriveSchema } from "../../shared/protocol/compaction.ts";
+/** `GET /compaction/dlq-status`, `POST /compaction/dlq/redrive` and `…/drop`. A user reaches only his own runs. */
+import {
+  deadLetterQuerySchema,
+  dropSchema,
+  redriveSchema,
+} from "../../shared/protocol/compaction.ts";
 import { readingUser } from "../../shared/http/authenticate.ts";
 import { readJson } from "../../shared/http/read_json.ts";
 import { validate } from "../../shared/protocol/validate.ts";
@@ -34,4 +38,12 @@ export async function redrive(services: Services, request: Request): Promise<Res
     limit,
   });
   return Response.json({ status: "accepted", success: true, ...redriven }, { status: 202 });
+}
+
+/** Closes dead letters without another run. */
+export async function drop(services: Services, request: Request): Promise<Response> {
+  const caller = await services.auth.userOrService(request);
+  const { ids } = await readJson(request, dropSchema, bodyLimits(services.env));
+  const dropped = await services.catalog.dropDeadLetters({ user: readingUser(caller), ids });
+  return Response.json({ success: true, ...dropped });
 }

@@ -4,6 +4,7 @@ import type { RouteDescription } from "../../shared/http/openapi.ts";
 import {
   acceptedSchema,
   deadLettersSchema,
+  droppedSchema,
   redrivenSchema,
   retriedSchema,
   rewriteSchema,
@@ -17,6 +18,7 @@ import {
   checkQuerySchema,
   compactionRequestSchema,
   deadLetterQuerySchema,
+  dropSchema,
   redriveSchema,
   retryQuarantinedSchema,
   rewriteQuerySchema,
@@ -197,6 +199,16 @@ export const compactionRoutes: RouteDescription[] = [
     answers: {
       202: { description: "Queued.", schema: redrivenSchema },
     },
+    problems: ["invalid_request", "invalid_json"],
+  },
+  {
+    method: "post",
+    path: "/compaction/dlq/drop",
+    operationId: "dropDeadLetters",
+    summary: "Close dead letters without another run",
+    access: "user",
+    body: { "application/json": dropSchema },
+    answers: { 200: { description: "Which were closed.", schema: droppedSchema } },
     problems: ["invalid_request", "invalid_json"],
   },
   {

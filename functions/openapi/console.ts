@@ -1,7 +1,9 @@
 /** The routes that the console asks, described. */
 import { results } from "../../shared/catalog/results.ts";
 import type { RouteDescription } from "../../shared/http/openapi.ts";
+import * as z from "zod";
 import {
+  changeSettingsSchema,
   datasetsQuerySchema,
   overviewQuerySchema,
   partitionsQuerySchema,
@@ -12,6 +14,8 @@ import {
 /** All are of what the caller may read: a user's own, or, with a secret key, of all. An ETag says when nothing has changed. */
 const headers = { "if-none-match": "The ETag of the last answer: 304 where it still holds." };
 const unchanged = { 304: { description: "As the last answer." } };
+
+const changedSettingsSchema = z.object({ settings: z.string(), changed: z.array(z.string()) });
 
 export const consoleRoutes: RouteDescription[] = [
   {
@@ -104,5 +108,18 @@ export const consoleRoutes: RouteDescription[] = [
     access: "service",
     headers,
     answers: { 200: { description: "Settings.", schema: results.readSettings }, ...unchanged },
+  },
+  {
+    method: "patch",
+    path: "/compaction/settings",
+    operationId: "changeSettings",
+    summary: "Change settings of the deployment, of a table or of a user, all or none",
+    description:
+      "`changes` has values by the settings' names, `reset` names those that take their default. A value that is " +
+      "refused is named by `field`, with what is `expected`; nothing is changed then.",
+    access: "service",
+    body: { "application/json": changeSettingsSchema },
+    answers: { 200: { description: "Which were changed.", schema: changedSettingsSchema } },
+    problems: ["invalid_request", "invalid_json", "invalid_config", "not_found"],
   },
 ];

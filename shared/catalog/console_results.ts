@@ -29,14 +29,19 @@ export const overview = z.object({
   /** Where the counters stood and what there was, by minute or hour. */
   samples: z.array(z.object({
     at: time,
-    uploads: count,
-    upload_bytes: amount,
+    /** Null of a user's, as the debt is: nobody counts it by dataset. */
+    uploads: count.nullable(),
+    upload_bytes: amount.nullable(),
     merges: count,
     files_merged: count,
     lag_seconds: amount,
-    debt_partitions: count,
-    debt_oldest_seconds: amount,
-    dead_letters: count,
+    debt_partitions: count.nullable(),
+    debt_oldest_seconds: amount.nullable(),
+    dead_letters: count.nullable(),
+    /** What was stored then; null where nobody knows. */
+    row_count: count.nullish(),
+    file_count: count.nullish(),
+    stored_bytes: amount.nullish(),
   })),
 });
 
@@ -153,20 +158,32 @@ export const quarantinedList = z.object({
     bytes: count,
     rows: count,
     uploaded_at: time,
+    /** Of a file that is as it was uploaded: the upload that brought it. */
+    upload_id: uuid.nullish(),
   })),
 });
 
 const some = z.record(z.string(), json);
 
+const settingColumn = z.object({
+  name: z.string(),
+  /** What it means: the comment of its column. */
+  says: z.string().nullable(),
+  unit: z.string().nullable(),
+  default: z.string().nullable(),
+  /** As PostgreSQL calls it. */
+  type: z.string().optional(),
+  /** Whether there must be a value. */
+  required: z.boolean().optional(),
+  /** What values it takes, in SQL. */
+  check: z.string().nullish(),
+});
+
 export const settings = z.object({
-  settings: z.array(z.object({
-    name: z.string(),
-    value: json,
-    /** What it means: the comment of its column. */
-    says: z.string().nullable(),
-    unit: z.string().nullable(),
-    default: z.string().nullable(),
-  })),
+  settings: z.array(z.object({ ...settingColumn.shape, value: json })),
+  /** What may be set for a table, and for a user. */
+  table_columns: z.array(settingColumn).optional(),
+  user_columns: z.array(settingColumn).optional(),
   tables: z.array(z.object({ dataset_id: uuid, table: z.string(), settings: some })),
   users: z.array(z.object({ user_id: uuid, settings: some })),
   warnings: z.array(z.object({
@@ -188,4 +205,9 @@ export const settings = z.object({
     role: z.string(),
     subject: z.string().nullable(),
   })),
+});
+
+export const changedSettings = z.object({
+  changed: z.array(z.string()),
+  refused: z.object({ field: z.string(), why: z.string(), expected: z.string() }).nullable(),
 });

@@ -41,6 +41,11 @@ export const redriven = z.object({
   more: z.boolean(),
 });
 
+export const dropped = z.object({
+  dropped: z.array(id),
+  skipped: z.array(z.object({ id, reason: z.enum(["not_found", "resolved"]) })),
+});
+
 export const deadLetters = z.object({
   /** Counted up to 1,000. */
   open: count,

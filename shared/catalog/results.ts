@@ -51,6 +51,7 @@ export const results = {
   claimAlerts: deadLetters.claimedAlerts,
   finishAlert: deadLetters.finishedAlert,
   redriveDeadLetters: deadLetters.redriven,
+  dropDeadLetters: deadLetters.dropped,
   listDeadLetters: deadLetters.deadLetters,
   retryQuarantined: deadLetters.retried,
 
@@ -91,6 +92,7 @@ export const results = {
   runTimeline: runs.runStatus.extend(console.runTimelineParts.shape),
   listQuarantined: console.quarantinedList,
   readSettings: console.settings,
+  changeSettings: console.changedSettings,
   catalogHealth: upkeep.health,
   watchHealth: upkeep.watchedHealth,
   pingDeployment: upkeep.pingId,

@@ -9,7 +9,7 @@ export type RouteAccess = "user" | "service" | "token" | "anyone";
 
 /** One route. */
 export interface RouteDescription {
-  method: "delete" | "get" | "head" | "post" | "put";
+  method: "delete" | "get" | "head" | "patch" | "post" | "put";
   /** Below `/functions/v1`, with `{name}` for parameters. */
   path: string;
   operationId: string;

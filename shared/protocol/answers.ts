@@ -4,7 +4,7 @@
  */
 import * as z from "zod";
 import { asset, assetList, committedAsset } from "../catalog/asset_results.ts";
-import { deadLetters, redriven, retried } from "../catalog/dead_letter_results.ts";
+import { deadLetters, dropped, redriven, retried } from "../catalog/dead_letter_results.ts";
 import { fileList, listedFile, tableList } from "../catalog/read_results.ts";
 import { count } from "../catalog/values.ts";
 import type { SchemaJson } from "../parquet/format/schema_json.ts";
@@ -217,6 +217,9 @@ export const scheduledSchema = scheduled.extend({
 
 /** Partitions that got another run. */
 export const redrivenSchema = redriven.extend({ status: z.literal("accepted"), success });
+
+/** Dead letters that were closed without a run. */
+export const droppedSchema = dropped.extend({ success });
 
 /** Dead letters. */
 export const deadLettersSchema = deadLetters;

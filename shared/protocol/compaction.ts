@@ -28,11 +28,10 @@ export const sanitizeRequestSchema = z.strictObject({
   user_id: z.optional(uuidSchema),
 }, "a JSON object");
 
-const idsOf = (what: string) =>
-  z.optional(
-    z.array(z.int(`the id of ${what}`).check(z.positive(`the id of ${what}`)), "1 to 1000 ids")
-      .check(z.minLength(1, "1 to 1000 ids"), z.maxLength(1000, "1 to 1000 ids")),
-  );
+const idList = (what: string) =>
+  z.array(z.int(`the id of ${what}`).check(z.positive(`the id of ${what}`)), "1 to 1000 ids")
+    .check(z.minLength(1, "1 to 1000 ids"), z.maxLength(1000, "1 to 1000 ids"));
+const idsOf = (what: string) => z.optional(idList(what));
 
 /** `POST /compaction/quarantine/retry`: files of a dataset, or all of it that are in quarantine. */
 export const retryQuarantinedSchema = z.strictObject({
@@ -75,6 +74,9 @@ export const redriveSchema = z.strictObject({
   ),
   limit: limitSchema(100),
 }, "a JSON object");
+
+/** `POST /compaction/dlq/drop`: letters that nobody wants redriven. */
+export const dropSchema = z.strictObject({ ids: idList("a dead letter") }, "a JSON object");
 
 /** The query of `POST /compactor/check`. `wait` asks for the report where pings are answered at once. */
 export const checkQuerySchema = z.strictObject({

@@ -1,6 +1,6 @@
 /** What the console may ask. Strict, as all that is asked of compaction. */
 import * as z from "zod/mini";
-import { cursorSchema, datasetIdSchema, limitSchema, nameSchema } from "./fields.ts";
+import { cursorSchema, datasetIdSchema, limitSchema, nameSchema, uuidSchema } from "./fields.ts";
 
 /* Not among the fields: of those clients in browsers have all. */
 /** A moment, as text with all its digits: a Date has none below milliseconds. */
@@ -35,6 +35,7 @@ export const datasetsQuerySchema = z.strictObject({
 export const partitionsQuerySchema = z.strictObject({
   dataset_id: z.optional(datasetIdSchema),
   table: z.optional(nameSchema),
+  period_tag: z.optional(nameSchema),
   state: z.optional(z.enum(["stuck", "debt", "running"], '"stuck", "debt" or "running"')),
   limit: limitSchema(100),
   cursor: z.optional(cursorSchema),
@@ -57,3 +58,24 @@ export const quarantineQuerySchema = z.strictObject({
   dataset_id: z.optional(datasetIdSchema),
   limit: limitSchema(200),
 }, "query parameters");
+
+const settingNames = z.array(z.string("a setting's name"), "names of settings");
+
+/**
+ * `PATCH /compaction/settings`: values by the settings' names, and which take their default; of the deployment, of a table (or
+ * `*`, a dataset's other tables), or of a user.
+ */
+export const changeSettingsSchema = z.strictObject({
+  dataset_id: z.optional(datasetIdSchema),
+  table: z.optional(z.union([nameSchema, z.literal("*")], 'a table, or "*"')),
+  user_id: z.optional(uuidSchema),
+  changes: z.optional(z.record(z.string(), z.unknown(), "an object of settings and values")),
+  reset: z.optional(settingNames),
+}, "a JSON object").check(
+  z.refine(
+    ({ dataset_id, table, user_id }) =>
+      (dataset_id === undefined) === (table === undefined) &&
+      (table === undefined || user_id === undefined),
+    "dataset_id with table, user_id, or neither",
+  ),
+);

@@ -1,12 +1,13 @@
--- read_overview, list_datasets, list_partitions, list_runs, run_timeline, list_quarantined, read_settings, sample_metrics
+-- read_overview, list_datasets, drop_dead_letters, list_partitions, list_runs, run_timeline, list_quarantined, read_settings, sample_metrics
 begin;
 \ir helpers/fixtures.sql
-select plan(34);
+select plan(46);
 truncate metric_deltas, metric_totals, metric_samples;
 create function tests.names(p_list jsonb) returns text language sql as $$
   select string_agg(p ->> 'table' || '/' || (p ->> 'period_tag') || ' ' || (p ->> 'state'), ', ' order by n)
   from jsonb_array_elements(p_list -> 'partitions') with ordinality x(p, n)
 $$;
+create function tests.last_sample(p_user uuid) returns jsonb language sql as $$ select read_overview(p_user, 900) -> 'samples' -> -1 $$;
 
 grant execute on all functions in schema tests to service_role;
 set local role service_role;
@@ -65,5 +66,29 @@ select is((select s ->> 'unit' from jsonb_array_elements(read_settings() -> 'set
 select isnt(sediment.fold_metrics(), 0, 'counters are added up');
 select sediment.sample_metrics();
 select is((select array[s.uploads::text, s.merges::text, s.debt_partitions::text] from metric_samples s), array['12', '1', (select count(*)::text from partitions where debt_oldest is not null)], 'and a sample says where they stand');
+
+select is((select array[s.row_count, s.file_count, s.stored_bytes::bigint] from metric_samples s), array[120, 9, 890]::bigint[], 'and what there is');
+-- minutes that were left because the clockwork stood still go like all others; of each hour the first stays
+insert into metric_samples
+select date_trunc('hour', now()) - interval '30 hours' + n * interval '1 minute', n, 0, 0, 0, 0, 0, 0, 0 from generate_series(7, 40) n;
+insert into metric_samples values (now() - interval '32 days', 0, 0, 0, 0, 0, 0, 0, 0);
+select sediment.sample_metrics();
+select is((select array_agg(s.uploads) from metric_samples s where s.at < now() - interval '20 hours'), array[7]::bigint[], 'whatever minutes were missed, one an hour is left of the day before');
+select is((select count(*) from jsonb_array_elements(read_overview(null, 2592000) -> 'samples') s where (s ->> 'uploads')::int = 7), 1::bigint, 'and it is in the lines of a month');
+
+-- an owner's lines
+select is((select array[s ->> 'row_count', s ->> 'file_count', s ->> 'stored_bytes', s ->> 'uploads'] from tests.last_sample(tests.u(1)) s), array['80', '5', '490', null], 'an owner''s lines end with what there is');
+select is((select array[s ->> 'merges', s ->> 'files_merged'] from tests.last_sample(tests.u(1)) s), array['1', '4'], 'and their merges');
+select is((select (s ->> 'merges') from tests.last_sample(tests.u(2)) s), '0', 'nobody else''s');
+select is((select s ->> 'row_count' from jsonb_array_elements(read_overview(tests.u(1), 900) -> 'samples') s limit 1), '0', 'before the first upload there was nothing');
+select is(jsonb_array_length(read_overview(tests.u(1), 900) -> 'samples'), 61, 'sixty steps, and the begin');
+
+-- one period of many; and letters that nobody wants
+select is(tests.names(list_partitions(null, tests.u(100), 'map', p_period_tag => '2024-11-26')), 'map/2024-11-26 dead', 'one period is found among many');
+create temp table letter as select id from dead_letters where resolved_at is null;
+select is((select drop_dead_letters(tests.u(2), array[id]) from letter), (select jsonb_build_object('dropped', '[]'::jsonb, 'skipped', jsonb_build_array(jsonb_build_object('id', id, 'reason', 'not_found'))) from letter), 'another''s letter is none');
+select is((select drop_dead_letters(tests.u(1), array[id]) -> 'dropped' from letter), (select jsonb_build_array(id) from letter), 'its owner closes it');
+select is((select array[read_overview(tests.u(1)) ->> 'dead_letters', read_overview(tests.u(1)) ->> 'dead_partitions', (drop_dead_letters(null, array[id]) #>> '{skipped,0,reason}')] from letter),
+  array['0', '1', 'resolved'], 'the partition stays as it is');
 select * from finish();
 rollback;

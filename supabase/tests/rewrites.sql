@@ -1,7 +1,7 @@
 -- request_rewrite, list_rewrites, advance_rewrites
 begin;
 \ir helpers/fixtures.sql
-select plan(25);
+select plan(28);
 set local role service_role;
 
 select tests.upload(1, 100, 'a' || i) from generate_series(1, 4) i;
@@ -49,5 +49,16 @@ create temp table running as select tests.claim(p_dataset => 101) as c;
 select is(request_rewrite(null, tests.u(101), 'port') ->> 'ended_at', null, 'a service asks');
 select is(sediment.advance_rewrites(), '{"marked": 0, "bytes": 0, "ended": 0}', 'a run that was at work is waited for');
 select is(request_rewrite(null, tests.u(101), 'port', null, true) ->> 'ended_at' is not null, true, 'and what is stopped has ended');
+
+-- no dataset waits for another's to end: one of each before the second of any, and then whose turn is longest ago
+update rewrites set ended_at = now() where ended_at is null;
+insert into rewrites (dataset_id, "table", asked_at, made_before)
+select tests.u(100), 'many' || n, now() - interval '1 day', now() from generate_series(1, 30) n;
+insert into rewrites (dataset_id, "table", asked_at, made_before) values (tests.u(101), 'last', now(), now());
+select sediment.advance_rewrites();
+select isnt((select ended_at from rewrites where "table" = 'last'), null, 'who asked last for one table has a turn beside who asked for thirty');
+select is((select count(*) from rewrites where looked_at is not null and "table" like 'many%'), 19::bigint, 'twenty tables have one a minute');
+select sediment.advance_rewrites();
+select is((select count(*) from rewrites where looked_at is null and "table" like 'many%'), 0::bigint, 'and the others the next');
 select * from finish();
 rollback;

@@ -108,6 +108,7 @@ Deno.test("each tenant's rows are found by an index, among four hundred thousand
         `list_dead_letters('${mine}')`,
         `list_files('${mine}', md5('d0')::uuid)`,
         `redrive_dead_letters('${mine}')`,
+        `drop_dead_letters('${mine}', array[1, 2])`,
         `request_compaction('${mine}', md5('d0')::uuid)`,
         `list_files('${reader}', md5('d0')::uuid)`,
         `list_dead_letters('${reader}')`,

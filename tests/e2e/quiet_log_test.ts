@@ -59,6 +59,7 @@ function bodiesOf({ dataset, file }: Target): Record<string, unknown[]> {
       files: [Number(file), 1, Number.MAX_SAFE_INTEGER],
     }],
     "/compaction/dlq/redrive": [{ ids: [1, Number.MAX_SAFE_INTEGER] }, { dataset_id: dataset }],
+    "/compaction/dlq/drop": [{ ids: [1, Number.MAX_SAFE_INTEGER] }, { ids: [] }],
     "/asset-sync/upload": [asset, { ...asset, key: "a.nope" }, { ...asset, file_name: "a\u0000" }],
   };
 }

@@ -19,6 +19,8 @@ function recorded() {
       "runTimeline",
       "listQuarantined",
       "readSettings",
+      "changeSettings",
+      "dropDeadLetters",
     ]
   ) {
     (world.services.catalog as Asked)[method] = (args: unknown) => {
@@ -106,5 +108,63 @@ Deno.test("a question that is written wrong asks the catalog nothing", async () 
     headers: { apikey: secretKey },
   });
   assert.equal(body.code, "run_not_found");
-  assert.deepEqual(asked, []);
+  assert.equal(asked.length, 0);
+});
+
+Deno.test("settings are changed by a key that may act for users, and a refusal names its field", async () => {
+  const { app, asked, answer } = recorded();
+  Object.assign(answer, { changed: ["max_workers"], refused: null });
+  const patch = (headers: Record<string, string>, body: unknown) =>
+    send(app, "PATCH", "/compaction/settings", { headers, body: JSON.stringify(body) });
+  const changes = { max_workers: 8 };
+  for (
+    const [headers, status] of [
+      [{}, 401],
+      [{ authorization: `Bearer ${await tokenOf(alice)}` }, 403],
+      [{ apikey: cronKey }, 403],
+      [{ apikey: secretKey, "x-sediment-user": bob }, 403],
+    ] as [Record<string, string>, number][]
+  ) {
+    assert.equal((await patch(headers, { changes })).status, status);
+  }
+  assert.equal(asked.length, 0);
+  const service = { apikey: secretKey };
+  assert.equal((await patch(service, { changes, reset: ["codec"] })).status, 200);
+  assert.deepEqual(asked.pop()![1], {
+    settings: "service_settings",
+    changes,
+    reset: ["codec"],
+    dataset: null,
+    table: null,
+    ofUser: null,
+    by: "key default",
+  });
+  assert.equal((await patch(service, { changes, dataset_id: run, table: "*" })).status, 200);
+  assert.equal(asked.pop()![1].settings, "table_settings");
+  assert.equal((await patch(service, { changes, user_id: bob })).status, 200);
+  assert.equal(asked.pop()![1].settings, "user_limits");
+  for (const body of [{ changes, table: "t" }, { changes, dataset_id: run }, { chnages: {} }]) {
+    assert.equal((await patch(service, body)).status, 400, JSON.stringify(body));
+  }
+  Object.assign(answer, {
+    refused: { field: "max_workers", why: "it is out of bounds", expected: "max_workers <= 64" },
+  });
+  const refusal = await patch(service, { changes });
+  assert.equal(refusal.status, 400);
+  const { code, field, expected } = refusal.body;
+  assert.deepEqual([code, field, expected], ["invalid_config", "max_workers", "max_workers <= 64"]);
+});
+
+Deno.test("dead letters are closed for whom they are, and never all at once", async () => {
+  const { app, asked } = recorded();
+  const drop = async (headers: Record<string, string>, body: unknown) =>
+    (await send(app, "POST", "/compaction/dlq/drop", { headers, body: JSON.stringify(body) }))
+      .status;
+  const user = { authorization: `Bearer ${await tokenOf(alice)}` };
+  assert.equal(await drop(user, { ids: [7] }), 200);
+  assert.deepEqual(asked.pop()![1], { user: alice, ids: [7] });
+  for (const body of [{}, { ids: [] }, { ids: [7], table: "t" }]) {
+    assert.equal(await drop(user, body), 400);
+  }
+  assert.equal(asked.length, 0);
 });

@@ -54,7 +54,7 @@ begin
       'get_asset', 'get_asset_upload', 'drain_dead_letters', 'claim_alerts', 'finish_alert', 'raise_test_alert', 'watch_health', 'redrive_dead_letters',
       'list_dead_letters', 'retry_quarantined', 'plan_vacuum', 'commit_vacuum', 'wake_vacuum', 'list_objects', 'find_objects', 'begin_store_check', 'compare_objects', 'commit_store_check',
       'schema_version', 'ping_deployment', 'deployment_findings', 'object_limit',
-      'call_quietly', 'call_long_quietly', 'mark_for_rewrite', 'request_rewrite', 'list_rewrites', 'read_overview', 'list_datasets', 'list_partitions', 'list_runs', 'run_timeline', 'list_quarantined', 'read_settings', 'list_unsettled_outputs', 'settle_outputs',
+      'call_quietly', 'call_long_quietly', 'mark_for_rewrite', 'request_rewrite', 'list_rewrites', 'read_overview', 'list_datasets', 'list_partitions', 'list_runs', 'run_timeline', 'list_quarantined', 'read_settings', 'change_settings', 'drop_dead_letters', 'list_unsettled_outputs', 'settle_outputs',
       'end_aged', 'delete_data', 'delete_upload', 'delete_user', 'deletion_status', 'advance_deletions', 'stage_splits', 'commit_split',
       'invite_member', 'accept_invitation', 'list_members', 'remove_member', 'revoke_invitation',
       'rename_table', 'stage_key', 'commit_key', 'list_keys', 'revoke_key', 'open_key', 'claim_ended_keys', 'finish_ended_key',

@@ -1,11 +1,11 @@
 -- Partitions, of a dataset or of all that the user may see (p_user null: of all), as sediment.partition_json has them.
 --   p_state: stuck: their runs were given up, the longest first; debt: they wait, the longest first; running: workers hold
---   them. Null: all of p_dataset, or of one table of it, by table and period tag, newest period last, in pages
+--   them. Null: all of p_dataset, of one table of it or of one period, by table and period tag, newest period last, in pages
 -- Returns {partitions: […], next_cursor}; with a state the first p_limit and no cursor.
 -- Raises not_found, dataset_forbidden, dataset_deleted, invalid_request, invalid_cursor.
 create or replace function public.list_partitions(
   p_user uuid, p_dataset uuid default null, p_table text default null, p_state text default null,
-  p_limit integer default 100, p_cursor text default null
+  p_limit integer default 100, p_cursor text default null, p_period_tag text default null
 )
 returns jsonb
 language plpgsql
@@ -24,13 +24,8 @@ begin
   if p_dataset is null and p_state is null then
     perform sediment.fail('invalid_request', 400, 'without a dataset a state is to be said', 'stuck, debt or running');
   end if;
-  if p_dataset is not null then
-    perform sediment.require_dataset(p_user, p_dataset);
-    v_datasets := array[p_dataset];
-    v_table := sediment.table_of(p_dataset, p_table);
-  elsif p_user is not null then
-    v_datasets := sediment.datasets_of(p_user, 'reader');
-  end if;
+  v_datasets := sediment.listed_datasets(p_user, p_dataset);
+  v_table := case when p_dataset is not null then sediment.table_of(p_dataset, p_table) end;
 
   -- one question each: a plan for all of them would read everybody's
   execute format(
@@ -46,12 +41,13 @@ begin
     case when v_datasets is null then '' when p_dataset is null then 'and p.dataset_id = any ($1)'
       else 'and p.dataset_id = ($1)[1]' end
       || case when v_table is null then '' else ' and p."table" = $3' end
+      || case when p_period_tag is null then '' else ' and p.period_tag = $6' end
       || case when p_state is null and v_cursor is not null then ' and (p."table", p.period_tag) > ($4 ->> 0, $4 ->> 1)'
         else '' end,
     case coalesce(p_state, '') when 'stuck' then 'p.debt_oldest, p.dataset_id, p."table", p.period_tag'
       when 'debt' then 'p.debt_oldest' when 'running' then 'p.lease_expires_at' else 'p."table", p.period_tag' end)
   into strict v_rows
-  using v_datasets, v_now, v_table, v_cursor -> 'after', v_limit + 1;
+  using v_datasets, v_now, v_table, v_cursor -> 'after', v_limit + 1, p_period_tag;
   if jsonb_array_length(v_rows) > v_limit then
     v_rows := v_rows - v_limit;
     v_next := jsonb_build_object('after', v_rows -> -1 -> 'after');

@@ -14,15 +14,9 @@ set search_path = ''
 as $$
 declare
   v_limit constant integer := least(greatest(coalesce(p_limit, 100), 1), 500);
-  v_datasets uuid[];
+  v_datasets constant uuid[] := sediment.listed_datasets(p_user, p_dataset);
   v_runs jsonb;
 begin
-  if p_dataset is not null then
-    perform sediment.require_dataset(p_user, p_dataset);
-    v_datasets := array[p_dataset];
-  elsif p_user is not null then
-    v_datasets := sediment.datasets_of(p_user, 'reader');
-  end if;
   execute format(
     'select coalesce(jsonb_agg(to_jsonb(x) order by x.queued_at desc), ''[]'') from (
       select r.id, r.dataset_id, d.name as dataset_name, sediment.name_of(r.dataset_id, r."table") as "table", r.period_tag,

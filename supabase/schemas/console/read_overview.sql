@@ -1,11 +1,12 @@
 -- What the console begins with: all that is there, what waits, what is wrong. Of a user's datasets, or, for the service
--- (p_user null), of the deployment; only that one has a clockwork, incidents and the lines of the last p_seconds.
+-- (p_user null), of the deployment; only that one has a clockwork and incidents. The lines are of the last p_seconds.
 -- Counts of what is wrong stop at 1,000.
 -- Returns {scope: 'user'|'deployment', totals: {datasets, files, rows, bytes}, debt: {partitions, files, bytes, oldest|null},
 -- running, dead_partitions, dead_letters, quarantined_files, left_alone_files, health: {ok, reasons: [{code, detail}]}|null,
 -- incidents: [{name, opened_at, summary}], warnings, queues: [{queue, messages, due, oldest_due_at|null}],
 -- workers: {busy, max}|null, samples: [{at, uploads, upload_bytes, merges, files_merged, lag_seconds, debt_partitions,
--- debt_oldest_seconds, dead_letters}]}.
+-- debt_oldest_seconds, dead_letters, row_count|null, file_count|null, stored_bytes|null}]}; counters of a user's samples begin
+-- with the window, and what nobody counts of a dataset is null.
 create or replace function public.read_overview(p_user uuid, p_seconds integer default 86400)
 returns jsonb
 language plpgsql
@@ -76,9 +77,11 @@ begin
       'oldest_due_at', q.oldest_due_at)), '[]') from public.queue_status q where p_user is null),
     'workers', case when p_user is null then jsonb_build_object('busy', v_counts -> 'running',
       'max', (select s.max_workers from public.service_settings s)) end,
-    'samples', (select coalesce(jsonb_agg(to_jsonb(s) order by s.at), '[]') from public.metric_samples s
-      where p_user is null and s.at >= v_now - make_interval(secs => p_seconds)
-        -- of more than two days, or a month of them would be minutes
-        and (p_seconds <= 172800 or date_part('minute', s.at) = 0)))
+    'samples', case when p_user is not null then sediment.dataset_samples(v_datasets, p_seconds) else (
+      select coalesce(jsonb_agg(to_jsonb(s) order by s.at), '[]') from public.metric_samples s
+      where s.at >= v_now - make_interval(secs => p_seconds)
+        -- of more than two days the first of each hour, or a month of them would be minutes
+        and (p_seconds <= 172800 or not exists (select 1 from public.metric_samples e
+          where e.at < s.at and e.at >= date_trunc('hour', s.at)))) end)
     || v_counts;
 end $$;

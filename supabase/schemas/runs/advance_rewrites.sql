@@ -1,5 +1,6 @@
--- Each minute: marks the next files of the tables that are to be written anew, those that were asked for first, as many as
--- rewrite_bytes_per_hour gives a minute, and one at least. Of a table where a hundred wait to be written none are added:
+-- Each minute: marks the next files of the tables that are to be written anew, as many as rewrite_bytes_per_hour gives a
+-- minute, and one at least. Twenty tables have a turn, each with an even share of what is left: one of each dataset before the
+-- second of any, and those whose last turn is longest ago, so that no dataset waits for another's to end. Of a table where a hundred wait to be written none are added:
 -- workers who are slower than that get no backlog. Fragments that wait for more are left to the merge that takes them.
 -- Returns {marked: files, bytes, ended: tables}.
 create or replace function sediment.advance_rewrites()
@@ -11,6 +12,10 @@ as $$
 declare
   v_ahead constant integer := 100;
   v_looked constant integer := 5000;
+  v_turns constant integer := 20;
+  v_turn integer := 0;
+  v_picked jsonb;
+  v_share bigint;
   v_left bigint := (select s.rewrite_bytes_per_hour / 60 from public.service_settings s);
   v_marked bigint := 0;
   v_bytes bigint := 0;
@@ -23,12 +28,24 @@ declare
   v_waits timestamptz;
   x public.rewrites;
 begin
+  v_picked := (
+    select jsonb_agg(jsonb_build_object('dataset', p.dataset_id, 'table', p."table") order by p.n) from (
+      select o.dataset_id, o."table", row_number() over (order by o.of_dataset, o.looked_at nulls first, o.asked_at) as n
+      from (select r.dataset_id, r."table", r.looked_at, r.asked_at, row_number() over (
+          partition by r.dataset_id order by r.looked_at nulls first, r.asked_at) as of_dataset
+        from public.rewrites r where r.ended_at is null) o
+      order by n limit v_turns) p);
   for x in
-    select * from public.rewrites r where r.ended_at is null order by r.asked_at limit 20
-    for update skip locked
+    select r.* from jsonb_array_elements(v_picked) with ordinality as p(picked, n)
+    join public.rewrites r on r.dataset_id = (p.picked ->> 'dataset')::uuid and r."table" = p.picked ->> 'table'
+    where r.ended_at is null order by p.n
+    for update of r skip locked
   loop
     exit when v_left <= 0 and v_marked > 0;
     v_now := clock_timestamp();
+    v_share := greatest(v_left / (jsonb_array_length(v_picked) - v_turn), 1);
+    v_turn := v_turn + 1;
+    update public.rewrites r set looked_at = v_now where r.dataset_id = x.dataset_id and r."table" = x."table";
     if x.made_before is null then
       continue when exists (select 1 from public.partitions p
         where p.lease_expires_at > v_now and p.dataset_id = x.dataset_id and p."table" = x."table"
@@ -55,7 +72,7 @@ begin
       from looked l where l.older
       window w as (order by l.period_tag, l.seq_min)
     ), taken as (
-      select o.* from older o where o.n <= v_room and (o.before < v_left or o.n = 1 and v_marked = 0)
+      select o.* from older o where o.n <= v_room and (o.before < v_share or o.n = 1 and v_marked = 0)
     ), reached as (
       -- the walk goes on behind what was taken, or behind all that was looked at where all of that was
       select r.period_tag, r.seq_min from (

@@ -15,7 +15,9 @@ begin
     sediment.shown_setting(c.name, v_old -> c.name), sediment.shown_setting(c.name, v_new -> c.name),
     -- the caller's: that of the session, or what PostgREST has set for the request
     coalesce(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role', session_user),
-    nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub'
+    -- by the functions the name of their caller's key (change_settings)
+    coalesce(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub',
+      nullif(current_setting('sediment.changed_by', true), ''))
   from jsonb_object_keys(v_row) c (name)
   where c.name not in ('id', 'dataset_id', 'table', 'user_id', 'updated_at', 'planner_version', 'plan_changed_at',
       'signed_url_until')

@@ -1,4 +1,4 @@
--- What was given up on. A row is resolved when it was redriven or a later run of the partition succeeded.
+-- What was given up on. A row is resolved when it was redriven, a later run of the partition succeeded or somebody dropped it.
 create table if not exists public.dead_letters (
   id bigint primary key default sediment.next_row_id(),
   user_id uuid,
@@ -17,7 +17,7 @@ create table if not exists public.dead_letters (
   -- set by the drain of compaction_dlq, which raises the alert
   alerted_at timestamptz,
   resolved_at timestamptz,
-  resolution text check (resolution in ('redriven', 'succeeded', 'deleted')),
+  resolution text check (resolution in ('redriven', 'succeeded', 'deleted', 'dropped')),
   redriven_run_id uuid,
   created_at timestamptz not null default clock_timestamp()
 );

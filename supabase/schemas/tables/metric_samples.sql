@@ -10,5 +10,9 @@ create table if not exists public.metric_samples (
   -- partitions in debt (counted to 10,000), and since when the oldest is
   debt_partitions bigint not null,
   debt_oldest_seconds double precision not null,
-  dead_letters bigint not null
+  dead_letters bigint not null,
+  -- what all datasets hold; null in rows of before these columns
+  row_count bigint,
+  file_count bigint,
+  stored_bytes double precision
 );

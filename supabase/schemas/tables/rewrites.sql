@@ -16,6 +16,8 @@ create table if not exists public.rewrites (
   bytes bigint not null default 0,
   -- when all were marked, or somebody stopped it; those that are marked are written anew all the same
   ended_at timestamptz,
+  -- when it last had a turn; null: not yet
+  looked_at timestamptz,
   primary key (dataset_id, "table")
 );
 

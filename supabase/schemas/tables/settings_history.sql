@@ -12,7 +12,8 @@ create table if not exists public.settings_history (
   -- null: none, or the default of wider settings
   old_value jsonb,
   new_value jsonb,
-  -- the database role that asked, and the subject of its token where it came over the API
+  -- the database role that asked; and the subject of its token where it came over the API, the name of its secret key where
+  -- it came over the functions
   role text not null,
   subject text
 );
