@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape 665526ae8dd663ce5750d823adf22c231b969742b71374583558797b26e2b4be
+// shape 055be1bb13d788c3c76af1d00dc45c0337b92b31eb6b37fe9cade9251a2511f2
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -454,14 +454,14 @@ isOneToOne: false
                   ]
                 },"metric_samples": {
                   Row: {
-                    "at": string,"dead_letters": number,"debt_oldest_seconds": number,"debt_partitions": number,"files_merged": number,"lag_seconds": number,"merges": number,"upload_bytes": number,"uploads": number
+                    "at": string,"dead_letters": number,"debt_oldest_seconds": number,"debt_partitions": number,"file_count": number | null,"files_merged": number,"lag_seconds": number,"merges": number,"row_count": number | null,"stored_bytes": number | null,"upload_bytes": number,"uploads": number
                   }
                   ComputedFields: never
                   Insert: {
-                    "at": string,"dead_letters": number,"debt_oldest_seconds": number,"debt_partitions": number,"files_merged": number,"lag_seconds": number,"merges": number,"upload_bytes": number,"uploads": number
+                    "at": string,"dead_letters": number,"debt_oldest_seconds": number,"debt_partitions": number,"file_count"?: number | null,"files_merged": number,"lag_seconds": number,"merges": number,"row_count"?: number | null,"stored_bytes"?: number | null,"upload_bytes": number,"uploads": number
                   }
                   Update: {
-                    "at"?: string,"dead_letters"?: number,"debt_oldest_seconds"?: number,"debt_partitions"?: number,"files_merged"?: number,"lag_seconds"?: number,"merges"?: number,"upload_bytes"?: number,"uploads"?: number
+                    "at"?: string,"dead_letters"?: number,"debt_oldest_seconds"?: number,"debt_partitions"?: number,"file_count"?: number | null,"files_merged"?: number,"lag_seconds"?: number,"merges"?: number,"row_count"?: number | null,"stored_bytes"?: number | null,"upload_bytes"?: number,"uploads"?: number
                   }
                   Relationships: [
                     
@@ -562,14 +562,14 @@ isOneToOne: false
                   ]
                 },"rewrites": {
                   Row: {
-                    "after_period_tag": string,"after_seq": number,"asked_at": string,"bytes": number,"dataset_id": string,"ended_at": string | null,"files": number,"made_before": string | null,"period_tag": string | null,"table": string
+                    "after_period_tag": string,"after_seq": number,"asked_at": string,"bytes": number,"dataset_id": string,"ended_at": string | null,"files": number,"looked_at": string | null,"made_before": string | null,"period_tag": string | null,"table": string
                   }
                   ComputedFields: never
                   Insert: {
-                    "after_period_tag"?: string,"after_seq"?: number,"asked_at": string,"bytes"?: number,"dataset_id": string,"ended_at"?: string | null,"files"?: number,"made_before"?: string | null,"period_tag"?: string | null,"table": string
+                    "after_period_tag"?: string,"after_seq"?: number,"asked_at": string,"bytes"?: number,"dataset_id": string,"ended_at"?: string | null,"files"?: number,"looked_at"?: string | null,"made_before"?: string | null,"period_tag"?: string | null,"table": string
                   }
                   Update: {
-                    "after_period_tag"?: string,"after_seq"?: number,"asked_at"?: string,"bytes"?: number,"dataset_id"?: string,"ended_at"?: string | null,"files"?: number,"made_before"?: string | null,"period_tag"?: string | null,"table"?: string
+                    "after_period_tag"?: string,"after_seq"?: number,"asked_at"?: string,"bytes"?: number,"dataset_id"?: string,"ended_at"?: string | null,"files"?: number,"looked_at"?: string | null,"made_before"?: string | null,"period_tag"?: string | null,"table"?: string
                   }
                   Relationships: [
                     {
@@ -946,6 +946,9 @@ isOneToOne: false
 "catalog_health":
 { Args: Record<PropertyKey, never>; Returns: Json
                            },
+"change_settings":
+{ Args: { "p_by"?: string,"p_changes"?: Json,"p_dataset"?: string,"p_of_user"?: string,"p_reset"?: (string)[],"p_settings": string,"p_table"?: string }; Returns: Json
+                           },
 "claim_alerts":
 { Args: { "p_alert"?: number,"p_lease_seconds"?: number,"p_limit"?: number }; Returns: Json
                            },
@@ -999,6 +1002,9 @@ isOneToOne: false
                            },
 "drain_dead_letters":
 { Args: { "p_limit"?: number }; Returns: Json
+                           },
+"drop_dead_letters":
+{ Args: { "p_ids": (number)[],"p_user": string }; Returns: Json
                            },
 "end_aged":
 { Args: { "p_limit"?: number,"p_partitions"?: number }; Returns: Json
@@ -1064,7 +1070,7 @@ isOneToOne: false
 { Args: { "p_cursor"?: string,"p_limit"?: number,"p_state"?: string }; Returns: Json
                            },
 "list_partitions":
-{ Args: { "p_cursor"?: string,"p_dataset"?: string,"p_limit"?: number,"p_state"?: string,"p_table"?: string,"p_user": string }; Returns: Json
+{ Args: { "p_cursor"?: string,"p_dataset"?: string,"p_limit"?: number,"p_period_tag"?: string,"p_state"?: string,"p_table"?: string,"p_user": string }; Returns: Json
                            },
 "list_quarantined":
 { Args: { "p_dataset"?: string,"p_limit"?: number,"p_user": string }; Returns: Json
