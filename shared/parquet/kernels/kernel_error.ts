@@ -56,6 +56,9 @@ const errors: Record<number, [ParquetErrorCode, Say]> = {
 
 /** The kernels' own error codes that a caller acts on. */
 export const kernelErrors = {
+  badHeader: 1,
+  pagePastChunk: 2,
+  badCrc: 4,
   unknownEncoding: 11,
   outOfMemory: 15,
   unknownCodec: 16,

@@ -71,11 +71,16 @@ export interface KernelExports {
     onePage: number,
   ): number;
   closeChunk(): number;
+  countPage(address: number, length: number): number;
+  chunkIsRead(): number;
+  startsWithCrc(address: number, length: number): number;
   pageStartsRow(column: number): number;
   nextPageBytes(address: number, length: number): number;
   getPageType(): number;
   getPageEncoding(): number;
   getPageGrowth(): number;
+  getPageSize(): number;
+  getPageCrc(): number;
   getPagesRead(): number;
   appendNulls(column: number, rows: number, level: number): number;
   appendFromSibling(

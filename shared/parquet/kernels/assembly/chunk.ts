@@ -4,7 +4,7 @@
  */
 import { Column } from "./column";
 import { readDataPage } from "./data_page";
-import { readDictionary } from "./dictionary_page";
+import { dictionaryStands, readDictionary } from "./dictionary_page";
 import {
   BAD_COMPRESSION,
   BAD_CRC,
@@ -12,6 +12,7 @@ import {
   BAD_LEVELS,
   fail,
   NO_DICTIONARY,
+  NOT_COPIED,
   PAGE_PAST_CHUNK,
   PAGE_TOO_LARGE,
   ROWS_DIFFER,
@@ -28,9 +29,9 @@ import { snappyHolds } from "./snappy";
 
 /**
  * Opens a chunk; `levelMap` is 0 or the address of a table from source to target definition levels. `check` says what
- * happens to its pages: 0 appends them; 1 decodes them and throws them away; 2 does the same, but doesn't decode pages
- * whose CRC is right; 3 is for chunks that are copied as bytes: it does as 1, and refuses what other readers would read
- * otherwise. `levels` is 0 or the leaf's entry among those that {@link levelsAgree} compares; 2 makes no use of it.
+ * happens to its pages: 0 appends them; 1 decodes them and throws them away; 2 is for chunks that are copied as bytes: it
+ * does as 1, and refuses what other readers would read otherwise. `levels` is 0 or the leaf's entry among those that
+ * {@link levelsAgree} compares.
  */
 export function openChunk(
   type: u32,
@@ -57,8 +58,7 @@ export function openChunk(
   chunk.conversion = convert;
   chunk.parameter = convertParameter;
   chunk.discard = check != 0;
-  chunk.crcSuffices = check == 2;
-  chunk.copied = check >= 2;
+  chunk.copied = check == 2;
   chunk.rowsUnknown = false;
   chunk.whole = false;
   chunk.packedDictionary = 0;
@@ -67,7 +67,7 @@ export function openChunk(
   chunk.mappedFor = 0;
   chunk.pagesRead = 0;
   chunk.firstPage = true;
-  chunk.levels = check == 2 ? 0 : levels;
+  chunk.levels = levels;
   if (levels != 0) startLevels(levels);
 }
 
@@ -103,10 +103,7 @@ export function appendPages(
     }
     const body = at + headerLength;
     const size = <u32> page.compressedSize;
-    if (size > maxPageBytes || <u32> page.uncompressedSize > maxPageBytes) {
-      fail(PAGE_TOO_LARGE, max(page.compressedSize, page.uncompressedSize), maxPageBytes);
-      return -1;
-    }
+    if (!sizesAllowed()) return -1;
     if (size > <u32> (end - body)) {
       if (!last) break;
       fail(PAGE_PAST_CHUNK, size, end - body);
@@ -118,9 +115,7 @@ export function appendPages(
     }
     const kind = page.pageType;
     if (kind == page.DATA_PAGE || kind == page.DATA_PAGE_V2) {
-      if (chunk.crcSuffices && page.hasCrc) {
-        if (!countPage(kind, body, size)) return -1;
-      } else if (!readDataPage(c, body, size)) return -1;
+      if (!readDataPage(c, body, size)) return -1;
     } else if (kind == page.DICTIONARY_PAGE) {
       if (!readDictionary(c, body, size)) return -1;
     }
@@ -132,19 +127,59 @@ export function appendPages(
   return <i32> (at - p);
 }
 
-/** Counts a page whose body's CRC was right; the CRC does not cover the header, so that is checked here. */
-function countPage(kind: i32, body: usize, size: u32): bool {
+function sizesAllowed(): bool {
+  const size = max(page.compressedSize, page.uncompressedSize);
+  return <u32> size <= maxPageBytes || <bool> fail(PAGE_TOO_LARGE, size, maxPageBytes);
+}
+
+/** Bytes of a body in which a snappy stream says what it holds. */
+const SNAPPY_PREAMBLE: u32 = 5;
+
+/**
+ * Counts the page at the beginning of [p, p + length), which need not hold more of its body than the first 5 bytes. For
+ * what an earlier merge wrote: the host finds the CRC of the body where it lies (getPageCrc), which says that it is as it
+ * was written. The CRC does not cover the header, so that is checked here. Gives the header's length; 0 when it isn't
+ * there as a whole, -1 on an error: NOT_COPIED of a page without a CRC, which nothing was counted of.
+ */
+export function countPage(p: usize, length: u32): i32 {
+  const headerLength = page.parsePageHeader(p, p + length);
+  const size = <u32> page.compressedSize;
+  if (headerLength == 0 || length - headerLength < min<u32>(size, SNAPPY_PREAMBLE)) return 0;
+  if (!page.hasCrc) {
+    fail(NOT_COPIED);
+    return -1;
+  }
+  if (!sizesAllowed()) return -1;
+  // there is nothing that neighbours could be compared with
+  chunk.levels = 0;
+  const kind = page.pageType;
+  const body = p + headerLength;
+  if (kind == page.DICTIONARY_PAGE) {
+    if (!dictionaryStands()) return -1;
+    chunk.hasDictionary = true;
+  } else if (kind != page.INDEX_PAGE && !countValues(kind, size)) return -1;
+  if (kind != page.DATA_PAGE_V2 && kind != page.INDEX_PAGE && !bodyHolds(body, size)) return -1;
+  chunk.pagesRead++;
+  return headerLength;
+}
+
+/** Whether the body of a V1 or dictionary page can hold what its header declares, as far as its beginning tells. */
+function bodyHolds(body: usize, size: u32): bool {
+  const plain = <u32> page.uncompressedSize;
+  const holds = chunk.codec == 0 ? size == plain : chunk.codec != 1 || snappyHolds(body, size, plain);
+  return holds || <bool> fail(BAD_COMPRESSION, size, plain);
+}
+
+function countValues(kind: i32, size: u32): bool {
   if (<i64> page.numValues > chunk.valuesLeft) return <bool> fail(VALUES_DIFFER, page.numValues, chunk.valuesLeft);
   const e = page.encoding;
-  if (e < 0 || e > 9 || e == 1 || e == 4) return <bool> fail(UNKNOWN_ENCODING, e);
+  // 4 is of levels only
+  if (!page.isEncoding(e) || e == 4) return <bool> fail(UNKNOWN_ENCODING, e);
   if ((e == 2 || e == 8) && !chunk.hasDictionary && chunk.maxDef == 0) return <bool> fail(NO_DICTIONARY);
   const plain = <u32> page.uncompressedSize;
   if (kind == page.DATA_PAGE) {
     if (!knownLevels(chunk.maxDef, page.defEncoding) || !knownLevels(chunk.maxRep, page.repEncoding)) {
       return <bool> fail(UNKNOWN_ENCODING, page.defEncoding, page.repEncoding);
-    }
-    if (chunk.codec == 0 ? size != plain : chunk.codec == 1 && !snappyHolds(body, size, plain)) {
-      return <bool> fail(BAD_COMPRESSION, size, plain);
     }
   } else {
     const levels = <u64> page.defLength + page.repLength;
@@ -161,6 +196,11 @@ function countPage(kind: i32, body: usize, size: u32): bool {
   return true;
 }
 
+/** Whether all values of the chunk were read or counted: what stands behind is passed over. */
+export function chunkIsRead(): bool {
+  return chunk.valuesLeft <= 0;
+}
+
 @inline
 function knownLevels(maxLevel: u32, encoding: i32): bool {
   return maxLevel == 0 || encoding == 3 || encoding == 4;
@@ -175,4 +215,9 @@ export function pageStartsRow(column: usize): bool {
 export function nextPageBytes(p: usize, length: u32): u32 {
   const headerLength = page.parsePageHeader(p, p + length);
   return headerLength == 0 ? 0 : headerLength + <u32> page.compressedSize;
+}
+
+/** Whether the page's header is there and has a CRC. */
+export function startsWithCrc(p: usize, length: u32): bool {
+  return page.parsePageHeader(p, p + length) != 0 && page.hasCrc;
 }

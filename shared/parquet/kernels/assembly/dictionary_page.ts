@@ -19,13 +19,19 @@ import { maxPageValues } from "./page_limits";
 import { plainExtent } from "./plain_extent";
 import { checkText } from "./text";
 
-/** Its entries stay in a buffer of their own while the chunk is open. */
-export function readDictionary(c: Column, body: usize, size: u32): bool {
+/** Whether the chunk may have a dictionary page here, of the values and encoding that the header declares. */
+export function dictionaryStands(): bool {
   if (chunk.hasDictionary || chunk.pagesRead > 0 && !chunk.firstPage) return <bool> fail(SECOND_DICTIONARY);
-  const n = <u32> page.numValues;
   const encoding = page.encoding;
   if (encoding != 0 && encoding != 2) return <bool> fail(UNKNOWN_ENCODING, encoding);
-  if (n > maxPageValues) return <bool> fail(TOO_MANY_VALUES, n, maxPageValues);
+  const n = <u32> page.numValues;
+  return n <= maxPageValues || <bool> fail(TOO_MANY_VALUES, n, maxPageValues);
+}
+
+/** Its entries stay in a buffer of their own while the chunk is open. */
+export function readDictionary(c: Column, body: usize, size: u32): bool {
+  if (!dictionaryStands()) return false;
+  const n = <u32> page.numValues;
   const uncompressed = <u32> page.uncompressedSize;
   const grown1 = reserve(chunk.dictionary, 0, uncompressed);
   if (grown1 == 0) return false;

@@ -14,8 +14,17 @@ export {
 } from "./column";
 export { filterHolds, watchFilter, xxHash64 } from "./bloom_filter";
 export { seedHash } from "./intern";
-export { appendPages, closeChunk, nextPageBytes, openChunk, pageStartsRow } from "./chunk";
-export { getPageEncoding, getPageGrowth, getPageType } from "./page_header";
+export {
+  appendPages,
+  chunkIsRead,
+  closeChunk,
+  countPage,
+  nextPageBytes,
+  openChunk,
+  pageStartsRow,
+  startsWithCrc,
+} from "./chunk";
+export { getPageCrc, getPageEncoding, getPageGrowth, getPageSize, getPageType } from "./page_header";
 export { forgetMapping, freeChunk, getPagesRead, newChunk, useChunk } from "./open_chunk";
 export { setPageLimits } from "./page_limits";
 export { dropEntries, packRows, reserveRows, unpackRows } from "./pack_rows";

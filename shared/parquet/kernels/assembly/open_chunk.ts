@@ -35,8 +35,6 @@ export class Chunk {
   firstPage: bool;
   /** Checked and thrown away instead of appended. */
   discard: bool;
-  /** A page whose CRC was right need not be decoded. */
-  crcSuffices: bool;
   /** Its bytes are to stand in the output as they are: what other readers refuse, or read as something else, can't. */
   copied: bool;
   rowsUnknown: bool;

@@ -45,6 +45,13 @@ export function getPageType(): i32 {
 export function getPageEncoding(): i32 {
   return encoding;
 }
+/** Bytes of the page's body. */
+export function getPageSize(): i32 {
+  return compressedSize;
+}
+export function getPageCrc(): i32 {
+  return crc;
+}
 /** Bytes that the page's body has more when it is decompressed. */
 export function getPageGrowth(): i32 {
   return uncompressedSize - compressedSize;

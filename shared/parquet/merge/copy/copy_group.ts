@@ -10,6 +10,7 @@ import type { SchemaTree } from "../../format/schema.ts";
 import { GroupIndexes } from "../../write/group_indexes.ts";
 import type { ParquetFile } from "../../write/parquet_file.ts";
 import { BloomFilters } from "./bloom_filters.ts";
+import { CountedPages } from "./counted_pages.ts";
 import { movedIndexes, readIndexes } from "./copied_indexes.ts";
 import { CopiedPages } from "./copied_pages.ts";
 import { moveChunks } from "./move_chunks.ts";
@@ -93,6 +94,7 @@ async function copyPages(
   if (scratch === 0) throw kernels.error({});
   kernels.wasm.startGroup(scratch, 1);
   const feeder = new PageFeeder(kernels);
+  let counted: CountedPages | undefined;
   try {
     const extents = group.columns.map((chunk) => chunkExtent(chunk.metaData!));
     for await (const part of readChunks(reader, extents, windowBytes, signal)) {
@@ -116,13 +118,17 @@ async function copyPages(
           0,
           0,
           0,
-          trusted ? 2 : 3,
+          2,
           levels.entry(part.chunk),
         );
+        counted = trusted && CountedPages.startsWithCrc(kernels, part.bytes)
+          ? new CountedPages(kernels, { column: leaf.path })
+          : undefined;
       }
       const { pages } = copied[part.chunk];
       const onPage = pages && ((length: number) => pages.add(length));
-      const fine = feeder.feed(scratch, part.bytes, part.last, onPage) &&
+      counted?.add(part.bytes, part.last);
+      const fine = (counted !== undefined || feeder.feed(scratch, part.bytes, part.last, onPage)) &&
         (!part.last || kernels.wasm.closeChunk() !== 0);
       if (!fine) {
         throw kernels.error({ column: leaf.path, page: kernels.wasm.getPagesRead() });
