@@ -93,7 +93,7 @@ async function fetchPage(list: ListQuery, cursor: string | undefined): Promise<M
     files?: DataFile[];
     next_cursor?: string | null;
   };
-  const { version, files } = answer;
+  const { version, files } = Object(answer) as Partial<typeof answer>;
   if (typeof version !== "number" || !Array.isArray(files) || !files.every(isFile)) {
     throw new SedimentError("unexpected_answer", "battle-data/chunks gave no manifest");
   }
@@ -114,7 +114,8 @@ async function fetchPage(list: ListQuery, cursor: string | undefined): Promise<M
 }
 
 function isFile(file: unknown): file is DataFile {
-  const { id, size, row_count } = (file ?? {}) as Partial<DataFile>;
-  return Number.isSafeInteger(id) && Number.isSafeInteger(size) && size! > 0 &&
-    Number.isSafeInteger(row_count);
+  const { id, size, row_count, table, period_tag, stats } = Object(file) as Partial<DataFile>;
+  return [id, size, row_count].every(Number.isSafeInteger) && size! > 0 &&
+    [table, period_tag].every((name) => typeof name === "string") &&
+    (stats == null || Object.values(stats).every((bounds) => bounds));
 }

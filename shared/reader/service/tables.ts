@@ -58,7 +58,7 @@ export async function fetchTables(
       cursor,
       schemas: "1",
     }, signal) as Page;
-    if (!Array.isArray(page.tables) || page.version !== version) {
+    if (!Array.isArray(page?.tables) || !page.tables.every(isTable) || page.version !== version) {
       throw new SedimentError("unexpected_answer", "battle-data/tables gave no tables");
     }
     for (const { continues: _, ...table } of page.tables) {
@@ -78,6 +78,16 @@ export async function fetchTables(
     table.conflict = refusal?.message ?? null;
   }
   return [...tables.values()];
+}
+
+/** Schemas are looked at where they are united: one that can't be read has no place there. */
+function isTable(value: unknown): boolean {
+  const { table, files, rows, bytes, periods, columns, schemas } = Object(
+    value,
+  ) as Page["tables"][0];
+  return typeof table === "string" && [files, rows, bytes].every(Number.isSafeInteger) &&
+    [periods, columns, schemas].every((list) => Array.isArray(list) && list.every(Object)) &&
+    periods.every(({ period_tag }) => typeof period_tag === "string");
 }
 
 /** Adds what a later page says of a table. */

@@ -1,32 +1,35 @@
 /** Calls of JSON to the service, with its problems as errors. */
+import * as z from "zod/mini";
 import { isErrorCode, SedimentError } from "../../errors.ts";
 import { plainValue } from "../plain_text.ts";
 import type { Credential } from "../session/session.ts";
+import { type DataFile, filePage } from "./answers.ts";
 import type { Project } from "./open.ts";
 
 /** {@link callJson} by GET. */
-export function getJson(
+export function getJson<T>(
   project: Project,
   path: string,
+  shape: z.ZodMiniType<T>,
   query: Record<string, string | undefined> = {},
-): Promise<Record<string, unknown>> {
-  return callJson(project, "GET", path, query);
+): Promise<T> {
+  return callJson(project, "GET", path, shape, { query });
 }
 
 /**
  * Asks a function for JSON.
  *
- * @param body sent as JSON; absent: none
- *
- * @throws `not_signed_in`, `server_unreachable`, the problem's own code
+ * @param shape what the answer is to be
+ * @param asked `query` of the URL; `body` is sent as JSON, absent: none
+ * @throws `not_signed_in`, `server_unreachable`, the problem's own code, `unexpected_answer` for what is not of the shape
  */
-export async function callJson(
+export async function callJson<T>(
   project: Project,
   method: "GET" | "DELETE" | "POST",
   path: string,
-  query: Record<string, string | undefined>,
-  body?: object,
-): Promise<Record<string, unknown>> {
+  shape: z.ZodMiniType<T>,
+  { query = {}, body }: { query?: Record<string, string | undefined>; body?: object } = {},
+): Promise<T> {
   const credential = await project.session.credential();
   if (credential === null) {
     throw new SedimentError("not_signed_in", `there is no session at ${project.url}`, {
@@ -45,14 +48,26 @@ export async function callJson(
       response = await ask(project, method, url, renewed, body);
     }
   }
-  const answer = plainValue(await response.json().catch(() => null));
-  if (response.ok && answer !== null) return answer;
-  const detail = answer?.detail ?? `HTTP ${response.status}`;
-  const code = isErrorCode(answer?.code) ? answer.code : "unexpected_answer";
-  throw new SedimentError(code, `${path}: ${detail}`, {
-    field: answer?.field,
-    expected: answer?.expected,
-  });
+  const answer: unknown = await response.json().then(plainValue).catch(() => null);
+  if (!response.ok) throw problemOf(answer, path, response.status);
+  const { success, error } = z.safeParse(shape, answer);
+  // whole: the parsed one is without what the shape does not name
+  if (success) return answer as T;
+  const place = error.issues[0]!.path.join(".");
+  throw new SedimentError(
+    "unexpected_answer",
+    `${path}: ${place ? `${place} is not what it is to be` : "no answer of the service's"}`,
+  );
+}
+
+function problemOf(answer: unknown, path: string, status: number): SedimentError {
+  const { code, detail, field, expected } = (answer ?? {}) as Record<string, unknown>;
+  const texts = (value: unknown) => typeof value === "string" ? value : undefined;
+  return new SedimentError(
+    isErrorCode(code) ? code : "unexpected_answer",
+    `${path}: ${texts(detail) ?? `HTTP ${status}`}`,
+    { field: texts(field), expected: texts(expected) },
+  );
 }
 
 async function ask(
@@ -81,26 +96,6 @@ async function ask(
   }
 }
 
-/** One data file of a manifest. */
-export interface DataFile {
-  id: number | string;
-  table: string;
-  period_tag: string;
-  size: number;
-  level: number;
-  state: string;
-  row_count: number;
-  row_group_count: number;
-  uploaded_at: string;
-  /** Where it can be read; none when the service can't read it itself. */
-  url?: string;
-  url_expires_at?: string;
-  /** Of its bytes, where the service knows it. */
-  sha256?: string;
-  /** Why it can't be read. */
-  error?: { code: string; message: string };
-}
-
 /** All files of a version, page by page; the first page's version is kept for the others. */
 export async function listFiles(
   project: Project,
@@ -108,12 +103,19 @@ export async function listFiles(
 ): Promise<{ version: number; files: DataFile[] }> {
   const files: DataFile[] = [];
   let cursor: string | undefined;
-  let version = 0;
   do {
-    const page = await getJson(project, "battle-data/chunks", { ...query, limit: "1000", cursor });
-    version = Number(page.version);
-    files.push(...page.files as DataFile[]);
-    cursor = typeof page.next_cursor === "string" ? page.next_cursor : undefined;
-  } while (cursor !== undefined);
-  return { version, files };
+    const asked = { ...query, limit: "1000", cursor };
+    const { version, files: some, next_cursor } = await getJson(
+      project,
+      "battle-data/chunks",
+      filePage,
+      asked,
+    );
+    for (const file of some) files.push(file);
+    if (!next_cursor) return { version, files };
+    if (next_cursor === cursor) {
+      throw new SedimentError("unexpected_answer", "battle-data/chunks: a page follows itself");
+    }
+    cursor = next_cursor;
+  } while (true);
 }

@@ -1,5 +1,6 @@
 /** Calls to Supabase Auth, whose refusals are told by what is wrong: the key, the password, the network. */
 import { SedimentError } from "../../errors.ts";
+import { plainValue } from "../plain_text.ts";
 
 /** What Auth gives. */
 export interface AuthSession {
@@ -50,7 +51,7 @@ export async function askAuth(
   body: Record<string, string>,
 ): Promise<AuthSession> {
   const response = await post(url, path, { apikey: key }, JSON.stringify(body));
-  const answer: Body | null = await response.json().catch(() => null);
+  const answer: Body | null = await response.json().then(plainValue).catch(() => null);
   const { status } = response;
   const isWord = typeof answer === "object" && answer !== null;
   if (status === 429) {
@@ -60,27 +61,42 @@ export async function askAuth(
     });
   }
   // Not Auth's word on this user: a server in trouble, a hotel's login page.
-  if (status >= 500 || status === 408 || !isWord) {
-    const what = status >= 500 ? "" : ", which is no answer of Supabase Auth";
-    throw new SedimentError("server_unreachable", `${url}/auth/v1: HTTP ${status}${what}`, {
-      expected: "the URL of a Supabase project, and no login page of a network before it",
-    });
-  }
+  if (status >= 500 || status === 408 || !isWord) throw notAuths(url, status);
   if (!response.ok) throw refusalOf(url, status, answer);
   if (typeof answer.access_token === "string") {
+    // The server's expires_at is by the server's clock, which may not be this machine's.
+    const { access_token, refresh_token, user } = answer;
+    const [life, end] = [answer.expires_in, answer.expires_at].map((one) =>
+      Number(isPlain(one) && one)
+    );
+    const expires_at = life > 0 ? Math.floor(Date.now() / 1000) + life : end;
+    const email = (user as { email?: unknown } | null | undefined)?.email;
+    if (!isText(refresh_token) || !(Math.abs(expires_at) < lastSecond)) {
+      throw notAuths(url, status);
+    }
     return {
-      email: (answer.user as { email?: string } | undefined)?.email ?? null,
-      access_token: answer.access_token,
-      refresh_token: String(answer.refresh_token),
-      // The server's expires_at is by the server's clock, which may not be this machine's.
-      expires_at: Number(answer.expires_in) > 0
-        ? Math.floor(Date.now() / 1000) + Number(answer.expires_in)
-        : Number(answer.expires_at),
+      email: isText(email) ? email : null,
+      access_token,
+      refresh_token,
+      expires_at,
       ...clockAhead(response),
     };
   }
   throw new SedimentError("unauthenticated", "the user is there now, and not confirmed yet", {
     expected: refusals.email_not_confirmed[1],
+  });
+}
+
+const isText = (value: unknown) => typeof value === "string";
+const isPlain = (value: unknown) => typeof value !== "object";
+
+/** The last second that a Date can be of. */
+const lastSecond = 8.64e12;
+
+function notAuths(url: string, status: number): SedimentError {
+  const what = status >= 500 ? "" : ", which is no answer of Supabase Auth";
+  return new SedimentError("server_unreachable", `${url}/auth/v1: HTTP ${status}${what}`, {
+    expected: "the URL of a Supabase project, and no login page of a network before it",
   });
 }
 
@@ -138,10 +154,9 @@ async function post(
 }
 
 function refusalOf(url: string, status: number, answer: Body): SedimentError {
-  const code = [answer.error_code, answer.code].find((word) => typeof word === "string");
-  const text = String(
-    answer.msg ?? answer.error_description ?? answer.message ?? answer.error ?? `HTTP ${status}`,
-  );
+  const { error_code, code: word, msg, error_description, message, error } = answer;
+  const code = [error_code, word].find(isText);
+  const text = [msg, error_description, message, error].find(isText) ?? `HTTP ${status}`;
   if (status === 401 && code === undefined && /api key/i.test(text)) {
     return new SedimentError("invalid_config", `${url} does not know the key: ${text}`, {
       field: "key",
@@ -154,8 +169,9 @@ function refusalOf(url: string, status: number, answer: Body): SedimentError {
       expected: "https://PROJECT.supabase.co, without a path",
     });
   }
-  const [detail, expected] = refusals[String(code)] ??
-    [text, "a user of this project; `sediment login --signup` makes one"];
+  const [detail, expected] = code !== undefined && Object.hasOwn(refusals, code)
+    ? refusals[code]
+    : [text, "a user of this project; `sediment login --signup` makes one"];
   return new SedimentError("unauthenticated", detail, { expected });
 }
 

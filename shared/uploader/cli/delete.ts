@@ -1,5 +1,7 @@
 /** `sediment delete`: takes a dataset, a table, a period or an upload out of the service. */
 import { setTimeout } from "node:timers/promises";
+import type * as z from "zod/mini";
+import { receipt } from "./answers.ts";
 import { callJson, getJson } from "./api.ts";
 import { onInterrupt } from "./on_interrupt.ts";
 import { openProject, type Project } from "./open.ts";
@@ -11,15 +13,7 @@ import { bytes, createTerminal } from "./terminal.ts";
 /** Between two questions where the deletion is. */
 const pollMs = 2_000;
 
-/** What the service tells of a deletion. */
-interface Receipt {
-  deletion_id: string;
-  state: string;
-  done: boolean;
-  files: number;
-  rows: number;
-  bytes: number;
-}
+type Receipt = z.infer<typeof receipt>;
 
 const { dataset, table, period } = selection;
 
@@ -58,17 +52,17 @@ its files anew. Exit code 0 when all is done, 3 while the service is still at wo
     }
     const project = await openProject(input);
     const purge = input.is("purge") ? "now" : undefined;
-    let receipt = await callJson(project, "DELETE", path, { purge }) as unknown as Receipt;
-    if (input.is("wait")) receipt = await ended(project, receipt);
-    if (input.is("json")) terminal.out(JSON.stringify(receipt));
+    let told = await callJson(project, "DELETE", path, receipt, { query: { purge } });
+    if (input.is("wait")) told = await ended(project, told);
+    if (input.is("json")) terminal.out(JSON.stringify(told));
     else {
-      const { files, rows, state, deletion_id } = receipt;
+      const { files, rows, state, deletion_id } = told;
       terminal.say(
-        `deleted ${words}: ${rows} rows in ${files} files, ${bytes(receipt.bytes)}; ` +
-          (receipt.done ? "done" : `${state}, the service goes on`) + ` (receipt ${deletion_id})`,
+        `deleted ${words}: ${rows} rows in ${files} files, ${bytes(told.bytes)}; ` +
+          (told.done ? "done" : `${state}, the service goes on`) + ` (receipt ${deletion_id})`,
       );
     }
-    return receipt.done ? 0 : 3;
+    return told.done ? 0 : 3;
   },
 };
 
@@ -100,15 +94,15 @@ function wishOf(input: Input): { path: string; words: string; name: string } {
 async function ended(project: Project, first: Receipt): Promise<Receipt> {
   const interrupted = new AbortController();
   const endSignals = onInterrupt(() => interrupted.abort());
-  let receipt = first;
+  let told = first;
   try {
-    while (!receipt.done && !interrupted.signal.aborted) {
+    while (!told.done && !interrupted.signal.aborted) {
       await setTimeout(pollMs, undefined, { signal: interrupted.signal }).catch(() => {});
-      const path = `battle-data/deletions/${receipt.deletion_id}`;
-      receipt = await getJson(project, path) as unknown as Receipt;
+      const path = `battle-data/deletions/${encodeURIComponent(told.deletion_id)}`;
+      told = await getJson(project, path, receipt);
     }
   } finally {
     endSignals();
   }
-  return receipt;
+  return told;
 }

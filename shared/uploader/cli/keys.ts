@@ -1,4 +1,5 @@
 /** `sediment keys`: read-only keys of a dataset. */
+import { keyList, newKey, revocation } from "./answers.ts";
 import { callJson, getJson } from "./api.ts";
 import { openProject, type Project } from "./open.ts";
 import { type Command, type Input, UsageError } from "./options.ts";
@@ -51,12 +52,12 @@ deletion of the dataset end all. For the dataset's owner.`,
 
 const actions: Record<string, Action> = {
   async list(project, input, terminal) {
-    const answer = await getJson(project, pathOf(input));
+    const answer = await getJson(project, pathOf(input), keyList);
     if (input.is("json")) return terminal.out(JSON.stringify(answer));
-    const rows = (answer.keys as Record<string, string | null>[]).map((key) => [
-      String(key.key_id),
-      String(key.label),
-      key.end_reason ?? String(key.state),
+    const rows = answer.keys.map((key) => [
+      key.key_id,
+      key.label,
+      key.end_reason ?? key.state,
       `${key.ended_at ?? key.expires_at}`,
       key.last_used_at ?? "never",
     ]);
@@ -66,17 +67,19 @@ const actions: Record<string, Action> = {
   },
   async create(project, input, terminal) {
     const seconds = input.text("seconds");
-    const answer = await callJson(project, "POST", pathOf(input), {}, {
-      label: input.text("label"),
-      ...(seconds === undefined ? {} : { expires_in: seconds }),
+    const answer = await callJson(project, "POST", pathOf(input), newKey, {
+      body: {
+        label: input.text("label"),
+        ...(seconds === undefined ? {} : { expires_in: seconds }),
+      },
     });
     if (input.is("json")) return terminal.out(JSON.stringify(answer));
-    terminal.out(String(answer.secret));
+    terminal.out(answer.secret);
     terminal.say(`key ${answer.key_id}, until ${answer.expires_at}`);
   },
   async revoke(project, input, terminal, id) {
     const path = `${pathOf(input)}/${encodeURIComponent(id!)}`;
-    const answer = await callJson(project, "DELETE", path, {});
+    const answer = await callJson(project, "DELETE", path, revocation);
     if (input.is("json")) return terminal.out(JSON.stringify(answer));
     terminal.say(answer.revoked ? "it opens nothing any more" : "it was over already");
   },

@@ -1,4 +1,5 @@
 /** `sediment members`: who shares a dataset, and in which role. */
+import { memberList, membership, offer, removal, revocation } from "./answers.ts";
 import { callJson, getJson } from "./api.ts";
 import { openProject, type Project } from "./open.ts";
 import { type Command, type Input, UsageError } from "./options.ts";
@@ -51,47 +52,49 @@ or what --keep says. remove ends a membership, your own too; what was uploaded s
 
 const actions: Record<string, Action> = {
   async list(project, input, terminal) {
-    const answer = await getJson(project, `${pathOf(input)}/members`);
+    const answer = await getJson(project, `${pathOf(input)}/members`, memberList);
     if (input.is("json")) return terminal.out(JSON.stringify(answer));
-    const people = answer.members as { user_id: string; role: string; since: string }[];
-    const offers = answer.invitations as Record<string, string | null>[];
     const rows = [
-      ["owner", String(answer.owner_id), ""],
-      ...people.map(({ user_id, role, since }) => [role, user_id, `since ${since}`]),
-      ...offers.map(({ role, invitation_id, user_id, expires_at }) => [
+      ["owner", answer.owner_id, ""],
+      ...answer.members.map(({ user_id, role, since }) => [role, user_id, `since ${since}`]),
+      ...answer.invitations.map(({ role, invitation_id, user_id, expires_at }) => [
         `${role}?`,
-        String(invitation_id),
-        `invitation${user_id === null ? "" : ` of ${user_id}`} until ${expires_at}`,
+        invitation_id,
+        `invitation${!user_id ? "" : ` of ${user_id}`} until ${expires_at}`,
       ]),
     ];
     for (const line of table(["role", "id", ""], rows)) terminal.out(line);
   },
   async invite(project, input, terminal) {
     const seconds = input.text("seconds");
-    const answer = await callJson(project, "POST", `${pathOf(input)}/invitations`, {}, {
-      role: input.text("role"),
-      user_id: input.text("user"),
-      keep_role: input.text("keep"),
-      ...(seconds === undefined ? {} : { expires_in: seconds }),
+    const answer = await callJson(project, "POST", `${pathOf(input)}/invitations`, offer, {
+      body: {
+        role: input.text("role"),
+        user_id: input.text("user"),
+        keep_role: input.text("keep"),
+        ...(seconds === undefined ? {} : { expires_in: seconds }),
+      },
     });
     if (input.is("json")) return terminal.out(JSON.stringify(answer));
-    terminal.out(String(answer.token));
+    terminal.out(answer.token);
     terminal.say(`until ${answer.expires_at}: sediment members accept TOKEN`);
   },
   async accept(project, input, terminal, token) {
-    const answer = await callJson(project, "POST", "battle-data/invitations/accept", {}, { token });
+    const answer = await callJson(project, "POST", "battle-data/invitations/accept", membership, {
+      body: { token },
+    });
     if (input.is("json")) return terminal.out(JSON.stringify(answer));
     terminal.say(`you are ${answer.role} of dataset ${answer.dataset_id}`);
   },
   async remove(project, input, terminal, user) {
     const path = `${pathOf(input)}/members/${encodeURIComponent(user!)}`;
-    const answer = await callJson(project, "DELETE", path, {});
+    const answer = await callJson(project, "DELETE", path, removal);
     if (input.is("json")) return terminal.out(JSON.stringify(answer));
     terminal.say(answer.removed ? `${user} is no member any more` : `${user} was no member`);
   },
   async revoke(project, input, terminal, invitation) {
     const path = `${pathOf(input)}/invitations/${encodeURIComponent(invitation!)}`;
-    const answer = await callJson(project, "DELETE", path, {});
+    const answer = await callJson(project, "DELETE", path, revocation);
     if (input.is("json")) return terminal.out(JSON.stringify(answer));
     terminal.say(answer.revoked ? "it can't be accepted any more" : "it was over already");
   },

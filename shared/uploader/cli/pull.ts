@@ -1,7 +1,8 @@
 /** `sediment pull` and `sediment rm`: a dataset's files on this machine. */
 import { join, resolve } from "node:path";
 import process from "node:process";
-import { type DataFile, listFiles } from "./api.ts";
+import type { DataFile } from "./answers.ts";
+import { listFiles } from "./api.ts";
 import { onInterrupt } from "./on_interrupt.ts";
 import { openProject, type Project } from "./open.ts";
 import { type Command, type Input, UsageError } from "./options.ts";

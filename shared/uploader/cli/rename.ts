@@ -1,4 +1,5 @@
 /** `sediment rename`: another name for a table. */
+import { renamed } from "./answers.ts";
 import { callJson } from "./api.ts";
 import { openProject } from "./open.ts";
 import type { Command } from "./options.ts";
@@ -21,10 +22,12 @@ on, what is sent late under one is not stored twice, and no other table can have
     const [table, name] = input.positionals as [string, string];
     const dataset = encodeURIComponent(queryOf(input).dataset_id);
     const path = `battle-data/datasets/${dataset}/tables/${encodeURIComponent(table)}/rename`;
-    const answer = await callJson(await openProject(input), "POST", path, {}, { name });
+    const answer = await callJson(await openProject(input), "POST", path, renamed, {
+      body: { name },
+    });
     if (input.is("json")) terminal.out(JSON.stringify(answer));
     else {
-      const aliases = (answer.aliases as string[]).join(", ");
+      const aliases = answer.aliases.join(", ");
       terminal.say(`${answer.table}${aliases === "" ? "" : `, also by ${aliases}`}`);
     }
     return 0;

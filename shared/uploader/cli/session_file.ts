@@ -10,7 +10,7 @@ import { askAuth } from "./auth_api.ts";
 import { credentialOf, type Session } from "../session/session.ts";
 
 const savedSession = z.object({
-  url: z.url(),
+  url: z.string().check(z.refine((url) => URL.canParse(url))),
   key: z.string(),
   email: z.nullable(z.string()),
   access_token: z.string(),

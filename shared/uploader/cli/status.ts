@@ -1,9 +1,10 @@
 /** `sediment status`: where a run is. */
+import type { RunStatus } from "./answers.ts";
 import { onInterrupt } from "./on_interrupt.ts";
 import { openProject } from "./open.ts";
 import type { Command } from "./options.ts";
 import { bytes, createTerminal, fromNow } from "./terminal.ts";
-import { type RunStatus, statusOf, waitForRun } from "./wait_for_run.ts";
+import { statusOf, waitForRun } from "./wait_for_run.ts";
 
 /** `sediment status` */
 export const status: Command = {
@@ -33,8 +34,7 @@ or the instanceId of a compaction request. Exit code 0 for success, 3 while it g
 
 function linesOf(run: RunStatus, paint: ReturnType<typeof createTerminal>["paint"]): string[] {
   const colour = { success: "green", error: "red" }[run.status] ?? "yellow";
-  const output = run.output as Record<string, number> | null;
-  const error = run.error as { code: string; message: string; step: string } | null;
+  const { output, error } = run;
   const rows: [string, unknown][] = [
     ["run", run.instanceId],
     ["status", paint(run.status, colour as "green")],
@@ -42,12 +42,12 @@ function linesOf(run: RunStatus, paint: ReturnType<typeof createTerminal>["paint
     ["step", run.step],
     ["decision", (run.decision as { says?: string } | null)?.says ?? run.decision],
     ["attempts", run.attempts],
-    ["queued", run.queued_at && fromNow(String(run.queued_at))],
-    ["ended", run.completed_at && fromNow(String(run.completed_at))],
-    ["next try", run.next_attempt_at && fromNow(String(run.next_attempt_at))],
+    ["queued", run.queued_at && fromNow(run.queued_at)],
+    ["ended", run.completed_at && fromNow(run.completed_at)],
+    ["next try", run.next_attempt_at && fromNow(run.next_attempt_at)],
     ["files", output && `${output.files_before} → ${output.files_after}`],
     ["row groups", output && `${output.row_groups_before} → ${output.row_groups_after}`],
-    ["bytes", output && `${bytes(output.bytes_before)} → ${bytes(output.bytes_after)}`],
+    ["bytes", output && `${bytes(output.bytes_before ?? 0)} → ${bytes(output.bytes_after ?? 0)}`],
     ["error", error && `${error.code}: ${error.message} (${error.step})`],
   ];
   return rows.filter(([, value]) => value !== null && value !== undefined && value !== "")

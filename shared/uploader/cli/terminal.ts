@@ -72,7 +72,7 @@ export function createTerminal(json: boolean): Terminal {
 /** Rows as columns; numbers to the right. */
 export function table(head: string[], rows: (string | number)[][]): string[] {
   const widths = head.map((title, i) =>
-    Math.max(title.length, ...rows.map((row) => String(row[i]).length))
+    rows.reduce((most, row) => Math.max(most, String(row[i]).length), title.length)
   );
   const line = (cells: (string | number)[]) =>
     cells.map((cell, i) =>

@@ -1,11 +1,9 @@
 /** Waits until a run has ended. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { type RunStatus, runStatus } from "./answers.ts";
 import { getJson } from "./api.ts";
 import type { Project } from "./open.ts";
 import type { Terminal } from "./terminal.ts";
-
-/** The status of a run, as the service gives it. */
-export type RunStatus = Record<string, unknown> & { status: string };
 
 /** A queued run that is not to be looked at for this long waits for more files, and may do so for days. */
 const patientMs = 60_000;
@@ -38,7 +36,7 @@ export async function waitForRun(
 
 /** The status of a run. */
 export async function statusOf(project: Project, run: string): Promise<RunStatus> {
-  return await getJson(project, `compaction/status/${encodeURIComponent(run)}`) as RunStatus;
+  return await getJson(project, `compaction/status/${encodeURIComponent(run)}`, runStatus);
 }
 
 /** What became of runs that were waited for. */

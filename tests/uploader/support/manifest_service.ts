@@ -53,6 +53,10 @@ export function startManifestService(files: ServedFile[]): ManifestService {
         files: of.slice(from, from + 2).map(({ bytes, error, ...file }) => ({
           ...file,
           size: bytes.length,
+          level: 0,
+          state: error ? "quarantined" : "active",
+          row_count: 1,
+          row_group_count: 1,
           error,
           url: error ? undefined : `${service.origin}/file/${file.id}?page=${page}`,
         })),

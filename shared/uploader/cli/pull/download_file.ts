@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { open, rename, rm, stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { asSedimentError, isErrorCode, SedimentError } from "../../../errors.ts";
-import type { DataFile } from "../api.ts";
+import type { DataFile } from "../answers.ts";
 import { hashFile } from "./hash_file.ts";
 
 const tries = 4;

@@ -7,7 +7,7 @@ import { stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { SedimentError } from "../../../errors.ts";
 import { Semaphore } from "../../retry/semaphore.ts";
-import type { DataFile } from "../api.ts";
+import type { DataFile } from "../answers.ts";
 import { type Downloaded, downloadFile } from "./download_file.ts";
 import { lookAt } from "./hash_file.ts";
 import {
