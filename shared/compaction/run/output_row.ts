@@ -11,6 +11,7 @@ export function outputRow(
   return {
     ...object,
     ...catalogFacts(result),
+    lake_version: result.hasConstants === undefined ? null : Number(result.hasConstants),
     provenance_start: result.origins?.start ?? null,
     provenance_length: result.origins?.length ?? null,
   };

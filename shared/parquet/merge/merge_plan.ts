@@ -1,3 +1,4 @@
+import type { ConstantColumn } from "../format/constant_columns.ts";
 import type { FileFacts } from "../inspect/file_facts.ts";
 import type { SchemaJson } from "../format/schema_json.ts";
 import type { MergeOrder } from "./pages/row_order.ts";
@@ -18,6 +19,8 @@ export interface MergePlan {
     level: number;
     /** Where its rows came from. @default not known, and then not of the output either */
     origins?: RowOrigins;
+    /** How many of its last columns an earlier merge gave it (`MergePlan.constants`): they are passed over. @default 0 */
+    constants?: number;
   }[];
   target: MergeTarget;
   /**
@@ -33,6 +36,12 @@ export interface MergePlan {
   order?: MergeOrder;
   /** Rows of these origins are left out. */
   drop?: ReadonlySet<number>;
+  /**
+   * Columns that the output gets beside those of its inputs, the last ones; then no element of its footer has a field id.
+   * Where the inputs have a column of such a name themselves it gets none (`MergeResult.hasConstants`), and files that
+   * differ in that are set apart.
+   */
+  constants?: readonly ConstantColumn[];
 }
 
 /** Takes the output's bytes in file order; the caller opens, closes and aborts what is behind it. */
@@ -49,6 +58,8 @@ export interface Sink {
 
 /** What a merge made, and what is known of it. */
 export interface MergeResult extends FileFacts {
+  /** Whether the output has the columns of `plan.constants`; absent where there are none. What else is here is without them. */
+  hasConstants?: boolean;
   /** Bytes written to the sink; 0 when every input was rejected, and then there is no output. */
   byteLength: number;
   /** Rows that `order.dedupe` left out. */

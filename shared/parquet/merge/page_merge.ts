@@ -1,4 +1,5 @@
 import { SedimentError } from "../../errors.ts";
+import { withoutConstants } from "../format/constant_columns.ts";
 import { fileStatistics } from "../inspect/file_statistics.ts";
 import type { KernelLimits } from "../kernels/kernels.ts";
 import { mergeFacts } from "../inspect/merge_facts.ts";
@@ -18,7 +19,8 @@ import { schemaFingerprint } from "../format/schema_fingerprint.ts";
 import { mostRuns, RowOrigins } from "../write/row_origins.ts";
 
 /** How a page merge runs; the order of its rows, and which are left out, is the plan's. */
-export interface PageMergeOptions extends Omit<RunOptions, "order" | "drop" | "origins"> {
+export interface PageMergeOptions
+  extends Omit<RunOptions, "order" | "drop" | "origins" | "constants" | "given"> {
   /** Replaces some of the sizes by which the merge goes. */
   settings?: Partial<MergeSettings>;
   /** Replaces some of the kernels' limits. */
@@ -53,6 +55,10 @@ export async function mergePages(
     // rows that are left out are looked for where rows are sorted
     order: plan.order ?? (plan.drop === undefined ? undefined : { sort: [] }),
     drop: plan.drop,
+    constants: plan.constants,
+    given: new Map(
+      plan.inputs.flatMap(({ id, constants = 0 }) => constants > 0 ? [[id, constants]] : []),
+    ),
     origins: new Map(
       plan.inputs.flatMap(({ id, origins }) => origins === undefined ? [] : [[id, origins]]),
     ),
@@ -89,18 +95,19 @@ async function finish(
   merged: string[],
   rejected: MergeResult["rejected"],
 ): Promise<MergeResult> {
-  const tree = run.schema;
+  const tree = run.outputSchema;
   if (tree === undefined || merged.length === 0) return nothing(tree, rejected);
   const left = () => {
     const out = new Set(run.leftOut.map(({ id }) => id));
     return merged.filter((id) => !out.has(id));
   };
   let origins: MergeResult["origins"];
-  const metadata = await run.finish(() => {
+  const written = await run.finish(() => {
     const bytes = originsOf(plan, run, left())?.encode();
     if (bytes !== undefined) origins = { start: run.byteLength, length: bytes.length };
     return bytes;
   });
+  const metadata = withoutConstants(written, run.constants?.length ?? 0);
   rejected.push(...run.leftOut);
   const kept = left();
   if (kept.length === 0) return nothing(tree, rejected);
@@ -129,6 +136,7 @@ async function finish(
     schema: schemaJson(tree, reading),
     stats: fileStatistics(metadata, tree),
     mergeFacts: mergeFacts(metadata, tree),
+    ...(plan.constants !== undefined && { hasConstants: run.constants !== undefined }),
     ...(plan.order?.dedupe !== undefined && { droppedRows: run.droppedRows - deleted }),
     ...(plan.order !== undefined && { sortedRanges: run.sortedRanges }),
     ...(plan.drop !== undefined && {

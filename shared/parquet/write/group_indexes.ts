@@ -31,6 +31,14 @@ export class GroupIndexes {
     this.offsetLengths.push(offsets.length - before);
   }
 
+  /** Takes the indexes of further chunks, when both are closed. */
+  append(more: GroupIndexes): void {
+    this.columnIndexes = joined(this.columnIndexes, more.columnIndexes);
+    this.offsetIndexes = joined(this.offsetIndexes, more.offsetIndexes);
+    this.columnLengths.push(...more.columnLengths);
+    this.offsetLengths.push(...more.offsetLengths);
+  }
+
   /** Keeps the bytes, after the last chunk. */
   close(): void {
     this.columnIndexes = this.#columns!.view().slice();
@@ -38,4 +46,11 @@ export class GroupIndexes {
     this.#columns = undefined;
     this.#offsets = undefined;
   }
+}
+
+function joined(one: Uint8Array, other: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(one.length + other.length);
+  bytes.set(one);
+  bytes.set(other, one.length);
+  return bytes;
 }

@@ -8,7 +8,7 @@ const writer = new ThriftWriter(256);
 
 /** A V1 data page's or dictionary page's header and body in room of the store, with the CRC of the body. */
 export function pageBytes(
-  store: PageStore,
+  store: Pick<PageStore, "take">,
   type: number,
   valueEncoding: number,
   values: number,

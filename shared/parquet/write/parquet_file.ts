@@ -1,4 +1,5 @@
 import { SedimentError } from "../../errors.ts";
+import { type ConstantColumn, withConstants } from "../format/constant_columns.ts";
 import { footerBytes, footerLength } from "../format/footer.ts";
 import { defaultLimits, type ParquetLimits } from "../format/limits.ts";
 import { parquetError } from "../format/parquet_error.ts";
@@ -12,6 +13,7 @@ import {
   type SchemaElement,
   typeOrder,
 } from "../format/metadata.ts";
+import { appendConstants } from "./constant_chunks.ts";
 import { type ByteSink, FileWriter } from "./file_writer.ts";
 import type { WrittenGroup } from "./row_group_writer.ts";
 import { RowOrigins } from "./row_origins.ts";
@@ -108,6 +110,8 @@ export class ParquetFile {
    * Writes page indexes (all column indexes, then all offset indexes) and the footer. Throws `output_refused` when the
    * footer is not one that we would take of others.
    *
+   * @param schema the flat list of `leafCount` columns; those of `constants` come behind them, and then no element keeps
+   *   its field id
    * @param unseen gives bytes that stand before the footer, where nothing refers to them
    */
   async finish(
@@ -116,8 +120,16 @@ export class ParquetFile {
     keyValues: KeyValue[] | undefined,
     limits: Readonly<ParquetLimits> = defaultLimits,
     unseen?: () => Uint8Array | undefined,
+    constants: readonly ConstantColumn[] = [],
   ): Promise<FileMetaData> {
     await this.begin();
+    if (constants.length > 0) {
+      schema = withConstants(schema, constants);
+      const { leaves } = schemaTree(schema, limits);
+      const last = leaves.slice(leafCount);
+      leafCount = leaves.length;
+      for (const group of this.#groups) await appendConstants(this.writer, group, constants, last);
+    }
     for (const { group, indexes } of this.#groups) {
       let offset = this.writer.offset;
       indexes.columnLengths.forEach((length, i) => {

@@ -55,7 +55,8 @@ export async function writeRowGroup(
   };
 }
 
-async function writeChunk(
+/** Writes the finished pages of a column, and adds their indexes. */
+export async function writeChunk(
   file: FileWriter,
   column: FinishedColumn,
   indexes: GroupIndexes,

@@ -7,6 +7,7 @@ import { dedupes } from "../../plan/data_file.ts";
 import { failureClass } from "../failure_class.ts";
 import { mergeOrderOf } from "../../plan/merge_order.ts";
 import { inputOrigins } from "./input_origins.ts";
+import { givenTo, lakeColumns } from "./lake_columns.ts";
 import { openReaders } from "./object_readers.ts";
 import type { PlannedOutput } from "../../plan/plan.ts";
 import type { Claim, CompactionPorts, InputFile } from "../ports.ts";
@@ -175,9 +176,11 @@ async function mergeInto(
       inputs: inputs.map((file, i) => ({
         id: String(file.id),
         level: file.level,
+        constants: givenTo(file),
         ...(origins[i] !== undefined && { origins: origins[i] }),
       })),
       ...(drop.size > 0 && { drop }),
+      ...(settings.lake && { constants: lakeColumns(claim, settings.lake) }),
       target: {
         rowGroupBytes: settings.target_row_group_bytes,
         pageBytes: settings.target_page_bytes,

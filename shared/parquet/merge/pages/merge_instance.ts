@@ -34,16 +34,20 @@ export function openInstance(
   return { kernels, builder, known: new KnownFooters(kernels) };
 }
 
-/** Appends a small file, all or nothing, to be committed then; gives whether its layout was remembered. */
+/**
+ * Appends a small file, all or nothing, to be committed then; gives whether its layout was remembered.
+ * @param isWhole whether it may be: its footer has the layout's columns and no others
+ */
 export function appendWhole(
   { kernels, builder, known }: Instance,
   layout: Layout,
   metadata: FileMetaData,
   bytes: Uint8Array,
+  isWhole: boolean,
 ): boolean {
   const groups = metadata.rowGroups.filter((group) => group.numRows > 0);
   const table = fillTable(kernels, groups);
   const file = kernels.input(bytes);
   appendGroups(kernels, builder, layout, groups.length, table, file);
-  return known.remember(file, bytes.length, layout);
+  return isWhole && known.remember(file, bytes.length, layout);
 }

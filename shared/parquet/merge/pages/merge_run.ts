@@ -1,9 +1,16 @@
 import { SedimentError } from "../../../errors.ts";
+import {
+  clashes,
+  type ConstantColumn,
+  withoutConstants,
+  withoutFieldIds,
+} from "../../format/constant_columns.ts";
 import { checkFooter } from "../../inspect/check_chunks.ts";
 import { footerOfBytes, readFooter } from "../../format/footer.ts";
 import { isTrap } from "../../kernels/trap.ts";
-import { limitsWith, type ParquetLimits } from "../../format/limits.ts";
+import { defaultLimits, limitsWith, type ParquetLimits } from "../../format/limits.ts";
 import { codec, type FileMetaData } from "../../format/metadata.ts";
+import { parquetError } from "../../format/parquet_error.ts";
 import type { RangeReader } from "../../format/range_reader.ts";
 import { type SchemaTree, schemaTree } from "../../format/schema.ts";
 import type { ByteSink } from "../../write/file_writer.ts";
@@ -19,6 +26,7 @@ import type { ReadInput } from "./read_ahead.ts";
 import { StartedAnew, type Taking } from "./recovery.ts";
 import type { RunOptions } from "./run_options.ts";
 import { appendGroups, isSmall, isSmallScan, scanHasZstd } from "./small_file.ts";
+import { keysWith, keysWithout } from "../../key_values/constant_keys.ts";
 import { type KeyedFile, KeyValueUnion } from "../../key_values/key_value_union.ts";
 import type { Rejection } from "../union/set_apart.ts";
 import { OutputSpelling } from "../union/respell.ts";
@@ -37,6 +45,8 @@ export class PageMerge {
   /** Of a schema that was given: the inputs decide how its columns are spelled. */
   #spelling: OutputSpelling | undefined;
   #keyValues = KeyValueUnion.none;
+  /** Whether the output's own columns leave no place for the plan's; undefined before the first input. */
+  #clashes: boolean | undefined;
 
   constructor(sink: ByteSink, settings: MergeSettings, options: RunOptions) {
     this.#file = new ParquetFile(sink);
@@ -51,6 +61,17 @@ export class PageMerge {
   /** The output's schema; undefined while no input could be read. */
   get schema(): SchemaTree | undefined {
     return this.#schema;
+  }
+
+  /** The columns that the output gets beside those of its inputs; undefined where it gets none. */
+  get constants(): readonly ConstantColumn[] | undefined {
+    return this.#clashes === false ? this.#options.constants : undefined;
+  }
+
+  /** The output's schema as it is written, without those columns; undefined while no input could be read. */
+  get outputSchema(): SchemaTree | undefined {
+    if (this.#schema === undefined || this.constants === undefined) return this.#schema;
+    return schemaTree(withoutFieldIds(elementsOf(this.#schema)));
   }
 
   /** Bytes written. */
@@ -157,11 +178,14 @@ export class PageMerge {
     const footer = bytes === undefined
       ? await readFooter(reader, this.#limits, signal)
       : footerOfBytes(bytes, this.#limits);
-    const { metadata } = footer;
-    const tree = schemaTree(metadata.schema, this.#limits);
-    const totals = checkFooter(metadata, tree, footer.start, this.#limits);
+    const given = this.#options.given?.get(taking.id) ?? 0;
+    const whole = schemaTree(footer.metadata.schema, this.#limits);
+    const totals = checkFooter(footer.metadata, whole, footer.start, this.#limits);
     const rowCount = totals.rowCount;
-    const { plan, keyValues } = this.#placeOf({ keyValues: metadata.keyValues, tree, rowCount });
+    const metadata = withoutConstants(footer.metadata, given);
+    const tree = given === 0 ? whole : schemaTree(metadata.schema, this.#limits);
+    const keys = keysWithout(metadata.keyValues, given);
+    const { plan, keyValues } = this.#placeOf({ keyValues: keys, tree, rowCount });
     const usesZstd = metadata.rowGroups.some((group) =>
       group.columns.some((chunk) => chunk.metaData!.codec === codec.ZSTD)
     );
@@ -173,7 +197,7 @@ export class PageMerge {
     let kept = false;
     try {
       if (bytes !== undefined && isSmall(metadata, totals.uncompressedBytes, this.#settings)) {
-        kept = appendWhole(instance, layout, metadata, bytes);
+        kept = appendWhole(instance, layout, metadata, bytes, given === 0);
         this.#open.wait(taken);
         this.#open.commit(builder);
       } else await this.#addLarge(instance, layout, metadata, reader, taken);
@@ -195,6 +219,8 @@ export class PageMerge {
     const { bytes } = input;
     const { instance } = this.#open;
     if (bytes === undefined || instance === undefined || instance.known.isEmpty) return false;
+    // its footer has columns that are passed over, which no layout that is remembered knows of
+    if (this.#options.given?.has(input.id)) return false;
     const { kernels, builder } = instance;
     const { wasm } = kernels;
     const file = kernels.input(bytes);
@@ -225,6 +251,13 @@ export class PageMerge {
   #placeOf(file: KeyedFile): { plan: SourcePlan; keyValues: KeyValueUnion } {
     const planSource = this.#options.planSource ?? sameSchema;
     this.#schema ??= file.tree;
+    const { constants } = this.#options;
+    if (constants !== undefined) {
+      this.#clashes ??= leavesNoPlace(this.#schema, constants);
+      if (leavesNoPlace(file.tree, constants) !== this.#clashes) {
+        throw new SetApart(unlike(constants), "schema");
+      }
+    }
     if (this.#spelling?.settle(file.tree)) {
       this.#schema = this.#spelling.tree;
       this.#planSource = undefined;
@@ -296,9 +329,24 @@ export class PageMerge {
     return await this.#file.finish(
       elementsOf(this.#schema!),
       this.#schema!.leaves.length,
-      this.#keyValues.pairs(this.#schema!),
+      keysWith(this.#keyValues.pairs(this.#schema!), this.constants ?? []),
       this.#limits,
       unseen,
+      this.constants,
     );
   }
+}
+
+/** Whether a schema leaves no place for the columns: one of its own has the name, or it has as many as a file may. */
+function leavesNoPlace(tree: SchemaTree, constants: readonly ConstantColumn[]): boolean {
+  return clashes(tree, constants) ||
+    elementsOf(tree).length + constants.length > defaultLimits.schemaElements;
+}
+
+function unlike(constants: readonly ConstantColumn[]): SedimentError {
+  const names = constants.map(({ name }) => name).join(" and ");
+  return parquetError(
+    "schema_incompatible",
+    `of the file and the output one has a column of its own where the other is given ${names}`,
+  );
 }

@@ -1,5 +1,6 @@
 import type { SedimentError } from "../../../errors.ts";
 import type { WasmLoader } from "../../../wasm/pinned_module.ts";
+import type { ConstantColumn } from "../../format/constant_columns.ts";
 import type { ParquetLimits } from "../../format/limits.ts";
 import type { MergeOrder } from "./row_order.ts";
 import type { RangeReader } from "../../format/range_reader.ts";
@@ -32,6 +33,10 @@ export interface RunOptions {
   order?: MergeOrder;
   /** Rows of these origins are left out; of the plan. */
   drop?: ReadonlySet<number>;
+  /** Columns that the output gets beside those of its inputs; of the plan. */
+  constants?: readonly ConstantColumn[];
+  /** By id, how many of an input's last columns an earlier merge gave it, as far as it gave any; of the plan. */
+  given?: ReadonlyMap<string, number>;
   /** Where the rows of inputs came from, by id, as far as it is known; of the plan. */
   origins?: ReadonlyMap<string, RowOrigins>;
 }
