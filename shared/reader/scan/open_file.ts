@@ -1,3 +1,4 @@
+import { withoutConstants } from "../../parquet/format/constant_columns.ts";
 import { footerOfBytes, readFooter } from "../../parquet/format/footer.ts";
 import type { FileMetaData } from "../../parquet/format/metadata.ts";
 import { defaultLimits as parquetLimits } from "../../parquet/format/limits.ts";
@@ -14,6 +15,11 @@ export interface SourceFile {
   name: string;
   /** Its size is known beforehand; reads give exactly what was asked for. */
   reader: RangeReader;
+  /**
+   * Names of the columns that its uploads gave it, where the catalog knows them. What it has behind them the service gave
+   * it, for readers of many datasets at once (docs/lake.md), and it isn't read.
+   */
+  columns?: readonly string[];
 }
 
 /** A file whose footer was read and checked. */
@@ -54,8 +60,18 @@ export async function openFile<F extends SourceFile>(
     : await readFooter(behind(reader, held), parquetLimits, signal);
   const asWritten = schemaTree(footer.metadata.schema);
   checkFooter(footer.metadata, asWritten, footer.start, parquetLimits);
-  const tree = usualSpelling(asWritten);
-  return { file, metadata: footer.metadata, tree, held };
+  const given = givenColumns(asWritten, file.columns);
+  if (given === 0) return { file, metadata: footer.metadata, tree: usualSpelling(asWritten), held };
+  const metadata = withoutConstants(footer.metadata, given);
+  return { file, metadata, tree: usualSpelling(schemaTree(metadata.schema)), held };
+}
+
+/** How many columns a file has behind those of its uploads. */
+function givenColumns({ root }: SchemaTree, columns: readonly string[] | undefined): number {
+  if (columns === undefined || !columns.every((name, i) => root.children[i]?.name === name)) {
+    return 0;
+  }
+  return root.children.length - columns.length;
 }
 
 /** A reader that gives what is held of a file's end, and reads what lies before it. */

@@ -121,7 +121,10 @@ export class Scan implements AsyncIterable<arrow.RecordBatch> {
         if (listed.url === undefined || listed.error !== undefined) {
           const reader = { size: listed.size, read: () => Promise.reject(unreadable(listed)) };
           yield { name, listed, reader };
-        } else yield { name, listed, reader: signedReader(listed, urls, fetching) };
+          continue;
+        }
+        const columns = schemas.columns.get(listed.schema_fingerprint);
+        yield { name, listed, columns, reader: signedReader(listed, urls, fetching) };
       }
     }
   }
@@ -158,6 +161,8 @@ interface Schemas {
   /** Names of what is decoded; undefined: all. */
   names: ReadonlySet<string> | undefined;
   filter: Filter | undefined;
+  /** By fingerprint, the columns of each schema that is known. */
+  columns: ReadonlyMap<string, readonly string[]>;
   /** Whether a file may hold a row that meets the filter. */
   mayHold(file: DataFile): boolean;
 }
@@ -166,9 +171,21 @@ function resolveSchemas(table: TableSummary, options: ScanOptions): Schemas {
   const conflicts = options.unreadable ?? "error";
   const wanted = options.columns && new Set(options.columns);
   const given = tableSchema(table, wanted, conflicts);
+  const columns = new Map(
+    table.schemas.map((
+      { fingerprint, schema },
+    ) => [fingerprint, (schema.children ?? []).map(({ name }) => name)]),
+  );
   const { where } = options;
   if (where === undefined) {
-    return { decoded: given, given, names: wanted, filter: undefined, mayHold: () => true };
+    return {
+      decoded: given,
+      given,
+      names: wanted,
+      columns,
+      filter: undefined,
+      mayHold: () => true,
+    };
   }
   const names = wanted && new Set([...wanted, ...knownColumns(table, whereColumns(where))]);
   const decoded = names === undefined || names.size === wanted!.size
@@ -185,6 +202,7 @@ function resolveSchemas(table: TableSummary, options: ScanOptions): Schemas {
     given,
     names,
     filter,
+    columns,
     mayHold(file) {
       const tree = trees.get(file.schema_fingerprint);
       if (tree === undefined || file.error !== undefined) return true;

@@ -12,6 +12,8 @@ export interface FakeFile {
   period?: string;
   /** Listed with it, and without a URL. */
   error?: { code: string; message: string };
+  /** The file by which the catalog knows its rows and columns. @default `bytes` */
+  told?: Uint8Array;
   /** Replaces what the manifest says of it. */
   listed?: Record<string, unknown>;
 }
@@ -52,9 +54,9 @@ export interface FakeService {
 export async function openFake(files: FakeFile[], options: FakeOptions = {}): Promise<FakeService> {
   const bytes: BytesRequest[] = [];
   const asked: URL[] = [];
-  const facts = files.map(({ bytes }) => {
+  const facts = files.map(({ bytes, told = bytes }) => {
     try {
-      return inspectParquetBytes(bytes);
+      return inspectParquetBytes(told);
     } catch {
       return undefined;
     }
