@@ -1,6 +1,6 @@
 begin;
 \ir helpers/fixtures.sql
-select plan(33);
+select plan(38);
 set local role service_role;
 
 select tests.upload(1, 100, 'a');
@@ -68,6 +68,27 @@ select request_compaction(tests.u(1), tests.u(300), 'port', '2024-11-25', 'manua
 select fail_compaction((c ->> 'run_id')::uuid, (c ->> 'token')::bigint, 'store_failed', 'no', 'merge', false) from c6;
 select is((tests.partition(300)).queue, 'manual', 'a retry takes over the priority of what waits behind it');
 select is((tests.partition(300)).run_id::text, (select c ->> 'run_id' from c6), 'as the same run');
+
+-- what is read in vain again is suspected
+select tests.upload(1, 400, b) from unnest('{h,i,j,k,l,m}'::text[]) as b;
+update service_settings set breaker_window_seconds = 600;
+reset role;
+create function tests.miss(p_files integer default 6) returns jsonb language plpgsql as $$
+declare v jsonb := tests.claim('w', 400);
+begin
+  perform stage_output((v ->> 'run_id')::uuid, 0, (v ->> 'token')::bigint, 1, (tests.ids(v))[1 : p_files]);
+  return fail_compaction((v ->> 'run_id')::uuid, (v ->> 'token')::bigint, 'store_failed', 'none is there', 'merge', false, 'environment', 'store_read');
+end $$;
+select is((select status from tests.miss() m, jsonb_to_record(m) as x(status text)), 'retry', 'a run that finds none of its files is given back');
+select is((select count(*) from store_findings), 0::bigint, 'and nothing is suspected yet');
+select tests.miss();
+select is((select array_agg(n.kind || ' ' || f.seq_min || ' ' || coalesce(n.confirmed_at::text, '-') order by f.seq_min) from store_findings n join battle_files f using (object_key)),
+  '{lost 1 -,lost 2 -,lost 3 -,lost 4 -,lost 5 -}'::text[], 'the second time five of them are, of which nothing is confirmed');
+select tests.miss();
+select is((select count(*) from store_findings), 5::bigint, 'and no more within the window');
+update store_findings set found_at = found_at - interval '11 minutes';
+select tests.miss();
+select is((select count(*) from store_findings), 6::bigint, 'then the others');
 
 select * from finish();
 rollback;

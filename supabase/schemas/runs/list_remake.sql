@@ -14,6 +14,8 @@ begin
     select * from public.battle_files x
     where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag
       and x.removed_version is null and x.remake_at <= clock_timestamp()
+      -- what is deleted is remade for nobody
+      and not sediment.is_marked(x, 9223372036854775807)
     order by x.remake_at limit 10
   loop
     v_ids := sediment.retired_inputs(f);

@@ -378,24 +378,10 @@ export async function checkRemade(world: World): Promise<void> {
   }
 }
 
-/**
- * Runs that find none of their files in the store: that may be the store's fault, so they are given back, as seldom as may be,
- * until the store's check has found the files lost.
- */
-export async function missedRuns({ database, decayed }: World): Promise<string[]> {
-  const rows = await database.sql`
-    select p.run_id from public.partitions p join public.processing_metrics r on r.id = p.run_id
-    where r.error_code = 'store_failed' and r.error_message like 'None of the %' and not exists (
-      select 1 from public.battle_files f
-      where f.id = any (p.staged_inputs) and f.object_key <> all (${[...decayed.keys()]}))`;
-  return rows.map(({ run_id }) => String(run_id));
-}
-
 /** What must hold once everything that was due has been done: I2's other half, I4, I6, I7. */
 export async function checkAtRest(world: World): Promise<void> {
   await checkInSql(world, "2 hours");
   const { sql } = world.database;
-  const missed = await missedRuns(world);
   const expectNone = async (what: string, rows: Promise<Record<string, unknown>[]>) => {
     const found = await rows;
     if (found.length > 0) {
@@ -443,10 +429,12 @@ export async function checkAtRest(world: World): Promise<void> {
   );
   await expectNone(
     "I2: a staged object was never swept",
-    // but of the last look at a partition that is dead, or of one whose files are all missed
+    // but of the last look at a partition that is dead, and copies of what stays beside deleted slices, which are planned
+    // anew while they can't be made
     sql`select o.object_key, o.state from public.objects o where o.state in ('staged', 'deleting')
+        and not (o.kind = 'fragment' and o.stage_id is null and o.put_deadline > simulation.clock())
         and not exists (select 1 from public.partitions p
-          where (p.dead_looks > 0 or p.run_id = any (${missed})) and o.token is not null
+          where p.dead_looks > 0 and o.token is not null
           and o.dataset_id = p.dataset_id and o."table" = p."table" and o.put_deadline > simulation.clock())`,
   );
   // Only workers that died or were too slow may dead-letter a run: bad files are set aside, a lost answer is asked for again,
@@ -481,8 +469,7 @@ export async function checkAtRest(world: World): Promise<void> {
   await expectNone(
     "I11: a partition is narrowed down for ever",
     sql`select "table", isolation, last_decision from public.partitions
-        where isolation is not null and dead_since is null and dead_looks = 0
-          and (run_id is null or run_id <> all (${missed}))`,
+        where isolation is not null and dead_since is null and dead_looks = 0`,
   );
   await expectNone(
     "I9: the breaker is open though all is well",

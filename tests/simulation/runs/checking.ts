@@ -65,6 +65,28 @@ async function checkAll(world: World, store: ObjectStore = world.store, wait = 3
   await checkStore({ catalog, store, clock: clockOf(world) }, { seconds: 1e6, full: true });
 }
 
+/**
+ * Where runs find none of their files, since all are lost, the store's check looks at them when it is asked to, long before its
+ * list or its reading would come to them.
+ *
+ * @returns whether there are such runs
+ */
+export async function checkMissed(world: World): Promise<boolean> {
+  const { catalog, store, database: { sql } } = world;
+  const missed = await sql`
+    select from public.partitions p join public.processing_metrics r on r.id = p.run_id
+    where r.error_code = 'store_failed' and r.error_message like 'None of the %' and r.given_back > 1`;
+  if (missed.length === 0) return false;
+  await sql`
+    update public.store_check set pass_started_at = null, pass_ended_at = simulation.clock(),
+      read_at = simulation.clock() + interval '1 day'`;
+  await sql`update public.service_settings set store_check_interval_seconds = 86400`;
+  await checkStore({ catalog, store, clock: clockOf(world) }, { seconds: 60 });
+  await sql`
+    update public.service_settings set store_check_interval_seconds = ${settings.store_check_interval_seconds}`;
+  return true;
+}
+
 /** I10: what decayed is found by the check alone, whether anybody merges it or not; and remade where that can be. */
 export async function checkFound(world: World): Promise<void> {
   for (let round = 0; round < 6; round++) {

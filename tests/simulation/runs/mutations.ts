@@ -261,6 +261,16 @@ export const mutations: Mutation[] = [
     }],
   },
   {
+    guard: "suspecting what a run reads in vain",
+    kind: "field",
+    seed: 301,
+    edits: [{
+      sqlFunction: "return_run",
+      find: "if p_part = 'store_read' and r.given_back > 1 then",
+      replace: "if false then",
+    }],
+  },
+  {
     guard: "taking back what is there",
     kind: "field",
     seed: 2,

@@ -11,15 +11,14 @@ import {
   worker,
 } from "./actors.ts";
 import { calmTurn, clockOf, keepFor, workOff } from "./calm.ts";
-import { checkedStorm, checkFindings, checkFound, checkOtherStore } from "./checking.ts";
 import {
-  checkAlways,
-  checkAtRest,
-  checkPurged,
-  checkRemade,
-  checkSetAside,
-  missedRuns,
-} from "./check.ts";
+  checkedStorm,
+  checkFindings,
+  checkFound,
+  checkMissed,
+  checkOtherStore,
+} from "./checking.ts";
+import { checkAlways, checkAtRest, checkPurged, checkRemade, checkSetAside } from "./check.ts";
 import { settings, type SimulatedDatabase } from "./database.ts";
 import { calm, temper } from "./faults.ts";
 import { checkKeys, keyHolder, keyMaker, removeKeyUsers } from "./keyholders.ts";
@@ -232,11 +231,10 @@ async function sendAgain(world: World): Promise<void> {
 /** A system in which nothing comes makes no runs: only what is dead is looked at again. */
 async function checkQuiet(world: World): Promise<void> {
   const { catalog, database } = world;
-  const missed = await missedRuns(world);
   const claims = async () =>
     (await database.sql`
       select "table", dataset_id, token, last_decision from public.partitions
-      where dead_since is null and dead_looks = 0 and (run_id is null or run_id <> all (${missed}))
+      where dead_since is null and dead_looks = 0
       order by dataset_id, "table"`)
       .map((row) => JSON.stringify(row));
   const before = await claims();
@@ -311,7 +309,8 @@ async function comeToRest(world: World): Promise<void> {
     const idle = turn !== null && turn.runs.every((run) => run.outputs === 0) &&
       swept.objects_deleted === 0 &&
       swept.files_dropped === 0;
-    quiet = idle && round > 8 ? quiet + 1 : 0;
+    const settled = !await checkMissed(world);
+    quiet = idle && settled && round > 8 ? quiet + 1 : 0;
   }
   // What was woken by the sweep of the last round has its turn: then nothing may be left over.
   await calmTurn(world, "calm");
