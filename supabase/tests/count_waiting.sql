@@ -1,7 +1,7 @@
 -- Which uploads make a run: those that give a plan something to do, and those of which that can't be known
 begin;
 \ir helpers/fixtures.sql
-select plan(54);
+select plan(58);
 drop trigger forget_waiting on public.partitions;
 create function tests.p(p_dataset integer default 100, p_table text default 'port') returns public.partitions language sql as $$
   select tests.partition(p_dataset, p_table)
@@ -121,6 +121,16 @@ insert into table_settings (dataset_id, "table", max_age_seconds) values (tests.
 select sweep();
 select ok((tests.p(111)).msg_id is not null, 'when the settings of their table have changed a plan is made by these');
 select is((tests.p(112)).msg_id, null, 'and none of what another table has waiting');
+
+-- files that are all larger than the lowest tier's
+select tests.send(113, i::text, 60000) from generate_series(1, 2) i;
+select is((tests.p(113)).tier_files, '{0,2}', 'files of a higher tier count in that one');
+select ok((tests.p(113)).due_at > clock_timestamp() + interval '50 min', 'two of it wait for an hour');
+select tests.send(113, '3', 60000);
+select ok((tests.p(113)).msg_id is not null, 'as many as min_inputs make a run');
+create temp table c13 as select tests.claim('w', 113) as c;
+select tests.send(113, i::text, 60000) from generate_series(4, 6) i;
+select is((select tests.close(c, '{"files": [], "oldest": []}') -> 'requeued' from c13), 'true', 'and as many that came since the claim another one');
 
 -- dead, deleted
 select tests.send(108, i::text) from generate_series(1, 4) i;

@@ -6,9 +6,35 @@ import { file, now, settings } from "../compaction/plan_file.ts";
 import fc from "../support/fast_check.ts";
 import { startCluster } from "./cluster.ts";
 
+const dataset = "00000000-0000-4000-8000-000000000001";
+
+/** What waits in a partition once files have come to it, one upload after the other. */
+const countSql = `
+  create function public.count_all(p_files jsonb, out files integer[], out oldest timestamptz[]) language plpgsql as $$
+  declare
+    x public.partitions := sediment.new_partition('${dataset}', 't');
+    f record;
+    c sediment.commit_file;
+  begin
+    for f in
+      select r.* from jsonb_to_recordset(p_files) as r(byte_length bigint, row_group_count integer,
+        uncompressed_bytes bigint, uploaded_at timestamptz) order by r.uploaded_at
+    loop
+      c.byte_length := f.byte_length;
+      c.row_group_count := f.row_group_count;
+      c.uncompressed_bytes := f.uncompressed_bytes;
+      select w.tier_files, w.tier_oldest into x.tier_files, x.tier_oldest
+      from sediment.count_waiting(x, array[c], f.uploaded_at) as w;
+    end loop;
+    files := x.tier_files;
+    oldest := x.tier_oldest;
+  end $$;
+  insert into public.datasets (id, user_id) values ('${dataset}', '${dataset}')`;
+
 Deno.test("the catalog looks at what waits no later than the planner would act", async () => {
   await using cluster = await startCluster(17);
   const sql = postgres((await cluster.newDatabase()).url, { max: 1, onnotice: () => {} });
+  await sql.unsafe(countSql).simple();
   const files = fc.array(
     fc.record({
       byte_length: fc.oneof(
@@ -41,12 +67,18 @@ Deno.test("the catalog looks at what waits no later than the planner would act",
         fc.pre(left.outputs.length === 0);
         const came = filesOf(since.map((one) => ({ ...one, level: 0 })));
         const waiting = waitingIn(left.groups, table);
-        // all that came may be of one group, whatever it is
-        const more = waitingIn([came], { ...table, dedupe_keys: [] });
+        await sql`
+          insert into public.table_settings (dataset_id, "table", min_inputs, max_age_seconds, target_file_bytes,
+            healthy_row_group_bytes)
+          values (${dataset}, 't', ${table.min_inputs}, ${table.max_age_seconds}, ${table.target_file_bytes},
+            ${table.healthy_row_group_bytes})
+          on conflict (dataset_id, "table") do update
+          set min_inputs = excluded.min_inputs, max_age_seconds = excluded.max_age_seconds`;
         const [{ look }] = await sql`
-          select sediment.next_look(sediment.add_tiers(${waiting.files}, ${more.files}),
-            sediment.oldest_of_tiers(${waiting.oldest}::timestamptz[], ${more.oldest}::timestamptz[]),
-            ${table.min_inputs}, ${table.max_age_seconds}, ${now.toISOString()}::timestamptz) as look`;
+          select sediment.next_look(sediment.add_tiers(${waiting.files}, c.files),
+            sediment.oldest_of_tiers(${waiting.oldest}::timestamptz[], c.oldest),
+            ${table.min_inputs}, ${table.max_age_seconds}, ${now.toISOString()}::timestamptz) as look
+          from public.count_all(${sql.json(came as never)}) as c`;
         const plan = planCompaction({
           files: [...old, ...came],
           settings: table,

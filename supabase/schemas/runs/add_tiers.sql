@@ -9,7 +9,7 @@ begin
   if p_files is null or p_more is null then
     return null;
   end if;
-  for i in 1 .. cardinality(p_more) loop
+  for i in 1 .. coalesce(array_upper(p_more, 1), 0) loop
     p_files[i] := coalesce(p_files[i], 0) + coalesce(p_more[i], 0);
   end loop;
   return p_files;

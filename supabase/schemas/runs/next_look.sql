@@ -18,7 +18,7 @@ begin
   if p_files is null then
     return p_now;
   end if;
-  for i in 1 .. cardinality(p_files) loop
+  for i in 1 .. coalesce(array_upper(p_files, 1), 0) loop
     if p_files[i] >= greatest(p_min_inputs, 2) then
       return p_now;
     end if;

@@ -6,7 +6,7 @@ immutable
 set search_path = ''
 as $$
 begin
-  for i in 1 .. coalesce(cardinality(p_more), 0) loop
+  for i in 1 .. coalesce(array_upper(p_more, 1), 0) loop
     p_oldest[i] := least(p_oldest[i], p_more[i]);
   end loop;
   return p_oldest;

@@ -49,6 +49,13 @@ begin
       v_tier := v_tier + 1;
       v_edge := v_edge * least(greatest(s.min_inputs, 2), 8);
     end loop;
+    -- an empty list would begin at the tier that it is given first
+    if cardinality(tier_oldest) > 0 is not true then
+      tier_oldest := array[null]::timestamptz[];
+    end if;
+    if tier_files = '{}' then
+      tier_files := array[0];
+    end if;
     if tier_files is not null then
       tier_files[v_tier] := coalesce(tier_files[v_tier], 0) + 1;
     end if;

@@ -1,6 +1,95 @@
--- What a run reads in vain again is looked at by the check of the store; what is deleted is not remade.
+-- What a run reads in vain again is looked at by the check of the store; what is deleted is not remade; uploads that are all
+-- larger than the lowest size tier make runs.
 set local lock_timeout = '5s';
 set local check_function_bodies = off;
+
+CREATE OR REPLACE FUNCTION sediment.add_tiers(p_files integer[], p_more integer[])
+ RETURNS integer[]
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+begin
+  if p_files is null or p_more is null then
+    return null;
+  end if;
+  for i in 1 .. coalesce(array_upper(p_more, 1), 0) loop
+    p_files[i] := coalesce(p_files[i], 0) + coalesce(p_more[i], 0);
+  end loop;
+  return p_files;
+end $function$;
+
+CREATE OR REPLACE FUNCTION sediment.count_waiting(x public.partitions, p_files sediment.commit_file[], p_now timestamp with time zone, OUT tier_files integer[], OUT tier_oldest timestamp with time zone[], OUT due_at timestamp with time zone)
+ RETURNS record
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  s record;
+  f sediment.commit_file;
+  v_grown bigint;
+  v_edge bigint;
+  v_tier integer;
+  v_rewritten boolean := false;
+begin
+  tier_files := x.tier_files;
+  tier_oldest := x.tier_oldest;
+  due_at := x.due_at;
+  if x.msg_id is not null and x.lease_expires_at is null then
+    return;
+  end if;
+
+  select coalesce(t.min_inputs, d.min_inputs, y.min_inputs) as min_inputs,
+    coalesce(t.max_age_seconds, d.max_age_seconds, y.max_age_seconds) as max_age_seconds,
+    coalesce(t.target_file_bytes, d.target_file_bytes, y.target_file_bytes) as target_file_bytes,
+    coalesce(t.healthy_row_group_bytes, d.healthy_row_group_bytes, y.healthy_row_group_bytes) as healthy_row_group_bytes,
+    y.max_object_bytes, y.plan_changed_at, y.planner_version
+  into strict s
+  from public.service_settings y
+  left join public.table_settings t on t.dataset_id = x.dataset_id and t."table" = x."table"
+  left join public.table_settings d on d.dataset_id = x.dataset_id and d."table" = '*'
+  where y.id;
+  v_grown := ceil(0.75 * least(s.target_file_bytes, x.output_cap_bytes));
+  foreach f in array p_files loop
+    -- Full grown it is a barrier at most, unless its row groups are to be made larger; that may be below the target already,
+    -- where the store takes no object of that size.
+    v_rewritten := v_rewritten or f.row_group_count > 1
+      and f.uncompressed_bytes < s.healthy_row_group_bytes * f.row_group_count
+      and f.byte_length >= least(v_grown, s.max_object_bytes / 4, 4194304);
+    continue when f.byte_length >= v_grown;
+    v_tier := 1;
+    v_edge := 32768;
+    while f.byte_length >= v_edge loop
+      v_tier := v_tier + 1;
+      v_edge := v_edge * least(greatest(s.min_inputs, 2), 8);
+    end loop;
+    -- an empty list would begin at the tier that it is given first
+    if cardinality(tier_oldest) > 0 is not true then
+      tier_oldest := array[null]::timestamptz[];
+    end if;
+    if tier_files = '{}' then
+      tier_files := array[0];
+    end if;
+    if tier_files is not null then
+      tier_files[v_tier] := coalesce(tier_files[v_tier], 0) + 1;
+    end if;
+    tier_oldest[v_tier] := coalesce(tier_oldest[v_tier], p_now);
+  end loop;
+  if v_rewritten then
+    tier_files := null;
+  end if;
+
+  if x.msg_id is not null then
+    return;
+  elsif x.dead_since is not null or (x.last_considered_at < s.plan_changed_at
+    and x.plan_digest is distinct from sediment.plan_digest(x.dataset_id, x."table", s.planner_version))
+  then
+    due_at := p_now;
+  else
+    due_at := least(x.due_at, sediment.next_look(tier_files, tier_oldest, s.min_inputs, s.max_age_seconds, p_now));
+  end if;
+end $function$;
 
 CREATE OR REPLACE FUNCTION sediment.list_remake(p public.partitions)
  RETURNS jsonb
@@ -44,6 +133,44 @@ begin
         order by i.seq_min) from public.battle_files i where i.id = any (v_ids)));
   end loop;
   return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION sediment.next_look(p_files integer[], p_oldest timestamp with time zone[], p_min_inputs integer, p_max_age_seconds integer, p_now timestamp with time zone)
+ RETURNS timestamp with time zone
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_files integer := 0;
+  v_look timestamptz;
+begin
+  if p_files is null then
+    return p_now;
+  end if;
+  for i in 1 .. coalesce(array_upper(p_files, 1), 0) loop
+    if p_files[i] >= greatest(p_min_inputs, 2) then
+      return p_now;
+    end if;
+    v_files := v_files + coalesce(p_files[i], 0);
+    if v_files > 1 and p_oldest[i] is not null then
+      v_look := least(v_look, p_oldest[i] + make_interval(secs => p_max_age_seconds));
+    end if;
+  end loop;
+  return case when v_look < p_now then p_now else v_look end;
+end $function$;
+
+CREATE OR REPLACE FUNCTION sediment.oldest_of_tiers(p_oldest timestamp with time zone[], p_more timestamp with time zone[])
+ RETURNS timestamp with time zone[]
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+begin
+  for i in 1 .. coalesce(array_upper(p_more, 1), 0) loop
+    p_oldest[i] := least(p_oldest[i], p_more[i]);
+  end loop;
+  return p_oldest;
 end $function$;
 
 CREATE OR REPLACE FUNCTION sediment.return_run(p public.partitions, p_code text, p_message text, p_step text, p_part text)
@@ -107,3 +234,8 @@ revoke all on function "sediment"."suspect_inputs"(public.partitions) from publi
 REVOKE ALL ON FUNCTION "sediment"."suspect_inputs"(public.partitions) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION "sediment"."suspect_inputs"(public.partitions) TO "service_role";
+
+-- lists that began at a higher tier hid what waits from every plan
+update public.partitions
+set tier_files = null, tier_oldest = null, due_at = case when msg_id is null then clock_timestamp() else due_at end
+where array_lower(tier_files, 1) > 1 or array_lower(tier_oldest, 1) > 1;
