@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape 055be1bb13d788c3c76af1d00dc45c0337b92b31eb6b37fe9cade9251a2511f2
+// shape 7390de99af5622c4b388de07ae35795536a227904aead209f18d75f3364432e5
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -102,12 +102,6 @@ isOneToOne: false
 isOneToOne: false
       referencedRelation: "objects"
       referencedColumns: ["object_key"]
-    },{
-      foreignKeyName: "battle_files_schema_digest_fkey"
-      columns: ["schema_digest"]
-isOneToOne: false
-      referencedRelation: "file_schemas"
-      referencedColumns: ["digest"]
     }
                   ]
                 },"circuit_breaker": {
@@ -234,19 +228,7 @@ isOneToOne: false
                     "committed_at"?: string,"dataset_id"?: string,"file_count"?: number | null,"file_size_bytes"?: number | null,"row_count"?: number | null,"uncompressed_bytes"?: number | null,"version"?: number
                   }
                   Relationships: [
-                    {
-      foreignKeyName: "dataset_versions_dataset_id_fkey"
-      columns: ["dataset_id"]
-isOneToOne: false
-      referencedRelation: "dataset_status"
-      referencedColumns: ["id"]
-    },{
-      foreignKeyName: "dataset_versions_dataset_id_fkey"
-      columns: ["dataset_id"]
-isOneToOne: false
-      referencedRelation: "datasets"
-      referencedColumns: ["id"]
-    }
+                    
                   ]
                 },"datasets": {
                   Row: {

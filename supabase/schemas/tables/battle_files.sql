@@ -50,8 +50,9 @@ create table if not exists public.battle_files (
   checksum text,
   -- when a merge first found its bytes gone or changed; a second look decides
   lost_since timestamptz,
-  -- null in rows of before: their schema, as far as it is known, is under their fingerprint
-  schema_digest text references public.file_schemas (digest),
+  -- null in rows of before: their schema, as far as it is known, is under their fingerprint. No reference: schemas are never
+  -- deleted, and each upload would lock the row of its own, which many have in common
+  schema_digest text,
   -- why the planner writes it anew whatever its size: {"reason": text, "schema": what to write it in, or null}
   rewrite jsonb,
   -- when the youngest of its rows was uploaded; null: at uploaded_at, which of an output is the time of its merge

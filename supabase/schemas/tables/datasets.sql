@@ -39,7 +39,8 @@ create index if not exists datasets_vacuumed_at on public.datasets (vacuumed_at)
 
 -- When each version came to be; committed_at never runs backwards within a dataset.
 create table if not exists public.dataset_versions (
-  dataset_id uuid not null references public.datasets (id),
+  -- no reference: the statement that makes a version has updated the dataset's row
+  dataset_id uuid not null,
   version bigint not null,
   committed_at timestamptz not null,
   -- what the dataset held then, as datasets has it of now; null of versions that are older than these columns

@@ -6,23 +6,18 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_number constant bigint := nextval('sediment.row_ids');
   v_key bytea;
-  v_left bigint := v_number >> 24;
-  v_right bigint := v_number & 16777215;
-  v_hash bytea;
-  v_mixed bigint;
+  v_id bigint;
 begin
-  select k.key into v_key from sediment.row_id_key k;
+  select k.key, nextval('sediment.row_ids') into v_key, v_id from sediment.row_id_key k;
   if not found then
     insert into sediment.row_id_key (id) values (true) on conflict (id) do nothing;
-    select k.key into strict v_key from sediment.row_id_key k;
+    select k.key, nextval('sediment.row_ids') into strict v_key, v_id from sediment.row_id_key k;
   end if;
+  -- one expression a round: each costs more than the hash when it is first used in a transaction
   for v_round in 1 .. 4 loop
-    v_hash := sha256(v_key || int4send(v_round) || int4send(v_right::integer));
-    v_mixed := v_left # ((get_byte(v_hash, 0)::bigint << 16) + (get_byte(v_hash, 1) << 8) + get_byte(v_hash, 2));
-    v_left := v_right;
-    v_right := v_mixed;
+    v_id := ((v_id & 16777215) << 24) | ((v_id >> 24) # ('x' || substr(encode(sha256(
+      v_key || int4send(v_round) || int4send((v_id & 16777215)::integer)), 'hex'), 1, 6))::bit(24)::bigint);
   end loop;
-  return 281474976710656 + (v_left << 24) + v_right;
+  return 281474976710656 + v_id;
 end $$;
