@@ -16,7 +16,7 @@ declare
   v_bytes bigint := greatest(coalesce((p_result #>> '{debt,bytes}')::bigint, 0), 0);
   v_oldest timestamptz;
   v_due timestamptz := (p_result ->> 'next_due_at')::timestamptz;
-  v_look interval := (select make_interval(secs => s.second_look_seconds) from public.service_settings s);
+  v_look interval;
   v_unseen boolean := coalesce((p_result ->> 'unseen')::boolean, false);
   v_planner integer := coalesce((p_result ->> 'planner')::integer, 0);
   v_idle_runs integer := 0;
@@ -24,12 +24,14 @@ declare
   v_asked boolean;
   v_priority text;
   -- what a plan is made by may have changed since the claim gave it
-  v_changed boolean := (select s.plan_changed_at >= p.claimed_at from public.service_settings s);
+  v_changed boolean;
   v_settings jsonb;
   v_tiers integer[];
   v_waiting timestamptz[];
   v_wake boolean := false;
 begin
+  select make_interval(secs => s.second_look_seconds), s.plan_changed_at >= p.claimed_at into strict v_look, v_changed
+  from public.service_settings s;
   update public.processing_metrics r
   set status = 'success', completed_at = v_now, step = null, error_code = null, error_message = null,
     error_step = null, output = p_result -> 'output'
@@ -66,22 +68,21 @@ begin
     perform sediment.pass_trial(p, array(select x.id::bigint
       from jsonb_array_elements_text(p.isolation -> 'suspects') with ordinality as x(id, n)
       order by x.n limit (p.isolation ->> 'trial')::integer), false);
+    if exists (select 1 from public.partitions x where x.dataset_id = p.dataset_id and x."table" = p."table"
+        and x.period_tag = p.period_tag and x.isolation is not null)
+    then
+      v_due := v_now;
+    end if;
   end if;
-  if exists (select 1 from public.partitions x where x.dataset_id = p.dataset_id and x."table" = p."table"
-      and x.period_tag = p.period_tag and x.isolation is not null)
-  then
-    v_due := v_now;
-  end if;
-  -- what waits for its second look, or did when the run was given its files
-  select least(v_due, min(f.lost_since) + v_look) into v_due
-  from public.battle_files f
-  where f.dataset_id = p.dataset_id and f."table" = p."table" and f.period_tag = p.period_tag
-    and f.removed_version is null and f.state = 'active' and f.lost_since > coalesce(p.claimed_at, v_now) - v_look;
-  -- lost outputs that can be remade
-  select least(v_due, min(f.remake_at)) into v_due
-  from public.battle_files f
-  where f.dataset_id = p.dataset_id and f."table" = p."table" and f.period_tag = p.period_tag
-    and f.removed_version is null and f.remake_at is not null;
+  v_due := least(v_due,
+    -- what waits for its second look, or did when the run was given its files
+    (select min(f.lost_since) + v_look from public.battle_files f
+      where f.dataset_id = p.dataset_id and f."table" = p."table" and f.period_tag = p.period_tag
+        and f.removed_version is null and f.state = 'active' and f.lost_since > coalesce(p.claimed_at, v_now) - v_look),
+    -- lost outputs that can be remade
+    (select min(f.remake_at) from public.battle_files f
+      where f.dataset_id = p.dataset_id and f."table" = p."table" and f.period_tag = p.period_tag
+        and f.removed_version is null and f.remake_at is not null));
   -- A run that changed nothing is not repeated at once, whatever it says, and each further one later.
   if v_due is not null and not p_progress then
     v_idle_runs := case when v_moved then 0 else p.idle_runs + 1 end;

@@ -65,8 +65,11 @@ begin
   end if;
 
   if cardinality(v_inputs) > 0 then
-    update public.partitions x set staged_inputs = null
-    where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
+    -- with the lease that ends it counts no more
+    if not p_last then
+      update public.partitions x set staged_inputs = null
+      where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
+    end if;
     if p_remakes is not null then
       v_replaced := sediment.remake_file(p, p_run, p_n, p_token, p_remakes, v_inputs, p_output, p_input_keys);
     else

@@ -60,7 +60,10 @@ begin
   if v_pending is not null or p_dropped is not null then
     v_dropped := sediment.check_dropped(p, v_in.seqs, p_dropped);
   end if;
-  v_dedupe := jsonb_array_length(sediment.settings_of(p.dataset_id, p."table") -> 'dedupe_keys') > 0;
+  -- of sediment.settings_of this one
+  v_dedupe := coalesce(cardinality(coalesce(
+    (select t.dedupe_keys from public.table_settings t where t.dataset_id = p.dataset_id and t."table" = p."table"),
+    (select t.dedupe_keys from public.table_settings t where t.dataset_id = p.dataset_id and t."table" = '*'))), 0) > 0;
   if (case when v_dedupe then coalesce(v_out.row_count, 0) <= v_in.rows - v_dropped
         and (v_out.row_count > 0 or v_in.rows = v_dropped)
       else coalesce(v_out.row_count, 0) = v_in.rows - v_dropped end) is not true
