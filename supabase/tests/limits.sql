@@ -1,7 +1,7 @@
 -- user_limits, service_settings' defaults
 begin;
 \ir helpers/fixtures.sql
-select plan(56);
+select plan(76);
 create function tests.body_of(p_files jsonb, p_user integer, p_body text) returns jsonb language plpgsql as $$
 begin
   return tests.commit_stage(tests.stage(p_user, p_user * 100, p_body), p_user, p_body, p_files);
@@ -140,6 +140,41 @@ select throws_ok($$select request_compaction(tests.u(6), tests.u(600))$$, 'SD429
 select throws_ok($$select redrive_dead_letters(tests.u(6))$$, 'SD429', 'rate_limited', 'redrives are among them');
 select is((select count(*) from processing_metrics), (select count from runs), 'what is refused leaves no row');
 select lives_ok($$select request_compaction(null, tests.u(600))$$, 'a service has no limit');
+
+
+-- a request is as many as the partitions that it wakes
+insert into user_limits (user_id, requests_per_minute) values (tests.u(17), 5);
+select tests.body_of(tests.periods(1, 4), 17, 'w');
+select lives_ok($$select request_compaction(tests.u(17), tests.u(1700)) from generate_series(1, 2)$$, 'one that goes past the limit is granted whole');
+select is((select minute_requests from user_usage where user_id = tests.u(17)), 8, 'and counts by its partitions');
+create temp table woken as select sum(demand_seq) as demand from partitions where dataset_id = tests.u(1700);
+select throws_ok($$select request_compaction(tests.u(17), tests.u(1700))$$, 'SD429', 'rate_limited', 'the next is refused');
+select throws_ok($$select sediment.refuse_request(tests.u(17))$$, 'SD429', 'rate_limited', 'before anything is locked');
+select lives_ok($$select sediment.refuse_request(null), sediment.refuse_request(tests.u(18))$$, 'a service and others are not touched');
+select is((select sum(demand_seq) from partitions where dataset_id = tests.u(1700)), (select demand from woken), 'and wakes nothing');
+select throws_ok(format('select %s', call), 'SD429', 'rate_limited', what) from (values
+  ('retry_quarantined(tests.u(17), tests.u(1700))', 'retries are among them'),
+  ('invite_member(tests.u(17), tests.u(1700), ''reader'')', 'invitations are'),
+  ('rename_table(tests.u(17), tests.u(1700), ''port'', ''harbour'')', 'renames are'),
+  ('delete_data(tests.u(17), tests.u(1700), ''port'')', 'deletions are'),
+  ('request_rewrite(tests.u(17), tests.u(1700), ''port'')', 'rewrites are')) as c(call, what);
+update user_usage set minute_start = minute_start - interval '1 minute' where user_id = tests.u(17);
+select lives_ok($$select request_compaction(tests.u(17), tests.u(1700))$$, 'the next minute is another');
+
+-- of a dataset that is asked for again and again before its partitions are all asked there is one run
+select tests.body_of(tests.periods(1, 101), 18, 'many');
+create temp table asked as select i, request_compaction(tests.u(18), tests.u(1800)) as a from generate_series(1, 3) i;
+select is((select count(distinct a ->> 'instanceId') from asked), 1::bigint, 'requests join one that is not through');
+select is((select count(*) from processing_metrics where dataset_id = tests.u(1800) and operation = 'fan_out'), 1::bigint, 'and write no row');
+select is((select count(*) from sediment.queue_messages m where m.message ->> 'metricId' = (select a ->> 'instanceId' from asked limit 1)), 1::bigint, 'nor a message');
+select is((select count(*) from run_children k join asked on k.parent_id = (a ->> 'instanceId')::uuid where i = 1), 100::bigint, 'each partition is asked once more, under its own run');
+select isnt((select request_compaction(tests.u(18), tests.u(1800), 'port') ->> 'instanceId'), (select a ->> 'instanceId' from asked limit 1), 'one for a table is another');
+
+-- names of a table are never forgotten
+update service_settings set requests_per_minute = null;
+select lives_ok($$select rename_table(tests.u(18), tests.u(1800), 'port', 'n' || i) from generate_series(1, 99) i$$, 'a table may have had many names');
+select throws_ok($$select rename_table(tests.u(18), tests.u(1800), 'port', 'n100')$$, 'SD429', 'quota_exceeded', 'not any number of them');
+select lives_ok($$select rename_table(tests.u(18), tests.u(1800), 'port', 'n5')$$, 'one that it had may come back');
 
 select * from finish();
 rollback;

@@ -29,6 +29,7 @@ begin
     perform sediment.fail('invalid_request', 400, 'over 1000 ids, or a filter with other fields',
       'dataset_id, table, error_code, before');
   end if;
+  perform sediment.refuse_request(p_user);
 
   select coalesce(array_agg(x.id), '{}') into strict v_ids
   from (
@@ -77,6 +78,6 @@ begin
   from unnest(p_ids) as i(id)
   left join public.dead_letters l on l.id = i.id
   where not exists (select 1 from jsonb_array_elements(v_redriven) r where (r ->> 'id')::bigint = i.id);
-  perform sediment.spend_request(p_user);
+  perform sediment.spend_request(p_user, jsonb_array_length(v_redriven));
   return jsonb_build_object('redriven', v_redriven, 'skipped', v_skipped, 'more', cardinality(v_ids) = v_limit);
 end $$;

@@ -1,6 +1,6 @@
 -- Gives quarantined files another chance, by hand, and asks for compaction of their partitions: the given ones, or
 -- all of a dataset, at most 1000. Returns {dataset_id, files: [id], requested: [{table, period_tag, metricId}]}.
--- Raises not_found, dataset_forbidden.
+-- Raises not_found, dataset_forbidden, rate_limited.
 create or replace function public.retry_quarantined(p_user uuid, p_dataset uuid, p_files bigint[] default null)
 returns jsonb
 language plpgsql
@@ -14,6 +14,7 @@ declare
   v_requested jsonb;
 begin
   d := sediment.require_dataset(p_user, p_dataset, 'writer');
+  perform sediment.refuse_request(p_user);
   select coalesce(array_agg(x.id), '{}') into strict v_ids from (
     select f.id from public.battle_files f
     where f.dataset_id = d.id and f.state = 'quarantined' and f.removed_version is null
@@ -49,6 +50,6 @@ begin
   select coalesce(jsonb_agg(q || jsonb_build_object('metricId', sediment.wake_partition(d.id, q ->> 'table',
     q ->> 'period_tag', 'manual', 'request', 0))), '[]')
   into strict v_requested from jsonb_array_elements(v_requested) q;
-  perform sediment.spend_request(p_user);
+  perform sediment.spend_request(p_user, jsonb_array_length(v_requested));
   return jsonb_build_object('dataset_id', d.id, 'files', v_files, 'requested', v_requested);
 end $$;

@@ -3,7 +3,7 @@
 -- and deleting it again gives the first receipt (with p_purge, where the first was not, one more).
 --   p_user: null for the service itself, else the owner
 --   p_purge: objects go at once, and with them all older versions of the dataset
--- Returns the receipt (sediment.deletion_receipt). Raises not_found, dataset_forbidden, invalid_name.
+-- Returns the receipt (sediment.deletion_receipt). Raises not_found, dataset_forbidden, invalid_name, rate_limited.
 create or replace function public.delete_data(
   p_user uuid, p_dataset uuid, p_table text default null, p_period_tag text default null, p_purge boolean default false
 )
@@ -33,7 +33,9 @@ begin
     if x.purge or not coalesce(p_purge, false) then
       return sediment.deletion_receipt(x);
     end if;
-    return sediment.deletion_receipt(sediment.mark_deletion(d, p_user, null, null, true, null));
+    x := sediment.mark_deletion(d, p_user, null, null, true, null);
+    perform sediment.spend_request(p_user);
+    return sediment.deletion_receipt(x);
   end if;
   p_table := sediment.table_of(d.id, p_table);
   if (p_table is not null or p_period_tag is not null) and not exists (
@@ -43,6 +45,7 @@ begin
     perform sediment.fail('not_found', 404, format('dataset %s has no data of %s', d.id,
       concat_ws('/', coalesce(p_table, '*'), p_period_tag)));
   end if;
-  return sediment.deletion_receipt(
-    sediment.mark_deletion(d, p_user, p_table, p_period_tag, coalesce(p_purge, false), null));
+  x := sediment.mark_deletion(d, p_user, p_table, p_period_tag, coalesce(p_purge, false), null);
+  perform sediment.spend_request(p_user);
+  return sediment.deletion_receipt(x);
 end $$;

@@ -6,7 +6,7 @@
 --   p_keep_role: of a handover, what the old owner becomes: writer, reader, or null for nothing
 --   p_ttl_seconds: until when it can be accepted, 1 minute to 30 days
 -- Returns {invitation_id, dataset_id, role, user_id|null, keep_role|null, token, expires_at}.
--- Raises not_found, dataset_forbidden, dataset_deleted, user_deleted, invalid_request, quota_exceeded.
+-- Raises not_found, dataset_forbidden, dataset_deleted, user_deleted, invalid_request, quota_exceeded, rate_limited.
 create or replace function public.invite_member(
   p_user uuid, p_dataset uuid, p_role text, p_invitee uuid default null, p_keep_role text default null,
   p_ttl_seconds integer default 604800
@@ -50,6 +50,7 @@ begin
   values (d.id, p_role, encode(sha256(convert_to(v_token, 'UTF8')), 'hex'), p_invitee, p_keep_role, p_user,
     v_now + make_interval(secs => p_ttl_seconds))
   returning * into strict i;
+  perform sediment.spend_request(p_user);
   return jsonb_build_object('invitation_id', i.id, 'dataset_id', d.id, 'role', i.role, 'user_id', i.user_id,
     'keep_role', i.keep_role, 'token', v_token, 'expires_at', i.expires_at);
 end $$;

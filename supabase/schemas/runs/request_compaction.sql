@@ -1,6 +1,6 @@
 -- Asks for compaction: of one partition (table and period_tag), or of all that are in debt in a dataset or in
--- one of its tables, the first 100 here and the rest by a message. A manual request forces: the planner goes
--- below min_inputs. Joins a live message; a higher priority moves it.
+-- one of its tables, the first 100 here and the rest by a message; asked again before that is through, by the same
+-- run. A manual request forces: the planner goes below min_inputs. Joins a live message; a higher priority moves it.
 --   p_user: null for the service itself, else the owner or a writer
 -- Returns {instanceId, dataset_id, partitions, requested: [{table, period_tag, metricId}], cursor}: instanceId
 -- is the run to ask for; cursor is null when all partitions were asked.
@@ -20,6 +20,8 @@ declare
   v_run uuid;
   v_delay integer := 0;
   v_requested jsonb;
+  v_start constant jsonb := '{"after_table": "", "after_period_tag": ""}';
+  v_joined boolean;
 begin
   if sediment.priority_rank(p_priority) is null then
     perform sediment.fail('invalid_request', 400, format('the priority is %s', quote_nullable(left(p_priority, 40))),
@@ -29,6 +31,7 @@ begin
     perform sediment.fail('invalid_request', 400, 'a period_tag needs its table');
   end if;
   d := sediment.require_dataset(p_user, p_dataset, 'writer');
+  perform sediment.refuse_request(p_user);
   p_table := sediment.table_of(d.id, p_table);
 
   if p_period_tag is not null then
@@ -52,21 +55,32 @@ begin
         jsonb_build_object('table', p_table, 'period_tag', p_period_tag, 'metricId', v_run)));
   end if;
 
-  insert into public.processing_metrics
-    (user_id, dataset_id, operation, trigger, priority, fan_out_forced, fan_out_cursor)
-  values (d.user_id, d.id, 'fan_out', 'request', p_priority, p_priority = 'manual',
-    jsonb_build_object('after_table', '', 'after_period_tag', '', 'table', p_table))
-  returning id into strict v_run;
+  -- one that is not through yet begins anew: a dataset has one of a kind, however often it is asked for
+  update public.processing_metrics x set fan_out_cursor = v_start || jsonb_build_object('table', p_table)
+  where x.id = (
+    select y.id from public.processing_metrics y
+    where y.operation = 'fan_out' and y.completed_at is null and y.fan_out_cursor is not null and y.trigger = 'request'
+      and y.dataset_id = d.id and y.priority = p_priority and y.fan_out_cursor ->> 'table' is not distinct from p_table
+    order by y.queued_at limit 1 for no key update)
+  returning x.id into v_run;
+  v_joined := found;
+  if not v_joined then
+    insert into public.processing_metrics
+      (user_id, dataset_id, operation, trigger, priority, fan_out_forced, fan_out_cursor)
+    values (d.user_id, d.id, 'fan_out', 'request', p_priority, p_priority = 'manual',
+      v_start || jsonb_build_object('table', p_table))
+    returning id into strict v_run;
+  end if;
   v_requested := sediment.fan_out(v_run, 100);
   select * into strict r from public.processing_metrics x where x.id = v_run;
-  if r.fan_out_cursor is not null then
+  if r.fan_out_cursor is not null and not v_joined then
     perform sediment.queue_send(p_priority, v_run, d.id, null, null, 0);
-  elsif v_requested = '[]' then
+  elsif v_requested = '[]' and not v_joined then
     update public.processing_metrics x
     set status = 'success', completed_at = clock_timestamp(), decision = 'nothing is in debt'
     where x.id = v_run;
   end if;
-  perform sediment.spend_request(p_user);
+  perform sediment.spend_request(p_user, jsonb_array_length(v_requested));
   return jsonb_build_object('instanceId', v_run, 'dataset_id', d.id,
     'partitions', jsonb_array_length(v_requested), 'requested', v_requested,
     'cursor', r.fan_out_cursor ->> 'after_table');
