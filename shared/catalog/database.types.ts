@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape 7390de99af5622c4b388de07ae35795536a227904aead209f18d75f3364432e5
+// shape b9ecd3a849915a15f70bd44827b01b5f962188eefa1509d0552441b83f323338
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -406,6 +406,174 @@ isOneToOne: false
                   Relationships: [
                     
                   ]
+                },"lake_columns": {
+                  Row: {
+                    "begin_snapshot": number,"column_id": number,"dataset_id": string | null,"end_snapshot": number | null,"name": string,"parent_id": number | null,"path": (string)[],"relation_id": number,"type": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "begin_snapshot": number,"column_id": number,"dataset_id"?: string | null,"end_snapshot"?: number | null,"name": string,"parent_id"?: number | null,"path": (string)[],"relation_id": number,"type": string
+                  }
+                  Update: {
+                    "begin_snapshot"?: number,"column_id"?: number,"dataset_id"?: string | null,"end_snapshot"?: number | null,"name"?: string,"parent_id"?: number | null,"path"?: (string)[],"relation_id"?: number,"type"?: string
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "lake_columns_relation_id_fkey"
+      columns: ["relation_id"]
+isOneToOne: false
+      referencedRelation: "lake_relations"
+      referencedColumns: ["id"]
+    }
+                  ]
+                },"lake_files": {
+                  Row: {
+                    "battle_file": number,"begin_snapshot": number,"bytes": number,"dataset_id": string,"end_snapshot": number | null,"id": number,"mapping_id": number,"object_key": string,"period_tag": string,"relation_id": number,"row_count": number,"row_id_start": number
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "battle_file": number,"begin_snapshot": number,"bytes": number,"dataset_id": string,"end_snapshot"?: number | null,"id": number,"mapping_id": number,"object_key": string,"period_tag": string,"relation_id": number,"row_count": number,"row_id_start": number
+                  }
+                  Update: {
+                    "battle_file"?: number,"begin_snapshot"?: number,"bytes"?: number,"dataset_id"?: string,"end_snapshot"?: number | null,"id"?: number,"mapping_id"?: number,"object_key"?: string,"period_tag"?: string,"relation_id"?: number,"row_count"?: number,"row_id_start"?: number
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "lake_files_relation_id_fkey"
+      columns: ["relation_id"]
+isOneToOne: false
+      referencedRelation: "lake_relations"
+      referencedColumns: ["id"]
+    }
+                  ]
+                },"lake_left_columns": {
+                  Row: {
+                    "dataset_id": string,"left_at": string,"path": (string)[],"reason": string,"relation_id": number
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "dataset_id": string,"left_at"?: string,"path": (string)[],"reason": string,"relation_id": number
+                  }
+                  Update: {
+                    "dataset_id"?: string,"left_at"?: string,"path"?: (string)[],"reason"?: string,"relation_id"?: number
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "lake_left_columns_relation_id_fkey"
+      columns: ["relation_id"]
+isOneToOne: false
+      referencedRelation: "lake_relations"
+      referencedColumns: ["id"]
+    }
+                  ]
+                },"lake_left_files": {
+                  Row: {
+                    "battle_file": number,"dataset_id": string,"left_at": string,"reason": string,"relation_id": number
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "battle_file": number,"dataset_id": string,"left_at"?: string,"reason": string,"relation_id": number
+                  }
+                  Update: {
+                    "battle_file"?: number,"dataset_id"?: string,"left_at"?: string,"reason"?: string,"relation_id"?: number
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "lake_left_files_relation_id_fkey"
+      columns: ["relation_id"]
+isOneToOne: false
+      referencedRelation: "lake_relations"
+      referencedColumns: ["id"]
+    }
+                  ]
+                },"lake_mapping_fields": {
+                  Row: {
+                    "column_id": number,"field": number,"mapping_id": number,"name": string,"parent": number | null
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "column_id": number,"field": number,"mapping_id": number,"name": string,"parent"?: number | null
+                  }
+                  Update: {
+                    "column_id"?: number,"field"?: number,"mapping_id"?: number,"name"?: string,"parent"?: number | null
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "lake_mapping_fields_mapping_id_fkey"
+      columns: ["mapping_id"]
+isOneToOne: false
+      referencedRelation: "lake_schemas"
+      referencedColumns: ["mapping_id"]
+    }
+                  ]
+                },"lake_pending": {
+                  Row: {
+                    "change": string,"created_at": string,"dataset_id": string | null,"file_id": number | null,"id": number,"version": number | null
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "change": string,"created_at"?: string,"dataset_id"?: string | null,"file_id"?: number | null,"id"?: never,"version"?: number | null
+                  }
+                  Update: {
+                    "change"?: string,"created_at"?: string,"dataset_id"?: string | null,"file_id"?: number | null,"id"?: never,"version"?: number | null
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"lake_relations": {
+                  Row: {
+                    "after_file": number | null,"begin_snapshot": number,"dataset_max": string | null,"dataset_min": string | null,"end_snapshot": number | null,"file_bytes": number,"id": number,"lake_table_id": number,"name": string,"next_column_id": number,"next_row_id": number,"period_max": string | null,"period_min": string | null,"uuid": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "after_file"?: number | null,"begin_snapshot": number,"dataset_max"?: string | null,"dataset_min"?: string | null,"end_snapshot"?: number | null,"file_bytes"?: number,"id"?: never,"lake_table_id": number,"name": string,"next_column_id"?: number,"next_row_id"?: number,"period_max"?: string | null,"period_min"?: string | null,"uuid"?: string
+                  }
+                  Update: {
+                    "after_file"?: number | null,"begin_snapshot"?: number,"dataset_max"?: string | null,"dataset_min"?: string | null,"end_snapshot"?: number | null,"file_bytes"?: number,"id"?: never,"lake_table_id"?: number,"name"?: string,"next_column_id"?: number,"next_row_id"?: number,"period_max"?: string | null,"period_min"?: string | null,"uuid"?: string
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "lake_relations_lake_table_id_fkey"
+      columns: ["lake_table_id"]
+isOneToOne: false
+      referencedRelation: "lake_tables"
+      referencedColumns: ["id"]
+    }
+                  ]
+                },"lake_schemas": {
+                  Row: {
+                    "dataset_id": string | null,"fields": number | null,"mapping_id": number | null,"reason": string | null,"relation_id": number,"schema_digest": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "dataset_id"?: string | null,"fields"?: number | null,"mapping_id"?: number | null,"reason"?: string | null,"relation_id": number,"schema_digest": string
+                  }
+                  Update: {
+                    "dataset_id"?: string | null,"fields"?: number | null,"mapping_id"?: number | null,"reason"?: string | null,"relation_id"?: number,"schema_digest"?: string
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "lake_schemas_relation_id_fkey"
+      columns: ["relation_id"]
+isOneToOne: false
+      referencedRelation: "lake_relations"
+      referencedColumns: ["id"]
+    }
+                  ]
+                },"lake_snapshots": {
+                  Row: {
+                    "at": string,"id": number,"next_file_id": number,"schema_version": number
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "at": string,"id": number,"next_file_id": number,"schema_version": number
+                  }
+                  Update: {
+                    "at"?: string,"id"?: number,"next_file_id"?: number,"schema_version"?: number
+                  }
+                  Relationships: [
+                    
+                  ]
                 },"lake_tables": {
                   Row: {
                     "approved_at": string,"dataset_column": string,"id": number,"name": string,"period_column": string,"settled_dataset_id": string | null,"withdrawn_at": string | null
@@ -616,14 +784,14 @@ isOneToOne: false
                   ]
                 },"service_settings": {
                   Row: {
-                    "alert_max_attempts": number,"alert_private_addresses": boolean,"alert_webhooks": NonNullable<Json>,"alert_window_seconds": number,"archive_seconds": number,"asset_bytes_max": number,"asset_extensions": (string)[],"backoff_base_seconds": number,"backoff_cap_seconds": number,"breaker_probe_seconds": number,"breaker_window_seconds": number,"clockwork_gap_seconds": number,"codec": string,"datasets_max": number | null,"deleted_upload_seconds": number,"healthy_row_group_bytes": number,"history_seconds": number,"id": boolean,"idle_history_seconds": number,"idle_recheck_seconds": number,"keys_max": number,"lag_alert_seconds": number,"lease_seconds": number,"max_age_seconds": number,"max_attempts": number,"max_datasets_per_run": number,"max_object_bytes": number | null,"max_put_seconds": number,"max_run_seconds": number,"max_workers": number,"min_inputs": number,"open_stages_max": number | null,"partitions_max": number | null,"partitions_per_minute": number | null,"plan_changed_at": string,"planner_version": number,"realtime_delay_seconds": number,"requests_per_minute": number | null,"retention_seconds": number,"rewrite_bytes_per_hour": number,"schedule_concurrency": number,"schedule_delay_ms": number,"schemas_per_minute": number | null,"second_look_seconds": number,"signed_url_seconds": number,"signed_url_until": string,"storage_bucket": string,"store_check_bytes_per_day": number,"store_check_interval_seconds": number,"stored_bytes_max": number | null,"tables_max": number | null,"target_file_bytes": number,"target_page_bytes": number,"target_row_group_bytes": number,"updated_at": string,"upload_bytes_per_day": number | null,"uploads_per_minute": number | null,"vacuum_interval_seconds": number
+                    "alert_max_attempts": number,"alert_private_addresses": boolean,"alert_webhooks": NonNullable<Json>,"alert_window_seconds": number,"archive_seconds": number,"asset_bytes_max": number,"asset_extensions": (string)[],"backoff_base_seconds": number,"backoff_cap_seconds": number,"breaker_probe_seconds": number,"breaker_window_seconds": number,"clockwork_gap_seconds": number,"codec": string,"datasets_max": number | null,"deleted_upload_seconds": number,"healthy_row_group_bytes": number,"history_seconds": number,"id": boolean,"idle_history_seconds": number,"idle_recheck_seconds": number,"keys_max": number,"lag_alert_seconds": number,"lake_retention_seconds": number,"lease_seconds": number,"max_age_seconds": number,"max_attempts": number,"max_datasets_per_run": number,"max_object_bytes": number | null,"max_put_seconds": number,"max_run_seconds": number,"max_workers": number,"min_inputs": number,"open_stages_max": number | null,"partitions_max": number | null,"partitions_per_minute": number | null,"plan_changed_at": string,"planner_version": number,"realtime_delay_seconds": number,"requests_per_minute": number | null,"retention_seconds": number,"rewrite_bytes_per_hour": number,"schedule_concurrency": number,"schedule_delay_ms": number,"schemas_per_minute": number | null,"second_look_seconds": number,"signed_url_seconds": number,"signed_url_until": string,"storage_bucket": string,"store_check_bytes_per_day": number,"store_check_interval_seconds": number,"stored_bytes_max": number | null,"tables_max": number | null,"target_file_bytes": number,"target_page_bytes": number,"target_row_group_bytes": number,"updated_at": string,"upload_bytes_per_day": number | null,"uploads_per_minute": number | null,"vacuum_interval_seconds": number
                   }
                   ComputedFields: never
                   Insert: {
-                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"deleted_upload_seconds"?: number,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_history_seconds"?: number,"idle_recheck_seconds"?: number,"keys_max"?: number,"lag_alert_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_object_bytes"?: number | null,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"open_stages_max"?: number | null,"partitions_max"?: number | null,"partitions_per_minute"?: number | null,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"requests_per_minute"?: number | null,"retention_seconds"?: number,"rewrite_bytes_per_hour"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"schemas_per_minute"?: number | null,"second_look_seconds"?: number,"signed_url_seconds"?: number,"signed_url_until"?: string,"storage_bucket"?: string,"store_check_bytes_per_day"?: number,"store_check_interval_seconds"?: number,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
+                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"deleted_upload_seconds"?: number,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_history_seconds"?: number,"idle_recheck_seconds"?: number,"keys_max"?: number,"lag_alert_seconds"?: number,"lake_retention_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_object_bytes"?: number | null,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"open_stages_max"?: number | null,"partitions_max"?: number | null,"partitions_per_minute"?: number | null,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"requests_per_minute"?: number | null,"retention_seconds"?: number,"rewrite_bytes_per_hour"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"schemas_per_minute"?: number | null,"second_look_seconds"?: number,"signed_url_seconds"?: number,"signed_url_until"?: string,"storage_bucket"?: string,"store_check_bytes_per_day"?: number,"store_check_interval_seconds"?: number,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
                   }
                   Update: {
-                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"deleted_upload_seconds"?: number,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_history_seconds"?: number,"idle_recheck_seconds"?: number,"keys_max"?: number,"lag_alert_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_object_bytes"?: number | null,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"open_stages_max"?: number | null,"partitions_max"?: number | null,"partitions_per_minute"?: number | null,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"requests_per_minute"?: number | null,"retention_seconds"?: number,"rewrite_bytes_per_hour"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"schemas_per_minute"?: number | null,"second_look_seconds"?: number,"signed_url_seconds"?: number,"signed_url_until"?: string,"storage_bucket"?: string,"store_check_bytes_per_day"?: number,"store_check_interval_seconds"?: number,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
+                    "alert_max_attempts"?: number,"alert_private_addresses"?: boolean,"alert_webhooks"?: NonNullable<Json>,"alert_window_seconds"?: number,"archive_seconds"?: number,"asset_bytes_max"?: number,"asset_extensions"?: (string)[],"backoff_base_seconds"?: number,"backoff_cap_seconds"?: number,"breaker_probe_seconds"?: number,"breaker_window_seconds"?: number,"clockwork_gap_seconds"?: number,"codec"?: string,"datasets_max"?: number | null,"deleted_upload_seconds"?: number,"healthy_row_group_bytes"?: number,"history_seconds"?: number,"id"?: boolean,"idle_history_seconds"?: number,"idle_recheck_seconds"?: number,"keys_max"?: number,"lag_alert_seconds"?: number,"lake_retention_seconds"?: number,"lease_seconds"?: number,"max_age_seconds"?: number,"max_attempts"?: number,"max_datasets_per_run"?: number,"max_object_bytes"?: number | null,"max_put_seconds"?: number,"max_run_seconds"?: number,"max_workers"?: number,"min_inputs"?: number,"open_stages_max"?: number | null,"partitions_max"?: number | null,"partitions_per_minute"?: number | null,"plan_changed_at"?: string,"planner_version"?: number,"realtime_delay_seconds"?: number,"requests_per_minute"?: number | null,"retention_seconds"?: number,"rewrite_bytes_per_hour"?: number,"schedule_concurrency"?: number,"schedule_delay_ms"?: number,"schemas_per_minute"?: number | null,"second_look_seconds"?: number,"signed_url_seconds"?: number,"signed_url_until"?: string,"storage_bucket"?: string,"store_check_bytes_per_day"?: number,"store_check_interval_seconds"?: number,"stored_bytes_max"?: number | null,"tables_max"?: number | null,"target_file_bytes"?: number,"target_page_bytes"?: number,"target_row_group_bytes"?: number,"updated_at"?: string,"upload_bytes_per_day"?: number | null,"uploads_per_minute"?: number | null,"vacuum_interval_seconds"?: number
                   }
                   Relationships: [
                     
@@ -806,6 +974,14 @@ isOneToOne: false
                 },"dead_letter_summary": {
                   Row: {
                     "datasets": number | null,"error_code": string,"first_failed_at": string | null,"last_failed_at": string | null,"open": number | null
+                  }
+                  ComputedFields: never
+                  Relationships: [
+                    
+                  ]
+                },"lake_left_out": {
+                  Row: {
+                    "column_name": string | null,"dataset_id": string | null,"file_id": number | null,"kind": string | null,"lake_table": string | null,"left_at": string | null,"reason": string | null
                   }
                   ComputedFields: never
                   Relationships: [

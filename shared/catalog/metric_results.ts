@@ -28,6 +28,8 @@ export const metrics = z.object({
   deletions: count,
   alerts_pending: count,
   store_findings: count,
+  /** Of the lake; schemas of before it have none. */
+  lake: z.object({ files: count, left_out: count, lag_seconds: seconds }).optional(),
   objects: z.array(z.object({ state: z.string(), objects: count })),
   tables: z.array(z.object({ table: z.string(), bytes: count, rows: count })),
 });

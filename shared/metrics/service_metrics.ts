@@ -163,6 +163,16 @@ function gauges(metrics: Metrics): MetricFamily[] {
     gauge("deletions_open", "Deletions that are being carried out.", metrics.deletions),
     gauge("alerts_pending", "Alerts that were not sent yet.", metrics.alerts_pending),
     gauge("store_findings", "Objects that are not as the catalog says.", metrics.store_findings),
+    ...(metrics.lake === undefined ? [] : [
+      gauge("lake_files", "Files that the lake shows, up to 10000.", metrics.lake.files),
+      gauge("lake_files_left_out", "Files that it leaves out, up to 10000.", metrics.lake.left_out),
+      gauge(
+        "lake_lag_seconds",
+        "How long ago the oldest commit was made that the lake does not show yet.",
+        metrics.lake.lag_seconds,
+        "seconds",
+      ),
+    ]),
     gauge(
       "objects",
       "Objects of the catalog by state: stored is estimated, the others are counted up to 10000.",

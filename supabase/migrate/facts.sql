@@ -4,7 +4,7 @@ with relations as (
   select c.oid, n.nspname, c.relname, c.relkind, c.oid::regclass::text as name, c.relowner, c.relacl,
     c.relrowsecurity, c.relforcerowsecurity, c.reloptions
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
-  where n.nspname in ('public', 'sediment', 'pgmq', 'storage', 'cron') and c.relkind in ('r', 'p', 'v', 'm', 'S')
+  where n.nspname in ('public', 'sediment', 'lake', 'pgmq', 'storage', 'cron') and c.relkind in ('r', 'p', 'v', 'm', 'S')
 )
 select 'column order' as kind, format('%s.%s', r.name, a.attname) as name,
   (row_number() over (partition by r.oid order by a.attnum))::text as what
@@ -48,12 +48,12 @@ union all
 select 'comment', concat_ws(' ', d.classoid::regclass, x.type, x.identity), d.description
 from pg_description d
 cross join lateral pg_identify_object(d.classoid, d.objoid, d.objsubid) as x
-where x.schema in ('public', 'sediment', 'pgmq', 'storage', 'cron')
-  or x.identity in ('public', 'sediment', 'pgmq')
+where x.schema in ('public', 'sediment', 'lake', 'pgmq', 'storage', 'cron')
+  or x.identity in ('public', 'sediment', 'lake', 'pgmq')
 union all
 select 'schema', n.nspname, concat_ws(' ', n.nspowner::regrole,
   (select string_agg(x::text, ' ' order by x::text) from unnest(n.nspacl) as x))
-from pg_namespace n where n.nspname in ('public', 'sediment', 'pgmq')
+from pg_namespace n where n.nspname in ('public', 'sediment', 'lake', 'pgmq')
 union all
 select 'extension', e.extname, e.extnamespace::regnamespace::text from pg_extension e
 union all

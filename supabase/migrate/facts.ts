@@ -28,7 +28,8 @@ async function seedRows(sql: TransactionSql): Promise<Fact[]> {
         select a.attname::text from pg_attribute a
         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.atttypid <> 'timestamptz'::regtype
         order by a.attnum) as columns
-    from pg_class c where c.relkind = 'r' and c.relnamespace in ('public'::regnamespace, 'sediment'::regnamespace)`;
+    from pg_class c where c.relkind = 'r' and c.relnamespace in ('public'::regnamespace, 'sediment'::regnamespace)
+    order by 1`;
   const facts: Fact[] = [];
   for (const { name, columns } of tables) {
     const list = (columns as string[]).map((column) => `"${column}"`).join(", ");

@@ -2,7 +2,7 @@
 begin;
 \ir helpers/fixtures.sql
 select plan(27);
-truncate lake_tables restart identity;
+truncate lake_tables restart identity cascade;
 set local role service_role;
 
 select tests.upload(1, 100, 'a' || i) from generate_series(1, 2) i;

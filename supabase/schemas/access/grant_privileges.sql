@@ -9,7 +9,8 @@ declare
     'dataset_members', 'table_names', 'rewrites'];
   v_internal constant text[] := array['service_settings', 'objects', 'idempotency_keys', 'file_schemas',
     'run_children', 'run_commits', 'user_usage', 'user_growth', 'alerts', 'circuit_breaker', 'store_check', 'store_findings', 'worker_slots', 'forgotten_uploads', 'deleted_slices', 'identity_key', 'age_walks',
-    'clockwork', 'incidents', 'pings', 'dataset_invitations', 'settings_history', 'metric_deltas', 'metric_totals', 'metric_samples', 'dataset_keys', 'lake_tables'];
+    'clockwork', 'incidents', 'pings', 'dataset_invitations', 'settings_history', 'metric_deltas', 'metric_totals', 'metric_samples', 'dataset_keys', 'lake_tables',
+    'lake_snapshots', 'lake_pending', 'lake_relations', 'lake_columns', 'lake_schemas', 'lake_mapping_fields', 'lake_files', 'lake_left_files', 'lake_left_columns'];
   v_views constant text[] := array['dataset_status', 'partition_status', 'quarantined_files',
     'dead_letter_summary'];
 begin
@@ -33,7 +34,7 @@ begin
   end loop;
 
   -- Views run as their reader: the tables' policies hold in them.
-  foreach v_name in array v_views || array['queue_status', 'row_limit_probe', 'store_differences', 'setting_warnings'] loop
+  foreach v_name in array v_views || array['queue_status', 'row_limit_probe', 'store_differences', 'setting_warnings', 'lake_left_out'] loop
     execute format('revoke all on public.%I from public, anon, authenticated, service_role', v_name);
     execute format('grant select on public.%I to service_role', v_name);
   end loop;

@@ -1,7 +1,7 @@
 -- A slice of a purge whose files are taken out: drops every data file that held rows of the scope, also those that
 -- merges had replaced, and has the store delete each object of which nothing is left. Then what is staged, and what was on
 -- its way out at leisure. An object that also holds slices of other tables (an upload of many) comes after that
--- (sediment.split_purged). Locks the dataset, then objects, as a vacuum does. Returns the number of files.
+-- (sediment.split_purged). The lake shows none of them any more, at no snapshot. Locks the dataset, the lake, then objects. Returns the number of files.
 create or replace function sediment.purge_removed(x public.deletions, p_limit integer)
 returns bigint
 language plpgsql
@@ -13,6 +13,7 @@ declare
   v_keys text[];
   v_dropped bigint;
   v_bytes bigint;
+  v_of_lake bigint[];
 begin
   perform 1 from public.datasets d where d.id = x.dataset_id for no key update;
   with dropped as (
@@ -26,10 +27,14 @@ begin
             and sediment.seqs_of(y) @> s.seq))
         and (x."table" is null or y."table" = x."table") and (x.period_tag is null or y.period_tag = x.period_tag)
       order by y.removed_version limit p_limit))
-    returning f.object_key, f.byte_length
+    returning f.object_key, f.byte_length, f.id, f.lake_version
   )
-  select coalesce(array_agg(distinct y.object_key), '{}'), count(*), coalesce(sum(y.byte_length), 0)
-  into strict v_keys, v_dropped, v_bytes from dropped y;
+  select coalesce(array_agg(distinct y.object_key), '{}'), count(*), coalesce(sum(y.byte_length), 0),
+    array_agg(y.id) filter (where y.lake_version is not null)
+  into strict v_keys, v_dropped, v_bytes, v_of_lake from dropped y;
+  if v_of_lake is not null then
+    perform sediment.purge_lake(v_of_lake);
+  end if;
   update public.datasets d set retired_bytes = greatest(d.retired_bytes - v_bytes, 0) where d.id = x.dataset_id;
   perform sediment.retire_object(k.key, v_reason, '0') from unnest(v_keys) as k(key)
   where not exists (select 1 from public.battle_files f where f.object_key = k.key);

@@ -2,7 +2,7 @@
 -- 10,000, and how many rows a large table has is the planner's estimate.
 -- Returns {counters: [{metric, label, events, amount}], queues: [{queue, messages, due, oldest_due_seconds}],
 -- debt: {partitions, oldest_seconds}, due_partitions, dead_partitions, leases, max_workers, breaker_open, incidents: [{name, open}],
--- dead_letters, quarantined_files, lost_files, deletions, alerts_pending, store_findings, objects: [{state, objects}],
+-- dead_letters, quarantined_files, lost_files, deletions, alerts_pending, store_findings, lake: {files, left_out, lag_seconds}, objects: [{state, objects}],
 -- tables: [{table, bytes, rows}]}.
 create or replace function public.read_metrics()
 returns jsonb
@@ -56,6 +56,12 @@ begin
       limit v_top) x),
     'alerts_pending', (select count(*) from (select 1 from public.alerts a where a.state = 'pending' limit v_top) x),
     'store_findings', (select count(*) from (select 1 from public.store_findings limit v_top) x),
+    'lake', (
+      select jsonb_build_object('files', (select count(*) from (
+          select 1 from public.lake_files f where f.end_snapshot is null limit v_top) x),
+        'left_out', (select count(*) from (select 1 from public.lake_left_files limit v_top) x),
+        'lag_seconds', coalesce((select greatest(extract(epoch from v_now - p.created_at), 0)
+          from public.lake_pending p order by p.id limit 1), 0))),
     'objects', (
       with n as (
         select

@@ -103,3 +103,6 @@ create index if not exists battle_files_rewrite
   on public.battle_files (dataset_id, "table", period_tag) where rewrite is not null and removed_version is null;
 create index if not exists battle_files_remake
   on public.battle_files (dataset_id, "table", period_tag) where remake_at is not null and removed_version is null;
+-- what a table's approval finds
+create index if not exists battle_files_lake on public.battle_files ("table", id)
+  where lake_version is not null and removed_version is null;

@@ -97,7 +97,10 @@ create table if not exists public.service_settings (
   storage_bucket text not null default 'sediment' check (storage_bucket <> ''),
 
   -- of alerts
-  lag_alert_seconds integer not null default 900 check (lag_alert_seconds > 0)
+  lag_alert_seconds integer not null default 900 check (lag_alert_seconds > 0),
+
+  -- of the lake
+  lake_retention_seconds integer not null default 86400 check (lake_retention_seconds >= 0)
 );
 
 comment on table public.service_settings is 'One row of settings of this deployment.';
@@ -263,5 +266,9 @@ comment on column public.service_settings.storage_bucket is
   'read-only keys read data files by Storage''s own API. Unit: none. Default: sediment.';
 comment on column public.service_settings.lag_alert_seconds is
   'Work that is due for longer and has no worker is an alert (lag_over). Unit: seconds. Default: 900 (15 min).';
+
+comment on column public.service_settings.lake_retention_seconds is
+  'How long the lake''s snapshots are kept, which queries that have begun and time travel read; no vacuum takes a file that '
+  'one of them shows. Unit: seconds. Default: 86400 (1 day).';
 
 insert into public.service_settings (id) values (true) on conflict (id) do nothing;

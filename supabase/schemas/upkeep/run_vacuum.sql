@@ -1,4 +1,4 @@
--- One bounded slice of a vacuum: moves the kept versions, drops the rows of files that none of them shows, gives up
+-- One bounded slice of a vacuum: moves the kept versions, drops the rows of files that none of them shows and no kept snapshot of the lake, gives up
 -- the objects of which every slice is dropped, and hands out the keys that the store should delete now. A key that
 -- is not reported deleted within ten minutes is handed out again. Never waits for a lock.
 create or replace function sediment.run_vacuum(p_limit integer, p_dataset uuid)
@@ -41,6 +41,9 @@ begin
       where f.id = any (array(
         select x.id from public.battle_files x
         where x.dataset_id = d.id and x.removed_version <= d.vacuumable_version
+          -- what a kept snapshot of the lake shows, or may still come to show
+          and (x.lake_version is null or not exists (select 1 from public.lake_files l where l.battle_file = x.id)
+            and not exists (select 1 from public.lake_pending n where n.file_id = x.id))
         order by x.removed_version limit greatest(p_limit - v_dropped, 0)))
       returning f.object_key, f.byte_length
     )

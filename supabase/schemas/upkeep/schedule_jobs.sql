@@ -1,5 +1,6 @@
 -- The clockwork. Everything here only brings forward what is in the tables: a job that is missed costs time.
 select cron.schedule('sediment_tick', '30 seconds', 'select public.tick()');
+select cron.schedule('sediment_lake', '30 seconds', 'select sediment.publish_lake()');
 -- Each a job of its own: one that fails must not take back what another did.
 select cron.schedule('sediment_leases', '* * * * *', 'select public.expire_leases()');
 select cron.schedule('sediment_sweep', '* * * * *', 'select public.sweep(2000)');

@@ -3,6 +3,7 @@
 --   quarantine: files were set aside within alert_window_seconds
 --   lag_over: a message is due for over lag_alert_seconds and no worker has it, while work goes on
 --   deletions_overdue: what somebody deleted is not taken out after an hour, or its objects are there a day after their time
+--   lake_late: what was committed lag_alert_seconds ago is not in the lake yet
 --   quota_near: users have stored over nine tenths of what they may. Looked at where p_quotas: every ten minutes
 -- Returns {opened, closed: names}.
 create or replace function sediment.watch_troubles(p_quotas boolean default null)
@@ -55,6 +56,12 @@ begin
       format('Sediment has not deleted what is to be gone since %s', date_trunc('second', v_since)));
   end if;
 
+  select p.created_at into v_since from public.lake_pending p order by p.id limit 1;
+  if v_since < v_now - make_interval(secs => s.lag_alert_seconds) then
+    v_troubles := v_troubles || jsonb_build_object('lake_late',
+      format('Sediment has not shown the lake what was committed since %s', date_trunc('second', v_since)));
+  end if;
+
   if coalesce(p_quotas, extract(minute from v_now)::integer % 10 = 0) then
     select count(*), string_agg(x.user_id::text, ', ' order by x.user_id) filter (where x.n <= 3)
     into strict v_count, v_text
@@ -80,7 +87,7 @@ begin
   end loop;
   for v_name in
     select i.name from public.incidents i
-    where i.state = 'open' and i.name in ('quarantine', 'lag_over', 'deletions_overdue', 'quota_near')
+    where i.state = 'open' and i.name in ('quarantine', 'lag_over', 'deletions_overdue', 'quota_near', 'lake_late')
       and not v_troubles ? i.name
     order by i.name
   loop

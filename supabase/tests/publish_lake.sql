@@ -1,0 +1,189 @@
+-- publish_lake, map_lake_schema, prune_lake, purge_lake, note_lake_file, note_lake_table: what the lake shows at which snapshot
+begin;
+\ir helpers/fixtures.sql
+\ir helpers/deletions.sql
+select plan(71);
+truncate lake_tables, lake_relations, lake_pending, lake_left_files, lake_snapshots cascade;
+insert into lake_snapshots (id, at, schema_version, next_file_id) values (0, clock_timestamp() - interval '1 hour', 0, 1);
+create function tests.leaf(p_name text, p_type text, p_logical text default null) returns jsonb language sql immutable as $$
+  select jsonb_strip_nulls(jsonb_build_object('name', p_name, 'type', p_type, 'logical', p_logical, 'repetition', 'optional')) $$;
+-- a schema of a table's files: its columns, and the lake's two
+create function tests.schema(variadic p_columns jsonb[]) returns jsonb language sql immutable as $$
+  select jsonb_build_object('name', 'schema', 'children', to_jsonb(p_columns) || jsonb_build_array(
+    tests.leaf('dataset_id', 'BYTE_ARRAY', 'STRING'), tests.leaf('period_tag', 'BYTE_ARRAY', 'STRING'))) $$;
+-- uploads two fragments and merges what a partition has into one file, as a run of a table of the lake does
+create function tests.settle(p_dataset integer, p_schema jsonb, p_period text default '2024-11-25', p_version smallint default 1,
+  p_table text default 'port') returns bigint language plpgsql as $$
+declare
+  v_claim jsonb;
+begin
+  perform tests.upload(1, p_dataset, 'b' || gen_random_uuid(), p_table, p_period) from generate_series(1, 2);
+  v_claim := tests.claim(p_dataset => p_dataset, p_table => p_table);
+  return (tests.commit(v_claim, tests.output(v_claim) || jsonb_build_object('schema', p_schema, 'lake_version', p_version)) ->> 'file_id')::bigint;
+end $$;
+create function tests.publish() returns jsonb language sql as $$ select sediment.publish_lake() - 'more' $$;
+create function tests.snapshot() returns bigint language sql as $$ select max(id) from lake_snapshots $$;
+-- dataset/period/rows of what a snapshot shows
+create function tests.shown(p_snapshot bigint default null) returns text language sql as $$
+  select coalesce(string_agg(concat_ws('/', right(f.dataset_id::text, 3), f.period_tag, f.row_count), ' '
+    order by f.dataset_id, f.period_tag collate "C", f.row_count), '')
+  from lake_files f where f.begin_snapshot <= coalesce(p_snapshot, tests.snapshot())
+    and coalesce(f.end_snapshot, 9223372036854775807) > coalesce(p_snapshot, tests.snapshot()) $$;
+create function tests.columns() returns text language sql as $$
+  select string_agg(array_to_string(c.path, '.') || ':' || c.type, ' ' order by c.column_id)
+  from lake_columns c where c.end_snapshot is null $$;
+grant execute on all functions in schema tests to service_role;
+set local role service_role;
+
+-- nothing is there until a table is approved
+select is(tests.publish(), '{"snapshot": null, "added": 0, "removed": 0, "left_out": 0}', 'where no table is approved nothing is published');
+select tests.upload(1, 100, 'fragment');
+select is((select count(*) from lake_pending), 0::bigint, 'an upload is no news for the lake');
+select is(approve_lake_table('port') ->> 'dataset_column', 'dataset_id', 'a table is approved');
+select is((select change from lake_pending), 'table', 'which is news');
+select is(tests.publish(), '{"snapshot": 1, "added": 0, "removed": 0, "left_out": 0}', 'and makes a snapshot');
+select is(tests.columns(), 'dataset_id:varchar period_tag:varchar', 'with the lake''s own columns');
+select is(tests.publish(), '{"snapshot": null, "added": 0, "removed": 0, "left_out": 0}', 'and no other');
+
+-- what is merged is shown from the next publication on
+create temp table files as select tests.settle(100, tests.schema(tests.leaf('id', 'INT32'))) as a;
+select is((select string_agg(change, ' ' order by id) from lake_pending), 'added', 'a commit tells the lake of its output');
+select is((select version from lake_pending), (select version from datasets where id = tests.u(100)), 'with its version');
+select is(tests.shown(), '', 'it is shown by the next publication');
+select is(tests.publish(), '{"snapshot": 2, "added": 1, "removed": 0, "left_out": 0}', 'which comes');
+select is(tests.shown(), '100/2024-11-25/30', 'with all of its rows');
+select is(tests.columns(), 'dataset_id:varchar period_tag:varchar id:int32', 'its column is the table''s');
+select is((select string_agg(m.name || '>' || m.column_id, ' ' order by m.field) from lake_mapping_fields m), 'id>3 dataset_id>1 period_tag>2',
+  'its names are mapped to the columns');
+select is((select row(next_row_id, dataset_min, period_max)::text from lake_relations), format('(30,%s,2024-11-25)', tests.u(100)), 'the table counts what it has ever shown');
+
+-- a merge swaps its inputs for its output
+alter table files add b bigint;
+update files set b = tests.settle(100, tests.schema(tests.leaf('id', 'INT64'), tests.leaf('note', 'BYTE_ARRAY', 'STRING'))) where true;
+select is((select string_agg(change, ' ' order by change) from lake_pending), 'added removed', 'a merge tells of what went and what came');
+select is(tests.publish(), '{"snapshot": 3, "added": 1, "removed": 1, "left_out": 0}', 'both are of one snapshot');
+select is(tests.shown(), '100/2024-11-25/50', 'in which each row is once');
+select is(tests.shown(2), '100/2024-11-25/30', 'and the one before shows what it showed');
+select is(tests.columns(), 'dataset_id:varchar period_tag:varchar id:int64 note:varchar', 'the column is as wide as both need');
+select is((select string_agg(type || ' ' || begin_snapshot || '-' || coalesce(end_snapshot::text, ''), ', ' order by begin_snapshot)
+  from lake_columns where path = '{id}'), 'int32 2-3, int64 3-', 'the same column, of another type from then on');
+select is((select schema_version from lake_snapshots where id = 3), 3::bigint, 'readers are told that the columns are others');
+select ok((select bool_and(s.next_file_id > greatest(f.id, f.mapping_id)) from lake_files f, lake_snapshots s where s.id = 3),
+  'files and mappings are of one counter, which the snapshot is past');
+select is((select next_row_id from lake_relations), 80::bigint, 'rows that went are counted still');
+
+-- another dataset with the same columns in another case, and one whose column has a type of its own
+select tests.settle(200, tests.schema(tests.leaf('ID', 'INT32')));
+create temp table odd as select tests.settle(300, tests.schema(tests.leaf('id', 'BYTE_ARRAY', 'STRING'))) as a;
+select is(tests.publish(), '{"snapshot": 4, "added": 1, "removed": 0, "left_out": 1}', 'a schema that cannot be united is left out');
+select is(tests.shown(), '100/2024-11-25/50 200/2024-11-25/20', 'the others are shown');
+select is(tests.columns(), 'dataset_id:varchar period_tag:varchar id:int64 note:varchar', 'names that differ in case are one column');
+select is((select kind || ' ' || dataset_id || ' ' || reason from lake_left_out), 'file ' || tests.u(300) || ' column id: varchar here, int64 in the lake', 'what is left out is listed with why');
+select is((select schema_version from lake_snapshots where id = 4), 3::bigint, 'and changes no column');
+select tests.settle(400, tests.schema(tests.leaf('id', 'INT32')), p_version => 0::smallint);
+select is(tests.publish(), '{"snapshot": null, "added": 0, "removed": 0, "left_out": 1}', 'a file that cannot have the lake''s columns is left out');
+select tests.settle(400, tests.schema(tests.leaf('id', 'INT32')));
+select is(tests.publish() ->> 'added', '1', 'its merge into one that can is shown');
+select is((select count(*) from lake_left_files), 1::bigint, 'and what it replaced is left out no more');
+select tests.settle(500, jsonb_build_object('name', 'schema', 'children', jsonb_build_array(tests.leaf('id', 'INT32'))));
+select is(tests.publish() ->> 'left_out', '1', 'one that lacks the lake''s columns is not shown');
+
+-- set aside and taken back
+update battle_files set state = 'quarantined', quarantine_code = 'corrupt_page' where id = (select b from files);
+select is(tests.publish() ->> 'removed', '1', 'what is set aside leaves the lake');
+select is((retry_quarantined(tests.u(1), tests.u(100)) -> 'files')::text, (select jsonb_build_array(b)::text from files), 'what is taken back');
+select is(tests.publish() ->> 'added', '1', 'comes again');
+update battle_files set state = 'quarantined' where id = (select b from files);
+update battle_files set state = 'active' where id = (select b from files);
+select is(tests.publish(), '{"snapshot": null, "added": 0, "removed": 0, "left_out": 0}', 'what was away between two publications was never away');
+update battle_files set object_key = (select object_key from battle_files where id = (select a from odd)) where id = (select b from files);
+select is(tests.publish(), '{"snapshot": 8, "added": 1, "removed": 1, "left_out": 0}', 'a file in another object is another file of the lake');
+
+-- a dataset at a time
+select tests.settle(110, tests.schema(tests.leaf('id', 'INT32')), '2024-11-2' || i) from generate_series(1, 3) i;
+select tests.settle(600, tests.schema(tests.leaf('id', 'INT32')), '2024-11-2' || i) from generate_series(1, 3) i;
+select is(sediment.publish_lake(1) - 'snapshot', '{"added": 3, "removed": 0, "left_out": 0, "more": true}', 'a dataset''s news are taken together, however few are asked for');
+select is(sediment.publish_lake(1) - 'snapshot', '{"added": 3, "removed": 0, "left_out": 0, "more": false}', 'and the others'' next');
+
+-- vacuum, and what the lake keeps
+select is((delete_data(tests.u(1), tests.u(110), 'port', '2024-11-21') ->> 'state'), 'marked', 'a period is deleted');
+select advance_deletions(1000);
+select is(tests.publish() ->> 'removed', '1', 'which leaves the lake');
+select is((select count(*) from battle_files f where f.dataset_id = tests.u(110) and f.period_tag = '2024-11-21' and f.lake_version is not null), 1::bigint, 'its file is there');
+update datasets set vacuumable_version = version, oldest_kept_version = version, vacuumed_at = '-infinity' where id = tests.u(110);
+select plan_vacuum(1000, false, tests.u(110));
+select is((select count(*) from battle_files f where f.dataset_id = tests.u(110) and f.period_tag = '2024-11-21' and f.lake_version is not null), 1::bigint, 'no vacuum takes what a kept snapshot of the lake shows');
+select is(sediment.prune_lake(1000), 0, 'snapshots are kept for a while');
+update lake_snapshots set at = at - interval '2 days' where true;
+select cmp_ok(sediment.prune_lake(1000), '>', 0, 'and go with the files that none shows any more');
+select is((select count(*) from lake_snapshots), 1::bigint, 'but for the last one');
+select is((select count(*) from lake_files where end_snapshot is not null), 0::bigint, 'which shows what it showed');
+update datasets set vacuumed_at = '-infinity' where id = tests.u(110);
+select plan_vacuum(1000, false, tests.u(110));
+select is((select count(*) from battle_files f where f.dataset_id = tests.u(110) and f.period_tag = '2024-11-21' and f.lake_version is not null), 0::bigint, 'the vacuum takes the file then');
+select is((select count(*) from lake_schemas k where k.mapping_id is not null and not exists (select 1 from lake_files f where f.mapping_id = k.mapping_id)), 0::bigint,
+  'and what maps no file is forgotten');
+-- a removal that is not published yet
+select tests.settle(600, tests.schema(tests.leaf('id', 'INT32')), '2024-12-01');
+select tests.publish();
+select delete_data(tests.u(1), tests.u(600), 'port', '2024-12-01');
+select advance_deletions(1000);
+delete from lake_files where dataset_id = tests.u(600) and period_tag = '2024-12-01';
+update datasets set vacuumable_version = version, oldest_kept_version = version, vacuumed_at = '-infinity' where id = tests.u(600);
+select plan_vacuum(1000, false, tests.u(600));
+select is((select count(*) from battle_files f where f.period_tag = '2024-12-01' and f.lake_version is not null), 1::bigint, 'nor one of which the lake is still to be told');
+select is(tests.publish() ->> 'removed', '0', 'which it is');
+
+-- a purge leaves nothing at any snapshot
+select tests.settle(600, tests.schema(tests.leaf('id', 'INT32')), '2024-12-02');
+select tests.publish();
+create temp table then_ as select tests.snapshot() as at;
+select matches(tests.shown((select at from then_)), '600/2024-12-02/20', 'a period is shown');
+select tests.slices(delete_data(tests.u(1), tests.u(600), 'port', '2024-12-02', p_purge => true));
+select is((select count(*) from lake_files f where f.period_tag = '2024-12-02'), 0::bigint, 'what is purged is in no snapshot, before any publication');
+select tests.publish();
+select unalike(tests.shown((select at from then_)), '%2024-12-02%', 'and in none after it');
+
+-- a table that is withdrawn, and approved again
+create temp table before as select tests.shown() as s, (select count(*) from lake_files where end_snapshot is null) as n, tests.snapshot() as at;
+select withdraw_lake_table('port');
+select is(tests.publish(), (select jsonb_build_object('snapshot', at + 1, 'added', 0, 'removed', n, 'left_out', 0) from before), 'a table that is withdrawn leaves the lake with its files');
+select is(tests.shown(), '', 'of which none is shown');
+select is(tests.shown((select at from before)), (select s from before), 'but at the snapshots before');
+select tests.settle(200, tests.schema(tests.leaf('id', 'INT32')), '2024-12-03');
+select is(tests.publish() ->> 'added', '0', 'nor is any that comes');
+select tests.slices(delete_data(tests.u(1), tests.u(300)));
+select sediment.publish_lake();
+select approve_lake_table('port');
+select is((select (r ->> 'added')::integer + (r ->> 'left_out')::integer || (r ->> 'more') from sediment.publish_lake(2) r), '2true', 'approved again it gets what is there');
+do $$ begin for i in 1 .. 50 loop exit when not (sediment.publish_lake(2) ->> 'more')::boolean; end loop; end $$;
+select is(tests.shown(), (select string_agg(x, ' ' order by x) from (select unnest(string_to_array(s, ' ')) from before union all select '200/2024-12-03/20') y(x)),
+  'some at a time, until it has all');
+select is((select count(distinct id) from lake_relations), 2::bigint, 'as another table, whose columns have numbers of their own');
+
+-- hostile schemas
+select tests.settle(700, tests.schema(tests.leaf(repeat('x', 200), 'INT32'), tests.leaf('_ducklake_internal_row_id', 'INT64'), tests.leaf('fine', 'INT32')));
+select is(tests.publish() ->> 'added', '1', 'a file with names that the lake has no place for is shown');
+select is((select string_agg(reason, '; ' order by reason) from lake_left_out where kind = 'column'), 'its name is longer than 128 bytes; its name is one of DuckLake''s own', 'without those columns, which are listed');
+select tests.settle(800, jsonb_build_object('name', 's', 'children', (select jsonb_agg(tests.leaf('c' || i, 'INT32')) from generate_series(1, 1500) i)
+  || jsonb_build_array(tests.leaf('dataset_id', 'BYTE_ARRAY', 'STRING'), tests.leaf('period_tag', 'BYTE_ARRAY', 'STRING'))));
+select is(tests.publish() ->> 'added', '1', 'one of very many columns too');
+select is((select count(*) from lake_columns where dataset_id = tests.u(800)), 1000::bigint, 'with as many as one dataset may bring');
+select tests.settle(900, tests.schema(tests.leaf('mine', 'INT32')));
+select tests.publish();
+select matches(tests.columns(), ' mine:int32', 'and another dataset''s have their place');
+select tests.settle(1000, tests.schema(tests.leaf('shape', 'BYTE_ARRAY', 'GEOMETRY')));
+select is(tests.publish() ->> 'left_out', '1', 'a type that the lake has not leaves the file out');
+
+-- who may
+reset role;
+select is((select string_agg(c.relname, ' ') from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where n.nspname in ('public', 'sediment', 'storage', 'auth') and c.relkind in ('r', 'v') and has_table_privilege('sediment_lake', c.oid, 'select')
+    and not exists (select 1 from pg_depend d where d.objid = c.oid and d.deptype = 'e')), null, 'the lake''s role reads nothing of the catalog itself');
+select is((select string_agg(c.relname, ' ') from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where n.nspname = 'lake' and (has_table_privilege('sediment_lake', c.oid, 'insert') or has_table_privilege('sediment_lake', c.oid, 'update')
+    or has_table_privilege('sediment_lake', c.oid, 'delete') or not has_table_privilege('sediment_lake', c.oid, 'select'))), null, 'it reads the lake, and writes nothing');
+select is((select string_agg(r || ' ' || c.relname, ' ') from unnest(array['anon', 'authenticated', 'service_role']) r, pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where n.nspname = 'lake' and has_table_privilege(r, c.oid, 'select')), null, 'and nobody else does');
+select * from finish();
+rollback;
