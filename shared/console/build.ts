@@ -1,12 +1,13 @@
 /** `deno task console`: the console's page as one module of text, `page_assets.ts`. A test compares it. */
 import { readFile, writeFile } from "node:fs/promises";
+import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import * as esbuild from "esbuild";
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-/** Most bytes of all files together, compressed. */
+/** Most bytes of all files together but the lazy one, compressed. */
 export const mostBytes = 150_000;
 
 const html = `<!doctype html>
@@ -26,16 +27,34 @@ const html = `<!doctype html>
 </html>
 `;
 
+/** The page's styles in their order: what comes later holds. */
+const styles = [
+  "colours",
+  "base",
+  "shell",
+  "parts",
+  "controls",
+  "table",
+  "troubles",
+  "charts",
+  "settings",
+];
+
+/** What the page loads when somebody wants to see rows, and not before: as large as all the rest. */
+export const lazyFile = "rows_reader.js";
+
 /** The page's files by name, as browsers get them. */
-export async function buildPage(): Promise<
-  Record<"index.html" | "console.js" | "console.css", string>
-> {
+export async function buildPage(): Promise<Record<string, string>> {
   const { outputFiles } = await esbuild.build({
     entryPoints: [at("page/main.tsx")],
     jsx: "automatic",
     jsxImportSource: "preact",
     absWorkingDir: at("../../"),
     bundle: true,
+    splitting: true,
+    outdir: at("./"),
+    entryNames: "console",
+    chunkNames: "[name]",
     minify: true,
     format: "esm",
     platform: "browser",
@@ -44,25 +63,33 @@ export async function buildPage(): Promise<
     write: false,
     logLevel: "error",
   });
-  const css = (await readFile(at("../../node_modules/uplot/dist/uPlot.min.css"), "utf8")) +
-    await readFile(at("page/page.css"), "utf8");
-  const { code } = await esbuild.transform(css, {
+  const parts = await Promise.all([
+    readFile(at("../../node_modules/uplot/dist/uPlot.min.css"), "utf8"),
+    ...styles.map((name) => readFile(at(`page/styles/${name}.css`), "utf8")),
+  ]);
+  const { code } = await esbuild.transform(parts.join(""), {
     loader: "css",
     minify: true,
     legalComments: "none",
   });
   await esbuild.stop();
-  return { "index.html": html, "console.js": outputFiles[0].text, "console.css": code };
+  const scripts = outputFiles.map(({ path, text }) => [basename(path), text] as const);
+  const names = scripts.map(([name]) => name).sort();
+  // chunk.js: what both scripts share
+  if (names.join() !== `chunk.js,console.js,${lazyFile}`) {
+    throw new Error(`the page has ${names.join()}`);
+  }
+  return { "index.html": html, ...Object.fromEntries(scripts), "console.css": code };
 }
 
-/** The module's text, and how many bytes its files have. */
+/** The module's text, and how many bytes its files have, without the lazy one's. */
 export async function assetsModule(): Promise<{ text: string; bytes: number }> {
   let bytes = 0;
   const entries = Object.entries(await buildPage()).map(([name, text]) => {
     const packed = gzipSync(text, { level: 9 });
     // the byte that names the system that packed it
     packed[9] = 255;
-    bytes += packed.length;
+    if (name !== lazyFile) bytes += packed.length;
     return `  "${name}":\n    "${packed.toString("base64")}",\n`;
   });
   if (bytes > mostBytes) throw new Error(`the page has ${bytes} bytes, of at most ${mostBytes}`);

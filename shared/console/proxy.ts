@@ -4,9 +4,17 @@
  */
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { once } from "node:events";
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import type { AddressInfo } from "node:net";
 import { sameSecret } from "../http/same_secret.ts";
+import { startDeadline } from "../reader/bytes/deadline.ts";
 import { type PageAssets, pageFile } from "./serve_page.ts";
 
 /** What a proxy needs. */
@@ -31,8 +39,17 @@ export interface Proxy {
 
 /** Functions that the page asks. */
 const reachable = /^\/functions\/v1\/(?:battle-data|compaction)(?:[/?]|$)/;
-const methods = ["GET", "POST", "DELETE"];
+const methods = ["GET", "POST", "PATCH", "DELETE"];
 const mostBody = 1024 * 1024;
+/** Of an answer's headers what the page is shown. */
+const answerHeaders = [
+  "content-type",
+  "content-range",
+  "etag",
+  "cache-control",
+  "retry-after",
+  "x-request-id",
+];
 const cookieName = "sediment_console";
 
 /**
@@ -112,25 +129,36 @@ export async function startProxy(settings: ProxySettings): Promise<Proxy> {
     path: URL,
   ): Promise<void> {
     const body = request.method === "GET" ? undefined : await readBody(request);
-    const { "content-type": type, "if-none-match": known } = request.headers;
-    const answer = await fetch(settings.project + path.pathname + path.search, {
-      method: request.method,
-      headers: {
-        ...await settings.credentials(),
-        "user-agent": settings.userAgent,
-        ...(type !== undefined && { "content-type": type }),
-        ...(known !== undefined && { "if-none-match": known }),
-      },
-      ...(body !== undefined && body.length > 0 && { body: body as BodyInit }),
-      redirect: "manual",
-      signal: AbortSignal.timeout(60_000),
-    });
-    const headers: Record<string, string> = { "x-content-type-options": "nosniff" };
-    for (const name of ["content-type", "etag", "cache-control", "retry-after", "x-request-id"]) {
-      const value = answer.headers.get(name);
-      if (value !== null) headers[name] = value;
+    const gone = new AbortController();
+    response.once("close", () => gone.abort());
+    // for the head of the answer, and then for each piece of it
+    const deadline = startDeadline(60_000, path.pathname, gone.signal);
+    try {
+      const answer = await fetch(settings.project + path.pathname + path.search, {
+        method: request.method,
+        headers: {
+          ...await settings.credentials(),
+          "user-agent": settings.userAgent,
+          ...passed(request.headers, ["content-type", "if-none-match", "range"]),
+        },
+        ...(body !== undefined && body.length > 0 && { body: body as BodyInit }),
+        redirect: "manual",
+        signal: deadline.signal,
+      });
+      const headers: Record<string, string> = { "x-content-type-options": "nosniff" };
+      for (const name of answerHeaders) {
+        const value = answer.headers.get(name);
+        if (value !== null) headers[name] = value;
+      }
+      response.writeHead(answer.status, headers);
+      for await (const piece of answer.body ?? []) {
+        deadline.extend();
+        if (!response.write(piece)) await once(response, "drain", { signal: deadline.signal });
+      }
+      response.end();
+    } finally {
+      deadline.clear();
     }
-    response.writeHead(answer.status, headers).end(new Uint8Array(await answer.arrayBuffer()));
   }
 
   return {
@@ -141,6 +169,15 @@ export async function startProxy(settings: ProxySettings): Promise<Proxy> {
         server.closeAllConnections();
       }),
   };
+}
+
+/** Those of a request's headers that have a value. */
+function passed(headers: IncomingHttpHeaders, names: string[]): Record<string, string> {
+  return Object.fromEntries(
+    names.filter((name) => headers[name] !== undefined).map((
+      name,
+    ) => [name, String(headers[name])]),
+  );
 }
 
 function listen(server: Server, port: number): Promise<void> {
@@ -167,7 +204,8 @@ function json(response: ServerResponse, status: number, value: unknown): void {
 }
 
 function refuse(response: ServerResponse, status: number, code: string, detail: string): void {
-  if (response.headersSent) return void response.end();
+  // half of an answer must not look like a whole one
+  if (response.headersSent) return void response.destroy();
   response.writeHead(status, { "content-type": "application/problem+json" })
     .end(
       JSON.stringify({ type: `urn:sediment:problem:${code}`, title: detail, status, code, detail }),

@@ -14,7 +14,8 @@ const types: Record<string, string> = {
 /** What the page may do: its own scripts, its own origin, in nobody's frame. */
 export const pagePolicy = [
   "default-src 'none'",
-  "script-src 'self'",
+  // the reader's kernels are wasm
+  "script-src 'self' 'wasm-unsafe-eval'",
   "style-src 'self'",
   "img-src 'self' data:",
   "connect-src 'self'",

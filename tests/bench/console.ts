@@ -34,12 +34,12 @@ const views: Record<string, string[]> = {
     `public.list_partitions(null, ${dataset}, p_state => 'stuck')`,
   ],
   table: [
-    `public.list_partitions(null, ${dataset}, 't', p_limit => 500)`,
+    `public.list_partitions(null, ${dataset}, 't', p_limit => 200)`,
     `public.list_tables(null, ${dataset})`,
     `public.list_rewrites(null, ${dataset})`,
   ],
   period: [
-    `public.list_partitions(null, ${dataset}, 't', p_limit => 1000)`,
+    `public.list_partitions(null, ${dataset}, 't', p_limit => 1, p_period_tag => 'p3')`,
     `public.list_files(null, ${dataset}, p_table => 't', p_from => 'p3', p_to => 'p3', p_limit => 500)`,
     `public.list_runs(null, ${dataset}, 't', 'p3', p_limit => 20)`,
   ],
@@ -53,7 +53,10 @@ const views: Record<string, string[]> = {
     "public.list_quarantined(null, null, 200)",
   ],
   settings: ["public.read_settings()"],
+  "a change of a setting": [`public.change_settings('service_settings', '{"max_workers": 5}')`],
+  "a minute's sample": ["sediment.sample_metrics()"],
   "an owner's overview": ["public.read_overview(bench.u(7))"],
+  "an owner's month": ["public.read_overview(bench.u(7), 2592000)"],
   "an owner's datasets": ["public.list_datasets(bench.u(7), 100)"],
 };
 

@@ -1,7 +1,30 @@
 import { strict as assert } from "node:assert";
+import { Buffer } from "node:buffer";
 import { request } from "node:http";
 import { pageAssets } from "../../shared/console/page_assets.ts";
 import { startProxy } from "../../shared/console/proxy.ts";
+
+/** A part of a file, in two pieces. */
+function rangeOf(request: Request): Response {
+  const pieces = ["PAR", "1".repeat(100_000)].map((text) => new TextEncoder().encode(text));
+  return new Response(ReadableStream.from(pieces), {
+    status: request.headers.has("range") ? 206 : 200,
+    headers: { "content-range": "bytes 0-100002/200000", etag: '"1"' },
+  });
+}
+
+/** An answer that breaks off. */
+function broken(): Response {
+  let n = 0;
+  return new Response(
+    new ReadableStream({
+      pull(controller) {
+        if (n++ === 0) controller.enqueue(new Uint8Array(10));
+        else controller.error(new Error("broken off"));
+      },
+    }),
+  );
+}
 
 /** A project that tells what it was asked, and a proxy to it. */
 async function world(
@@ -28,6 +51,8 @@ async function world(
         headers: Object.fromEntries(request.headers),
         body: await request.text(),
       });
+      if (url.pathname.endsWith("/content")) return rangeOf(request);
+      if (url.pathname.endsWith("/broken")) return broken();
       return Response.json({ datasets: [] }, {
         headers: { etag: 'W/"1"', "set-cookie": "a=b", "access-control-allow-origin": "*" },
       });
@@ -52,11 +77,12 @@ async function world(
             (response) => {
               const chunks: Uint8Array[] = [];
               response.on("data", (chunk) => chunks.push(chunk));
+              response.on("error", reject);
               response.on("end", () =>
                 resolve({
                   status: response.statusCode!,
                   headers: response.headers,
-                  text: new TextDecoder().decode(chunks[0]),
+                  text: new TextDecoder().decode(Buffer.concat(chunks)),
                 }));
             },
           );
@@ -153,5 +179,24 @@ Deno.test("the project sees the key and the proxy's name, and nothing of the bro
     assert.equal(answer.headers["set-cookie"], undefined);
     assert.equal(answer.headers["access-control-allow-origin"], undefined);
     assert.doesNotMatch(JSON.stringify(answer), /sb_secret/);
+  });
+});
+
+Deno.test("bytes of files come in their ranges, as they are, and half an answer is not taken for a whole one", async () => {
+  await world(async ({ ask, token, origin, asked }) => {
+    const opened = await ask("POST", "/console/open", { origin }, JSON.stringify({ token }));
+    const [cookie] = String(opened.headers["set-cookie"]).split(";");
+    const content = "/functions/v1/battle-data/files/7/content";
+    const answer = await ask("GET", content, { cookie, range: "bytes=0-100002" });
+    assert.equal(answer.status, 206);
+    assert.equal(answer.headers["content-range"], "bytes 0-100002/200000");
+    assert.equal(answer.text.length, 100_003);
+    assert.equal(asked[0].headers.range, "bytes=0-100002");
+    await assert.rejects(ask("GET", "/functions/v1/battle-data/broken", { cookie }));
+    // the next one is answered all the same
+    assert.equal(
+      (await ask("PATCH", "/functions/v1/compaction/settings", { cookie, origin }, "{}")).status,
+      200,
+    );
   });
 });

@@ -1,89 +1,32 @@
 /**
- * The console in a real Chromium, over a stack. Skipped, with a line that says so, where there is none
- * (`apt-get install chromium`, or CHROMIUM_BIN). Pictures of all views go to SEDIMENT_SCREENSHOTS, where that is set.
+ * The console in a real Chromium, over a stack. Pictures of all views go to SEDIMENT_SCREENSHOTS, where that is set.
  */
 import { strict as assert } from "node:assert";
-import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
-import { type Browser, chromium, type Page } from "playwright-core";
 import postgres from "postgres";
-import { type Stack, startStack } from "../../supabase/local/stack.ts";
-import { call, signUp, type TestUser, until, uploadForm } from "../support/client.ts";
-import { tinyParquet } from "../support/tiny_parquet.ts";
-
-const executablePath = [
-  Deno.env.get("CHROMIUM_BIN"),
-  "/usr/bin/chromium",
-  "/usr/bin/chromium-browser",
-].find((path) => path && existsSync(path));
-if (!executablePath) {
-  console.log("skipped: tests/e2e/console_test.ts needs Chromium (apt-get install chromium)");
-}
-const pictures = Deno.env.get("SEDIMENT_SCREENSHOTS");
-const axe = await Deno.readTextFile(
-  fileURLToPath(new URL("../../node_modules/axe-core/axe.min.js", import.meta.url)),
-);
-
-/** A page that tells of whatever goes wrong in it. */
-async function openPage(browser: Browser, options: Parameters<Browser["newPage"]>[0] = {}) {
-  const page = await browser.newPage(options);
-  page.setDefaultTimeout(120_000);
-  const wrong: string[] = [];
-  page.on("pageerror", (error) => wrong.push(String(error)));
-  page.on("console", (line) => {
-    if (line.type() === "error") wrong.push(`${line.text()} ${line.location().url}`);
-  });
-  return { page, wrong };
-}
-
-async function picture(page: Page, name: string): Promise<void> {
-  if (pictures === undefined) return;
-  await mkdir(pictures, { recursive: true });
-  await page.screenshot({ path: `${pictures}/${name}.png`, fullPage: true });
-}
-
-/** What axe finds against WCAG 2.2 AA, a line each. */
-async function findings(page: Page): Promise<string[]> {
-  await page.evaluate(axe);
-  return await page.evaluate(async () => {
-    // deno-lint-ignore no-explicit-any -- what axe puts there
-    const { violations } = await (globalThis as any).axe.run(document, {
-      runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-    });
-    return violations.map((
-      one: { id: string; nodes: { html: string; failureSummary: string }[] },
-    ) =>
-      `${one.id}: ${
-        one.nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join(" | ")
-      }`
-    );
-  });
-}
-
-async function upload(stack: Stack, user: TestUser, dataset: string, table: string, n: number) {
-  const { status, body } = await call(stack, "POST", "/battle-data/upload", {
-    headers: user.headers,
-    body: uploadForm(
-      { dataset_id: dataset, table, period_tag: "2024-11-25" },
-      tinyParquet([n, n + 1, n + 2]),
-    ),
-  });
-  assert.equal(status, 200, JSON.stringify(body));
-}
+import { startStack } from "../../supabase/local/stack.ts";
+import {
+  axeFindings,
+  noBrowser,
+  openBrowser,
+  openPage,
+  picture,
+  tooWide,
+} from "../support/browser.ts";
+import { signUp, until } from "../support/client.ts";
+import { giveUpOne, uploadNumbers } from "./console_world.ts";
 
 const why = "the page at 4 of column hp could not be written: no space left on device";
 
 Deno.test({
   name: "the console",
-  ignore: executablePath === undefined,
+  ignore: noBrowser("tests/e2e/console_test.ts"),
 }, async (t) => {
   await using stack = await startStack({
     tickSeconds: 0.3,
     cronSeconds: { sediment_metrics: 0.5, sediment_sweep: 1 },
   });
   const sql = postgres(stack.adminDbUrl, { max: 1, onnotice: () => {} });
-  const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+  const browser = await openBrowser();
   try {
     const alice = await signUp(stack, "alice@example.com");
     const bob = await signUp(stack, "bob@example.com");
@@ -91,26 +34,17 @@ Deno.test({
     // lines of an hour, as the minutes would have made them
     await sql`insert into metric_samples
       select date_trunc('minute', now()) - n * interval '1 minute', 4000 - n * 60 + (n * 37) % 50, 9e8 - n * 1.4e7,
-        900 - n * 14, 3600 - n * 55, 5000 - n * 80, (n * 13) % 9, 60, 0
+        900 - n * 14, 3600 - n * 55, 5000 - n * 80, (n * 13) % 9, 60, 0, 500000 - n * 800, 70 - n % 7, 2e9 - n * 1e7
       from generate_series(1, 60) n`;
     await sql`update service_settings set max_workers = 0`;
-    for (let n = 0; n < 4; n++) await upload(stack, alice, dataset, "battles", n * 10);
-    for (let n = 0; n < 2; n++) await upload(stack, bob, other, "quests", n * 10);
-    await until("the partition is due", 30, async () => {
-      const [row] =
-        await sql`select ready_at <= now() as due from partitions where "table" = 'battles'`;
-      return row.due === true;
-    });
-    // a worker takes it and fails for good, as one whose disk is full would
-    await sql`update service_settings set max_workers = 4`;
-    const [{ claim }] = await sql`select claim_compaction('a worker without a disk') as claim`;
-    assert.equal(claim.claimed, true, JSON.stringify(claim));
-    await sql`select fail_compaction(${claim.run_id}, ${claim.token}, 'internal', ${why}, 'merge', true)`;
+    for (let n = 0; n < 4; n++) await uploadNumbers(stack, alice, dataset, "battles", n * 10);
+    for (let n = 0; n < 2; n++) await uploadNumbers(stack, bob, other, "quests", n * 10);
+    await giveUpOne(sql, "battles", why);
 
     await t.step(
       "an operator finds a stuck partition, reads why, redrives it and sees it settle",
       async () => {
-        const { page, wrong } = await openPage(browser, { viewport: { width: 1280, height: 900 } });
+        const { page, wrong } = await openPage(browser);
         await page.goto(`${stack.url}/console`);
         await page.getByRole("button", { name: "Operator" }).click();
         await picture(page, "sign-in");
@@ -150,7 +84,7 @@ Deno.test({
     );
 
     await t.step("an owner sees their own datasets and nobody else's", async () => {
-      const { page, wrong } = await openPage(browser, { viewport: { width: 1280, height: 900 } });
+      const { page, wrong } = await openPage(browser);
       await page.goto(`${stack.url}/console`);
       await page.getByLabel("E-mail").fill("bob@example.com");
       await page.getByLabel("Password").fill("wrong");
@@ -160,6 +94,11 @@ Deno.test({
       await page.getByLabel("Password").fill("a long password");
       await page.getByRole("button", { name: "Sign in" }).click();
       await page.getByRole("heading", { level: 1, name: "Overview" }).waitFor();
+      // lines of their own datasets: six rows in two files
+      await page.getByRole("img", { name: "Rows: 6" }).waitFor();
+      await page.getByRole("img", { name: "Files: 2" }).waitFor();
+      assert.equal(await page.getByRole("img", { name: /^Uploads/ }).count(), 0);
+      await picture(page, "owner-overview");
       await page.getByRole("link", { name: "Datasets" }).click();
       const rows = page.getByRole("table", { name: "Datasets" });
       await rows.waitFor();
@@ -178,7 +117,7 @@ Deno.test({
     });
 
     await t.step("all of it goes by keyboard", async () => {
-      const { page, wrong } = await openPage(browser, { viewport: { width: 1280, height: 900 } });
+      const { page, wrong } = await openPage(browser);
       await page.goto(`${stack.url}/console`);
       const press = async (...keys: string[]) => {
         for (const key of keys) await page.keyboard.press(key);
@@ -228,7 +167,26 @@ Deno.test({
       assert.equal(await dialog.getByRole("button", { name: "Delete" }).isDisabled(), true);
       await press("Escape");
       await dialog.waitFor({ state: "hidden" });
-      await reach(/^Compact now/).catch(() => press("Shift+Tab"));
+      await reach(/^Show 100 rows/);
+      await press("Enter");
+      await page.getByRole("region", { name: "Rows" }).getByText("31", { exact: true }).waitFor();
+      await press("g", "s");
+      await page.getByRole("heading", { level: 1, name: "Settings" }).waitFor();
+      await page.getByLabel("Filter settings").waitFor();
+      await press("/");
+      await page.keyboard.type("max_workers");
+      await reach(/^Change max_workers/);
+      await press("Enter");
+      const field = page.getByRole("textbox", { name: "max_workers" });
+      await field.waitFor();
+      await press("Control+A");
+      await page.keyboard.type("65");
+      await press("Enter");
+      await page.getByRole("alert").getByText("out of bounds").waitFor();
+      assert.equal(await field.evaluate((element) => element === document.activeElement), true);
+      await press("Escape");
+      await field.waitFor({ state: "hidden" });
+      assert.equal(wrong.splice(0).length, 1, "the browser tells of the 400");
       assert.deepEqual(wrong, []);
       await page.close();
     });
@@ -261,7 +219,7 @@ Deno.test({
             });
             await page.goto(`${stack.url}/console`);
             await page.getByRole("button", { name: "Operator" }).click();
-            assert.deepEqual(await findings(page), [], `sign-in, ${theme}, ${width}`);
+            assert.deepEqual(await axeFindings(page), [], `sign-in, ${theme}, ${width}`);
             await page.getByLabel("Secret key").fill(stack.secretKey);
             await page.getByRole("button", { name: "Sign in" }).click();
             for (const [name, path] of Object.entries(views)) {
@@ -273,16 +231,20 @@ Deno.test({
                 30,
                 async () => (await page.locator(".loading").count()) === 0,
               );
+              if (name === "table") {
+                await page.getByRole("button", { name: "Show 100 rows" }).click();
+                await page.getByRole("region", { name: "Rows" }).waitFor();
+              } else if (name === "settings") {
+                await page.getByRole("button", { name: "Change alert_webhooks" }).click();
+                await page.getByRole("textbox", { name: "alert_webhooks" }).fill("no JSON");
+                await page.getByRole("button", { name: "Save" }).click();
+                await page.getByRole("alert").waitFor();
+              }
               await picture(page, `${name}-${theme}-${width}`);
-              assert.deepEqual(await findings(page), [], `${name}, ${theme}, ${width}`);
-              const over = await page.evaluate(() =>
-                [...document.querySelectorAll("body *")]
-                  .filter((e) =>
-                    e.getBoundingClientRect().right > innerWidth + 1 &&
-                    !e.closest("nav, thead, .skip")
-                  )
-                  .map((e) => e.outerHTML.slice(0, 120))
-              );
+              // what lies below the bar that stays is not too small to be met
+              await page.evaluate(() => scrollTo(0, 0));
+              assert.deepEqual(await axeFindings(page), [], `${name}, ${theme}, ${width}`);
+              const over = await tooWide(page);
               assert.deepEqual(over, [], `${name} is wider than ${width}`);
             }
             assert.deepEqual(wrong, []);

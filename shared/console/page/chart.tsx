@@ -25,11 +25,21 @@ function timeTexts(_plot: uPlot, ticks: number[]): string[] {
   return ticks.map((tick) => (over ? days : hours).format(new Date(tick * 1000)));
 }
 
+/** What an axis shows: bars from nothing on, and lines too, unless what they do would not be seen. */
+function rangeOf(least: number, most: number, bars: boolean): [number, number] {
+  if (most <= 0) return [0, 1];
+  if (bars || least < most / 2 || least === most) return [0, most * 1.1];
+  const room = (most - least) / 5;
+  return [Math.max(0, least - room), most + room];
+}
+
 /** A small line or bar chart, with its last value beside the title. */
 export function Chart({ title, says, times, values, text, bars = false }: ChartProps) {
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    const element = place.current!;
+    const element = place.current;
+    // nothing to draw yet
+    if (element === null) return;
     const draw = () => {
       element.replaceChildren();
       const style = getComputedStyle(document.documentElement);
@@ -47,7 +57,7 @@ export function Chart({ title, says, times, values, text, bars = false }: ChartP
           legend: { show: false },
           cursor: { y: false, points: { size: 6 } },
           padding: [8, 20, 0, 0],
-          scales: { y: { range: (_u, _min, max) => [0, max > 0 ? max * 1.1 : 1] } },
+          scales: { y: { range: (_u, min, max) => rangeOf(min ?? 0, max ?? 0, bars) } },
           axes: [
             { ...axis, space: 60, size: 26, values: timeTexts },
             { ...axis, size: 58, space: 34, values: (_u, ticks) => ticks.map(text) },
@@ -83,7 +93,7 @@ export function Chart({ title, says, times, values, text, bars = false }: ChartP
         <strong>{says}</strong>
       </figcaption>
       {values.length === 0
-        ? <p class="quiet chart-empty">The first samples come within two minutes.</p>
+        ? <p class="quiet chart-empty">The first lines come within two minutes.</p>
         : <div ref={place} role="img" aria-label={`${title}: ${says}`} class="chart-place" />}
     </figure>
   );

@@ -1,11 +1,15 @@
 /** @jsxImportSource preact */
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { DatasetPage, Datasets, PeriodPage, TablePage } from "./datasets.tsx";
+import { Told } from "./act.tsx";
+import { DatasetPage } from "./dataset_page.tsx";
+import { Datasets } from "./datasets.tsx";
 import { useLive } from "./live.ts";
 import { Overview } from "./overview.tsx";
-import { Told } from "./parts.tsx";
-import { RunPage, Runs } from "./runs.tsx";
+import { PeriodPage } from "./period_page.tsx";
+import { RunPage } from "./run_page.tsx";
+import { Runs } from "./runs.tsx";
+import { ScopeContext } from "./scope.ts";
 import {
   type Credentials,
   current,
@@ -16,6 +20,9 @@ import {
 } from "./session.ts";
 import { Settings } from "./settings.tsx";
 import { SignIn } from "./sign_in.tsx";
+import { TablePage } from "./table_page.tsx";
+import { useShortcuts } from "./shortcuts.ts";
+import { Theme } from "./theme.tsx";
 import { Trouble } from "./trouble.tsx";
 
 /** The views by the first part of the address, with the key that leads there after g. */
@@ -39,7 +46,7 @@ function App({ serving }: { serving: Serving }) {
     addEventListener("hashchange", moved);
     return () => removeEventListener("hashchange", moved);
   }, []);
-  useShortcuts();
+  useShortcuts(views.map(([path, , key]) => [key, path]));
   if (serving.mode === "direct" && credentials === null) {
     return <SignIn project={serving.project} />;
   }
@@ -106,7 +113,9 @@ function Shell(
         </div>
       </header>
       <main id="main" tabIndex={-1}>
-        <View path={path} />
+        <ScopeContext.Provider value={seen.value?.scope}>
+          <View path={path} />
+        </ScopeContext.Provider>
       </main>
       <Told />
     </>
@@ -134,53 +143,6 @@ function partsOf(hash: string): string[] {
   const parts = hash.replace(/^#\/?/, "").split("/").filter((part) => part !== "")
     .map((part) => part.replace(/[^A-Za-z0-9_-]/g, ""));
   return parts.length === 0 ? ["overview"] : parts;
-}
-
-/** Light, dark, or as the system has it. */
-function Theme() {
-  const [theme, setTheme] = useState(localStorage.getItem("sediment-theme") ?? "system");
-  useEffect(() => {
-    if (theme === "system") localStorage.removeItem("sediment-theme");
-    else localStorage.setItem("sediment-theme", theme);
-    document.documentElement.dataset.theme = theme;
-    document.dispatchEvent(new Event("themechange"));
-  }, [theme]);
-  return (
-    <select
-      aria-label="Theme"
-      value={theme}
-      onChange={(event) => setTheme(event.currentTarget.value)}
-    >
-      <option value="system">System</option>
-      <option value="light">Light</option>
-      <option value="dark">Dark</option>
-    </select>
-  );
-}
-
-/** g and a letter leads to a view, / to the field that filters. */
-function useShortcuts() {
-  useEffect(() => {
-    let led = 0;
-    const pressed = (event: KeyboardEvent) => {
-      const { tagName } = event.target as HTMLElement;
-      if (
-        event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(tagName)
-      ) return;
-      const seek = document.getElementById("seek");
-      if (event.key === "/" && seek !== null) {
-        event.preventDefault();
-        seek.focus();
-      } else if (event.key === "g") led = Date.now();
-      else if (Date.now() - led < 1500) {
-        led = 0;
-        const view = views.find(([, , key]) => key === event.key);
-        if (view !== undefined) location.hash = `#/${view[0]}`;
-      }
-    };
-    addEventListener("keydown", pressed);
-    return () => removeEventListener("keydown", pressed);
-  }, []);
 }
 
 const root = document.getElementById("root")!;

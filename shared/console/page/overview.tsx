@@ -1,9 +1,10 @@
 /** @jsxImportSource preact */
-import { useMemo, useState } from "preact/hooks";
-import { Chart } from "./chart.tsx";
+import { useState } from "preact/hooks";
+import { Charts } from "./charts.tsx";
 import { useLive } from "./live.ts";
 import { Figure, Panel, Shown } from "./parts.tsx";
-import { StuckPartitions, Troubles } from "./troubles.tsx";
+import { StuckPartitions } from "./partitions.tsx";
+import { Troubles } from "./troubles.tsx";
 import { bytesText, countText, several, spanText } from "./words.ts";
 
 const windows: [value: string, text: string][] = [
@@ -11,17 +12,6 @@ const windows: [value: string, text: string][] = [
   ["24h", "24 h"],
   ["30d", "30 days"],
 ];
-
-interface Sample {
-  at: string;
-  uploads: number;
-  upload_bytes: number;
-  merges: number;
-  files_merged: number;
-  lag_seconds: number;
-  debt_partitions: number;
-  debt_oldest_seconds: number;
-}
 
 /** What is there, what is wrong, and how it went lately. */
 export function Overview() {
@@ -69,95 +59,31 @@ export function Overview() {
                 />
               )}
             </dl>
-            {o.scope === "deployment" && (
-              <Panel
-                title="Lately"
-                tools={
-                  <div class="choice" role="group" aria-label="How far back">
-                    {windows.map(([value, text]) => (
-                      <button
-                        type="button"
-                        aria-pressed={range === value}
-                        onClick={() => setRange(value)}
-                      >
-                        {text}
-                      </button>
-                    ))}
-                  </div>
-                }
-              >
-                <Charts samples={o.samples} />
-              </Panel>
-            )}
+            <Panel
+              title="Lately"
+              says={o.scope === "user" &&
+                "Of your hundred datasets that were changed last, as far back as versions are kept"}
+              tools={
+                <div class="choice" role="group" aria-label="How far back">
+                  {windows.map(([value, text]) => (
+                    <button
+                      type="button"
+                      aria-pressed={range === value}
+                      onClick={() => setRange(value)}
+                    >
+                      {text}
+                    </button>
+                  ))}
+                </div>
+              }
+            >
+              <Charts samples={o.samples} />
+            </Panel>
             {o.queues.length > 0 && <Queues queues={o.queues} />}
           </>
         )}
       </Shown>
     </>
-  );
-}
-
-function Charts({ samples }: { samples: Sample[] }) {
-  const lines = useMemo(() => {
-    const times = samples.map(({ at }) => Date.parse(at) / 1000);
-    // counters only rise; what a restored database had less of is nothing
-    const risen = (of: (sample: Sample) => number) =>
-      samples.slice(1).map((sample, i) => Math.max(0, of(sample) - of(samples[i])));
-    const merges = risen(({ merges }) => merges), lags = risen(({ lag_seconds }) => lag_seconds);
-    return {
-      times,
-      later: times.slice(1),
-      uploads: risen(({ uploads }) => uploads),
-      bytes: risen(({ upload_bytes }) => upload_bytes),
-      merged: risen(({ files_merged }) => files_merged),
-      lag: lags.map((seconds, i) => merges[i] > 0 ? seconds / merges[i] : null),
-      debt: samples.map(({ debt_partitions }) => debt_partitions),
-    };
-  }, [samples]);
-  const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
-  const lags = lines.lag.filter((value) => value !== null);
-  const mean = lags.length > 0 ? sum(lags) / lags.length : null;
-  return (
-    <div class="charts">
-      <Chart
-        title="Uploads"
-        says={countText(sum(lines.uploads))}
-        times={lines.later}
-        values={lines.uploads}
-        text={countText}
-        bars
-      />
-      <Chart
-        title="Uploaded"
-        says={bytesText(sum(lines.bytes))}
-        times={lines.later}
-        values={lines.bytes}
-        text={bytesText}
-        bars
-      />
-      <Chart
-        title="Files merged"
-        says={countText(sum(lines.merged))}
-        times={lines.later}
-        values={lines.merged}
-        text={countText}
-        bars
-      />
-      <Chart
-        title="From due to merged"
-        says={mean === null ? "no merges" : `${spanText(mean)} on average`}
-        times={lines.later}
-        values={lines.lag}
-        text={spanText}
-      />
-      <Chart
-        title="Partitions that owe work"
-        says={countText(lines.debt.at(-1) ?? 0)}
-        times={lines.times}
-        values={lines.debt}
-        text={countText}
-      />
-    </div>
   );
 }
 

@@ -1,9 +1,7 @@
 /** @jsxImportSource preact */
-import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import type { ComponentChildren } from "preact";
 import type { Live } from "./live.ts";
-import { tellChange } from "./live.ts";
-import { call, Refusal } from "./session.ts";
+import type { Refusal } from "./session.ts";
 import { agoText, states, timeText } from "./words.ts";
 
 /** A state's word, with a dot whose colour says the same. */
@@ -37,46 +35,6 @@ export function Panel(
       </header>
       {children}
     </section>
-  );
-}
-
-/** A column of a {@link Table}. */
-export interface Column<T> {
-  head: string;
-  cell: (row: T) => ComponentChildren;
-  /** Figures stand to the right, under each other. */
-  number?: boolean;
-}
-
-/** Rows in columns; on a narrow page each row is a card. */
-export function Table<T>(
-  { label, columns, rows, keyOf }: {
-    label: string;
-    columns: Column<T>[];
-    rows: T[];
-    keyOf: (row: T) => string;
-  },
-) {
-  // the roles are said since CSS takes them away where rows are shown as cards
-  return (
-    <table role="table" aria-label={label}>
-      <thead role="rowgroup">
-        <tr role="row">
-          {columns.map(({ head, number }) => (
-            <th role="columnheader" scope="col" class={number ? "number" : ""}>{head}</th>
-          ))}
-        </tr>
-      </thead>
-      <tbody role="rowgroup">
-        {rows.map((row) => (
-          <tr role="row" key={keyOf(row)}>
-            {columns.map(({ head, cell, number }) => (
-              <td role="cell" class={number ? "number" : ""} data-head={head}>{cell(row)}</td>
-            ))}
-          </tr>
-        ))}
-      </tbody>
-    </table>
   );
 }
 
@@ -122,120 +80,6 @@ function failureTitle({ status, code }: Refusal): string {
 /** Where nothing is. */
 export function Empty({ children }: { children: ComponentChildren }) {
   return <p class="empty">{children}</p>;
-}
-
-let say: (text: string, bad?: boolean) => void = () => {};
-
-/** Tells how something that was asked for went. */
-export const tell = (text: string, bad = false): void => say(text, bad);
-
-/** Where {@link tell} is heard: one line, read out. */
-export function Told() {
-  const [told, setTold] = useState<{ text: string; bad: boolean } | null>(null);
-  useEffect(() => {
-    let timer: ReturnType<typeof setTimeout>;
-    say = (text, bad = false) => {
-      clearTimeout(timer);
-      setTold({ text, bad });
-      timer = setTimeout(() => setTold(null), bad ? 15_000 : 6_000);
-    };
-    return () => clearTimeout(timer);
-  }, []);
-  return (
-    <div class="told" role="status" aria-live="polite">
-      {told && <p class={told.bad ? "bad" : ""}>{told.text}</p>}
-    </div>
-  );
-}
-
-/** A button that asks the service for something, and says how that went. */
-export function Act(
-  { label, method = "POST", path, body, done, quiet = false }: {
-    label: string;
-    method?: string;
-    path: string;
-    body?: unknown;
-    /** What to say then. */
-    // deno-lint-ignore no-explicit-any -- the answer of whichever route
-    done: (answer: any) => string;
-    quiet?: boolean;
-  },
-) {
-  const [busy, setBusy] = useState(false);
-  const act = async () => {
-    setBusy(true);
-    try {
-      const answer = await call(method, path, body);
-      tell(done(answer.body));
-      tellChange();
-    } catch (thrown) {
-      tell((thrown as Error).message, true);
-    } finally {
-      setBusy(false);
-    }
-  };
-  return (
-    <button
-      type="button"
-      class={quiet ? "quiet-button" : "main-button"}
-      disabled={busy}
-      onClick={act}
-    >
-      {busy ? "Asking…" : label}
-    </button>
-  );
-}
-
-/** A deletion: done when its name was typed. */
-export function Delete(
-  { what, name, path, then }: { what: string; name: string; path: string; then: string },
-) {
-  const dialog = useRef<HTMLDialogElement>(null);
-  const [typed, setTyped] = useState("");
-  const submit = async (event: JSX.TargetedEvent<HTMLFormElement>) => {
-    event.preventDefault();
-    if (typed !== name) return;
-    try {
-      await call("DELETE", path);
-      dialog.current!.close();
-      tell(`${what} ${name} is deleted: versions of before show it for the retention.`);
-      tellChange();
-      location.hash = then;
-    } catch (thrown) {
-      tell((thrown as Error).message, true);
-    }
-  };
-  return (
-    <>
-      <button type="button" class="quiet-button danger" onClick={() => dialog.current!.showModal()}>
-        Delete…
-      </button>
-      <dialog ref={dialog} aria-label={`Delete ${what} ${name}`} onClose={() => setTyped("")}>
-        <form onSubmit={submit}>
-          <h2>Delete {what} {name}?</h2>
-          <p>
-            Its rows leave every list at once. To go on, type <code>{name}</code>.
-          </p>
-          <label>
-            Name
-            <input
-              value={typed}
-              onInput={(event) => setTyped(event.currentTarget.value)}
-              autocomplete="off"
-            />
-          </label>
-          <div class="tools">
-            <button type="button" class="quiet-button" onClick={() => dialog.current!.close()}>
-              Keep it
-            </button>
-            <button type="submit" class="main-button danger" disabled={typed !== name}>
-              Delete
-            </button>
-          </div>
-        </form>
-      </dialog>
-    </>
-  );
 }
 
 /** The way to where one is. */

@@ -24,6 +24,7 @@ export class Refusal extends Error {
     readonly code: string,
     message: string,
     readonly expected?: string,
+    readonly field?: string,
   ) {
     super(message);
   }
@@ -110,37 +111,47 @@ async function headersOf(): Promise<Record<string, string>> {
 }
 
 /**
+ * Asks a route of the functions, as whoever is signed in.
+ *
+ * @throws Refusal `unreachable`
+ */
+export async function ask(path: string, init: RequestInit = {}): Promise<Response> {
+  const own = await headersOf();
+  try {
+    return await fetch(`/functions/v1${path}`, { ...init, headers: { ...own, ...init.headers } });
+  } catch (thrown) {
+    if (init.signal?.aborted) throw thrown;
+    throw new Refusal(0, "unreachable", "The service does not answer");
+  }
+}
+
+/**
  * Calls a route of the functions.
  *
  * @throws Refusal what the service says, or `unreachable`
  */
 export async function call(method: string, path: string, body?: unknown) {
-  let response: Response;
-  try {
-    response = await fetch(`/functions/v1${path}`, {
-      method,
-      // what the browser has is asked for by its ETag
-      cache: "no-cache",
-      headers: {
-        ...await headersOf(),
-        ...(body !== undefined && { "content-type": "application/json" }),
-      },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    });
-  } catch (thrown) {
-    if (thrown instanceof Refusal) throw thrown;
-    throw new Refusal(0, "unreachable", "The service does not answer");
-  }
+  const response = await ask(path, {
+    method,
+    // what the browser has is asked for by its ETag
+    cache: "no-cache",
+    ...(body !== undefined && {
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    }),
+  });
   if (!response.ok) throw await refusalOf(response);
   return { etag: response.headers.get("etag"), body: await response.json() };
 }
 
-async function refusalOf(response: Response): Promise<Refusal> {
+/** What the service says in an answer that is none. */
+export async function refusalOf(response: Response): Promise<Refusal> {
   const problem = await response.json().catch(() => ({}));
   return new Refusal(
     response.status,
     problem.code ?? "internal",
     problem.detail ?? `The service answered ${response.status}`,
     problem.expected,
+    problem.field,
   );
 }

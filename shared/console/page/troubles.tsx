@@ -1,22 +1,9 @@
 /** @jsxImportSource preact */
 import type { ComponentChildren } from "preact";
-import { Act, Ago, State } from "./parts.tsx";
-import { datasetText, several } from "./words.ts";
-
-/** What mends a reason of a failing health; more in docs/operations.md. */
-const mends: Record<string, string> = {
-  breaker_open:
-    "Mend what fails; a probe goes through by itself then, and work goes on. Nothing is lost.",
-  work_waits: "Look whether the functions run and max_workers is above 0: deno task doctor.",
-  pings_refused: "The Vault's cron key is no key of the project any more: put the new one there.",
-  schema_outdated: "The functions are newer than the schema: supabase db push.",
-  jobs_missing:
-    "A migration that schedules jobs did not go through: supabase db push, then deno task doctor.",
-  jobs_failing: "select * from cron.job_run_details order by start_time desc limit 20 says why.",
-  leases_overdue: "pg_cron stands still: Database → Extensions, or the project was paused.",
-  debt_overdue: "pg_cron stands still: Database → Extensions, or the project was paused.",
-  read_only: "The disk is full: make it larger, or delete data. Uploads wait with their clients.",
-};
+import { Act } from "./act.tsx";
+import { mends } from "./mends.ts";
+import { Ago } from "./parts.tsx";
+import { several } from "./words.ts";
 
 interface Overview {
   health: { ok: boolean; reasons: { code: string; detail: string | null }[] } | null;
@@ -30,8 +17,8 @@ interface Overview {
 /** What is wrong now, in words, with what mends it. */
 export function Troubles({ overview, stuck }: { overview: Overview; stuck?: ComponentChildren }) {
   const reasons = overview.health?.reasons ?? [];
-  const told = new Set(reasons.map(({ code }) => code));
-  const others = overview.incidents.filter(({ name }) => !told.has(name));
+  const told = new Set(reasons.map(({ code }) => nameOf(code)));
+  const others = overview.incidents.filter(({ name }) => !told.has(nameOf(name)));
   const { dead_partitions: dead, quarantined_files: bad, left_alone_files: alone, warnings } =
     overview;
   const fine = reasons.length + others.length + dead + bad + alone + warnings === 0;
@@ -39,11 +26,13 @@ export function Troubles({ overview, stuck }: { overview: Overview; stuck?: Comp
   return (
     <ul class="troubles">
       {reasons.map(({ code, detail }) => (
-        <Trouble tone="bad" title={detail ?? code}>{mends[code] ?? ""}</Trouble>
+        <Trouble tone="bad" title={detail ?? code} act={wayTo(code)}>
+          {mends[nameOf(code)]?.says}
+        </Trouble>
       ))}
-      {others.map(({ summary, opened_at }) => (
-        <Trouble tone="bad" title={summary}>
-          since <Ago time={opened_at} />
+      {others.map(({ name, summary, opened_at }) => (
+        <Trouble tone="bad" title={summary} act={wayTo(name)}>
+          since <Ago time={opened_at} />. {mends[nameOf(name)]?.says}
         </Trouble>
       ))}
       {dead > 0 && (
@@ -101,6 +90,15 @@ export function Troubles({ overview, stuck }: { overview: Overview; stuck?: Comp
   );
 }
 
+/** The name of a trouble: the breaker's reason and its incident have two. */
+const nameOf = (name: string) => name === "breaker" ? "breaker_open" : name;
+
+/** The way to the view that mends something, where there is one. */
+function wayTo(name: string) {
+  const mend = mends[nameOf(name)];
+  return mend?.view && <a class="quiet-button" href={`#/${mend.view}`}>{mend.label}</a>;
+}
+
 function Trouble(
   { tone, title, act, below, children }: {
     tone: string;
@@ -119,84 +117,5 @@ function Trouble(
       {act}
       {below && <div class="below">{below}</div>}
     </li>
-  );
-}
-
-/** A partition as the service tells of it. */
-export interface Partition {
-  dataset_id: string;
-  dataset_name: string;
-  table: string;
-  period_tag: string;
-  state: string;
-  debt_files: number;
-  debt_bytes: number;
-  next_due_at: string | null;
-  run_id: string | null;
-  last_decision: string | null;
-  last_considered_at: string | null;
-  dead_since: string | null;
-  left_alone_files: number;
-  error: {
-    letter_id: number;
-    code: string;
-    message: string | null;
-    step: string | null;
-    attempts: number;
-    failed_at: string | null;
-  } | null;
-}
-
-/** The page of a partition. */
-export const partitionHref = (
-  p: { dataset_id: string; table: string; period_tag: string },
-): string => `#/datasets/${p.dataset_id}/${p.table}/${p.period_tag}`;
-
-/** Stuck partitions, each with why and the button that gives it another run. */
-export function StuckPartitions({ partitions }: { partitions: Partition[] }) {
-  return (
-    <ul class="stuck" aria-label="Stuck partitions">
-      {partitions.map((partition) => (
-        <li key={partitionHref(partition)}>
-          <div>
-            <a href={partitionHref(partition)}>
-              {datasetText(partition.dataset_name, partition.dataset_id)} / {partition.table} /{" "}
-              {partition.period_tag}
-            </a>{" "}
-            <State of={partition.state} />{" "}
-            <span class="quiet">
-              since <Ago time={partition.dead_since} />
-            </span>
-            <p>{whyText(partition)}</p>
-          </div>
-          <Redrive partition={partition} />
-        </li>
-      ))}
-    </ul>
-  );
-}
-
-/** Why a partition is stuck, in words. */
-export function whyText({ error, last_decision }: Partition): string {
-  if (error === null) return last_decision ?? "Its run was given up.";
-  const step = error.step === null ? "" : ` in the step ${error.step}`;
-  return `${error.message ?? error.code} (${error.code}${step}, after ${
-    several(error.attempts, "attempt")
-  })`;
-}
-
-/** Gives a stuck partition another run. */
-export function Redrive({ partition }: { partition: Partition }) {
-  if (partition.error === null) return null;
-  return (
-    <Act
-      label="Redrive"
-      path="/compaction/dlq/redrive"
-      body={{ ids: [partition.error.letter_id] }}
-      done={(answer) =>
-        answer.redriven.length > 0
-          ? `${partition.table} / ${partition.period_tag} gets another run`
-          : `Not redriven: ${answer.skipped[0]?.reason ?? "it is open no more"}`}
-    />
   );
 }

@@ -13,7 +13,8 @@ as $$
 declare
   v_most constant integer := 10000;
   v_step constant interval := make_interval(secs => greatest(p_seconds / 60, 15));
-  v_end constant timestamptz := clock_timestamp();
+  -- the end of this minute: an answer holds as long as nothing changes, and its ETag with it
+  v_end constant timestamptz := date_trunc('minute', clock_timestamp()) + interval '1 minute';
   v_begin timestamptz := v_end - make_interval(secs => p_seconds);
   v_ids uuid[];
   v_runs bigint;
