@@ -1,9 +1,12 @@
 import { strict as assert } from "node:assert";
+import { pathToFileURL as toFileUrl } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { buildPage, lazyFile, mostBytes } from "../../shared/console/build.ts";
 import { mends } from "../../shared/console/page/mends.ts";
+import { readRows, type RowsQuery } from "../../shared/console/page/rows_reader.ts";
 import { pageAssets } from "../../shared/console/page_assets.ts";
 import { pageFile } from "../../shared/console/serve_page.ts";
+import { tinyParquet } from "../support/tiny_parquet.ts";
 
 const texts = Object.fromEntries(
   Object.keys(pageAssets).map((name) => [
@@ -13,8 +16,80 @@ const texts = Object.fromEntries(
 );
 
 Deno.test("the page that is served is the one of the sources", async () => {
-  assert.deepEqual(texts, await buildPage(), "deno task console makes it anew");
+  const built = await buildPage();
+  assert.deepEqual(Object.keys(texts), Object.keys(built));
+  for (const name of Object.keys(built)) {
+    // the reader is not the page's own: what it does is compared below
+    if (name !== lazyFile) {
+      assert.equal(texts[name], built[name], "deno task console makes it anew");
+    }
+  }
 });
+
+Deno.test("the chunk that reads rows reads them as its sources do", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    for (const name of Object.keys(texts).filter((name) => name.endsWith(".js"))) {
+      await Deno.writeTextFile(`${folder}/${name}`, texts[name]);
+    }
+    const chunk = await import(toFileUrl(`${folder}/${lazyFile}`).href);
+    const file = tinyParquet([3, 1, 2]);
+    const asked: string[] = [];
+    const query: RowsQuery = {
+      datasetId: crypto.randomUUID(),
+      table: "t",
+      origin: "http://page.test",
+      count: 2,
+      ask: (path) => {
+        asked.push(path.split("?")[0]);
+        return Promise.resolve(answerTo(path, file));
+      },
+    };
+    const read = await chunk.readRows(query);
+    assert.deepEqual(read, {
+      columns: [{ name: "n", type: "Int32" }],
+      rows: [["3"], ["1"]],
+      leftOut: 0,
+    });
+    // nobody but the functions is asked
+    assert.deepEqual([...new Set(asked)].sort(), [
+      "/battle-data/chunks",
+      "/battle-data/files/7/content",
+      "/battle-data/tables",
+    ]);
+    assert.deepEqual(await readRows(query), read);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+/** What the functions answer of a dataset of one file. */
+function answerTo(path: string, file: Uint8Array<ArrayBuffer>): Response {
+  const one = { version: 1, committed_at: null, next_cursor: null };
+  if (path.endsWith("/content")) return new Response(file, { status: 200 });
+  if (path.startsWith("/battle-data/chunks")) {
+    assert.doesNotMatch(path, /signed/);
+    const { size, row_count } = { size: file.length, row_count: 3 };
+    return Response.json({
+      ...one,
+      files: [{ id: 7, table: "t", period_tag: "0", size, row_count }],
+    });
+  }
+  const column = { name: "n", type: "INT32", repetition: "optional" };
+  const schema = { name: "root", children: [column] };
+  return Response.json({
+    ...one,
+    tables: [{
+      table: "t",
+      files: 1,
+      rows: 3,
+      bytes: file.length,
+      periods: [],
+      columns: [column],
+      schemas: [{ fingerprint: "f", files: 1, rows: 3, schema }],
+    }],
+  });
+}
 
 Deno.test("the page asks nobody but who serves it, and is no larger than it may be", () => {
   const bytes = Object.entries(pageAssets)

@@ -179,6 +179,7 @@ Deno.test({
       await press("Enter");
       const field = page.getByRole("textbox", { name: "max_workers" });
       await field.waitFor();
+      assert.equal(await field.evaluate((element) => element === document.activeElement), true);
       await press("Control+A");
       await page.keyboard.type("65");
       await press("Enter");

@@ -1,6 +1,6 @@
 /** @jsxImportSource preact */
 import type { JSX } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { tell } from "./act.tsx";
 import { tellChange } from "./live.ts";
 import { call, Refusal } from "./session.ts";
@@ -61,7 +61,7 @@ function Editor(
   const [refusal, setRefusal] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
   const field = useRef<HTMLElement>(null);
-  useEffect(() => field.current?.focus(), []);
+  useLayoutEffect(() => field.current?.focus(), []);
   const save = async (change: object) => {
     setBusy(true);
     setRefusal(null);
