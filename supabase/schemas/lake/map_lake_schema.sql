@@ -38,7 +38,7 @@ begin
   else
     -- what cannot be read or united is seen before anything is written
     select count(*),
-      case when count(*) filter (where y.column_id in (1, 2)) <> 2 then 'it lacks the lake''s columns'
+      case when bool_or(y.column_id in (1, 2)) then 'a column of its own has the name of one of the lake''s'
         else (array_agg(format('column %s: %s', left(array_to_string(x.path, '.'), 200),
           coalesce(x.problem, format('%s here, %s in the lake', x.type, y.type))) order by x.field)
           filter (where x.problem is not null
@@ -107,6 +107,10 @@ begin
     insert into public.lake_mapping_fields (mapping_id, field, parent, name, column_id)
     values (p_mapping, f.field, f.parent, f.name, v_id);
   end loop;
+  -- a run's commit tells the schema of uploads; the file has the lake's own columns besides
+  insert into public.lake_mapping_fields (mapping_id, field, name, column_id)
+  select p_mapping, v_count + y.column_id, y.name, y.column_id
+  from public.lake_columns y where y.relation_id = p_relation.id and y.column_id in (1, 2);
   update public.lake_relations r set next_column_id = v_next where r.id = p_relation.id;
   return jsonb_build_object('mapped', true, 'changed', v_changed);
 end $$;
