@@ -1,7 +1,7 @@
 /** CORS: any origin, since every route is guarded by a token and none by a cookie. */
 
 const allow: Record<string, string> = {
-  "access-control-allow-methods": "GET, HEAD, POST, PUT, DELETE, OPTIONS",
+  "access-control-allow-methods": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
   "access-control-allow-headers":
     "authorization, apikey, x-client-info, content-type, idempotency-key, range, x-upload-token",
   "access-control-max-age": "86400",

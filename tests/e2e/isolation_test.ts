@@ -35,6 +35,7 @@ Deno.test("nobody reads or writes what is not theirs, by functions, PostgREST or
   const listed = await call(stack, "GET", `/battle-data/latest?dataset_id=${dataset}`, {
     headers: alice.headers,
   });
+  const uploadId = /([^/]+)\.\w+$/.exec(stored.body.key)![1];
   // a key of alice's dataset, in the hands of somebody
   const made = await call(stack, "POST", `/battle-data/datasets/${dataset}/keys`, {
     headers: alice.headers,
@@ -61,6 +62,26 @@ Deno.test("nobody reads or writes what is not theirs, by functions, PostgREST or
       ["POST", "/compaction", { datasetId: dataset, table: "t", periodTag: "0" }],
       ["POST", "/compaction/sanitize-state", { datasetId: dataset }],
       ["GET", `/compaction/status/${stored.body.metricId}`],
+      ["GET", `/compaction/runs/${stored.body.metricId}`],
+      ["GET", `/compaction/partitions?dataset_id=${dataset}`],
+      ["GET", `/compaction/rewrite?dataset_id=${dataset}`],
+      ["POST", "/compaction/rewrite", { dataset_id: dataset, table: "t" }],
+      ["POST", "/compaction/quarantine/retry", { dataset_id: dataset }],
+      ["GET", `/battle-data/tables?dataset_id=${dataset}`],
+      ["DELETE", `/battle-data/datasets/${dataset}`],
+      ["DELETE", `/battle-data/datasets/${dataset}/tables/t`],
+      ["DELETE", `/battle-data/datasets/${dataset}/periods/0`],
+      ["DELETE", `/battle-data/uploads/${uploadId}`],
+      ["DELETE", `/battle-data/users/${alice.id}`],
+      ["GET", `/battle-data/datasets/${dataset}/members`],
+      ["DELETE", `/battle-data/datasets/${dataset}/members/${alice.id}`],
+      ["POST", `/battle-data/datasets/${dataset}/invitations`, { role: "writer" }],
+      ["POST", `/battle-data/datasets/${dataset}/tables/t/rename`, { name: "u" }],
+      ["GET", `/battle-data/datasets/${dataset}/keys`],
+      ["POST", `/battle-data/datasets/${dataset}/keys`, {}],
+      ["DELETE", `/battle-data/datasets/${dataset}/keys/${made.body.key_id}`],
+      ["GET", "/compaction/settings"],
+      ["PATCH", "/compaction/settings", { changes: { max_workers: 1 } }],
       ["POST", "/compaction/trigger-scheduled", {}],
       ["POST", "/compactor", {}],
       ["POST", "/compactor/vacuum", {}],
@@ -130,6 +151,16 @@ Deno.test("nobody reads or writes what is not theirs, by functions, PostgREST or
     store_check: "id",
     store_findings: "object_key",
     table_names: "name",
+    lake_tables: "name",
+    lake_snapshots: "id",
+    lake_pending: "change",
+    lake_relations: "name",
+    lake_columns: "relation_id",
+    lake_schemas: "relation_id",
+    lake_mapping_fields: "mapping_id",
+    lake_files: "id",
+    lake_left_files: "battle_file",
+    lake_left_columns: "relation_id",
   };
   const views = [
     ...["dataset_status", "partition_status", "quarantined_files", "dead_letter_summary"],
@@ -137,6 +168,7 @@ Deno.test("nobody reads or writes what is not theirs, by functions, PostgREST or
     "row_limit_probe",
     "setting_warnings",
     "store_differences",
+    "lake_left_out",
   ];
   const others: [string, SupabaseClient][] = [["bob", bob.client], ["anon", anon]];
   const readers = [["alice", alice.client], ["a key", holder]] as const;

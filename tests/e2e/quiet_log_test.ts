@@ -36,6 +36,9 @@ interface Target {
   key: string;
 }
 
+/** Methods whose requests carry JSON here; a PUT carries a file. */
+const withBody = new Set(["post", "patch"]);
+
 /** A body of each route that takes one, which is right but for whose it is. */
 function bodiesOf({ dataset, file }: Target): Record<string, unknown[]> {
   const fragment = { dataset_id: dataset, table: "t", period_tag: "0" };
@@ -60,6 +63,7 @@ function bodiesOf({ dataset, file }: Target): Record<string, unknown[]> {
     }],
     "/compaction/dlq/redrive": [{ ids: [1, Number.MAX_SAFE_INTEGER] }, { dataset_id: dataset }],
     "/compaction/dlq/drop": [{ ids: [1, Number.MAX_SAFE_INTEGER] }, { ids: [] }],
+    "/compaction/settings": [{ changes: { max_workers: 1 } }, { changes: { nope: "\u0000" } }, {}],
     "/asset-sync/upload": [asset, { ...asset, key: "a.nope" }, { ...asset, file_name: "a\u0000" }],
   };
 }
@@ -152,9 +156,12 @@ async function askEverything(way: CatalogWay): Promise<void> {
 
   const dataset = crypto.randomUUID(), own = crypto.randomUUID();
   const second = crypto.randomUUID();
+  const keys: string[] = [];
   for (const table of ["t", "u"]) {
     for (const [who, id] of [[alice, dataset], [bob, own], [bob, second]] as const) {
-      assert.equal((await upload(who, id, table)).status, 200);
+      const { status, body } = await upload(who, id, table);
+      assert.equal(status, 200);
+      keys.push(body.key);
     }
   }
   const { body: listed } = await ask(
@@ -176,7 +183,7 @@ async function askEverything(way: CatalogWay): Promise<void> {
     dataset,
     file: String(listed.files[0].id),
     stage: /upload\/([^/]+)\/complete/.exec(planned.completeUrl)![1],
-    upload: String(listed.files[0].upload_id ?? nobody),
+    upload: /([^/]+)\.\w+$/.exec(keys[0])![1],
     run: String(asked.instanceId),
     key: made.key_id,
   };
@@ -236,7 +243,7 @@ async function askEverything(way: CatalogWay): Promise<void> {
       for (const method of Object.keys(methods).filter((name) => name !== "parameters")) {
         for (const place of pathsOf(path, target)) {
           for (const query of queries) {
-            for (const json of method === "post" ? bodies : [undefined]) {
+            for (const json of withBody.has(method) ? bodies : [undefined]) {
               await request(who, method.toUpperCase(), `${place}${query}`, json);
             }
           }
