@@ -1,7 +1,9 @@
 /** A column's pending rows by the permutation that sort.ts found. */
 import { BYTE_ARRAY, Column, OPEN, PLAIN } from "./column";
-import { mapped, places } from "./lend_entries";
+import { gatherNumbers } from "./gather_numbers";
+import { takeIndices } from "./lend_entries";
 import { copyFew, reserve } from "./memory";
+import { countLevel } from "./pending";
 import { levelStarts, noteRowStarts, oneEach, startOfValue, startsBehind } from "./row_starts";
 import { permutation } from "./sort";
 import { writeTail } from "./tail";
@@ -45,7 +47,8 @@ export function gatherRows(target: usize, column: usize, from: u32, n: u32): boo
   let bytes: u64 = 0;
   const isBytes = c.type == BYTE_ARRAY;
   const plain = c.mode == PLAIN;
-  if (!oneEach || (plain && isBytes)) {
+  const counted = c.maxRep > 0 || (plain && isBytes);
+  if (counted) {
     levels = 0;
     values = 0;
     for (let i: u32 = 0; i < n; i++) {
@@ -61,20 +64,23 @@ export function gatherRows(target: usize, column: usize, from: u32, n: u32): boo
       }
     }
   }
+  if (c.maxDef > 0 && !gatherLevels(t, c, rows, n, levels)) return false;
+  // where the levels stand row by row they tell it faster than the rows, which are all over the column
+  if (!counted && !oneEach) values = countLevel(t.defs, n, c.maxDef);
   if (plain && !isBytes) bytes = <u64> values * c.width;
   if (bytes > 0x3fff0000) return false;
-  if (c.maxDef > 0 && !gatherLevels(t, c, rows, n, levels)) return false;
   t.count = levels;
   t.present = values;
   t.valueBytes = <u32> bytes;
   if (t.mode == OPEN) return true; // nulls alone
   if (!plain) return gatherIndices(t, c, rows, n, values);
-  const out = reserve(t.values, 0, <u32> bytes + 8);
+  const out = reserve(t.values, 0, <u32> max<u64>(bytes, <u64> n * c.width) + 8);
   if (out == 0) return false;
   t.values = out;
   if (isBytes) gatherByteArrays(c, rows, n, out);
-  else if (c.width == 8) gatherNumbers<u64>(c, rows, n, out);
-  else if (c.width == 4) gatherNumbers<u32>(c, rows, n, out);
+  else if (c.width == 8) gatherNumbers<u64>(c, c.values, rows, n, out);
+  else if (c.width == 4) gatherNumbers<u32>(c, c.values, rows, n, out);
+  else if (c.width == 1) gatherNumbers<u8>(c, c.values, rows, n, out);
   else {
     let to = out;
     for (let i: u32 = 0; i < n; i++) {
@@ -120,32 +126,11 @@ function gatherLevels(t: Column, c: Column, rows: usize, n: u32, levels: u32): b
 
 /** Indices of the rows' values in the dictionary that was lent. */
 function gatherIndices(t: Column, c: Column, rows: usize, n: u32, values: u32): bool {
-  let out = reserve(t.indices, 0, (values << 2) + 32);
+  const out = reserve(t.indices, 0, (max(values, n) << 2) + 32);
   if (out == 0) return false;
   t.indices = out;
-  for (let i: u32 = 0; i < n; i++) {
-    const row = load<u32>(rows + (<usize> i << 2));
-    const last = startsBehind(row);
-    for (let k = startOfValue(row); k < last; k++) {
-      const id = load<u32>(c.indices + (<usize> k << 2));
-      store<u32>(out, mapped ? load<u32>(places + (<usize> id << 2)) - 1 : id);
-      out += 4;
-    }
-  }
+  if (!takeIndices(values, out)) gatherNumbers<u32>(c, c.indices, rows, n, out);
   return true;
-}
-
-@inline
-function gatherNumbers<T>(c: Column, rows: usize, n: u32, to: usize): void {
-  const size = sizeof<T>();
-  for (let i: u32 = 0; i < n; i++) {
-    const row = load<u32>(rows + (<usize> i << 2));
-    const last = startsBehind(row);
-    for (let k = startOfValue(row); k < last; k++) {
-      store<T>(to, load<T>(c.values + <usize> k * size));
-      to += size;
-    }
-  }
 }
 
 function gatherByteArrays(c: Column, rows: usize, n: u32, to: usize): void {

@@ -1,13 +1,15 @@
 /** The dictionary of a chunk that is gathered: all of the column's, or the entries that the chunk's rows have. */
 import { BYTE_ARRAY, Column, OPEN, PLAIN } from "./column";
+import { gatherNumbers } from "./gather_numbers";
 import { copyFew, reserve } from "./memory";
-import { startOfValue, startsBehind } from "./row_starts";
+import { oneEach, valuesOfRow } from "./row_starts";
 import { permutation } from "./sort";
 
 /** Of each entry of the column its index in the chunk's dictionary and one, 0 where no row has it. */
-export let places: usize = 0;
-/** Whether indices go through {@link places}. */
-export let mapped: bool = false;
+let places: usize = 0;
+/** Indices in the chunk's dictionary, row by row; where the next ones stand that were not taken, 0 where there are none. */
+let indices: usize = 0;
+let nextIndices: usize = 0;
 /** The entries of the chunk that was begun last. */
 let usedEntries: usize = 0;
 let usedStarts: usize = 0;
@@ -16,7 +18,7 @@ let usedStarts: usize = 0;
 export function lendEntries(target: usize, column: usize): void {
   const c = changetype<Column>(column);
   const t = changetype<Column>(target);
-  mapped = false;
+  nextIndices = 0;
   t.mode = c.mode;
   t.entries = c.entries;
   t.entryBytes = c.entryBytes;
@@ -46,17 +48,21 @@ export function lendUsedEntries(target: usize, column: usize, from: u32, n: u32)
     if (grown == 0) return false;
     usedStarts = grown;
   }
+  const rows = permutation + (<usize> from << 2);
+  const values = valuesOf(c, rows, n);
+  grown = reserve(indices, 0, (max(values, n) << 2) + 32);
+  if (grown == 0) return false;
+  indices = grown;
+  // the column's rows are jumped to once; what follows goes by them in their new order
+  gatherNumbers<u32>(c, c.indices, rows, n, grown);
   memory.fill(places, 0, <usize> count << 2);
   let kept: u32 = 0;
   let bytes: u32 = 0;
-  const rows = permutation + (<usize> from << 2);
-  for (let i: u32 = 0; i < n && kept < count; i++) {
-    const row = load<u32>(rows + (<usize> i << 2));
-    const last = startsBehind(row);
-    for (let k = startOfValue(row); k < last; k++) {
-      const id = load<u32>(c.indices + (<usize> k << 2));
-      const place = places + (<usize> id << 2);
-      if (load<u32>(place) != 0) continue;
+  for (let i: u32 = 0; i < values; i++) {
+    const at = grown + (<usize> i << 2);
+    const id = load<u32>(at);
+    const place = places + (<usize> id << 2);
+    if (load<u32>(place) == 0) {
       const start = isBytes ? load<u32>(c.entryStarts + (<usize> id << 2)) : id * c.width;
       const length = isBytes ? 4 + load<u32>(c.entries + start) : c.width;
       copyFew(usedEntries + bytes, c.entries + start, length);
@@ -64,13 +70,36 @@ export function lendUsedEntries(target: usize, column: usize, from: u32, n: u32)
       bytes += length;
       store<u32>(place, ++kept);
     }
+    store<u32>(at, load<u32>(place) - 1);
   }
-  mapped = true;
+  nextIndices = grown;
   t.entries = usedEntries;
   t.entryStarts = isBytes ? usedStarts : 0;
   t.entryCount = kept;
   t.entryBytes = bytes;
   // a dictionary without entries is none: what is left are nulls
   if (kept == 0) t.mode = OPEN;
+  return true;
+}
+
+/** Values of rows. */
+function valuesOf(c: Column, rows: usize, n: u32): u32 {
+  if (oneEach) return n;
+  let values: u32 = 0;
+  for (let i: u32 = 0; i < n; i++) {
+    const first = valuesOfRow(load<u32>(rows + (<usize> i << 2)));
+    values += <u32> (first >> 32) - <u32> first;
+  }
+  return values;
+}
+
+/**
+ * Copies the next `n` indices in the chunk's dictionary, which are those of the rows that follow, to `to`; false where the
+ * dictionary is the column's, whose indices hold.
+ */
+export function takeIndices(n: u32, to: usize): bool {
+  if (nextIndices == 0) return false;
+  memory.copy(to, nextIndices, <usize> n << 2);
+  nextIndices += <usize> n << 2;
   return true;
 }

@@ -20,6 +20,12 @@ export function startsBehind(row: u32): u32 {
   return oneEach ? row + 1 : load<u32>(valueStarts + (<usize> row << 2), 4);
 }
 
+/** The first of a row's values, and in the upper half the one behind its last. */
+@inline
+export function valuesOfRow(row: u32): u64 {
+  return load<u64>(valueStarts + (<usize> row << 2));
+}
+
 /** Notes where each row's levels and values begin. False when memory is over. */
 export function noteRowStarts(c: Column): bool {
   const rows = c.rows;
