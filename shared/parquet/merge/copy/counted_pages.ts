@@ -68,7 +68,8 @@ export class CountedPages {
         this.#declaredCrc = wasm.getPageCrc() >>> 0;
       }
       const length = Math.min(this.#bodyLeft, bytes.length - at);
-      this.#crc = crc32(bytes.subarray(at, at + length), this.#crc);
+      // Deno 2.1 gives it as a signed number, and takes none
+      this.#crc = crc32(bytes.subarray(at, at + length), this.#crc) >>> 0;
       at += length;
       this.#bodyLeft -= length;
       if (this.#bodyLeft === 0 && this.#crc !== this.#declaredCrc) {
