@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape b9ecd3a849915a15f70bd44827b01b5f962188eefa1509d0552441b83f323338
+// shape 3e5eddbbe8d64541b0a16f70981bc4f4bf184a453ce853873fb54301881e5666
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -522,14 +522,14 @@ isOneToOne: false
                   ]
                 },"lake_relations": {
                   Row: {
-                    "after_file": number | null,"begin_snapshot": number,"dataset_max": string | null,"dataset_min": string | null,"end_snapshot": number | null,"file_bytes": number,"id": number,"lake_table_id": number,"name": string,"next_column_id": number,"next_row_id": number,"period_max": string | null,"period_min": string | null,"uuid": string
+                    "after_file": number | null,"begin_snapshot": number,"dataset_max": string | null,"dataset_min": string | null,"end_snapshot": number | null,"file_bytes": number,"id": number,"lake_table_id": number,"name": string,"next_column_id": number,"next_row_id": number,"period_max": string | null,"period_min": string | null,"shaped_by": string | null,"uuid": string
                   }
                   ComputedFields: never
                   Insert: {
-                    "after_file"?: number | null,"begin_snapshot": number,"dataset_max"?: string | null,"dataset_min"?: string | null,"end_snapshot"?: number | null,"file_bytes"?: number,"id"?: never,"lake_table_id": number,"name": string,"next_column_id"?: number,"next_row_id"?: number,"period_max"?: string | null,"period_min"?: string | null,"uuid"?: string
+                    "after_file"?: number | null,"begin_snapshot": number,"dataset_max"?: string | null,"dataset_min"?: string | null,"end_snapshot"?: number | null,"file_bytes"?: number,"id"?: never,"lake_table_id": number,"name": string,"next_column_id"?: number,"next_row_id"?: number,"period_max"?: string | null,"period_min"?: string | null,"shaped_by"?: string | null,"uuid"?: string
                   }
                   Update: {
-                    "after_file"?: number | null,"begin_snapshot"?: number,"dataset_max"?: string | null,"dataset_min"?: string | null,"end_snapshot"?: number | null,"file_bytes"?: number,"id"?: never,"lake_table_id"?: number,"name"?: string,"next_column_id"?: number,"next_row_id"?: number,"period_max"?: string | null,"period_min"?: string | null,"uuid"?: string
+                    "after_file"?: number | null,"begin_snapshot"?: number,"dataset_max"?: string | null,"dataset_min"?: string | null,"end_snapshot"?: number | null,"file_bytes"?: number,"id"?: never,"lake_table_id"?: number,"name"?: string,"next_column_id"?: number,"next_row_id"?: number,"period_max"?: string | null,"period_min"?: string | null,"shaped_by"?: string | null,"uuid"?: string
                   }
                   Relationships: [
                     {
@@ -557,6 +557,26 @@ isOneToOne: false
       columns: ["relation_id"]
 isOneToOne: false
       referencedRelation: "lake_relations"
+      referencedColumns: ["id"]
+    }
+                  ]
+                },"lake_shapes": {
+                  Row: {
+                    "dataset_id": string,"lake_table_id": number
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "dataset_id": string,"lake_table_id": number
+                  }
+                  Update: {
+                    "dataset_id"?: string,"lake_table_id"?: number
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "lake_shapes_lake_table_id_fkey"
+      columns: ["lake_table_id"]
+isOneToOne: true
+      referencedRelation: "lake_tables"
       referencedColumns: ["id"]
     }
                   ]

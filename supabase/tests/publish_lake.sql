@@ -2,7 +2,7 @@
 begin;
 \ir helpers/fixtures.sql
 \ir helpers/deletions.sql
-select plan(71);
+select plan(78);
 truncate lake_tables, lake_relations, lake_pending, lake_left_files, lake_snapshots cascade;
 insert into lake_snapshots (id, at, schema_version, next_file_id) values (0, clock_timestamp() - interval '1 hour', 0, 1);
 create function tests.leaf(p_name text, p_type text, p_logical text default null) returns jsonb language sql immutable as $$
@@ -172,6 +172,22 @@ select tests.publish();
 select matches(tests.columns(), ' mine:int32', 'and another dataset''s have their place');
 select tests.settle(1000, tests.schema(tests.leaf('shape', 'BYTE_ARRAY', 'GEOMETRY')));
 select is(tests.publish() ->> 'left_out', '1', 'a type that the lake has not leaves the file out');
+
+-- whose columns they are
+select approve_lake_table('ship');
+select tests.settle(1100, tests.schema(tests.leaf('power', 'BYTE_ARRAY', 'STRING'), tests.leaf('odd', 'INT32')), p_table => 'ship');
+select tests.publish();
+select tests.settle(1200, tests.schema(tests.leaf('power', 'INT32'), tests.leaf('name', 'BYTE_ARRAY', 'STRING')), p_table => 'ship');
+select is(tests.publish() ->> 'left_out', '1', 'the types are those of whoever came first');
+create temp table first_come as select tests.snapshot() as at;
+select sediment.shape_lake_table('ship', tests.u(1200));
+select is(tests.publish() - 'snapshot', '{"added": 1, "removed": 1, "left_out": 1}', 'until the operator names a dataset');
+select is((select string_agg(c.path[1] || ':' || c.type, ' ' order by c.column_id) from lake_columns c join lake_relations r on r.id = c.relation_id
+  where r.name = 'ship' and c.end_snapshot is null), 'dataset_id:varchar period_tag:varchar power:int32 name:varchar', 'whose columns are the table''s then');
+select is((select dataset_id from lake_left_files f join lake_relations r on r.id = f.relation_id where r.name = 'ship'), tests.u(1100), 'what cannot be united with them is left out');
+select is(tests.publish(), '{"snapshot": null, "added": 0, "removed": 0, "left_out": 0}', 'which is done once');
+select matches(tests.shown((select at from first_come)), '100/2024-11-25/20', 'and the snapshots before show what they showed');
+select throws_ok($$select sediment.shape_lake_table('ship', tests.u(77))$$, 'SD404', 'not_found', 'there is such a dataset, or it is refused');
 
 -- who may
 reset role;

@@ -16,7 +16,7 @@ insert into hidden values ('service_settings'), ('objects'), ('idempotency_keys'
   ('run_commits'), ('user_usage'), ('user_growth'), ('alerts'), ('queue_status'), ('circuit_breaker'), ('clockwork'), ('incidents'), ('pings'),
   ('worker_slots'), ('dataset_invitations'), ('forgotten_uploads'), ('deleted_slices'), ('identity_key'), ('age_walks'), ('settings_history'), ('metric_deltas'), ('metric_totals'), ('metric_samples'),
   ('setting_warnings'), ('dataset_keys'), ('store_check'), ('store_findings'), ('store_differences'), ('row_limit_probe'), ('lake_tables'),
-  ('lake_snapshots'), ('lake_pending'), ('lake_relations'), ('lake_columns'), ('lake_schemas'), ('lake_mapping_fields'), ('lake_files'), ('lake_left_files'), ('lake_left_columns'), ('lake_left_out');
+  ('lake_snapshots'), ('lake_pending'), ('lake_relations'), ('lake_columns'), ('lake_schemas'), ('lake_mapping_fields'), ('lake_files'), ('lake_left_files'), ('lake_left_columns'), ('lake_shapes'), ('lake_left_out');
 grant select on readable, hidden to anon, authenticated, service_role;
 
 -- rows of two users in every table
@@ -41,6 +41,7 @@ begin
   insert into rewrites (dataset_id, "table", asked_at) values (tests.u(p_dataset), 'gone', now());
   insert into lake_tables (name, dataset_column, period_column) values ('lake' || p_user, 'a', 'b');
   insert into lake_relations (lake_table_id, name, begin_snapshot) select id, name, 0 from lake_tables where name = 'lake' || p_user;
+  insert into lake_shapes select id, tests.u(p_dataset) from lake_tables where name = 'lake' || p_user;
   insert into lake_columns (relation_id, column_id, path, name, type, begin_snapshot) select max(id), 1, '{a}', 'a', 'varchar', 0 from lake_relations;
   insert into lake_schemas (relation_id, schema_digest, mapping_id) select max(id), 'd', p_user from lake_relations;
   insert into lake_mapping_fields (mapping_id, field, name, column_id) values (p_user, 1, 'a', 1);

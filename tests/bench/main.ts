@@ -21,6 +21,7 @@ await runNamed("deno task bench NAME [--json]", {
     "calls in a catalog and in one ten times as large, and many partitions settling",
   ),
   console: bench("console", "what each view of the console costs the database"),
+  lake: bench("lake", "publications to the lake, and DuckDB's attaching to it and first query"),
   tenants: bench("tenants", "eight honest users beside a hostile one, attack by attack"),
   uploader: bench("uploader", "pending items scanned, enqueued and sent"),
 }, Deno.args);

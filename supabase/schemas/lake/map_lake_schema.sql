@@ -2,7 +2,7 @@
 -- keeps the mapping of the schema's names to the columns, or why no file of it is shown. A column that the lake has no
 -- place for is left out for good; of one that it has, no file is shown without, since its values would be null in silence.
 --   p_dataset: whose file it is first met in
---   p_snapshot: the publication's; p_mapping: the number that the mapping gets
+--   p_snapshot: the publication's; p_mapping: the number that the mapping gets; null: the columns alone are wanted
 -- Returns {mapped, changed: whether the table's columns are others now}. Where there are too many schemas nothing is kept, and
 -- the next file of it is tried again.
 create or replace function sediment.map_lake_schema(
@@ -48,6 +48,9 @@ begin
     left join public.lake_columns y on y.relation_id = p_relation.id and y.path = x.path and y.end_snapshot is null;
   end if;
   if v_reason is not null then
+    if p_mapping is null then
+      return jsonb_build_object('mapped', false, 'changed', false);
+    end if;
     insert into public.lake_schemas (relation_id, schema_digest, reason) values (p_relation.id, p_digest, v_reason);
     return jsonb_build_object('mapped', false, 'changed', false);
   end if;
@@ -58,8 +61,10 @@ begin
     return jsonb_build_object('mapped', false, 'changed', false);
   end if;
 
-  insert into public.lake_schemas (relation_id, schema_digest, mapping_id, fields, dataset_id)
-  values (p_relation.id, p_digest, p_mapping, v_count, p_dataset);
+  if p_mapping is not null then
+    insert into public.lake_schemas (relation_id, schema_digest, mapping_id, fields, dataset_id)
+    values (p_relation.id, p_digest, p_mapping, v_count, p_dataset);
+  end if;
   select least(v_columns_most - count(distinct y.column_id),
     v_columns_of_one - count(distinct y.column_id) filter (where y.dataset_id = p_dataset))
   into strict v_room from public.lake_columns y where y.relation_id = p_relation.id;
@@ -104,13 +109,14 @@ begin
       v_changed := true;
     end if;
     v_ids[f.field] := v_id;
+    continue when p_mapping is null;
     insert into public.lake_mapping_fields (mapping_id, field, parent, name, column_id)
     values (p_mapping, f.field, f.parent, f.name, v_id);
   end loop;
   -- a run's commit tells the schema of uploads; the file has the lake's own columns besides
   insert into public.lake_mapping_fields (mapping_id, field, name, column_id)
   select p_mapping, v_count + y.column_id, y.name, y.column_id
-  from public.lake_columns y where y.relation_id = p_relation.id and y.column_id in (1, 2);
+  from public.lake_columns y where y.relation_id = p_relation.id and y.column_id in (1, 2) and p_mapping is not null;
   update public.lake_relations r set next_column_id = v_next where r.id = p_relation.id;
-  return jsonb_build_object('mapped', true, 'changed', v_changed);
+  return jsonb_build_object('mapped', p_mapping is not null, 'changed', v_changed);
 end $$;

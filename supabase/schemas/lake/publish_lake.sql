@@ -49,7 +49,8 @@ begin
   if v_tables then
     for r in
       select x.* from public.lake_relations x join public.lake_tables y on y.id = x.lake_table_id
-      where x.end_snapshot is null and y.withdrawn_at is not null
+      left join public.lake_shapes z on z.lake_table_id = y.id
+      where x.end_snapshot is null and (y.withdrawn_at is not null or x.shaped_by is distinct from z.dataset_id)
     loop
       update public.lake_files l set end_snapshot = v_snapshot where l.relation_id = r.id and l.end_snapshot is null;
       get diagnostics v_ended = row_count;
@@ -64,11 +65,22 @@ begin
       where y.withdrawn_at is null and not exists (
         select 1 from public.lake_relations x where x.lake_table_id = y.id and x.end_snapshot is null)
     loop
-      insert into public.lake_relations (lake_table_id, name, begin_snapshot, next_column_id) values (t.id, t.name, v_snapshot, 3)
+      insert into public.lake_relations (lake_table_id, name, begin_snapshot, next_column_id, shaped_by)
+      values (t.id, t.name, v_snapshot, 3, (select z.dataset_id from public.lake_shapes z where z.lake_table_id = t.id))
       returning * into strict r;
       insert into public.lake_columns (relation_id, column_id, path, name, type, begin_snapshot)
       values (r.id, 1, array[lower(t.dataset_column)], t.dataset_column, 'varchar', v_snapshot),
         (r.id, 2, array[lower(t.period_column)], t.period_column, 'varchar', v_snapshot);
+      for v in
+        select distinct f.schema_digest from (
+          select y.schema_digest from public.battle_files y
+          where y.dataset_id = r.shaped_by and y."table" = t.name and y.removed_version is null and y.schema_digest is not null
+          limit 10000) f
+        order by 1 limit 100
+      loop
+        select * into strict r from public.lake_relations x where x.id = r.id;
+        perform sediment.map_lake_schema(r, v.schema_digest, r.shaped_by, v_snapshot, null);
+      end loop;
       v_schema_changed := true;
     end loop;
   end if;

@@ -28,7 +28,8 @@ create table if not exists public.lake_pending (
   file_id bigint,
   change text not null check (change in ('added', 'removed', 'table')),
   created_at timestamptz not null default clock_timestamp()
-);
+-- emptied all the time: a tick without news looks past the dead rows
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
 create index if not exists lake_pending_dataset on public.lake_pending (dataset_id);
 -- what vacuum asks
@@ -52,10 +53,18 @@ create table if not exists public.lake_relations (
   period_min text collate "C",
   period_max text collate "C",
   -- the last file of those that were there before the approval that was looked at; null: all were
-  after_file bigint default -1
+  after_file bigint default -1,
+  -- whose files its columns were first taken from (lake_shapes); null: whoever's came first
+  shaped_by uuid
 );
 
 create unique index if not exists lake_relations_shown on public.lake_relations (lake_table_id) where end_snapshot is null;
+
+-- Whose files say what the columns of a table are, where the operator has named a dataset (sediment.shape_lake_table).
+create table if not exists public.lake_shapes (
+  lake_table_id smallint primary key references public.lake_tables (id),
+  dataset_id uuid not null
+);
 
 -- The columns of a table, those within structs, lists and maps too; a row for each type that one had. 1 and 2 are the lake's own.
 create table if not exists public.lake_columns (

@@ -1,0 +1,350 @@
+-- The operator may name the dataset whose files say what the columns of a table of the lake are.
+set local lock_timeout = '5s';
+set local check_function_bodies = off;
+
+ALTER TABLE "public"."lake_pending" SET (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=1000);
+
+CREATE TABLE "public"."lake_shapes" ("lake_table_id" smallint NOT NULL, "dataset_id" uuid NOT NULL, CONSTRAINT "lake_shapes_pkey" PRIMARY KEY (lake_table_id));
+
+revoke all on "public"."lake_shapes" from public, anon, authenticated, service_role;
+
+ALTER TABLE "public"."lake_shapes" ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE "public"."lake_relations" ADD COLUMN "shaped_by" uuid;
+
+CREATE OR REPLACE FUNCTION sediment.map_lake_schema(p_relation public.lake_relations, p_digest text, p_dataset uuid, p_snapshot bigint, p_mapping bigint)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_columns_most constant integer := 2000; -- those of nested ones too
+  v_columns_of_one constant integer := 1000; -- that one dataset brought
+  -- what readers load of a table's mappings at once, and what of it one dataset may make
+  v_fields_most constant integer := 200000;
+  v_fields_of_one constant integer := 20000;
+  v_left_most constant integer := 1000;
+  v_reason text;
+  v_next bigint := p_relation.next_column_id;
+  v_ids bigint[] := '{}'::bigint[]; -- of each field its column
+  v_room integer;
+  v_count bigint;
+  v_changed boolean := false;
+  v_why text;
+  v_id bigint;
+  v_type text;
+  v_schema jsonb;
+  f record;
+  c public.lake_columns;
+begin
+  select k.schema into v_schema from public.file_schemas k where k.digest = p_digest;
+  if not found then
+    v_reason := 'the catalog has no schema of it';
+  else
+    -- what cannot be read or united is seen before anything is written
+    select count(*),
+      case when bool_or(y.column_id in (1, 2)) then 'a column of its own has the name of one of the lake''s'
+        else (array_agg(format('column %s: %s', left(array_to_string(x.path, '.'), 200),
+          coalesce(x.problem, format('%s here, %s in the lake', x.type, y.type))) order by x.field)
+          filter (where x.problem is not null
+            or y.type is not null and x.type <> 'unknown' and sediment.lake_union(x.type, y.type) is null))[1] end
+    into strict v_count, v_reason
+    from sediment.lake_fields(v_schema) x
+    left join public.lake_columns y on y.relation_id = p_relation.id and y.path = x.path and y.end_snapshot is null;
+  end if;
+  if v_reason is not null then
+    if p_mapping is null then
+      return jsonb_build_object('mapped', false, 'changed', false);
+    end if;
+    insert into public.lake_schemas (relation_id, schema_digest, reason) values (p_relation.id, p_digest, v_reason);
+    return jsonb_build_object('mapped', false, 'changed', false);
+  end if;
+  if (select coalesce(sum(k.fields), 0) + v_count > v_fields_most
+      or coalesce(sum(k.fields) filter (where k.dataset_id = p_dataset), 0) + v_count > v_fields_of_one
+    from public.lake_schemas k where k.relation_id = p_relation.id)
+  then
+    return jsonb_build_object('mapped', false, 'changed', false);
+  end if;
+
+  if p_mapping is not null then
+    insert into public.lake_schemas (relation_id, schema_digest, mapping_id, fields, dataset_id)
+    values (p_relation.id, p_digest, p_mapping, v_count, p_dataset);
+  end if;
+  select least(v_columns_most - count(distinct y.column_id),
+    v_columns_of_one - count(distinct y.column_id) filter (where y.dataset_id = p_dataset))
+  into strict v_room from public.lake_columns y where y.relation_id = p_relation.id;
+  for f in select x.* from sediment.lake_fields(v_schema) x order by x.field loop
+    -- A column of nulls is one without: what type it has comes with its first value. Below one that is left out there is nothing.
+    continue when f.type = 'unknown' or f.parent is not null and v_ids[f.parent] is null;
+    select * into c from public.lake_columns y
+    where y.relation_id = p_relation.id and y.path = f.path and y.end_snapshot is null;
+    if found then
+      v_id := c.column_id;
+      v_type := sediment.lake_union(f.type, c.type);
+      if v_type <> c.type then
+        if c.begin_snapshot = p_snapshot then
+          update public.lake_columns y set type = v_type
+          where y.relation_id = p_relation.id and y.column_id = c.column_id and y.begin_snapshot = p_snapshot;
+        else
+          update public.lake_columns y set end_snapshot = p_snapshot
+          where y.relation_id = p_relation.id and y.column_id = c.column_id and y.begin_snapshot = c.begin_snapshot;
+          insert into public.lake_columns (relation_id, column_id, parent_id, path, name, type, begin_snapshot, dataset_id)
+          values (c.relation_id, c.column_id, c.parent_id, c.path, c.name, v_type, p_snapshot, c.dataset_id);
+        end if;
+        v_changed := true;
+      end if;
+    else
+      -- with all that is below it, or not at all: a list without its element is no column
+      v_why := coalesce(f.misnamed, case when f.parent is null or v_ids[f.parent] < p_relation.next_column_id then
+        case when f.size > v_room then format('the table has %s columns, or %s that one dataset brought', v_columns_most, v_columns_of_one) end
+        end);
+      if v_why is not null then
+        insert into public.lake_left_columns (relation_id, path, dataset_id, reason)
+        select p_relation.id, array(select left(x.part, 128) from unnest(f.path) with ordinality as x(part, place) order by x.place),
+          p_dataset, v_why
+        where (select count(*) from public.lake_left_columns l where l.relation_id = p_relation.id) < v_left_most
+        on conflict (relation_id, path) do nothing;
+        continue;
+      end if;
+      v_id := v_next;
+      v_next := v_next + 1;
+      v_room := v_room - 1;
+      insert into public.lake_columns (relation_id, column_id, parent_id, path, name, type, begin_snapshot, dataset_id)
+      values (p_relation.id, v_id, v_ids[f.parent], f.path, f.name, f.type, p_snapshot, p_dataset);
+      v_changed := true;
+    end if;
+    v_ids[f.field] := v_id;
+    continue when p_mapping is null;
+    insert into public.lake_mapping_fields (mapping_id, field, parent, name, column_id)
+    values (p_mapping, f.field, f.parent, f.name, v_id);
+  end loop;
+  -- a run's commit tells the schema of uploads; the file has the lake's own columns besides
+  insert into public.lake_mapping_fields (mapping_id, field, name, column_id)
+  select p_mapping, v_count + y.column_id, y.name, y.column_id
+  from public.lake_columns y where y.relation_id = p_relation.id and y.column_id in (1, 2) and p_mapping is not null;
+  update public.lake_relations r set next_column_id = v_next where r.id = p_relation.id;
+  return jsonb_build_object('mapped', p_mapping is not null, 'changed', v_changed);
+end $function$;
+
+CREATE OR REPLACE FUNCTION sediment.publish_lake(p_files integer DEFAULT 5000)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+ SET statement_timeout TO '60s'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+declare
+  v_nothing constant jsonb := '{"snapshot": null, "added": 0, "removed": 0, "left_out": 0, "more": false}';
+  v_last public.lake_snapshots;
+  v_snapshot bigint;
+  v_next bigint;
+  v_schema_changed boolean := false;
+  v_tables boolean;
+  v_added sediment.lake_news[];
+  v_ended bigint;
+  v_ended_tables bigint := 0;
+  v_shown bigint := 0;
+  v_left bigint := 0;
+  v_more boolean;
+  v_mapped jsonb;
+  r public.lake_relations;
+  t public.lake_tables;
+  v record;
+begin
+  if not exists (select 1 from public.lake_pending) then
+    return v_nothing;
+  end if;
+  if not pg_try_advisory_xact_lock(sediment.lake_lock()) then
+    return v_nothing || '{"more": true}'::jsonb;
+  end if;
+  select * into strict v_last from public.lake_snapshots s order by s.id desc limit 1;
+  v_snapshot := v_last.id + 1;
+  v_next := v_last.next_file_id;
+
+  delete from public.lake_pending p where p.dataset_id is null;
+  v_tables := found;
+  if v_tables then
+    for r in
+      select x.* from public.lake_relations x join public.lake_tables y on y.id = x.lake_table_id
+      left join public.lake_shapes z on z.lake_table_id = y.id
+      where x.end_snapshot is null and (y.withdrawn_at is not null or x.shaped_by is distinct from z.dataset_id)
+    loop
+      update public.lake_files l set end_snapshot = v_snapshot where l.relation_id = r.id and l.end_snapshot is null;
+      get diagnostics v_ended = row_count;
+      v_ended_tables := v_ended_tables + v_ended;
+      delete from public.lake_left_files l where l.relation_id = r.id;
+      update public.lake_columns c set end_snapshot = v_snapshot where c.relation_id = r.id and c.end_snapshot is null;
+      update public.lake_relations x set end_snapshot = v_snapshot where x.id = r.id;
+      v_schema_changed := true;
+    end loop;
+    for t in
+      select y.* from public.lake_tables y
+      where y.withdrawn_at is null and not exists (
+        select 1 from public.lake_relations x where x.lake_table_id = y.id and x.end_snapshot is null)
+    loop
+      insert into public.lake_relations (lake_table_id, name, begin_snapshot, next_column_id, shaped_by)
+      values (t.id, t.name, v_snapshot, 3, (select z.dataset_id from public.lake_shapes z where z.lake_table_id = t.id))
+      returning * into strict r;
+      insert into public.lake_columns (relation_id, column_id, path, name, type, begin_snapshot)
+      values (r.id, 1, array[lower(t.dataset_column)], t.dataset_column, 'varchar', v_snapshot),
+        (r.id, 2, array[lower(t.period_column)], t.period_column, 'varchar', v_snapshot);
+      for v in
+        select distinct f.schema_digest from (
+          select y.schema_digest from public.battle_files y
+          where y.dataset_id = r.shaped_by and y."table" = t.name and y.removed_version is null and y.schema_digest is not null
+          limit 10000) f
+        order by 1 limit 100
+      loop
+        select * into strict r from public.lake_relations x where x.id = r.id;
+        perform sediment.map_lake_schema(r, v.schema_digest, r.shaped_by, v_snapshot, null);
+      end loop;
+      v_schema_changed := true;
+    end loop;
+  end if;
+
+  with first as materialized (
+    select distinct x.dataset_id from (select p.dataset_id from public.lake_pending p order by p.id limit p_files) x
+  ), taken as (
+    delete from public.lake_pending p where p.dataset_id = any (array(select f.dataset_id from first f))
+    returning p.file_id
+  ), before as (
+    select x.id as relation_id, f.id as file_id
+    from public.lake_relations x
+    cross join lateral (
+      select y.id from public.battle_files y
+      where y."table" = x.name and y.lake_version is not null and y.removed_version is null and y.id > x.after_file
+      order by y.id limit p_files) f
+    where x.end_snapshot is null and x.after_file is not null
+  ), walked as (
+    update public.lake_relations x
+    set after_file = (select max(b.file_id) from before b where b.relation_id = x.id having count(*) = p_files)
+    where x.end_snapshot is null and x.after_file is not null
+    returning x.after_file
+  ), seen as (
+    select n.file_id, f.dataset_id, f.period_tag, f.object_key, f.byte_length, f.row_count, f.schema_digest, f.lake_version,
+      x.id as relation_id, l.id as shown_id, l.object_key as shown_key, f.id is not null and x.id is not null as is_there
+    from (select k.file_id from taken k union select b.file_id from before b) n
+    left join lateral (
+      select * from public.battle_files y
+      where y.id = n.file_id and y.removed_version is null and y.state = 'active' and y.lake_version is not null
+      offset 0) f on true
+    left join lateral (
+      select y.id from public.lake_relations y where y.name = f."table" and y.end_snapshot is null offset 0) x on true
+    left join lateral (
+      select y.id, y.object_key from public.lake_files y where y.battle_file = n.file_id and y.end_snapshot is null
+      offset 0) l on true
+  ), ended as (
+    update public.lake_files l set end_snapshot = v_snapshot
+    from seen s where l.id = s.shown_id and (not s.is_there or s.object_key <> s.shown_key)
+    returning 1
+  ), unleft as (
+    delete from public.lake_left_files l using seen s where l.battle_file = s.file_id
+    returning 1
+  )
+  select array(
+      select row(s.file_id, s.relation_id, s.dataset_id, s.period_tag, s.object_key, s.byte_length, s.row_count,
+        s.schema_digest, s.lake_version, null, null)::sediment.lake_news
+      from seen s where s.is_there and s.object_key is distinct from s.shown_key),
+    (select count(*) from ended), exists (select 1 from walked w where w.after_file is not null)
+  into strict v_added, v_ended, v_more;
+  v_ended := v_ended + v_ended_tables;
+
+  -- each schema that is new to its table, in the order of its first file
+  for v in
+    select n.relation_id, n.schema_digest, (array_agg(n.dataset_id order by n.battle_file))[1] as dataset_id
+    from unnest(v_added) n
+    where n.lake_version = 1 and n.schema_digest is not null and not exists (
+      select 1 from public.lake_schemas k where k.relation_id = n.relation_id and k.schema_digest = n.schema_digest)
+    group by n.relation_id, n.schema_digest
+    order by min(n.battle_file)
+  loop
+    select * into strict r from public.lake_relations x where x.id = v.relation_id;
+    v_mapped := sediment.map_lake_schema(r, v.schema_digest, v.dataset_id, v_snapshot, v_next);
+    v_next := v_next + (v_mapped ->> 'mapped')::boolean::integer;
+    v_schema_changed := v_schema_changed or (v_mapped ->> 'changed')::boolean;
+  end loop;
+
+  v_added := array(
+    select row(n.battle_file, n.relation_id, n.dataset_id, n.period_tag, n.object_key, n.bytes, n.row_count, n.schema_digest,
+      n.lake_version, k.mapping_id,
+      case when n.lake_version <> 1 then 'a column of its own has the name of one of the lake''s, or it has as many as a file may'
+        when n.schema_digest is null then 'the catalog has no schema of it' when k.found then k.reason
+        else 'the table, or its dataset, has too many schemas' end)::sediment.lake_news
+    from unnest(v_added) n
+    left join lateral (
+      select y.mapping_id, y.reason, true as found from public.lake_schemas y
+      where y.relation_id = n.relation_id and y.schema_digest = n.schema_digest and n.lake_version = 1 offset 0) k on true);
+  insert into public.lake_left_files (battle_file, relation_id, dataset_id, reason)
+  select n.battle_file, n.relation_id, n.dataset_id, n.reason from unnest(v_added) n where n.reason is not null;
+  get diagnostics v_left = row_count;
+
+  insert into public.lake_files (id, relation_id, battle_file, begin_snapshot, dataset_id, period_tag, object_key, bytes,
+    row_count, row_id_start, mapping_id)
+  select v_next - 1 + row_number() over w, n.relation_id, n.battle_file, v_snapshot, n.dataset_id, n.period_tag, n.object_key,
+    n.bytes, n.row_count,
+    x.next_row_id + (sum(n.row_count) over (partition by n.relation_id order by n.dataset_id, n.battle_file))::bigint - n.row_count,
+    n.mapping_id
+  from unnest(v_added) n join public.lake_relations x on x.id = n.relation_id
+  where n.reason is null
+  window w as (order by n.relation_id, n.dataset_id, n.battle_file);
+  get diagnostics v_shown = row_count;
+  v_next := v_next + v_shown;
+  update public.lake_relations x
+  set next_row_id = x.next_row_id + s.rows, file_bytes = x.file_bytes + s.bytes,
+    dataset_min = least(x.dataset_min, s.dataset_min), dataset_max = greatest(x.dataset_max, s.dataset_max),
+    period_min = least(x.period_min, s.period_min), period_max = greatest(x.period_max, s.period_max)
+  from (
+    select n.relation_id, sum(n.row_count) as rows, sum(n.bytes) as bytes, min(n.dataset_id::text collate "C") as dataset_min,
+      max(n.dataset_id::text collate "C") as dataset_max, min(n.period_tag collate "C") as period_min,
+      max(n.period_tag collate "C") as period_max
+    from unnest(v_added) n where n.reason is null group by n.relation_id
+  ) s
+  where x.id = s.relation_id;
+
+  if v_more then
+    insert into public.lake_pending (change) values ('table');
+  end if;
+  if v_shown > 0 or v_ended > 0 or v_schema_changed then
+    insert into public.lake_snapshots (id, at, schema_version, next_file_id)
+    values (v_snapshot, greatest(clock_timestamp(), v_last.at + interval '1 microsecond'),
+      v_last.schema_version + v_schema_changed::integer, v_next);
+  else
+    v_snapshot := null;
+  end if;
+  return jsonb_build_object('snapshot', v_snapshot, 'added', v_shown, 'removed', v_ended, 'left_out', v_left,
+    'more', exists (select 1 from public.lake_pending));
+end $function$;
+
+CREATE OR REPLACE FUNCTION sediment.shape_lake_table(p_name text, p_dataset uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_table smallint;
+begin
+  select t.id into v_table from public.lake_tables t where t.name = p_name;
+  if not found or p_dataset is not null and not exists (select 1 from public.datasets d where d.id = p_dataset) then
+    perform sediment.fail('not_found', 404, format('there is no lake table %s, or no dataset %s', left(p_name, 80), p_dataset));
+  end if;
+  delete from public.lake_shapes s where s.lake_table_id = v_table;
+  if p_dataset is not null then
+    insert into public.lake_shapes (lake_table_id, dataset_id) values (v_table, p_dataset);
+  end if;
+  insert into public.lake_pending (change) values ('table');
+end $function$;
+
+revoke all on function "sediment"."shape_lake_table"(text, uuid) from public, anon, authenticated, service_role;
+
+ALTER TABLE "public"."lake_shapes" ADD CONSTRAINT "lake_shapes_lake_table_id_fkey" FOREIGN KEY (lake_table_id) REFERENCES public.lake_tables(id);
+
+CREATE POLICY "service_all" ON "public"."lake_shapes" FOR ALL TO "service_role" USING (true) WITH CHECK (true);
+
+REVOKE ALL ON FUNCTION "sediment"."shape_lake_table"(text, uuid) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "sediment"."shape_lake_table"(text, uuid) TO "service_role";
+
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE "public"."lake_shapes" TO "service_role";

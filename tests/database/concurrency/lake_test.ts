@@ -1,0 +1,58 @@
+import { strict as assert } from "node:assert";
+import postgres from "postgres";
+import { commitToLake } from "./lake_commits.ts";
+import { startCluster } from "../cluster.ts";
+
+const rowsEach = 1_000;
+
+Deno.test("publications beside commits of many datasets show each dataset's rows once, at every snapshot", async () => {
+  await using cluster = await startCluster(17);
+  const { url } = await cluster.newDatabase();
+  const sql = postgres(url, { max: 8, onnotice: () => {} });
+  try {
+    await sql`update service_settings set lake_retention_seconds = 3600`;
+    await sql`select approve_lake_table('t')`;
+    await sql`select sediment.publish_lake()`;
+    const [{ digest }] = await sql`
+      with kept as (select sediment.keep_schemas(array['{"name": "s", "children": [{"name": "a", "type": "INT32"}]}'::jsonb]))
+      select sediment.schema_digest('{"name": "s", "children": [{"name": "a", "type": "INT32"}]}'::jsonb) as digest from kept`;
+    const datasets = Array.from({ length: 6 }, () => crypto.randomUUID());
+    for (const id of datasets) {
+      await sql`insert into datasets (id, user_id) values (${id}, ${id})`;
+      await sql`insert into partitions (dataset_id, "table", period_tag) values (${id}, 't', '0')`;
+    }
+    let going = true;
+    const writers = datasets.map((id, n) => commitToLake(sql, id, digest, rowsEach, 40, n));
+    const all = Promise.all(writers).finally(() => going = false);
+    let publications = 0;
+    const publisher = (async () => {
+      for (let last = false; !last;) {
+        last = !going;
+        const [{ answer }] = await sql`select sediment.publish_lake(3) as answer`;
+        if (answer.snapshot !== null) publications++;
+        if (answer.more) last = false;
+      }
+    })();
+    const pruner = (async () => {
+      while (going) await sql`select sediment.prune_lake(10)`;
+    })();
+    await all;
+    await Promise.all([publisher, pruner]);
+
+    assert.ok(publications > 10, "the publications met the commits");
+    const wrong = await sql`
+      select s.id, f.dataset_id, sum(f.row_count) as rows
+      from lake_snapshots s join lake_files f on f.begin_snapshot <= s.id and coalesce(f.end_snapshot, s.id + 1) > s.id
+      group by 1, 2 having sum(f.row_count) <> ${rowsEach}`;
+    assert.deepEqual([...wrong], []);
+    const shown = await sql`
+      select l.battle_file from lake_files l where l.end_snapshot is null
+      except select id from battle_files where removed_version is null`;
+    assert.deepEqual([...shown], []);
+    const [{ datasets: seen }] = await sql`
+      select count(distinct dataset_id)::int as datasets from lake_files where end_snapshot is null`;
+    assert.equal(seen, datasets.length);
+  } finally {
+    await sql.end();
+  }
+});
