@@ -21,6 +21,12 @@ declare
     and (m.expires_at is null or m.expires_at > now())';
   v_datasets constant text := 'select d.id from public.datasets d where d.user_id = (select auth.uid()) union all '
     || v_mine;
+  -- what is deleted and waits for its slice (sediment.is_marked): one look in a statement where nothing does
+  v_unmarked constant text := 'not (dataset_id = any (array(select x.dataset_id from public.deletions x where x.state = ''marked''))
+    and exists (select 1 from public.deletions x
+      where x.dataset_id = battle_files.dataset_id and x.state = ''marked'' and x.version > battle_files.added_version
+        and (x."table" is null or x."table" = battle_files."table")
+        and (x.period_tag is null or x.period_tag = battle_files.period_tag)))';
 begin
   foreach v_table in array v_all loop
     execute format('alter table public.%I enable row level security', v_table);
@@ -38,7 +44,8 @@ begin
   foreach v_table in array v_by_dataset loop
     execute format('create policy member_reads on public.%I for select to authenticated using (%sdataset_id = any (array(%s)))',
       -- the index of a dataset's files is on those that are visible
-      v_table, case when v_table = 'battle_files' then 'removed_version is null and ' else '' end, v_datasets);
+      v_table, case when v_table = 'battle_files' then 'removed_version is null and ' || v_unmarked || ' and ' else '' end,
+      v_datasets);
   end loop;
   -- a user's own deletion names no dataset
   execute format('create policy member_reads on public.deletions for select to authenticated

@@ -6,6 +6,8 @@ language plpgsql
 stable
 set search_path = ''
 as $$
+declare
+  v_marks constant boolean := sediment.has_marks(p_dataset);
 begin
   return (
     select sediment.date_of_tag(p.period_tag) from public.partitions p
@@ -13,6 +15,6 @@ begin
       and sediment.date_of_tag(p.period_tag) <= (p_now at time zone 'UTC')::date + 1
       and exists (select 1 from public.battle_files f
         where f.dataset_id = p.dataset_id and f."table" = p."table" and f.period_tag = p.period_tag
-          and f.removed_version is null)
+          and f.removed_version is null and not (v_marks and sediment.is_marked(f, 9223372036854775807)))
     order by 1 desc offset p_keep - 1 limit 1);
 end $$;

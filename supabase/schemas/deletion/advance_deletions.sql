@@ -1,5 +1,6 @@
--- One bounded slice of what is to be deleted, the oldest first: one deletion a call, since its locks are held to the end
--- of the transaction. What somebody else is at is left to them.
+-- One bounded slice of what is to be deleted: one deletion a call, since its locks are held to the end of the transaction. Users
+-- take turns, whoever has much to delete, and of one the deletion that has waited longest goes on. What somebody else is at
+-- is left to them.
 --   p_deletion: only this one, with the datasets of its user
 -- Returns {advanced: id|null, more}: call again while more.
 create or replace function public.advance_deletions(p_limit integer default 2000, p_deletion uuid default null)
@@ -14,6 +15,7 @@ declare
   v_now timestamptz := clock_timestamp();
   x public.deletions;
   v_done boolean;
+  v_waiting uuid[] := '{}'::uuid[];
 begin
   for x in
     select y.* from public.deletions y left join public.datasets d on d.id = y.dataset_id
@@ -27,7 +29,9 @@ begin
         and not exists (select 1 from public.datasets t where t.user_id = y.user_id and t.deleted_at is null)
         and not exists (select 1 from public.assets a where a.user_id = y.user_id))
     -- those that wait for the store come last, so that they are in nobody's way
-    order by y.state <> 'marked', y.state = 'purging', y.requested_at limit 100
+    order by y.state <> 'marked', y.state = 'purging',
+      (select max(z.advanced_at) from public.deletions z where z.user_id = y.user_id), y.advanced_at, y.requested_at
+    limit 100
     for no key update of y skip locked
   loop
     v_done := true;
@@ -43,9 +47,15 @@ begin
       perform sediment.forget_deleted(x, v_limit);
     end if;
     if v_done then
+      update public.deletions y set advanced_at = v_now where y.id = x.id;
       return jsonb_build_object('advanced', x.id, 'more', true);
     end if;
+    v_waiting := v_waiting || x.id;
   end loop;
+  -- a hundred that wait for the store or for their datasets must not stand before the next hundred for ever
+  if cardinality(v_waiting) = 100 then
+    update public.deletions y set advanced_at = v_now where y.id = any (v_waiting);
+  end if;
   -- the store's part is a worker's: the hourly vacuum would come late
   if p_deletion is null and (
     exists (select 1 from public.objects o where o.split_at <= v_now and o.state = 'stored')

@@ -1,11 +1,12 @@
 -- Deletes the rows of one upload. Slices that lie in files of their own are gone with the next version. Rows that merges have
 -- taken into outputs go with the rewrite of these: the receipt is pending until the last of them. Where the catalog doesn't
 -- know the upload's place in its partition, or an output doesn't say which rows came from which upload, it is
--- provenance_unknown, and nothing is deleted; a period, table or dataset still can be. Asked again it gives the first receipt.
+-- provenance_unknown, and nothing is deleted; a period, table or dataset still can be. Asked again it gives the first receipt;
+-- p_purge can be added later.
 --   p_user: null for the service itself, else the owner
 --   p_purge: as of delete_data; of what is merged when the rewrite is done
 --   p_merged: also what was merged; callers of before know no pending receipts
--- Returns the receipt (sediment.deletion_receipt). Raises not_found, upload_deleted, provenance_unknown.
+-- Returns the receipt (sediment.deletion_receipt). Raises not_found, upload_deleted, provenance_unknown, rate_limited.
 create or replace function public.delete_upload(
   p_user uuid, p_upload uuid, p_purge boolean default false, p_merged boolean default false
 )
@@ -23,6 +24,10 @@ declare
 begin
   select * into x from public.deletions y where y.upload_id = p_upload;
   if found and (p_user is null or sediment.dataset_role(p_user, x.dataset_id) = 'owner') then
+    if coalesce(p_purge, false) and not x.purge then
+      x := sediment.purge_later(x.id);
+      perform sediment.spend_request(p_user);
+    end if;
     return sediment.deletion_receipt(x);
   end if;
   select * into u from public.uploads y where y.id = p_upload;
@@ -90,10 +95,11 @@ begin
     case when not v_slices.pending then clock_timestamp() end)
   returning * into strict x;
   update public.datasets y
-  set deletion_version = v_version, retired_bytes = y.retired_bytes + v_slices.bytes,
-    oldest_kept_version = case when x.purge and not v_slices.pending then v_version else y.oldest_kept_version end,
-    oldest_kept_at = case when x.purge and not v_slices.pending then clock_timestamp() else y.oldest_kept_at end
+  set deletion_version = v_version, retired_bytes = y.retired_bytes + v_slices.bytes
   where y.id = d.id;
+  if x.purge and not v_slices.pending then
+    perform sediment.end_versions(d.id, v_version);
+  end if;
   insert into public.deleted_slices (dataset_id, "table", period_tag, seq, deletion_id, rows, version)
   select d.id, s."table", s.period_tag, s.seq, x.id, s.rows, case when not s.pending then v_version end
   from jsonb_to_recordset(v_slices.slices)
@@ -111,5 +117,6 @@ begin
     where p.dataset_id = d.id and p."table" = v_key."table" and p.period_tag = v_key.period_tag;
     perform sediment.wake_partition(d.id, v_key."table", v_key.period_tag, 'realtime', 'request', 0);
   end loop;
+  perform sediment.spend_request(p_user);
   return sediment.deletion_receipt(x);
 end $$;

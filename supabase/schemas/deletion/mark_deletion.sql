@@ -20,10 +20,11 @@ begin
   returning * into strict x;
   update public.datasets y
   set deletion_version = v_version.version,
-    deleted_at = case when v_kind = 'dataset' then coalesce(y.deleted_at, clock_timestamp()) else y.deleted_at end,
-    oldest_kept_version = case when p_purge then v_version.version else y.oldest_kept_version end,
-    oldest_kept_at = case when p_purge then clock_timestamp() else y.oldest_kept_at end
+    deleted_at = case when v_kind = 'dataset' then coalesce(y.deleted_at, clock_timestamp()) else y.deleted_at end
   where y.id = d.id;
+  if p_purge then
+    perform sediment.end_versions(d.id, v_version.version);
+  end if;
   if v_kind = 'dataset' then
     perform sediment.end_keys(d.id, 'dataset_deleted');
   end if;

@@ -1,6 +1,6 @@
 -- Of uploads of several slices some were deleted, and others are there in the same object: it is to be split, which gives
 -- each of these an object of its own (stage_splits), so that the bytes of the deleted ones can go. Where no slice was
--- deleted nothing is planned. Locks objects by key, as a vacuum does.
+-- deleted nothing is planned; of one that has left the ledger all were. Locks objects by key, as a vacuum does.
 --   p_reason: why an object is deleted then
 create or replace function sediment.plan_splits(p_uploads uuid[], p_reason text)
 returns void
@@ -24,6 +24,10 @@ begin
         and (x.upload_id is null or x.upload_id = u.id)
         and (x."table" is null or x."table" = s."table")
         and (x.period_tag is null or x.period_tag = s.period_tag))
+    union
+    select f.object_key from unnest(p_uploads) as i(id)
+    join public.forgotten_uploads u on u.id = i.id
+    join public.battle_files f on coalesce(f.upload_id, f.run_id) = u.id and f.level = 0
   ), planned as (
     select o.object_key from public.objects o
     where o.object_key = any (array(select s.object_key from shared s)) and o.state = 'stored' and o.split_at is null

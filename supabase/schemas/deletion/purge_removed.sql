@@ -47,8 +47,12 @@ begin
   where o.object_key = any (array(
     select y.object_key from public.objects y
     where y.delete_after > v_now and y.state = 'deleting' and y.kind in ('fragment', 'compacted', 'incoming')
-      and x.upload_id is null and y.dataset_id = x.dataset_id and (x."table" is null or y."table" = x."table")
+      and y.dataset_id = x.dataset_id and (x."table" is null or y."table" = x."table")
       and (x.period_tag is null or y.period_tag = x.period_tag)
+      -- of one upload what a healing has replaced
+      and (x.upload_id is null or y.kind = 'fragment' and exists (
+        select 1 from public.uploads u where u.id = x.upload_id and (u.dataset_id, u."table", u.period_tag, u.content_hash)
+          = (y.dataset_id, y."table", y.period_tag, y.content_hash)))
       and not exists (select 1 from public.battle_files f where f.object_key = y.object_key)
     for update skip locked));
   -- what is staged can't be committed any more: by the version of its stage, by the token of its run
@@ -60,6 +64,21 @@ begin
         select 1 from public.partitions p where p.dataset_id = z.dataset_id and p."table" = z."table"
           and p.period_tag = z.period_tag and p.token > z.token))
     order by z.object_key for update skip locked) y;
+  -- Of one upload: what merges had written that were refused for it, or given up before. The run that is under way may go on
+  -- when all that it has read is shown still, since that has no row of it.
+  perform sediment.discard_object(y.object_key, v_reason) from (
+    select z.object_key
+    from public.deleted_slices s
+    join public.objects z on z.dataset_id = s.dataset_id and z."table" = s."table" and z.period_tag = s.period_tag
+    join public.partitions p on p.dataset_id = s.dataset_id and p."table" = s."table" and p.period_tag = s.period_tag
+    where s.deletion_id = x.id and z.state = 'staged' and z.put_deadline is not null and z.kind = 'compacted'
+      and z.created_at <= x.removed_at
+      and not (z.run_id = p.run_id and z.token = p.token
+        and z.run_ordinal = (select max(o.run_ordinal) from public.objects o
+          where o.state = 'staged' and o.put_deadline is not null and o.run_id = z.run_id and o.token = z.token)
+        and cardinality(p.staged_inputs) = (select count(*) from public.battle_files f
+          where f.id = any (p.staged_inputs) and f.removed_version is null))
+    order by z.object_key for update of z skip locked) y;
   update public.deletions y set state = 'purging' where y.id = x.id;
   return v_dropped;
 end $$;

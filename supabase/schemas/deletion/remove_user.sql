@@ -1,5 +1,8 @@
 -- A slice of a user's deletion: marks one of their datasets, whose files then go by a deletion of their own; or takes
 -- some assets away; or the little that is left. Returns whether it did anything: until the datasets are done it waits.
+-- Auth's trigger has written the row under no lock: a dataset or an asset whose commit had looked before that is there only
+-- when the user's quota lock is free. So the last slice has that lock, and looks once more under it. It does not wait for it:
+-- delete_user holds it and then wants the row that this holds.
 create or replace function sediment.remove_user(x public.deletions, p_limit integer)
 returns boolean
 language plpgsql
@@ -39,6 +42,14 @@ begin
     and (z.state = 'marked' or z.purge and z.state <> 'purged'))
   then
     return false;
+  end if;
+  if not sediment.try_lock_quota(x.user_id) then
+    return false;
+  end if;
+  if exists (select 1 from public.datasets y where y.user_id = x.user_id and y.deleted_at is null)
+    or exists (select 1 from public.assets a where a.user_id = x.user_id)
+  then
+    return true;
   end if;
   delete from public.dataset_members m where m.user_id = x.user_id;
   delete from public.idempotency_keys k where k.user_id = x.user_id;

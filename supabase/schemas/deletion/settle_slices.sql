@@ -31,11 +31,9 @@ begin
       and not exists (select 1 from public.deleted_slices s where s.deletion_id = d.id and s.version is null)
     returning d.*
   loop
-    update public.datasets d
-    set deletion_version = greatest(d.deletion_version, x.version),
-      oldest_kept_version = case when x.purge then greatest(d.oldest_kept_version, x.version)
-        else d.oldest_kept_version end,
-      oldest_kept_at = case when x.purge then v_now else d.oldest_kept_at end
-    where d.id = p_dataset;
+    update public.datasets d set deletion_version = greatest(d.deletion_version, x.version) where d.id = p_dataset;
+    if x.purge then
+      perform sediment.end_versions(p_dataset, x.version);
+    end if;
   end loop;
 end $$;

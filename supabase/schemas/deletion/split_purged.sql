@@ -1,6 +1,6 @@
 -- A slice of the last part of a purge of a table or period: objects that hold slices of its scope and others are to be
--- split. The ledger tells which, since rows of slices that merges had taken may be long gone. When all are gone from the
--- store the purge is done. Returns whether anything was done: until the objects are gone it waits.
+-- split. The ledger tells which, since rows of slices that merges had taken may be long gone; of uploads that have left it, the
+-- rows that older versions still show. When all are gone from the store the purge is done. Returns whether anything was done: until the objects are gone it waits.
 create or replace function sediment.split_purged(x public.deletions, p_limit integer)
 returns boolean
 language plpgsql
@@ -26,6 +26,12 @@ begin
         v_uploads := v_uploads || u.id;
       end if;
     end loop;
+    if v_seen < p_limit then
+      v_uploads := v_uploads || array(
+        select w.id from public.forgotten_uploads w
+        where w.dataset_id = x.dataset_id and w.version < x.version and jsonb_array_length(w.slices) > 1
+          and exists (select 1 from public.battle_files f where coalesce(f.upload_id, f.run_id) = w.id and f.level = 0));
+    end if;
     perform sediment.plan_splits(v_uploads, 'deletion ' || x.id);
   end if;
   if v_seen < p_limit and not exists (

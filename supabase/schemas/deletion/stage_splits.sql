@@ -32,9 +32,10 @@ begin
       from public.battle_files f where f.object_key = o.object_key
     ), planned as (
       insert into public.objects (object_key, kind, size, expires_at, put_deadline, dataset_id, "table", period_tag,
-        staged_version)
+        staged_version, details)
       select s.object_key, 'fragment', s.byte_length, v_deadline, v_deadline, o.dataset_id, s."table", s.period_tag,
-        (select d.version from public.datasets d where d.id = o.dataset_id)
+        (select d.version from public.datasets d where d.id = o.dataset_id),
+        jsonb_build_object('copy_of', o.object_key, 'start_byte', s.start_byte)
       from slices s
     )
     select jsonb_agg(jsonb_build_object('file', s.id, 'start_byte', s.start_byte, 'byte_length', s.byte_length,

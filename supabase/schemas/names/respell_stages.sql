@@ -1,5 +1,5 @@
 -- Calls of stage_upload as the catalog spells them: tables by their first names, in the offsets' digest too; and where
--- p_own_dataset asks for it, the user's own dataset in place of another user's (sediment.own_dataset_id).
+-- p_own_dataset asks for it, the user's own dataset in place of another user's (sediment.own_dataset_of).
 create or replace function sediment.respell_stages(p_calls jsonb)
 returns jsonb
 language plpgsql
@@ -15,7 +15,7 @@ begin
         and exists (select 1 from public.datasets d where d.id = (c.value ->> 'p_dataset')::uuid)
         and not sediment.role_suffices(
           sediment.dataset_role((c.value ->> 'p_user')::uuid, (c.value ->> 'p_dataset')::uuid), 'writer')
-      then c.value || jsonb_build_object('p_dataset', sediment.own_dataset_id((c.value ->> 'p_user')::uuid,
+      then c.value || jsonb_build_object('p_dataset', sediment.own_dataset_of((c.value ->> 'p_user')::uuid,
         (c.value ->> 'p_dataset')::uuid))
       else c.value end order by c.n)
     into strict v_calls

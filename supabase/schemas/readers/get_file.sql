@@ -1,6 +1,7 @@
 -- One data file, for serving its bytes: {id, dataset_id, user_id, object_key, start_byte, byte_length, size,
 -- object_size, table, period_tag, level, state, quarantine_code, quarantine_reason, row_count, row_group_count,
--- uncompressed_bytes, schema_fingerprint, schema, stats, etag, uploaded_at, added_version, removed_version}.
+-- uncompressed_bytes, schema_fingerprint, schema, stats, etag, uploaded_at, added_version, removed_version,
+-- copy_of: of a slice that was split from an object that others shared, {copy_of: its key, start_byte}, else null}.
 -- Raises not_found (also for the files of others), version_gone (no kept version shows it any more).
 create or replace function public.get_file(p_user uuid, p_file bigint)
 returns jsonb
@@ -35,5 +36,6 @@ begin
     sediment.fingerprint_of(f.schema_fingerprint, f.schema_digest),
     'schema', (select s.schema from public.file_schemas s where s.digest = coalesce(f.schema_digest, f.schema_fingerprint)),
     'stats', f.stats, 'etag', sediment.etag_of(f.etag, f.object_key), 'uploaded_at', f.uploaded_at, 'added_version', f.added_version,
-    'removed_version', f.removed_version);
+    'removed_version', f.removed_version,
+    'copy_of', (select o.details from public.objects o where o.object_key = f.object_key and o.details ? 'copy_of'));
 end $$;

@@ -30,6 +30,9 @@ create table if not exists public.datasets (
   deleted_at timestamptz,
   -- tables have names beside their first ones (table_names): most have none, and nothing is looked up
   has_aliases boolean not null default false,
+  -- the version that vacuumable_version follows to next, since oldest_kept_at: a purge that comes meanwhile waits for the next
+  -- step, or many of them would keep it from ever moving
+  ending_version bigint not null default 0,
   check (vacuumable_version <= oldest_kept_version and oldest_kept_version <= version)
 ) with (fillfactor = 70);
 

@@ -46,7 +46,11 @@ create table if not exists public.deletions (
   check ((kind = 'upload') = (upload_id is not null)),
   check ((kind = 'period') = (period_tag is not null)),
   check (kind not in ('user', 'dataset', 'upload') or "table" is null),
-  check (kind <> 'table' or "table" is not null)
+  check (kind <> 'table' or "table" is not null),
+  -- when the clockwork or a request last went on with it: users take turns
+  advanced_at timestamptz not null default '-infinity',
+  -- when its walk through the ledger began, which does the same for all that were removed before
+  walk_began_at timestamptz
 );
 
 comment on table public.deletions is 'What was deleted when, by whom: the receipts.';
@@ -58,7 +62,7 @@ create index if not exists deletions_marked on public.deletions (dataset_id) whe
 -- what the clockwork goes on with
 create index if not exists deletions_open on public.deletions (requested_at) where forgotten_at is null;
 -- a user who was deleted: refused everywhere, for good
-create index if not exists deletions_user on public.deletions (user_id);
+create index if not exists deletions_turns on public.deletions (user_id, advanced_at);
 create unique index if not exists deletions_users on public.deletions (user_id) where kind = 'user';
 
 -- The slices of uploads that were deleted by themselves, kept for ever: whatever is made of files that held their rows

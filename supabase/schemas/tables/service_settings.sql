@@ -228,8 +228,8 @@ comment on column public.service_settings.open_stages_max is
   'Default: 5000.';
 comment on column public.service_settings.requests_per_minute is
   'Requests for compaction a minute of a user without a limit of their own, one for each partition that is asked for; '
-  'redrives, retries of quarantined files, rewrites, new read-only keys, invitations, renames and deletions of more than an '
-  'upload are among them. Null: no limit. Unit: requests. Default: 600.';
+  'redrives, retries of quarantined files, rewrites, new read-only keys, invitations, renames and deletions are among '
+  'them. Null: no limit. Unit: requests. Default: 600.';
 comment on column public.service_settings.signed_url_until is
   'Until when download URLs may live that were signed before signed_url_seconds was lowered; kept by the catalog. Unit: '
   'none. Default: 1970-01-01T00:00:00+00:00.';

@@ -1,6 +1,7 @@
 -- The first half of a vacuum, for one dataset whose row the caller has locked: moves the versions that are kept.
 --   oldest_kept_version follows the version that was current retention ago: it and all later ones stay readable.
---   vacuumable_version follows oldest_kept_version once every URL signed before that is dead.
+--   vacuumable_version follows oldest_kept_version once every URL signed before that is dead: in steps, each to what was the
+--   oldest when it began. Purges that come meanwhile are in the next one.
 -- Retention is the longest among the dataset's tables: a version shows all of them together.
 -- Returns {dataset_id, oldest_kept_version, vacuumable_version, retention_seconds}, or null when nothing moved.
 create or replace function sediment.advance_versions(d public.datasets)
@@ -14,10 +15,11 @@ declare
   v_retention integer;
   v_oldest bigint;
   v_vacuumable bigint := d.vacuumable_version;
+  v_begins boolean;
 begin
   select * into strict s from public.service_settings;
   if d.oldest_kept_at + make_interval(secs => s.signed_url_seconds) <= v_now and s.signed_url_until <= v_now then
-    v_vacuumable := d.oldest_kept_version;
+    v_vacuumable := greatest(d.vacuumable_version, least(d.ending_version, d.oldest_kept_version));
   end if;
 
   select greatest(
@@ -27,14 +29,16 @@ begin
   select v.version into v_oldest from public.dataset_versions v
   where v.dataset_id = d.id and v.committed_at <= v_now - make_interval(secs => v_retention)
   order by v.committed_at desc limit 1;
-  -- a second step only after the first one's URLs are dead: oldest_kept_at is the time of one step
+  -- retention goes on only after the last end's URLs are dead
   if v_oldest is null or v_oldest <= d.oldest_kept_version or v_vacuumable < d.oldest_kept_version then
     v_oldest := d.oldest_kept_version;
   end if;
 
+  v_begins := v_oldest > v_vacuumable and d.ending_version <= v_vacuumable;
   update public.datasets x
   set vacuumed_at = v_now, vacuumable_version = v_vacuumable, oldest_kept_version = v_oldest,
-    oldest_kept_at = case when v_oldest > d.oldest_kept_version then v_now else x.oldest_kept_at end
+    ending_version = case when v_begins then v_oldest else x.ending_version end,
+    oldest_kept_at = case when v_begins then v_now else x.oldest_kept_at end
   where x.id = d.id;
   delete from public.dataset_versions v
   where v.dataset_id = d.id and v.version = any (array(

@@ -4,7 +4,7 @@ select cron.schedule('sediment_lake', '30 seconds', 'select sediment.publish_lak
 -- Each a job of its own: one that fails must not take back what another did.
 select cron.schedule('sediment_leases', '* * * * *', 'select public.expire_leases()');
 select cron.schedule('sediment_sweep', '* * * * *', 'select public.sweep(2000)');
-select cron.schedule('sediment_deletions', '* * * * *', 'select public.advance_deletions(10000)');
+select cron.schedule('sediment_deletions', '* * * * *', 'select sediment.step_deletions()');
 select cron.schedule('sediment_ages', '* * * * *', 'select public.end_aged()');
 select cron.schedule('sediment_history', '* * * * *', 'select public.prune_history(10000, 20)');
 select cron.schedule('sediment_rewrites', '* * * * *', 'select sediment.advance_rewrites()');
