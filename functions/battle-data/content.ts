@@ -7,6 +7,7 @@ import { problemResponse } from "../../shared/http/problem.ts";
 import { requestIdOf } from "../../shared/http/request_id.ts";
 import {
   contentTag,
+  copyOf,
   type FileContent,
   packedContentSchema,
   readContent,
@@ -60,7 +61,11 @@ export async function serveContent(
   }
   const status = range === undefined ? 200 : 206;
   if (request.method === "HEAD") return new Response(null, { status, headers });
-  const body = await readContent(services.store, file, start, length, request.signal);
+  const body = await readContent(services.store, file, start, length, {
+    signal: request.signal,
+    // a URL outlives the split of its object; that nothing is found is no other error than that the object is gone
+    moved: () => copyOf(services.catalog, file).catch(() => null),
+  });
   return new Response(body as BodyInit, { status, headers });
 }
 

@@ -233,7 +233,7 @@ export const compactionRoutes: RouteDescription[] = [
     method: "post",
     path: "/compactor/vacuum",
     operationId: "vacuum",
-    summary: "Delete what no kept version shows; cron calls it",
+    summary: "Go on with deletions, and delete what no kept version shows; cron calls it",
     access: "service",
     query: vacuumQuerySchema,
     answers: { 200: { description: "What was deleted; with dry_run, what would be, and why." } },

@@ -58,6 +58,8 @@ export const oneFile = z.object({
   object_size: count.nullable(),
   schema: json,
   removed_version: count.nullable(),
+  /** Of a slice that was split from an object that others shared: where its bytes were in that. */
+  copy_of: z.object({ copy_of: z.string(), start_byte: count }).nullable().optional(),
 });
 
 export const tableList = z.object({

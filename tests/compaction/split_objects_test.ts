@@ -107,3 +107,12 @@ Deno.test("a store that takes no copies leaves all as it was, and the next try m
   assert.equal(textOf(store, shared), "aaaabbbcc");
   assert.equal(await splitObjects({ catalog, store }, options), 2);
 });
+
+Deno.test("when the time is over no further object is begun, though it was handed out", async () => {
+  const store = await storeOf();
+  const { catalog, told } = catalogOf();
+  let asked = 0;
+  const inTime = () => asked++ === 0;
+  assert.equal(await splitObjects({ catalog, store }, { ...options, inTime }), 0);
+  assert.deepEqual(told, []);
+});

@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { createCompactionApp } from "../../functions/compaction/app.ts";
 import { createCompactorApp } from "../../functions/compactor/app.ts";
+import { SedimentError } from "../../shared/errors.ts";
 import { neededSchema, requireSchema } from "../../shared/catalog/require_schema.ts";
 import { alice, cronKey, httpWorld, secretKey, send, tokenOf } from "../support/http_world.ts";
 
@@ -152,6 +153,48 @@ Deno.test("a vacuum that leaves work asks for its successor, one that is done do
   assert.equal(woken, 1);
   assert.equal((await vacuum()).body.unfinished, false);
   assert.equal(woken, 1);
+});
+
+Deno.test("a vacuum first goes on with all that is to be deleted, and is held up by none that fails", async () => {
+  const { services } = httpWorld();
+  let left = 3;
+  const calls: string[] = [];
+  Object.assign(services.catalog, {
+    advanceDeletions: () => {
+      calls.push("deletions");
+      if (left === 0) throw new SedimentError("catalog_failed", "a deletion that fails");
+      return Promise.resolve({ advanced: dataset, more: --left > 0 });
+    },
+    planVacuum: () => {
+      calls.push("vacuum");
+      const plan = { dry_run: false, versions: [], files_dropped: 0, delete: [], more: false };
+      return Promise.resolve(plan);
+    },
+  });
+  const app = createCompactorApp(services, () => Promise.reject(new Error("no merge here")));
+  const vacuum = async () =>
+    (await send(app, "POST", "/compactor/vacuum", { headers: { apikey: secretKey } })).body;
+  const first = await vacuum();
+  assert.deepEqual([first.deletion_slices, first.deletion_error], [2, undefined]);
+  assert.deepEqual(calls, ["deletions", "deletions", "deletions", "vacuum"]);
+  const second = await vacuum();
+  assert.deepEqual([second.deletion_slices, second.deletion_error], [0, "a deletion that fails"]);
+  assert.equal(second.unfinished, false);
+  assert.equal(calls.at(-1), "vacuum");
+});
+
+Deno.test("more deletions than a worker's time is for are left to its successor", async () => {
+  const { services } = httpWorld();
+  let woken = 0;
+  Object.assign(services.catalog, {
+    advanceDeletions: () => Promise.resolve({ advanced: dataset, more: true }),
+    planVacuum: () =>
+      Promise.resolve({ dry_run: false, versions: [], files_dropped: 0, delete: [], more: false }),
+    wakeVacuum: () => Promise.resolve({ woken: ++woken > 0 }),
+  });
+  const app = createCompactorApp(services, () => Promise.reject(new Error("no merge here")));
+  const answer = await send(app, "POST", "/compactor/vacuum", { headers: { apikey: secretKey } });
+  assert.deepEqual([answer.body.deletion_slices, answer.body.unfinished, woken], [200, true, 1]);
 });
 
 Deno.test("a vacuum's dry run over HTTP lists what it would do; dry_run=false is none", async () => {

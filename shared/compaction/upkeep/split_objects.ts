@@ -17,7 +17,7 @@ export interface SplitPorts {
 
 /** Bounds of it. */
 export interface SplitOptions {
-  /** Whether time is left for another object. */
+  /** Whether time is left for another object; asked before each. */
   inTime(): boolean;
   /** Only this one's. @default all */
   dataset?: string | null;
@@ -42,7 +42,11 @@ export async function splitObjects(ports: SplitPorts, options: SplitOptions): Pr
       signal,
       (stop) => ports.catalog.stageSplits({ limit: sliceSize, dataset }, stop),
     );
-    for (const split of splits) copied += await splitOne(ports, split, signal);
+    for (const split of splits) {
+      // what is left is handed out again later
+      if (!options.inTime()) return copied;
+      copied += await splitOne(ports, split, signal);
+    }
     if (!more) break;
   }
   return copied;
