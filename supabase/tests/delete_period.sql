@@ -2,7 +2,7 @@
 begin;
 \ir helpers/fixtures.sql
 \ir helpers/deletions.sql
-select plan(45);
+select plan(47);
 set local role service_role;
 
 select tests.upload(1, 100, 'a' || i, 'port', '2024-11-25') from generate_series(1, 5) i;
@@ -49,6 +49,10 @@ select is((select count(*) from sediment.queue_messages m where m.message ->> 'd
 select is((select p.msg_id from tests.partition(100, 'ship', '2024-11-25') p), null, 'a partition of which nothing is left is at rest');
 select is((select p.last_seq from tests.partition(100, 'port', '2024-11-25') p), 6::bigint, 'upload order goes on');
 select throws_ok($$select deletion_status(tests.u(2), (r ->> 'deletion_id')::uuid) from d1$$, 'SD404', 'not_found', 'a receipt is for whose data it was');
+insert into dataset_members (dataset_id, user_id, role, invited_by) values (tests.u(100), tests.u(2), 'reader', tests.u(1));
+select is(deletion_status(tests.u(2), (r ->> 'deletion_id')::uuid) -> 'rows', '60', 'and for whoever reads it') from d1;
+delete from dataset_members where user_id = tests.u(2);
+select throws_ok($$select deletion_status(tests.u(2), (r ->> 'deletion_id')::uuid) from d1$$, 'SD404', 'not_found', 'as long as they may');
 
 -- the ledger
 select throws_ok($$select tests.stage(1, 100, 'a1', 'port', '2024-11-25')$$, 'SD410', 'upload_deleted', 'a late retry is no wish to have it back');

@@ -1,7 +1,7 @@
 -- user_limits, service_settings' defaults
 begin;
 \ir helpers/fixtures.sql
-select plan(76);
+select plan(77);
 create function tests.body_of(p_files jsonb, p_user integer, p_body text) returns jsonb language plpgsql as $$
 begin
   return tests.commit_stage(tests.stage(p_user, p_user * 100, p_body), p_user, p_body, p_files);
@@ -138,6 +138,7 @@ select lives_ok($$select request_compaction(tests.u(6), tests.u(600)) from gener
 create temp table runs as select count(*) from processing_metrics;
 select throws_ok($$select request_compaction(tests.u(6), tests.u(600))$$, 'SD429', 'rate_limited', 'and no more');
 select throws_ok($$select redrive_dead_letters(tests.u(6))$$, 'SD429', 'rate_limited', 'redrives are among them');
+select throws_ok($$select delete_upload(tests.u(6), u.id) from uploads u where u.dataset_id = tests.u(600) limit 1$$, 'SD429', 'rate_limited', 'deletions of uploads are among them, too');
 select is((select count(*) from processing_metrics), (select count from runs), 'what is refused leaves no row');
 select lives_ok($$select request_compaction(null, tests.u(600))$$, 'a service has no limit');
 

@@ -73,6 +73,13 @@ select is(stage_upload(tests.u(7), tests.u(100), 'port', '0', 100, tests.hash('m
 select isnt(stage_upload(tests.u(8), tests.u(100), 'port', '0', 100, tests.hash('m'), '', p_own_dataset => true) ->> 'dataset_id', s ->> 'dataset_id', 'a third account has another') from mine;
 select is(stage_upload(tests.u(1), tests.u(100), 'ship', '0', 100, tests.hash('m2'), '', p_own_dataset => true) ->> 'dataset_id', tests.u(100)::text, 'the owner writes where was asked');
 select is(stage_upload(tests.u(7), tests.u(300), 'ship', '0', 100, tests.hash('m2'), '', p_own_dataset => true) ->> 'dataset_id', tests.u(300)::text, 'what is nobody''s is taken as it is');
+create temp table offered as select invite_member(tests.u(7), (s ->> 'dataset_id')::uuid, 'owner') ->> 'token' as t from mine;
+select accept_invitation(tests.u(8), t) from offered;
+create temp table next as select stage_upload(tests.u(7), tests.u(100), 'port', '0', 100, tests.hash('m'), '', p_own_dataset => true) as s;
+select isnt((select s ->> 'dataset_id' from next), (select s ->> 'dataset_id' from mine), 'one that was handed on is another''s: the next takes its place');
+select is((select s -> 'duplicate' from next), 'false', 'where what was sent before is not');
+select is(tests.commit_stage(s, 7, 'm', jsonb_build_array(tests.file('port', '0', 10))) ->> 'dataset_id', s ->> 'dataset_id', 'it takes uploads') from next;
+select is(stage_upload(tests.u(7), tests.u(100), 'port', '0', 100, tests.hash('m4'), '', p_own_dataset => true) ->> 'dataset_id', s ->> 'dataset_id', 'the same each time again') from next;
 select throws_ok($$select tests.stage(7, 100, 'm3')$$, 'SD403', 'dataset_forbidden', 'who does not ask for it is refused');
 
 select * from finish();

@@ -2,7 +2,7 @@
 begin;
 \ir helpers/fixtures.sql
 \ir helpers/deletions.sql
-select plan(41);
+select plan(43);
 
 create function tests.body(p_hash text, p_period text default '0') returns jsonb language sql as $$
   select tests.commit_stage(tests.stage(1, 200, p_hash, 'port', p_period, 200, 'd', 'concatenated'), 1, p_hash,
@@ -37,6 +37,9 @@ select is((select version from datasets where id = tests.u(200)), 2::bigint, 'no
 select results_eq($$select object_key, start_byte, byte_length, etag from battle_files where "table" = 'ship'$$,
   $$select s #>> '{splits,0,copies,0,object_key}', 0::bigint, 100::bigint, 'copied' from s1$$, 'from an object of its own');
 select is((select tests.state_of(key) from a), 'deleting', 'the shared one goes');
+select is(get_file(null, f.id) -> 'copy_of', jsonb_build_object('copy_of', key, 'start_byte', 100), 'the copy says of what it is one, for URLs of the shared one') from a, battle_files f where f."table" = 'ship';
+select tests.upload(1, 900, 'w', 'port', '0');
+select is(get_file(null, f.id) -> 'copy_of', 'null', 'as what never was split says nothing') from battle_files f where f.dataset_id = tests.u(900);
 select is((select tests.slices(r) ->> 'state' from d1), 'purging', 'until the store has deleted it the receipt says so');
 select is((select plan_vacuum(p_dataset => tests.u(200)) #>> '{delete,0,object_key}'), (select key from a), 'which is at once');
 select commit_vacuum(array[(select key from a)]);
