@@ -80,11 +80,11 @@ select is((select f.youngest_at from battle_files f where f.level = 2 and f.data
   (select max(f.uploaded_at) from battle_files f where f.level = 0 and f.dataset_id = tests.u(300)), 'the youngest row''s time is kept through merges, not that of one');
 
 -- a period that is being deleted is none that is kept
-select tests.upload(1, 300, 'm' || d, 'port', to_char(now() - make_interval(days => d), 'YYYY-MM-DD')) from generate_series(0, 3) d;
-insert into table_settings (dataset_id, "table", keep_periods) values (tests.u(300), 'port', 2);
-select delete_data(null, tests.u(300), p_period_tag => to_char(now(), 'YYYY-MM-DD'));
+select tests.upload(1, 700, 'm' || d, 'port', to_char(now() - make_interval(days => d), 'YYYY-MM-DD')) from generate_series(0, 3) d;
+insert into table_settings (dataset_id, "table", keep_periods) values (tests.u(700), 'port', 2);
+select delete_data(null, tests.u(700), p_period_tag => to_char(now(), 'YYYY-MM-DD'));
 select is(tests.age_all(), 1, 'of two that are kept the one that is being deleted is none');
-select is(array_length(tests.shown(300), 1), 2, 'two are shown');
+select is(array_length(tests.shown(700), 1), 2, 'two are shown');
 select advance_deletions();
 select is(tests.age_all(), 0, 'and no more end when it is gone');
 
