@@ -63,8 +63,8 @@ export async function serveContent(
   if (request.method === "HEAD") return new Response(null, { status, headers });
   const body = await readContent(services.store, file, start, length, {
     signal: request.signal,
-    // a URL outlives the split of its object; that nothing is found is no other error than that the object is gone
-    moved: () => copyOf(services.catalog, file).catch(() => null),
+    // a URL outlives the split of its object
+    moved: () => copyOf(services.catalog, file),
   });
   return new Response(body as BodyInit, { status, headers });
 }

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import * as z from "zod";
 import type { Catalog } from "../catalog/catalog.ts";
-import { asSedimentError } from "../errors.ts";
+import { asSedimentError, SedimentError } from "../errors.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
 
 /** Where a data file's bytes are. */
@@ -89,13 +89,24 @@ export async function readContent(
 
 /**
  * Where the bytes of a file are that was split from the object that it names; null where no such copy is known, as of one whose
- * bytes are others since a healing.
+ * bytes are others since a healing, and where the catalog doesn't answer.
+ *
+ * @throws SedimentError `version_gone`: the file was deleted
  */
 export async function copyOf(
   catalog: Pick<Catalog, "getFile">,
   file: FileContent,
 ): Promise<FileContent | null> {
-  const now = await catalog.getFile({ user: null, file: file.id });
+  let now;
+  try {
+    now = await catalog.getFile({ user: null, file: file.id });
+  } catch (thrown) {
+    if (!["not_found", "version_gone"].includes(asSedimentError(thrown).code)) return null;
+    throw new SedimentError("version_gone", "The file is deleted", {
+      expected: "a file of the list as it is now",
+      cause: thrown,
+    });
+  }
   const same = now.copy_of?.copy_of === file.objectKey && now.copy_of.start_byte === file.start &&
     now.byte_length === file.length;
   if (!same) return null;

@@ -13,7 +13,7 @@ import {
 
 const tables = ["battles", "quests", "items"];
 
-Deno.test("a table that shares an object with others is purged: its bytes are gone from the store, theirs are read on, and a healing keeps it so", async () => {
+Deno.test("a table that shares an object with others is purged: its bytes are gone from the store, theirs are read on, by the URLs of before, too, and a healing keeps it so", async () => {
   await using stack = await startStack({ tickSeconds: 0.5 });
   const folder = await Deno.makeTempDir({ prefix: "sediment-e2e-" });
   const duckdb = await openDuckdb();
@@ -88,6 +88,21 @@ Deno.test("a table that shares an object with others is purged: its bytes are go
       return found;
     };
     assert.deepEqual(await holding(), [key]);
+    const { body: before } = await call(stack, "GET", `/battle-data/latest?dataset_id=${dataset}`, {
+      headers: user.headers,
+    });
+    /** What the URLs of before the purge answer, by table. */
+    const oldUrls = async () => {
+      const answers: Record<string, unknown> = {};
+      for (const { table, url } of before.files) {
+        const answer = await fetch(url, { headers: { range: "bytes=1-" } });
+        const bytes = new Uint8Array(await answer.arrayBuffer());
+        const sent = parts[tables.indexOf(table)]!.subarray(1);
+        answers[table] = answer.ok ? sha256(bytes) === sha256(sent) : answer.status;
+      }
+      return answers;
+    };
+    assert.deepEqual(await oldUrls(), { battles: true, quests: true, items: true });
 
     const purged = await call(
       stack,
@@ -100,6 +115,7 @@ Deno.test("a table that shares an object with others is purged: its bytes are go
     assert.equal(purged.body.done, true);
     assert.deepEqual(await holding(), []);
     await readsTheRest();
+    assert.deepEqual(await oldUrls(), { battles: 410, quests: true, items: true });
 
     // a slice's bytes get lost, and the client that still has the whole body sends it again
     await sql`update public.battle_files set lost_since = now() - interval '1 hour'

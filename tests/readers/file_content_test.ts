@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import type { Catalog } from "../../shared/catalog/catalog.ts";
+import { SedimentError } from "../../shared/errors.ts";
 import { contentTag, copyOf, readContent } from "../../shared/readers/file_content.ts";
 import { createMemoryStore } from "../support/memory_store.ts";
 
@@ -48,6 +49,20 @@ Deno.test("a slice whose object is split while it is read is read on from its co
   const read = new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
   assert.equal(read.length, shared.length - 5);
   assert.ok(read.every((byte, n) => byte === bytes[n + 5]));
+});
+
+Deno.test("a URL of a file that was deleted says so, and one that nobody can tell of that its object is gone", async () => {
+  for (
+    const [said, told] of [["not_found", "version_gone"], ["version_gone", "version_gone"], [
+      "catalog_failed",
+      "object_missing",
+    ]] as const
+  ) {
+    const getFile = () => Promise.reject(new SedimentError(said, "asked"));
+    const moved = () => copyOf({ getFile } as Pick<Catalog, "getFile">, shared);
+    const read = readContent(createMemoryStore(), shared, 0, 8, { moved });
+    await assert.rejects(read as Promise<unknown>, { code: told }, said);
+  }
 });
 
 Deno.test("a URL leads to no bytes but those that it was given for", async () => {

@@ -127,7 +127,7 @@ export const deletionMutations: Mutation[] = [
   },
   {
     guard: "rows that came again are new",
-    seed: 75,
+    seed: 9,
     edits: [{
       sqlFunction: "upload_deleted_at",
       find: "and d.version > sediment.upload_version(u)",
@@ -136,6 +136,14 @@ export const deletionMutations: Mutation[] = [
       sqlFunction: "admit_upload",
       find: "and d.deletion_version > sediment.upload_version(u)\n",
       replace: "",
+    }, {
+      sqlFunction: "read_stage_calls",
+      find: "case when d.deletion_version > coalesce(u.version, (u.answer ->> 'version')::bigint)",
+      replace: "case when true",
+    }, {
+      sqlFunction: "first_outcome",
+      find: "and d.deletion_version > sediment.upload_version(v_first))",
+      replace: ")",
     }],
   },
   {
@@ -145,7 +153,7 @@ export const deletionMutations: Mutation[] = [
     edits: [{
       sqlFunction: "replace_files",
       find: "max(coalesce(f.youngest_at, f.uploaded_at)) as youngest_at",
-      replace: "min(coalesce(f.youngest_at, f.uploaded_at)) - interval '80 seconds' as youngest_at",
+      replace: "min(coalesce(f.youngest_at, f.uploaded_at)) as youngest_at",
     }],
   },
   {
