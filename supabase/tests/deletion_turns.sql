@@ -5,7 +5,7 @@ select vault.create_secret('http://127.0.0.1:9/functions/v1/', 'sediment_functio
 delete from net.http_request_queue;
 \ir helpers/fixtures.sql
 \ir helpers/deletions.sql
-select plan(24);
+select plan(26);
 create function tests.pings() returns text[] language sql security definer set search_path = '' as $$
   with gone as (delete from net.http_request_queue q returning q.url)
   select coalesce(array_agg(split_part(url, '/functions/v1', 2)), '{}') from gone
@@ -39,6 +39,16 @@ select tests.pings();
 select is((step_deletions -> 'more')::text, 'false', 'when all is done it says so') from sediment.step_deletions();
 select is(tests.pings(), '{}', 'and wakes nobody');
 select is((select count(*) from deletions where state <> 'removed'), 0::bigint, 'all is done');
+
+-- a wider deletion, and a narrower one that is carried out first
+select tests.upload(5, 500, 'e' || i, 'port', '0') from generate_series(1, 5) i;
+create temp table wide as select delete_data(null, tests.u(500), 'port') as r;
+select advance_deletions(2);
+create temp table narrow as select delete_data(null, tests.u(500), 'port', '0') as r;
+select tests.slices(r) from narrow;
+select is((select array_agg(distinct removed_version) from battle_files where dataset_id = tests.u(500)), '{6}', 'what two deletions cover goes with the first, whichever is carried out before the other');
+select tests.slices(r) from wide;
+select is(cardinality(tests.listed(500, 6)), 0, 'so that no version between them shows it');
 
 -- more that wait for the store than a call looks at
 insert into deletions (kind, user_id, dataset_id, "table", version, purge, state)

@@ -12,7 +12,7 @@ select is(list_files(tests.u(1), tests.u(100)) -> 'signed_url_seconds', '60', 'a
 update service_settings set signed_url_seconds = 7200;
 select is(sediment.signed_url_life(), interval '2 hours', 'a longer one counts at once');
 
-update datasets set version = 5, oldest_kept_version = 3, vacuumable_version = 0, oldest_kept_at = clock_timestamp() - interval '3 hours';
+update datasets set version = 5, oldest_kept_version = 3, vacuumable_version = 0, ending_version = 3, oldest_kept_at = clock_timestamp() - interval '3 hours';
 update service_settings set signed_url_until = clock_timestamp() + interval '1 min';
 select sediment.advance_versions(d) from datasets d where d.id = tests.u(100);
 select is((select vacuumable_version from datasets where id = tests.u(100)), 0::bigint, 'vacuum waits for the longest URL that was handed out');

@@ -1,5 +1,6 @@
 -- A slice of a deletion that is marked: takes the files of some of its partitions out, as of the version of the mark,
--- and ends what runs there. Every file that was added before the mark goes, and no other: what was uploaded since stays.
+-- and ends what runs there. Every file that was added before the mark goes, and no other: what was uploaded since stays. One that
+-- an earlier mark covers goes as of that one, whichever slice is first: no version between them shows it.
 -- Locks as all do: partitions by key, the dataset, the queue. Returns the number of files.
 create or replace function sediment.remove_marked(x public.deletions, p_limit integer)
 returns bigint
@@ -30,7 +31,11 @@ begin
   foreach p in array v_parts loop
     exit when v_files >= p_limit;
     with removed as (
-      update public.battle_files f set removed_version = x.version
+      update public.battle_files f
+      set removed_version = (
+        select min(z.version) from public.deletions z
+        where z.dataset_id = x.dataset_id and z.state = 'marked' and z.version > f.added_version
+          and (z."table" is null or z."table" = f."table") and (z.period_tag is null or z.period_tag = f.period_tag))
       where f.id = any (array(
         select y.id from public.battle_files y
         where y.dataset_id = p.dataset_id and y."table" = p."table" and y.period_tag = p.period_tag

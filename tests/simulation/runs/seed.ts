@@ -10,6 +10,7 @@ import {
   uploader,
   worker,
 } from "./actors.ts";
+import { ager } from "./ager.ts";
 import { calmTurn, clockOf, keepFor, workOff } from "./calm.ts";
 import {
   checkedStorm,
@@ -123,6 +124,10 @@ export async function runSeed(
     }
     if (world.deleting) {
       scheduler.start("remover", () => remover(world, "remover", owners, random.whole(2, 6)));
+    }
+    if (!inField && seed % 27 === 0) {
+      const chance = new Random(seed * 431 + 37);
+      scheduler.start("ager", () => ager(world, "ager", 40, chance));
     }
     if (world.guests.length > 0) {
       scheduler.start("sharer", () => sharer(world, "sharer", owners, random.whole(20, 50)));
