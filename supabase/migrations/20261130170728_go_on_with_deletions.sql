@@ -82,50 +82,6 @@ begin
   return jsonb_build_object('advanced', null, 'more', false);
 end $function$;
 
-CREATE OR REPLACE FUNCTION public.delete_data(p_user uuid, p_dataset uuid, p_table text DEFAULT NULL::text, p_period_tag text DEFAULT NULL::text, p_purge boolean DEFAULT false)
- RETURNS jsonb
- LANGUAGE plpgsql
- SET search_path TO ''
-AS $function$
-declare
-  d public.datasets;
-  x public.deletions;
-  v_failure jsonb := coalesce(
-    case when p_table is not null then sediment.name_failure('table', p_table) end,
-    case when p_period_tag is not null then sediment.name_failure('period_tag', p_period_tag) end);
-begin
-  if v_failure is not null then
-    perform sediment.answer_of(array[v_failure]);
-  end if;
-  -- the dataset's row alone: whoever waits for it holds partitions, and this call wants none
-  select * into d from public.datasets y where y.id = p_dataset for no key update;
-  if not found then
-    perform sediment.fail('not_found', 404, format('there is no dataset %s', p_dataset));
-  end if;
-  perform sediment.require_role(p_user, d.id, 'owner');
-  if d.deleted_at is not null then
-    select * into x from public.deletions y
-    where y.dataset_id = d.id and y.kind = 'dataset' order by y.purge desc, y.version limit 1;
-    if x.purge or not coalesce(p_purge, false) then
-      return sediment.deletion_receipt(x);
-    end if;
-    x := sediment.mark_deletion(d, p_user, null, null, true, null);
-    perform sediment.spend_request(p_user);
-    return sediment.deletion_receipt(x);
-  end if;
-  p_table := sediment.table_of(d.id, p_table);
-  if (p_table is not null or p_period_tag is not null) and not exists (
-    select 1 from public.partitions p where p.dataset_id = d.id and (p_table is null or p."table" = p_table)
-      and (p_period_tag is null or p.period_tag = p_period_tag))
-  then
-    perform sediment.fail('not_found', 404, format('dataset %s has no data of %s', d.id,
-      concat_ws('/', coalesce(p_table, '*'), p_period_tag)));
-  end if;
-  x := sediment.mark_deletion(d, p_user, p_table, p_period_tag, coalesce(p_purge, false), null);
-  perform sediment.spend_request(p_user);
-  return sediment.deletion_receipt(x);
-end $function$;
-
 CREATE OR REPLACE FUNCTION public.delete_upload(p_user uuid, p_upload uuid, p_purge boolean DEFAULT false, p_merged boolean DEFAULT false)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -290,89 +246,6 @@ begin
     'stats', f.stats, 'etag', sediment.etag_of(f.etag, f.object_key), 'uploaded_at', f.uploaded_at, 'added_version', f.added_version,
     'removed_version', f.removed_version,
     'copy_of', (select o.details from public.objects o where o.object_key = f.object_key and o.details ? 'copy_of'));
-end $function$;
-
-CREATE OR REPLACE FUNCTION public.invite_member(p_user uuid, p_dataset uuid, p_role text, p_invitee uuid DEFAULT NULL::uuid, p_keep_role text DEFAULT NULL::text, p_ttl_seconds integer DEFAULT 604800)
- RETURNS jsonb
- LANGUAGE plpgsql
- SET search_path TO ''
-AS $function$
-declare
-  -- members, and offers that are open, of one dataset
-  v_most constant integer := 1000;
-  v_now constant timestamptz := clock_timestamp();
-  v_token constant text := 'sdi_' || replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '');
-  d public.datasets;
-  i public.dataset_invitations;
-begin
-  if (p_role in ('owner', 'writer', 'reader')) is not true
-    or p_keep_role is not null and (p_role <> 'owner' or p_keep_role not in ('writer', 'reader'))
-  then
-    perform sediment.fail('invalid_request', 400, 'the role is none, or the one to keep is not of a handover',
-      'role owner, writer or reader; keep_role writer or reader, beside role owner');
-  end if;
-  if (p_ttl_seconds between 60 and 2592000) is not true then
-    perform sediment.fail('invalid_request', 400, format('the invitation would last %s s', p_ttl_seconds),
-      '60 to 2592000 seconds');
-  end if;
-  d := sediment.lock_dataset(p_user, p_dataset, 'owner');
-  if p_invitee = d.user_id then
-    perform sediment.fail('invalid_request', 400, 'the dataset is that user''s already', 'another user');
-  end if;
-  delete from public.dataset_invitations x
-  where x.dataset_id = d.id and x.expires_at < v_now - interval '30 days';
-  if v_most <= (select count(*) from public.dataset_members m where m.dataset_id = d.id and m.key_id is null) + (
-    select count(*) from public.dataset_invitations x where x.dataset_id = d.id and x.expires_at > v_now
-      and x.accepted_at is null and x.revoked_at is null)
-  then
-    perform sediment.fail('quota_exceeded', 429, format('members: the dataset has %s, with open invitations', v_most),
-      format('at most %s members and open invitations', v_most));
-  end if;
-  insert into public.dataset_invitations (dataset_id, role, token_hash, user_id, keep_role, invited_by, expires_at)
-  values (d.id, p_role, encode(sha256(convert_to(v_token, 'UTF8')), 'hex'), p_invitee, p_keep_role, p_user,
-    v_now + make_interval(secs => p_ttl_seconds))
-  returning * into strict i;
-  perform sediment.spend_request(p_user);
-  return jsonb_build_object('invitation_id', i.id, 'dataset_id', d.id, 'role', i.role, 'user_id', i.user_id,
-    'keep_role', i.keep_role, 'token', v_token, 'expires_at', i.expires_at);
-end $function$;
-
-CREATE OR REPLACE FUNCTION public.rename_table(p_user uuid, p_dataset uuid, p_table text, p_name text)
- RETURNS jsonb
- LANGUAGE plpgsql
- SET search_path TO ''
-AS $function$
-declare
-  d public.datasets;
-  v_table text;
-  v_failure jsonb := coalesce(sediment.name_failure('table', p_table), sediment.name_failure('name', p_name));
-begin
-  if v_failure is not null then
-    perform sediment.answer_of(array[v_failure]);
-  end if;
-  -- commits that bring a table of that name are before it, or see it (sediment.refuse_renamed_stages)
-  d := sediment.lock_dataset(p_user, p_dataset, 'owner');
-  v_table := sediment.table_of(d.id, p_table);
-  if not exists (select 1 from public.partitions p where p.dataset_id = d.id and p."table" = v_table) then
-    perform sediment.fail('not_found', 404, format('dataset %s has no table %s', d.id, p_table));
-  end if;
-  if sediment.table_of(d.id, p_name) <> v_table and (
-    exists (select 1 from public.table_names n where n.dataset_id = d.id and n.name = p_name)
-    or exists (select 1 from public.partitions p where p.dataset_id = d.id and p."table" = p_name))
-  then
-    perform sediment.fail('invalid_name', 400, format('%s is or was the name of another table', p_name),
-      'a name that no other table of the dataset ever had');
-  end if;
-  update public.table_names n set is_current = false where n.dataset_id = d.id and n."table" = v_table;
-  insert into public.table_names as n (dataset_id, name, "table", is_current)
-  values (d.id, v_table, v_table, false), (d.id, p_name, v_table, true)
-  on conflict (dataset_id, name) do nothing;
-  update public.table_names n set is_current = true where n.dataset_id = d.id and n.name = p_name;
-  update public.datasets y set has_aliases = true where y.id = d.id and not y.has_aliases;
-  perform sediment.spend_request(p_user);
-  return jsonb_build_object('dataset_id', d.id, 'table', p_name, 'aliases', (
-    select coalesce(jsonb_agg(n.name order by n.named_at, n.name), '[]') from public.table_names n
-    where n.dataset_id = d.id and n."table" = v_table and not n.is_current));
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.stage_splits(p_limit integer DEFAULT 10, p_dataset uuid DEFAULT NULL::uuid)
@@ -755,6 +628,7 @@ declare
   v_keys text[];
   v_dropped bigint;
   v_bytes bigint;
+  v_of_lake bigint[];
 begin
   perform 1 from public.datasets d where d.id = x.dataset_id for no key update;
   with dropped as (
@@ -768,10 +642,14 @@ begin
             and sediment.seqs_of(y) @> s.seq))
         and (x."table" is null or y."table" = x."table") and (x.period_tag is null or y.period_tag = x.period_tag)
       order by y.removed_version limit p_limit))
-    returning f.object_key, f.byte_length
+    returning f.object_key, f.byte_length, f.id, f.lake_version
   )
-  select coalesce(array_agg(distinct y.object_key), '{}'), count(*), coalesce(sum(y.byte_length), 0)
-  into strict v_keys, v_dropped, v_bytes from dropped y;
+  select coalesce(array_agg(distinct y.object_key), '{}'), count(*), coalesce(sum(y.byte_length), 0),
+    array_agg(y.id) filter (where y.lake_version is not null)
+  into strict v_keys, v_dropped, v_bytes, v_of_lake from dropped y;
+  if v_of_lake is not null then
+    perform sediment.purge_lake(v_of_lake);
+  end if;
   update public.datasets d set retired_bytes = greatest(d.retired_bytes - v_bytes, 0) where d.id = x.dataset_id;
   perform sediment.retire_object(k.key, v_reason, '0') from unnest(v_keys) as k(key)
   where not exists (select 1 from public.battle_files f where f.object_key = k.key);
@@ -1137,7 +1015,7 @@ UNION ALL
    FROM public.dataset_members m
   WHERE ((m.user_id = ( SELECT auth.uid() AS uid)) AND ((m.expires_at IS NULL) OR (m.expires_at > now()))))))));
 
-COMMENT ON COLUMN "public"."service_settings"."requests_per_minute" IS 'Requests for compaction a minute of a user without a limit of their own; redrives, retries of quarantined files, new read-only keys, deletions, renames and invitations are among them. Null: no limit. Unit: requests. Default: 600.';
+COMMENT ON COLUMN "public"."service_settings"."requests_per_minute" IS 'Requests for compaction a minute of a user without a limit of their own, one for each partition that is asked for; redrives, retries of quarantined files, rewrites, new read-only keys, invitations, renames and deletions are among them. Null: no limit. Unit: requests. Default: 600.';
 
 REVOKE ALL ON FUNCTION "sediment"."end_versions"(uuid, bigint) FROM PUBLIC;
 
