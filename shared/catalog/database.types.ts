@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape 3e5eddbbe8d64541b0a16f70981bc4f4bf184a453ce853873fb54301881e5666
+// shape 92a3341c0c6cb9f7c4acafa8297834d4523a858e17864a9c30b876952b1adbaf
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -232,14 +232,14 @@ isOneToOne: false
                   ]
                 },"datasets": {
                   Row: {
-                    "compression_ratio": number | null,"created_at": string,"deleted_at": string | null,"deletion_version": number,"file_count": number,"file_etag": string | null,"file_size_bytes": number,"has_aliases": boolean,"id": string,"last_compacted_at": string | null,"name": string,"oldest_kept_at": string,"oldest_kept_version": number,"partition_count": number,"retired_bytes": number,"row_count": number,"uncompressed_bytes": number,"updated_at": string,"user_id": string,"vacuumable_version": number,"vacuumed_at": string,"version": number,"version_committed_at": string
+                    "compression_ratio": number | null,"created_at": string,"deleted_at": string | null,"deletion_version": number,"ending_version": number,"file_count": number,"file_etag": string | null,"file_size_bytes": number,"has_aliases": boolean,"id": string,"last_compacted_at": string | null,"name": string,"oldest_kept_at": string,"oldest_kept_version": number,"partition_count": number,"retired_bytes": number,"row_count": number,"uncompressed_bytes": number,"updated_at": string,"user_id": string,"vacuumable_version": number,"vacuumed_at": string,"version": number,"version_committed_at": string
                   }
                   ComputedFields: never
                   Insert: {
-                    "compression_ratio"?: number | null,"created_at"?: string,"deleted_at"?: string | null,"deletion_version"?: number,"file_count"?: number,"file_etag"?: string | null,"file_size_bytes"?: number,"has_aliases"?: boolean,"id": string,"last_compacted_at"?: string | null,"name"?: string,"oldest_kept_at"?: string,"oldest_kept_version"?: number,"partition_count"?: number,"retired_bytes"?: number,"row_count"?: number,"uncompressed_bytes"?: number,"updated_at"?: string,"user_id": string,"vacuumable_version"?: number,"vacuumed_at"?: string,"version"?: number,"version_committed_at"?: string
+                    "compression_ratio"?: number | null,"created_at"?: string,"deleted_at"?: string | null,"deletion_version"?: number,"ending_version"?: number,"file_count"?: number,"file_etag"?: string | null,"file_size_bytes"?: number,"has_aliases"?: boolean,"id": string,"last_compacted_at"?: string | null,"name"?: string,"oldest_kept_at"?: string,"oldest_kept_version"?: number,"partition_count"?: number,"retired_bytes"?: number,"row_count"?: number,"uncompressed_bytes"?: number,"updated_at"?: string,"user_id": string,"vacuumable_version"?: number,"vacuumed_at"?: string,"version"?: number,"version_committed_at"?: string
                   }
                   Update: {
-                    "compression_ratio"?: number | null,"created_at"?: string,"deleted_at"?: string | null,"deletion_version"?: number,"file_count"?: number,"file_etag"?: string | null,"file_size_bytes"?: number,"has_aliases"?: boolean,"id"?: string,"last_compacted_at"?: string | null,"name"?: string,"oldest_kept_at"?: string,"oldest_kept_version"?: number,"partition_count"?: number,"retired_bytes"?: number,"row_count"?: number,"uncompressed_bytes"?: number,"updated_at"?: string,"user_id"?: string,"vacuumable_version"?: number,"vacuumed_at"?: string,"version"?: number,"version_committed_at"?: string
+                    "compression_ratio"?: number | null,"created_at"?: string,"deleted_at"?: string | null,"deletion_version"?: number,"ending_version"?: number,"file_count"?: number,"file_etag"?: string | null,"file_size_bytes"?: number,"has_aliases"?: boolean,"id"?: string,"last_compacted_at"?: string | null,"name"?: string,"oldest_kept_at"?: string,"oldest_kept_version"?: number,"partition_count"?: number,"retired_bytes"?: number,"row_count"?: number,"uncompressed_bytes"?: number,"updated_at"?: string,"user_id"?: string,"vacuumable_version"?: number,"vacuumed_at"?: string,"version"?: number,"version_committed_at"?: string
                   }
                   Relationships: [
                     
@@ -280,14 +280,14 @@ isOneToOne: false
                   ]
                 },"deletions": {
                   Row: {
-                    "after_hash": string,"after_period_tag": string,"after_table": string,"assets": number,"bytes": number,"dataset_id": string | null,"files": number,"forgotten_at": string | null,"id": string,"kind": string,"parent_id": string | null,"period_tag": string | null,"purge": boolean,"purged_at": string | null,"removed_at": string | null,"removed_through": number | null,"requested_at": string,"requested_by": string | null,"rows": number,"state": string,"table": string | null,"upload_id": string | null,"user_id": string,"version": number | null
+                    "advanced_at": string,"after_hash": string,"after_period_tag": string,"after_table": string,"assets": number,"bytes": number,"dataset_id": string | null,"files": number,"forgotten_at": string | null,"id": string,"kind": string,"parent_id": string | null,"period_tag": string | null,"purge": boolean,"purged_at": string | null,"removed_at": string | null,"removed_through": number | null,"requested_at": string,"requested_by": string | null,"rows": number,"state": string,"table": string | null,"upload_id": string | null,"user_id": string,"version": number | null,"walk_began_at": string | null
                   }
                   ComputedFields: never
                   Insert: {
-                    "after_hash"?: string,"after_period_tag"?: string,"after_table"?: string,"assets"?: number,"bytes"?: number,"dataset_id"?: string | null,"files"?: number,"forgotten_at"?: string | null,"id"?: string,"kind": string,"parent_id"?: string | null,"period_tag"?: string | null,"purge"?: boolean,"purged_at"?: string | null,"removed_at"?: string | null,"removed_through"?: number | null,"requested_at"?: string,"requested_by"?: string | null,"rows"?: number,"state"?: string,"table"?: string | null,"upload_id"?: string | null,"user_id": string,"version"?: number | null
+                    "advanced_at"?: string,"after_hash"?: string,"after_period_tag"?: string,"after_table"?: string,"assets"?: number,"bytes"?: number,"dataset_id"?: string | null,"files"?: number,"forgotten_at"?: string | null,"id"?: string,"kind": string,"parent_id"?: string | null,"period_tag"?: string | null,"purge"?: boolean,"purged_at"?: string | null,"removed_at"?: string | null,"removed_through"?: number | null,"requested_at"?: string,"requested_by"?: string | null,"rows"?: number,"state"?: string,"table"?: string | null,"upload_id"?: string | null,"user_id": string,"version"?: number | null,"walk_began_at"?: string | null
                   }
                   Update: {
-                    "after_hash"?: string,"after_period_tag"?: string,"after_table"?: string,"assets"?: number,"bytes"?: number,"dataset_id"?: string | null,"files"?: number,"forgotten_at"?: string | null,"id"?: string,"kind"?: string,"parent_id"?: string | null,"period_tag"?: string | null,"purge"?: boolean,"purged_at"?: string | null,"removed_at"?: string | null,"removed_through"?: number | null,"requested_at"?: string,"requested_by"?: string | null,"rows"?: number,"state"?: string,"table"?: string | null,"upload_id"?: string | null,"user_id"?: string,"version"?: number | null
+                    "advanced_at"?: string,"after_hash"?: string,"after_period_tag"?: string,"after_table"?: string,"assets"?: number,"bytes"?: number,"dataset_id"?: string | null,"files"?: number,"forgotten_at"?: string | null,"id"?: string,"kind"?: string,"parent_id"?: string | null,"period_tag"?: string | null,"purge"?: boolean,"purged_at"?: string | null,"removed_at"?: string | null,"removed_through"?: number | null,"requested_at"?: string,"requested_by"?: string | null,"rows"?: number,"state"?: string,"table"?: string | null,"upload_id"?: string | null,"user_id"?: string,"version"?: number | null,"walk_began_at"?: string | null
                   }
                   Relationships: [
                     {
