@@ -39,13 +39,11 @@ const footerByteMs = 1 / 25_000;
 const unpackedCopies = 4;
 
 /** What of a file the price follows from. */
-type Priced = Pick<ParquetFacts, "schema" | "decode" | "footer">;
+type Priced = Pick<ParquetFacts, "schema" | "decode" | "footerLength" | "chunks">;
 
 /** The CPU that decoding all pages takes, ms, by the coefficients that the planner prices merges with. */
-export function checkCpuMs({ footer, decode }: Omit<Priced, "schema">): number {
-  const { rowGroups } = footer.metadata;
-  const chunks = rowGroups.reduce((sum, { columns }) => sum + columns.length, 0);
-  const headers = footer.length * footerByteMs + chunks * chunkMs;
+export function checkCpuMs({ footerLength, chunks, decode }: Omit<Priced, "schema">): number {
+  const headers = footerLength * footerByteMs + chunks.chunks * chunkMs;
   if (decode === undefined) return headers;
   const { unpacked } = decode;
   const host = hostLimits();
@@ -144,9 +142,12 @@ function largestUnpacked(decode: Priced["decode"]): number {
   return Math.max(gzip, zstd, hostLimits().brotli ? brotli : 0);
 }
 
-function tooCostly({ decode, footer }: Priced, cpuMs: number, most: number): SedimentError {
+function tooCostly(
+  { decode, chunks: { groups } }: Priced,
+  cpuMs: number,
+  most: number,
+): SedimentError {
   const { pages = 0, values = 0, bytes = 0 } = decode ?? {};
-  const groups = footer.metadata.rowGroups.length;
   return refused(
     `decoding ${pages} pages of ${groups} row groups, ${values} values in ${bytes} bytes, ` +
       `would take about ${Math.ceil(cpuMs)} ms of CPU`,

@@ -3,7 +3,12 @@ import { parquetWriteBuffer } from "hyparquet-writer";
 import fc from "../support/fast_check.ts";
 import { SedimentError } from "../../shared/errors.ts";
 import { footerBytes, footerOfBytes } from "../../shared/parquet/format/footer.ts";
-import { inspectParquet, inspectParquetBytes } from "../../shared/parquet/inspect/inspect.ts";
+import {
+  inspectInTurns,
+  inspectParquet,
+  inspectParquetBytes,
+  inspectRangesInTurns,
+} from "../../shared/parquet/inspect/inspect.ts";
 import {
   codec,
   encoding,
@@ -293,4 +298,74 @@ Deno.test("text bounds hold all values and no more than twelve characters after 
     assert.ok(min.length <= most && max.length <= most, JSON.stringify([min, max]));
   }
   assert.ok(known > 50, String(known));
+});
+
+/** What an inspection comes to: its facts, or that it refuses. */
+async function outcome(facts: () => unknown): Promise<unknown> {
+  try {
+    const { footer: _, tree: __, chunks, ...more } = await facts() as Awaited<
+      ReturnType<typeof inspectParquet>
+    >;
+    const { groups } = chunks;
+    const places = Array.from(
+      { length: chunks.chunks },
+      (_, i) => [chunks.start(i), chunks.length(i), chunks.values(i), chunks.codec(i)],
+    );
+    return { ...more, places, rows: Array.from({ length: groups }, (_, i) => chunks.rows(i)) };
+  } catch (error) {
+    if (!(error instanceof SedimentError)) throw error;
+    return "refused";
+  }
+}
+
+Deno.test("row groups that are read one after another tell what those tell that are read together, of broken files too", async () => {
+  const many = new Uint8Array(parquetWriteBuffer({
+    columnData: [
+      { name: "n", data: Array.from({ length: 300 }, (_, i) => i), type: "INT32" as const },
+      { name: "s", data: Array.from({ length: 300 }, (_, i) => `s${i % 7}`) },
+    ],
+    rowGroupSize: 20,
+  }));
+  const { start } = inspectParquetBytes(many).footer;
+  const both = async (file: Uint8Array) => {
+    const [together, inTurns] = await Promise.all([
+      outcome(() => inspectParquetBytes(file)),
+      outcome(() => inspectInTurns(file, () => undefined)),
+    ]);
+    assert.deepEqual(inTurns, together);
+    const [all, ranges] = await Promise.all([
+      outcome(() => inspectParquet(bytesReader(file))),
+      outcome(() => inspectRangesInTurns(bytesReader(file), () => undefined, () => 0)),
+    ]);
+    assert.deepEqual(ranges, all);
+    return together;
+  };
+  for (const file of [many, small, ...fixtureNames().map(fixtureBytes)]) await both(file);
+  let refused = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: start, max: many.length - 9 }),
+      fc.integer({ min: 0, max: 255 }),
+      async (at, byte) => {
+        const broken = many.slice();
+        broken[at] = byte;
+        if (await both(broken) === "refused") refused++;
+      },
+    ),
+    { numRuns: 300 },
+  );
+  assert.ok(refused > 30, `${refused} of 300 were refused`);
+});
+
+Deno.test("what is kept of a file of thousands of row groups is numbers, not its footer", async () => {
+  const data = Array.from({ length: 5_000 }, (_, n) => n);
+  const columnData = [{ name: "n", data, type: "INT32" as const }];
+  const file = new Uint8Array(
+    parquetWriteBuffer({ columnData, codec: "UNCOMPRESSED", rowGroupSize: 1 }),
+  );
+  let steps = 0;
+  const facts = await inspectInTurns(file, () => void steps++);
+  assert.deepEqual([facts.chunks.groups, facts.chunks.chunks], [5_000, 5_000]);
+  assert.ok(!("footer" in facts));
+  assert.ok(steps > 60, `it came back ${steps} times`);
 });

@@ -1,3 +1,4 @@
+import { ChunkTable } from "../../shared/parquet/inspect/chunk_table.ts";
 import { strict as assert } from "node:assert";
 import { SedimentError } from "../../shared/errors.ts";
 import { createMemoryStore, type MemoryStoreOptions } from "../support/memory_store.ts";
@@ -28,7 +29,8 @@ function inspect(bytes: Uint8Array) {
     schemaFingerprint: "p",
     schema: { name: "" },
     stats: {},
-    footer: { length: 0, metadata: { rowGroups: [] } },
+    footerLength: 0,
+    chunks: new ChunkTable(),
   };
 }
 

@@ -33,6 +33,72 @@ export function* fileMetadataSteps(
   limits: Readonly<ParquetLimits> = defaultLimits,
 ): Steps<FileMetaData> {
   const reader = new ThriftReader(bytes);
+  return yield* readAll(reader, limits, (type) => readRowGroups(reader, type, limits));
+}
+
+/** A footer whose row groups are read one after another. */
+export interface FooterOutline {
+  /** All but the row groups, which are left empty. */
+  metadata: FileMetaData;
+  groups: RowGroupReader;
+}
+
+/** The footer but for its row groups, which are passed over: of a file of thousands one is to be in memory at a time. */
+export function* footerOutlineSteps(
+  bytes: Uint8Array,
+  limits: Readonly<ParquetLimits> = defaultLimits,
+): Steps<FooterOutline> {
+  const reader = new ThriftReader(bytes);
+  let count = 0, first = 0;
+  const metadata = yield* readAll(reader, limits, function* (type) {
+    count = reader.list(type, wire.struct, limits.rowGroups);
+    first = reader.position;
+    let came = first;
+    for (let i = 0; i < count; i++) {
+      reader.skip(wire.struct, true);
+      if (reader.position - came < bytesAtOnce) continue;
+      came = reader.position;
+      yield;
+    }
+    return [];
+  });
+  return { metadata, groups: new RowGroupReader(new ThriftReader(bytes, first), count, limits) };
+}
+
+/** Reads the row groups of a footer, each once. */
+export class RowGroupReader {
+  readonly count: number;
+  readonly #reader: ThriftReader;
+  #chunksLeft: number;
+  #read = 0;
+  #last: RowGroup | undefined;
+
+  /** @param reader at the first of them */
+  constructor(reader: ThriftReader, count: number, limits: Readonly<ParquetLimits>) {
+    this.#reader = reader;
+    this.count = count;
+    this.#chunksLeft = limits.columnChunks;
+  }
+
+  /** The next one, in steps; call it `count` times. Throws `invalid_parquet`, naming it. */
+  *next(): Steps<RowGroup> {
+    try {
+      const group = yield* readRowGroup(this.#reader, this.#chunksLeft, this.#last);
+      this.#chunksLeft -= group.columns.length;
+      return this.#last = group;
+    } catch (error) {
+      throw atPlace(error, { rowGroup: this.#read });
+    } finally {
+      this.#read++;
+    }
+  }
+}
+
+function* readAll(
+  reader: ThriftReader,
+  limits: Readonly<ParquetLimits>,
+  readGroups: (listType: number) => Steps<RowGroup[]>,
+): Steps<FileMetaData> {
   const metadata: FileMetaData = {
     version: 0,
     schema: [],
@@ -58,7 +124,7 @@ export function* fileMetadataSteps(
         metadata.numRows = reader.int64(type);
         break;
       case 4:
-        metadata.rowGroups = yield* readRowGroups(reader, type, limits);
+        metadata.rowGroups = yield* readGroups(type);
         break;
       case 5:
         if (reader.is(type, wire.list)) {
@@ -103,16 +169,10 @@ function* readRowGroups(
 ): Steps<RowGroup[]> {
   const count = reader.list(listType, wire.struct, limits.rowGroups);
   const groups: RowGroup[] = [];
-  let chunksLeft = limits.columnChunks, came = reader.position;
+  const one = new RowGroupReader(reader, count, limits);
+  let came = reader.position;
   for (let i = 0; i < count; i++) {
-    let group;
-    try {
-      group = yield* readRowGroup(reader, chunksLeft, groups.at(-1));
-    } catch (error) {
-      throw atPlace(error, { rowGroup: i });
-    }
-    chunksLeft -= group.columns.length;
-    groups.push(group);
+    groups.push(yield* one.next());
     if (reader.position - came < bytesAtOnce) continue;
     came = reader.position;
     yield;

@@ -101,16 +101,24 @@ export function* footerSteps(
   bytes: Uint8Array,
   limits: Readonly<ParquetLimits> = defaultLimits,
 ): Steps<Footer> {
+  const { footer, start } = footerOf(bytes, limits);
+  return { metadata: yield* fileMetadataSteps(footer, limits), start, length: footer.length };
+}
+
+/**
+ * The metadata of a file in memory as bytes, and where it begins. Throws as {@link footerLength} does, and `not_parquet` or
+ * `invalid_parquet` for a file without a head, or cut off.
+ */
+export function footerOf(
+  bytes: Uint8Array,
+  limits: Readonly<ParquetLimits> = defaultLimits,
+): { footer: Uint8Array; start: number } {
   const lastEight = bytes.subarray(Math.max(0, bytes.length - 8));
   checkTail(bytes, lastEight, bytes.length);
   const length = footerLength(lastEight, bytes.length, limits);
   checkHead(bytes);
   const start = bytes.length - 8 - length;
-  return {
-    metadata: yield* fileMetadataSteps(bytes.subarray(start, start + length), limits),
-    start,
-    length,
-  };
+  return { footer: bytes.subarray(start, start + length), start };
 }
 
 /**

@@ -1,3 +1,4 @@
+import { ChunkTable } from "./chunk_table.ts";
 import type { ParquetLimits } from "../format/limits.ts";
 import {
   codec,
@@ -63,57 +64,89 @@ export function checkFooter(
   pagesEnd: number,
   limits: Readonly<ParquetLimits>,
 ): FooterTotals {
-  return allAtOnce(checkFooterSteps(metadata, tree, pagesEnd, limits));
+  const check = new FooterCheck(metadata, tree, pagesEnd, limits);
+  for (const group of metadata.rowGroups) allAtOnce(check.add(group));
+  return check.end();
 }
 
-/** The same, coming back now and then, for who lets others go on meanwhile. */
-export function* checkFooterSteps(
-  metadata: FileMetaData,
-  tree: SchemaTree,
-  pagesEnd: number,
-  limits: Readonly<ParquetLimits>,
-): Steps<FooterTotals> {
-  if (metadata.encrypted) {
-    throw parquetError("unsupported_parquet", "the file names an encryption algorithm", {}, {
-      expected: "a Parquet file without encryption",
-    });
-  }
-  const totals: FooterTotals = {
+/** The same, row group by row group, coming back now and then for who lets others go on meanwhile. */
+export class FooterCheck {
+  readonly #metadata: FileMetaData;
+  readonly #tree: SchemaTree;
+  readonly #pagesEnd: number;
+  readonly #limits: Readonly<ParquetLimits>;
+  readonly #byPosition: boolean;
+  readonly #totals: FooterTotals = {
     rowCount: 0,
     rowGroupCount: 0,
     compressedBytes: 0,
     uncompressedBytes: 0,
     valueCount: 0,
   };
-  const extents: ChunkExtent[] = [];
-  const byPosition = isOurs(metadata);
-  let chunks = 0;
-  for (const [rowGroup, group] of metadata.rowGroups.entries()) {
-    checkGroup(group, rowGroup, tree, limits);
+  /** Of the row groups so far. */
+  readonly chunks = new ChunkTable();
+
+  /** @param metadata whose row groups are not looked at */
+  constructor(
+    metadata: FileMetaData,
+    tree: SchemaTree,
+    pagesEnd: number,
+    limits: Readonly<ParquetLimits>,
+  ) {
+    if (metadata.encrypted) {
+      throw parquetError("unsupported_parquet", "the file names an encryption algorithm", {}, {
+        expected: "a Parquet file without encryption",
+      });
+    }
+    this.#metadata = metadata;
+    this.#tree = tree;
+    this.#pagesEnd = pagesEnd;
+    this.#limits = limits;
+    this.#byPosition = isOurs(this.#metadata);
+  }
+
+  /** Takes the next row group. */
+  *add(group: RowGroup): Steps<void> {
+    const totals = this.#totals, { chunks } = this, rowGroup = chunks.groups;
+    checkGroup(group, rowGroup, this.#tree, this.#limits);
     totals.rowCount += group.numRows;
     if (group.numRows > 0) totals.rowGroupCount++;
-    for (const [index, chunk] of group.columns.entries()) {
-      const leaf = tree.leaves[index];
-      const meta = checkChunk(chunk, leaf, group, rowGroup, pagesEnd, byPosition);
+    const { columns } = group;
+    for (let index = 0; index < columns.length; index++) {
+      const leaf = this.#tree.leaves[index];
+      const meta = checkChunk(
+        columns[index],
+        leaf,
+        group,
+        rowGroup,
+        this.#pagesEnd,
+        this.#byPosition,
+      );
       totals.compressedBytes += meta.totalCompressedSize;
       // old DuckDB wrote 0 here
       totals.uncompressedBytes += Math.max(meta.totalUncompressedSize, meta.totalCompressedSize);
       totals.valueCount += meta.numValues;
-      if (group.numRows > 0) extents.push(chunkExtent(meta));
-      if (++chunks % chunksAtOnce === 0) yield;
+      chunks.addChunk(chunkExtent(meta), meta);
+      if ((index + 1) % chunksAtOnce === 0) yield;
     }
+    chunks.endGroup(group.numRows);
   }
-  if (totals.valueCount > limits.fileValues) {
-    throw parquetError(
-      "unsupported_parquet",
-      `the chunks declare ${totals.valueCount} values, over the ${limits.fileValues} allowed in one file`,
-    );
+
+  /** After the last one. */
+  end(): FooterTotals {
+    const totals = this.#totals, { fileValues } = this.#limits;
+    if (totals.valueCount > fileValues) {
+      throw parquetError(
+        "unsupported_parquet",
+        `the chunks declare ${totals.valueCount} values, over the ${fileValues} allowed in one file`,
+      );
+    }
+    if (!Number.isSafeInteger(totals.rowCount) || !Number.isSafeInteger(totals.uncompressedBytes)) {
+      throw parquetError("invalid_parquet", "the sizes of the row groups add up to more than 2^53");
+    }
+    checkDisjoint(this.chunks, this.#tree.leaves.length);
+    return totals;
   }
-  if (!Number.isSafeInteger(totals.rowCount) || !Number.isSafeInteger(totals.uncompressedBytes)) {
-    throw parquetError("invalid_parquet", "the sizes of the row groups add up to more than 2^53");
-  }
-  checkDisjoint(extents);
-  return totals;
 }
 
 function checkGroup(
@@ -225,19 +258,22 @@ function samePath(one: readonly string[], other: readonly string[]): boolean {
 }
 
 /** Bytes that two chunks share would let a small file claim a large one's rows. */
-function checkDisjoint(extents: ChunkExtent[]): void {
-  let sorted = true;
-  for (let i = 1; i < extents.length && sorted; i++) {
-    sorted = extents[i - 1].start <= extents[i].start;
+function checkDisjoint(table: ChunkTable, columns: number): void {
+  const order = new Uint32Array(table.chunks);
+  let count = 0, sorted = true, last = 0;
+  for (let i = 0; i < table.chunks; i++) {
+    // those of groups without rows need not be there
+    if (table.rows(Math.floor(i / columns)) === 0) continue;
+    sorted &&= last <= table.start(i);
+    last = table.start(i);
+    order[count++] = i;
   }
-  if (!sorted) extents.sort((a, b) => a.start - b.start);
-  for (let i = 1; i < extents.length; i++) {
-    const before = extents[i - 1];
-    if (before.start + before.length > extents[i].start) {
-      throw parquetError(
-        "invalid_parquet",
-        `the column chunks at ${before.start} and ${extents[i].start} overlap`,
-      );
+  const chunks = order.subarray(0, count);
+  if (!sorted) chunks.sort((a, b) => table.start(a) - table.start(b));
+  for (let i = 1; i < count; i++) {
+    const before = table.start(chunks[i - 1]), start = table.start(chunks[i]);
+    if (before + table.length(chunks[i - 1]) > start) {
+      throw parquetError("invalid_parquet", `the column chunks at ${before} and ${start} overlap`);
     }
   }
 }

@@ -1,12 +1,11 @@
 import { crc32 } from "node:zlib";
-import { chunkExtent } from "./check_chunks.ts";
+import type { ChunkTable } from "./chunk_table.ts";
 import type { ParquetLimits } from "../format/limits.ts";
 import {
   codec,
   type ColumnMetaData,
   encoding,
   enumName,
-  type FileMetaData,
   pageType,
   physicalType,
 } from "../format/metadata.ts";
@@ -26,33 +25,37 @@ export interface WalkedPages {
   totals: DecodeTotals;
 }
 
+/** What of a chunk's metadata its pages are held to. */
+type ChunkMeta = Pick<ColumnMetaData, "numValues" | "codec">;
+
 /** Headers that are walked before others may go on: some 3 ms. A chunk takes as long as so many. */
 const pagesAtOnce = 4_096, pagesAChunk = 16;
 
 /**
  * Walks the page headers of all chunks of a file in memory, without decompressing: every size and count that
  * a reader would allocate by is checked against the chunk and the limits, and CRCs where the writer gave them.
- * The footer must have passed `checkFooter`. Throws `invalid_parquet`, `unsupported_parquet` or
+ * The footer must have passed `FooterCheck`. Throws `invalid_parquet`, `unsupported_parquet` or
  * `page_too_large` naming row group, column and page. Comes back now and then, for who lets others go on meanwhile.
  */
 export function* walkPages(
   bytes: Uint8Array,
-  metadata: FileMetaData,
+  chunks: ChunkTable,
   tree: SchemaTree,
   limits: Readonly<ParquetLimits>,
 ): Steps<WalkedPages> {
   const weighing = new PageWeighing();
   const totalling = new DecodeTotalling();
+  const columns = tree.leaves.length;
   let walked = 0;
-  for (let rowGroup = 0; rowGroup < metadata.rowGroups.length; rowGroup++) {
-    const group = metadata.rowGroups[rowGroup];
-    if (group.numRows === 0) continue;
-    for (let i = 0; i < group.columns.length; i++) {
-      const meta = group.columns[i].metaData!;
-      const { start, length } = chunkExtent(meta);
+  for (let rowGroup = 0; rowGroup < chunks.groups; rowGroup++) {
+    if (chunks.rows(rowGroup) === 0) continue;
+    for (let i = 0; i < columns; i++) {
+      const at = rowGroup * columns + i;
+      const meta = { numValues: chunks.values(at), codec: chunks.codec(at) };
+      const start = chunks.start(at);
       const before = totalling.totals.pages;
       try {
-        const chunk = bytes.subarray(start, start + length);
+        const chunk = bytes.subarray(start, start + chunks.length(at));
         weighing.addChunk(yield* walkChunk(chunk, meta, tree.leaves[i], limits, totalling));
       } catch (error) {
         throw atPlace(error, { rowGroup, column: tree.leaves[i].path });
@@ -83,7 +86,7 @@ export function checkChunkPages(
 /** @returns what the chunk's heaviest page takes, as {@link pageWeight} has it */
 function* walkChunk(
   bytes: Uint8Array,
-  meta: ColumnMetaData,
+  meta: ChunkMeta,
   leaf: SchemaNode,
   limits: Readonly<ParquetLimits>,
   totalling?: DecodeTotalling,
@@ -131,7 +134,7 @@ function* walkChunk(
 
 function checkSizes(
   header: PageHeader,
-  meta: ColumnMetaData,
+  meta: ChunkMeta,
   bytesLeft: number,
   limits: Readonly<ParquetLimits>,
 ): void {
@@ -191,7 +194,7 @@ function checkDictionary(header: PageHeader, leaf: SchemaNode): void {
 function checkDataPage(
   header: PageHeader,
   leaf: SchemaNode,
-  meta: ColumnMetaData,
+  meta: ChunkMeta,
   valuesBefore: number,
   hasDictionary: boolean,
   limits: Readonly<ParquetLimits>,

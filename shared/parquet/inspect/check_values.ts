@@ -3,7 +3,6 @@
  * the page headers of a broken file may well be whole (pages carry no CRC unless the writer added one).
  */
 import { MiB } from "../format/healthy_group.ts";
-import { chunkExtent } from "./check_chunks.ts";
 import type { ParquetFacts } from "./inspect.ts";
 import { kernelErrors } from "../kernels/kernel_error.ts";
 import { isTrap, trapped } from "../kernels/trap.ts";
@@ -47,13 +46,10 @@ export interface CheckValuesOptions {
  */
 export async function checkValues(
   bytes: Uint8Array,
-  facts: Pick<ParquetFacts, "footer" | "tree">,
+  facts: Pick<ParquetFacts, "chunks" | "tree">,
   options: CheckValuesOptions = {},
 ): Promise<boolean> {
-  const { rowGroups } = facts.footer.metadata;
-  const usesZstd = rowGroups.some(({ columns }) =>
-    columns.some(({ metaData }) => metaData?.codec === codec.ZSTD)
-  );
+  const usesZstd = facts.chunks.uses(codec.ZSTD);
   const unpacker = usesZstd ? await openZstd(options.zstd) : undefined;
   if (usesZstd && unpacker === undefined) return false;
   const kernels = kept ?? new HostKernels(limits);
@@ -98,7 +94,7 @@ function checkLevels(levels: LeafLevels, rowGroup: number): void {
 async function checkWith(
   kernels: Kernels,
   bytes: Uint8Array,
-  { footer, tree }: Pick<ParquetFacts, "footer" | "tree">,
+  { chunks, tree }: Pick<ParquetFacts, "chunks" | "tree">,
   pause: Pause | undefined,
 ): Promise<boolean> {
   const { wasm } = kernels;
@@ -108,19 +104,22 @@ async function checkWith(
   let all = true;
   try {
     wasm.startGroup(scratch, 1);
-    for (const [rowGroup, { columns, numRows }] of footer.metadata.rowGroups.entries()) {
-      for (const [index, { metaData }] of columns.entries()) {
+    const columns = tree.leaves.length;
+    for (let rowGroup = 0; rowGroup < chunks.groups; rowGroup++) {
+      const numRows = chunks.rows(rowGroup);
+      for (let index = 0; index < columns; index++) {
         const leaf = tree.leaves[index]!;
-        const { start, length } = chunkExtent(metaData!);
+        const chunk = rowGroup * columns + index;
+        const start = chunks.start(chunk), length = chunks.length(chunk);
         if (numRows === 0 && length === 0) continue;
         wasm.requireText(scratch, holdsText(leaf) ? 1 : 0);
         wasm.openChunk(
-          metaData!.type,
+          leaf.element.type!,
           valueWidth(leaf),
           leaf.definitionLevel,
           leaf.repetitionLevel,
-          metaData!.codec,
-          metaData!.numValues,
+          chunks.codec(chunk),
+          chunks.values(chunk),
           numRows,
           0,
           0,

@@ -1,7 +1,11 @@
-import { type FileMetaData, physicalType, type Statistics, typeOrder } from "../format/metadata.ts";
-import { chunksAtOnce } from "./check_chunks.ts";
+import {
+  type FileMetaData,
+  physicalType,
+  type RowGroup,
+  type Statistics,
+  typeOrder,
+} from "../format/metadata.ts";
 import type { SchemaNode, SchemaTree } from "../format/schema.ts";
-import { allAtOnce, type Steps } from "../format/steps.ts";
 
 /**
  * Bounds of one column over the whole file, for the catalog. Integers beyond 2^53, and decimals, are strings
@@ -20,6 +24,8 @@ export type FileStatistics = Record<string, ColumnStatistics>;
 
 /** More columns, or longer texts, would make rows of the catalog large. */
 const maxColumns = 64;
+/** Columns of which these are the first that have bounds. */
+const maxLookedAt = 256;
 const maxTextBytes = 48;
 /** Of text bounds so many characters are kept after what both begin with: more would tell no two files apart. */
 const distinctChars = 12;
@@ -32,31 +38,47 @@ const maxChars = 16 * 1024;
  * hints for pruning, never facts for a merge.
  */
 export function fileStatistics(metadata: FileMetaData, tree: SchemaTree): FileStatistics {
-  return allAtOnce(fileStatisticsSteps(metadata, tree));
+  const gathering = new StatisticsGathering(metadata, tree);
+  for (const group of metadata.rowGroups) gathering.add(group);
+  return gathering.statistics();
 }
 
-/** The same, coming back now and then, for who lets others go on meanwhile. */
-export function* fileStatisticsSteps(
-  metadata: FileMetaData,
-  tree: SchemaTree,
-): Steps<FileStatistics> {
-  const result: FileStatistics = Object.create(null);
-  let count = 0, chars = 0;
-  for (const node of tree.root.children) {
-    if (node.role !== "leaf" || node.repetition === 2) continue;
-    if (count === maxColumns) break;
-    const one = yield* columnStatistics(metadata, node);
-    if (one === undefined) continue;
-    chars += mostChars(node.name, one);
-    if (chars > maxChars) {
-      // nearer looked at: most texts need no escapes
-      chars = JSON.stringify({ ...result, [node.name]: one }).length;
-      if (chars > maxChars) break;
+/** The same, row group by row group. */
+export class StatisticsGathering {
+  readonly #columns: ColumnGathering[] = [];
+
+  /** @param metadata whose row groups are not looked at */
+  constructor({ columnOrders }: Pick<FileMetaData, "columnOrders">, tree: SchemaTree) {
+    for (const node of tree.root.children) {
+      if (node.role !== "leaf" || node.repetition === 2) continue;
+      this.#columns.push(new ColumnGathering(node, columnOrders?.[node.firstLeaf] === typeOrder));
+      if (this.#columns.length === maxLookedAt) break;
     }
-    count++;
-    result[node.name] = one;
   }
-  return result;
+
+  add(group: RowGroup): void {
+    for (const column of this.#columns) column.add(group);
+  }
+
+  statistics(): FileStatistics {
+    const result: FileStatistics = Object.create(null);
+    let count = 0, chars = 0;
+    for (const column of this.#columns) {
+      if (count === maxColumns) break;
+      const { name } = column.node;
+      const one = column.statistics();
+      if (one === undefined) continue;
+      chars += mostChars(name, one);
+      if (chars > maxChars) {
+        // nearer looked at: most texts need no escapes
+        chars = JSON.stringify({ ...result, [name]: one }).length;
+        if (chars > maxChars) break;
+      }
+      count++;
+      result[name] = one;
+    }
+    return result;
+  }
 }
 
 /** What one column comes to as JSON, at most: an escaped character has six, a number 24. */
@@ -68,34 +90,46 @@ function mostChars(name: string, { min, max }: ColumnStatistics): number {
 
 type Bound = number | bigint | string | boolean;
 
-function* columnStatistics(
-  metadata: FileMetaData,
-  node: SchemaNode,
-): Steps<ColumnStatistics | undefined> {
-  let nulls: number | undefined = 0;
-  let min: Bound | undefined, max: Bound | undefined, known = true;
-  const ordered = metadata.columnOrders?.[node.firstLeaf] === typeOrder;
-  for (const [at, group] of metadata.rowGroups.entries()) {
-    if ((at + 1) % chunksAtOnce === 0) yield;
-    if (group.numRows === 0) continue;
+class ColumnGathering {
+  readonly node: SchemaNode;
+  readonly #ordered: boolean;
+  #nulls: number | undefined = 0;
+  #min: Bound | undefined;
+  #max: Bound | undefined;
+  #known = true;
+
+  /** @param ordered whether the column's bounds are by the order of its type */
+  constructor(node: SchemaNode, ordered: boolean) {
+    this.node = node;
+    this.#ordered = ordered;
+  }
+
+  add(group: RowGroup): void {
+    if (group.numRows === 0) return;
+    const { node } = this, ordered = this.#ordered;
     const statistics = group.columns[node.firstLeaf].metaData?.statistics;
-    if (statistics?.nullCount === undefined || statistics.nullCount < 0) nulls = undefined;
-    else if (nulls !== undefined) nulls += statistics.nullCount;
-    if (statistics?.nullCount === group.numRows) continue;
+    if (statistics?.nullCount === undefined || statistics.nullCount < 0) this.#nulls = undefined;
+    else if (this.#nulls !== undefined) this.#nulls += statistics.nullCount;
+    if (statistics?.nullCount === group.numRows || !this.#known) return;
     const low = statistics && decodeBound(lower(statistics, node, ordered), node, false);
     const high = statistics && decodeBound(upper(statistics, node, ordered), node, true);
     if (low === undefined || high === undefined || low > high) {
-      known = false;
-      continue;
+      this.#known = false;
+      return;
     }
-    if (min === undefined || low < min) min = low;
-    if (max === undefined || high > max) max = high;
+    if (this.#min === undefined || low < this.#min) this.#min = low;
+    if (this.#max === undefined || high > this.#max) this.#max = high;
   }
-  if (known && min !== undefined && max !== undefined) {
-    if (node.logical?.kind === "STRING") [min, max] = cutBounds(String(min), String(max));
-    return { min: toJson(min), max: toJson(max), ...(nulls !== undefined && { nulls }) };
+
+  statistics(): ColumnStatistics | undefined {
+    const nulls = this.#nulls;
+    let min = this.#min, max = this.#max;
+    if (this.#known && min !== undefined && max !== undefined) {
+      if (this.node.logical?.kind === "STRING") [min, max] = cutBounds(String(min), String(max));
+      return { min: toJson(min), max: toJson(max), ...(nulls !== undefined && { nulls }) };
+    }
+    return nulls === undefined ? undefined : { nulls };
   }
-  return nulls === undefined ? undefined : { nulls };
 }
 
 /** The deprecated fields compare as signed numbers or bytes, so they say something of signed numbers only. */

@@ -1,15 +1,23 @@
-import { checkFooterSteps, type FooterTotals } from "./check_chunks.ts";
-import { type WalkedPages, walkPages } from "./check_pages.ts";
+import { FooterCheck } from "./check_chunks.ts";
+import { walkPages } from "./check_pages.ts";
+import type { ChunkTable } from "./chunk_table.ts";
 import type { DecodeTotals } from "./decode_totals.ts";
 import type { FileFacts } from "./file_facts.ts";
-import { fileStatisticsSteps } from "./file_statistics.ts";
-import { mergeFactsSteps } from "./merge_facts.ts";
-import { heaviestPages } from "./page_weights.ts";
+import { StatisticsGathering } from "./file_statistics.ts";
+import { MergeFactsGathering } from "./merge_facts.ts";
+import { PageWeighing, weighGroup } from "./page_weights.ts";
 import type { Pause } from "./pause.ts";
 import { readingText } from "../key_values/key_value_union.ts";
-import { fileMetadataSteps } from "../format/file_metadata.ts";
-import { type Footer, footerSteps, readFooterBytes } from "../format/footer.ts";
+import { footerOutlineSteps, type RowGroupReader } from "../format/file_metadata.ts";
+import {
+  type Footer,
+  footerOf,
+  footerOfBytes,
+  readFooter,
+  readFooterBytes,
+} from "../format/footer.ts";
 import { limitsWith, type ParquetLimits } from "../format/limits.ts";
+import type { FileMetaData, RowGroup } from "../format/metadata.ts";
 import { parquetError } from "../format/parquet_error.ts";
 import type { RangeReader } from "../format/range_reader.ts";
 import { type SchemaTree, schemaTree } from "../format/schema.ts";
@@ -23,9 +31,17 @@ export interface ParquetFacts extends FileFacts {
   /** What decoding all pages takes; undefined where their headers were not read. */
   decode: DecodeTotals | undefined;
   createdBy: string | undefined;
-  footer: Footer;
+  /** Bytes of the footer. */
+  footerLength: number;
+  /** Where the footer says that the column chunks are. */
+  chunks: ChunkTable;
   /** The footer's schema as a tree. */
   tree: SchemaTree;
+}
+
+/** The same with the footer itself, whose row groups may take much memory. */
+export interface FooterFacts extends ParquetFacts {
+  footer: Footer;
 }
 
 /**
@@ -36,8 +52,10 @@ export interface ParquetFacts extends FileFacts {
 export function inspectParquetBytes(
   bytes: Uint8Array,
   limits?: Partial<ParquetLimits>,
-): ParquetFacts {
-  return allAtOnce(inspectStepwise(bytes, limits));
+): FooterFacts {
+  const all = limitsWith(limits);
+  if (bytes.length === 0) throw parquetError("not_parquet", "there are no bytes");
+  return wholeFacts(footerOfBytes(bytes, all), all, bytes);
 }
 
 /** The same with others going on meanwhile, where a file takes long. The bytes must stay as they are. */
@@ -63,15 +81,10 @@ function* inspectStepwise(
 ): Steps<ParquetFacts> {
   const all = limitsWith(limits);
   if (bytes.length === 0) throw parquetError("not_parquet", "there are no bytes");
-  const footer = yield* footerSteps(bytes, all);
+  const { footer, start } = footerOf(bytes, all);
+  const outline = yield* footerOutlineSteps(footer, all);
   yield;
-  const tree = schemaTree(footer.metadata.schema, all);
-  yield;
-  const totals = yield* checkFooterSteps(footer.metadata, tree, footer.start, all);
-  yield;
-  const walked = yield* walkPages(bytes, footer.metadata, tree, all);
-  yield;
-  return yield* factsSteps(footer, tree, totals, walked);
+  return yield* factsSteps({ ...outline, start, length: footer.length }, all, bytes);
 }
 
 /**
@@ -82,11 +95,10 @@ export async function inspectParquet(
   source: RangeReader,
   limits?: Partial<ParquetLimits>,
   signal?: AbortSignal,
-): Promise<ParquetFacts> {
+): Promise<FooterFacts> {
   const all = limitsWith(limits);
   if (source.size === 0) throw parquetError("not_parquet", "there are no bytes");
-  const { bytes, start } = await readFooterBytes(source, all, { signal });
-  return allAtOnce(factsOfFooter(bytes, start, all));
+  return wholeFacts(await readFooter(source, all, signal), all);
 }
 
 /**
@@ -114,40 +126,79 @@ function* factsOfFooter(
   start: number,
   limits: Readonly<ParquetLimits>,
 ): Steps<ParquetFacts> {
-  const metadata = yield* fileMetadataSteps(bytes, limits);
+  const outline = yield* footerOutlineSteps(bytes, limits);
   yield;
-  const tree = schemaTree(metadata.schema, limits);
-  yield;
-  const totals = yield* checkFooterSteps(metadata, tree, start, limits);
-  yield;
-  const footer = { metadata, start, length: bytes.length };
-  return yield* factsSteps(footer, tree, totals, { weights: heaviestPages(metadata) });
+  return yield* factsSteps({ ...outline, start, length: bytes.length }, limits);
 }
 
-function* factsSteps(
+function wholeFacts(
   footer: Footer,
-  tree: SchemaTree,
-  totals: FooterTotals,
-  pages: Partial<WalkedPages> & Pick<WalkedPages, "weights">,
+  limits: Readonly<ParquetLimits>,
+  bytes?: Uint8Array,
+): FooterFacts {
+  const { rowGroups } = footer.metadata;
+  const left = rowGroups.values();
+  const groups = { count: rowGroups.length, next: () => oneStep(left.next().value!) };
+  return { ...allAtOnce(factsSteps({ ...footer, groups }, limits, bytes)), footer };
+}
+
+// deno-lint-ignore require-yield -- as those that are read have it
+function* oneStep(group: RowGroup): Steps<RowGroup> {
+  return group;
+}
+
+/** A footer whose row groups come one after another. */
+interface GroupedFooter extends Omit<Footer, "metadata"> {
+  metadata: FileMetaData;
+  groups: Pick<RowGroupReader, "count" | "next">;
+}
+
+/** Row groups that are read and looked at before others may go on: a millisecond or two of chunks. */
+const chunksInTurn = 128;
+
+/** @param bytes of the file, for its pages to be walked; absent: their weights are guessed from the footer */
+function* factsSteps(
+  { metadata, groups, start, length }: GroupedFooter,
+  limits: Readonly<ParquetLimits>,
+  bytes?: Uint8Array,
 ): Steps<ParquetFacts> {
-  const { keyValues } = footer.metadata;
+  const tree = schemaTree(metadata.schema, limits);
+  yield;
+  const check = new FooterCheck(metadata, tree, start, limits);
+  const statistics = new StatisticsGathering(metadata, tree);
+  const merging = new MergeFactsGathering(tree);
+  const guessing = new PageWeighing();
+  for (let n = 0, looked = 0; n < groups.count; n++) {
+    const group = yield* groups.next();
+    yield* check.add(group);
+    statistics.add(group);
+    merging.add(group);
+    if (bytes === undefined) weighGroup(group, guessing);
+    looked += group.columns.length;
+    if (looked < chunksInTurn) continue;
+    looked = 0;
+    yield;
+  }
+  const totals = check.end();
+  yield;
+  const { chunks } = check;
+  const pages = bytes === undefined ? undefined : yield* walkPages(bytes, chunks, tree, limits);
+  yield;
+  const { keyValues, createdBy } = metadata;
   const reading = readingText({ keyValues, tree, rowCount: totals.rowCount });
   const fingerprint = schemaFingerprint(tree, reading);
   const schema = schemaJson(tree, reading);
   yield;
   return {
-    rowCount: totals.rowCount,
-    valueCount: totals.valueCount,
-    rowGroupCount: totals.rowGroupCount,
-    uncompressedBytes: totals.uncompressedBytes,
-    compressedBytes: totals.compressedBytes,
+    ...totals,
     schemaFingerprint: fingerprint,
     schema,
-    stats: yield* fileStatisticsSteps(footer.metadata, tree),
-    mergeFacts: yield* mergeFactsSteps(footer.metadata, tree, pages.weights),
-    decode: pages.totals,
-    createdBy: footer.metadata.createdBy?.slice(0, 200),
-    footer,
+    stats: statistics.statistics(),
+    mergeFacts: merging.facts(pages?.weights ?? guessing.weights),
+    decode: pages?.totals,
+    createdBy: createdBy?.slice(0, 200),
+    footerLength: length,
+    chunks,
     tree,
   };
 }

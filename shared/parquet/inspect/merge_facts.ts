@@ -12,9 +12,7 @@ import {
 } from "../format/metadata.ts";
 import { heaviestPages, heavyPage, type PageWeights } from "./page_weights.ts";
 import { healthyGroupBytes } from "../format/healthy_group.ts";
-import { chunksAtOnce } from "./check_chunks.ts";
 import type { SchemaTree } from "../format/schema.ts";
-import { allAtOnce, type Steps } from "../format/steps.ts";
 
 /** Codecs that the kernels leave to others. */
 export type HostCodec = "gzip" | "brotli" | "zstd";
@@ -62,29 +60,33 @@ export function mergeFacts(
   tree: SchemaTree,
   weights: PageWeights = heaviestPages(metadata),
 ): MergeFacts | null {
-  return allAtOnce(mergeFactsSteps(metadata, tree, weights));
+  const gathering = new MergeFactsGathering(tree);
+  for (const group of metadata.rowGroups) gathering.add(group);
+  return gathering.facts(weights);
 }
 
-/** The same, coming back now and then, for who lets others go on meanwhile. */
-export function* mergeFactsSteps(
-  metadata: FileMetaData,
-  tree: SchemaTree,
-  weights: PageWeights,
-): Steps<MergeFacts | null> {
-  const sums = new Map<string, ChunkSums>();
-  let largest = 0, chunks = 0;
-  for (const group of metadata.rowGroups) {
-    if (group.numRows === 0) continue;
+/** The same, row group by row group. */
+export class MergeFactsGathering {
+  readonly #tree: SchemaTree;
+  readonly #sums = new Map<string, ChunkSums>();
+  #largest = 0;
+
+  constructor(tree: SchemaTree) {
+    this.#tree = tree;
+  }
+
+  add(group: RowGroup): void {
+    if (group.numRows === 0) return;
     const healthy = groupBytes(group) >= healthyGroupBytes;
     let groupPlain = 0;
     group.columns.forEach((chunk, i) => {
       const meta = chunk.metaData!;
       const plain = plainBytes(meta);
       groupPlain += plain;
-      const found = sumsOf(sums, {
+      const found = sumsOf(this.#sums, {
         healthy,
         codec: hostCodecs[meta.codec],
-        bitPacked: hasBitPackedLevels(meta, tree.leaves[i]),
+        bitPacked: hasBitPackedLevels(meta, this.#tree.leaves[i]),
       });
       found.chunks++;
       found.values += meta.numValues;
@@ -92,16 +94,15 @@ export function* mergeFactsSteps(
       found.plain_bytes += plain;
       found.largest_chunk = Math.max(found.largest_chunk, plain);
     });
-    largest = Math.max(largest, groupPlain);
-    chunks += group.columns.length;
-    if (chunks < chunksAtOnce) continue;
-    chunks = 0;
-    yield;
+    this.#largest = Math.max(this.#largest, groupPlain);
   }
-  const all = [...sums.values()];
-  const ordinary = weights.page < heavyPage &&
-    all.every((one) => !one.healthy && one.codec === undefined && !one.bit_packed);
-  return ordinary ? null : { sums: all, largest_group: largest, ...weights };
+
+  facts(weights: PageWeights): MergeFacts | null {
+    const all = [...this.#sums.values()];
+    const ordinary = weights.page < heavyPage &&
+      all.every((one) => !one.healthy && one.codec === undefined && !one.bit_packed);
+    return ordinary ? null : { sums: all, largest_group: this.#largest, ...weights };
+  }
 }
 
 function sumsOf(

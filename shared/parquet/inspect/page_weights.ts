@@ -1,6 +1,12 @@
 /** What pages take in the memory of a merge, for the planner: a page must be there whole. */
 import type { PageHeader } from "../format/page_header.ts";
-import { type ColumnMetaData, encoding, type FileMetaData, pageType } from "../format/metadata.ts";
+import {
+  type ColumnMetaData,
+  encoding,
+  type FileMetaData,
+  pageType,
+  type RowGroup,
+} from "../format/metadata.ts";
 
 /** Bytes that pages take once they are read. */
 export interface PageWeights {
@@ -54,21 +60,24 @@ export class PageWeighing {
  */
 export function heaviestPages({ rowGroups }: FileMetaData): PageWeights {
   const weighing = new PageWeighing();
-  for (const { columns, numRows } of rowGroups) {
-    if (numRows === 0) continue;
-    for (const { metaData } of columns) {
-      const { totalUncompressedSize: uncompressedSize, numValues, encodings } = metaData!;
-      const pages = countPages(metaData!);
-      const all = pageWeight({
-        uncompressedSize,
-        numValues,
-        encoding: encodings.find(isIndexed) ?? encoding.PLAIN,
-      });
-      weighing.addChunk(pages <= 1 ? all : Math.min(all, Math.ceil(2 * all / pages)));
-    }
-    weighing.groupEnds();
-  }
+  for (const group of rowGroups) weighGroup(group, weighing);
   return weighing.weights;
+}
+
+/** The same of one row group. */
+export function weighGroup({ columns, numRows }: RowGroup, weighing: PageWeighing): void {
+  if (numRows === 0) return;
+  for (const { metaData } of columns) {
+    const { totalUncompressedSize: uncompressedSize, numValues, encodings } = metaData!;
+    const pages = countPages(metaData!);
+    const all = pageWeight({
+      uncompressedSize,
+      numValues,
+      encoding: encodings.find(isIndexed) ?? encoding.PLAIN,
+    });
+    weighing.addChunk(pages <= 1 ? all : Math.min(all, Math.ceil(2 * all / pages)));
+  }
+  weighing.groupEnds();
 }
 
 /** Data pages of a chunk by its encoding_stats, 0 without. */

@@ -3,7 +3,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { join } from "node:path";
 import { SedimentError } from "../../../shared/errors.ts";
 import { checkValues } from "../../../shared/parquet/inspect/check_values.ts";
-import { inspectParquetBytes, type ParquetFacts } from "../../../shared/parquet/inspect/inspect.ts";
+import { type FooterFacts, inspectParquetBytes } from "../../../shared/parquet/inspect/inspect.ts";
 import { normalizer } from "../../../shared/parquet/merge/decode/normalize.ts";
 import type { MergeResult } from "../../../shared/parquet/merge/merge_plan.ts";
 import type { MergeOrder } from "../../../shared/parquet/merge/pages/row_order.ts";
@@ -43,7 +43,7 @@ export interface Examined {
 interface Input {
   path: string;
   bytes: Uint8Array;
-  facts: ParquetFacts;
+  facts: FooterFacts;
 }
 
 /** A merge to be made. */
@@ -289,7 +289,7 @@ async function accepted(path: string, bytes: Uint8Array): Promise<Input | { refu
 }
 
 /** Sorts by the first flat column that has an order, and deduplicates by all where all are flat. */
-function orderOf({ tree }: ParquetFacts): MergeOrder | undefined {
+function orderOf({ tree }: FooterFacts): MergeOrder | undefined {
   const flat = tree.leaves.filter(({ repetitionLevel, path, logical }) =>
     repetitionLevel === 0 && path.length === 1 && logical?.kind !== "UNKNOWN"
   );

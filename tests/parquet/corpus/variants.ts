@@ -1,6 +1,6 @@
 /** Files that differ from one in their schema only: what an app makes that changes from release to release. */
 import { chunkExtent } from "../../../shared/parquet/inspect/check_chunks.ts";
-import { type ParquetFacts } from "../../../shared/parquet/inspect/inspect.ts";
+import type { FooterFacts } from "../../../shared/parquet/inspect/inspect.ts";
 import { joinGroups } from "../../../shared/parquet/merge/decode/joined_file.ts";
 import { merge } from "../../../shared/parquet/merge/merge.ts";
 import { elementsOf } from "../../../shared/parquet/write/schema_elements.ts";
@@ -14,7 +14,7 @@ import { MemorySink } from "../memory_sink.ts";
  */
 export function reorderedAndFewer(
   bytes: Uint8Array,
-  { footer, tree }: ParquetFacts,
+  { footer, tree }: FooterFacts,
 ): Uint8Array | undefined {
   const { metadata } = footer;
   const kept = tree.root.children.filter((_, i) => i % 2 === 0).reverse();
@@ -48,7 +48,7 @@ export function reorderedAndFewer(
 /** The file with its 32-bit numbers and milliseconds made wider; undefined where it has none. */
 export async function widened(
   bytes: Uint8Array,
-  { schema, rowCount }: ParquetFacts,
+  { schema, rowCount }: FooterFacts,
 ): Promise<Uint8Array | undefined> {
   const wider = widenedJson(schema);
   if (JSON.stringify(wider) === JSON.stringify(schema)) return undefined;

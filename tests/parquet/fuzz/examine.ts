@@ -2,7 +2,7 @@ import { SedimentError } from "../../../shared/errors.ts";
 import { checkValues } from "../../../shared/parquet/inspect/check_values.ts";
 import { normalizer } from "../../../shared/parquet/merge/decode/normalize.ts";
 import { footerOfBytes } from "../../../shared/parquet/format/footer.ts";
-import { inspectParquetBytes } from "../../../shared/parquet/inspect/inspect.ts";
+import { inspectInTurns } from "../../../shared/parquet/inspect/inspect.ts";
 import { merge } from "../../../shared/parquet/merge/merge.ts";
 import { bytesReader } from "../../../shared/parquet/format/range_reader.ts";
 import { MemorySink } from "../memory_sink.ts";
@@ -112,7 +112,7 @@ async function compared(
 /** What the upload says of a file, and whether it could decode all of it. */
 async function checkedAtUpload(bytes: Uint8Array): Promise<{ refusal?: unknown; whole: boolean }> {
   try {
-    return { whole: await checkValues(bytes, inspectParquetBytes(bytes)) };
+    return { whole: await checkValues(bytes, await inspectInTurns(bytes, () => undefined)) };
   } catch (refusal) {
     return { refusal, whole: true };
   }

@@ -2,6 +2,7 @@
  * The data of the simulation: a "file" is JSON of row ids under a schema name, so that a merge is cheap and
  * every row can be told from every other. The planner, the turn, the catalog and the store see ordinary files.
  */
+import { ChunkTable } from "../../../shared/parquet/inspect/chunk_table.ts";
 import type { Merge } from "../../../shared/compaction/run/ports.ts";
 import type { UniteSchemas } from "../../../shared/compaction/plan/schema_groups.ts";
 import { SedimentError } from "../../../shared/errors.ts";
@@ -78,7 +79,8 @@ function facts(file: RowFile, bytes: number) {
     schemaFingerprint: file.schema,
     schema: { name: file.schema },
     stats: {},
-    footer: { length: bytes, metadata: { rowGroups: [] } },
+    footerLength: bytes,
+    chunks: new ChunkTable(),
   };
 }
 

@@ -1,6 +1,6 @@
 import { chunkExtent } from "../../inspect/check_chunks.ts";
 import { checkChunkPages } from "../../inspect/check_pages.ts";
-import { inspectParquet, inspectParquetBytes, type ParquetFacts } from "../../inspect/inspect.ts";
+import { type FooterFacts, inspectParquet, inspectParquetBytes } from "../../inspect/inspect.ts";
 import { limitsWith, type ParquetLimits } from "../../format/limits.ts";
 import type { RowGroup } from "../../format/metadata.ts";
 import { atPlace } from "../../format/parquet_error.ts";
@@ -15,7 +15,7 @@ const largestGap = 256 * 1024;
 /** A file that passed the checks of its footer, and whose row groups can be fetched. */
 export class InputFile {
   readonly id: string;
-  readonly facts: ParquetFacts;
+  readonly facts: FooterFacts;
   readonly #reader: RangeReader;
   readonly #limits: Readonly<ParquetLimits>;
   /** Whether every page header was walked when the file was opened. */
@@ -23,7 +23,7 @@ export class InputFile {
 
   private constructor(
     id: string,
-    facts: ParquetFacts,
+    facts: FooterFacts,
     reader: RangeReader,
     limits: Readonly<ParquetLimits>,
     pagesChecked: boolean,
