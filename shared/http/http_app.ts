@@ -1,5 +1,5 @@
 /** What every function's HTTP side has in common: request id, CORS, problems, draining, a base path. */
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { build, buildHeader } from "../build.ts";
 import { asSedimentError, SedimentError } from "../errors.ts";
 import { addCors, preflight } from "./cors.ts";
@@ -57,7 +57,7 @@ export function createHttpApp(
     options.traced?.({
       name,
       method: c.req.method,
-      path: new URL(c.req.url).pathname,
+      route: routeOf(c),
       status: c.res.status,
       requestId,
       traceparent: c.req.header("traceparent") ?? null,
@@ -78,6 +78,12 @@ export function createHttpApp(
     return problemResponse(notFound(new URL(c.req.url).pathname), requestId);
   });
   return app;
+}
+
+/** The route that answers, by the pattern of its path; null where none does. */
+function routeOf(c: Context): string | null {
+  // what ends in a star stands before the routes
+  return c.req.matchedRoutes.findLast(({ path }) => !path.endsWith("*"))?.path ?? null;
 }
 
 /** Answers 405 with `Allow` to the methods of a path that it does not list. Add it after the routes. */

@@ -8,8 +8,11 @@ export interface RequestSpan {
   /** The function that answered. */
   name: string;
   method: string;
-  /** Without its query, which may hold tokens. */
-  path: string;
+  /**
+   * What answers, such as `/compaction/status/:id`; null: nothing does. Not the path itself: names and ids are the
+   * caller's, and whoever is nobody could have the collector keep any number of routes.
+   */
+  route: string | null;
   status: number;
   requestId: string;
   /** The caller's `traceparent` (W3C Trace Context), or null: a trace of its own. */
@@ -34,6 +37,9 @@ const mostAtOnce = 16;
 
 /** Kinds and states of `opentelemetry.proto.trace.v1`. */
 const server = 2, failed = 2;
+
+/** What a span calls by its name; any other method is `_OTHER`, as OpenTelemetry's conventions have it. */
+const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 
 /** Sends spans; what it gives resolves when one was sent or dropped, and never rejects. */
 export function createTraces(settings: TraceSettings): (span: RequestSpan) => Promise<void> {
@@ -63,7 +69,7 @@ export function exportOf(span: RequestSpan, version: string): Record<string, unk
   const [, traceId = hex(16), parentSpanId] =
     /^[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}/
       .exec(span.traceparent ?? "") ?? [];
-  const route = span.path.replaceAll(/\/(?:[0-9a-f]{8}-[0-9a-f-]{27}|\d+)(?=\/|$)/gi, "/{id}");
+  const method = methods.has(span.method) ? span.method : "_OTHER";
   const nanoseconds = (ms: number) => `${BigInt(Math.round(ms * 1000)) * 1000n}`;
   return {
     resourceSpans: [{
@@ -76,13 +82,13 @@ export function exportOf(span: RequestSpan, version: string): Record<string, unk
           traceId,
           spanId: hex(8),
           ...(parentSpanId !== undefined && { parentSpanId }),
-          name: `${span.method} ${route}`,
+          name: [method === "_OTHER" ? "HTTP" : method, span.route].filter(Boolean).join(" "),
           kind: server,
           startTimeUnixNano: nanoseconds(span.begunAt),
           endTimeUnixNano: nanoseconds(span.begunAt + span.ms),
           attributes: attributes({
-            "http.request.method": span.method,
-            "http.route": route,
+            "http.request.method": method,
+            ...(span.route !== null && { "http.route": span.route }),
             "http.response.status_code": span.status,
             "faas.name": span.name,
             "sediment.request_id": span.requestId,

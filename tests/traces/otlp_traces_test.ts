@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { createHttpApp } from "../../shared/http/http_app.ts";
+import { createHttpApp, type HttpApp } from "../../shared/http/http_app.ts";
 import { createTraces } from "../../shared/traces/otlp_traces.ts";
 
 // deno-lint-ignore no-explicit-any -- what a collector would get
@@ -12,6 +12,7 @@ async function world(
     get: (path: string, headers?: Record<string, string>) => Promise<Response>;
     got: Got[];
     sent: Promise<void>[];
+    app: HttpApp;
   }) => Promise<void>,
 ) {
   const got: Got[] = [];
@@ -38,6 +39,7 @@ async function world(
     throw new Error("broken");
   });
   await action({
+    app,
     get: (path, headers) => Promise.resolve(app.request(path, { headers })),
     got,
     sent,
@@ -60,7 +62,7 @@ Deno.test("a collector gets a span of each request, in its caller's trace, and n
     const [span] = body.resourceSpans[0].scopeSpans[0].spans;
     assert.deepEqual([span.traceId, span.parentSpanId, span.kind], [trace, parent, 2]);
     assert.match(span.spanId, /^[0-9a-f]{16}$/);
-    assert.equal(span.name, "GET /functions/v1/compaction/status/{id}");
+    assert.equal(span.name, "GET /compaction/status/:id");
     assert.ok(BigInt(span.endTimeUnixNano) >= BigInt(span.startTimeUnixNano));
     const values = new Map(
       span.attributes.map((
@@ -83,6 +85,21 @@ Deno.test("a request without a trace begins one, and a failed one is marked", as
   });
 });
 
+Deno.test("neither names in a path, nor paths and methods that nobody answers, are names of spans", async () => {
+  await world(() => Response.json({}), async ({ get, got, sent, app }) => {
+    for (
+      const path of ["/compaction/status/of%20mine", "/compaction/anything/else", "/compaction"]
+    ) {
+      await (await get(path)).body?.cancel();
+    }
+    await (await app.request("/compaction/broken", { method: "BREW" })).body?.cancel();
+    await Promise.all(sent);
+    const spans = got.map(({ body }) => body.resourceSpans[0].scopeSpans[0].spans[0].name);
+    assert.deepEqual(spans.sort(), ["GET", "GET", "GET /compaction/status/:id", "HTTP"]);
+    assert.doesNotMatch(JSON.stringify(got), /mine|anything|BREW/);
+  });
+});
+
 Deno.test("a collector that refuses, stalls or is not there costs no answer, and its span is dropped", async () => {
   const stalled = Promise.withResolvers<Response>();
   await world(() => stalled.promise, async ({ get, sent }) => {
@@ -100,7 +117,7 @@ Deno.test("a collector that refuses, stalls or is not there costs no answer, and
   await nowhere({
     name: "compaction",
     method: "GET",
-    path: "/",
+    route: null,
     status: 200,
     requestId: "r",
     traceparent: null,
