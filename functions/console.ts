@@ -7,6 +7,7 @@ import { pageAssets } from "../shared/console/page_assets.ts";
 import { pageFile } from "../shared/console/serve_page.ts";
 import { SedimentError } from "../shared/errors.ts";
 import { createHttpApp, type HttpApp, refuseOtherMethods } from "../shared/http/http_app.ts";
+import { createRateLimit, type RateLimit } from "../shared/http/rate_limit.ts";
 import { readJson } from "../shared/http/read_json.ts";
 import { bodyLimits, type Services } from "./services.ts";
 
@@ -18,14 +19,29 @@ const sessionSchema = z.union([
 
 const authDeadlineMs = 15_000;
 
+/**
+ * What Auth is asked for strangers. It counts by address, and from here all have one: whoever guesses would have the others
+ * shut out, and no bound of their own.
+ */
+interface Strangers {
+  /** By the e-mail that is tried. */
+  passwords: RateLimit;
+  /** Of all, together; who comes back is not kept out by who tries names. */
+  signIns: RateLimit;
+}
+
 /** The app of `console`. */
 export function createConsoleApp(services: Services): HttpApp {
   const app = createHttpApp("console");
+  const strangers: Strangers = {
+    passwords: createRateLimit({ name: "passwords", perMinute: 10 }),
+    signIns: createRateLimit({ name: "sign_ins", perMinute: 300 }),
+  };
   app.get(
     "/serving",
     (c) => c.json({ mode: "direct", project: new URL(services.env.SUPABASE_URL).host }),
   );
-  app.post("/session", (c) => openSession(services, c.req.raw));
+  app.post("/session", (c) => openSession(services, strangers, c.req.raw));
   refuseOtherMethods(app, "/serving", ["GET"]);
   refuseOtherMethods(app, "/session", ["POST"]);
   for (const path of ["/", "/:file"]) {
@@ -48,9 +64,16 @@ export function createConsoleApp(services: Services): HttpApp {
 }
 
 /** Signs a user in at Auth, or refreshes a session: the page asks nobody but its own server. */
-async function openSession({ env }: Services, request: Request): Promise<Response> {
+async function openSession(
+  { env }: Services,
+  { passwords, signIns }: Strangers,
+  request: Request,
+): Promise<Response> {
   const fields = await readJson(request, sessionSchema, bodyLimits(env));
   const grant = "refresh_token" in fields ? "refresh_token" : "password";
+  // the longest e-mail has 254 characters: no more is remembered of one
+  if ("email" in fields) await passwords.spend(fields.email.trim().toLowerCase().slice(0, 254));
+  await signIns.spend(grant);
   let response: Response;
   try {
     response = await fetch(`${env.SUPABASE_URL}/auth/v1/token?grant_type=${grant}`, {
