@@ -49,6 +49,10 @@ export const mends: Record<string, { says: string; view?: string; label?: string
     view: "settings",
     label: "Limits",
   },
+  lake_late: {
+    says:
+      "The job sediment_lake stands still or fails; select sediment.publish_lake() says what comes of it.",
+  },
   store_findings: {
     says: "select * from store_differences says what differs; most of it heals by itself.",
   },

@@ -1,7 +1,6 @@
 -- Ends an attempt that failed: back to the queue with exponential back-off and full jitter, or to the dead
 -- letters when the attempts are used up or the error is permanent. The lease is freed either way.
 --   p_class: environment gives the attempt back (sediment.return_run) and, with p_part, counts for the breaker; anything
---     else is the work's own failure
 --     else is the work's own failure. An output that the store refuses for its size (body_too_large) costs no attempt
 --     either, as long as the next plan can cut it smaller (sediment.narrow_outputs)
 --   p_part: store_read, store_write, catalog; null where nothing that others need has failed

@@ -135,7 +135,8 @@ export const cases: RunbookCase[] = [
     async mends(world) {
       await setting(world, { max_workers: 4 });
       // the busy worker ends too, and its slot is free
-      await world.admin`select public.fail_compaction(${busy.run_id}, ${busy.token}, 'internal', 'it was stopped',
+      await world
+        .admin`select public.fail_compaction(${busy.run_id}, ${busy.token}, 'internal', 'it was stopped',
         'merge', false, 'environment')`;
     },
   },
@@ -193,6 +194,28 @@ export const cases: RunbookCase[] = [
         return left === 0;
       });
       await world.job("sediment_deletions", true);
+    },
+  },
+  {
+    name: "lake_late",
+    told: "incident",
+    async breaks(world) {
+      await until("the job has run", 30, async () => {
+        const [{ runs }] = await world
+          .admin`select count(*)::int as runs from cron.job_run_details d
+          join cron.job j using (jobid) where j.jobname = 'sediment_lake'`;
+        return runs > 0;
+      });
+      await world.job("sediment_lake", false);
+      await world.admin`select public.approve_lake_table('shown')`;
+      await world.uploads("shown", 1);
+      const late = await world
+        .admin`update public.lake_pending set created_at = now() - interval '1 day'`;
+      assert.ok(late.count > 0);
+    },
+    async mends(world) {
+      await world.sql`select sediment.publish_lake()`;
+      await world.job("sediment_lake", true);
     },
   },
   {

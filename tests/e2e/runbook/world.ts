@@ -25,7 +25,16 @@ export interface World extends AsyncDisposable {
 
 /** Starts it, its jobs in fractions of their seconds. */
 export async function openWorld(): Promise<World> {
-  const jobs = ["health", "sweep", "leases", "deletions", "dead_letters", "metrics", "ages"];
+  const jobs = [
+    "health",
+    "sweep",
+    "leases",
+    "deletions",
+    "dead_letters",
+    "metrics",
+    "ages",
+    "lake",
+  ];
   const stack = await startStack({
     tickSeconds: 0.5,
     cronSeconds: Object.fromEntries(jobs.map((job) => [`sediment_${job}`, 0.5])),
