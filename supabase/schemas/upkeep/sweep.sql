@@ -67,11 +67,17 @@ begin
   -- A partition without lease whose message is gone (purge_queue, a restored backup) sends it again. Only those that have
   -- been due for longest are looked at: claims take the oldest too, so what has no message is soon among them.
   for v_due in
-    select x.dataset_id, x."table", x.period_tag, x.queue, x.msg_id from public.partitions x
-    where x.msg_id is not null and x.lease_expires_at is null and x.ready_at <= v_now
-    order by x.ready_at limit p_limit
+    -- as sediment.queue_has, without a call for each
+    select * from (
+      select x.dataset_id, x."table", x.period_tag, x.queue, x.msg_id from public.partitions x
+      where x.msg_id is not null and x.lease_expires_at is null and x.ready_at <= v_now
+      order by x.ready_at limit p_limit
+    ) d
+    where case d.queue
+      when 'manual' then not exists (select 1 from pgmq.q_compaction_manual m where m.msg_id = any (array[d.msg_id]))
+      when 'realtime' then not exists (select 1 from pgmq.q_compaction_realtime m where m.msg_id = any (array[d.msg_id]))
+      else not exists (select 1 from pgmq.q_compaction_scheduled m where m.msg_id = any (array[d.msg_id])) end
   loop
-    continue when sediment.queue_has(v_due.queue, v_due.msg_id);
     -- look again under the lock: the first look was at an older snapshot
     select * into p from public.partitions x
     where x.dataset_id = v_due.dataset_id and x."table" = v_due."table" and x.period_tag = v_due.period_tag
