@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape 92a3341c0c6cb9f7c4acafa8297834d4523a858e17864a9c30b876952b1adbaf
+// shape ca9cd131440d735a90aab5a503973a9a05497e2016628757d71367107fbcb1de
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -596,14 +596,14 @@ isOneToOne: true
                   ]
                 },"lake_tables": {
                   Row: {
-                    "approved_at": string,"dataset_column": string,"id": number,"name": string,"period_column": string,"settled_dataset_id": string | null,"withdrawn_at": string | null
+                    "approved_at": string,"dataset_column": string,"id": number,"name": string,"period_column": string,"settled_dataset_id": string | null,"settled_period_tag": string,"settled_seq": number,"settling_since": string | null,"withdrawn_at": string | null
                   }
                   ComputedFields: never
                   Insert: {
-                    "approved_at"?: string,"dataset_column": string,"id"?: never,"name": string,"period_column": string,"settled_dataset_id"?: string | null,"withdrawn_at"?: string | null
+                    "approved_at"?: string,"dataset_column": string,"id"?: never,"name": string,"period_column": string,"settled_dataset_id"?: string | null,"settled_period_tag"?: string,"settled_seq"?: number,"settling_since"?: string | null,"withdrawn_at"?: string | null
                   }
                   Update: {
-                    "approved_at"?: string,"dataset_column"?: string,"id"?: never,"name"?: string,"period_column"?: string,"settled_dataset_id"?: string | null,"withdrawn_at"?: string | null
+                    "approved_at"?: string,"dataset_column"?: string,"id"?: never,"name"?: string,"period_column"?: string,"settled_dataset_id"?: string | null,"settled_period_tag"?: string,"settled_seq"?: number,"settling_since"?: string | null,"withdrawn_at"?: string | null
                   }
                   Relationships: [
                     

@@ -29,7 +29,8 @@ const countSql = `
     files := x.tier_files;
     oldest := x.tier_oldest;
   end $$;
-  insert into public.datasets (id, user_id) values ('${dataset}', '${dataset}')`;
+  insert into public.datasets (id, user_id) values ('${dataset}', '${dataset}');
+  select public.approve_lake_table('t')`;
 
 Deno.test("the catalog looks at what waits no later than the planner would act", async () => {
   await using cluster = await startCluster(17);
@@ -39,7 +40,7 @@ Deno.test("the catalog looks at what waits no later than the planner would act",
     fc.record({
       byte_length: fc.oneof(
         fc.integer({ min: 1, max: 200_000 }),
-        fc.constantFrom(32_767, 32_768, 65_536, 131_072),
+        fc.constantFrom(32_767, 32_768, 65_536, 131_072, 30_000_000),
       ),
       level: fc.constantFrom(0, 0, 0, 1),
       schema_fingerprint: fc.constantFrom("s1", "s1", "s2"),
@@ -51,6 +52,7 @@ Deno.test("the catalog looks at what waits no later than the planner would act",
     min_inputs: fc.integer({ min: 1, max: 9 }),
     max_age_seconds: fc.integer({ min: 0, max: 7_200 }),
     dedupe_keys: fc.constantFrom<string[][]>([], [], ["key"]),
+    lake: fc.constantFrom(undefined, { dataset_column: "d", period_column: "p" }),
   });
   let acted = 0, waited = 0;
   try {
@@ -74,10 +76,14 @@ Deno.test("the catalog looks at what waits no later than the planner would act",
             ${table.healthy_row_group_bytes})
           on conflict (dataset_id, "table") do update
           set min_inputs = excluded.min_inputs, max_age_seconds = excluded.max_age_seconds`;
+        await sql`
+          update public.lake_tables set withdrawn_at = ${table.lake ? null : now.toISOString()}
+          where name = 't'`;
         const [{ look }] = await sql`
           select sediment.next_look(sediment.add_tiers(${waiting.files}, c.files),
             sediment.oldest_of_tiers(${waiting.oldest}::timestamptz[], c.oldest),
-            ${table.min_inputs}, ${table.max_age_seconds}, ${now.toISOString()}::timestamptz) as look
+            ${table.min_inputs}, ${table.max_age_seconds}, ${now.toISOString()}::timestamptz,
+              ${table.lake !== undefined}) as look
           from public.count_all(${sql.json(came as never)}) as c`;
         const plan = planCompaction({
           files: [...old, ...came],

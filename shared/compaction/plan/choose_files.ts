@@ -1,10 +1,7 @@
 /** Which of a group's small files are merged now: by size tiers, by age, or all when asked for by hand. */
-import type { PlanFile, PlanSettings } from "./data_file.ts";
+import type { AgedFile, PlanSettings } from "./data_file.ts";
 import { filesText } from "./decision_text.ts";
 import { chooseByTier, tierOf, tierRatio } from "./tiers.ts";
-
-/** What a choice goes by. */
-type AgedFile = Pick<PlanFile, "byte_length" | "level" | "uploaded_at">;
 
 /** Files to be merged, and why, in words. */
 export interface Choice<F> {

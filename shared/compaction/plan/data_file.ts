@@ -40,7 +40,12 @@ export interface PlanFile {
   apart?: ApartMark | null;
   /** Uploads, by their seq, whose rows are to be left out: it is written anew whatever its size. For most there are none. */
   drop?: readonly number[] | null;
+  /** In a table of the lake: 1 where it has the lake's columns, 0 where it can't have them; null: it was not written for it. */
+  lake_version?: number | null;
 }
+
+/** What ages of files are told by. */
+export type AgedFile = Pick<PlanFile, "byte_length" | "level" | "uploaded_at" | "lake_version">;
 
 /** The table's settings that matter here. */
 export interface PlanSettings {
@@ -57,6 +62,8 @@ export interface PlanSettings {
   dedupe_keys?: string[];
   /** Whether a column that is a UUID in some files and a text in others is one text. @default false */
   unite_uuid_as_text?: boolean;
+  /** Of a table of the lake: what its two columns are called. */
+  lake?: { dataset_column: string; period_column: string };
 }
 
 /** Why a file is written anew by itself, whatever its size, in words; undefined for most. */
@@ -68,6 +75,17 @@ export function rewriteReason(file: PlanFile): string | undefined {
 /** Whether rows of the file are to be left out, since their uploads are deleted. */
 export function leavesOut({ drop }: Pick<PlanFile, "drop">): boolean {
   return (drop?.length ?? 0) > 0;
+}
+
+/**
+ * When an upload is written anew for the lake, alone if it has no company by then; null where it isn't to be. Outputs of
+ * before are marked for it, a few at a time (`sediment.advance_lake`).
+ */
+export function settlesAt(file: AgedFile, settings: PlanSettings): Date | null {
+  if (settings.lake === undefined || file.level > 0 || (file.lake_version ?? null) !== null) {
+    return null;
+  }
+  return new Date(Date.parse(file.uploaded_at) + settings.max_age_seconds * 1000);
 }
 
 /** Whether the last writer of a key wins. */

@@ -15,6 +15,7 @@ import {
   type PlanFile,
   type PlanSettings,
   rewriteReason,
+  settlesAt,
   sorts,
 } from "./data_file.ts";
 import { apartGroupOf, apartText } from "./apart_files.ts";
@@ -114,9 +115,9 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
   const oversized = new Map<F, Oversize>();
   // its schema's group, when that is known: what has to become another schema can't be copied
   const weigh = (file: F, group?: SchemaGroup) => {
-    if (!rewriteReason(file) && isFullGrown(file, settings) && !isFragmented(file, settings)) {
-      return;
-    }
+    const isLeft = isFullGrown(file, settings) && !isFragmented(file, settings) &&
+      settlesAt(file, settings) === null;
+    if (!rewriteReason(file) && isLeft) return;
     const oversize = packer.oversizeOf(file, group);
     if (oversize !== undefined) oversized.set(file, oversize);
   };
@@ -147,6 +148,10 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
   const groups = deduping
     ? neighbours(files, settings, groupOf, isBarrier)
     : [...Map.groupBy(active, groupOf).values()];
+  const isSettling = (file: F) => {
+    const at = settlesAt(file, settings);
+    return at !== null && at <= now;
+  };
   const smallOf: F[][] = [];
   for (const group of groups) {
     for (const file of group) {
@@ -167,7 +172,7 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
       : cut.flatMap((inputs) => worthwhileParts(inputs, settings));
     outputs.push(...packed.map((inputs) => output(inputs, packer, choice.reason, schemaGroup)));
     const taken = new Set(packed.flat());
-    const left = small.filter((file) => !taken.has(file));
+    const left = small.filter((file) => !taken.has(file) && !isSettling(file));
     if (left.length > 0) {
       const isApart = apartGroupOf(left[0]) !== undefined;
       notes.push(isApart ? apartText(left) : noteOn(left, choice, settings));
@@ -176,8 +181,18 @@ export function planCompaction<F extends PlanFile>(request: PlanRequest<F>): Pla
     if (due !== null && (nextDueAt === null || due < nextDueAt)) nextDueAt = due;
   }
 
+  const planned = new Set(outputs.flatMap(({ inputs }) => inputs));
+  for (const file of active) {
+    const due = planned.has(file) ? null : settlesAt(file, settings);
+    if (due === null) continue;
+    if (due <= now) {
+      outputs.push(
+        output([file], packer, `alone after max_age ${settings.max_age_seconds} s, for the lake`),
+      );
+    } else if (nextDueAt === null || due < nextDueAt) nextDueAt = due;
+  }
   const grown = active.filter((file) =>
-    isFullGrown(file, settings) && !isFragmented(file, settings)
+    isFullGrown(file, settings) && !isFragmented(file, settings) && !isSettling(file)
   );
   if (grown.length > 0) notes.push(`${filesText(grown.length)} full grown`);
   notes.push(...oversizedText(oversized));
@@ -204,9 +219,10 @@ function schemaGroupsOf<F extends PlanFile>(
   if (schemas === undefined || unite === undefined) return new Map();
   const small = active.filter((file) => !isFullGrown(file, settings));
   const fingerprints = [...new Set(small.map((file) => file.schema_fingerprint))];
+  const { lake } = settings;
   const groups = groupSchemas(fingerprints, schemas, settings.dedupe_keys ?? [], unite, {
     uuidAsText: settings.unite_uuid_as_text ?? false,
-  });
+  }, lake && [lake.dataset_column, lake.period_column]);
   return new Map(
     groups.flatMap((group) => group.fingerprints.map((fingerprint) => [fingerprint, group])),
   );

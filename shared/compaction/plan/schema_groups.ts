@@ -32,10 +32,12 @@ export interface SchemaGroup {
 /**
  * Groups fingerprints by what `unite` says of their schemas. One whose schema isn't known stays apart. So do
  * schemas that don't have the same ones of the dedupe keys: a key that is missing would be null in all rows of
- * the file, and of equal keys only one row is kept.
+ * the file, and of equal keys only one row is kept. In a table of the lake so do schemas with a column of their own that is
+ * called as one of the lake's, in any case: what is merged with them has no place there.
  *
  * @param fingerprints distinct, in upload order
  * @param dedupeKeys top-level columns
+ * @param taken names that the lake's columns have
  */
 export function groupSchemas(
   fingerprints: readonly string[],
@@ -43,19 +45,23 @@ export function groupSchemas(
   dedupeKeys: readonly string[],
   unite: UniteSchemas,
   options?: UnionOptions,
+  taken: readonly string[] = [],
 ): SchemaGroup[] {
   const alone = (fingerprint: string): SchemaGroup => ({ fingerprints: [fingerprint] });
   if (fingerprints.length < 2) return fingerprints.map(alone);
   const [known, unknown] = [true, false].map((is) =>
     fingerprints.filter((fingerprint) => Object.hasOwn(schemas, fingerprint) === is)
   );
+  const inLake = new Set(taken.map((name) => name.toLowerCase()));
   const byKeys = Map.groupBy(known, (fingerprint) => {
     const names = new Set(schemas[fingerprint].children?.map(({ name }) => name));
-    return dedupeKeys.map((key) => names.has(key) ? "1" : "0").join("");
+    const clashes = [...names].some((name) => inLake.has(name.toLowerCase()));
+    return dedupeKeys.map((key) => names.has(key) ? "1" : "0").join("") + (clashes ? "c" : "");
   });
   const united = [...byKeys.values()].flatMap((members, place) =>
     unite(members.map((fingerprint) => schemas[fingerprint]), options).map((group): SchemaGroup => {
-      const refusal = group.refusal ?? (place > 0 ? "not all have the dedupe keys" : undefined);
+      const refusal = group.refusal ??
+        (place > 0 ? "not all have the dedupe keys, or a place for the lake's columns" : undefined);
       const fingerprints = group.members.map((index) => members[index]);
       return {
         fingerprints,

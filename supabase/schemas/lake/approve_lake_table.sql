@@ -1,7 +1,8 @@
 -- Puts tables of a name into the lake, those of all datasets. From now on what runs write of them has two more columns, the
 -- last: the dataset and the period tag of each row, as texts. They are called dataset_id and period_tag, or _dataset_id and
 -- _period_tag where a schema seen so far of such a table has a column of either name, in any case; that stays so. Approved
--- again it comes back under the same names. 200 tables at once, and 1,000 names ever.
+-- again it comes back under the same names. Uploads get the columns when they are max_age_seconds old, alone if they have no
+-- company; outputs of before over time (sediment.advance_lake). 200 tables at once, and 1,000 names ever.
 -- Returns {id, name, dataset_column, period_column, approved_at, withdrawn_at}. Raises invalid_name, quota_exceeded.
 create or replace function public.approve_lake_table(p_name text)
 returns jsonb
@@ -34,7 +35,8 @@ begin
 
   if x.id is not null then
     update public.lake_tables t
-    set approved_at = clock_timestamp(), withdrawn_at = null, settled_dataset_id = '00000000-0000-0000-0000-000000000000'
+    set approved_at = clock_timestamp(), withdrawn_at = null, settled_dataset_id = '00000000-0000-0000-0000-000000000000',
+      settling_since = null, settled_period_tag = '', settled_seq = -1
     where t.id = x.id
     returning * into strict x;
     return sediment.lake_table_json(x);

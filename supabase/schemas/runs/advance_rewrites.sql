@@ -2,6 +2,7 @@
 -- minute, and one at least. Twenty tables have a turn, each with an even share of what is left: one of each dataset before the
 -- second of any, and those whose last turn is longest ago, so that no dataset waits for another's to end. Of a table where a hundred wait to be written none are added:
 -- workers who are slower than that get no backlog. Fragments that wait for more are left to the merge that takes them.
+-- Where nothing of that is to be marked, outputs of tables that have come into the lake are (sediment.advance_lake).
 -- Returns {marked: files, bytes, ended: tables}.
 create or replace function sediment.advance_rewrites()
 returns jsonb
@@ -15,6 +16,7 @@ declare
   v_turns constant integer := 20;
   v_turn integer := 0;
   v_picked jsonb;
+  v_lake jsonb;
   v_share bigint;
   v_left bigint := (select s.rewrite_bytes_per_hour / 60 from public.service_settings s);
   v_marked bigint := 0;
@@ -100,5 +102,10 @@ begin
       after_seq = coalesce(v_page.seq_min, r.after_seq), ended_at = case when v_page.whole then clock_timestamp() end
     where r.dataset_id = x.dataset_id and r."table" = x."table";
   end loop;
+  if v_marked = 0 then
+    v_lake := sediment.advance_lake(v_left);
+    v_marked := (v_lake ->> 'marked')::bigint;
+    v_bytes := (v_lake ->> 'bytes')::bigint;
+  end if;
   return jsonb_build_object('marked', v_marked, 'bytes', v_bytes, 'ended', v_ended);
 end $$;

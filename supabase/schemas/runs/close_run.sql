@@ -92,7 +92,7 @@ begin
   -- What came meanwhile has its run where somebody asked for it, or where a plan would act on it.
   if v_moved then
     v_due := least(v_due, sediment.next_look(v_tiers, v_waiting, (v_settings ->> 'min_inputs')::integer,
-      (v_settings ->> 'max_age_seconds')::integer, v_now));
+      (v_settings ->> 'max_age_seconds')::integer, v_now, v_settings ? 'lake'));
     v_wake := v_asked or coalesce(v_due <= v_now, false);
     v_next := coalesce(v_next, gen_random_uuid());
     if v_wake and p.debt_files > p.claimed_debt_files then

@@ -25,6 +25,8 @@ declare
   v_told constant integer := 100;
   v_grown constant bigint := ceil(0.75 * (p_settings ->> 'target_file_bytes')::bigint);
   v_healthy constant bigint := (p_settings ->> 'healthy_row_group_bytes')::bigint;
+  -- uploads of any size are written anew for the lake
+  v_lake constant boolean := p_settings ? 'lake';
   v_dedupe constant boolean := jsonb_array_length(p_settings -> 'dedupe_keys') > 0;
   v_page jsonb;
   v_schema record;
@@ -45,7 +47,8 @@ begin
     from (
       select f.*, o.is_between, o.is_between or f.state <> 'active' or (f.byte_length >= v_grown and f.rewrite is null
         and (v_pending is null or not sediment.seqs_of(f) && v_pending) and not (f.level = 0
-        and f.row_group_count > 1 and f.uncompressed_bytes < v_healthy * f.row_group_count)) as done
+        and (f.row_group_count > 1 and f.uncompressed_bytes < v_healthy * f.row_group_count
+          or v_lake and f.lake_version is null))) as done
       from public.battle_files f
       cross join lateral (select p_only is not null and f.id <> all (p_only) as is_between) o
       where f.dataset_id = p_dataset and f."table" = p_table and f.period_tag = p_period_tag

@@ -1,10 +1,13 @@
 -- When a plan would act on files that wait for more, if all of a partition were of one group of schemas: at once where a
 -- size tier has min_inputs, or where an upload that is older than max_age_seconds has another of its tier or below; later
 -- where one will be that old; never (null) while each upload is alone. As shared/compaction/plan/tiers.ts and choose_files.ts
--- choose; what can't be known here, such as schemas, makes it sooner and never later.
---   p_files, p_oldest: tier_files and tier_oldest of the partition
+-- choose; what can't be known here, such as schemas, makes it sooner and never later. In a table of the lake an upload of that
+-- age is acted on alone, too.
+--   p_files, p_oldest: tier_files and tier_oldest of the partition; their lowest index is that of the first tier that had a file
+--   p_lake: whether its table is in the lake
 create or replace function sediment.next_look(
-  p_files integer[], p_oldest timestamptz[], p_min_inputs integer, p_max_age_seconds integer, p_now timestamptz
+  p_files integer[], p_oldest timestamptz[], p_min_inputs integer, p_max_age_seconds integer, p_now timestamptz,
+  p_lake boolean default false
 )
 returns timestamptz
 language plpgsql
@@ -18,12 +21,12 @@ begin
   if p_files is null then
     return p_now;
   end if;
-  for i in 1 .. coalesce(array_upper(p_files, 1), 0) loop
+  for i in 1 .. coalesce(greatest(array_upper(p_files, 1), array_upper(p_oldest, 1)), 0) loop
     if p_files[i] >= greatest(p_min_inputs, 2) then
       return p_now;
     end if;
     v_files := v_files + coalesce(p_files[i], 0);
-    if v_files > 1 and p_oldest[i] is not null then
+    if (v_files > 1 or p_lake) and p_oldest[i] is not null then
       v_look := least(v_look, p_oldest[i] + make_interval(secs => p_max_age_seconds));
     end if;
   end loop;

@@ -10,7 +10,12 @@ create table if not exists public.lake_tables (
   approved_at timestamptz not null default clock_timestamp(),
   -- since when it isn't in the lake any more; null: it is
   withdrawn_at timestamptz,
-  -- the last dataset whose files of before were asked to be written anew (sediment.advance_lake); null: all were
+  -- the dataset at which the walk is that has outputs of before written anew (sediment.advance_lake); null: it is over
   settled_dataset_id uuid,
+  -- since when runs are told of the columns; null: the walk has not begun
+  settling_since timestamptz,
+  -- the last of that dataset's files that it looked at
+  settled_period_tag text not null default '',
+  settled_seq bigint not null default -1,
   check (dataset_column <> period_column)
 );

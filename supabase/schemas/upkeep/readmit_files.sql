@@ -32,7 +32,8 @@ begin
     continue when not found;
     update public.battle_files x
     set state = 'active', quarantine_code = null, quarantine_reason = null, quarantined_at = null, lost_since = null,
-      remake_at = null, remake_tries = 0
+      remake_at = null, remake_tries = 0,
+      rewrite = coalesce(x.rewrite, sediment.lake_mark(x."table", x.level, x.lake_version))
     where x.id = v.id and x.object_key = any (p_sound) and x.removed_version is null and x.state = 'quarantined'
       and x.quarantine_code = any (v_codes);
     continue when not found;

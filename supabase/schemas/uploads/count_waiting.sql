@@ -29,11 +29,12 @@ begin
     coalesce(t.max_age_seconds, d.max_age_seconds, y.max_age_seconds) as max_age_seconds,
     coalesce(t.target_file_bytes, d.target_file_bytes, y.target_file_bytes) as target_file_bytes,
     coalesce(t.healthy_row_group_bytes, d.healthy_row_group_bytes, y.healthy_row_group_bytes) as healthy_row_group_bytes,
-    y.max_object_bytes, y.plan_changed_at, y.planner_version
+    y.max_object_bytes, y.plan_changed_at, y.planner_version, l.id is not null as in_lake
   into strict s
   from public.service_settings y
   left join public.table_settings t on t.dataset_id = x.dataset_id and t."table" = x."table"
   left join public.table_settings d on d.dataset_id = x.dataset_id and d."table" = '*'
+  left join public.lake_tables l on l.name = x."table" and l.withdrawn_at is null
   where y.id;
   v_grown := ceil(0.75 * least(s.target_file_bytes, x.output_cap_bytes));
   foreach f in array p_files loop
@@ -42,7 +43,7 @@ begin
     v_rewritten := v_rewritten or f.row_group_count > 1
       and f.uncompressed_bytes < s.healthy_row_group_bytes * f.row_group_count
       and f.byte_length >= least(v_grown, s.max_object_bytes / 4, 4194304);
-    continue when f.byte_length >= v_grown;
+    continue when f.byte_length >= v_grown and not s.in_lake;
     v_tier := 1;
     v_edge := 32768;
     while f.byte_length >= v_edge loop
@@ -56,7 +57,8 @@ begin
     if tier_files = '{}' then
       tier_files := array[0];
     end if;
-    if tier_files is not null then
+    -- what is full grown waits for its age alone
+    if tier_files is not null and f.byte_length < v_grown then
       tier_files[v_tier] := coalesce(tier_files[v_tier], 0) + 1;
     end if;
     tier_oldest[v_tier] := coalesce(tier_oldest[v_tier], p_now);
@@ -72,6 +74,7 @@ begin
   then
     due_at := p_now;
   else
-    due_at := least(x.due_at, sediment.next_look(tier_files, tier_oldest, s.min_inputs, s.max_age_seconds, p_now));
+    due_at := least(x.due_at, sediment.next_look(tier_files, tier_oldest, s.min_inputs, s.max_age_seconds, p_now,
+      s.in_lake));
   end if;
 end $$;

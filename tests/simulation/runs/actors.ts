@@ -19,6 +19,7 @@ import {
   mergeAllRows,
   mergeRows,
 } from "./rows.ts";
+import { advanceLake } from "./lake.ts";
 import { laterName, respelled } from "./naming.ts";
 import type { Random } from "./random.ts";
 import type { ClientUpload, World } from "./world.ts";
@@ -330,6 +331,7 @@ export async function clockwork(world: World, name: string, rounds: number): Pro
         () => catalog.endAged({ partitions: 3, limit: 2 }),
       ]
       : []),
+    ...(world.lake ? [() => advanceLake(world)] : []),
   ];
   for (let round = 0; round < rounds; round++) {
     await attempt(world.random.pick(jobs));

@@ -7,6 +7,7 @@ import { schemaSource } from "../../database/schema_source.ts";
 import { deletionMutations } from "./deletion_mutations.ts";
 import { keyMutations } from "./key_mutations.ts";
 import { memberMutations } from "./member_mutations.ts";
+import { lakeMutations } from "./lake_mutations.ts";
 import { waitingMutations } from "./waiting_mutations.ts";
 import { namingMutations } from "./naming_mutations.ts";
 
@@ -302,6 +303,7 @@ export const mutations: Mutation[] = [
   ...deletionMutations,
   ...memberMutations,
   ...keyMutations,
+  ...lakeMutations,
   ...waitingMutations,
   ...namingMutations,
   // the last, since its constraint does not come back

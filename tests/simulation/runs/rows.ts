@@ -167,6 +167,8 @@ async function merge(
     byteLength: bytes.byteLength,
     ...(made.origins !== undefined && { origins: made.origins }),
     ...(plan.drop !== undefined && { deletedRows }),
+    // one of the schemas has a column of its own that is called as one of the lake's
+    ...(plan.constants !== undefined && { hasConstants: output.schema !== "schema-b" }),
     merged,
     rejected,
   } as unknown as MergeResult;

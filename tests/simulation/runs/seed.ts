@@ -23,6 +23,7 @@ import { checkAlways, checkAtRest, checkPurged, checkRemade, checkSetAside } fro
 import { settings, type SimulatedDatabase } from "./database.ts";
 import { calm, temper } from "./faults.ts";
 import { checkKeys, keyHolder, keyMaker, removeKeyUsers } from "./keyholders.ts";
+import { advanceLake, approveAll, approver, checkSettled } from "./lake.ts";
 import { operator } from "./operator.ts";
 import { renamer } from "./naming.ts";
 import { Random } from "./random.ts";
@@ -78,6 +79,7 @@ export async function runSeed(
   const { random, scheduler } = world;
   scheduler.without = without;
   world.deleting = seed % 3 === 0;
+  world.lake = !inField && seed % 11 === 10;
   world.killing = random.pick(inField ? [0, 0.08, 0.15] : [0, 0, 0.08]);
   // in some seeds outputs decay as well, and a second storm comes over that
   const rotting = inField ? seed % 3 === 1 : seed % 4 === 1;
@@ -146,6 +148,9 @@ export async function runSeed(
       const chance = new Random(seed * 613 + 5);
       scheduler.start("renamer", () => renamer(world, "renamer", owners, 30, chance));
     }
+    if (world.lake) {
+      scheduler.start("approver", () => approver(world, "approver", 6));
+    }
     scheduler.start("time", () => time(world, "time", random.whole(0, 6)));
 
     // The storm, with a look at the invariants now and then: they hold at every moment, not only at the end.
@@ -170,6 +175,7 @@ export async function runSeed(
         await checkOtherStore(world);
         await keepFor(world, settings.retention_seconds);
       }
+      if (world.lake && seed % 2 === 0) await approveAll(world);
       await comeToRest(world);
     }
     await checkSetAside(world);
@@ -187,6 +193,7 @@ export async function runSeed(
     if (world.violations.length === 0) await checkKeys(world, true);
     await checkAtRest(world);
     if (world.deleting) await checkPurged(world, true);
+    if (world.lake && world.violations.length === 0) await checkSettled(world);
     if (world.violations.length === 0) await checkQuiet(world);
   } catch (thrown) {
     world.violations.push(`an exception: ${(thrown as Error).stack ?? thrown}`);
@@ -238,8 +245,12 @@ async function checkQuiet(world: World): Promise<void> {
   const { catalog, database } = world;
   const claims = async () =>
     (await database.sql`
-      select "table", dataset_id, token, last_decision from public.partitions
+      select "table", dataset_id, token, last_decision from public.partitions p
       where dead_since is null and dead_looks = 0
+        -- a lost output of which an input is lost too is tried ten times to be remade
+        and not exists (select 1 from public.battle_files f where f.dataset_id = p.dataset_id
+          and f."table" = p."table" and f.period_tag = p.period_tag and f.removed_version is null
+          and f.remake_tries > 0)
       order by dataset_id, "table"`)
       .map((row) => JSON.stringify(row));
   const before = await claims();
@@ -248,6 +259,7 @@ async function checkQuiet(world: World): Promise<void> {
     await catalog.expireLeases({});
     await catalog.sweep({});
     await catalog.triggerScheduled({});
+    if (world.lake) await advanceLake(world);
     await calmTurn(world, "quiet");
   }
   const after = await claims();
@@ -302,6 +314,7 @@ async function comeToRest(world: World): Promise<void> {
       await catalog.expireLeases({});
     }
     await catalog.sweep({});
+    if (world.lake) await advanceLake(world);
     const turn = await calmTurn(world, "calm");
     const swept = await vacuum({ catalog, store, clock }, { seconds: 60 });
     await catalog.drainDeadLetters({ limit: 100 });

@@ -17,7 +17,7 @@ export const waitingMutations: Mutation[] = [
     seed: 31,
     edits: [{
       sqlFunction: "next_look",
-      find: "if v_files > 1 and p_oldest[i] is not null then",
+      find: "if (v_files > 1 or p_lake) and p_oldest[i] is not null then",
       replace: "if false then",
     }],
   },

@@ -57,6 +57,8 @@ export class World {
   calmSince = new Date(0);
   /** Whether somebody deletes in this seed; others go as they went before there was such a thing. */
   deleting = false;
+  /** Whether tables come into the lake. */
+  lake = false;
   /** What chance renames tables by; absent: nobody does. */
   naming?: Random;
   /** Users beside the owners where datasets are shared; in other seeds none, which go as they went before. */
