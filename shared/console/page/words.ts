@@ -49,11 +49,8 @@ export const timeText = (time: string | null | undefined): string =>
 export const several = (n: number, one: string, many = `${one}s`): string =>
   `${countText(n)} ${n === 1 ? one : many}`;
 
-/** The first part of a UUID, which tells most apart. */
-export const shortId = (id: string): string => id.slice(0, 8);
-
 /** A dataset's name, or the beginning of its id. */
-export const datasetText = (name: string | undefined, id: string): string => name || shortId(id);
+export const datasetText = (name: string | undefined, id: string): string => name || id.slice(0, 8);
 
 /** A state's word and how it is to be seen. */
 export const states: Record<string, [word: string, tone: "ok" | "busy" | "wait" | "bad" | "calm"]> =
