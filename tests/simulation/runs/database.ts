@@ -47,6 +47,8 @@ export const settings = {
   clockwork_gap_seconds: 900,
   store_check_interval_seconds: 300,
   store_check_bytes_per_day: 1_000_000_000,
+  // past what the datasets keep
+  lake_retention_seconds: 3_000,
 };
 
 const epoch = Date.parse("2026-11-22T00:00:00Z");

@@ -8,6 +8,7 @@ import { deletionMutations } from "./deletion_mutations.ts";
 import { keyMutations } from "./key_mutations.ts";
 import { memberMutations } from "./member_mutations.ts";
 import { lakeMutations } from "./lake_mutations.ts";
+import { publicationMutations } from "./publication_mutations.ts";
 import { waitingMutations } from "./waiting_mutations.ts";
 import { namingMutations } from "./naming_mutations.ts";
 
@@ -304,6 +305,7 @@ export const mutations: Mutation[] = [
   ...memberMutations,
   ...keyMutations,
   ...lakeMutations,
+  ...publicationMutations,
   ...waitingMutations,
   ...namingMutations,
   // the last, since its constraint does not come back

@@ -50,6 +50,7 @@ begin
   insert into public.circuit_breaker (id) values (true);
   insert into public.clockwork (id) values (true);
   insert into public.store_check (id) values (true);
+  insert into public.lake_snapshots (id, at, schema_version, next_file_id) values (0, simulation.clock(), 0, 1);
   insert into public.worker_slots (slot) select generate_series(1, 64);
   update public.service_settings set planner_version = 0, plan_changed_at = '-infinity';
 end $$;

@@ -33,6 +33,7 @@ import { latest } from "./rows.ts";
 import { checkSharing, sharer } from "./sharing.ts";
 import { keepRowsSeconds, watchAges } from "./watch_ages.ts";
 import { Weather } from "./weather.ts";
+import { Publications } from "./watch_lake.ts";
 import { World } from "./world.ts";
 
 /**
@@ -80,6 +81,7 @@ export async function runSeed(
   scheduler.without = without;
   world.deleting = seed % 3 === 0;
   world.lake = !inField && seed % 11 === 10;
+  if (world.lake) world.publications = new Publications(world);
   world.killing = random.pick(inField ? [0, 0.08, 0.15] : [0, 0, 0.08]);
   // in some seeds outputs decay as well, and a second storm comes over that
   const rotting = inField ? seed % 3 === 1 : seed % 4 === 1;
@@ -156,7 +158,7 @@ export async function runSeed(
     // The storm, with a look at the invariants now and then: they hold at every moment, not only at the end.
     const slice = Math.ceil(steps / 6);
     for (let done = 0; done < steps && world.violations.length === 0; done += slice) {
-      await scheduler.run(slice);
+      await runPublishing(world, slice);
       await checkAlways(world, owners, false);
       await checkSharing(world);
       await checkKeys(world, false);
@@ -194,6 +196,7 @@ export async function runSeed(
     await checkAtRest(world);
     if (world.deleting) await checkPurged(world, true);
     if (world.lake && world.violations.length === 0) await checkSettled(world);
+    if (world.violations.length === 0) await world.publications?.comeToRest();
     if (world.violations.length === 0) await checkQuiet(world);
   } catch (thrown) {
     world.violations.push(`an exception: ${(thrown as Error).stack ?? thrown}`);
@@ -206,6 +209,15 @@ export async function runSeed(
     violations: world.violations,
     trace: scheduler.trace,
   };
+}
+
+/** Runs a part of the storm, with publications to the lake in between where there is one. */
+async function runPublishing({ scheduler, publications }: World, steps: number): Promise<void> {
+  const most = publications === undefined ? steps : 8;
+  for (let done = 0; done < steps; done += most) {
+    await scheduler.run(Math.min(most, steps - done));
+    await publications?.publish();
+  }
 }
 
 /** Owners of one dataset each, with a table in which the last writer of a key wins. */
@@ -315,6 +327,7 @@ async function comeToRest(world: World): Promise<void> {
     }
     await catalog.sweep({});
     if (world.lake) await advanceLake(world);
+    await world.publications?.publish();
     const turn = await calmTurn(world, "calm");
     const swept = await vacuum({ catalog, store, clock }, { seconds: 60 });
     await catalog.drainDeadLetters({ limit: 100 });

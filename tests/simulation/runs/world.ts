@@ -59,6 +59,8 @@ export class World {
   deleting = false;
   /** Whether tables come into the lake. */
   lake = false;
+  /** What the lake shows, in such a seed. */
+  publications?: { publish(all?: boolean): Promise<void>; comeToRest(): Promise<void> };
   /** What chance renames tables by; absent: nobody does. */
   naming?: Random;
   /** Users beside the owners where datasets are shared; in other seeds none, which go as they went before. */
