@@ -1,13 +1,15 @@
 /**
  * `deno task bench merge [--json] [--shape A | --shapes extra] [--runs 5] [--peers] [--data DIR]`: the merge core beside native
  * DuckDB with one thread. Each run is a cold process; the two take turns; medians. DuckDB's start-up is left out, the
- * instantiation of our kernels is not. Peak is the largest resident set of the whole process in MB (10^6 bytes),
- * Deno's own, printed as the baseline, included. With --data the inputs are kept there for the next time.
+ * instantiation of our kernels is not. The planner's prediction is of merges that write to no disk, and is held to such.
+ * Peak is the largest resident set of the whole process in MB (10^6 bytes), Deno's own, printed as the baseline, included.
+ * With --data the inputs are kept there for the next time.
  *
  * Instead of the table: --memory prints the peak by the size of the input, up to 1.25 GB; --growth what ten times
  * the fragments and ten times the rows cost; --fit measures and writes the planner's coefficients
- * (shared/compaction/plan/cost_coefficients.ts), with --points PATTERN it measures those of such names and writes nothing; --turn the same merges with inputs that come over HTTP and an output that is
- * held and put, beside what the planner expects; --filter what it costs to leave the rows of an upload out of one file;
+ * (shared/compaction/plan/cost_coefficients.ts), with --points PATTERN it measures those of such names and writes nothing;
+ * --turn the same merges with inputs that come over HTTP and an output that is held and put, beside what the planner
+ * expects; --filter what it costs to leave the rows of an upload out of one file;
  * --profile where the time of one merge goes, beside what snappy alone takes for the same bytes.
  *
  * --peers lets others that run in an isolate merge the same files in the same turns; sorting and left out rows are not
@@ -69,7 +71,7 @@ function printLine(line: Line, shape: Shape): void {
       `${line.scan_ratio.toFixed(3)}±${line.scan_error.toFixed(3).slice(1)}`.padStart(10),
       String(line.equal).padStart(6),
       String(line.predicted_cpu_ms).padStart(7),
-      error(line.predicted_cpu_ms, line.ours_cpu_ms),
+      error(line.predicted_cpu_ms, line.unwritten_cpu_ms),
       String(line.predicted_mb).padStart(7),
       error(line.predicted_mb, line.peak_mb),
       ` ${shape.what}`,

@@ -17,7 +17,6 @@ export interface KernelExports {
   snappyBound(size: number): number;
   snappyDecode(source: number, size: number, target: number, targetSize: number): number;
   snappyEncode(source: number, size: number, target: number): number;
-  lz4Decode(source: number, size: number, target: number, targetSize: number): number;
   newColumn(type: number, width: number, maxDef: number, maxRep: number, order: number): number;
   requireText(column: number, on: number): void;
   watchBounds(column: number, type: number, width: number, order: number): void;
@@ -75,7 +74,6 @@ export interface KernelExports {
   chunkIsRead(): number;
   startsWithCrc(address: number, length: number): number;
   pageStartsRow(column: number): number;
-  nextPageBytes(address: number, length: number): number;
   getPageType(): number;
   getPageEncoding(): number;
   getPageGrowth(): number;

@@ -11,7 +11,7 @@ export interface Bounds {
 /** Bounds of byte arrays are cut to this many bytes. */
 const boundBytes = 64;
 
-/** assembly/order.ts keeps this many bytes of a bound. */
+/** assembly/value_bounds.ts keeps this many bytes of a bound. */
 const keptBytes = 128;
 
 /**

@@ -39,7 +39,9 @@ export interface Line {
   /** Half the width of its 95 % interval. */
   scan_error: number;
   equal: boolean;
-  /** What the planner would have expected of ours. */
+  /** Ours without writing the output to a disk, which the planner does not count. */
+  unwritten_cpu_ms: number;
+  /** What the planner would have expected of that. */
   predicted_cpu_ms: number;
   predicted_mb: number;
   /** With peers. */
@@ -58,7 +60,12 @@ export async function benchShape(
   const duckdb = join(folder, `duckdb-${shape.name}.parquet`);
   await Deno.writeTextFile(list, listOf(shape.files));
   const job = JSON.stringify({ list, output: ours, plan: shape.plan });
-  const costs: { ours: Cost[]; duckdb: Cost[] } = { ours: [], duckdb: [] };
+  const unwritten = JSON.stringify({ list, output: "/dev/null", plan: shape.plan });
+  const costs: Record<"ours" | "unwritten" | "duckdb", Cost[]> = {
+    ours: [],
+    unwritten: [],
+    duckdb: [],
+  };
   const others: Peer[] = Object.entries(withPeers ? peers : {}).map(([name, script]) => ({
     name,
     script,
@@ -68,6 +75,7 @@ export async function benchShape(
   }));
   for (let run = 0; run < runs; run++) {
     costs.ours.push(await inProcess("./ours.ts", job));
+    costs.unwritten.push(await inProcess("./ours.ts", unwritten));
     costs.duckdb.push(await inProcess("./duckdb_run.ts", shape.duckdb(duckdb)));
     for (const peer of others) {
       const { script, output, costs } = peer;
@@ -104,6 +112,7 @@ export async function benchShape(
     scan_ratio: Number(scan.ratio.toFixed(3)),
     scan_error: Number(scan.error.toFixed(3)),
     equal: a === b,
+    unwritten_cpu_ms: Math.round(median(costs.unwritten.map((cost) => cost.cpuMs))),
     predicted_cpu_ms: Math.round(predicted.cpuMs),
     predicted_mb: Math.round(predicted.memoryMb),
   };

@@ -29,7 +29,7 @@ export async function fingerprint(
 const precise = 0.01, pairsAtLeast = 31;
 
 /** CPU in ms after which the ratio is given as well as it is known, from so many pairs at least. */
-const scanBudgetMs = 20_000, pairsAnyway = 11;
+const scanBudgetMs = 12_000, pairsAnyway = 11;
 
 /** A ratio with half the width of the interval that holds it with 95 %. */
 export interface ScanRatio {

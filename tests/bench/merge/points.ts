@@ -146,6 +146,11 @@ export async function makePoints(data: string, wanted = /^/): Promise<Point[]> {
       await add(`${name} ${count}`, files.slice(0, count), job);
     }
   }
+  if (some("H")) {
+    // copied and joined in one merge
+    const { files, plan } = await makeShape(data, "H");
+    await add("H", files, { plan });
+  }
   if (some("raw 1", "raw 3", "raw 6", "check 1", "check 3", "other 1")) {
     const { files: healthy, plan } = await makeShape(data, "raw");
     const healthyRows = plan.expectedRows / healthy.length;

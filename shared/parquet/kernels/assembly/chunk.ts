@@ -211,12 +211,6 @@ export function pageStartsRow(column: usize): bool {
   return chunk.maxRep == 0 || load<u8>(changetype<Column>(column).reps) == 0;
 }
 
-/** The bytes that the next page of the chunk needs to be whole; 0 when its header isn't there. */
-export function nextPageBytes(p: usize, length: u32): u32 {
-  const headerLength = page.parsePageHeader(p, p + length);
-  return headerLength == 0 ? 0 : headerLength + <u32> page.compressedSize;
-}
-
 /** Whether the page's header is there and has a CRC. */
 export function startsWithCrc(p: usize, length: u32): bool {
   return page.parsePageHeader(p, p + length) != 0 && page.hasCrc;

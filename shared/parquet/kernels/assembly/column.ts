@@ -48,7 +48,7 @@ export class Column {
   entryBytes: u32;
   entryCount: u32;
   entryStarts: usize;
-  /** Open addressing: (hash << 32 | id + 1), 0 is free. */
+  /** Open addressing: (hash << 32 | id + 1), 0 is free; of values of 4 bytes the value stands for the hash. */
   table: usize;
   tableMask: u32;
   /** 32 less the table's bits. */

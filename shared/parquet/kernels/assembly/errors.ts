@@ -21,7 +21,6 @@ export const V2_DIFFERS: i32 = 18;
 export const TOO_MANY_VALUES: i32 = 19;
 export const WIDENING_OVERFLOWS: i32 = 20;
 export const BAD_DELTA: i32 = 21;
-export const BAD_FOOTER: i32 = 22;
 export const SIBLING_DIFFERS: i32 = 23;
 export const NO_TEXT: i32 = 24;
 export const LIST_WITHOUT_ENTRY: i32 = 25;

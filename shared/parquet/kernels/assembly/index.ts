@@ -2,7 +2,6 @@
 export { alloc, free, memoryTaken, setMemoryLimit } from "./memory";
 export { getErrorA, getErrorB, getErrorCode } from "./errors";
 export { snappyBound, snappyDecode, snappyEncode } from "./snappy";
-export { lz4Decode } from "./lz4";
 export {
   checkpoint,
   freeColumn,
@@ -19,7 +18,6 @@ export {
   chunkIsRead,
   closeChunk,
   countPage,
-  nextPageBytes,
   openChunk,
   pageStartsRow,
   startsWithCrc,

@@ -9,7 +9,7 @@ export interface ReadInput {
   error: unknown;
 }
 
-/** Bounds of {@link readAhead}. */
+/** Bounds of {@link ReadAhead}. */
 export interface AheadLimits {
   wholeFileBytes: number;
   readsAhead: number;
