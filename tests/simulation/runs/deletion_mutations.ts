@@ -53,6 +53,15 @@ export const deletionMutations: Mutation[] = [
     }],
   },
   {
+    guard: "what two deletions cover goes with the first",
+    seed: 54,
+    edits: [{
+      sqlFunction: "remove_marked",
+      find: "select min(z.version) from public.deletions z",
+      replace: "select max(z.version) from public.deletions z",
+    }],
+  },
+  {
     guard: "a slice that is full goes on",
     seed: 12,
     edits: [{
