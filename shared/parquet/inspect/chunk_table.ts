@@ -1,5 +1,4 @@
 /** What of a file's column chunks its checks go by once the footer is read, in 40 bytes each: a footer's objects take 800. */
-import type { ChunkExtent } from "./check_chunks.ts";
 import type { ColumnMetaData } from "../format/metadata.ts";
 
 const fieldsOf = 4;
@@ -22,7 +21,10 @@ export class ChunkTable {
     return this.#chunks;
   }
 
-  addChunk({ start, length }: ChunkExtent, { numValues, codec }: ColumnMetaData): void {
+  addChunk(
+    { start, length }: { start: number; length: number },
+    { numValues, codec }: ColumnMetaData,
+  ): void {
     const at = this.#chunks++ * fieldsOf;
     if (at === this.#fields.length) this.#fields = doubled(this.#fields);
     this.#fields[at] = start;

@@ -25,7 +25,7 @@ begin
   where x.settled_dataset_id is not null order by x.settling_since nulls first, x.id limit 1
   for no key update skip locked;
   if not found then
-    return '{"marked": 0, "bytes": 0}';
+    return '{"marked": 0, "bytes": 0}'::jsonb;
   end if;
   t.settling_since := coalesce(t.settling_since, clock_timestamp());
   v_room := v_ahead - (select count(*) from (

@@ -20,7 +20,7 @@ declare
   v_run uuid;
   v_delay integer := 0;
   v_requested jsonb;
-  v_start constant jsonb := '{"after_table": "", "after_period_tag": ""}';
+  v_start constant jsonb := '{"after_table": "", "after_period_tag": ""}'::jsonb;
   v_joined boolean;
 begin
   if sediment.priority_rank(p_priority) is null then
