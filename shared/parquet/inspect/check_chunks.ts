@@ -1,4 +1,4 @@
-import { ChunkTable } from "./chunk_table.ts";
+import { type ChunkExtent, ChunkTable } from "./chunk_table.ts";
 import type { ParquetLimits } from "../format/limits.ts";
 import {
   codec,
@@ -18,12 +18,6 @@ export const chunksAtOnce = 1_024;
 
 /** Pages lie behind the leading magic. */
 const firstByte = 4;
-
-/** A column chunk's bytes: dictionary page and data pages, from the file's start. */
-export interface ChunkExtent {
-  start: number;
-  length: number;
-}
 
 /**
  * Where a chunk begins and how long it is. Writers put 0 for "no dictionary", and some point data_page_offset
