@@ -25,7 +25,7 @@ export async function approver(world: World, name: string, rounds: number): Prom
   }
 }
 
-/** All tables come into the lake once the storm is over: what is there by then was written before. */
+/** All tables come into the lake once all is at rest: what is there by then was written before. */
 export async function approveAll({ database: { sql } }: World): Promise<void> {
   for (const table of ["battles", "items", latest]) await sql`select approve_lake_table(${table})`;
 }

@@ -12,4 +12,13 @@ export const lakeMutations: Mutation[] = [
       replace: "if v_files > 1 and",
     }],
   },
+  {
+    guard: "outputs of before are marked",
+    seed: 32,
+    edits: [{
+      sqlFunction: "advance_lake",
+      find: "perform public.mark_for_rewrite(v_page.files);",
+      replace: "null;",
+    }],
+  },
 ];

@@ -177,8 +177,11 @@ export async function runSeed(
         await checkOtherStore(world);
         await keepFor(world, settings.retention_seconds);
       }
-      if (world.lake && seed % 2 === 0) await approveAll(world);
       await comeToRest(world);
+      if (world.lake && seed % 2 === 0) {
+        await approveAll(world);
+        await comeToRest(world);
+      }
     }
     await checkSetAside(world);
     if (world.violations.length === 0 && world.decayed.size > 0) {
