@@ -13,7 +13,7 @@ export const itemEvents = [
   "save", // upload() was called with this identity
   "claim", // a sender takes it: the attempt is spent and written down before any byte leaves
   "stored", // 200 with the service's answer, or 409 already_stored
-  "failed", // network, 408, 425, 5xx, an answer that isn't the service's
+  "failed", // network, 407, 408, 425, 5xx, an answer that isn't the service's
   "exhausted", // as failed, and it was the last attempt
   "limited", // 429: a limit of the user's, no fault of the item's
   "unreachable", // no route, no name, connection refused, or a service that is being upgraded
