@@ -29,6 +29,7 @@ export const servers = [
   "storage/stand_in_test.ts",
   "uploader/browser_test.ts",
   "uploader/cli_account_test.ts",
+  "uploader/cli_answers_test.ts",
   "uploader/cli_folders_test.ts",
   "uploader/cli_login_test.ts",
   "uploader/cli_places_test.ts",

@@ -81,7 +81,8 @@ export function createCompactorApp(services: Services, merge: CompactionPorts["m
           signal,
         });
       const report = await vacuum({ catalog, store, clock: systemClock }, {
-        seconds: (end - systemClock.now()) / 1000,
+        // a slice that took long may have used it up
+        seconds: Math.max(0, end - systemClock.now()) / 1000,
         dryRun: isDry,
         signal,
       });

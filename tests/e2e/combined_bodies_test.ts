@@ -74,7 +74,7 @@ async function protocols(t: Deno.TestContext, catalog: CatalogWay): Promise<void
       open.search = "";
       assert.equal((await get({}, "GET", open.href)).response.status, 401);
       assert.equal((await get(alice.headers, "GET", open.href)).response.status, 200);
-      // Ids are consecutive: another's file is as if it were not there.
+      // Whatever its id, another's file is as if it were not there.
       assert.equal((await get(bob.headers, "GET", open.href)).response.status, 404);
       const other = new URL(file.url);
       other.pathname = other.pathname.replace(/\d+\/content$/, `${file.id + 1}/content`);

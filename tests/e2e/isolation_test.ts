@@ -155,6 +155,7 @@ Deno.test("nobody reads or writes what is not theirs, by functions, PostgREST or
     lake_snapshots: "id",
     lake_pending: "change",
     lake_relations: "name",
+    lake_shapes: "dataset_id",
     lake_columns: "relation_id",
     lake_schemas: "relation_id",
     lake_mapping_fields: "mapping_id",

@@ -1,4 +1,5 @@
 /** Outputs with columns of one value behind those of their inputs: every path, read by several readers. */
+import { Buffer } from "node:buffer";
 import { strict as assert } from "node:assert";
 import { parquetMetadataAsync, parquetReadObjects } from "hyparquet";
 import { footerOfBytes } from "../../shared/parquet/format/footer.ts";
@@ -88,7 +89,9 @@ async function holdsRows(
     "select dataset_id, period_tag, count(*) from $0 group by all",
     "select typeof(dataset_id), typeof(period_tag) from $0 limit 1",
   );
-  assert.deepEqual(rows, expected);
+  // not by deepEqual: in Deno 2.1 it compares each row of a map with each
+  assert.equal(rows.size, expected.size);
+  for (const [row, times] of expected) assert.equal(rows.get(row), times, row);
   const count = [...expected.values()].reduce((sum, one) => sum + one, 0);
   assert.deepEqual([...own.keys()], [`"${dataset}","007",${count}n`]);
   assert.deepEqual([...types.keys()], ['"VARCHAR","VARCHAR"']);
@@ -194,8 +197,8 @@ Deno.test("healthy row groups get the columns and are copied, of uploads and of 
     const { start, totalCompressedSize } = extentOf(file);
     return file.subarray(start, start + totalCompressedSize);
   });
-  assert.deepEqual(once, uploaded);
-  assert.deepEqual(twice, uploaded);
+  assert.ok(Buffer.from(once).equals(uploaded));
+  assert.ok(Buffer.from(twice).equals(uploaded));
 });
 
 /** Where the first row group's first column lies. */

@@ -278,6 +278,30 @@ Deno.test("the service's problems are told with their codes, and passing ones tr
   );
 });
 
+Deno.test("a list of tables with something else in it is no answer of the service", async () => {
+  const said = async (wrong: Record<string, unknown>) => {
+    const { dataset } = await openFake([{ bytes: small }], {
+      service: (url) =>
+        url.pathname.endsWith("/battle-data/tables")
+          ? Response.json({
+            ...{ dataset_id: url.searchParams.get("dataset_id"), version: 7, next_cursor: null },
+            tables: [{
+              ...{ table: "t", files: 1, rows: 1, bytes: 1, periods: [], columns: [] },
+              ...{ schemas: [], ...wrong },
+            }],
+          })
+          : undefined,
+    });
+    return await dataset.tables();
+  };
+  await said({});
+  for (const list of ["periods", "columns", "schemas"]) {
+    for (const wrong of [[null], [1], {}]) {
+      assert.equal(await codeOf(said({ [list]: wrong })), "unexpected_answer", list);
+    }
+  }
+});
+
 Deno.test("a session is asked for each request, and without one there is none", async () => {
   let asked = 0;
   const session = {

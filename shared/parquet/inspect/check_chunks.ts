@@ -14,7 +14,7 @@ import type { SchemaNode, SchemaTree } from "../format/schema.ts";
 import { allAtOnce, type Steps } from "../format/steps.ts";
 
 /** Column chunks that are looked at before others may go on: a millisecond or two. */
-export const chunksAtOnce = 1_024;
+const chunksAtOnce = 1_024;
 
 /** Pages lie behind the leading magic. */
 const firstByte = 4;

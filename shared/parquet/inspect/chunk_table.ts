@@ -1,4 +1,4 @@
-/** What of a file's column chunks its checks go by once the footer is read, in 40 bytes each: a footer's objects take 800. */
+/** What of a file's column chunks its checks go by once the footer is read, in 32 bytes each: a footer's objects take 800. */
 import type { ColumnMetaData } from "../format/metadata.ts";
 
 /** A column chunk's bytes: dictionary page and data pages, from the file's start. */

@@ -86,8 +86,12 @@ function isTable(value: unknown): boolean {
     value,
   ) as Page["tables"][0];
   return typeof table === "string" && [files, rows, bytes].every(Number.isSafeInteger) &&
-    [periods, columns, schemas].every((list) => Array.isArray(list) && list.every(Object)) &&
+    [periods, columns, schemas].every((list) => Array.isArray(list) && list.every(isObject)) &&
     periods.every(({ period_tag }) => typeof period_tag === "string");
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null;
 }
 
 /** Adds what a later page says of a table. */

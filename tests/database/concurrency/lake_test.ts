@@ -39,7 +39,7 @@ Deno.test("publications beside commits of many datasets show each dataset's rows
     await all;
     await Promise.all([publisher, pruner]);
 
-    assert.ok(publications > 10, "the publications met the commits");
+    assert.ok(publications > 1, "the publications met the commits");
     const wrong = await sql`
       select s.id, f.dataset_id, sum(f.row_count) as rows
       from lake_snapshots s join lake_files f on f.begin_snapshot <= s.id and coalesce(f.end_snapshot, s.id + 1) > s.id
