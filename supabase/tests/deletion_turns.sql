@@ -5,7 +5,7 @@ select vault.create_secret('http://127.0.0.1:9/functions/v1/', 'sediment_functio
 delete from net.http_request_queue;
 \ir helpers/fixtures.sql
 \ir helpers/deletions.sql
-select plan(26);
+select plan(32);
 create function tests.pings() returns text[] language sql security definer set search_path = '' as $$
   with gone as (delete from net.http_request_queue q returning q.url)
   select coalesce(array_agg(split_part(url, '/functions/v1', 2)), '{}') from gone
@@ -94,6 +94,27 @@ select is((advance_deletions(10000) ->> 'more')::boolean, true, 'nineteen deleti
 select is((select count(*) from uploads where dataset_id = tests.u(400)), 3::bigint, 'are forgotten by one walk');
 select is((select count(*) from deletions where dataset_id = tests.u(400) and forgotten_at is null), 0::bigint, 'which is all of theirs');
 select is((select array_agg(distinct period_tag) from uploads where dataset_id = tests.u(400)), '{p19}', 'and what nobody deleted stays');
+
+-- one that fails stands in nobody's way
+reset role;
+create function tests.refuse() returns trigger language plpgsql as $$ begin raise exception 'it will not go'; end $$;
+create trigger refuse before update of removed_version on battle_files for each row
+  when (new.dataset_id = '00000000-0000-4000-8000-000000000600') execute function tests.refuse();
+grant execute on function tests.refuse() to service_role;
+set local role service_role;
+select tests.upload(u, u * 100, 'f' || u, 'port', '0') from generate_series(6, 7) u;
+create temp table bad as select (delete_data(null, tests.u(600), 'port') ->> 'deletion_id')::uuid as id;
+create temp table good as select (delete_data(null, tests.u(700), 'port') ->> 'deletion_id')::uuid as id;
+update deletions set requested_at = requested_at - interval '1 min' where id = (select id from bad);
+select is(advance_deletions(), (select jsonb_build_object('advanced', id, 'more', true) from good), 'behind one that fails the next has its turn');
+select is((select state from deletions d, good g where d.id = g.id), 'removed', 'and is done');
+select is((select advanced_at > '-infinity' from deletions d, bad b where d.id = b.id), true, 'the one that fails has had its turn');
+select throws_ok($$select advance_deletions()$$, 'P0001', 'it will not go', 'when nothing else is to be done its error is told');
+reset role;
+drop trigger refuse on battle_files;
+set local role service_role;
+select is(advance_deletions() ->> 'advanced', (select id::text from bad), 'and it goes on when it can');
+select is((select count(*) from deletions where state = 'marked'), 0::bigint, 'to its end');
 
 select * from finish();
 rollback;

@@ -2,7 +2,7 @@
 begin;
 \ir helpers/fixtures.sql
 \ir helpers/deletions.sql
-select plan(78);
+select plan(93);
 truncate lake_tables, lake_relations, lake_pending, lake_left_files, lake_snapshots cascade;
 insert into lake_snapshots (id, at, schema_version, next_file_id) values (0, clock_timestamp() - interval '1 hour', 0, 1);
 create function tests.leaf(p_name text, p_type text, p_logical text default null) returns jsonb language sql immutable as $$
@@ -31,6 +31,22 @@ create function tests.shown(p_snapshot bigint default null) returns text languag
 create function tests.columns() returns text language sql as $$
   select string_agg(array_to_string(c.path, '.') || ':' || c.type, ' ' order by c.column_id)
   from lake_columns c where c.end_snapshot is null $$;
+-- structs within each other, whose names have 128 bytes that no index can compress
+create function tests.deep(p_levels integer, p_seed text) returns jsonb language sql immutable as $$
+  with recursive s as (
+    select 1 as n, tests.leaf('leaf', 'INT32') as node
+    union all
+    select n + 1, jsonb_build_object('name', (select string_agg(md5(p_seed || n || '.' || i), '') from generate_series(1, 4) i),
+      'repetition', 'optional', 'children', jsonb_build_array(node)) from s where n < p_levels
+  ) select node from s order by n desc limit 1 $$;
+-- what the catalog may not be able to take, and what is of the moment
+create function tests.refuse() returns trigger language plpgsql as $$
+begin
+  if new.name = 'boom' then raise exception using errcode = '22000', message = 'no such value'; end if;
+  if new.name = 'locked' then raise exception using errcode = '55P03', message = 'later'; end if;
+  return new;
+end $$;
+create trigger refuse before insert on lake_columns for each row execute function tests.refuse();
 grant execute on all functions in schema tests to service_role;
 set local role service_role;
 
@@ -104,6 +120,25 @@ select tests.settle(600, tests.schema(tests.leaf('id', 'INT32')), '2024-11-2' ||
 select is(sediment.publish_lake(1) - 'snapshot', '{"added": 3, "removed": 0, "left_out": 0, "more": true}', 'a dataset''s news are taken together, however few are asked for');
 select is(sediment.publish_lake(1) - 'snapshot', '{"added": 3, "removed": 0, "left_out": 0, "more": false}', 'and the others'' next');
 
+-- a deletion is seen whole, whatever its slices have come to
+select tests.settle(120, tests.schema(tests.leaf('id', 'INT32')), '2024-11-2' || i) from generate_series(1, 3) i;
+select is(tests.publish() ->> 'added', '3', 'a dataset has three periods');
+create temp table whole as select tests.snapshot() as at, delete_data(tests.u(1), tests.u(120), 'port') as r;
+select tests.settle(120, tests.schema(tests.leaf('id', 'INT32')), '2024-11-24');
+select is(tests.publish() - 'snapshot', '{"added": 1, "removed": 3, "left_out": 0}', 'what is marked is gone with the next publication, before any slice, and what came since is there');
+select matches(tests.shown((select at from whole)), '120/2024-11-21/20 120/2024-11-22/20 120/2024-11-23/20', 'the snapshot before shows it');
+update battle_files set state = 'quarantined' where dataset_id = tests.u(120) and period_tag = '2024-11-22' and lake_version is not null;
+update battle_files set state = 'active' where dataset_id = tests.u(120) and period_tag = '2024-11-22' and lake_version is not null;
+select is(tests.publish(), '{"snapshot": null, "added": 0, "removed": 0, "left_out": 0}', 'whatever becomes of a file until then it does not come back');
+select tests.slices(r) from whole;
+select is((select count(*) from lake_pending), 3::bigint, 'its slices are news again');
+select is(tests.publish(), '{"snapshot": null, "added": 0, "removed": 0, "left_out": 0}', 'of which nothing comes');
+select delete_data(tests.u(1), tests.u(120), p_period_tag => '2024-11-24');
+select is(tests.publish() ->> 'removed', '1', 'a period of all tables is gone as well');
+select delete_data(tests.u(1), tests.u(120));
+select is(tests.publish() ->> 'snapshot', null, 'and a dataset of which nothing is left is no news');
+do $$ begin while (advance_deletions() ->> 'more')::boolean loop null; end loop; end $$;
+
 -- vacuum, and what the lake keeps
 select is((delete_data(tests.u(1), tests.u(110), 'port', '2024-11-21') ->> 'state'), 'marked', 'a period is deleted');
 select advance_deletions(1000);
@@ -164,6 +199,19 @@ select is((select count(distinct id) from lake_relations), 2::bigint, 'as anothe
 select tests.settle(700, tests.schema(tests.leaf(repeat('x', 200), 'INT32'), tests.leaf('_ducklake_internal_row_id', 'INT64'), tests.leaf('fine', 'INT32')));
 select is(tests.publish() ->> 'added', '1', 'a file with names that the lake has no place for is shown');
 select is((select string_agg(reason, '; ' order by reason) from lake_left_out where kind = 'column'), 'its name is longer than 128 bytes; its name is one of DuckLake''s own', 'without those columns, which are listed');
+select tests.settle(710, tests.schema(tests.deep(12, 'a'), tests.deep(22, 'b'), tests.leaf('beside', 'INT32')));
+select is(tests.publish() ->> 'added', '1', 'one of deep structs with long names is shown');
+select is((select reason from lake_left_out where kind = 'column' and dataset_id = tests.u(710)), 'its names from the top are longer than 1,500 bytes together', 'without what no index could hold');
+select is((select array_agg(depth order by depth desc) from (select cardinality(path) as depth from lake_columns where dataset_id = tests.u(710)) x), '{12,11,10,9,8,7,6,5,4,3,2,1,1}',
+  'and with what it can, and its other columns');
+select tests.settle(720, tests.schema(tests.leaf('first', 'INT32'), tests.leaf('boom', 'INT32')));
+select tests.settle(730, tests.schema(tests.leaf('next', 'INT32')));
+select is(tests.publish() - 'snapshot', '{"added": 1, "removed": 0, "left_out": 1}', 'a schema that the catalog cannot take leaves its own file out');
+select is((select reason from lake_left_out where dataset_id = tests.u(720)), 'the lake cannot take its schema: no such value', 'with the reason');
+select matches(tests.columns(), ' beside:int32 next:int32', 'and nothing of it in the table');
+select tests.settle(740, tests.schema(tests.leaf('locked', 'INT32')));
+select throws_ok($$select sediment.publish_lake()$$, '55P03', 'later', 'what is of the moment is not laid to a schema');
+delete from lake_pending where dataset_id = tests.u(740);
 select tests.settle(800, jsonb_build_object('name', 's', 'children', (select jsonb_agg(tests.leaf('c' || i, 'INT32')) from generate_series(1, 1500) i)));
 select is(tests.publish() ->> 'added', '1', 'one of very many columns too');
 select is((select count(*) from lake_columns where dataset_id = tests.u(800)), 1000::bigint, 'with as many as one dataset may bring');

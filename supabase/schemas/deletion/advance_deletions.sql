@@ -1,6 +1,6 @@
 -- One bounded slice of what is to be deleted: one deletion a call, since its locks are held to the end of the transaction. Users
 -- take turns, whoever has much to delete, and of one the deletion that has waited longest goes on. What somebody else is at
--- is left to them.
+-- is left to them. One whose slice fails stands in no other's way: its error is raised when nothing else is to be done.
 --   p_deletion: only this one, with the datasets of its user
 -- Returns {advanced: id|null, more}: call again while more.
 create or replace function public.advance_deletions(p_limit integer default 2000, p_deletion uuid default null)
@@ -16,6 +16,10 @@ declare
   x public.deletions;
   v_done boolean;
   v_waiting uuid[] := '{}'::uuid[];
+  v_state text;
+  v_message text;
+  v_detail text;
+  v_hint text;
 begin
   for x in
     select y.* from public.deletions y left join public.datasets d on d.id = y.dataset_id
@@ -35,17 +39,28 @@ begin
     for no key update of y skip locked
   loop
     v_done := true;
-    if x.kind = 'user' then
-      v_done := sediment.remove_user(x, v_limit);
-    elsif x.state = 'marked' then
-      perform sediment.remove_marked(x, v_limit);
-    elsif x.purge and x.state = 'removed' then
-      perform sediment.purge_removed(x, v_limit);
-    elsif x.state = 'purging' then
-      v_done := sediment.split_purged(x, v_limit);
-    else
-      perform sediment.forget_deleted(x, v_limit);
-    end if;
+    begin
+      if x.kind = 'user' then
+        v_done := sediment.remove_user(x, v_limit);
+      elsif x.state = 'marked' then
+        perform sediment.remove_marked(x, v_limit);
+      elsif x.purge and x.state = 'removed' then
+        perform sediment.purge_removed(x, v_limit);
+      elsif x.state = 'purging' then
+        v_done := sediment.split_purged(x, v_limit);
+      else
+        perform sediment.forget_deleted(x, v_limit);
+      end if;
+    exception when others then
+      if not sediment.is_data_error(sqlstate) then
+        raise;
+      end if;
+      get stacked diagnostics v_state = returned_sqlstate, v_message = message_text, v_detail = pg_exception_detail,
+        v_hint = pg_exception_hint;
+      v_detail := concat_ws(': ', 'deletion ' || x.id, nullif(v_detail, ''));
+      update public.deletions y set advanced_at = v_now where y.id = x.id;
+      v_done := false;
+    end;
     if v_done then
       update public.deletions y set advanced_at = v_now where y.id = x.id;
       return jsonb_build_object('advanced', x.id, 'more', true);
@@ -55,6 +70,8 @@ begin
   -- a hundred that wait for the store or for their datasets must not stand before the next hundred for ever
   if cardinality(v_waiting) = 100 then
     update public.deletions y set advanced_at = v_now where y.id = any (v_waiting);
+  elsif v_state is not null then
+    raise exception using errcode = v_state, message = v_message, detail = v_detail, hint = v_hint;
   end if;
   -- the store's part is a worker's: the hourly vacuum would come late
   if p_deletion is null and (

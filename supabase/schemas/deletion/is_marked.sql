@@ -1,5 +1,6 @@
 -- Whether a data file is gone at a version by a deletion whose slices have not come to it yet. Asked only where
--- sediment.has_marks says so.
+-- sediment.has_marks says so. Row security says the same of battle_files in words of its own, since users may not
+-- call this (access/enable_row_level_security.sql).
 create or replace function sediment.is_marked(f public.battle_files, p_version bigint)
 returns boolean
 language sql

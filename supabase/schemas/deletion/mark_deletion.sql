@@ -25,6 +25,10 @@ begin
   if p_purge then
     perform sediment.end_versions(d.id, v_version.version);
   end if;
+  -- for the lake its files are gone at once, too
+  insert into public.lake_pending (dataset_id, version, change)
+  select d.id, v_version.version, 'removed'
+  where exists (select 1 from public.lake_tables t where t.withdrawn_at is null and (p_table is null or t.name = p_table));
   if v_kind = 'dataset' then
     perform sediment.end_keys(d.id, 'dataset_deleted');
   end if;

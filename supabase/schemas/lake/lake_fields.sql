@@ -28,7 +28,10 @@ as $$
       case when octet_length(w.name) > 128 then 'its name is longer than 128 bytes'
         when w.name = '' or w.name ~ '[\u0001-\u001f\u007f]' then 'its name is empty or has control characters'
         when w.path[cardinality(w.path)] like '\_ducklake\_internal%' or w.path[cardinality(w.path)] like '\_\_ducklake%'
-          then 'its name is one of DuckLake''s own' end as misnamed
+          then 'its name is one of DuckLake''s own'
+        -- an index has them
+        when octet_length(array_to_string(w.path, '')) > 1500 then 'its names from the top are longer than 1,500 bytes together'
+      end as misnamed
     from walk w
   ), sized as materialized (
     select n.places[1 : k] as places, count(*) as size, max(n.misnamed) as misnamed

@@ -1,6 +1,7 @@
 -- Fits a schema that a table's files have into the lake's table, once: widens its columns and adds those that it lacks, and
 -- keeps the mapping of the schema's names to the columns, or why no file of it is shown. A column that the lake has no
 -- place for is left out for good; of one that it has, no file is shown without, since its values would be null in silence.
+-- One that the catalog can't take leaves its own files out, and no other's wait for it.
 --   p_dataset: whose file it is first met in
 --   p_snapshot: the publication's; p_mapping: the number that the mapping gets; null: the columns alone are wanted
 -- Returns {mapped, changed: whether the table's columns are others now}. Where there are too many schemas nothing is kept, and
@@ -119,4 +120,13 @@ begin
   from public.lake_columns y where y.relation_id = p_relation.id and y.column_id in (1, 2) and p_mapping is not null;
   update public.lake_relations r set next_column_id = v_next where r.id = p_relation.id;
   return jsonb_build_object('mapped', p_mapping is not null, 'changed', v_changed);
+exception when others then
+  if not sediment.is_data_error(sqlstate) then
+    raise;
+  end if;
+  if p_mapping is not null then
+    insert into public.lake_schemas (relation_id, schema_digest, reason)
+    values (p_relation.id, p_digest, 'the lake cannot take its schema: ' || left(sqlerrm, 200));
+  end if;
+  return jsonb_build_object('mapped', false, 'changed', false);
 end $$;

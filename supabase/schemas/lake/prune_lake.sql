@@ -1,5 +1,6 @@
 -- Forgets the lake's snapshots that are older than lake_retention_seconds, but for the one that was current then, and what
--- none of the others shows: a bounded part at a time. Vacuum may have the files from then on. Never waits.
+-- none of the others shows: a bounded part at a time. Vacuum may have the files from then on. Never waits, and where nothing
+-- is due takes no lock: purges and publications wait for who has it.
 -- Returns the number of files.
 create or replace function sediment.prune_lake(p_limit integer)
 returns integer
@@ -15,7 +16,12 @@ begin
   select x.id into v_kept from public.lake_snapshots x
   where x.at <= (select clock_timestamp() - make_interval(secs => s.lake_retention_seconds) from public.service_settings s)
   order by x.at desc limit 1;
-  if v_kept is null or not pg_try_advisory_xact_lock(sediment.lake_lock()) then
+  if not exists (select 1 from public.lake_snapshots x where x.id < v_kept)
+    and not exists (select 1 from public.lake_files l where l.end_snapshot <= v_kept)
+  then
+    return 0;
+  end if;
+  if not pg_try_advisory_xact_lock(sediment.lake_lock()) then
     return 0;
   end if;
   delete from public.lake_snapshots x where x.id = any (array(

@@ -2,7 +2,8 @@
 -- different datasets come in different orders; here is the one order, in which each dataset goes from one of its versions to a
 -- later one, whole. So what is pending is taken a dataset at a time, all of it, and each file is looked at as it is, in ONE
 -- STATEMENT: it sees what one moment saw, of which two statements, or a limit within a dataset, would show rows twice or not at
--- all. Takes no lock that a commit takes, and never waits: alone by an advisory lock, it comes again with the next tick.
+-- all. What a deletion has marked is gone at once, as it is for all readers, whatever its slices have come to. Takes no lock that a
+-- commit takes, and never waits: alone by an advisory lock, it comes again with the next tick.
 --   p_files: so many pending changes, and those of their datasets; so many files of before an approval
 -- Returns {snapshot|null: none came of it, added, removed, left_out, more}.
 create or replace function sediment.publish_lake(p_files integer default 5000)
@@ -89,7 +90,23 @@ begin
     select distinct x.dataset_id from (select p.dataset_id from public.lake_pending p order by p.id limit p_files) x
   ), taken as (
     delete from public.lake_pending p where p.dataset_id = any (array(select f.dataset_id from first f))
-    returning p.file_id
+    returning p.file_id, p.dataset_id, p.version
+  ), marked as (
+    -- all that a deletion covers
+    select f.id as file_id
+    from taken k
+    join public.deletions x on x.dataset_id = k.dataset_id and x.version = k.version and x.state = 'marked'
+    join public.lake_relations o on o.end_snapshot is null and (x."table" is null or o.name = x."table")
+    cross join lateral (
+      select y.period_tag from public.partitions y
+      where y.dataset_id = x.dataset_id and y."table" = o.name and (x.period_tag is null or y.period_tag = x.period_tag)
+      offset 0) p
+    cross join lateral (
+      select y.id from public.battle_files y
+      where y.dataset_id = x.dataset_id and y."table" = o.name and y.period_tag = p.period_tag
+        and y.removed_version is null and y.added_version < x.version and y.lake_version is not null
+      offset 0) f
+    where k.file_id is null
   ), before as (
     select x.id as relation_id, f.id as file_id
     from public.lake_relations x
@@ -106,10 +123,11 @@ begin
   ), seen as (
     select n.file_id, f.dataset_id, f.period_tag, f.object_key, f.byte_length, f.row_count, f.schema_digest, f.lake_version,
       x.id as relation_id, l.id as shown_id, l.object_key as shown_key, f.id is not null and x.id is not null as is_there
-    from (select k.file_id from taken k union select b.file_id from before b) n
+    from (select k.file_id from taken k union select m.file_id from marked m union select b.file_id from before b) n
     left join lateral (
       select * from public.battle_files y
       where y.id = n.file_id and y.removed_version is null and y.state = 'active' and y.lake_version is not null
+        and not (sediment.has_marks(y.dataset_id) and sediment.is_marked(y, 9223372036854775807))
       offset 0) f on true
     left join lateral (
       select y.id from public.lake_relations y where y.name = f."table" and y.end_snapshot is null offset 0) x on true

@@ -1,5 +1,5 @@
--- Takes files that a purge has dropped out of all snapshots, also of the kept ones. It waits for a publication that goes on,
--- which might have seen them still, and keeps the next one waiting until the purge has committed.
+-- Takes files that a purge has dropped out of all snapshots, also of the kept ones. It waits for a publication or a pruning that
+-- goes on, which might have seen them still; until the purge has committed none begins, and they come again with the next tick.
 create or replace function sediment.purge_lake(p_files bigint[])
 returns void
 language plpgsql

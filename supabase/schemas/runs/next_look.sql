@@ -3,7 +3,8 @@
 -- where one will be that old; never (null) while each upload is alone. As shared/compaction/plan/tiers.ts and choose_files.ts
 -- choose; what can't be known here, such as schemas, makes it sooner and never later. In a table of the lake an upload of that
 -- age is acted on alone, too.
---   p_files, p_oldest: tier_files and tier_oldest of the partition; their lowest index is that of the first tier that had a file
+--   p_files, p_oldest: tier_files and tier_oldest of the partition; of both the first is the smallest tier, and null where a
+--   tier has none
 --   p_lake: whether its table is in the lake
 create or replace function sediment.next_look(
   p_files integer[], p_oldest timestamptz[], p_min_inputs integer, p_max_age_seconds integer, p_now timestamptz,

@@ -61,8 +61,9 @@ create index if not exists deletions_parent on public.deletions (parent_id) wher
 create index if not exists deletions_marked on public.deletions (dataset_id) where state = 'marked';
 -- what the clockwork goes on with
 create index if not exists deletions_open on public.deletions (requested_at) where forgotten_at is null;
--- a user who was deleted: refused everywhere, for good
+-- whose turn it is
 create index if not exists deletions_turns on public.deletions (user_id, advanced_at);
+-- a user who was deleted: refused everywhere, for good
 create unique index if not exists deletions_users on public.deletions (user_id) where kind = 'user';
 
 -- The slices of uploads that were deleted by themselves, kept for ever: whatever is made of files that held their rows

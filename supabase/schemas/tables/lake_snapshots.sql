@@ -1,5 +1,6 @@
 -- The lake: what an engine sees that attaches to it, one order of snapshots over all datasets. The words are DuckLake's, whose
--- tables are views of these (lake/ducklake_*.sql); sediment.publish_lake alone writes here, under one advisory lock.
+-- tables are views of these (lake/ducklake_views.sql). What they show is written by sediment.publish_lake, prune_lake and
+-- purge_lake, under one advisory lock; lake_pending and lake_shapes, which publications read, by whoever has news for them.
 
 -- A publication each. Kept for lake_retention_seconds.
 create table if not exists public.lake_snapshots (
@@ -17,14 +18,15 @@ create index if not exists lake_snapshots_at on public.lake_snapshots (at);
 insert into public.lake_snapshots (id, at, schema_version, next_file_id) values (0, clock_timestamp(), 0, 1)
 on conflict (id) do nothing;
 
--- What the next publication looks at, written in the transactions of commits (note_lake_file, note_lake_table): the row says
--- that something changed, and publication looks at the file as it is.
+-- What the next publication looks at, written in the transactions of commits (note_lake_file, note_lake_table, mark_deletion):
+-- the row says that something changed, and publication looks at the file as it is.
 create table if not exists public.lake_pending (
   id bigint generated always as identity primary key,
   -- null: a table was approved or withdrawn, or its files of before are gone through
   dataset_id uuid,
   -- null: of no version, as when a file is set aside or remade
   version bigint,
+  -- null: of no file by itself; of a dataset, all that the deletion of that version covers
   file_id bigint,
   change text not null check (change in ('added', 'removed', 'table')),
   created_at timestamptz not null default clock_timestamp()

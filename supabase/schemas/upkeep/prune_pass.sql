@@ -12,7 +12,6 @@ declare
   v_alerts integer;
   v_objects integer;
   v_idle integer;
-  v_lake integer;
 begin
   -- read once: the planner makes no index condition of the volatile clock_timestamp()
   select clock_timestamp() - make_interval(secs => s.history_seconds) into strict v_before
@@ -51,12 +50,11 @@ begin
     order by x.updated_at limit p_limit for update skip locked));
   get diagnostics v_objects = row_count;
 
-  v_lake := sediment.prune_lake(p_limit);
   delete from public.pings p where p.id = any (array(
     select x.id from public.pings x where x.sent_at < clock_timestamp() - interval '1 day'
     order by x.sent_at limit p_limit for update skip locked));
 
   return jsonb_build_object('runs', cardinality(v_runs), 'commits', v_commits, 'dead_letters', v_letters,
     'alerts', v_alerts, 'objects', v_objects,
-    'more', greatest(cardinality(v_runs), v_letters, v_alerts, v_objects, v_idle, v_lake) = p_limit);
+    'more', greatest(cardinality(v_runs), v_letters, v_alerts, v_objects, v_idle) = p_limit);
 end $$;

@@ -52,6 +52,19 @@ Deno.test("publications beside commits of many datasets show each dataset's rows
     const [{ datasets: seen }] = await sql`
       select count(distinct dataset_id)::int as datasets from lake_files where end_snapshot is null`;
     assert.equal(seen, datasets.length);
+
+    // who prunes has the lock to the end of the transaction, which purges and publications then wait for
+    const held = () =>
+      sql.begin(async (tx) => {
+        await tx`select sediment.prune_lake(10000)`;
+        const [{ locks }] = await tx`
+          select count(*)::int as locks from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()`;
+        return locks;
+      });
+    assert.equal(await held(), 0, "a pruning takes no lock where nothing is due");
+    await sql`update lake_snapshots set at = at - interval '2 days' where true`;
+    assert.equal(await held(), 1, "and has it where something is");
+    assert.equal(await held(), 0, "until that is gone");
   } finally {
     await sql.end();
   }

@@ -19,7 +19,7 @@ import {
   mergeAllRows,
   mergeRows,
 } from "./rows.ts";
-import { advanceLake } from "./lake.ts";
+import { advanceLake, pruneLake } from "./lake.ts";
 import { laterName, respelled } from "./naming.ts";
 import type { Random } from "./random.ts";
 import type { ClientUpload, World } from "./world.ts";
@@ -321,7 +321,10 @@ export async function clockwork(world: World, name: string, rounds: number): Pro
     () => catalog.expireLeases({}),
     () => catalog.sweep({}),
     () => catalog.sweep({}),
-    () => catalog.pruneHistory({}),
+    async () => {
+      await catalog.pruneHistory({});
+      if (world.lake) await pruneLake(world);
+    },
     () => vacuum({ catalog, store, clock: world.clockOf(name) }, { seconds: 60 }),
     () => catalog.drainDeadLetters({}),
     () => catalog.triggerScheduled({}),

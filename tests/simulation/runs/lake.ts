@@ -35,6 +35,11 @@ export async function advanceLake({ database }: World): Promise<void> {
   await database.sql`select sediment.advance_rewrites()`;
 }
 
+/** What the clockwork does with snapshots that are too old. */
+export async function pruneLake({ database }: World): Promise<void> {
+  await database.sql`select sediment.prune_lake(10000)`;
+}
+
 /** I16, once nothing is left to do: no file of a table of the lake is as it was uploaded, or as it was before. */
 export async function checkSettled(world: World): Promise<void> {
   const left = await world.database.sql`

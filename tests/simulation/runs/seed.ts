@@ -23,7 +23,7 @@ import { checkAlways, checkAtRest, checkPurged, checkRemade, checkSetAside } fro
 import { settings, type SimulatedDatabase } from "./database.ts";
 import { calm, temper } from "./faults.ts";
 import { checkKeys, keyHolder, keyMaker, removeKeyUsers } from "./keyholders.ts";
-import { advanceLake, approveAll, approver, checkSettled } from "./lake.ts";
+import { advanceLake, approveAll, approver, checkSettled, pruneLake } from "./lake.ts";
 import { operator } from "./operator.ts";
 import { renamer } from "./naming.ts";
 import { Random } from "./random.ts";
@@ -339,6 +339,7 @@ async function comeToRest(world: World): Promise<void> {
       while (await endSome());
     }
     await catalog.pruneHistory({});
+    if (world.lake) await pruneLake(world);
     if (world.guests.length > 0) await removeKeyUsers(world);
     const idle = turn !== null && turn.runs.every((run) => run.outputs === 0) &&
       swept.objects_deleted === 0 &&

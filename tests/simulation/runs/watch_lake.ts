@@ -39,6 +39,7 @@ export class Publications {
         select f.dataset_id, f.id::text as file, f.object_key from public.battle_files f
         join public.lake_tables t on t.name = f."table" and t.withdrawn_at is null
         where f.removed_version is null and f.state = 'active' and f.lake_version = 1
+          and not sediment.is_marked(f, 9223372036854775807)
           and not exists (select 1 from public.lake_left_files l where l.battle_file = f.id)`,
       );
       for (const dataset of new Set([...right.keys(), ...after.keys()])) {
