@@ -5,7 +5,7 @@ select vault.create_secret('http://127.0.0.1:9/functions/v1/', 'sediment_functio
 delete from net.http_request_queue;
 \ir helpers/fixtures.sql
 \ir helpers/deletions.sql
-select plan(32);
+select plan(35);
 create function tests.pings() returns text[] language sql security definer set search_path = '' as $$
   with gone as (delete from net.http_request_queue q returning q.url)
   select coalesce(array_agg(split_part(url, '/functions/v1', 2)), '{}') from gone
@@ -115,6 +115,18 @@ drop trigger refuse on battle_files;
 set local role service_role;
 select is(advance_deletions() ->> 'advanced', (select id::text from bad), 'and it goes on when it can');
 select is((select count(*) from deletions where state = 'marked'), 0::bigint, 'to its end');
+
+-- an upload's purge waits for the lake to show what its files were written into
+create temp table late as with made as (
+  insert into deletions (kind, user_id, dataset_id, upload_id, version, purge, state, removed_at)
+  values ('upload', tests.u(1), tests.u(100), gen_random_uuid(), 31, true, 'removed', clock_timestamp()) returning id) select id from made;
+insert into lake_pending (dataset_id, version, change) values (tests.u(100), 31, 'added'), (tests.u(100), 32, 'added');
+select is(advance_deletions(2000, id) ->> 'advanced', null, 'a purge that a publication is to come before waits') from late;
+delete from lake_pending where version = 31;
+select is(advance_deletions(2000, id) ->> 'advanced', id::text, 'and goes on after it, whatever came since') from late;
+insert into lake_pending (dataset_id, version, change) values (tests.u(100), 31, 'added');
+update deletions set state = 'removed', removed_at = clock_timestamp() - interval '2 hours' where id = (select id from late);
+select is(advance_deletions(2000, id) ->> 'advanced', id::text, 'or where none comes for an hour') from late;
 
 select * from finish();
 rollback;

@@ -1,7 +1,7 @@
 -- approve_lake_table, withdraw_lake_table, and what claims and commits go by
 begin;
 \ir helpers/fixtures.sql
-select plan(27);
+select plan(28);
 truncate lake_tables restart identity cascade;
 set local role service_role;
 
@@ -46,6 +46,7 @@ select is(approve_lake_table('other') ->> 'dataset_column', 'dataset_id', 'a col
 select is(approve_lake_table('own') - 'approved_at' - 'id' - 'withdrawn_at',
   '{"name": "own", "dataset_column": "_dataset_id", "period_column": "_period_tag"}', 'beside a table''s own column, in any case, the lake''s are called otherwise');
 select is(approve_lake_table('port') ->> 'dataset_column', 'dataset_id', 'what comes back keeps its names, since they stand in files');
+select throws_ok($$select approve_lake_table('Port')$$, 'SD400', 'invalid_name', 'a name that differs from it in case only is refused');
 select throws_ok($$select approve_lake_table('../x')$$, 'SD400', 'invalid_name', 'a name is one that tables may have');
 select throws_ok($$select approve_lake_table(null)$$, 'SD400', 'invalid_name', 'and is none at all refused');
 

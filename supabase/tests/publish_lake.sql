@@ -2,7 +2,7 @@
 begin;
 \ir helpers/fixtures.sql
 \ir helpers/deletions.sql
-select plan(93);
+select plan(98);
 truncate lake_tables, lake_relations, lake_pending, lake_left_files, lake_snapshots cascade;
 insert into lake_snapshots (id, at, schema_version, next_file_id) values (0, clock_timestamp() - interval '1 hour', 0, 1);
 create function tests.leaf(p_name text, p_type text, p_logical text default null) returns jsonb language sql immutable as $$
@@ -204,6 +204,11 @@ select is(tests.publish() ->> 'added', '1', 'one of deep structs with long names
 select is((select reason from lake_left_out where kind = 'column' and dataset_id = tests.u(710)), 'its names from the top are longer than 1,500 bytes together', 'without what no index could hold');
 select is((select array_agg(depth order by depth desc) from (select cardinality(path) as depth from lake_columns where dataset_id = tests.u(710)) x), '{12,11,10,9,8,7,6,5,4,3,2,1,1}',
   'and with what it can, and its other columns');
+select tests.settle(711, tests.schema(tests.deep(32, 'c')));
+select is(tests.publish() ->> 'added', '1', 'thirty-two levels are read');
+select tests.settle(712, tests.schema(tests.deep(33, 'd')));
+select is(tests.publish() ->> 'left_out', '1', 'one more is not');
+select matches((select reason from lake_left_out where kind = 'file' and dataset_id = tests.u(712)), ': it is nested too deeply$', 'which is said');
 select tests.settle(720, tests.schema(tests.leaf('first', 'INT32'), tests.leaf('boom', 'INT32')));
 select tests.settle(730, tests.schema(tests.leaf('next', 'INT32')));
 select is(tests.publish() - 'snapshot', '{"added": 1, "removed": 0, "left_out": 1}', 'a schema that the catalog cannot take leaves its own file out');
@@ -236,6 +241,19 @@ select is((select dataset_id from lake_left_files f join lake_relations r on r.i
 select is(tests.publish(), '{"snapshot": null, "added": 0, "removed": 0, "left_out": 0}', 'which is done once');
 select matches(tests.shown((select at from first_come)), '100/2024-11-25/20', 'and the snapshots before show what they showed');
 select throws_ok($$select sediment.shape_lake_table('ship', tests.u(77))$$, 'SD404', 'not_found', 'there is such a dataset, or it is refused');
+
+-- files of before, while what replaced them waits
+select tests.settle(1300, tests.schema(tests.leaf('id', 'INT32')), p_table => 'plane');
+do $$ begin while (sediment.publish_lake() ->> 'more')::boolean loop null; end loop; end $$;
+select approve_lake_table('plane');
+select is(sediment.publish_lake(1) - 'snapshot', '{"added": 1, "removed": 0, "left_out": 0, "more": true}', 'a file of before is shown');
+select tests.settle(1302, tests.schema(tests.leaf('id', 'INT32')));
+select tests.settle(1303, tests.schema(tests.leaf('id', 'INT32')));
+select tests.settle(1300, tests.schema(tests.leaf('id', 'INT32')), p_table => 'plane');
+-- ids are in no order: here it is what the walk comes to next
+update lake_relations set after_file = -1 where name = 'plane';
+select sediment.publish_lake(1);
+select is((select sum(row_count) from lake_files where dataset_id = tests.u(1300) and end_snapshot is null), 40::numeric, 'and leaves when one that replaced it comes, whatever else waits');
 
 -- who may
 reset role;

@@ -26,6 +26,9 @@ begin
     where y.forgotten_at is null and (p_deletion is null or p_deletion in (y.id, y.parent_id))
       and (y.state = 'marked' or y.purge and y.state in ('removed', 'purging')
         or y.kind <> 'user' and y.state <> 'pending' and y.requested_at + v_grace <= v_now and d.oldest_kept_version >= y.version)
+      -- of an upload in the lake: the files that it was rewritten from are shown until the next publication, with others' rows
+      and not (y.kind = 'upload' and y.purge and y.state = 'removed' and y.removed_at > v_now - interval '1 hour'
+        and exists (select 1 from public.lake_pending n where n.dataset_id = y.dataset_id and n.version <= y.version))
       -- a user who only waits for what is at their datasets would stand before it, and a hundred of them before everything
       and not (y.kind = 'user'
         and exists (select 1 from public.deletions z

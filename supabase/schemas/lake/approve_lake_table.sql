@@ -2,7 +2,8 @@
 -- last: the dataset and the period tag of each row, as texts. They are called dataset_id and period_tag, or _dataset_id and
 -- _period_tag where a schema seen so far of such a table has a column of either name, in any case; that stays so. Approved
 -- again it comes back under the same names. Uploads get the columns when they are max_age_seconds old, alone if they have no
--- company; outputs of before over time (sediment.advance_lake). 200 tables at once, and 1,000 names ever.
+-- company; outputs of before over time (sediment.advance_lake). 200 tables at once, and 1,000 names ever; of names that differ in
+-- case only, which are one to DuckDB, one at once.
 -- Returns {id, name, dataset_column, period_column, approved_at, withdrawn_at}. Raises invalid_name, quota_exceeded.
 create or replace function public.approve_lake_table(p_name text)
 returns jsonb
@@ -25,6 +26,9 @@ begin
   select * into x from public.lake_tables t where t.name = p_name;
   if x.id is not null and x.withdrawn_at is null then
     return sediment.lake_table_json(x);
+  end if;
+  if exists (select 1 from public.lake_tables t where t.withdrawn_at is null and lower(t.name) = lower(p_name)) then
+    perform sediment.fail('invalid_name', 400, format('%s differs in case only from a table that is in the lake', p_name));
   end if;
   if (select count(*) from public.lake_tables t where t.withdrawn_at is null) >= v_most
     or x.id is null and (select count(*) from public.lake_tables) >= v_most_ever

@@ -41,6 +41,7 @@ as $$
   select n.field, p.field, n.name, n.path, n.type,
     case
       when n.node ->> 'repetition' = 'repeated' and p.type is distinct from 'list' then 'it repeats without being a list'
+      when n.node ? 'children' and cardinality(n.places) >= 32 then 'it is nested too deeply'
       when p.field is not null and n.type = 'unknown' then 'it has nothing but nulls, and lies within another'
       when n.type is null
         then format('the lake has no type for %s', left(concat_ws(' ', n.node ->> 'type', n.node ->> 'logical', n.node ->> 'spelling'), 80))

@@ -86,8 +86,18 @@ begin
     end loop;
   end if;
 
-  with first as materialized (
-    select distinct x.dataset_id from (select p.dataset_id from public.lake_pending p order by p.id limit p_files) x
+  with before as materialized (
+    select x.id as relation_id, f.id as file_id, f.dataset_id
+    from public.lake_relations x
+    cross join lateral (
+      select y.id, y.dataset_id from public.battle_files y
+      where y."table" = x.name and y.lake_version is not null and y.removed_version is null and y.id > x.after_file
+      order by y.id limit p_files) f
+    where x.end_snapshot is null and x.after_file is not null
+  ), first as materialized (
+    select x.dataset_id from (select p.dataset_id from public.lake_pending p order by p.id limit p_files) x
+    -- what such a file has replaced may wait still
+    union select b.dataset_id from before b
   ), taken as (
     delete from public.lake_pending p where p.dataset_id = any (array(select f.dataset_id from first f))
     returning p.file_id, p.dataset_id, p.version
@@ -107,14 +117,6 @@ begin
         and y.removed_version is null and y.added_version < x.version and y.lake_version is not null
       offset 0) f
     where k.file_id is null
-  ), before as (
-    select x.id as relation_id, f.id as file_id
-    from public.lake_relations x
-    cross join lateral (
-      select y.id from public.battle_files y
-      where y."table" = x.name and y.lake_version is not null and y.removed_version is null and y.id > x.after_file
-      order by y.id limit p_files) f
-    where x.end_snapshot is null and x.after_file is not null
   ), walked as (
     update public.lake_relations x
     set after_file = (select max(b.file_id) from before b where b.relation_id = x.id having count(*) = p_files)

@@ -27,6 +27,9 @@ begin
     where y.forgotten_at is null and (p_deletion is null or p_deletion in (y.id, y.parent_id))
       and (y.state = 'marked' or y.purge and y.state in ('removed', 'purging')
         or y.kind <> 'user' and y.state <> 'pending' and y.requested_at + v_grace <= v_now and d.oldest_kept_version >= y.version)
+      -- of an upload in the lake: the files that it was rewritten from are shown until the next publication, with others' rows
+      and not (y.kind = 'upload' and y.purge and y.state = 'removed' and y.removed_at > v_now - interval '1 hour'
+        and exists (select 1 from public.lake_pending n where n.dataset_id = y.dataset_id and n.version <= y.version))
       -- a user who only waits for what is at their datasets would stand before it, and a hundred of them before everything
       and not (y.kind = 'user'
         and exists (select 1 from public.deletions z
@@ -88,6 +91,62 @@ begin
   return jsonb_build_object('advanced', null, 'more', false);
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.approve_lake_table(p_name text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+ SET statement_timeout TO '300s'
+AS $function$
+declare
+  v_most constant integer := 200;
+  v_most_ever constant integer := 1000;
+  v_failure constant jsonb := sediment.name_failure('table', p_name);
+  v_named text[];
+  v_prefix text := '';
+  x public.lake_tables;
+begin
+  if v_failure is not null then
+    perform sediment.answer_of(array[v_failure]);
+  end if;
+  lock table public.lake_tables in share row exclusive mode;
+  select * into x from public.lake_tables t where t.name = p_name;
+  if x.id is not null and x.withdrawn_at is null then
+    return sediment.lake_table_json(x);
+  end if;
+  if exists (select 1 from public.lake_tables t where t.withdrawn_at is null and lower(t.name) = lower(p_name)) then
+    perform sediment.fail('invalid_name', 400, format('%s differs in case only from a table that is in the lake', p_name));
+  end if;
+  if (select count(*) from public.lake_tables t where t.withdrawn_at is null) >= v_most
+    or x.id is null and (select count(*) from public.lake_tables) >= v_most_ever
+  then
+    perform sediment.fail('quota_exceeded', 429, 'the lake takes no further table',
+      format('%s tables at once, and %s names ever', v_most, v_most_ever));
+  end if;
+
+  if x.id is not null then
+    update public.lake_tables t
+    set approved_at = clock_timestamp(), withdrawn_at = null, settled_dataset_id = '00000000-0000-0000-0000-000000000000',
+      settling_since = null, settled_period_tag = '', settled_seq = -1
+    where t.id = x.id
+    returning * into strict x;
+    return sediment.lake_table_json(x);
+  end if;
+  -- few schemas have such a column; where none has, no file is looked at
+  v_named := array(select k.digest from public.file_schemas k
+    where exists (select 1 from jsonb_path_query(k.schema, '$.children[*].name') c
+      where lower(c #>> '{}') in ('dataset_id', 'period_tag')));
+  if cardinality(v_named) > 0 and exists (
+    select 1 from public.battle_files f
+    where f."table" = p_name and coalesce(f.schema_digest, f.schema_fingerprint) = any (v_named))
+  then
+    v_prefix := '_';
+  end if;
+  insert into public.lake_tables (name, dataset_column, period_column, settled_dataset_id)
+  values (p_name, v_prefix || 'dataset_id', v_prefix || 'period_tag', '00000000-0000-0000-0000-000000000000')
+  returning * into strict x;
+  return sediment.lake_table_json(x);
+end $function$;
+
 CREATE OR REPLACE FUNCTION sediment.is_data_error(p_sqlstate text)
  RETURNS boolean
  LANGUAGE sql
@@ -135,6 +194,7 @@ AS $function$
   select n.field, p.field, n.name, n.path, n.type,
     case
       when n.node ->> 'repetition' = 'repeated' and p.type is distinct from 'list' then 'it repeats without being a list'
+      when n.node ? 'children' and cardinality(n.places) >= 32 then 'it is nested too deeply'
       when p.field is not null and n.type = 'unknown' then 'it has nothing but nulls, and lies within another'
       when n.type is null
         then format('the lake has no type for %s', left(concat_ws(' ', n.node ->> 'type', n.node ->> 'logical', n.node ->> 'spelling'), 80))
@@ -480,8 +540,18 @@ begin
     end loop;
   end if;
 
-  with first as materialized (
-    select distinct x.dataset_id from (select p.dataset_id from public.lake_pending p order by p.id limit p_files) x
+  with before as materialized (
+    select x.id as relation_id, f.id as file_id, f.dataset_id
+    from public.lake_relations x
+    cross join lateral (
+      select y.id, y.dataset_id from public.battle_files y
+      where y."table" = x.name and y.lake_version is not null and y.removed_version is null and y.id > x.after_file
+      order by y.id limit p_files) f
+    where x.end_snapshot is null and x.after_file is not null
+  ), first as materialized (
+    select x.dataset_id from (select p.dataset_id from public.lake_pending p order by p.id limit p_files) x
+    -- what such a file has replaced may wait still
+    union select b.dataset_id from before b
   ), taken as (
     delete from public.lake_pending p where p.dataset_id = any (array(select f.dataset_id from first f))
     returning p.file_id, p.dataset_id, p.version
@@ -501,14 +571,6 @@ begin
         and y.removed_version is null and y.added_version < x.version and y.lake_version is not null
       offset 0) f
     where k.file_id is null
-  ), before as (
-    select x.id as relation_id, f.id as file_id
-    from public.lake_relations x
-    cross join lateral (
-      select y.id from public.battle_files y
-      where y."table" = x.name and y.lake_version is not null and y.removed_version is null and y.id > x.after_file
-      order by y.id limit p_files) f
-    where x.end_snapshot is null and x.after_file is not null
   ), walked as (
     update public.lake_relations x
     set after_file = (select max(b.file_id) from before b where b.relation_id = x.id having count(*) = p_files)
