@@ -54,7 +54,7 @@ export const deletionMutations: Mutation[] = [
   },
   {
     guard: "what two deletions cover goes with the first",
-    seed: 54,
+    seed: 15,
     edits: [{
       sqlFunction: "remove_marked",
       find: "select min(z.version) from public.deletions z",

@@ -14,16 +14,6 @@ export const publicationMutations: Mutation[] = [
     }],
   },
   {
-    guard: "the lake heeds the mark",
-    seed: 21,
-    edits: [{
-      sqlFunction: "publish_lake",
-      find:
-        "        and not (sediment.has_marks(y.dataset_id) and sediment.is_marked(y, 9223372036854775807))\n",
-      replace: "",
-    }],
-  },
-  {
     guard: "what is set aside leaves the lake",
     seed: 65,
     edits: [{
