@@ -1,7 +1,7 @@
 import { readColumnChunk, writeColumnChunk } from "./column_chunk.ts";
 import type { ColumnChunk, RowGroup, SortingColumn } from "./metadata.ts";
 import { parquetError } from "./parquet_error.ts";
-import type { Steps } from "./steps.ts";
+import { chunksAtOnce, type Steps } from "./steps.ts";
 import { fields, requireFields } from "./thrift/required_fields.ts";
 import type { ThriftReader } from "./thrift/thrift_reader.ts";
 import type { ThriftWriter } from "./thrift/thrift_writer.ts";
@@ -10,9 +10,6 @@ import { wire } from "./thrift/wire.ts";
 /** Fields that parquet.thrift requires: of RowGroup, SortingColumn. */
 const groupFields = fields(1, 2, 3);
 const sortingFields = fields(1, 2, 3);
-
-/** Column chunks of one row group that are parsed before others may go on: a millisecond or two. */
-const chunksAtOnce = 1_024;
 
 /**
  * Reads a row group, in steps. Throws `invalid_parquet`.

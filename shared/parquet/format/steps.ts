@@ -8,3 +8,6 @@ export type Steps<T> = Generator<undefined, T>;
 export function allAtOnce<T>(steps: Steps<T>): T {
   for (let step = steps.next();; step = steps.next()) if (step.done) return step.value;
 }
+
+/** Column chunks that are parsed, or looked at, before others may go on: a millisecond or two. */
+export const chunksAtOnce = 1_024;

@@ -11,10 +11,7 @@ import {
 import { parquetError } from "../format/parquet_error.ts";
 import { isInside } from "../format/range_reader.ts";
 import type { SchemaNode, SchemaTree } from "../format/schema.ts";
-import { allAtOnce, type Steps } from "../format/steps.ts";
-
-/** Column chunks that are looked at before others may go on: a millisecond or two. */
-const chunksAtOnce = 1_024;
+import { allAtOnce, chunksAtOnce, type Steps } from "../format/steps.ts";
 
 /** Pages lie behind the leading magic. */
 const firstByte = 4;
