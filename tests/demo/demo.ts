@@ -6,12 +6,13 @@ import { createClient } from "@supabase/supabase-js";
 import { basename, join } from "node:path";
 import { type Stack, startStack } from "../../supabase/local/stack.ts";
 import { type Fragment, makeFragments } from "../support/fragments.ts";
+import { DemoLake } from "./lake.ts";
 import { compact, manifest, type ManifestFile, type Session, upload } from "./client.ts";
 import { byTable, compareTables, measure } from "./compare.ts";
 import { type DemoOptions, readOptions } from "./options.ts";
 import { pool } from "./pool.ts";
 import { ProgressBar } from "./progress.ts";
-import { printTable, type Summary } from "./report.ts";
+import { printAttach, printTable, type Summary } from "./report.ts";
 
 const options = readOptions(Deno.args);
 const say = (text: string) => console.error(text);
@@ -34,12 +35,13 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 let summary: Summary | undefined;
 try {
   summary = await run(options);
+  if (options.json) console.log(JSON.stringify(summary));
+  if (options.keep) await kept();
 } catch (error) {
   if (!stopping) say(`demo: ${(error as Error).message ?? error}`);
 } finally {
   await cleanUp();
 }
-if (summary && options.json) console.log(JSON.stringify(summary));
 Deno.exit(summary?.equal ? 0 : 1);
 
 async function run(options: DemoOptions): Promise<Summary> {
@@ -53,6 +55,10 @@ async function run(options: DemoOptions): Promise<Summary> {
 
   const files = await collect(options);
   const datasetId = crypto.randomUUID();
+  // a real store's keys are not ours to print
+  const lake = stack?.s3
+    ? await DemoLake.open(stack, new Set(files.map(({ table }) => table)))
+    : undefined;
 
   const uploadStarted = performance.now();
   const { accepted, refused } = await uploadAll(session, datasetId, files);
@@ -70,7 +76,7 @@ async function run(options: DemoOptions): Promise<Summary> {
 
   const downloads = join(folder, "downloads");
   await Deno.mkdir(downloads);
-  const compared = await compareTables(sent, after, downloads);
+  const compared = await compareTables(sent, after, downloads, lake?.added);
   const measured = await measure(compared.read);
   for (const table of compared.notCompared) {
     say(
@@ -79,6 +85,8 @@ async function run(options: DemoOptions): Promise<Summary> {
   }
   for (const table of compared.byBytes) say(`by bytes  ${table}: DuckDB can't read what was sent`);
   for (const line of compared.differences) say(`differs   ${line}`);
+
+  const rowsInLake = await lake?.count() ?? null;
 
   const summary: Summary = {
     fragments: accepted.length,
@@ -95,10 +103,17 @@ async function run(options: DemoOptions): Promise<Summary> {
     bytes_after: measured.bytes,
     scan_ms_before: before.scanMs,
     scan_ms_after: measured.scanMs,
+    rows_in_lake: rowsInLake,
     seconds: { start: startSeconds, upload: uploadSeconds, compact: compactSeconds },
   };
   printTable(summary, compared.over);
+  if (lake) printAttach(lake.statements, summary, options.keep);
   return summary;
+}
+
+/** Until a signal ends the process. */
+function kept(): Promise<never> {
+  return new Promise(() => {});
 }
 
 /** A folder that can't be read is told before a whole stack is started. */

@@ -15,6 +15,8 @@ export interface DemoOptions {
   key?: string;
   /** How often each file is sent: copies hold the same rows in other bytes, so that there is something to merge. */
   copies: number;
+  /** Whether the stack stays up, to be attached to, until a signal ends the demo. */
+  keep: boolean;
   /** One last line of JSON instead of the table. */
   json: boolean;
 }
@@ -23,7 +25,7 @@ const help =
   `Uploads many small Parquet files over HTTP, waits until they are compacted, and lets DuckDB
 compare the rows that come back with the rows that were sent.
 
-  deno task demo [--fragments N] [--rows N] [--json]
+  deno task demo [--fragments N] [--rows N] [--keep] [--json]
   deno task demo --input DIR            every *.parquet below DIR, a table for each file
   deno task demo --url URL --key KEY    against a running Supabase (key: the publishable one)
 
@@ -32,6 +34,7 @@ compare the rows that come back with the rows that were sent.
   --input DIR     send these files instead
   --copies N      send each file of --input N times, 1 to 100 (default 1); a copy holds the same rows
                   but is another file, so that a table of one file has something to merge
+  --keep          leave the stack up when all is done, for the lines that the demo prints; Ctrl-C ends it
   --json          print one last line of JSON; exit code 1 unless the rows are equal
 `;
 
@@ -51,6 +54,7 @@ export function readOptions(args: string[]): DemoOptions {
         copies: { type: "string", default: "1" },
         url: { type: "string" },
         key: { type: "string" },
+        keep: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
       },
@@ -63,7 +67,11 @@ export function readOptions(args: string[]): DemoOptions {
       throw new Error("--input sends files as they are: --fragments and --rows don't go with it");
     }
     if (Boolean(values.url) !== Boolean(values.key)) throw new Error("--url and --key go together");
+    if (values.keep && values.url !== undefined) {
+      throw new Error("--keep is for a stack of the demo's own: one at --url is left as it is");
+    }
     return {
+      keep: values.keep,
       input: values.input,
       url: values.url?.replace(/\/$/, ""),
       key: values.key,

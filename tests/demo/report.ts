@@ -17,6 +17,8 @@ export interface Summary {
   bytes_after: number;
   scan_ms_before: number;
   scan_ms_after: number;
+  /** Rows of all tables as DuckDB counts them in the lake; null where it could not attach. */
+  rows_in_lake: number | null;
   seconds: { start: number; upload: number; compact: number };
 }
 
@@ -42,4 +44,31 @@ export function printTable(summary: Summary, over: "httpfs" | "fetch"): void {
   ${how}
   start ${seconds.start} s, upload ${seconds.upload} s, compact ${seconds.compact} s
 `);
+}
+
+/** Prints what to paste into DuckDB to read the tables, to standard error. */
+export function printAttach(
+  statements: string[],
+  { rows_in_lake, rows_read }: Summary,
+  stays: boolean,
+): void {
+  const lone = rows_in_lake !== null && rows_in_lake < rows_read
+    ? " (a file without company is merged, and comes, when it is an hour old)"
+    : "";
+  console.error(
+    `  ${
+      rows_in_lake === null
+        ? "DuckDB's own extensions cannot be loaded here. Where they can, this attaches to the tables:"
+        : `attached: DuckDB counts ${rows_in_lake} rows in the lake${lone}. To see for yourself, paste into DuckDB 1.5:`
+    }
+
+${statements.join("\n")}
+
+  ${
+      stays
+        ? "The stack stays up until Ctrl-C."
+        : "The stack ends with the demo; `deno task demo --keep` leaves it up for these lines."
+    }
+`,
+  );
 }
