@@ -6,6 +6,7 @@ import * as z from "zod/mini";
 import { pageAssets } from "../shared/console/page_assets.ts";
 import { pageFile } from "../shared/console/serve_page.ts";
 import { SedimentError } from "../shared/errors.ts";
+import { IssuedTokens } from "../shared/http/issued_tokens.ts";
 import { createHttpApp, type HttpApp, refuseOtherMethods } from "../shared/http/http_app.ts";
 import { createRateLimit, type RateLimit } from "../shared/http/rate_limit.ts";
 import { readJson } from "../shared/http/read_json.ts";
@@ -26,8 +27,12 @@ const authDeadlineMs = 15_000;
 interface Strangers {
   /** By the e-mail that is tried. */
   passwords: RateLimit;
-  /** Of all, together; who comes back is not kept out by who tries names. */
+  /** Of all, together; who comes back is not kept out by who tries names, or words for tokens. */
   signIns: RateLimit;
+  /** Of a session that was opened here. */
+  refreshes: RateLimit;
+  /** By which such a session is known. */
+  issued: IssuedTokens;
 }
 
 /** The app of `console`. */
@@ -36,6 +41,8 @@ export function createConsoleApp(services: Services): HttpApp {
   const strangers: Strangers = {
     passwords: createRateLimit({ name: "passwords", perMinute: 10 }),
     signIns: createRateLimit({ name: "sign_ins", perMinute: 300 }),
+    refreshes: createRateLimit({ name: "refreshes", perMinute: 10 }),
+    issued: new IssuedTokens(),
   };
   app.get(
     "/serving",
@@ -66,14 +73,17 @@ export function createConsoleApp(services: Services): HttpApp {
 /** Signs a user in at Auth, or refreshes a session: the page asks nobody but its own server. */
 async function openSession(
   { env }: Services,
-  { passwords, signIns }: Strangers,
+  { passwords, signIns, refreshes, issued }: Strangers,
   request: Request,
 ): Promise<Response> {
   const fields = await readJson(request, sessionSchema, bodyLimits(env));
   const grant = "refresh_token" in fields ? "refresh_token" : "password";
   // the longest e-mail has 254 characters: no more is remembered of one
   if ("email" in fields) await passwords.spend(fields.email.trim().toLowerCase().slice(0, 254));
-  await signIns.spend(grant);
+  const before = "refresh_token" in fields ? fields.refresh_token : undefined;
+  const session = before === undefined ? undefined : issued.sessionOf(before);
+  if (session === undefined) await signIns.spend(grant);
+  else await refreshes.spend(session);
   let response: Response;
   try {
     response = await fetch(`${env.SUPABASE_URL}/auth/v1/token?grant_type=${grant}`, {
@@ -101,6 +111,9 @@ async function openSession(
     );
   }
   const { access_token, refresh_token, expires_in } = answer;
+  if (typeof refresh_token === "string") {
+    issued.issue(refresh_token, session ?? crypto.randomUUID(), before);
+  }
   return Response.json({ access_token, refresh_token, expires_in }, {
     headers: { "cache-control": "no-store" },
   });

@@ -11,11 +11,11 @@ async function withAuth(
     { port: 0, hostname: "127.0.0.1", onListen() {} },
     async (request) => {
       asked++;
-      const { password } = await request.json();
-      return password === "right"
+      const { password, refresh_token } = await request.json();
+      return password === "right" || /^r\d+$/.test(refresh_token ?? "")
         ? Response.json({
           access_token: "a",
-          refresh_token: "r",
+          refresh_token: `r${asked}`,
           expires_in: 3600,
           user: { id: 1 },
         })
@@ -62,5 +62,36 @@ Deno.test("sign-ins of all together have a bound, whatever names are tried", asy
     );
     assert.ok(asked() < 40, `Auth was asked ${asked()} times`);
     assert.equal(guesses.filter(({ status }) => status === 429).length, 60 - asked());
+  });
+});
+
+Deno.test("who tries words for tokens does not keep out who comes back with one that was handed out", async () => {
+  await withAuth(async (signIn) => {
+    const { body } = await signIn({ email: "me@example.com", password: "right" });
+    const junk = await Promise.all(
+      Array.from({ length: 60 }, (_, n) => signIn({ refresh_token: `junk ${n}` })),
+    );
+    assert.ok(junk.some(({ status }) => status === 429));
+    const again = await signIn({ refresh_token: body.refresh_token });
+    assert.equal(again.status, 200);
+    assert.notEqual(again.body.refresh_token, body.refresh_token);
+  });
+});
+
+Deno.test("a session that was opened here is refreshed so often a minute, and others are meanwhile", async () => {
+  await withAuth(async (signIn) => {
+    let { body } = await signIn({ email: "me@example.com", password: "right" });
+    const other = (await signIn({ email: "you@example.com", password: "right" })).body;
+    let refreshes = 0;
+    for (;; refreshes++) {
+      const next = await signIn({ refresh_token: body.refresh_token });
+      if (next.status === 429) {
+        assert.equal(next.body.limit, "refreshes");
+        break;
+      }
+      body = next.body;
+    }
+    assert.ok(refreshes <= 11, `${refreshes} refreshes`);
+    assert.equal((await signIn({ refresh_token: other.refresh_token })).status, 200);
   });
 });
