@@ -4,14 +4,13 @@ import { Pace } from "../../shared/compaction/run/pace.ts";
 import { SingleTurn } from "../../shared/compaction/run/single_turn.ts";
 import type { CompactionPorts } from "../../shared/compaction/run/ports.ts";
 import { takeTurn, type TurnReport } from "../../shared/compaction/run/turn.ts";
-import { vacuum } from "../../shared/compaction/upkeep/vacuum.ts";
 import { createHttpApp, type HttpApp, refuseOtherMethods } from "../../shared/http/http_app.ts";
 import { requestIdOf } from "../../shared/http/request_id.ts";
 import { queryOf } from "../../shared/http/query_of.ts";
 import { checkStore } from "../../shared/compaction/upkeep/check_store.ts";
 import { checkQuerySchema, vacuumQuerySchema } from "../../shared/protocol/compaction.ts";
 import { validate } from "../../shared/protocol/validate.ts";
-import { goOn } from "../../shared/deletion/go_on.ts";
+import { deleteAndVacuum } from "../../shared/deletion/delete_and_vacuum.ts";
 import { removeEndedKeys } from "../../shared/keys/remove_ended_keys.ts";
 import type { Services } from "../services.ts";
 
@@ -70,27 +69,12 @@ export function createCompactorApp(services: Services, merge: CompactionPorts["m
     const { env, catalog, store } = services;
     const { dry_run: dryRun } = validate(vacuumQuerySchema, queryOf(c.req.raw));
     const isDry = dryRun !== undefined && !["0", "false"].includes(dryRun);
-    const work = async () => {
-      const { signal } = stopping;
-      // what is deleted first leaves the store with the same vacuum
-      const end = systemClock.now() + env.SEDIMENT_TURN_SECONDS * 1000;
-      const { more, ...deletions } = isDry
-        ? { more: false }
-        : await goOn({ catalog, clock: systemClock }, {
-          seconds: env.SEDIMENT_TURN_SECONDS / 2,
-          signal,
-        });
-      const report = await vacuum({ catalog, store, clock: systemClock }, {
-        // a slice that took long may have used it up
-        seconds: Math.max(0, end - systemClock.now()) / 1000,
+    const work = () =>
+      deleteAndVacuum({ catalog, store, clock: systemClock }, {
+        seconds: env.SEDIMENT_TURN_SECONDS,
         dryRun: isDry,
-        signal,
+        signal: stopping.signal,
       });
-      // One that can't be woken costs time: the next minute's step, the next hour's vacuum goes on.
-      const unfinished = report.unfinished || more;
-      if (unfinished) await catalog.wakeVacuum({}).catch(() => {});
-      return { ...report, ...deletions, unfinished };
-    };
     // Whoever asks what it would do wants to hear it.
     return dryRun === undefined ? await answer(c.req.raw, work) : c.json(await work());
   });
