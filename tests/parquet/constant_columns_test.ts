@@ -40,7 +40,7 @@ async function mergeInputs(inputs: Input[], plan: Partial<MergePlan> = {}, ours 
       inputs: inputs.map(({ given, level, origins }, i) => ({
         id: `f${i}`,
         level: level ?? (given ? 1 : 0),
-        ...(given && { constants: 2 }),
+        ...(given && { givenColumns: 2 }),
         ...(origins && { origins }),
       })),
       target: { rowGroupBytes: 4 << 20, pageBytes: 1 << 20, codec: "zstd" },

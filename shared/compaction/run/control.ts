@@ -1,6 +1,6 @@
 /** A merge for nothing: whether a known sound file passes in this worker, before one of which a worker died is tried. */
 import { mergeOrderOf } from "../plan/merge_order.ts";
-import { givenTo } from "./output/lake_columns.ts";
+import { givenColumns } from "./output/lake_columns.ts";
 import { openReaders } from "./output/object_readers.ts";
 import type { Claim, CompactionPorts, InputFile } from "./ports.ts";
 
@@ -24,7 +24,7 @@ export async function passesControl(
     try {
       const result = await merge(
         {
-          inputs: [{ id, level: file.level, constants: givenTo(file) }],
+          inputs: [{ id, level: file.level, givenColumns: givenColumns(file) }],
           target: {
             rowGroupBytes: settings.target_row_group_bytes,
             pageBytes: settings.target_page_bytes,

@@ -81,15 +81,15 @@ export function withoutConstants(metadata: FileMetaData, count: number): FileMet
     ...metadata,
     schema: [{ ...root, numChildren: root.numChildren! - count }, ...elements.slice(0, -count)],
     rowGroups: metadata.rowGroups.map((group) => {
-      const given = group.columns.slice(-count).map(({ metaData }) => metaData!);
+      const chunks = group.columns.slice(-count).map(({ metaData }) => metaData!);
       return {
         ...group,
         columns: group.columns.slice(0, -count),
-        totalByteSize: given.reduce(
+        totalByteSize: chunks.reduce(
           (left, meta) => left - meta.totalUncompressedSize,
           group.totalByteSize,
         ),
-        totalCompressedSize: group.totalCompressedSize && given.reduce(
+        totalCompressedSize: group.totalCompressedSize && chunks.reduce(
           (left, meta) => left - meta.totalCompressedSize,
           group.totalCompressedSize,
         ),

@@ -20,7 +20,7 @@ export interface MergePlan {
     /** Where its rows came from. @default not known, and then not of the output either */
     origins?: RowOrigins;
     /** How many of its last columns an earlier merge gave it (`MergePlan.constants`): they are passed over. @default 0 */
-    constants?: number;
+    givenColumns?: number;
   }[];
   target: MergeTarget;
   /**

@@ -20,7 +20,7 @@ import { mostRuns, RowOrigins } from "../write/row_origins.ts";
 
 /** How a page merge runs; the order of its rows, and which are left out, is the plan's. */
 export interface PageMergeOptions
-  extends Omit<RunOptions, "order" | "drop" | "origins" | "constants" | "given"> {
+  extends Omit<RunOptions, "order" | "drop" | "origins" | "constants" | "givenColumns"> {
   /** Replaces some of the sizes by which the merge goes. */
   settings?: Partial<MergeSettings>;
   /** Replaces some of the kernels' limits. */
@@ -56,8 +56,10 @@ export async function mergePages(
     order: plan.order ?? (plan.drop === undefined ? undefined : { sort: [] }),
     drop: plan.drop,
     constants: plan.constants,
-    given: new Map(
-      plan.inputs.flatMap(({ id, constants = 0 }) => constants > 0 ? [[id, constants]] : []),
+    givenColumns: new Map(
+      plan.inputs.flatMap(({ id, givenColumns = 0 }) =>
+        givenColumns > 0 ? [[id, givenColumns]] : []
+      ),
     ),
     origins: new Map(
       plan.inputs.flatMap(({ id, origins }) => origins === undefined ? [] : [[id, origins]]),

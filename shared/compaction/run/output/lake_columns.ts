@@ -11,6 +11,6 @@ export function lakeColumns(
 }
 
 /** How many of a file's last columns are such. */
-export function givenTo({ lake_version }: Pick<InputFile, "lake_version">): number {
+export function givenColumns({ lake_version }: Pick<InputFile, "lake_version">): number {
   return lake_version === 1 ? 2 : 0;
 }

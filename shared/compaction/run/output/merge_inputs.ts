@@ -7,7 +7,7 @@ import { dedupes } from "../../plan/data_file.ts";
 import { failureClass } from "../failure_class.ts";
 import { mergeOrderOf } from "../../plan/merge_order.ts";
 import { inputOrigins } from "./input_origins.ts";
-import { givenTo, lakeColumns } from "./lake_columns.ts";
+import { givenColumns, lakeColumns } from "./lake_columns.ts";
 import { openReaders } from "./object_readers.ts";
 import type { PlannedOutput } from "../../plan/plan.ts";
 import type { Claim, CompactionPorts, InputFile } from "../ports.ts";
@@ -176,7 +176,7 @@ async function mergeInto(
       inputs: inputs.map((file, i) => ({
         id: String(file.id),
         level: file.level,
-        constants: givenTo(file),
+        givenColumns: givenColumns(file),
         ...(origins[i] !== undefined && { origins: origins[i] }),
       })),
       ...(drop.size > 0 && { drop }),

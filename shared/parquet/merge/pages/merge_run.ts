@@ -178,13 +178,13 @@ export class PageMerge {
     const footer = bytes === undefined
       ? await readFooter(reader, this.#limits, signal)
       : footerOfBytes(bytes, this.#limits);
-    const given = this.#options.given?.get(taking.id) ?? 0;
+    const givenColumns = this.#options.givenColumns?.get(taking.id) ?? 0;
     const whole = schemaTree(footer.metadata.schema, this.#limits);
     const totals = checkFooter(footer.metadata, whole, footer.start, this.#limits);
     const rowCount = totals.rowCount;
-    const metadata = withoutConstants(footer.metadata, given);
-    const tree = given === 0 ? whole : schemaTree(metadata.schema, this.#limits);
-    const keys = keysWithout(metadata.keyValues, given);
+    const metadata = withoutConstants(footer.metadata, givenColumns);
+    const tree = givenColumns === 0 ? whole : schemaTree(metadata.schema, this.#limits);
+    const keys = keysWithout(metadata.keyValues, givenColumns);
     const { plan, keyValues } = this.#placeOf({ keyValues: keys, tree, rowCount });
     const usesZstd = metadata.rowGroups.some((group) =>
       group.columns.some((chunk) => chunk.metaData!.codec === codec.ZSTD)
@@ -197,7 +197,7 @@ export class PageMerge {
     let kept = false;
     try {
       if (bytes !== undefined && isSmall(metadata, totals.uncompressedBytes, this.#settings)) {
-        kept = appendWhole(instance, layout, metadata, bytes, given === 0);
+        kept = appendWhole(instance, layout, metadata, bytes, givenColumns === 0);
         this.#open.wait(taken);
         this.#open.commit(builder);
       } else await this.#addLarge(instance, layout, metadata, reader, taken);
@@ -220,7 +220,7 @@ export class PageMerge {
     const { instance } = this.#open;
     if (bytes === undefined || instance === undefined || instance.known.isEmpty) return false;
     // its footer has columns that are passed over, which no layout that is remembered knows of
-    if (this.#options.given?.has(input.id)) return false;
+    if (this.#options.givenColumns?.has(input.id)) return false;
     const { kernels, builder } = instance;
     const { wasm } = kernels;
     const file = kernels.input(bytes);

@@ -36,7 +36,7 @@ export interface RunOptions {
   /** Columns that the output gets beside those of its inputs; of the plan. */
   constants?: readonly ConstantColumn[];
   /** By id, how many of an input's last columns an earlier merge gave it, as far as it gave any; of the plan. */
-  given?: ReadonlyMap<string, number>;
+  givenColumns?: ReadonlyMap<string, number>;
   /** Where the rows of inputs came from, by id, as far as it is known; of the plan. */
   origins?: ReadonlyMap<string, RowOrigins>;
 }
