@@ -25,7 +25,8 @@ export async function serveContent(
   const etag = contentTag(file);
   const headers = new Headers({
     "accept-ranges": "bytes",
-    "cache-control": "private, max-age=3600, immutable",
+    // a purge reaches no cache
+    "cache-control": "private, no-store",
     "content-type": "application/vnd.apache.parquet",
     // an address without a token answers by who asks
     vary: "authorization, apikey, x-sediment-user",
