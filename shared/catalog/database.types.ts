@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape ca9cd131440d735a90aab5a503973a9a05497e2016628757d71367107fbcb1de
+// shape f947ae9ca8c8c69a7d9587a8926f89d80b1188e18ce6a8a92dc9f66ca5653174
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -593,6 +593,26 @@ isOneToOne: true
                   }
                   Relationships: [
                     
+                  ]
+                },"lake_statistics": {
+                  Row: {
+                    "column_id": number,"contains_nan": boolean | null,"file_id": number,"max_value": string | null,"min_value": string | null,"null_count": number | null,"relation_id": number,"value_count": number | null
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "column_id": number,"contains_nan"?: boolean | null,"file_id": number,"max_value"?: string | null,"min_value"?: string | null,"null_count"?: number | null,"relation_id": number,"value_count"?: number | null
+                  }
+                  Update: {
+                    "column_id"?: number,"contains_nan"?: boolean | null,"file_id"?: number,"max_value"?: string | null,"min_value"?: string | null,"null_count"?: number | null,"relation_id"?: number,"value_count"?: number | null
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "lake_statistics_file_id_fkey"
+      columns: ["file_id"]
+isOneToOne: false
+      referencedRelation: "lake_files"
+      referencedColumns: ["id"]
+    }
                   ]
                 },"lake_tables": {
                   Row: {

@@ -2,7 +2,7 @@
 begin;
 \ir helpers/fixtures.sql
 \ir helpers/deletions.sql
-select plan(98);
+select plan(103);
 truncate lake_tables, lake_relations, lake_pending, lake_left_files, lake_snapshots cascade;
 insert into lake_snapshots (id, at, schema_version, next_file_id) values (0, clock_timestamp() - interval '1 hour', 0, 1);
 create function tests.leaf(p_name text, p_type text, p_logical text default null) returns jsonb language sql immutable as $$
@@ -218,11 +218,17 @@ select tests.settle(740, tests.schema(tests.leaf('locked', 'INT32')));
 select throws_ok($$select sediment.publish_lake()$$, '55P03', 'later', 'what is of the moment is not laid to a schema');
 delete from lake_pending where dataset_id = tests.u(740);
 select tests.settle(800, jsonb_build_object('name', 's', 'children', (select jsonb_agg(tests.leaf('c' || i, 'INT32')) from generate_series(1, 1500) i)));
+update datasets set user_id = tests.u(2) where id = tests.u(800);
 select is(tests.publish() ->> 'added', '1', 'one of very many columns too');
-select is((select count(*) from lake_columns where dataset_id = tests.u(800)), 1000::bigint, 'with as many as one dataset may bring');
+select is((select count(*) from lake_columns where dataset_id = tests.u(800)), 1000::bigint, 'with as many as one user may bring');
+select tests.settle(810, tests.schema(tests.leaf('further', 'INT32')));
+update datasets set user_id = tests.u(2) where id = tests.u(810);
+select is(tests.publish() ->> 'added', '1', 'in however many datasets');
+select is((select count(*)::text || ' ' || min(reason) from lake_left_out where kind = 'column' and dataset_id in (tests.u(800), tests.u(810))),
+  '200 the table has 2000 columns, or 1000 that one user brought', 'and two hundred of those left out are listed');
 select tests.settle(900, tests.schema(tests.leaf('mine', 'INT32')));
 select tests.publish();
-select matches(tests.columns(), ' mine:int32', 'and another dataset''s have their place');
+select matches(tests.columns(), ' mine:int32', 'and another user''s have their place');
 select tests.settle(1000, tests.schema(tests.leaf('shape', 'BYTE_ARRAY', 'GEOMETRY')));
 select is(tests.publish() ->> 'left_out', '1', 'a type that the lake has not leaves the file out');
 
@@ -240,7 +246,19 @@ select is((select string_agg(c.path[1] || ':' || c.type, ' ' order by c.column_i
 select is((select dataset_id from lake_left_files f join lake_relations r on r.id = f.relation_id where r.name = 'ship'), tests.u(1100), 'what cannot be united with them is left out');
 select is(tests.publish(), '{"snapshot": null, "added": 0, "removed": 0, "left_out": 0}', 'which is done once');
 select matches(tests.shown((select at from first_come)), '100/2024-11-25/20', 'and the snapshots before show what they showed');
+select tests.settle(1201, tests.schema(tests.leaf('power', 'INT32')), p_table => 'ship');
+select is(tests.publish() ->> 'added', '1', 'what fits comes');
+select sediment.shape_lake_table('ship', null);
+select is(sediment.publish_lake(1) - 'snapshot', '{"added": 1, "removed": 2, "left_out": 2, "more": false}',
+  'a table that is shaped anew is whole at once, however few files are asked for: no snapshot has a part of it');
 select throws_ok($$select sediment.shape_lake_table('ship', tests.u(77))$$, 'SD404', 'not_found', 'there is such a dataset, or it is refused');
+
+-- who comes first, of many in one publication: ids are in no order
+select tests.settle(n + i, tests.schema(tests.leaf('first' || i, t)), p_table => 'ship')
+from generate_series(1, 6) i, (values (2000, 'INT32'), (2100, 'BOOLEAN')) v(n, t) order by i, n;
+select tests.publish();
+select is((select string_agg(right(l.dataset_id::text, 4), ' ' order by l.dataset_id) from lake_left_files l where l.dataset_id > tests.u(2000)),
+  '2101 2102 2103 2104 2105 2106', 'of types that cannot be united that of the file which was written first is the table''s');
 
 -- files of before, while what replaced them waits
 select tests.settle(1300, tests.schema(tests.leaf('id', 'INT32')), p_table => 'plane');

@@ -16,7 +16,7 @@ insert into hidden values ('service_settings'), ('objects'), ('idempotency_keys'
   ('run_commits'), ('user_usage'), ('user_growth'), ('alerts'), ('queue_status'), ('circuit_breaker'), ('clockwork'), ('incidents'), ('pings'),
   ('worker_slots'), ('dataset_invitations'), ('forgotten_uploads'), ('deleted_slices'), ('identity_key'), ('age_walks'), ('settings_history'), ('metric_deltas'), ('metric_totals'), ('metric_samples'),
   ('setting_warnings'), ('dataset_keys'), ('store_check'), ('store_findings'), ('store_differences'), ('row_limit_probe'), ('lake_tables'),
-  ('lake_snapshots'), ('lake_pending'), ('lake_relations'), ('lake_columns'), ('lake_schemas'), ('lake_mapping_fields'), ('lake_files'), ('lake_left_files'), ('lake_left_columns'), ('lake_shapes'), ('lake_left_out');
+  ('lake_snapshots'), ('lake_pending'), ('lake_relations'), ('lake_columns'), ('lake_schemas'), ('lake_mapping_fields'), ('lake_files'), ('lake_left_files'), ('lake_left_columns'), ('lake_shapes'), ('lake_statistics'), ('lake_left_out');
 grant select on readable, hidden to anon, authenticated, service_role;
 
 -- rows of two users in every table
@@ -46,6 +46,7 @@ begin
   insert into lake_schemas (relation_id, schema_digest, mapping_id) select max(id), 'd', p_user from lake_relations;
   insert into lake_mapping_fields (mapping_id, field, name, column_id) values (p_user, 1, 'a', 1);
   insert into lake_files select p_user, max(id), p_user, 0, null, tests.u(p_dataset), 'p', 'k', 1, 1, 0, p_user from lake_relations;
+  insert into lake_statistics (file_id, relation_id, column_id) select p_user, max(id), 1 from lake_relations;
   insert into lake_left_files (battle_file, relation_id, dataset_id, reason) select p_user, max(id), tests.u(p_dataset), 'x' from lake_relations;
   insert into lake_left_columns (relation_id, path, dataset_id, reason) select max(id), '{a}', tests.u(p_dataset), 'x' from lake_relations;
   insert into metric_samples values (now(), 0, 0, 0, 0, 0, 0, 0, 0) on conflict do nothing;

@@ -160,6 +160,7 @@ Deno.test("nobody reads or writes what is not theirs, by functions, PostgREST or
     lake_schemas: "relation_id",
     lake_mapping_fields: "mapping_id",
     lake_files: "id",
+    lake_statistics: "file_id",
     lake_left_files: "battle_file",
     lake_left_columns: "relation_id",
   };

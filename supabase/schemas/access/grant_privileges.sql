@@ -10,7 +10,7 @@ declare
   v_internal constant text[] := array['service_settings', 'objects', 'idempotency_keys', 'file_schemas',
     'run_children', 'run_commits', 'user_usage', 'user_growth', 'alerts', 'circuit_breaker', 'store_check', 'store_findings', 'worker_slots', 'forgotten_uploads', 'deleted_slices', 'identity_key', 'age_walks',
     'clockwork', 'incidents', 'pings', 'dataset_invitations', 'settings_history', 'metric_deltas', 'metric_totals', 'metric_samples', 'dataset_keys', 'lake_tables',
-    'lake_snapshots', 'lake_pending', 'lake_relations', 'lake_columns', 'lake_schemas', 'lake_mapping_fields', 'lake_files', 'lake_left_files', 'lake_left_columns', 'lake_shapes'];
+    'lake_snapshots', 'lake_pending', 'lake_relations', 'lake_columns', 'lake_schemas', 'lake_mapping_fields', 'lake_files', 'lake_left_files', 'lake_left_columns', 'lake_shapes', 'lake_statistics'];
   v_views constant text[] := array['dataset_status', 'partition_status', 'quarantined_files',
     'dead_letter_summary'];
 begin

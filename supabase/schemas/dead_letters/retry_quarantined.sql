@@ -29,7 +29,7 @@ begin
   with revived as (
     update public.battle_files f
     set state = 'active', quarantine_code = null, quarantine_reason = null, quarantined_at = null,
-      lost_since = null, remake_at = null,
+      lost_since = null, remake_at = null, remake_tries = 0,
       rewrite = coalesce(f.rewrite, sediment.lake_mark(f."table", f.level, f.lake_version))
     where f.id = any (v_ids) and f.state = 'quarantined' and f.removed_version is null
     returning f.id, f."table", f.period_tag, f.byte_length

@@ -10,7 +10,7 @@ set search_path = ''
 as $$
 declare
   v_ahead constant integer := 100;
-  v_looked constant integer := 5000;
+  v_most_looked constant integer := 5000;
   v_datasets constant integer := 2000;
   v_stopped boolean := false;
   v_room integer;
@@ -18,6 +18,7 @@ declare
   v_seen integer := 0;
   v_marked integer := 0;
   v_dataset uuid;
+  v_looked record;
   v_page record;
   t public.lake_tables;
 begin
@@ -48,42 +49,28 @@ begin
       where p.dataset_id = v_dataset and p."table" = t.name and p.lease_expires_at is not null
         and p.claimed_at <= t.settling_since);
     exit when v_stopped;
-    with looked as (
+    select coalesce(array_agg(l.id), '{}') as ids, array_agg(l.period_tag) as tags, array_agg(l.seq_min) as seqs,
+      coalesce(array_agg(l.byte_length), '{}') as sizes, coalesce(array_agg(l.older), '{}') as older
+    into strict v_looked from (
       select f.id, f.period_tag, f.seq_min, f.byte_length,
         f.state = 'active' and f.rewrite is null and f.level > 0 and f.lake_version is null as older
       from public.battle_files f
       where f.dataset_id = v_dataset and f."table" = t.name and f.removed_version is null
         and (f.period_tag, f.seq_min) > (t.settled_period_tag, t.settled_seq)
-      order by f.period_tag, f.seq_min limit v_looked
-    ), older as (
-      select l.*, row_number() over w as n, sum(l.byte_length) over w - l.byte_length as before
-      from looked l where l.older
-      window w as (order by l.period_tag, l.seq_min)
-    ), taken as (
-      select o.* from older o where o.n <= v_room and (o.before < v_left or o.n = 1 and v_marked = 0)
-    ), reached as (
-      -- behind what was taken, or behind all that was looked at where all of that was
-      select r.period_tag, r.seq_min from (
-        select k.period_tag, k.seq_min from taken k where (select count(*) from taken) < (select count(*) from older)
-        union all
-        select l.period_tag, l.seq_min from looked l where (select count(*) from taken) = (select count(*) from older)
-      ) r order by r.period_tag desc, r.seq_min desc limit 1
-    )
-    select coalesce((select jsonb_agg(jsonb_build_object('id', k.id, 'reason', 'its table is in the lake') order by k.n)
-        from taken k), '[]') as files,
-      (select coalesce(sum(k.byte_length), 0) from taken k) as bytes,
-      (select count(*) from looked) < v_looked and (select count(*) from taken) = (select count(*) from older) as whole,
-      r.period_tag, r.seq_min
-    into strict v_page
-    from (values (true)) one (row) left join reached r on true;
+      order by f.period_tag, f.seq_min limit v_most_looked) l;
+    select * into strict v_page
+    from sediment.take_older(v_looked.sizes, v_looked.older, v_room, v_left, v_marked = 0);
 
-    perform public.mark_for_rewrite(v_page.files);
-    v_marked := v_marked + jsonb_array_length(v_page.files);
-    v_room := v_room - jsonb_array_length(v_page.files);
+    perform public.mark_for_rewrite((
+      select coalesce(jsonb_agg(jsonb_build_object('id', v_looked.ids[k.place], 'reason', 'its table is in the lake')
+        order by k.place), '[]')
+      from unnest(v_page.taken) as k(place)));
+    v_marked := v_marked + cardinality(v_page.taken);
+    v_room := v_room - cardinality(v_page.taken);
     v_left := v_left - v_page.bytes;
-    t.settled_period_tag := coalesce(v_page.period_tag, t.settled_period_tag);
-    t.settled_seq := coalesce(v_page.seq_min, t.settled_seq);
-    v_stopped := not v_page.whole;
+    t.settled_period_tag := coalesce(v_looked.tags[v_page.reached], t.settled_period_tag);
+    t.settled_seq := coalesce(v_looked.seqs[v_page.reached], t.settled_seq);
+    v_stopped := not v_page.whole or cardinality(v_looked.ids) >= v_most_looked;
     exit when v_stopped;
   end loop;
   update public.lake_tables x

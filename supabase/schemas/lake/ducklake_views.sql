@@ -55,7 +55,10 @@ select f.id as data_file_id, f.relation_id as table_id, 1::bigint as column_id, 
 from public.lake_files f
 union all
 select f.id, f.relation_id, 2::bigint, null, f.row_count, 0::bigint, f.period_tag::text, f.period_tag::text, null, null
-from public.lake_files f;
+from public.lake_files f
+union all
+select s.file_id, s.relation_id, s.column_id, null, s.value_count, s.null_count, s.min_value, s.max_value, s.contains_nan, null
+from public.lake_statistics s;
 
 create or replace view lake.ducklake_table_stats as
 select r.id as table_id, r.next_row_id as record_count, r.next_row_id, r.file_bytes as file_size_bytes

@@ -15,11 +15,14 @@ set search_path = ''
 as $$
 declare
   v_columns_most constant integer := 2000; -- those of nested ones too
-  v_columns_of_one constant integer := 1000; -- that one dataset brought
-  -- what readers load of a table's mappings at once, and what of it one dataset may make
+  v_columns_of_user constant integer := 1000; -- that one user brought, in however many datasets
+  -- what readers load of a table's mappings at once, and what of it one dataset and one user may make
   v_fields_most constant integer := 200000;
   v_fields_of_one constant integer := 20000;
+  v_fields_of_user constant integer := 50000;
   v_left_most constant integer := 1000;
+  v_left_of_user constant integer := 200;
+  v_user constant uuid := (select d.user_id from public.datasets d where d.id = p_dataset);
   v_reason text;
   v_next bigint := p_relation.next_column_id;
   v_ids bigint[] := '{}'::bigint[]; -- of each field its column
@@ -57,6 +60,8 @@ begin
   end if;
   if (select coalesce(sum(k.fields), 0) + v_count > v_fields_most
       or coalesce(sum(k.fields) filter (where k.dataset_id = p_dataset), 0) + v_count > v_fields_of_one
+      or coalesce(sum(k.fields) filter (where k.dataset_id in (select d.id from public.datasets d where d.user_id = v_user)), 0)
+        + v_count > v_fields_of_user
     from public.lake_schemas k where k.relation_id = p_relation.id)
   then
     return jsonb_build_object('mapped', false, 'changed', false);
@@ -67,7 +72,8 @@ begin
     values (p_relation.id, p_digest, p_mapping, v_count, p_dataset);
   end if;
   select least(v_columns_most - count(distinct y.column_id),
-    v_columns_of_one - count(distinct y.column_id) filter (where y.dataset_id = p_dataset))
+    v_columns_of_user - count(distinct y.column_id)
+      filter (where y.dataset_id in (select d.id from public.datasets d where d.user_id = v_user)))
   into strict v_room from public.lake_columns y where y.relation_id = p_relation.id;
   for f in select x.* from sediment.lake_fields(v_schema) x order by x.field loop
     -- A column of nulls is one without: what type it has comes with its first value. Below one that is left out there is nothing.
@@ -92,13 +98,16 @@ begin
     else
       -- with all that is below it, or not at all: a list without its element is no column
       v_why := coalesce(f.misnamed, case when f.parent is null or v_ids[f.parent] < p_relation.next_column_id then
-        case when f.size > v_room then format('the table has %s columns, or %s that one dataset brought', v_columns_most, v_columns_of_one) end
+        case when f.size > v_room then format('the table has %s columns, or %s that one user brought', v_columns_most, v_columns_of_user) end
         end);
       if v_why is not null then
         insert into public.lake_left_columns (relation_id, path, dataset_id, reason)
         select p_relation.id, array(select left(x.part, 128) from unnest(f.path) with ordinality as x(part, place) order by x.place),
           p_dataset, v_why
-        where (select count(*) from public.lake_left_columns l where l.relation_id = p_relation.id) < v_left_most
+        where (
+          select count(*) < v_left_most and count(*) filter (
+            where l.dataset_id in (select d.id from public.datasets d where d.user_id = v_user)) < v_left_of_user
+          from public.lake_left_columns l where l.relation_id = p_relation.id)
         on conflict (relation_id, path) do nothing;
         continue;
       end if;

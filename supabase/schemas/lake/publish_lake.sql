@@ -24,6 +24,8 @@ declare
   v_next bigint;
   v_schema_changed boolean := false;
   v_tables boolean;
+  v_anew smallint[] := '{}'::smallint[]; -- tables of which one was shown that ends here
+  v_whole bigint[] := '{}'::bigint[];
   v_added sediment.lake_news[];
   v_ended bigint;
   v_ended_tables bigint := 0;
@@ -60,6 +62,7 @@ begin
       update public.lake_columns c set end_snapshot = v_snapshot where c.relation_id = r.id and c.end_snapshot is null;
       update public.lake_relations x set end_snapshot = v_snapshot where x.id = r.id;
       v_schema_changed := true;
+      v_anew := v_anew || r.lake_table_id;
     end loop;
     for t in
       select y.* from public.lake_tables y
@@ -69,15 +72,18 @@ begin
       insert into public.lake_relations (lake_table_id, name, begin_snapshot, next_column_id, shaped_by)
       values (t.id, t.name, v_snapshot, 3, (select z.dataset_id from public.lake_shapes z where z.lake_table_id = t.id))
       returning * into strict r;
+      if t.id = any (v_anew) then
+        v_whole := v_whole || r.id;
+      end if;
       insert into public.lake_columns (relation_id, column_id, path, name, type, begin_snapshot)
       values (r.id, 1, array[lower(t.dataset_column)], t.dataset_column, 'varchar', v_snapshot),
         (r.id, 2, array[lower(t.period_column)], t.period_column, 'varchar', v_snapshot);
       for v in
-        select distinct f.schema_digest from (
-          select y.schema_digest from public.battle_files y
+        select f.schema_digest from (
+          select y.schema_digest, y.uploaded_at, y.id from public.battle_files y
           where y.dataset_id = r.shaped_by and y."table" = t.name and y.removed_version is null and y.schema_digest is not null
           limit 10000) f
-        order by 1 limit 100
+        group by f.schema_digest order by min(f.uploaded_at), min(f.id) limit 100
       loop
         select * into strict r from public.lake_relations x where x.id = r.id;
         perform sediment.map_lake_schema(r, v.schema_digest, r.shaped_by, v_snapshot, null);
@@ -92,7 +98,8 @@ begin
     cross join lateral (
       select y.id, y.dataset_id from public.battle_files y
       where y."table" = x.name and y.lake_version is not null and y.removed_version is null and y.id > x.after_file
-      order by y.id limit p_files) f
+      -- what takes the place of a table that is shown shows all at once: else rows would be missing until it does
+      order by y.id limit case when x.id <> all (v_whole) then p_files end) f
     where x.end_snapshot is null and x.after_file is not null
   ), first as materialized (
     select x.dataset_id from (select p.dataset_id from public.lake_pending p order by p.id limit p_files) x
@@ -119,11 +126,11 @@ begin
     where k.file_id is null
   ), walked as (
     update public.lake_relations x
-    set after_file = (select max(b.file_id) from before b where b.relation_id = x.id having count(*) = p_files)
+    set after_file = (select max(b.file_id) from before b where b.relation_id = x.id and x.id <> all (v_whole) having count(*) = p_files)
     where x.end_snapshot is null and x.after_file is not null
     returning x.after_file
   ), seen as (
-    select n.file_id, f.dataset_id, f.period_tag, f.object_key, f.byte_length, f.row_count, f.schema_digest, f.lake_version,
+    select n.file_id, f.uploaded_at, f.dataset_id, f.period_tag, f.object_key, f.byte_length, f.row_count, f.schema_digest, f.lake_version,
       x.id as relation_id, l.id as shown_id, l.object_key as shown_key, f.id is not null and x.id is not null as is_there
     from (select k.file_id from taken k union select m.file_id from marked m union select b.file_id from before b) n
     left join lateral (
@@ -147,19 +154,21 @@ begin
   select array(
       select row(s.file_id, s.relation_id, s.dataset_id, s.period_tag, s.object_key, s.byte_length, s.row_count,
         s.schema_digest, s.lake_version, null, null)::sediment.lake_news
-      from seen s where s.is_there and s.object_key is distinct from s.shown_key),
+      from seen s where s.is_there and s.object_key is distinct from s.shown_key
+      order by s.uploaded_at, s.file_id),
     (select count(*) from ended), exists (select 1 from walked w where w.after_file is not null)
   into strict v_added, v_ended, v_more;
   v_ended := v_ended + v_ended_tables;
 
-  -- each schema that is new to its table, in the order of its first file
+  -- each schema that is new to its table, in the order of its first file: ids are in none
   for v in
-    select n.relation_id, n.schema_digest, (array_agg(n.dataset_id order by n.battle_file))[1] as dataset_id
-    from unnest(v_added) n
+    select n.relation_id, n.schema_digest, (array_agg(n.dataset_id order by n.place))[1] as dataset_id
+    from unnest(v_added) with ordinality as n(battle_file, relation_id, dataset_id, period_tag, object_key, bytes, row_count,
+      schema_digest, lake_version, mapping_id, reason, place)
     where n.lake_version = 1 and n.schema_digest is not null and not exists (
       select 1 from public.lake_schemas k where k.relation_id = n.relation_id and k.schema_digest = n.schema_digest)
     group by n.relation_id, n.schema_digest
-    order by min(n.battle_file)
+    order by min(n.place)
   loop
     select * into strict r from public.lake_relations x where x.id = v.relation_id;
     v_mapped := sediment.map_lake_schema(r, v.schema_digest, v.dataset_id, v_snapshot, v_next);
@@ -172,7 +181,7 @@ begin
       n.lake_version, k.mapping_id,
       case when n.lake_version <> 1 then 'a column of its own has the name of one of the lake''s, or it has as many as a file may'
         when n.schema_digest is null then 'the catalog has no schema of it' when k.found then k.reason
-        else 'the table, or its dataset, has too many schemas' end)::sediment.lake_news
+        else 'the table, its dataset or its user has too many schemas' end)::sediment.lake_news
     from unnest(v_added) n
     left join lateral (
       select y.mapping_id, y.reason, true as found from public.lake_schemas y
@@ -191,6 +200,7 @@ begin
   where n.reason is null
   window w as (order by n.relation_id, n.dataset_id, n.battle_file);
   get diagnostics v_shown = row_count;
+  perform sediment.keep_lake_statistics(v_next, v_next + v_shown);
   v_next := v_next + v_shown;
   update public.lake_relations x
   set next_row_id = x.next_row_id + s.rows, file_bytes = x.file_bytes + s.bytes,

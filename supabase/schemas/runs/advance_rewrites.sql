@@ -12,7 +12,7 @@ set statement_timeout = '30s'
 as $$
 declare
   v_ahead constant integer := 100;
-  v_looked constant integer := 5000;
+  v_most_looked constant integer := 5000;
   v_turns constant integer := 20;
   v_turn integer := 0;
   v_picked jsonb;
@@ -23,7 +23,9 @@ declare
   v_bytes bigint := 0;
   v_ended integer := 0;
   v_room bigint;
+  v_looked record;
   v_page record;
+  v_whole boolean;
   v_now timestamptz;
   v_settings jsonb;
   v_grown bigint;
@@ -60,7 +62,9 @@ begin
     v_settings := sediment.settings_of(x.dataset_id, x."table");
     v_grown := ceil(0.75 * (v_settings ->> 'target_file_bytes')::bigint);
     v_waits := v_now - make_interval(secs => (v_settings ->> 'max_age_seconds')::integer);
-    with looked as (
+    select coalesce(array_agg(l.id), '{}') as ids, array_agg(l.period_tag) as tags, array_agg(l.seq_min) as seqs,
+      coalesce(array_agg(l.byte_length), '{}') as sizes, coalesce(array_agg(l.older), '{}') as older
+    into strict v_looked from (
       select f.id, f.period_tag, f.seq_min, f.byte_length,
         f.state = 'active' and f.rewrite is null and f.uploaded_at < x.made_before
           and (f.level > 0 or f.byte_length >= v_grown or f.uploaded_at < v_waits) as older
@@ -68,38 +72,23 @@ begin
       where f.dataset_id = x.dataset_id and f."table" = x."table" and f.removed_version is null
         and (f.period_tag, f.seq_min) > (x.after_period_tag, x.after_seq)
         and (x.period_tag is null or f.period_tag = x.period_tag)
-      order by f.period_tag, f.seq_min limit v_looked
-    ), older as (
-      select l.*, row_number() over w as n, sum(l.byte_length) over w - l.byte_length as before
-      from looked l where l.older
-      window w as (order by l.period_tag, l.seq_min)
-    ), taken as (
-      select o.* from older o where o.n <= v_room and (o.before < v_share or o.n = 1 and v_marked = 0)
-    ), reached as (
-      -- the walk goes on behind what was taken, or behind all that was looked at where all of that was
-      select r.period_tag, r.seq_min from (
-        select t.period_tag, t.seq_min from taken t where (select count(*) from taken) < (select count(*) from older)
-        union all
-        select l.period_tag, l.seq_min from looked l where (select count(*) from taken) = (select count(*) from older)
-      ) r order by r.period_tag desc, r.seq_min desc limit 1
-    )
-    select coalesce((select jsonb_agg(jsonb_build_object('id', t.id, 'anew', true,
-        'reason', 'the table''s settings may have changed since') order by t.n) from taken t), '[]') as files,
-      (select coalesce(sum(t.byte_length), 0) from taken t) as bytes,
-      (select count(*) from looked) < v_looked and (select count(*) from taken) = (select count(*) from older) as whole,
-      r.period_tag, r.seq_min
-    into strict v_page
-    from (values (true)) one (row) left join reached r on true;
+      order by f.period_tag, f.seq_min limit v_most_looked) l;
+    select * into strict v_page
+    from sediment.take_older(v_looked.sizes, v_looked.older, v_room, v_share, v_marked = 0);
+    v_whole := v_page.whole and cardinality(v_looked.ids) < v_most_looked;
 
-    perform public.mark_for_rewrite(v_page.files);
+    perform public.mark_for_rewrite((
+      select coalesce(jsonb_agg(jsonb_build_object('id', v_looked.ids[k.place], 'anew', true,
+        'reason', 'the table''s settings may have changed since') order by k.place), '[]')
+      from unnest(v_page.taken) as k(place)));
     v_left := v_left - v_page.bytes;
     v_bytes := v_bytes + v_page.bytes;
-    v_marked := v_marked + jsonb_array_length(v_page.files);
-    v_ended := v_ended + v_page.whole::integer;
+    v_marked := v_marked + cardinality(v_page.taken);
+    v_ended := v_ended + v_whole::integer;
     update public.rewrites r
-    set made_before = x.made_before, files = r.files + jsonb_array_length(v_page.files), bytes = r.bytes + v_page.bytes,
-      after_period_tag = coalesce(v_page.period_tag, r.after_period_tag),
-      after_seq = coalesce(v_page.seq_min, r.after_seq), ended_at = case when v_page.whole then clock_timestamp() end
+    set made_before = x.made_before, files = r.files + cardinality(v_page.taken), bytes = r.bytes + v_page.bytes,
+      after_period_tag = coalesce(v_looked.tags[v_page.reached], r.after_period_tag),
+      after_seq = coalesce(v_looked.seqs[v_page.reached], r.after_seq), ended_at = case when v_whole then clock_timestamp() end
     where r.dataset_id = x.dataset_id and r."table" = x."table";
   end loop;
   if v_marked = 0 then

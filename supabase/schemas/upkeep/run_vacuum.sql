@@ -41,8 +41,8 @@ begin
       where f.id = any (array(
         select x.id from public.battle_files x
         where x.dataset_id = d.id and x.removed_version <= d.vacuumable_version
-          -- what a kept snapshot of the lake shows, or may still come to show
-          and (x.lake_version is null or not exists (select 1 from public.lake_files l where l.battle_file = x.id)
+          -- what a kept snapshot of the lake shows, or may still come to show; a remade file may have been one of the lake's before
+          and (x.level = 0 or not exists (select 1 from public.lake_files l where l.battle_file = x.id)
             and not exists (select 1 from public.lake_pending n where n.file_id = x.id))
         order by x.removed_version limit greatest(p_limit - v_dropped, 0)))
       returning f.object_key, f.byte_length

@@ -1,8 +1,9 @@
 -- The clockwork. Everything here only brings forward what is in the tables: a job that is missed costs time.
 select cron.schedule('sediment_tick', '30 seconds', 'select public.tick()');
--- Both want the lake's lock: a pruning here is as large as what a publication ends, and holds it no longer.
-select cron.schedule('sediment_lake', '30 seconds', 'select sediment.publish_lake(), sediment.prune_lake(10000)');
 -- Each a job of its own: one that fails must not take back what another did.
+select cron.schedule('sediment_lake', '30 seconds', 'select sediment.publish_lake()');
+-- It takes as much as publications end in a minute, and holds the lake's lock, which they want too, no longer than one of them.
+select cron.schedule('sediment_lake_history', '* * * * *', 'select sediment.prune_lake(10000)');
 select cron.schedule('sediment_leases', '* * * * *', 'select public.expire_leases()');
 select cron.schedule('sediment_sweep', '* * * * *', 'select public.sweep(2000)');
 select cron.schedule('sediment_deletions', '* * * * *', 'select sediment.step_deletions()');

@@ -5,5 +5,5 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('sediment quota ' || p_user, 0));
+  perform pg_catalog.pg_advisory_xact_lock(sediment.quota_key(p_user));
 end $$;

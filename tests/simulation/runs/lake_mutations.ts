@@ -17,8 +17,8 @@ export const lakeMutations: Mutation[] = [
     seed: 32,
     edits: [{
       sqlFunction: "advance_lake",
-      find: "perform public.mark_for_rewrite(v_page.files);",
-      replace: "null;",
+      find: "perform public.mark_for_rewrite((",
+      replace: "perform ((",
     }],
   },
 ];

@@ -28,7 +28,7 @@ export const publicationMutations: Mutation[] = [
     seed: 21,
     edits: [{
       sqlFunction: "run_vacuum",
-      find: "and (x.lake_version is null or",
+      find: "and (x.level = 0 or",
       replace: "and (true or",
     }],
   },

@@ -80,7 +80,7 @@ export async function runSeed(
   const { random, scheduler } = world;
   scheduler.without = without;
   world.deleting = seed % 3 === 0;
-  world.lake = !inField && seed % 11 === 10;
+  world.lake = seed % 11 === 10;
   if (world.lake) world.publications = new Publications(world);
   world.killing = random.pick(inField ? [0, 0.08, 0.15] : [0, 0, 0.08]);
   // in some seeds outputs decay as well, and a second storm comes over that
@@ -265,7 +265,7 @@ async function checkQuiet(world: World): Promise<void> {
         -- a lost output of which an input is lost too is tried ten times to be remade
         and not exists (select 1 from public.battle_files f where f.dataset_id = p.dataset_id
           and f."table" = p."table" and f.period_tag = p.period_tag and f.removed_version is null
-          and f.remake_tries > 0)
+          and f.remake_at is not null)
       order by dataset_id, "table"`)
       .map((row) => JSON.stringify(row));
   const before = await claims();
