@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape f947ae9ca8c8c69a7d9587a8926f89d80b1188e18ce6a8a92dc9f66ca5653174
+// shape 0d1157942bf915e68b6df408b551c3696c20b38f2a625c549f4677c3df3f0b17
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -522,14 +522,14 @@ isOneToOne: false
                   ]
                 },"lake_relations": {
                   Row: {
-                    "after_file": number | null,"begin_snapshot": number,"dataset_max": string | null,"dataset_min": string | null,"end_snapshot": number | null,"file_bytes": number,"id": number,"lake_table_id": number,"name": string,"next_column_id": number,"next_row_id": number,"period_max": string | null,"period_min": string | null,"shaped_by": string | null,"uuid": string
+                    "after_file": number | null,"begin_snapshot": number,"dataset_max": string | null,"dataset_min": string | null,"end_snapshot": number | null,"file_bytes": number,"id": number,"lake_table_id": number,"name": string,"next_column_id": number,"next_row_id": number,"period_max": string | null,"period_min": string | null,"shaped_by": string | null,"shown_files": number,"uuid": string
                   }
                   ComputedFields: never
                   Insert: {
-                    "after_file"?: number | null,"begin_snapshot": number,"dataset_max"?: string | null,"dataset_min"?: string | null,"end_snapshot"?: number | null,"file_bytes"?: number,"id"?: never,"lake_table_id": number,"name": string,"next_column_id"?: number,"next_row_id"?: number,"period_max"?: string | null,"period_min"?: string | null,"shaped_by"?: string | null,"uuid"?: string
+                    "after_file"?: number | null,"begin_snapshot": number,"dataset_max"?: string | null,"dataset_min"?: string | null,"end_snapshot"?: number | null,"file_bytes"?: number,"id"?: never,"lake_table_id": number,"name": string,"next_column_id"?: number,"next_row_id"?: number,"period_max"?: string | null,"period_min"?: string | null,"shaped_by"?: string | null,"shown_files"?: number,"uuid"?: string
                   }
                   Update: {
-                    "after_file"?: number | null,"begin_snapshot"?: number,"dataset_max"?: string | null,"dataset_min"?: string | null,"end_snapshot"?: number | null,"file_bytes"?: number,"id"?: never,"lake_table_id"?: number,"name"?: string,"next_column_id"?: number,"next_row_id"?: number,"period_max"?: string | null,"period_min"?: string | null,"shaped_by"?: string | null,"uuid"?: string
+                    "after_file"?: number | null,"begin_snapshot"?: number,"dataset_max"?: string | null,"dataset_min"?: string | null,"end_snapshot"?: number | null,"file_bytes"?: number,"id"?: never,"lake_table_id"?: number,"name"?: string,"next_column_id"?: number,"next_row_id"?: number,"period_max"?: string | null,"period_min"?: string | null,"shaped_by"?: string | null,"shown_files"?: number,"uuid"?: string
                   }
                   Relationships: [
                     {

@@ -2,7 +2,7 @@
 begin;
 \ir helpers/fixtures.sql
 \ir helpers/deletions.sql
-select plan(103);
+select plan(113);
 truncate lake_tables, lake_relations, lake_pending, lake_left_files, lake_snapshots cascade;
 insert into lake_snapshots (id, at, schema_version, next_file_id) values (0, clock_timestamp() - interval '1 hour', 0, 1);
 create function tests.leaf(p_name text, p_type text, p_logical text default null) returns jsonb language sql immutable as $$
@@ -272,6 +272,40 @@ select tests.settle(1300, tests.schema(tests.leaf('id', 'INT32')), p_table => 'p
 update lake_relations set after_file = -1 where name = 'plane';
 select sediment.publish_lake(1);
 select is((select sum(row_count) from lake_files where dataset_id = tests.u(1300) and end_snapshot is null), 40::numeric, 'and leaves when one that replaced it comes, whatever else waits');
+
+-- so many files a table
+select approve_lake_table('boat');
+select tests.settle(3000 + i, tests.schema(tests.leaf('id', 'INT32')), p_table => 'boat') from generate_series(1, 4) i;
+do $$ begin while (sediment.publish_lake() ->> 'more')::boolean loop null; end loop; end $$;
+select is((select shown_files from lake_relations where name = 'boat'), 4, 'what a table shows is counted');
+update datasets set user_id = tests.u(2) where id in (tests.u(3003), tests.u(3004));
+reset role;
+create function tests.left_out(p_most integer, p_most_of_user integer, p_snapshot bigint default -1) returns text language sql as $$
+  select string_agg(right(n.dataset_id::text, 4), ' ' order by n.dataset_id)
+  from unnest(sediment.bound_lake_files(array(
+    select row(d, r.id, tests.u(d), 'p' || d, 'k', 1, 1, null, 1, null, case when d = 3006 then 'another' end)::sediment.lake_news
+    from lake_relations r, unnest('{3001,3002,3003,3005,3006}'::integer[]) d where r.name = 'boat' and r.end_snapshot is null),
+    p_snapshot, p_most, p_most_of_user)) n where n.reason like 'the table shows%' $$;
+grant execute on all functions in schema tests to service_role;
+set local role service_role;
+select is(tests.left_out(100, 50), null, 'where there is room none is left out');
+update lake_relations set shown_files = 4 where name = 'boat';
+select is(tests.left_out(6, 3), '3002 3005', 'where there is none the last are: of a user''s, and of all');
+select is((select shown_files from lake_relations where name = 'boat'), 6, 'and not counted');
+select is(tests.left_out(4, 4), '3001 3002 3003 3005', 'in a full table none has a place');
+update lake_files set period_tag = 'p3002', end_snapshot = 77777 where dataset_id = tests.u(3002);
+update lake_relations set shown_files = 4 where name = 'boat';
+select is(tests.left_out(3, 2, 77777), '3001 3003 3005', 'but what replaces one that was shown has its own');
+update lake_files set end_snapshot = null where dataset_id = tests.u(3002);
+update lake_relations set shown_files = 50 where name = 'boat';
+select is(tests.left_out(10, 5), null, 'where more were counted than there are it is counted anew');
+select is((select shown_files from lake_relations where name = 'boat'), 8, 'which stays');
+insert into lake_left_files (battle_file, relation_id, dataset_id, reason) select l.battle_file, l.relation_id, l.dataset_id, 'the table shows 3 files, or 2 of one user'
+from lake_files l where l.dataset_id in (tests.u(3001), tests.u(3002));
+update lake_files set end_snapshot = 1 + (select max(id) from lake_snapshots) where dataset_id = tests.u(3001);
+update battle_files set state = 'quarantined', quarantine_code = 'corrupt_page' where dataset_id = tests.u(3003) and lake_version is not null;
+select is((select (r ->> 'removed') || (r ->> 'more') from sediment.publish_lake() r), '1true', 'when files leave others come again');
+select is((sediment.publish_lake() ->> 'added')::integer, 1, 'with the next publication');
 
 -- who may
 reset role;

@@ -186,6 +186,7 @@ begin
     left join lateral (
       select y.mapping_id, y.reason, true as found from public.lake_schemas y
       where y.relation_id = n.relation_id and y.schema_digest = n.schema_digest and n.lake_version = 1 offset 0) k on true);
+  v_added := sediment.bound_lake_files(v_added, v_snapshot);
   insert into public.lake_left_files (battle_file, relation_id, dataset_id, reason)
   select n.battle_file, n.relation_id, n.dataset_id, n.reason from unnest(v_added) n where n.reason is not null;
   get diagnostics v_left = row_count;
@@ -214,6 +215,9 @@ begin
   ) s
   where x.id = s.relation_id;
 
+  if v_ended > 0 then
+    perform sediment.readmit_lake_files(v_snapshot);
+  end if;
   if v_more then
     insert into public.lake_pending (change) values ('table');
   end if;

@@ -57,7 +57,9 @@ create table if not exists public.lake_relations (
   -- the last file of those that were there before the approval that was looked at; null: all were
   after_file bigint default -1,
   -- whose files its columns were first taken from (lake_shapes); null: whoever's came first
-  shaped_by uuid
+  shaped_by uuid,
+  -- files that are shown; what a purge took out may be counted still
+  shown_files integer not null default 0
 );
 
 create unique index if not exists lake_relations_shown on public.lake_relations (lake_table_id) where end_snapshot is null;

@@ -1,0 +1,325 @@
+-- A table of the lake shows 100,000 files, 50,000 of one user's; what is left out comes again as others leave.
+set local lock_timeout = '5s';
+set local check_function_bodies = off;
+
+ALTER TABLE "public"."lake_relations" ADD COLUMN "shown_files" integer NOT NULL DEFAULT 0;
+
+update public.lake_relations r
+set shown_files = (select count(*) from public.lake_files l where l.relation_id = r.id and l.end_snapshot is null)
+where r.end_snapshot is null;
+
+CREATE OR REPLACE FUNCTION sediment.bound_lake_files(p_added sediment.lake_news[], p_snapshot bigint, p_most integer DEFAULT 100000, p_most_of_user integer DEFAULT 50000)
+ RETURNS sediment.lake_news[]
+ LANGUAGE plpgsql
+ SET search_path TO ''
+ SET enable_hashjoin TO 'on'
+AS $function$
+declare
+  v_added sediment.lake_news[] := p_added;
+  v_relation bigint;
+  v_shown bigint;
+begin
+  -- as far as is known here: what purges take out is counted still, until it matters
+  update public.lake_relations r set shown_files = r.shown_files + s.came - s.went
+  from (
+    select x.relation_id, sum(x.came)::integer as came, sum(x.went)::integer as went from (
+      select n.relation_id, 1 as came, 0 as went from unnest(p_added) n where n.reason is null
+      union all
+      select l.relation_id, 0, 1 from public.lake_files l where l.end_snapshot = p_snapshot) x
+    group by x.relation_id) s
+  where r.id = s.relation_id;
+
+  for v_relation in
+    select r.id from public.lake_relations r
+    where r.shown_files > p_most_of_user and r.id in (select n.relation_id from unnest(p_added) n where n.reason is null)
+    order by r.id
+  loop
+    select count(*) into strict v_shown from public.lake_files l where l.relation_id = v_relation and l.end_snapshot is null;
+    v_added := array(
+      with of_users as materialized (
+        select d.user_id, count(*) as files
+        from public.lake_files l cross join lateral (select x.user_id from public.datasets x where x.id = l.dataset_id offset 0) d
+        where l.relation_id = v_relation and l.end_snapshot is null group by d.user_id
+      ), news as materialized (
+        select n.*, d.user_id, exists (
+            select 1 from public.lake_files l
+            where l.end_snapshot = p_snapshot and l.relation_id = n.relation_id and l.dataset_id = n.dataset_id
+              and l.period_tag = n.period_tag) as replaces
+        from unnest(v_added) with ordinality as n(battle_file, relation_id, dataset_id, period_tag, object_key, bytes, row_count,
+          schema_digest, lake_version, mapping_id, reason, place)
+        left join public.datasets d on d.id = n.dataset_id
+        where n.relation_id = v_relation and n.reason is null
+      ), shared as (
+        select n.place, n.replaces, not n.replaces and coalesce(u.files, 0)
+          + row_number() over (partition by n.user_id order by n.replaces desc, n.place) > p_most_of_user as is_over
+        from news n left join of_users u on u.user_id = n.user_id
+      ), placed as (
+        select s.place, s.is_over or not s.replaces
+          and v_shown + row_number() over (order by s.is_over, s.replaces desc, s.place) > p_most as is_over
+        from shared s
+      )
+      select row(n.battle_file, n.relation_id, n.dataset_id, n.period_tag, n.object_key, n.bytes, n.row_count, n.schema_digest,
+        n.lake_version, n.mapping_id, case when p.is_over
+          then format('the table shows %s files, or %s of one user', p_most, p_most_of_user) else n.reason end)::sediment.lake_news
+      from unnest(v_added) with ordinality as n(battle_file, relation_id, dataset_id, period_tag, object_key, bytes, row_count,
+        schema_digest, lake_version, mapping_id, reason, place)
+      left join placed p on p.place = n.place
+      order by n.place);
+    update public.lake_relations r
+    set shown_files = v_shown + (select count(*) from unnest(v_added) n where n.relation_id = v_relation and n.reason is null)
+    where r.id = v_relation;
+  end loop;
+  return v_added;
+end $function$;
+
+revoke all on function "sediment"."bound_lake_files"(sediment.lake_news[], bigint, integer, integer) from public, anon, authenticated, service_role;
+
+CREATE OR REPLACE FUNCTION sediment.publish_lake(p_files integer DEFAULT 5000)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+ SET statement_timeout TO '60s'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+declare
+  v_nothing constant jsonb := '{"snapshot": null, "added": 0, "removed": 0, "left_out": 0, "more": false}'::jsonb;
+  v_last public.lake_snapshots;
+  v_snapshot bigint;
+  v_next bigint;
+  v_schema_changed boolean := false;
+  v_tables boolean;
+  v_anew smallint[] := '{}'::smallint[]; -- tables of which one was shown that ends here
+  v_whole bigint[] := '{}'::bigint[];
+  v_added sediment.lake_news[];
+  v_ended bigint;
+  v_ended_tables bigint := 0;
+  v_shown bigint := 0;
+  v_left bigint := 0;
+  v_more boolean;
+  v_mapped jsonb;
+  r public.lake_relations;
+  t public.lake_tables;
+  v record;
+begin
+  if not exists (select 1 from public.lake_pending) then
+    return v_nothing;
+  end if;
+  if not pg_try_advisory_xact_lock(sediment.lake_lock()) then
+    return v_nothing || '{"more": true}'::jsonb;
+  end if;
+  select * into strict v_last from public.lake_snapshots s order by s.id desc limit 1;
+  v_snapshot := v_last.id + 1;
+  v_next := v_last.next_file_id;
+
+  delete from public.lake_pending p where p.dataset_id is null;
+  v_tables := found;
+  if v_tables then
+    for r in
+      select x.* from public.lake_relations x join public.lake_tables y on y.id = x.lake_table_id
+      left join public.lake_shapes z on z.lake_table_id = y.id
+      where x.end_snapshot is null and (y.withdrawn_at is not null or x.shaped_by is distinct from z.dataset_id)
+    loop
+      update public.lake_files l set end_snapshot = v_snapshot where l.relation_id = r.id and l.end_snapshot is null;
+      get diagnostics v_ended = row_count;
+      v_ended_tables := v_ended_tables + v_ended;
+      delete from public.lake_left_files l where l.relation_id = r.id;
+      update public.lake_columns c set end_snapshot = v_snapshot where c.relation_id = r.id and c.end_snapshot is null;
+      update public.lake_relations x set end_snapshot = v_snapshot where x.id = r.id;
+      v_schema_changed := true;
+      v_anew := v_anew || r.lake_table_id;
+    end loop;
+    for t in
+      select y.* from public.lake_tables y
+      where y.withdrawn_at is null and not exists (
+        select 1 from public.lake_relations x where x.lake_table_id = y.id and x.end_snapshot is null)
+    loop
+      insert into public.lake_relations (lake_table_id, name, begin_snapshot, next_column_id, shaped_by)
+      values (t.id, t.name, v_snapshot, 3, (select z.dataset_id from public.lake_shapes z where z.lake_table_id = t.id))
+      returning * into strict r;
+      if t.id = any (v_anew) then
+        v_whole := v_whole || r.id;
+      end if;
+      insert into public.lake_columns (relation_id, column_id, path, name, type, begin_snapshot)
+      values (r.id, 1, array[lower(t.dataset_column)], t.dataset_column, 'varchar', v_snapshot),
+        (r.id, 2, array[lower(t.period_column)], t.period_column, 'varchar', v_snapshot);
+      for v in
+        select f.schema_digest from (
+          select y.schema_digest, y.uploaded_at, y.id from public.battle_files y
+          where y.dataset_id = r.shaped_by and y."table" = t.name and y.removed_version is null and y.schema_digest is not null
+          limit 10000) f
+        group by f.schema_digest order by min(f.uploaded_at), min(f.id) limit 100
+      loop
+        select * into strict r from public.lake_relations x where x.id = r.id;
+        perform sediment.map_lake_schema(r, v.schema_digest, r.shaped_by, v_snapshot, null);
+      end loop;
+      v_schema_changed := true;
+    end loop;
+  end if;
+
+  with before as materialized (
+    select x.id as relation_id, f.id as file_id, f.dataset_id
+    from public.lake_relations x
+    cross join lateral (
+      select y.id, y.dataset_id from public.battle_files y
+      where y."table" = x.name and y.lake_version is not null and y.removed_version is null and y.id > x.after_file
+      -- what takes the place of a table that is shown shows all at once: else rows would be missing until it does
+      order by y.id limit case when x.id <> all (v_whole) then p_files end) f
+    where x.end_snapshot is null and x.after_file is not null
+  ), first as materialized (
+    select x.dataset_id from (select p.dataset_id from public.lake_pending p order by p.id limit p_files) x
+    -- what such a file has replaced may wait still
+    union select b.dataset_id from before b
+  ), taken as (
+    delete from public.lake_pending p where p.dataset_id = any (array(select f.dataset_id from first f))
+    returning p.file_id, p.dataset_id, p.version
+  ), marked as (
+    -- all that a deletion covers
+    select f.id as file_id
+    from taken k
+    join public.deletions x on x.dataset_id = k.dataset_id and x.version = k.version and x.state = 'marked'
+    join public.lake_relations o on o.end_snapshot is null and (x."table" is null or o.name = x."table")
+    cross join lateral (
+      select y.period_tag from public.partitions y
+      where y.dataset_id = x.dataset_id and y."table" = o.name and (x.period_tag is null or y.period_tag = x.period_tag)
+      offset 0) p
+    cross join lateral (
+      select y.id from public.battle_files y
+      where y.dataset_id = x.dataset_id and y."table" = o.name and y.period_tag = p.period_tag
+        and y.removed_version is null and y.added_version < x.version and y.lake_version is not null
+      offset 0) f
+    where k.file_id is null
+  ), walked as (
+    update public.lake_relations x
+    set after_file = (select max(b.file_id) from before b where b.relation_id = x.id and x.id <> all (v_whole) having count(*) = p_files)
+    where x.end_snapshot is null and x.after_file is not null
+    returning x.after_file
+  ), seen as (
+    select n.file_id, f.uploaded_at, f.dataset_id, f.period_tag, f.object_key, f.byte_length, f.row_count, f.schema_digest, f.lake_version,
+      x.id as relation_id, l.id as shown_id, l.object_key as shown_key, f.id is not null and x.id is not null as is_there
+    from (select k.file_id from taken k union select m.file_id from marked m union select b.file_id from before b) n
+    left join lateral (
+      select * from public.battle_files y
+      where y.id = n.file_id and y.removed_version is null and y.state = 'active' and y.lake_version is not null
+        and not (sediment.has_marks(y.dataset_id) and sediment.is_marked(y, 9223372036854775807))
+      offset 0) f on true
+    left join lateral (
+      select y.id from public.lake_relations y where y.name = f."table" and y.end_snapshot is null offset 0) x on true
+    left join lateral (
+      select y.id, y.object_key from public.lake_files y where y.battle_file = n.file_id and y.end_snapshot is null
+      offset 0) l on true
+  ), ended as (
+    update public.lake_files l set end_snapshot = v_snapshot
+    from seen s where l.id = s.shown_id and (not s.is_there or s.object_key <> s.shown_key)
+    returning 1
+  ), unleft as (
+    delete from public.lake_left_files l using seen s where l.battle_file = s.file_id
+    returning 1
+  )
+  select array(
+      select row(s.file_id, s.relation_id, s.dataset_id, s.period_tag, s.object_key, s.byte_length, s.row_count,
+        s.schema_digest, s.lake_version, null, null)::sediment.lake_news
+      from seen s where s.is_there and s.object_key is distinct from s.shown_key
+      order by s.uploaded_at, s.file_id),
+    (select count(*) from ended), exists (select 1 from walked w where w.after_file is not null)
+  into strict v_added, v_ended, v_more;
+  v_ended := v_ended + v_ended_tables;
+
+  -- each schema that is new to its table, in the order of its first file: ids are in none
+  for v in
+    select n.relation_id, n.schema_digest, (array_agg(n.dataset_id order by n.place))[1] as dataset_id
+    from unnest(v_added) with ordinality as n(battle_file, relation_id, dataset_id, period_tag, object_key, bytes, row_count,
+      schema_digest, lake_version, mapping_id, reason, place)
+    where n.lake_version = 1 and n.schema_digest is not null and not exists (
+      select 1 from public.lake_schemas k where k.relation_id = n.relation_id and k.schema_digest = n.schema_digest)
+    group by n.relation_id, n.schema_digest
+    order by min(n.place)
+  loop
+    select * into strict r from public.lake_relations x where x.id = v.relation_id;
+    v_mapped := sediment.map_lake_schema(r, v.schema_digest, v.dataset_id, v_snapshot, v_next);
+    v_next := v_next + (v_mapped ->> 'mapped')::boolean::integer;
+    v_schema_changed := v_schema_changed or (v_mapped ->> 'changed')::boolean;
+  end loop;
+
+  v_added := array(
+    select row(n.battle_file, n.relation_id, n.dataset_id, n.period_tag, n.object_key, n.bytes, n.row_count, n.schema_digest,
+      n.lake_version, k.mapping_id,
+      case when n.lake_version <> 1 then 'a column of its own has the name of one of the lake''s, or it has as many as a file may'
+        when n.schema_digest is null then 'the catalog has no schema of it' when k.found then k.reason
+        else 'the table, its dataset or its user has too many schemas' end)::sediment.lake_news
+    from unnest(v_added) n
+    left join lateral (
+      select y.mapping_id, y.reason, true as found from public.lake_schemas y
+      where y.relation_id = n.relation_id and y.schema_digest = n.schema_digest and n.lake_version = 1 offset 0) k on true);
+  v_added := sediment.bound_lake_files(v_added, v_snapshot);
+  insert into public.lake_left_files (battle_file, relation_id, dataset_id, reason)
+  select n.battle_file, n.relation_id, n.dataset_id, n.reason from unnest(v_added) n where n.reason is not null;
+  get diagnostics v_left = row_count;
+
+  insert into public.lake_files (id, relation_id, battle_file, begin_snapshot, dataset_id, period_tag, object_key, bytes,
+    row_count, row_id_start, mapping_id)
+  select v_next - 1 + row_number() over w, n.relation_id, n.battle_file, v_snapshot, n.dataset_id, n.period_tag, n.object_key,
+    n.bytes, n.row_count,
+    x.next_row_id + (sum(n.row_count) over (partition by n.relation_id order by n.dataset_id, n.battle_file))::bigint - n.row_count,
+    n.mapping_id
+  from unnest(v_added) n join public.lake_relations x on x.id = n.relation_id
+  where n.reason is null
+  window w as (order by n.relation_id, n.dataset_id, n.battle_file);
+  get diagnostics v_shown = row_count;
+  perform sediment.keep_lake_statistics(v_next, v_next + v_shown);
+  v_next := v_next + v_shown;
+  update public.lake_relations x
+  set next_row_id = x.next_row_id + s.rows, file_bytes = x.file_bytes + s.bytes,
+    dataset_min = least(x.dataset_min, s.dataset_min), dataset_max = greatest(x.dataset_max, s.dataset_max),
+    period_min = least(x.period_min, s.period_min), period_max = greatest(x.period_max, s.period_max)
+  from (
+    select n.relation_id, sum(n.row_count) as rows, sum(n.bytes) as bytes, min(n.dataset_id::text collate "C") as dataset_min,
+      max(n.dataset_id::text collate "C") as dataset_max, min(n.period_tag collate "C") as period_min,
+      max(n.period_tag collate "C") as period_max
+    from unnest(v_added) n where n.reason is null group by n.relation_id
+  ) s
+  where x.id = s.relation_id;
+
+  if v_ended > 0 then
+    perform sediment.readmit_lake_files(v_snapshot);
+  end if;
+  if v_more then
+    insert into public.lake_pending (change) values ('table');
+  end if;
+  if v_shown > 0 or v_ended > 0 or v_schema_changed then
+    insert into public.lake_snapshots (id, at, schema_version, next_file_id)
+    values (v_snapshot, greatest(clock_timestamp(), v_last.at + interval '1 microsecond'),
+      v_last.schema_version + v_schema_changed::integer, v_next);
+  else
+    v_snapshot := null;
+  end if;
+  return jsonb_build_object('snapshot', v_snapshot, 'added', v_shown, 'removed', v_ended, 'left_out', v_left,
+    'more', exists (select 1 from public.lake_pending));
+end $function$;
+
+CREATE OR REPLACE FUNCTION sediment.readmit_lake_files(p_snapshot bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  insert into public.lake_pending (dataset_id, file_id, change)
+  select f.dataset_id, f.battle_file, 'added'
+  from (select l.relation_id, count(*) as files from public.lake_files l where l.end_snapshot = p_snapshot group by l.relation_id) s
+  cross join lateral (
+    select l.dataset_id, l.battle_file from public.lake_left_files l
+    where l.relation_id = s.relation_id and l.reason like 'the table shows %'
+    order by l.left_at, l.battle_file limit s.files) f;
+end $function$;
+
+revoke all on function "sediment"."readmit_lake_files"(bigint) from public, anon, authenticated, service_role;
+
+REVOKE ALL ON FUNCTION "sediment"."bound_lake_files"(sediment.lake_news[], bigint, integer, integer) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "sediment"."bound_lake_files"(sediment.lake_news[], bigint, integer, integer) TO "service_role";
+
+REVOKE ALL ON FUNCTION "sediment"."readmit_lake_files"(bigint) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION "sediment"."readmit_lake_files"(bigint) TO "service_role";
