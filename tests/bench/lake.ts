@@ -42,6 +42,7 @@ await using stack = await startStack({ cron: false, functions: false });
 const sql = postgres(stack.dbUrl, { max: 1, onnotice: () => {} });
 const admin = postgres(stack.adminDbUrl, { max: 1, onnotice: () => {} });
 const duckdb = await openDuckdb();
+const folder = await Deno.makeTempDir({ prefix: "sediment-bench-lake-" });
 let over = false;
 try {
   await fill();
@@ -56,6 +57,7 @@ try {
 } finally {
   await sql.end();
   await admin.end();
+  await Deno.remove(folder, { recursive: true });
 }
 if (over) {
   console.error("over what it may take:", most);
@@ -101,7 +103,6 @@ async function fill() {
 
 /** Puts real bytes behind the first dataset's files of the first table. */
 async function real({ url, secretKey }: Stack) {
-  const folder = await Deno.makeTempDir();
   const of = await sql<
     { id: string; period_tag: string; object_key: string; dataset_id: string }[]
   >`
