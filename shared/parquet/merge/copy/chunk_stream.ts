@@ -10,6 +10,8 @@ export interface ChunkPart {
   bytes: Uint8Array;
   /** Whether the chunk ends with this part. */
   last: boolean;
+  /** Whether it is the last one of those that were read together: their bytes are given back when the next is asked for. */
+  endsRead: boolean;
 }
 
 interface Extent {
@@ -48,6 +50,7 @@ export async function* readChunks(
         offset: part.offset,
         bytes: bytes.subarray(part.start - start, part.start - start + part.length),
         last: part.last,
+        endsRead: part === parts.at(-1),
       };
     }
     reader.release?.(bytes);

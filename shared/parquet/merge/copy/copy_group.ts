@@ -8,6 +8,7 @@ import { holdsText, valueWidth } from "../../format/value_order.ts";
 import { isInside, type RangeReader } from "../../format/range_reader.ts";
 import type { SchemaTree } from "../../format/schema.ts";
 import { GroupIndexes } from "../../write/group_indexes.ts";
+import { JoinedViews } from "../../write/joined_views.ts";
 import type { ParquetFile } from "../../write/parquet_file.ts";
 import { BloomFilters } from "./bloom_filters.ts";
 import { CountedPages } from "./counted_pages.ts";
@@ -94,6 +95,7 @@ async function copyPages(
   if (scratch === 0) throw kernels.error({});
   kernels.wasm.startGroup(scratch, 1);
   const feeder = new PageFeeder(kernels);
+  const joined = new JoinedViews(file.writer);
   let counted: CountedPages | undefined;
   try {
     const extents = group.columns.map((chunk) => chunkExtent(chunk.metaData!));
@@ -101,7 +103,7 @@ async function copyPages(
       const leaf = tree.leaves[part.chunk];
       const meta = group.columns[part.chunk].metaData!;
       if (part.offset === 0) {
-        const start = file.writer.offset;
+        const start = joined.offset;
         const pages = trusted ? undefined : new CopiedPages(kernels, scratch, leaf, start);
         copied[part.chunk] = { start, pages };
         feeder.start();
@@ -134,7 +136,8 @@ async function copyPages(
         throw kernels.error({ column: leaf.path, page: kernels.wasm.getPagesRead() });
       }
       if (part.last) copied[part.chunk].filter = filters?.take();
-      await file.writer.write(part.bytes);
+      await joined.add(part.bytes);
+      if (part.endsRead) await joined.flush();
     }
     levels.check();
   } finally {
