@@ -60,8 +60,9 @@ export class Zstd {
   readonly #exports: Exports;
   readonly #compressor: number;
   readonly #decompressor: number;
-  #source = { at: 0, size: 0 };
-  #target = { at: 0, size: 0 };
+  readonly #source = { at: 0, size: 0 };
+  readonly #target = { at: 0, size: 0 };
+  #view = new Uint8Array(0);
 
   private constructor(module: WebAssembly.Module) {
     const fail = () => {
@@ -96,6 +97,12 @@ export class Zstd {
     return new Zstd(await zstdModule(load));
   }
 
+  /** All of the memory; anew after it has grown. One made for each page would be a good part of all garbage. */
+  get #memory(): Uint8Array {
+    if (this.#view.length === 0) this.#view = new Uint8Array(this.#exports.f.buffer);
+    return this.#view;
+  }
+
   /** Bytes of memory that the instance holds. */
   get memoryBytes(): number {
     return this.#exports.f.buffer.byteLength;
@@ -106,7 +113,8 @@ export class Zstd {
     if (!this.#reserve(source.length, target.length)) return false;
     // an error code is a negative number, which no length equals
     if (this.#decompress(source, target.length) !== target.length) return false;
-    target.set(new Uint8Array(this.#exports.f.buffer, this.#target.at, target.length));
+    const { at } = this.#target;
+    target.set(this.#memory.subarray(at, at + target.length));
     return true;
   }
 
@@ -118,7 +126,8 @@ export class Zstd {
   decompressWithin(source: Uint8Array, capacity: number, room: number): Uint8Array {
     if (!this.#reserve(source.length, capacity)) throw tooLarge(room);
     const length = this.#decompress(source, capacity);
-    if (length >= 0) return new Uint8Array(this.#exports.f.buffer, this.#target.at, length).slice();
+    const { at } = this.#target;
+    if (length >= 0) return this.#memory.slice(at, at + length);
     if (length === -errors.targetTooSmall) throw tooLarge(room);
     throw broken(
       length === -errors.checksumWrong
@@ -131,9 +140,8 @@ export class Zstd {
 
   /** Bytes that were written to the target, or the error's code below zero. */
   #decompress(source: Uint8Array, capacity: number): number {
-    const { f, q } = this.#exports;
-    new Uint8Array(f.buffer).set(source, this.#source.at);
-    return q(
+    this.#memory.set(source, this.#source.at);
+    return this.#exports.q(
       this.#decompressor,
       this.#target.at,
       capacity,
@@ -149,12 +157,12 @@ export class Zstd {
    * @param level 1 costs little more than snappy and saves a quarter of the bytes
    */
   compress(source: Uint8Array, level = 1): Uint8Array {
-    const { f, h, i, l } = this.#exports;
+    const { h, i, l } = this.#exports;
     const bound = i(source.length) >>> 0;
     if (!this.#reserve(source.length, bound)) {
       throw new SedimentError("internal", "zstd has no memory left");
     }
-    new Uint8Array(f.buffer).set(source, this.#source.at);
+    this.#memory.set(source, this.#source.at);
     const length = l(
       this.#compressor,
       this.#target.at,
@@ -166,20 +174,22 @@ export class Zstd {
       level,
     );
     if (h(length) !== 0) throw new SedimentError("internal", `zstd failed with ${length}`);
-    return new Uint8Array(f.buffer, this.#target.at, length >>> 0);
+    const { at } = this.#target;
+    return this.#memory.subarray(at, at + (length >>> 0));
   }
 
   #reserve(source: number, target: number): boolean {
-    for (const [buffer, size] of [[this.#source, source], [this.#target, target]] as const) {
-      if (buffer.size >= size && buffer.at !== 0) continue;
-      if (buffer.at !== 0) this.#exports.t(buffer.at);
-      buffer.size = size + (size >> 2) + 1024;
-      buffer.at = this.#exports.s(buffer.size) >>> 0;
-      if (buffer.at === 0) {
-        buffer.size = 0;
-        return false;
-      }
-    }
-    return true;
+    return this.#reserveOne(this.#source, source) && this.#reserveOne(this.#target, target);
+  }
+
+  #reserveOne(buffer: { at: number; size: number }, size: number): boolean {
+    if (buffer.size >= size && buffer.at !== 0) return true;
+    const { s, t } = this.#exports;
+    if (buffer.at !== 0) t(buffer.at);
+    buffer.size = size + (size >> 2) + 1024;
+    buffer.at = s(buffer.size) >>> 0;
+    if (buffer.at !== 0) return true;
+    buffer.size = 0;
+    return false;
   }
 }
