@@ -10,6 +10,7 @@ import { planByName } from "../../../shared/parquet/merge/union/plan_by_name.ts"
 import { mergeBytes, type PathName, paths } from "../core/merge_bytes.ts";
 import { declaredRows } from "./examine.ts";
 import { type Oracle, type Rows, sumOf } from "./oracle.ts";
+import { zstdDiffers } from "./zstd_differs.ts";
 
 const options = { planSource: planByName, normalize: normalizer() };
 
@@ -88,6 +89,8 @@ export async function faultAmong(
     if ("error" in reading) return `${way}: DuckDB reads no row of the three: ${reading.error}`;
     const sum = sumOf(rows, alone, rows);
     if (reading.digest === sum.digest) return undefined;
+    // a copied page is read by DuckDB's zstd, and what it holds alone by ours
+    if (way === "copied" && await zstdDiffers(mutant)) return undefined;
     return `${way}: the three have ${reading.rows} rows, other ones than the ${sum.rows}`;
   }
   if (result.rejected.length > 1 || rejection.id !== "file1") {
