@@ -12,15 +12,19 @@ declare
   v_names text[];
   v_columns text;
   v_answer jsonb;
+  v_outcome jsonb;
   v_detail text;
   v_hint text;
 begin
   -- what most requests lead to, by statements that are kept
   if p_function in ('stage_upload', 'commit_upload') then
     begin
-      return jsonb_build_object('answer', sediment.answer_of(case p_function
-        when 'stage_upload' then sediment.stage_uploads(jsonb_build_array(p_args))
-        else sediment.commit_uploads(jsonb_build_array(p_args)) end));
+      v_outcome := (case p_function when 'stage_upload' then sediment.stage_uploads(jsonb_build_array(p_args))
+        else sediment.commit_uploads(jsonb_build_array(p_args)) end)[1];
+      if v_outcome ? 'error' then
+        perform sediment.answer_of(array[v_outcome]); -- takes back what was done
+      end if;
+      return v_outcome;
     exception when others then
       if sqlstate not like 'SD%' then
         raise;

@@ -2,9 +2,9 @@
 -- put, and its state only moves by compare-and-set: staged → stored → deleting → tombstone, or staged → deleting.
 create table if not exists public.objects (
   object_key text primary key,
-  kind text not null check (kind in ('fragment', 'incoming', 'compacted', 'asset', 'probe')),
-  state text not null default 'staged' check (state in ('staged', 'stored', 'deleting', 'tombstone')),
-  size bigint check (size >= 0),
+  kind text not null,
+  state text not null default 'staged',
+  size bigint,
   etag text,
   -- what the uploader was told; the sweep goes by put_deadline
   expires_at timestamptz,
@@ -38,7 +38,10 @@ create table if not exists public.objects (
   staged_version bigint,
   -- it holds bytes of deleted slices beside others: when these are next to be copied to objects of their own, until the store
   -- has deleted it (stage_splits, commit_split); null: not
-  split_at timestamptz
+  split_at timestamptz,
+  -- one constraint, since each is read anew from the catalog by every statement that writes
+  constraint objects_facts check (kind in ('fragment', 'incoming', 'compacted', 'asset', 'probe')
+    and state in ('staged', 'stored', 'deleting', 'tombstone') and size >= 0)
 -- each upload leaves a dead row here, whose place is to be taken before a fifth of the table is such
 ) with (fillfactor = 95, autovacuum_vacuum_scale_factor = 0.05);
 

@@ -68,15 +68,12 @@ create table if not exists public.partitions (
   tier_oldest timestamptz[],
 
   primary key (dataset_id, "table", period_tag),
-  -- one constraint, since each is read anew from the catalog by every statement that writes
-  constraint partitions_facts check (
-    "table" ~ '^[A-Za-z0-9_-]{1,64}$' and period_tag ~ '^[A-Za-z0-9_-]{1,64}$' and debt_files >= 0 and debt_bytes >= 0
+  -- one constraint, and a short one, since every statement that writes reads it anew from the catalog: 4 KB took 30 µs. The
+  -- names of a partition are those of its first data file, which were checked as it came (sediment.plan_commits)
+  constraint partitions_facts check (debt_files >= 0 and debt_bytes >= 0
     and queue in ('manual', 'realtime', 'scheduled') and jsonb_typeof(isolation) = 'object' and output_cap_bytes > 0
-    and left_alone_files >= 0
-    and (queue is null) = (msg_id is null) and (msg_id is null) = (run_id is null)
-    and (msg_id is null) = (ready_at is null)
-    and (lease_expires_at is null or msg_id is not null)
-    and (lease_expires_at is null) = (claimed_demand_seq is null))
+    and left_alone_files >= 0 and num_nulls(queue, msg_id, run_id, ready_at) % 4 = 0
+    and (lease_expires_at is null or msg_id is not null) and num_nulls(lease_expires_at, claimed_demand_seq) <> 1)
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 
 -- Partial on columns that an upload which joins a live message does not touch, so that its update stays

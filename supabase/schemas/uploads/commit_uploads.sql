@@ -26,22 +26,23 @@ declare
   v_going sediment.commit_call[];
   v_some boolean := false; -- not all of them go on
   v_refused boolean := false;
-  v_answers jsonb := '{}'::jsonb;
+  v_answers jsonb[];
+  v_nth integer := 0;
   v_out jsonb[];
 begin
   if v_locked.aliased then
     v_calls := sediment.respell_commits(v_calls);
   end if;
   v_plan := sediment.plan_commits(v_calls);
-  if v_plan.wrong then
-    -- the ledger held it when it was staged, so that no files came along, and then it was deleted
-    perform sediment.refuse_deleted_stages(v_calls);
-    v_wrong := sediment.wrong_files(v_calls, v_plan.known);
-  end if;
   -- Mostly nothing is known, wrong or limited. By owner, then as they came: two groups that wait for owners' quotas must
   -- not wait for each other.
   if v_plan.wrong or v_plan.known is not null or v_plan.limited or v_locked.settled then
     v_some := true;
+    if v_plan.wrong then
+      -- the ledger held it when it was staged, so that no files came along, and then it was deleted
+      perform sediment.refuse_deleted_stages(v_calls);
+      v_wrong := sediment.wrong_files(v_calls, v_plan.known);
+    end if;
     for v_call in select c.* from unnest(v_calls) as c where c.outcome is null order by c.owner_id, c.n loop
       v_calls[v_call.n].outcome := case
         when v_call.n = any (v_plan.known) then sediment.first_outcome(v_call)
@@ -96,33 +97,35 @@ begin
     end if;
   end if;
 
-  v_going := v_calls;
-  if v_some then
-    select array_agg(c) into v_going from unnest(v_calls) as c where c.outcome is null;
+  if not v_some then
+    return sediment.write_commits(v_calls, v_plan, v_locked.direct);
   end if;
+  select array_agg(c order by c.n) into v_going from unnest(v_calls) as c where c.outcome is null;
   if v_going is not null then
     v_answers := sediment.write_commits(v_going, v_plan, v_locked.direct);
   end if;
-
-  if v_some then
-    for v_call in select c.* from unnest(v_calls) as c where c.outcome ? 'heal' order by c.n loop
-      v_calls[v_call.n].outcome := (
-        select sediment.heal_upload(v_call, u) from public.uploads u
-        where u.dataset_id = v_call.dataset_id and u."table" = v_call."table" and u.period_tag = v_call.period_tag
-          and u.content_hash = v_call.content_hash);
-    end loop;
-    -- those that were stored are counted where they are
-    insert into public.metric_deltas (metric, label, events, amount)
-    select 'uploads', x.outcome, count(*), sum(x.size)
-    from (
-      select c.size, case when c.outcome #>> '{answer,healed}' = 'true' then 'healed' else 'duplicate' end as outcome
-      from unnest(v_calls) as c where c.outcome ? 'answer'
-    ) x
-    group by x.outcome;
-  end if;
+  for v_call in select c.* from unnest(v_calls) as c where c.outcome ? 'heal' order by c.n loop
+    v_calls[v_call.n].outcome := (
+      select sediment.heal_upload(v_call, u) from public.uploads u
+      where u.dataset_id = v_call.dataset_id and u."table" = v_call."table" and u.period_tag = v_call.period_tag
+        and u.content_hash = v_call.content_hash);
+  end loop;
+  -- those that were stored are counted where they are
+  insert into public.metric_deltas (metric, label, events, amount)
+  select 'uploads', x.outcome, count(*), sum(x.size)
+  from (
+    select c.size, case when c.outcome #>> '{answer,healed}' = 'true' then 'healed' else 'duplicate' end as outcome
+    from unnest(v_calls) as c where c.outcome ? 'answer'
+  ) x
+  group by x.outcome;
 
   for i in 1 .. cardinality(v_calls) loop
-    v_out[i] := coalesce(v_calls[i].outcome, jsonb_build_object('answer', v_answers -> i::text));
+    if v_calls[i].outcome is null then
+      v_nth := v_nth + 1;
+      v_out[i] := v_answers[v_nth];
+    else
+      v_out[i] := v_calls[i].outcome;
+    end if;
   end loop;
   return v_out;
 end $$;

@@ -10,93 +10,108 @@ set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_plan sediment.commit_plan;
+  v_parts sediment.partition_change[] := '{}'::sediment.partition_change[];
+  v_changes sediment.dataset_change[] := '{}'::sediment.dataset_change[];
+  v_part sediment.partition_change;
+  v_change sediment.dataset_change;
+  v_file sediment.commit_file;
 begin
-  with calls as materialized (
-    select c.*, c.known or u.id is not null as is_known
-    from unnest(p_calls) as c
-    left join public.uploads u on u.dataset_id = any (array[c.dataset_id]) and u."table" = c."table"
-      and u.period_tag = c.period_tag and u.content_hash = c.content_hash
-    where c.outcome is null
-  ), read as materialized (
-    select c.n, c.dataset_id, c.user_id, f.ordinal, f."table", f.period_tag, f.byte_length, f.row_count,
-      f.uncompressed_bytes, x.digest,
+  with read as materialized (
+    select c.n, c.dataset_id, c.owner_id, c.object_size, f.ordinal, f."table", f.period_tag, e.is_known,
+      c.owner_id <> c.user_id as of_others, k.digest is null or y.dataset_id is null as is_new,
       row(c.n, c.dataset_id, c.stage, c.user_id, c.object_key, c.etag, f.ordinal, f."table", f.period_tag,
         f.start_byte, f.byte_length, f.row_count, f.row_group_count, f.uncompressed_bytes, f.value_count,
         f.merge_facts, f.schema_fingerprint, f.schema, f.stats, f.checksum, x.digest)::sediment.commit_file as file,
-      (f.ordinal >= 0 and f.ordinal < jsonb_array_length(t.list) and f."table" ~ '^[A-Za-z0-9_-]{1,64}$' and f.period_tag ~ '^[A-Za-z0-9_-]{1,64}$'
+      (f.ordinal >= 0 and f.ordinal < jsonb_array_length(t.list)
+        and f."table" ~ '^[A-Za-z0-9_-]{1,64}$' and f.period_tag ~ '^[A-Za-z0-9_-]{1,64}$'
         and f.start_byte >= 0 and f.byte_length > 0 and f.byte_length <= c.object_size - f.start_byte
         and f.row_count >= 0 and f.row_group_count >= 0 and f.uncompressed_bytes >= 0
         and coalesce(f.value_count >= 0, true) and coalesce(jsonb_typeof(f.merge_facts) = 'object', true)
         and f.schema_fingerprint is not null and f.schema is not null) is not true as is_wrong
-    from calls c
-    cross join lateral (select case when jsonb_typeof(c.files) = 'array'
+    from unnest(p_calls) as c
+    left join public.uploads u on u.dataset_id = any (array[c.dataset_id]) and u."table" = c."table"
+      and u.period_tag = c.period_tag and u.content_hash = c.content_hash
+    cross join lateral (select c.known or u.id is not null as is_known) e
+    cross join lateral (select case when not e.is_known and jsonb_typeof(c.files) = 'array'
       then case when jsonb_array_length(c.files) between 1 and 10000 then c.files end end as list) t
     left join lateral jsonb_to_recordset(t.list) as f(ordinal integer, "table" text, period_tag text,
       start_byte bigint, byte_length bigint, row_count bigint, row_group_count integer, uncompressed_bytes bigint,
       value_count bigint, merge_facts jsonb, schema_fingerprint text, schema jsonb, stats jsonb, checksum text) on true
-    -- sediment.schema_digest, in place of a call for each
-    cross join lateral (select encode(substr(sha256(convert_to(f.schema::text, 'UTF8')), 1, 24), 'base64') as digest) x
-    where not c.is_known
-  ), sorted as materialized (
-    select r.*, row_number() over (order by r.dataset_id, r."table", r.period_tag, r.n, r.ordinal)::integer as nth
-    from read r
-  ), partitions as materialized (
-    select s.dataset_id, s."table", s.period_tag, min(s.nth) as first_file, max(s.nth) as last_file,
-      sum(s.byte_length)::bigint as bytes, sum(s.row_count) as rows, sum(s.uncompressed_bytes) as uncompressed,
-      array_agg(distinct s.n) as calls, bool_or(k.digest is null) as new_schemas
-    from sorted s
-    left join public.file_schemas k on k.digest = any (array[s.digest])
-    where s.ordinal is not null
-    group by s.dataset_id, s."table", s.period_tag
+    -- sediment.schema_digest, in place of a call for each; an offset keeps it from being worked out for each use
+    cross join lateral (
+      select encode(substr(sha256(convert_to(f.schema::text, 'UTF8')), 1, 24), 'base64') as digest offset 0) x
+    left join public.file_schemas k on k.digest = any (array[x.digest])
+    left join public.partitions y
+      on y.dataset_id = any (array[c.dataset_id]) and y."table" = f."table" and y.period_tag = f.period_tag
+    where c.outcome is null
   )
-  select a.files, a.wrong, k.known, l.limited, k.of_others or b.is_new, b.parts, b.changes,
-    (select s.realtime_delay_seconds from public.service_settings s where s.id)
-  into strict v_plan
-  from (
-    select array_agg(s.file order by s.nth) filter (where s.ordinal is not null) as files,
-      coalesce(bool_or(s.is_wrong), false) or count(*) <> count(distinct s.n::bigint << 32 | s.ordinal) as wrong
-    from sorted s
-  ) a
-  cross join (
-    select array_agg(c.n) filter (where c.is_known) as known,
-      coalesce(bool_or(c.owner_id <> c.user_id) filter (where not c.is_known), false) as of_others
-    from calls c
-  ) k
-  cross join (
-    select coalesce(bool_or(p.is_new), false) as is_new,
-      array_agg(p.part order by p.first_file) as parts,
-      (select array_agg(row(t.dataset_id, t.files, t.bytes, t.rows, t.uncompressed, null)::sediment.dataset_change)
-        from (
-          select g.dataset_id, sum(g.last_file - g.first_file + 1) as files, sum(g.bytes) as bytes, sum(g.rows) as rows,
-            sum(g.uncompressed) as uncompressed
-          from partitions g group by g.dataset_id
-        ) t) as changes
-    from (
-      select x.first_file, row(x.dataset_id, x."table", x.period_tag, x.first_file, x.last_file, x.bytes, x.calls,
-          null)::sediment.partition_change as part,
-        x.new_schemas or y.dataset_id is null as is_new
-      from partitions x
-      left join public.partitions y
-        on y.dataset_id = any (array[x.dataset_id]) and y."table" = x."table" and y.period_tag = x.period_tag
-    ) p
-  ) b
-  cross join (
+  select a.files, a.wrong, a.known,
     -- as sediment.is_near_quota has it
-    select coalesce(bool_or(o.bytes + (
-        select coalesce(sum(d.file_size_bytes + d.retired_bytes), 0) from public.datasets d
-        where d.user_id = any (array[o.owner_id])
-      ) + coalesce((select u.asset_bytes from public.user_usage u where u.user_id = any (array[o.owner_id])), 0)
-      > o.max - greatest(o.max / 20, 1073741824)), false) as limited
-    from (
-      select c.owner_id, sum(c.object_size)::bigint as bytes,
-        coalesce(min(m.stored_bytes_max), min(s.stored_bytes_max)) as max
-      from calls c
-      join public.service_settings s on s.id
-      left join public.user_limits m on m.user_id = any (array[c.owner_id])
-      where not c.is_known
-      group by c.owner_id
-    ) o
-    where o.max is not null
-  ) l;
+    exists (
+      select 1 from unnest(a.owners) as o(id)
+      left join public.user_limits m on m.user_id = any (array[o.id])
+      left join public.user_usage y on y.user_id = any (array[o.id])
+      where a.bytes + coalesce(y.asset_bytes, 0) + (
+          select coalesce(sum(d.file_size_bytes + d.retired_bytes), 0) from public.datasets d
+          where d.user_id = any (array[o.id]))
+        > coalesce(m.stored_bytes_max, s.stored_bytes_max)
+          - greatest(coalesce(m.stored_bytes_max, s.stored_bytes_max) / 20, 1073741824)),
+    a.is_new, null::sediment.partition_change[], null::sediment.dataset_change[], s.realtime_delay_seconds
+  into strict v_plan
+  from public.service_settings s
+  cross join (
+    select array_agg(r.file order by r.dataset_id, r."table", r.period_tag, r.n, r.ordinal)
+        filter (where r.ordinal is not null) as files,
+      coalesce(bool_or(r.is_wrong and not r.is_known), false)
+        or count(r.ordinal) <> count(distinct r.n::bigint << 32 | r.ordinal) as wrong,
+      array_agg(distinct r.n) filter (where r.is_known) as known,
+      coalesce(bool_or(r.of_others or r.is_new) filter (where not r.is_known), false) as is_new,
+      array_agg(distinct r.owner_id) filter (where not r.is_known) as owners,
+      (sum(r.object_size) filter (where r.ordinal = 0))::bigint as bytes
+    from read r
+  ) a
+  where s.id;
+
+  -- Sorted as they are, what belongs together stands together. Mostly it is one file: a loop costs more than the row.
+  if cardinality(v_plan.files) = 1 then
+    v_file := v_plan.files[1];
+    v_plan.parts := array[row(v_file.dataset_id, v_file."table", v_file.period_tag, 1, 1, v_file.byte_length,
+      array[v_file.n], null)::sediment.partition_change];
+    v_plan.changes := array[row(v_file.dataset_id, 1, v_file.byte_length, v_file.row_count, v_file.uncompressed_bytes,
+      null)::sediment.dataset_change];
+    return v_plan;
+  end if;
+  for i in 1 .. coalesce(cardinality(v_plan.files), 0) loop
+    v_file := v_plan.files[i];
+    if v_part.dataset_id = v_file.dataset_id and v_part."table" = v_file."table"
+      and v_part.period_tag = v_file.period_tag
+    then
+      v_part.last_file := i;
+      v_part.bytes := v_part.bytes + v_file.byte_length;
+      if v_part.calls[cardinality(v_part.calls)] <> v_file.n then
+        v_part.calls := v_part.calls || v_file.n;
+      end if;
+    else
+      if i > 1 then
+        v_parts := v_parts || v_part;
+      end if;
+      v_part := row(v_file.dataset_id, v_file."table", v_file.period_tag, i, i, v_file.byte_length, array[v_file.n], null);
+    end if;
+    if v_change.dataset_id = v_file.dataset_id then
+      v_change.files := v_change.files + 1;
+      v_change.bytes := v_change.bytes + v_file.byte_length;
+      v_change.rows := v_change.rows + v_file.row_count;
+      v_change.uncompressed := v_change.uncompressed + v_file.uncompressed_bytes;
+    else
+      if i > 1 then
+        v_changes := v_changes || v_change;
+      end if;
+      v_change := row(v_file.dataset_id, 1, v_file.byte_length, v_file.row_count, v_file.uncompressed_bytes, null);
+    end if;
+  end loop;
+  if v_part.dataset_id is not null then
+    v_plan.parts := v_parts || v_part;
+    v_plan.changes := v_changes || v_change;
+  end if;
   return v_plan;
 end $$;

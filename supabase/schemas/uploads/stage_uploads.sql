@@ -23,6 +23,7 @@ declare
   v_detail text;
   v_hint text;
   v_out jsonb[];
+  v_direct boolean;
 begin
   if v_read.respelled then
     v_read := sediment.read_stage_calls(sediment.respell_stages(p_calls));
@@ -65,16 +66,22 @@ begin
       p.period_tag, p.stage_id, p.content_hash, p.offsets_digest, p.details,
       (select d.version from public.datasets d where d.id = any (array[p.dataset_id]))
     from planned p where p.outcome is null
-  ), incoming as (
-    insert into public.objects (object_key, kind, size, expires_at, put_deadline, user_id, dataset_id, stage_id)
-    select p.incoming_key, 'incoming', p.size, p.expires_at, p.put_deadline, p.user_id, p.dataset_id, p.stage_id
-    from planned p where p.outcome is null and p.incoming_key is not null
   )
   select array_agg(coalesce(p.outcome, jsonb_build_object('answer', jsonb_build_object(
     'stage_id', p.stage_id, 'dataset_id', p.dataset_id, 'object_key', p.object_key, 'incoming_key', p.incoming_key,
     'expires_at', p.expires_at, 'duplicate', p.first_answer is not null,
-    'answer', p.first_answer || jsonb_build_object('duplicate', true)))) order by p.n)
-  into strict v_out
+    'answer', p.first_answer || jsonb_build_object('duplicate', true)))) order by p.n),
+    bool_or(p.incoming_key is not null)
+  into strict v_out, v_direct
   from planned p;
+  if v_direct then
+    insert into public.objects (object_key, kind, size, expires_at, put_deadline, user_id, dataset_id, stage_id)
+    select o.answer ->> 'incoming_key', 'incoming', c.size, v_now + make_interval(secs => c.ttl_seconds),
+      v_now + make_interval(secs => c.ttl_seconds + c.max_put_seconds), c.user_id, c.dataset_id,
+      (o.answer ->> 'stage_id')::uuid
+    from unnest(v_calls) as c
+    cross join lateral (select v_out[c.n] -> 'answer' as answer) o
+    where o.answer ->> 'incoming_key' is not null;
+  end if;
   return v_out;
 end $$;

@@ -2,11 +2,11 @@
 -- staged → stored, versions, demand of the partitions and, where a plan would act, their queue messages; and the ledger's
 -- answers, which name the run that will see the upload: one that is live, or whose id is kept for it.
 -- The uploads of one dataset that are committed together appear in one version. p_plan is that of the calls, and p_direct
--- says whether one has an incoming object. Returns {n: answer}.
+-- says whether one has an incoming object. Returns the answers, {answer} each, in the order of the calls.
 create or replace function sediment.write_commits(
   p_calls sediment.commit_call[], p_plan sediment.commit_plan, p_direct boolean
 )
-returns jsonb
+returns jsonb[]
 language plpgsql
 set search_path = ''
 set plan_cache_mode = force_generic_plan
@@ -14,6 +14,7 @@ as $$
 declare
   v_now timestamptz := clock_timestamp();
   v_parts sediment.partition_change[];
+  v_last_seqs bigint[]; -- of each of the parts
   v_seqs bigint[]; -- of each file, in the order of v_files
   v_made uuid[]; -- the dataset of each partition that is new, and its first file
   v_made_parts integer[] := array[]::integer[];
@@ -23,7 +24,7 @@ declare
   v_given constant sediment.partition_change[] := p_plan.parts;
   v_versions public.dataset_versions[];
   v_look boolean;
-  v_answers jsonb;
+  v_answers jsonb[];
 begin
   if p_plan.is_new then
     perform sediment.keep_schemas(array_agg(f.schema), array_agg(f.schema_fingerprint)) from unnest(v_files) as f;
@@ -87,20 +88,30 @@ begin
           -- wake_partition would find a message that waits, of this priority or a higher one, and early enough
           when x.ready_at <= v_now + make_interval(secs => v_delay) and x.queue in ('realtime', 'manual')
             then x.run_id end)::sediment.partition_change as part
-  ), all_parts as (
-    select r.* from raised r
-    union all
-    select f.first_file, f.last_file, f.last_file - f.first_file + 1,
-      row(f.dataset_id, f."table", f.period_tag, f.first_file, f.last_file, f.bytes, f.calls,
-        m.run_id)::sediment.partition_change
-    from unnest(v_made_parts, v_made_runs) as m(first_file, run_id)
-    join unnest(v_given) as f on f.first_file = m.first_file
   )
-  select array_agg(r.part order by r.first_file),
-    (select array_agg(s.last_seq - s.last_file + g.nth order by g.nth)
-      from all_parts s cross join lateral generate_series(s.first_file, s.last_file) as g(nth))
-  into strict v_parts, v_seqs
-  from all_parts r;
+  select array_agg(r.part order by r.first_file), array_agg(r.last_seq order by r.first_file)
+  into strict v_parts, v_last_seqs
+  from raised r;
+  if cardinality(v_made_parts) > 0 then
+    select array_agg(x.part order by x.first_file), array_agg(x.last_seq order by x.first_file)
+    into strict v_parts, v_last_seqs
+    from (
+      select r.first_file, row(r.dataset_id, r."table", r.period_tag, r.first_file, r.last_file, r.bytes, r.calls,
+        r.run_id)::sediment.partition_change as part, v_last_seqs[r.nth] as last_seq
+      from unnest(v_parts) with ordinality
+        as r(dataset_id, "table", period_tag, first_file, last_file, bytes, calls, run_id, nth)
+      union all
+      select f.first_file, row(f.dataset_id, f."table", f.period_tag, f.first_file, f.last_file, f.bytes, f.calls,
+        m.run_id)::sediment.partition_change, f.last_file - f.first_file + 1
+      from unnest(v_made_parts, v_made_runs) as m(first_file, run_id)
+      join unnest(v_given) as f on f.first_file = m.first_file
+    ) x;
+  end if;
+  for i in 1 .. cardinality(v_parts) loop
+    for v_nth in v_parts[i].first_file .. v_parts[i].last_file loop
+      v_seqs[v_nth] := v_last_seqs[i] - v_parts[i].last_file + v_nth;
+    end loop;
+  end loop;
 
   v_versions := sediment.next_versions(p_plan.changes, v_made);
   -- The datasets' rows are locked: what was deleted, handed over or renamed since the stages is seen here.
@@ -182,6 +193,6 @@ begin
     insert into public.metric_deltas (metric, label, events, amount)
     select 'uploads', 'stored', count(*), sum(c.size) from unnest(p_calls) as c
   )
-  select jsonb_object_agg(a.n, a.answer) into strict v_answers from answers a;
+  select array_agg(jsonb_build_object('answer', a.answer) order by a.n) into strict v_answers from answers a;
   return v_answers;
 end $$;

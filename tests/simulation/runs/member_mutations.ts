@@ -7,8 +7,8 @@ export const memberMutations: Mutation[] = [
     guard: "rights at the stage",
     seed: 16,
     edits: [{
-      sqlFunction: "read_stage_calls",
-      find: "when d.user_id <> a.p_user and m.role is null then",
+      sqlFunction: "stage_refusal",
+      find: "when p_owner <> a.p_user and v_role is null then",
       replace: "when false then",
     }],
   },
