@@ -1,22 +1,20 @@
 /**
- * `deno task bench console [--size small|full] [--json]`: what each view of the console costs the database, over the catalog
- * of `bench scale` (small: 20,000 partitions; full: 3 million), and how many bytes its answers have. As an operator, who
- * sees everybody's.
+ * `deno task bench console [--size small|full] [--at DIR] [--json]`: what each view of the console costs the database, over the
+ * catalog of `bench scale` (small: 20,000 partitions; full: 3 million; --at: where that kept it, or is to find it), and how
+ * many bytes its answers have. As an operator, who sees everybody's.
  */
 import { parseArgs } from "node:util";
-import postgres from "postgres";
-import { startScratchCluster, withClient } from "../../supabase/local/postgres/scratch_cluster.ts";
-import { runSchemas } from "../../supabase/migrate/run_files.ts";
 import { median } from "./median.ts";
+import { datasetsOf, openCatalog } from "./scale/catalog.ts";
 
 const { values: options } = parseArgs({
   args: Deno.args,
   options: {
     size: { type: "string", default: "small" },
+    at: { type: "string" },
     json: { type: "boolean", default: false },
   },
 });
-const datasets = options.size === "full" ? 300_000 : 2_000;
 const times = 10;
 /** Most milliseconds that a view may take in the database. */
 const most = 200;
@@ -60,48 +58,35 @@ const views: Record<string, string[]> = {
   "an owner's datasets": ["public.list_datasets(bench.u(7), 100)"],
 };
 
-await using cluster = await startScratchCluster();
-const url = cluster.url("postgres", "postgres");
-await withClient(url, runSchemas);
-const sql = postgres(url, { max: 1, onnotice: () => {}, prepare: false });
+await using catalog = await openCatalog(
+  datasetsOf(options.size),
+  options.at,
+  (text) => options.json || console.error(text),
+);
+const { sql } = catalog;
 let over = false;
-try {
-  await sql.unsafe(await Deno.readTextFile(new URL("./scale/fill.sql", import.meta.url))).simple();
-  for (let first = 1; first <= datasets; first += 2000) {
-    await sql.unsafe(`call bench.fill(${first}, ${Math.min(datasets, first + 1999)})`);
-  }
-  await sql.unsafe(`insert into public.metric_samples
-    select now() - n * interval '1 minute', n, n, n, n, n, n, n, n from generate_series(1, 1500) n;
-    insert into public.metric_samples
-    select date_trunc('hour', now()) - n * interval '1 hour', n, n, n, n, n, n, n, n from generate_series(26, 744) n;
-    update public.battle_files set state = 'quarantined', quarantined_at = now() where removed_version is null and seq_min = 1
-      and dataset_id < bench.u(20);
-    analyze`);
-  for (const [view, questions] of Object.entries(views)) {
-    let ms = 0, bytes = 0;
-    for (const question of questions) {
-      const took: number[] = [];
-      for (let n = 0; n <= times; n++) {
-        const begun = performance.now();
-        const [{ answer }] = await sql.unsafe(`select ${question}::text as answer`);
-        // the first one makes plans
-        if (n > 0) took.push(performance.now() - begun);
-        else bytes += answer.length;
-      }
-      ms += median(took);
+for (const [view, questions] of Object.entries(views)) {
+  let ms = 0, bytes = 0;
+  for (const question of questions) {
+    const took: number[] = [];
+    for (let n = 0; n <= times; n++) {
+      await sql.unsafe("begin");
+      const begun = performance.now();
+      const [{ answer }] = await sql.unsafe(`select ${question}::text as answer`);
+      // the first one makes plans
+      if (n > 0) took.push(performance.now() - begun);
+      else bytes += answer.length;
+      await sql.unsafe("rollback");
     }
-    const db_ms = Math.round(ms * 100) / 100;
-    over ||= db_ms > most;
-    console.log(
-      options.json
-        ? JSON.stringify({ view, db_ms, bytes })
-        : `${view.padEnd(22)} ${db_ms.toFixed(2).padStart(8)} ms ${
-          String(bytes).padStart(8)
-        } bytes`,
-    );
+    ms += median(took);
   }
-} finally {
-  await sql.end();
+  const db_ms = Math.round(ms * 100) / 100;
+  over ||= db_ms > most;
+  console.log(
+    options.json
+      ? JSON.stringify({ view, db_ms, bytes })
+      : `${view.padEnd(22)} ${db_ms.toFixed(2).padStart(8)} ms ${String(bytes).padStart(8)} bytes`,
+  );
 }
 if (over) {
   console.error(`a view took over ${most} ms`);

@@ -1,15 +1,20 @@
 /**
- * `deno task bench scale [--size small|full] [--partitions N] [--only calls|bytes|wide|settle] [--json]`: the service at the size
+ * `deno task bench scale [--size small|full] [--partitions N] [--only calls|bytes|wide|settle|steady] [--at DIR] [--json]`: the service at the size
  * of its users. First the calls over a catalog and over one ten times as large (small: 2,000 and 20,000 partitions; full:
  * 300,000 and 3,000,000). Then what uploads take in the database, table by table. Then 50,000 tiny fragments of one partition, merged by one worker and the successors that it asks
  * for. Then partitions of four small files, uploaded through the functions, until the clockwork of the running stack has
  * merged them all, and what it does when there is nothing left to do.
  *
+ * --only steady [--minutes 10]: minutes of uploads at 10 million a day, with what merges and forgets them, over the larger
+ * catalog, which is another one afterwards.
+ * --at keeps the larger catalog in a folder, for another run or `bench console`: filling the full one takes its time.
  * With --json a line a call, one of the bytes, one of the fragments, and a last one of the settling.
  */
 import { parseArgs } from "node:util";
 import { catalogBytes } from "./scale/bytes.ts";
 import { callCosts } from "./scale/calls.ts";
+import { datasetsOf, openCatalog } from "./scale/catalog.ts";
+import { steady } from "./scale/steady.ts";
 import { settle } from "./scale/settle.ts";
 import { wideOpen } from "./scale/wide_open.ts";
 
@@ -20,6 +25,8 @@ const { values: options } = parseArgs({
     partitions: { type: "string", default: "20000" },
     fragments: { type: "string", default: "50000" },
     only: { type: "string" },
+    at: { type: "string" },
+    minutes: { type: "string", default: "10" },
     json: { type: "boolean", default: false },
   },
 });
@@ -28,8 +35,8 @@ const tell = (text: string) => {
   if (!options.json) console.error(text);
 };
 if (options.only === undefined || options.only === "calls") {
-  const full = options.size === "full";
-  for (const line of await callCosts(full ? 30_000 : 200, full ? 20 : 40)) {
+  const times = options.size === "full" ? 20 : 40;
+  for (const line of await callCosts(datasetsOf(options.size), times, options.at, tell)) {
     console.log(
       options.json
         ? JSON.stringify(line)
@@ -44,6 +51,13 @@ const bytes = options.only === undefined || options.only === "bytes" || options.
   : undefined;
 if (bytes !== undefined && options.only !== "settle") {
   console.log(options.json ? JSON.stringify(bytes) : bytes);
+}
+if (options.only === "steady") {
+  const datasets = datasetsOf(options.size);
+  await using catalog = await openCatalog(datasets, options.at, tell);
+  await steady(catalog.url, datasets, Number(options.minutes), (minute) => {
+    console.log(options.json ? JSON.stringify(minute) : minute);
+  });
 }
 if (options.only === undefined || options.only === "wide") {
   const wide = await wideOpen(Number(options.fragments), tell);

@@ -34,7 +34,7 @@ export interface Cluster extends Pick<ScratchCluster, "stop">, AsyncDisposable {
 /** Starts a cluster in a temporary folder; disposing stops it and removes the folder. */
 export async function startCluster(major: 15 | 17 = 17): Promise<Cluster> {
   const scratch = await startScratchCluster(
-    major === 17 ? undefined : (root, donor) => debianTree(major, root, donor),
+    major === 17 ? {} : { otherTree: (root, donor) => debianTree(major, root, donor) },
   );
   const prepare = async (name: string, pgmq: string | undefined, migrated: boolean) => {
     await scratch.copyDatabase("postgres", name);

@@ -27,37 +27,55 @@ export interface ScratchCluster extends AsyncDisposable {
   stop(): Promise<() => Promise<void>>;
 }
 
-/**
- * Starts a cluster; disposing stops it and removes its folder.
- *
- * @param otherTree makes the programs of another PostgreSQL, in a folder that is given, with the extensions of ours
- * @default the one of the embedded stack
- */
+export interface ScratchOptions {
+  /**
+   * Makes the programs of another PostgreSQL, in a folder that is given, with the extensions of ours.
+   *
+   * @default the one of the embedded stack
+   */
+  otherTree?: (root: string, donor: PostgresTree) => Promise<PostgresTree>;
+  /**
+   * Folder that keeps the cluster: the next start on it goes on with it.
+   *
+   * @default a temporary one, which goes with the cluster
+   */
+  at?: string;
+  /** PostgreSQL's settings that differ from the embedded stack's. */
+  settings?: Record<string, string>;
+}
+
+/** Starts a cluster; disposing stops it, and removes its folder if that is a temporary one. */
 export async function startScratchCluster(
-  otherTree?: (root: string, donor: PostgresTree) => Promise<PostgresTree>,
+  { otherTree, at, settings }: ScratchOptions = {},
 ): Promise<ScratchCluster> {
   await using stack = new AsyncDisposableStack();
-  const folder = await openStateFolder(undefined);
+  const folder = await openStateFolder(at);
   stack.defer(() => folder.close());
   const cacheDir = await cacheFolder(folder.path);
   const as = await runAs(folder.path, otherTree ? folder.path : cacheDir);
   const watchdog = startWatchdog(folder.path);
   stack.defer(() => watchdog.close());
   const home = join(folder.path, "postgres");
-  await Deno.mkdir(home);
+  await Deno.mkdir(home, { recursive: true });
   await as.own(home);
   const dataDir = join(home, "data");
+  // written when the cluster is there
+  const passwordFile = join(folder.path, "password");
 
   let tree = await preparePostgresTree(cacheDir);
-  let password: string;
-  if (otherTree) {
+  let password = await Deno.readTextFile(passwordFile).catch(() => "");
+  if (password) {
+    // it was kept
+  } else if (otherTree) {
     tree = await otherTree(join(home, "tree"), tree);
     password = crypto.randomUUID();
     await initCluster({ dataDir, password, tree, as });
   } else {
     const template = await bootstrappedTemplate({ cacheDir, tree, as, watchdog });
     password = template.password;
+    await Deno.remove(dataDir, { recursive: true }).catch(() => {});
     await copyCluster(template, dataDir, as);
+    if (at) await Deno.writeTextFile(passwordFile, password, { mode: 0o600 });
   }
   const start = (preferredPort?: number) =>
     startPostgres({
@@ -67,6 +85,7 @@ export async function startScratchCluster(
       as,
       watchdog,
       preferredPort,
+      settings,
     });
   let server = await start();
   stack.defer(() => server.stop());

@@ -73,16 +73,18 @@ export async function initCluster(
 /**
  * Starts the server on a free port and waits until it takes connections.
  *
+ * @param options.settings that differ from the above
  * @throws part_failed with the end of its log
  */
 export async function startPostgres(
-  { dataDir, logFile, tree, as, watchdog, preferredPort }: {
+  { dataDir, logFile, tree, as, watchdog, preferredPort, settings: others }: {
     dataDir: string;
     logFile: string;
     tree: PostgresTree;
     as: RunAs;
     watchdog: Watchdog;
     preferredPort?: number;
+    settings?: Record<string, string>;
   },
 ): Promise<PostgresServer> {
   let tries = 0;
@@ -91,7 +93,7 @@ export async function startPostgres(
     // statements that failed are in it, with what they were given
     await Deno.writeTextFile(logFile, "", { mode: 0o600 });
     await as.own(logFile);
-    const args = Object.entries({ ...settings, port: String(port) })
+    const args = Object.entries({ ...settings, ...others, port: String(port) })
       .flatMap(([name, value]) => ["-c", `${name}=${value}`]);
     const child = await spawnLogged({
       name: "postgres",

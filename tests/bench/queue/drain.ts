@@ -2,9 +2,8 @@
 import postgres from "postgres";
 import { createSqlCatalog } from "../../support/sql_catalog.ts";
 import { systemClock } from "../../../shared/clock.ts";
-import type { CompactionPorts } from "../../../shared/compaction/run/ports.ts";
 import { takeTurn } from "../../../shared/compaction/run/turn.ts";
-import type { ObjectStore } from "../../../shared/storage/object_store.ts";
+import { merge, store } from "./stand_ins.ts";
 
 /** What a drain cost. */
 export interface Drained {
@@ -17,35 +16,6 @@ export interface Drained {
   deadlocks: number;
   failed: number;
 }
-
-/** A store that has every object and takes every write: the queue is measured, not the store. */
-const store = {
-  getRange: (_key: string, _start: number, length: number) =>
-    Promise.resolve(new Uint8Array(length)),
-  put: (_key: string, body: Uint8Array) => Promise.resolve({ size: body.byteLength, etag: "e" }),
-} as unknown as ObjectStore;
-
-/** A merge that reads its inputs and joins them. */
-const merge: CompactionPorts["merge"] = async (plan, readers, sink) => {
-  let length = 0;
-  for (const { id } of plan.inputs) {
-    const reader = readers.get(id)!;
-    const bytes = await reader.read(0, reader.size);
-    await sink.write(bytes);
-    length += bytes.byteLength;
-  }
-  return {
-    rowCount: plan.expectedRows,
-    rowGroupCount: 1,
-    byteLength: length,
-    uncompressedBytes: length,
-    schemaFingerprint: "s",
-    schema: {},
-    stats: {},
-    merged: plan.inputs.map(({ id }) => id),
-    rejected: [],
-  } as unknown as Awaited<ReturnType<CompactionPorts["merge"]>>;
-};
 
 /**
  * Drains.

@@ -1,13 +1,9 @@
 /** What the service's calls, views and snippets take in a catalog, and in one ten times as large. */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import postgres, { type Sql } from "postgres";
-import {
-  startScratchCluster,
-  withClient,
-} from "../../../supabase/local/postgres/scratch_cluster.ts";
-import { runSchemas } from "../../../supabase/migrate/run_files.ts";
+import type { Sql } from "postgres";
 import { median } from "../median.ts";
+import { openCatalog } from "./catalog.ts";
 
 /** One call, in the larger of the two catalogs. */
 export interface CallCost {
@@ -23,12 +19,11 @@ const snippets = fileURLToPath(new URL("../../../supabase/snippets/", import.met
 /** Statements by name; each is made anew for the n-th time. */
 type Calls = Record<string, (n: number) => string>;
 
-const dataset = (n: number) => `bench.u(${10 + n})`;
 const hash = () =>
   Array.from({ length: 4 }, () => crypto.randomUUID().slice(0, 8)).join("") + "0".repeat(32);
 
 /** An upload of one small file in a partition that is there, staged and committed. */
-function upload(n: number, tables: number): string {
+function upload(dataset: string, tables: number): string {
   const text = hash();
   const files = JSON.stringify(Array.from({ length: tables }, (_, ordinal) => ({
     ordinal,
@@ -43,15 +38,17 @@ function upload(n: number, tables: number): string {
     schema: { name: "root", children: [] },
     stats: {},
   })));
-  const user = `(select user_id from public.datasets where id = ${dataset(n)})`;
+  const user = `(select user_id from public.datasets where id = ${dataset})`;
   return `select public.commit_upload((s ->> 'stage_id')::uuid, ${user}, 8400, 'e', '${text}', '${files}')
-    from public.stage_upload(${user}, ${dataset(n)}, 't', 'p9', 8400, '${text}', '') s`;
+    from public.stage_upload(${user}, ${dataset}, 't', 'p9', 8400, '${text}', '') s`;
 }
 
-async function callsOf(): Promise<Calls> {
+/** @param common how many datasets each of the catalogs has: some of them that lie apart are asked, one after the other */
+async function callsOf(common: number): Promise<Calls> {
+  const dataset = (n: number) => `bench.u(${1 + (10 + n * 7919) % common})`;
   const calls: Calls = {
-    "upload of 1 table": (n) => upload(n, 1),
-    "upload of 12 tables": (n) => upload(n, 12),
+    "upload of 1 table": (n) => upload(dataset(n), 1),
+    "upload of 12 tables": (n) => upload(dataset(n), 12),
     claim_compaction: () => "select public.claim_compaction('w', 300)",
     tick: () => "select public.tick()",
     "sweep(2000)": () => "select public.sweep(2000)",
@@ -95,36 +92,29 @@ async function measure(sql: Sql, calls: Calls, times: number): Promise<Map<strin
 }
 
 /**
- * Measures every call, first over `datasets` datasets of ten partitions, then over ten times as many. Whatever a call
- * changes is taken back.
+ * Measures every call over a tenth of the datasets, then over all of them. Whatever a call changes is taken back.
+ *
+ * @param at folder that keeps the larger catalog, or has it (openCatalog)
  */
-export async function callCosts(datasets: number, times: number): Promise<CallCost[]> {
-  await using cluster = await startScratchCluster();
-  const url = cluster.url("postgres", "postgres");
-  await withClient(url, runSchemas);
-  const sql = postgres(url, { max: 1, onnotice: () => {}, prepare: false });
-  try {
-    await sql.unsafe(await Deno.readTextFile(new URL("./fill.sql", import.meta.url))).simple();
-    const calls = await callsOf();
-    const fill = async (from: number, to: number) => {
-      for (let first = from; first <= to; first += 2000) {
-        await sql.unsafe(`call bench.fill(${first}, ${Math.min(to, first + 1999)})`);
-      }
-      await sql.unsafe("analyze");
-    };
-    await fill(1, datasets);
-    const few = await measure(sql, calls, times);
-    await fill(datasets + 1, datasets * 10);
-    const many = await measure(sql, calls, times);
-    return [...many].map(([call, ms]) => ({
-      call,
-      p50_ms: round(median(ms)),
-      p95_ms: round(ms[Math.min(ms.length - 1, Math.floor(ms.length * 0.95))]!),
-      at_x10: round(median(ms) / median(few.get(call)!)),
-    }));
-  } finally {
-    await sql.end();
-  }
+export async function callCosts(
+  datasets: number,
+  times: number,
+  at: string | undefined,
+  tell: (text: string) => void,
+): Promise<CallCost[]> {
+  const calls = await callsOf(datasets / 10);
+  const costs = async (count: number, folder?: string) => {
+    await using catalog = await openCatalog(count, folder, tell);
+    return await measure(catalog.sql, calls, times);
+  };
+  const few = await costs(datasets / 10);
+  const many = await costs(datasets, at);
+  return [...many].map(([call, ms]) => ({
+    call,
+    p50_ms: round(median(ms)),
+    p95_ms: round(ms[Math.min(ms.length - 1, Math.floor(ms.length * 0.95))]!),
+    at_x10: round(median(ms) / median(few.get(call)!)),
+  }));
 }
 
 function round(value: number): number {
