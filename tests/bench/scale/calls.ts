@@ -43,12 +43,35 @@ function upload(dataset: string, tables: number): string {
     from public.stage_upload(${user}, ${dataset}, 't', 'p9', 8400, '${text}', '') s`;
 }
 
+/** A statement as PostgREST makes it for somebody who is signed in. */
+const asUser = (n: number, statement: string) =>
+  `set local role authenticated; select set_config('request.jwt.claims', json_build_object('sub', '00000000-0000-4000-8000-${
+    String(n).padStart(12, "0")
+  }', 'role', 'authenticated')::text, true); ${statement}; reset role`;
+
 /** @param common how many datasets each of the catalogs has: some of them that lie apart are asked, one after the other */
-async function callsOf(common: number): Promise<Calls> {
+export async function callsOf(common: number): Promise<Calls> {
   const dataset = (n: number) => `bench.u(${1 + (10 + n * 7919) % common})`;
   const calls: Calls = {
     "upload of 1 table": (n) => upload(dataset(n), 1),
     "upload of 12 tables": (n) => upload(dataset(n), 12),
+    request_compaction: (n) => `select public.request_compaction(null, ${dataset(n)})`,
+    "request_compaction of a period": (n) =>
+      `select public.request_compaction(null, ${dataset(n)}, 't', 'p8')`,
+    request_rewrite: (n) => `select public.request_rewrite(null, ${dataset(n)}, 't')`,
+    run_status: (n) =>
+      `select public.run_status(null, p.run_id) from public.partitions p
+        where p.dataset_id = ${dataset(n)} and p.msg_id is not null limit 1`,
+    get_file: (n) =>
+      `select public.get_file(null, f.id) from public.battle_files f
+        where f.dataset_id = ${dataset(n)} and f.removed_version is null limit 1`,
+    version_at: (n) => `select public.version_at(null, ${dataset(n)}, now() - interval '57 min')`,
+    "delete_data of a period": (n) => `select public.delete_data(null, ${dataset(n)}, 't', 'p8')`,
+    "delete_data of a dataset, and its step": (n) =>
+      `select public.delete_data(null, ${dataset(n)}), sediment.step_deletions()`,
+    "redrive_dead_letters(100)": () => "select public.redrive_dead_letters(null, p_limit => 100)",
+    list_dead_letters: () => "select public.list_dead_letters(null)",
+    retry_quarantined: (n) => `select public.retry_quarantined(null, bench.u(${1 + n % 19}))`,
     claim_compaction: () => "select public.claim_compaction('w', 300)",
     tick: () => "select public.tick()",
     "sweep(2000)": () => "select public.sweep(2000)",
@@ -56,6 +79,16 @@ async function callsOf(common: number): Promise<Calls> {
     "trigger_scheduled": () => "select public.trigger_scheduled(5, 5, 0, 50)",
     "prune_history": () => "select public.prune_history()",
     "catalog_health": () => "select public.catalog_health()",
+    watch_health: () => "select public.watch_health()",
+    watch_troubles: () => "select sediment.watch_troubles(true)",
+    advance_rewrites: () => "select sediment.advance_rewrites()",
+    end_aged: () => "select public.end_aged()",
+    step_deletions: () => "select sediment.step_deletions()",
+    "publish_lake, prune_lake": () => "select sediment.publish_lake(), sediment.prune_lake(10000)",
+    "fold_metrics, sample_metrics": () =>
+      "select sediment.fold_metrics(), sediment.sample_metrics()",
+    read_metrics: () => "select public.read_metrics()",
+    deployment_findings: () => "select public.deployment_findings()",
     "list_files": (n) => `select public.list_files(null, ${dataset(n)}, p_limit => 100)`,
     "list_tables": (n) => `select public.list_tables(null, ${dataset(n)})`,
     "plan_vacuum(1000)": () => "select public.plan_vacuum(1000)",
@@ -65,15 +98,31 @@ async function callsOf(common: number): Promise<Calls> {
     "dataset_status of a dataset": (n) =>
       `select * from public.dataset_status where id = ${dataset(n)}`,
     queue_status: () => "select * from public.queue_status",
+    dead_letter_summary: () => "select * from public.dead_letter_summary",
+    quarantined_files: () => "select * from public.quarantined_files",
+    setting_warnings: () => "select * from public.setting_warnings",
+    store_differences: () => "select * from public.store_differences",
+    "a user's datasets by PostgREST": (n) =>
+      asUser(n % 1000, "select * from public.dataset_status order by id limit 100"),
+    "a user's files by PostgREST": (n) =>
+      asUser(n % 1000, "select * from public.battle_files order by id limit 100"),
+    "a user's runs by PostgREST": (n) =>
+      asUser(n % 1000, "select * from public.processing_metrics order by queued_at desc limit 100"),
   };
-  for (const name of ["partition_debt", "dead_letters", "quarantined_files", "slow_runs"]) {
-    const text = await Deno.readTextFile(join(snippets, `${name}.sql`));
-    calls[`snippet ${name}.sql`] = () => text;
+  for await (const { name } of Deno.readDir(snippets)) {
+    const text = await Deno.readTextFile(join(snippets, name));
+    // its row is of a dataset that is not there
+    if (name !== "table_settings.sql") calls[`snippets/${name}`] = () => text;
   }
   return calls;
 }
 
-async function measure(sql: Sql, calls: Calls, times: number): Promise<Map<string, number[]>> {
+/** Milliseconds of each call, the shortest first; what it changes is taken back. */
+export async function measure(
+  sql: Sql,
+  calls: Calls,
+  times: number,
+): Promise<Map<string, number[]>> {
   const took = new Map<string, number[]>();
   for (const [name, text] of Object.entries(calls)) {
     const ms: number[] = [];
