@@ -2,7 +2,7 @@
 -- touches, over a catalog and over one ten times as large.
 begin;
 \ir helpers/fixtures.sql
-select plan(17);
+select plan(19);
 update service_settings set max_datasets_per_run = 50;
 
 -- Pages that a statement touches, its functions' included; whatever it changes is taken back.
@@ -81,7 +81,9 @@ insert into calls (name, sql) values
   ('list_objects from the middle', $$select list_objects('stored', 100, sediment.encode_cursor('{"after": "k/000001500"}'))$$),
   ('plan_vacuum', 'select plan_vacuum(100)'),
   ('a commit of four files', 'select tests.replace()'),
-  ('a commit that dedupes', 'select tests.replace_dedupe()');
+  ('a commit that dedupes', 'select tests.replace_dedupe()'),
+  ('a purge of what is not there', $$select sediment.purge_removed(jsonb_populate_record(null::deletions, jsonb_build_object(
+    'id', tests.u(1), 'dataset_id', tests.u(10100), 'version', 5, 'removed_at', now())), 100)$$);
 
 insert into datasets (id, user_id, version) values (tests.u(1), tests.u(1), 9);
 insert into partitions (dataset_id, "table", period_tag) values (tests.u(1), 'big', '0');
@@ -105,6 +107,17 @@ update calls set many = tests.pages(sql);
 -- an index may be a level higher
 select ok(many <= few * 1.4 + 20, format('%s touches no more where ten times as much is there: %s, then %s pages', name, few, many))
 from calls order by name;
+
+-- The few that are staged are found by their index: PostgreSQL 17 leaves out "is not null" of a column that never is null, and
+-- then proves no index by it.
+create function tests.scans(p_sql text) returns bigint language plpgsql as $$
+declare
+  v_before constant bigint := (select s.seq_scan from pg_stat_xact_user_tables s where s.relid = 'public.objects'::regclass);
+begin
+  execute p_sql;
+  return (select s.seq_scan from pg_stat_xact_user_tables s where s.relid = 'public.objects'::regclass) - v_before;
+end $$;
+select is(tests.scans('select read_metrics()'), 0::bigint, 'metrics do not read all objects');
 
 -- what is found by bounded looks is found whole
 create temp table found (key text);

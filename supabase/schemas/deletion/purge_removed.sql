@@ -58,7 +58,7 @@ begin
   -- what is staged can't be committed any more: by the version of its stage, by the token of its run
   perform sediment.discard_object(y.object_key, v_reason) from (
     select z.object_key from public.objects z
-    where z.state = 'staged' and z.put_deadline is not null and z.dataset_id = x.dataset_id and x.upload_id is null
+    where z.state = 'staged' and z.put_deadline > '-infinity' and z.dataset_id = x.dataset_id and x.upload_id is null
       and (x."table" is null or z."table" = x."table") and (x.period_tag is null or z.period_tag = x.period_tag)
       and (z.kind = 'fragment' and z.staged_version < x.version or z.kind = 'compacted' and exists (
         select 1 from public.partitions p where p.dataset_id = z.dataset_id and p."table" = z."table"
@@ -71,11 +71,11 @@ begin
     from public.deleted_slices s
     join public.objects z on z.dataset_id = s.dataset_id and z."table" = s."table" and z.period_tag = s.period_tag
     join public.partitions p on p.dataset_id = s.dataset_id and p."table" = s."table" and p.period_tag = s.period_tag
-    where s.deletion_id = x.id and z.state = 'staged' and z.put_deadline is not null and z.kind = 'compacted'
+    where s.deletion_id = x.id and z.state = 'staged' and z.put_deadline > '-infinity' and z.kind = 'compacted'
       and z.created_at <= x.removed_at
       and not (z.run_id = p.run_id and z.token = p.token
         and z.run_ordinal = (select max(o.run_ordinal) from public.objects o
-          where o.state = 'staged' and o.put_deadline is not null and o.run_id = z.run_id and o.token = z.token)
+          where o.state = 'staged' and o.put_deadline > '-infinity' and o.run_id = z.run_id and o.token = z.token)
         and cardinality(p.staged_inputs) = (select count(*) from public.battle_files f
           where f.id = any (p.staged_inputs) and f.removed_version is null))
     order by z.object_key for update of z skip locked) y;

@@ -66,7 +66,7 @@ begin
       with n as (
         select
           (select count(*) from (select 1 from public.objects o
-            where o.state = 'staged' and o.put_deadline is not null limit v_top) x) as staged,
+            where o.state = 'staged' and o.put_deadline > '-infinity' limit v_top) x) as staged,
           (select count(*) from (select 1 from public.objects o
             where o.delete_after is not null limit v_top) x) as deleting,
           (select count(*) from (select 1 from public.objects o
