@@ -1,14 +1,22 @@
 /** `GET` and `PATCH /compaction/settings`: what the deployment, single tables and users go by. */
 import { SedimentError } from "../../shared/errors.ts";
 import { readJson } from "../../shared/http/read_json.ts";
+import { queryOf } from "../../shared/http/query_of.ts";
 import { taggedJson } from "../../shared/http/tagged_json.ts";
-import { changeSettingsSchema } from "../../shared/protocol/console.ts";
+import { changeSettingsSchema, settingsQuerySchema } from "../../shared/protocol/console.ts";
+import { validate } from "../../shared/protocol/validate.ts";
 import { bodyLimits, type Services } from "../services.ts";
 
 /** The settings with what they mean, what is hardly meant, and who changed them. */
 export async function serveSettings(services: Services, request: Request): Promise<Response> {
   await services.auth.service(request);
-  return taggedJson(request, await services.catalog.readSettings({}));
+  const { dataset_id, table, user_id } = validate(settingsQuerySchema, queryOf(request));
+  const settings = await services.catalog.readSettings({
+    dataset: dataset_id ?? null,
+    table: table ?? null,
+    ofUser: user_id ?? null,
+  });
+  return taggedJson(request, settings);
 }
 
 /** Changes some, all or none; the catalog checks them, and writes down whose key it was. */

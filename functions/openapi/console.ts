@@ -1,7 +1,7 @@
 /** The routes that the console asks, described. */
 import { results } from "../../shared/catalog/results.ts";
 import type { RouteDescription } from "../../shared/http/openapi.ts";
-import * as z from "zod";
+import { changedSettingsSchema } from "../../shared/protocol/answers.ts";
 import {
   changeSettingsSchema,
   datasetsQuerySchema,
@@ -9,13 +9,12 @@ import {
   partitionsQuerySchema,
   quarantineQuerySchema,
   runsQuerySchema,
+  settingsQuerySchema,
 } from "../../shared/protocol/console.ts";
 
 /** All are of what the caller may read: a user's own, or, with a secret key, of all. An ETag says when nothing has changed. */
 const headers = { "if-none-match": "The ETag of the last answer: 304 where it still holds." };
 const unchanged = { 304: { description: "As the last answer." } };
-
-const changedSettingsSchema = z.object({ settings: z.string(), changed: z.array(z.string()) });
 
 export const consoleRoutes: RouteDescription[] = [
   {
@@ -105,9 +104,14 @@ export const consoleRoutes: RouteDescription[] = [
     path: "/compaction/settings",
     operationId: "settings",
     summary: "The deployment's settings with what they mean, and who changed them",
+    description:
+      "Of tables and users the 200 that were changed last; those of `dataset_id` and `table`, or of `user_id`, are among " +
+      "them however long ago they were.",
     access: "service",
     headers,
+    query: settingsQuerySchema,
     answers: { 200: { description: "Settings.", schema: results.readSettings }, ...unchanged },
+    problems: ["invalid_request", "invalid_name"],
   },
   {
     method: "patch",

@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape 0d1157942bf915e68b6df408b551c3696c20b38f2a625c549f4677c3df3f0b17
+// shape fcb5cdded603cbe44d15e91224fd66424d00814334fd0be6ca4f9176f8aa30fa
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -1319,7 +1319,7 @@ isOneToOne: false
 { Args: { "p_seconds"?: number,"p_user": string }; Returns: Json
                            },
 "read_settings":
-{ Args: Record<PropertyKey, never>; Returns: Json
+{ Args: { "p_dataset"?: string,"p_of_user"?: string,"p_table"?: string }; Returns: Json
                            },
 "record_step":
 { Args: { "p_progress"?: Json,"p_result"?: Json,"p_run": string,"p_step": string,"p_token": number }; Returns: Json

@@ -39,6 +39,8 @@ export interface Proxy {
 
 /** Functions that the page asks. */
 const reachable = /^\/functions\/v1\/(?:battle-data|compaction)(?:[/?]|$)/;
+/** What a press of a button wants of the workers, by POST. */
+const pressed = /^\/functions\/v1\/compactor(?:\/vacuum|\/check)?$/;
 const methods = ["GET", "POST", "PATCH", "DELETE"];
 const mostBody = 1024 * 1024;
 /** Of an answer's headers what the page is shown. */
@@ -107,7 +109,8 @@ export async function startProxy(settings: ProxySettings): Promise<Proxy> {
     if (path.pathname === "/console/serving") {
       return json(response, 200, { mode: "proxy", project: new URL(settings.project).host });
     }
-    if (!reachable.test(path.pathname) || !methods.includes(method)) {
+    const isPress = method === "POST" && pressed.test(path.pathname);
+    if (!isPress && !reachable.test(path.pathname) || !methods.includes(method)) {
       return refuse(response, 404, "not_found", "The console asks nothing there");
     }
     await forward(request, response, path);

@@ -224,6 +224,12 @@ export const droppedSchema = dropped.extend({ success });
 /** Dead letters. */
 export const deadLettersSchema = deadLetters;
 
+/** Which settings were changed, and whose: of the deployment, of a table, of a user. */
+export const changedSettingsSchema = z.object({
+  settings: z.enum(["service_settings", "table_settings", "user_limits"]),
+  changed: z.array(z.string()),
+});
+
 /** How a test alert went. */
 export const sentAlertSchema = z.object({
   /** Whether there are webhooks and all took it. */

@@ -61,21 +61,31 @@ export const quarantineQuerySchema = z.strictObject({
 
 const settingNames = z.array(z.string("a setting's name"), "names of settings");
 
+const tableOrOthers = z.union([nameSchema, z.literal("*")], 'a table, or "*"');
+
+/** Whether a request names a table, a user, or neither. */
+const namesOne = (
+  { dataset_id, table, user_id }: { dataset_id?: string; table?: string; user_id?: string },
+) =>
+  (dataset_id === undefined) === (table === undefined) &&
+  (table === undefined || user_id === undefined);
+const oneAtMost = "dataset_id with table, user_id, or neither";
+
+/** The query of `GET /compaction/settings`: of which table or user what is set is to be there, however long ago. */
+export const settingsQuerySchema = z.strictObject({
+  dataset_id: z.optional(datasetIdSchema),
+  table: z.optional(tableOrOthers),
+  user_id: z.optional(uuidSchema),
+}, "query parameters").check(z.refine(namesOne, oneAtMost));
+
 /**
  * `PATCH /compaction/settings`: values by the settings' names, and which take their default; of the deployment, of a table (or
  * `*`, a dataset's other tables), or of a user.
  */
 export const changeSettingsSchema = z.strictObject({
   dataset_id: z.optional(datasetIdSchema),
-  table: z.optional(z.union([nameSchema, z.literal("*")], 'a table, or "*"')),
+  table: z.optional(tableOrOthers),
   user_id: z.optional(uuidSchema),
   changes: z.optional(z.record(z.string(), z.unknown(), "an object of settings and values")),
   reset: z.optional(settingNames),
-}, "a JSON object").check(
-  z.refine(
-    ({ dataset_id, table, user_id }) =>
-      (dataset_id === undefined) === (table === undefined) &&
-      (table === undefined || user_id === undefined),
-    "dataset_id with table, user_id, or neither",
-  ),
-);
+}, "a JSON object").check(z.refine(namesOne, oneAtMost));

@@ -1,7 +1,7 @@
 -- read_overview, list_datasets, drop_dead_letters, list_partitions, list_runs, run_timeline, list_quarantined, read_settings, sample_metrics
 begin;
 \ir helpers/fixtures.sql
-select plan(46);
+select plan(50);
 truncate metric_deltas, metric_totals, metric_samples;
 create function tests.names(p_list jsonb) returns text language sql as $$
   select string_agg(p ->> 'table' || '/' || (p ->> 'period_tag') || ' ' || (p ->> 'state'), ', ' order by n)
@@ -63,6 +63,14 @@ select is((select jsonb_array_length(list_runs(null, p_failed => true) -> 'runs'
 
 -- settings and samples
 select is((select s ->> 'unit' from jsonb_array_elements(read_settings() -> 'settings') s where s ->> 'name' = 'max_workers'), 'workers', 'a setting comes with what it means');
+insert into table_settings (dataset_id, "table", min_inputs, updated_at)
+select tests.u(100), 't' || n, n, now() - n * interval '1 s' from generate_series(2, 202) n;
+insert into user_limits (user_id, datasets_max, updated_at) select tests.u(n), n, now() - n * interval '1 s' from generate_series(1000, 1200) n;
+select is((select array[jsonb_array_length(s -> 'tables'), jsonb_array_length(s -> 'users')] from read_settings() s), array[200, 200], 'of tables and users those that were changed last are told');
+select is((select t #>> '{settings,min_inputs}' from jsonb_array_elements(read_settings(tests.u(100), 't202') -> 'tables') t where t ->> 'table' = 't202'), '202', 'a table that is asked for is among them, however long ago');
+select is((select u #>> '{settings,datasets_max}' from jsonb_array_elements(read_settings(p_of_user => tests.u(1200)) -> 'users') u where u ->> 'user_id' = tests.u(1200)::text), '1200', 'and so is a user');
+insert into table_names (dataset_id, name, "table", is_current) values (tests.u(100), 'called_anew', 't2', true);
+select is((select t #>> '{settings,min_inputs}' from jsonb_array_elements(read_settings(tests.u(100), 'called_anew') -> 'tables') t where t ->> 'table' = 'called_anew'), '2', 'a table goes by the name that it has now');
 select isnt(sediment.fold_metrics(), 0, 'counters are added up');
 select sediment.sample_metrics();
 select is((select array[s.uploads::text, s.merges::text, s.debt_partitions::text] from metric_samples s), array['12', '1', (select count(*)::text from partitions where debt_oldest is not null)], 'and a sample says where they stand');

@@ -118,6 +118,9 @@ Deno.test("who brings the address's token first gets a session, and nobody after
     assert.equal(asked.length, 0, "nothing has reached the project");
     assert.equal((await ask("GET", datasets, { cookie })).status, 200);
     assert.equal(asked.length, 1);
+    // a button of the page calls a worker
+    assert.equal((await ask("POST", "/functions/v1/compactor", { cookie, origin })).status, 200);
+    assert.equal(asked[1].path, "/functions/v1/compactor");
   });
 });
 
@@ -136,6 +139,7 @@ Deno.test("other sites reach nothing by another name, another page or another me
         ["POST", "/functions/v1/compaction", { cookie, origin: "null" }],
         ["PUT", datasets, { cookie, origin }],
         ["GET", "/functions/v1/compactor", { cookie }],
+        ["POST", "/functions/v1/compactor/keys", { cookie, origin }],
         ["GET", "/rest/v1/datasets", { cookie }],
         ["GET", "/auth/v1/admin/users", { cookie }],
         ["GET", "/functions/v1/compaction/../../../rest/v1/datasets", { cookie }],

@@ -101,8 +101,11 @@ Deno.test({
         assert.deepEqual(sort_keys, ["n desc", "no_such"]);
         await page.goto(`${stack.url}/console#/settings`);
         await page.getByText("no file has the column no_such").waitFor();
-        await page.getByLabel("Limits of a user").fill(alice.id);
-        await page.getByRole("button", { name: "Change datasets_max" }).last().click();
+        await page.getByLabel("User", { exact: true }).fill(alice.id);
+        const limits = page.locator("section").filter({
+          has: page.getByRole("heading", { name: "Limits of a user" }),
+        });
+        await limits.getByRole("button", { name: "Change datasets_max" }).click();
         await page.getByRole("textbox", { name: "datasets_max" }).fill("3");
         await page.getByRole("button", { name: "Save" }).click();
         await page.getByText("datasets_max = 3").waitFor();

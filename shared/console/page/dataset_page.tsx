@@ -4,7 +4,9 @@ import { Delete } from "./delete.tsx";
 import { useLive } from "./live.ts";
 import { type Partition, PartitionTable } from "./partitions.tsx";
 import { Ago, Empty, Panel, Shown, Trail } from "./parts.tsx";
+import { useScope } from "./scope.ts";
 import { Table } from "./table.tsx";
+import { TableSettings } from "./table_settings.tsx";
 import { bytesText, countText, several } from "./words.ts";
 
 interface Tables {
@@ -99,6 +101,7 @@ export function DatasetPage({ id }: { id: string }) {
           </Panel>
         )}
       </Shown>
+      {useScope() === "deployment" && <TableSettings id={id} table="*" />}
     </>
   );
 }

@@ -1,7 +1,7 @@
 /** @jsxImportSource preact */
 import type { JSX } from "preact";
 import { useRef, useState } from "preact/hooks";
-import { tell } from "./act.tsx";
+import { tell } from "./told.tsx";
 import { tellChange } from "./live.ts";
 import { call } from "./session.ts";
 

@@ -1,5 +1,5 @@
 /** @jsxImportSource preact */
-import { Download } from "./act.tsx";
+import { Download } from "./download.tsx";
 import { Ago, Empty, Panel } from "./parts.tsx";
 import { Table } from "./table.tsx";
 import { bytesText, countText, several } from "./words.ts";

@@ -1,7 +1,7 @@
 /** @jsxImportSource preact */
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { Told } from "./act.tsx";
+import { Told } from "./told.tsx";
 import { DatasetPage } from "./dataset_page.tsx";
 import { Datasets } from "./datasets.tsx";
 import { useLive } from "./live.ts";
@@ -134,7 +134,7 @@ function View({ path: [view, a, b, c] }: { path: string[] }) {
   if (view === "runs" && a !== undefined) return <RunPage key={a} id={a} />;
   if (view === "runs") return <Runs />;
   if (view === "trouble") return <Trouble />;
-  if (view === "settings") return <Settings />;
+  if (view === "settings") return <Settings key={a} about={a ?? ""} />;
   return <Overview />;
 }
 

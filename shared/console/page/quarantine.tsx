@@ -1,5 +1,6 @@
 /** @jsxImportSource preact */
-import { Act, Download } from "./act.tsx";
+import { Act } from "./act.tsx";
+import { Download } from "./download.tsx";
 import { byCause } from "./by_cause.ts";
 import { Delete } from "./delete.tsx";
 import { contentPath } from "./files.tsx";

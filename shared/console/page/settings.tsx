@@ -6,12 +6,12 @@ import { Empty, Panel, Shown } from "./parts.tsx";
 import { type Change, SettingChanges } from "./setting_changes.tsx";
 import { SettingField } from "./setting_field.tsx";
 import type { SettingColumn } from "./setting_text.ts";
-import { type OwnSettings, SingleSettings } from "./user_settings.tsx";
+import { type OwnSettings, SingleSettings } from "./single_settings.tsx";
+import { UserLimits } from "./user_limits.tsx";
 import { several } from "./words.ts";
 
 interface Answer extends OwnSettings {
   settings: (SettingColumn & { value: unknown })[];
-  user_columns?: SettingColumn[];
   warnings: {
     settings: string;
     dataset_id: string | null;
@@ -22,15 +22,16 @@ interface Answer extends OwnSettings {
   history: Change[];
 }
 
-/** What the deployment goes by. */
-export function Settings() {
+/** What the deployment goes by. @param about what its filter begins with */
+export function Settings({ about }: { about: string }) {
   const live = useLive<Answer>("/compaction/settings", 30);
-  const [sought, setSought] = useState("");
+  const [sought, setSought] = useState(about);
+  const [user, setUser] = useState("");
   return (
     <>
       <h1>Settings</h1>
       <Shown live={live}>
-        {({ settings, tables, users, user_columns = [], warnings, history }) => {
+        {({ settings, tables, users, warnings, history }) => {
           const found = settings.filter(({ name, says }) =>
             `${name} ${says}`.toLowerCase().includes(sought.toLowerCase())
           );
@@ -95,7 +96,8 @@ export function Settings() {
                     </dl>
                   )}
               </Panel>
-              <SingleSettings tables={tables} users={users} columns={user_columns} />
+              <SingleSettings tables={tables} users={users} choose={setUser} />
+              <UserLimits user={user} choose={setUser} />
               <SettingChanges history={history} />
             </>
           );

@@ -9,9 +9,12 @@ interface Answer {
   tables: { dataset_id: string; table: string; settings: Record<string, unknown> }[];
 }
 
-/** What a table goes by beside the deployment's settings. */
+/** What a table, or a dataset's other tables (`*`), go by beside the deployment's settings. */
 export function TableSettings({ id, table }: { id: string; table: string }) {
-  const live = useLive<Answer>("/compaction/settings", 30);
+  const live = useLive<Answer>(
+    `/compaction/settings?dataset_id=${id}&table=${encodeURIComponent(table)}`,
+    30,
+  );
   return (
     <Shown live={live}>
       {({ table_columns = [], tables }) => {
@@ -19,7 +22,9 @@ export function TableSettings({ id, table }: { id: string; table: string }) {
         return (
           <Panel
             title="Settings"
-            says="of this table; none: those of the dataset or the deployment"
+            says={table === "*"
+              ? "of those tables that have none of their own; none: those of the deployment"
+              : "of this table; none: those of the dataset or the deployment"}
           >
             <dl class="settings">
               {table_columns.map((column) => (

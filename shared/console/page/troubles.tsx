@@ -26,12 +26,12 @@ export function Troubles({ overview, stuck }: { overview: Overview; stuck?: Comp
   return (
     <ul class="troubles">
       {reasons.map(({ code, detail }) => (
-        <Trouble tone="bad" title={detail ?? code} act={wayTo(code)}>
+        <Trouble tone="bad" title={detail ?? code} act={buttonOf(code)}>
           {mends[nameOf(code)]?.says}
         </Trouble>
       ))}
       {others.map(({ name, summary, opened_at }) => (
-        <Trouble tone="bad" title={summary} act={wayTo(name)}>
+        <Trouble tone="bad" title={summary} act={buttonOf(name)}>
           since <Ago time={opened_at} />. {mends[nameOf(name)]?.says}
         </Trouble>
       ))}
@@ -93,10 +93,11 @@ export function Troubles({ overview, stuck }: { overview: Overview; stuck?: Comp
 /** The name of a trouble: the breaker's reason and its incident have two. */
 const nameOf = (name: string) => name === "breaker" ? "breaker_open" : name;
 
-/** The way to the view that mends something, where there is one. */
-function wayTo(name: string) {
-  const mend = mends[nameOf(name)];
-  return mend?.view && <a class="quiet-button" href={`#/${mend.view}`}>{mend.label}</a>;
+/** The button that mends something, where one does. */
+function buttonOf(name: string) {
+  const { to, press } = mends[nameOf(name)] ?? {};
+  if (press !== undefined) return <Act {...press} />;
+  return to && <a class="quiet-button" href={`#/${to.view}`}>{to.label}</a>;
 }
 
 function Trouble(

@@ -1,5 +1,7 @@
 /** What the runbook names, how it comes about, and what its line says to do. */
 import { strict as assert } from "node:assert";
+import postgres from "postgres";
+import type { Stack } from "../../../supabase/local/stack.ts";
 import { call, until } from "../../support/client.ts";
 import type { World } from "./world.ts";
 
@@ -43,6 +45,22 @@ const vault = ({ sql }: World, name: string, value: string) =>
 const madeLate = ({ admin }: World, table: string) =>
   admin`update public.partitions set ready_at = now() - interval '2 minutes'
     where "table" = ${table} and msg_id is not null`;
+
+/** Whether the database takes connections; those that are open end where it does not. */
+async function letIn({ adminDbUrl }: Stack, open: boolean): Promise<void> {
+  const url = new URL(adminDbUrl);
+  url.pathname = "/template1";
+  const sql = postgres(url.href, { max: 1, onnotice: () => {} });
+  try {
+    await sql.unsafe(`alter database postgres allow_connections ${open}`);
+    if (!open) {
+      await sql`select pg_terminate_backend(pid) from pg_stat_activity
+        where datname = 'postgres' and backend_type = 'client backend'`;
+    }
+  } finally {
+    await sql.end();
+  }
+}
 
 let busy: { run_id: string; token: string };
 
@@ -207,11 +225,14 @@ export const cases: RunbookCase[] = [
         return runs > 0;
       });
       await world.job("sediment_lake", false);
-      await world.admin`select public.approve_lake_table('shown')`;
-      await world.uploads("shown", 1);
-      const late = await world
-        .admin`update public.lake_pending set created_at = now() - interval '1 day'`;
-      assert.ok(late.count > 0);
+      // a run of the job that had begun publishes the first
+      let table = 0;
+      await until("a change of the lake waits", 30, async () => {
+        await world.admin`select public.approve_lake_table(${`shown_${table++}`})`;
+        const { count } = await world
+          .admin`update public.lake_pending set created_at = now() - interval '1 day'`;
+        return count > 0;
+      });
     },
     async mends(world) {
       await world.sql`select sediment.publish_lake()`;
@@ -234,6 +255,16 @@ export const cases: RunbookCase[] = [
       await world
         .sql`update public.user_limits set stored_bytes_max = 1000000000 where user_id = ${id}`;
       await world.admin`select sediment.watch_troubles(true)`;
+    },
+  },
+  {
+    name: "catalog_failed",
+    told: "reason",
+    async breaks({ stack }) {
+      await letIn(stack, false);
+    },
+    async mends({ stack }) {
+      await letIn(stack, true);
     },
   },
   {
