@@ -173,3 +173,11 @@ export function startGroup(ptr: usize, plain: bool): void {
   if (c.table != 0) memory.fill(c.table, 0, (<usize> c.tableMask + 1) << 3);
   checkpoint(ptr);
 }
+
+/** Gives back the table by which entries are found, once no more values are interned; intern.ts makes it anew. */
+export function dropTable(ptr: usize): void {
+  const c = changetype<Column>(ptr);
+  free(c.table);
+  c.table = 0;
+  c.tableMask = 0;
+}

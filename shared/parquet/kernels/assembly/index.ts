@@ -4,6 +4,7 @@ export { getErrorA, getErrorB, getErrorCode } from "./errors";
 export { snappyBound, snappyDecode, snappyEncode } from "./snappy";
 export {
   checkpoint,
+  dropTable,
   freeColumn,
   newColumn,
   releasePending,
@@ -22,7 +23,14 @@ export {
   pageStartsRow,
   startsWithCrc,
 } from "./chunk";
-export { getPageCrc, getPageEncoding, getPageGrowth, getPageSize, getPageType } from "./page_header";
+export {
+  getPageCrc,
+  getPageEncoding,
+  getPageGrowth,
+  getPageSize,
+  getPageType,
+  parseAnyHeader,
+} from "./page_header";
 export { forgetMapping, freeChunk, getPagesRead, newChunk, useChunk } from "./open_chunk";
 export { setPageLimits } from "./page_limits";
 export { dropEntries, packRows, reserveRows, unpackRows } from "./pack_rows";
@@ -68,6 +76,9 @@ export {
   scanUncompressed,
   scanValues,
 } from "./footer_scan";
+export { mayBeCopied, otherLevels } from "./rare_pages";
+export { unpackV2 } from "./page_body";
+export { readOtherValues } from "./page_values";
 export { passPacked } from "./packed_values";
 export { levelsAgree } from "./siblings";
 export { endGather, gatherRows, startGather } from "./gather";

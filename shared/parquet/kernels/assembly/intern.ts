@@ -90,7 +90,12 @@ function prepare(c: Column, more: u32, bytes: u32): bool {
     if (starts == 0) return false;
     c.entryStarts = starts;
   }
-  return c.table != 0 || growTable(c);
+  if (c.table != 0) return true;
+  if (!growTable(c)) return false;
+  // one that was given up while there were entries is made again
+  while ((c.entryCount << 1) > c.tableMask) if (!growTable(c)) return false;
+  if (c.entryCount > 0) rebuildTable(c);
+  return true;
 }
 
 /** Values whose hashes are computed first, so that the table's cache lines come while others are used. */

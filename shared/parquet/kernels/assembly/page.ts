@@ -5,7 +5,7 @@ import { reserve } from "./memory";
 import { clearStats, findBounds } from "./value_bounds";
 import { bytesOf, countLevel, dropFront, levelsOf } from "./pending";
 import { packBound, packPage } from "./packed_values";
-import { snappyBound, snappyEncode } from "./snappy";
+import { snappyBound, snappyEncode, useSlots } from "./snappy";
 import { writeSome } from "./tail";
 
 // what the page holds that was made last
@@ -143,8 +143,12 @@ export function makeDictionaryPage(column: usize): void {
   rawLength = c.entryBytes;
 }
 
-/** Compresses what {@link makePage} made with snappy; gives the length at {@link getPackedPtr}, 0 when memory is over. */
-export function packSnappy(): u32 {
+/**
+ * Compresses what {@link makePage} made with snappy, which looks for matches by 2^`bits` slots at most; gives the length at
+ * {@link getPackedPtr}, 0 when memory is over.
+ */
+export function packSnappy(bits: u32): u32 {
+  useSlots(bits);
   const c = changetype<Column>(pageColumn);
   const grown = reserve(packedBuffer, 0, pageColumn == 0 ? snappyBound(rawLength) : packBound(c, rawLength));
   if (grown == 0) return 0;

@@ -17,6 +17,18 @@ import {
   STRUCT,
   TRUE,
 } from "./thrift";
+import {
+  readUsualHeader,
+  STATISTICS_FIELD,
+  USUAL_BYTES,
+  usualCompressed,
+  usualDefEncoding,
+  usualEncoding,
+  usualIsDictionary,
+  usualRepEncoding,
+  usualUncompressed,
+  usualValues,
+} from "./usual_header";
 
 export const DATA_PAGE: i32 = 0;
 export const INDEX_PAGE: i32 = 1;
@@ -102,8 +114,50 @@ export function isEncoding(e: i32): bool {
   return e >= 0 && e <= 9 && e != 1;
 }
 
+/** Takes a header as most writers write it; gives its length, or 0 where it is otherwise. */
+@inline
+function takeUsual(p: usize, stop: usize): u32 {
+  // what lies behind `stop` may be looked at, and says nothing
+  if ((<usize> memory.size() << 16) - p < USUAL_BYTES) return 0;
+  const length = readUsualHeader(p);
+  if (length == 0) return 0;
+  let at = p + length;
+  if (usualIsDictionary) {
+    // whether entries are sorted says nothing to us
+    const sorted: u32 = load<u8>(at);
+    if (sorted == (0x10 | TRUE) || sorted == (0x10 | FALSE)) at++;
+    pageType = DICTIONARY_PAGE;
+  } else {
+    if (!isEncoding(usualDefEncoding) || !isEncoding(usualRepEncoding)) return 0;
+    defEncoding = usualDefEncoding;
+    repEncoding = usualRepEncoding;
+    pageType = DATA_PAGE;
+    if (load<u8>(at) == STATISTICS_FIELD) {
+      readFrom(at + 1, stop);
+      skip(STRUCT);
+      at = place();
+      if (isBad()) return 0;
+    }
+  }
+  // the ends of both structs
+  if (at + 2 > stop || load<u16>(at) != 0) return 0;
+  uncompressedSize = usualUncompressed;
+  compressedSize = usualCompressed;
+  numValues = usualValues;
+  encoding = usualEncoding;
+  hasCrc = false;
+  isCompressed = true;
+  return <u32> (at + 2 - p);
+}
+
 /** Parses the header at `p`; gives its length, or 0 when the bytes are no page header. */
 export function parsePageHeader(p: usize, stop: usize): u32 {
+  const usual = takeUsual(p, stop);
+  return usual != 0 ? usual : parseAnyHeader(p, stop);
+}
+
+/** The same of any header. Exported as rare_pages.ts is. */
+export function parseAnyHeader(p: usize, stop: usize): u32 {
   readFrom(p, stop);
   pageType = -1;
   uncompressedSize = -1;

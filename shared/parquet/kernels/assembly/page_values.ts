@@ -79,34 +79,22 @@ export function readValues(
   const encoding = page.encoding;
   const available = <u32> (end - p);
   if (encoding == 8 || encoding == 2) return readIndexed(c, p, end, n);
-  if (chunk.type == BOOLEAN) {
-    const grown4 = reserve(c.values, c.valueBytes, c.valueBytes + n + 8);
-    if (grown4 == 0) return false;
-    c.values = grown4;
-    const dst = c.values + c.valueBytes;
-    if (encoding == 0) {
-      if (plainExtent(p, available, n) == 0xffffffff) {
-        return <bool> fail(VALUES_SHORT, available, n);
-      }
-      for (let i: u32 = 0; i < n; i++) store<u8>(dst + i, (<u32> load<u8>(p + (i >> 3)) >> (i & 7)) & 1);
-    } else if (encoding == 3) {
-      const start = levelStart(p, end);
-      if (start == 0 || !decodeLevels(start, start + levelBytes, 1, n, dst)) return false;
-    } else return <bool> fail(UNKNOWN_ENCODING, encoding);
-    if (chunk.discard) boundPlain(c, dst, n);
-    c.valueBytes += n;
-    return true;
+  if (chunk.type == BOOLEAN) return readBooleans(c, p, end, n);
+  if (encoding != 0) return readOtherValues(c, p, end, n);
+  const bytes = plainExtent(p, available, n);
+  if (bytes == 0xffffffff) return <bool> fail(VALUES_SHORT, available, n);
+  const at = c.valueBytes;
+  if (!appendPlain(c, p, bytes, n)) return false;
+  if (packedAt != 0 && bytes == available && c.mode == PLAIN && chunk.conversion == KEEP && !chunk.discard) {
+    keepPacked(c, at, bytes, packedAt, packedLength);
   }
-  if (encoding == 0) {
-    const bytes = plainExtent(p, available, n);
-    if (bytes == 0xffffffff) return <bool> fail(VALUES_SHORT, available, n);
-    const at = c.valueBytes;
-    if (!appendPlain(c, p, bytes, n)) return false;
-    if (packedAt != 0 && bytes == available && c.mode == PLAIN && chunk.conversion == KEEP && !chunk.discard) {
-      keepPacked(c, at, bytes, packedAt, packedLength);
-    }
-    return true;
-  }
+  return true;
+}
+
+/** Appends values in encodings that few pages have. Exported as rare_pages.ts is. */
+export function readOtherValues(c: Column, p: usize, end: usize, n: u32): bool {
+  const encoding = page.encoding;
+  const available = <u32> (end - p);
   let ok: bool;
   if (encoding == 5 && (chunk.type == INT32 || chunk.type == INT64)) {
     const bytes = <u64> n * chunk.width;
@@ -138,6 +126,26 @@ export function readValues(
   ok = appendPlain(c, out, plainLength, n);
   free(out);
   return ok;
+}
+
+/** Appends booleans, a byte each. */
+function readBooleans(c: Column, p: usize, end: usize, n: u32): bool {
+  const grown4 = reserve(c.values, c.valueBytes, c.valueBytes + n + 8);
+  if (grown4 == 0) return false;
+  c.values = grown4;
+  const dst = c.values + c.valueBytes;
+  if (page.encoding == 0) {
+    if (plainExtent(p, <u32> (end - p), n) == 0xffffffff) {
+      return <bool> fail(VALUES_SHORT, <u32> (end - p), n);
+    }
+    for (let i: u32 = 0; i < n; i++) store<u8>(dst + i, (<u32> load<u8>(p + (i >> 3)) >> (i & 7)) & 1);
+  } else if (page.encoding == 3) {
+    const start = levelStart(p, end);
+    if (start == 0 || !decodeLevels(start, start + levelBytes, 1, n, dst)) return false;
+  } else return <bool> fail(UNKNOWN_ENCODING, page.encoding);
+  if (chunk.discard) boundPlain(c, dst, n);
+  c.valueBytes += n;
+  return true;
 }
 
 /** Appends PLAIN values of the source's type, whose bounds were checked. */

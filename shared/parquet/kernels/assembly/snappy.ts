@@ -126,6 +126,14 @@ export function snappyBound(n: u32): u32 {
 
 const TABLE = memory.data(1 << 15);
 
+/** Bits of the number of slots that the table has at most: fewer are faster, and find less. */
+let mostBits: u32 = 13;
+
+/** Says by how many slots at most matches are looked for, as bits of their number: up to 13. */
+export function useSlots(bits: u32): void {
+  mostBits = bits;
+}
+
 @inline
 function hashOf(bytes: u32, shift: u32): usize {
   return <usize> ((bytes * 0x1e35a7bd) >> shift) << 1;
@@ -183,7 +191,7 @@ function encodeBlock(src: usize, len: u32, dst: usize): usize {
   let op = dst;
   if (len < 16) return putLiteral(op, src, len);
   let bits: u32 = 8;
-  while (bits < 13 && (<u32> 1 << bits) < len) bits++;
+  while (bits < mostBits && (<u32> 1 << bits) < len) bits++;
   const shift = 32 - bits;
   memory.fill(TABLE, 0, <usize> 2 << bits);
   const end = src + len;

@@ -4,8 +4,9 @@
  */
 import { lastWriters } from "./last_writers";
 import { alloc, free, reserve } from "./memory";
-import { BOOL, FLOAT16, SIGNED32, SIGNED64, SIGNED_BYTES, UNSIGNED64 } from "./order";
-import { compareRows, Key, keyAt, keyCount, rowCount, sortKey } from "./sort_keys";
+import { BOOL, FLOAT16, SIGNED32, SIGNED_BYTES } from "./order";
+import { endRadix, noMemory, radixPass, spareRows, startRadix } from "./radix_pass";
+import { compareRows, dropKeys, Key, keyAt, keyCount, rowCount, sortKey } from "./sort_keys";
 
 /** Rows in the order of the output, and how many. */
 export let permutation: usize = 0;
@@ -97,6 +98,7 @@ export function sortRows(sorting: u32): bool {
     const found = lastWriters(rows, n, sorting);
     if (found < 0) return false;
     kept = found;
+    dropKeys(sorting);
   } else {
     for (; kept < n; kept++) store<u32>(rows + (<usize> kept << 2), kept);
   }
@@ -111,97 +113,39 @@ function isNumber(key: Key): bool {
   return (key.order >= SIGNED32 && key.order <= BOOL) || key.order == FLOAT16;
 }
 
-let keysA: usize = 0;
-let keysB: usize = 0;
-let rowsB: usize = 0;
-let counts: usize = 0;
-
-/**
- * Sorts `rows` by one key's numbers, stably and by radix; keysA holds the sorted numbers afterwards. False when a value
- * of 64 bits has one of the two highest numbers, which several values share.
- */
-function radixPass(rows: usize, n: u32, key: Key): bool {
-  let any: u64 = 0;
-  let all: u64 = 0xffffffffffffffff;
-  let shared = false;
-  for (let i: u32 = 0; i < n; i++) {
-    const k = sortKey(key, load<u32>(rows + (<usize> i << 2)));
-    store<u64>(keysA + (<usize> i << 3), k);
-    any |= k;
-    all &= k;
-    if (k == 0xfffffffffffffffe) shared = true;
-  }
-  const differs = any & ~all;
-  let fromRows = rows;
-  let toRows = rowsB;
-  for (let shift: u64 = 0; shift < 64; shift += 11) {
-    if (((differs >> shift) & 2047) == 0) continue;
-    memory.fill(counts, 0, 2048 << 2);
-    for (let i: u32 = 0; i < n; i++) {
-      const slot = counts + ((<usize> (load<u64>(keysA + (<usize> i << 3)) >> shift) & 2047) << 2);
-      store<u32>(slot, load<u32>(slot) + 1);
-    }
-    let sum: u32 = 0;
-    for (let i: u32 = 0; i < 2048; i++) {
-      const count = load<u32>(counts + (i << 2));
-      store<u32>(counts + (i << 2), sum);
-      sum += count;
-    }
-    for (let i: u32 = 0; i < n; i++) {
-      const k = load<u64>(keysA + (<usize> i << 3));
-      const slot = counts + ((<usize> (k >> shift) & 2047) << 2);
-      const at = load<u32>(slot);
-      store<u32>(slot, at + 1);
-      store<u64>(keysB + (<usize> at << 3), k);
-      store<u32>(toRows + (<usize> at << 2), load<u32>(fromRows + (<usize> i << 2)));
-    }
-    let swap = keysA;
-    keysA = keysB;
-    keysB = swap;
-    swap = fromRows;
-    fromRows = toRows;
-    toRows = swap;
-  }
-  if (fromRows != rows) memory.copy(rows, fromRows, <usize> n << 2);
-  return !shared || (key.order != SIGNED64 && key.order != UNSIGNED64);
-}
-
 /**
  * Sorts by the keys [0, sorting): where all are numbers, by radix from the last key to the first; else by the
  * first key's, and then the runs of equal ones by comparing.
  */
 function radixSort(rows: usize, n: u32, sorting: u32): bool {
-  keysA = alloc(n << 3);
-  keysB = alloc(n << 3);
-  rowsB = alloc(n << 2);
-  counts = alloc(2048 << 2);
-  let ok = keysA != 0 && keysB != 0 && rowsB != 0 && counts != 0;
-  if (ok) {
-    let numbers = true;
-    for (let i: u32 = 0; i < sorting; i++) numbers = numbers && isNumber(keyAt(i));
-    if (numbers) {
-      for (let i = sorting; i > 0 && numbers; i--) numbers = radixPass(rows, n, keyAt(i - 1));
-    }
-    if (!numbers) {
-      // from the order of the inputs again: a pass that was in vain has moved rows
-      ok = sortByNumber(rows, n);
-      radixPass(rows, n, keyAt(0));
-      const first = keyAt(0);
-      let start: u32 = 0;
-      for (let i: u32 = 1; i <= n; i++) {
-        if (i < n && load<u64>(keysA + (<usize> i << 3)) == load<u64>(keysA + (<usize> start << 3))) continue;
-        if (i - start > 1 && (sorting > 1 || !saysAll(first, load<u64>(keysA + (<usize> start << 3))))) {
-          mergeSort(rows, rowsB, start, i, sorting);
-        }
-        start = i;
-      }
-    }
+  if (!startRadix()) return false;
+  let numbers = true;
+  for (let i: u32 = 0; i < sorting; i++) numbers = numbers && isNumber(keyAt(i));
+  if (numbers) {
+    for (let i = sorting; i > 0 && numbers; i--) numbers = radixPass(rows, n, keyAt(i - 1));
   }
-  free(keysA);
-  free(keysB);
-  free(rowsB);
-  free(counts);
-  return ok;
+  // from the order of the inputs again: a pass that was in vain has moved rows
+  const ok = numbers || (!noMemory && sortByNumber(rows, n) && sortRuns(rows, n, sorting));
+  endRadix();
+  return ok && !noMemory;
+}
+
+/** Sorts by the first key's numbers, and rows of equal ones by comparing. */
+function sortRuns(rows: usize, n: u32, sorting: u32): bool {
+  const first = keyAt(0);
+  radixPass(rows, n, first);
+  const spare = spareRows(n);
+  if (noMemory) return false;
+  let start: u32 = 0;
+  let k = sortKey(first, load<u32>(rows));
+  for (let i: u32 = 1; i <= n; i++) {
+    const next = i < n ? sortKey(first, load<u32>(rows + (<usize> i << 2))) : 0;
+    if (i < n && next == k) continue;
+    if (i - start > 1 && (sorting > 1 || !saysAll(first, k))) mergeSort(rows, spare, start, i, sorting);
+    start = i;
+    k = next;
+  }
+  return true;
 }
 
 /** Puts the rows back into rising order. */

@@ -41,15 +41,20 @@ export function keyAt(i: u32): Key {
   return changetype<Key>(KEYS + i * 20);
 }
 
-/** Forgets the keys of the last sort. */
-export function clearKeys(): void {
-  for (let i: u32 = 0; i < keyCount; i++) {
+/** Forgets the keys from the `from`-th on. */
+export function dropKeys(from: u32): void {
+  for (let i = from; i < keyCount; i++) {
     free(keyAt(i).refs);
     free(keyAt(i).ranks);
     keyAt(i).refs = 0;
     keyAt(i).ranks = 0;
   }
-  keyCount = 0;
+  keyCount = min<u32>(from, keyCount);
+}
+
+/** Forgets the keys of the last sort. */
+export function clearKeys(): void {
+  dropKeys(0);
 }
 
 /** Adds a flat column as a key. Only the first `sorting` keys of {@link sortRows} are sorted by. */

@@ -1,7 +1,7 @@
 import type { Zstd } from "../../../compression/zstd.ts";
 import { codec, encoding, pageType } from "../../format/metadata.ts";
 import type { SchemaNode } from "../../format/schema.ts";
-import { columnModes, type Kernels } from "../../kernels/kernels.ts";
+import { columnModes, type Kernels, snappySlots } from "../../kernels/kernels.ts";
 import { readBounds } from "../../write/bounds.ts";
 import { withinPrecision } from "../../write/decimal_bounds.ts";
 import type { FinishedPage } from "../../write/finished_column.ts";
@@ -132,7 +132,7 @@ export class ChunkPages {
 
   #snappy(): Uint8Array {
     const { wasm } = this.#kernels;
-    const length = wasm.packSnappy();
+    const length = wasm.packSnappy(snappySlots.pages);
     this.#require(length);
     return this.#kernels.bytes(wasm.getPackedPtr(), length);
   }

@@ -1,5 +1,5 @@
 import type { Kernels } from "../../kernels/kernels.ts";
-import { columnModes } from "../../kernels/kernels.ts";
+import { columnModes, snappySlots } from "../../kernels/kernels.ts";
 import type { CellStore, Kept } from "../../write/cell_store.ts";
 
 /** Rows of a column, packed by the kernels (assembly/pack_rows.ts). */
@@ -114,7 +114,7 @@ export class RowBuffer {
   #packed(length: number): Uint8Array {
     const { wasm } = this.#kernels;
     if (this.#compresses && length > 4096) {
-      const packed = wasm.packSnappy();
+      const packed = wasm.packSnappy(snappySlots.waiting);
       this.#require(packed);
       this.#compresses = packed < length * worthCompressing;
       if (this.#compresses) return this.#kernels.bytes(wasm.getPackedPtr(), packed);

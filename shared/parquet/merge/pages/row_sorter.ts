@@ -142,8 +142,14 @@ export class RowSorter {
   async flush(file: ParquetFile, rows: number, waiting: RowOrigins): Promise<void> {
     const { wasm } = this.#kernels;
     const { sort, dedupe } = this.#order;
-    for (const column of this.#columns) column.settle(true, Math.min(rows, groupRows));
+    for (const column of this.#columns) {
+      column.settle(true, Math.min(rows, groupRows));
+      // no more values come: sorting has the memory of the tables instead
+      wasm.dropTable(column.address);
+    }
     const bytes = this.#packedBytes();
+    // in a hole that is there now: behind the keys it would stay where they were, and no large column fit there
+    this.#require(wasm.keepRows(rows));
     for (const leaf of this.#keyLeaves()) this.#parked[leaf].unpark();
     wasm.clearKeys();
     for (const { leaf, descending } of sort) {
