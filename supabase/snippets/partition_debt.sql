@@ -6,8 +6,8 @@ where p.debt_oldest is not null
 order by p.debt_oldest
 limit 100;
 
--- The largest of the 10,000 oldest.
+-- The largest of the 1,000 oldest.
 select o.* from (
   select p.dataset_id, p."table", p.period_tag, p.state, p.debt_files, p.debt_bytes, p.debt_oldest
-  from public.partition_status p where p.debt_oldest is not null order by p.debt_oldest limit 10000) o
+  from public.partition_status p where p.debt_oldest is not null order by p.debt_oldest limit 1000) o
 order by o.debt_bytes desc limit 20;

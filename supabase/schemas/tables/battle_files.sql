@@ -92,6 +92,9 @@ create index if not exists battle_files_visible
   on public.battle_files (dataset_id, "table", period_tag, seq_min) where removed_version is null;
 create index if not exists battle_files_removed
   on public.battle_files (dataset_id, removed_version) where removed_version is not null;
+-- What a list of an older version has of them, in its order.
+create index if not exists battle_files_removed_order
+  on public.battle_files (dataset_id, "table", period_tag, seq_min) where removed_version is not null;
 -- by hash: keys have a hundred characters, and are asked for as a whole
 create index if not exists battle_files_key on public.battle_files using hash (object_key);
 create index if not exists battle_files_lost

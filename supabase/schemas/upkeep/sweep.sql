@@ -20,6 +20,7 @@ declare
   v_sent integer := 0;
   v_resent integer := 0;
   v_left integer;
+  v_look integer;
   v_stages integer;
   v_closed integer;
   v_queue text;
@@ -65,31 +66,35 @@ begin
   end loop;
 
   -- A partition without lease whose message is gone (purge_queue, a restored backup) sends it again. Only those that have
-  -- been due for longest are looked at: claims take the oldest too, so what has no message is soon among them.
-  for v_due in
-    -- as sediment.queue_has, without a call for each
-    select * from (
-      select x.dataset_id, x."table", x.period_tag, x.queue, x.msg_id from public.partitions x
-      where x.msg_id is not null and x.lease_expires_at is null and x.ready_at <= v_now
-      order by x.ready_at limit p_limit
-    ) d
-    where case d.queue
-      when 'manual' then not exists (select 1 from pgmq.q_compaction_manual m where m.msg_id = any (array[d.msg_id]))
-      when 'realtime' then not exists (select 1 from pgmq.q_compaction_realtime m where m.msg_id = any (array[d.msg_id]))
-      else not exists (select 1 from pgmq.q_compaction_scheduled m where m.msg_id = any (array[d.msg_id])) end
-  loop
-    -- look again under the lock: the first look was at an older snapshot
-    select * into p from public.partitions x
-    where x.dataset_id = v_due.dataset_id and x."table" = v_due."table" and x.period_tag = v_due.period_tag
-    for no key update skip locked;
-    continue when not found or p.msg_id is null or p.lease_expires_at is not null
-      or sediment.queue_has(p.queue, p.msg_id);
-    v_ready := clock_timestamp();
-    update public.partitions x
-    set ready_at = v_ready,
-      msg_id = sediment.queue_send(p.queue, p.run_id, p.dataset_id, p."table", p.period_tag, 0)
-    where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
-    v_resent := v_resent + 1;
+  -- been due for longest are looked at: claims take the oldest too, so what has no message is soon among them. All have theirs
+  -- as a rule, so more than the first are looked at only where one of these has none.
+  foreach v_look in array array[200, p_limit - 200] loop
+    for v_due in
+      -- as sediment.queue_has, without a call for each
+      select * from (
+        select x.dataset_id, x."table", x.period_tag, x.queue, x.msg_id from public.partitions x
+        where x.msg_id is not null and x.lease_expires_at is null and x.ready_at <= v_now
+        order by x.ready_at limit greatest(least(v_look, p_limit), 0)
+      ) d
+      where case d.queue
+        when 'manual' then not exists (select 1 from pgmq.q_compaction_manual m where m.msg_id = any (array[d.msg_id]))
+        when 'realtime' then not exists (select 1 from pgmq.q_compaction_realtime m where m.msg_id = any (array[d.msg_id]))
+        else not exists (select 1 from pgmq.q_compaction_scheduled m where m.msg_id = any (array[d.msg_id])) end
+    loop
+      -- look again under the lock: the first look was at an older snapshot
+      select * into p from public.partitions x
+      where x.dataset_id = v_due.dataset_id and x."table" = v_due."table" and x.period_tag = v_due.period_tag
+      for no key update skip locked;
+      continue when not found or p.msg_id is null or p.lease_expires_at is not null
+        or sediment.queue_has(p.queue, p.msg_id);
+      v_ready := clock_timestamp();
+      update public.partitions x
+      set ready_at = v_ready,
+        msg_id = sediment.queue_send(p.queue, p.run_id, p.dataset_id, p."table", p.period_tag, 0)
+      where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
+      v_resent := v_resent + 1;
+    end loop;
+    exit when v_resent = 0;
   end loop;
 
   -- The same of a request for a whole dataset that is not yet spread.
