@@ -39,4 +39,13 @@ export const waitingMutations: Mutation[] = [
       replace: "if p_files is null then\n    return null;",
     }],
   },
+  {
+    guard: "looking again when settings have changed",
+    seed: 10,
+    edits: [{
+      sqlFunction: "sweep",
+      find: "and x.last_considered_at < v_settings.plan_changed_at",
+      replace: "and false",
+    }],
+  },
 ];
