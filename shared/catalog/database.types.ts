@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape fcb5cdded603cbe44d15e91224fd66424d00814334fd0be6ca4f9176f8aa30fa
+// shape c09507dc10e03db37360672fc967cd2a8070ab56d861995ee58fe77ac2247c10
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -644,14 +644,14 @@ isOneToOne: false
                   ]
                 },"metric_samples": {
                   Row: {
-                    "at": string,"dead_letters": number,"debt_oldest_seconds": number,"debt_partitions": number,"file_count": number | null,"files_merged": number,"lag_seconds": number,"merges": number,"row_count": number | null,"stored_bytes": number | null,"upload_bytes": number,"uploads": number
+                    "at": string,"dataset_count": number | null,"dead_letters": number,"debt_oldest_seconds": number,"debt_partitions": number,"file_count": number | null,"files_merged": number,"lag_seconds": number,"merges": number,"row_count": number | null,"stored_bytes": number | null,"upload_bytes": number,"uploads": number
                   }
                   ComputedFields: never
                   Insert: {
-                    "at": string,"dead_letters": number,"debt_oldest_seconds": number,"debt_partitions": number,"file_count"?: number | null,"files_merged": number,"lag_seconds": number,"merges": number,"row_count"?: number | null,"stored_bytes"?: number | null,"upload_bytes": number,"uploads": number
+                    "at": string,"dataset_count"?: number | null,"dead_letters": number,"debt_oldest_seconds": number,"debt_partitions": number,"file_count"?: number | null,"files_merged": number,"lag_seconds": number,"merges": number,"row_count"?: number | null,"stored_bytes"?: number | null,"upload_bytes": number,"uploads": number
                   }
                   Update: {
-                    "at"?: string,"dead_letters"?: number,"debt_oldest_seconds"?: number,"debt_partitions"?: number,"file_count"?: number | null,"files_merged"?: number,"lag_seconds"?: number,"merges"?: number,"row_count"?: number | null,"stored_bytes"?: number | null,"upload_bytes"?: number,"uploads"?: number
+                    "at"?: string,"dataset_count"?: number | null,"dead_letters"?: number,"debt_oldest_seconds"?: number,"debt_partitions"?: number,"file_count"?: number | null,"files_merged"?: number,"lag_seconds"?: number,"merges"?: number,"row_count"?: number | null,"stored_bytes"?: number | null,"upload_bytes"?: number,"uploads"?: number
                   }
                   Relationships: [
                     

@@ -1,12 +1,13 @@
 /**
- * `deno task bench scale [--size small|full] [--partitions N] [--only calls|bytes|wide|settle|steady] [--at DIR] [--json]`: the service at the size
- * of its users. First the calls over a catalog and over one ten times as large (small: 2,000 and 20,000 partitions; full:
- * 300,000 and 3,000,000). Then what uploads take in the database, table by table. Then 50,000 tiny fragments of one partition, merged by one worker and the successors that it asks
- * for. Then partitions of four small files, uploaded through the functions, until the clockwork of the running stack has
- * merged them all, and what it does when there is nothing left to do.
+ * `deno task bench scale [--size small|full] [--partitions N] [--only calls|bytes|wide|settle|steady] [--at DIR] [--json]`: the
+ * service at the size of its users. First the calls over a catalog and over one ten times as large (small: 2,000 and 20,000
+ * partitions; full: 300,000 and 3,000,000), by the clock and in CPU of the database's. Then what uploads take in the database,
+ * table by table. Then 50,000 tiny fragments of one partition, merged by one worker and the successors that it asks for. Then
+ * partitions of four small files, uploaded through the functions, until the clockwork of the running stack has merged them all,
+ * and what it does when there is nothing left to do.
  *
- * --only steady [--minutes 10]: minutes of uploads at 10 million a day, with what merges and forgets them, over the larger
- * catalog, which is another one afterwards.
+ * --only steady [--steps 10]: what 10 million uploads a day bring in six seconds, and what merges and forgets as much, again
+ * and again over the larger catalog, which is another one afterwards.
  * --at keeps the larger catalog in a folder, for another run or `bench console`: filling the full one takes its time.
  * With --json a line a call, one of the bytes, one of the fragments, and a last one of the settling.
  */
@@ -14,8 +15,8 @@ import { parseArgs } from "node:util";
 import { catalogBytes } from "./scale/bytes.ts";
 import { callCosts } from "./scale/calls.ts";
 import { datasetsOf, openCatalog } from "./scale/catalog.ts";
-import { steady } from "./scale/steady.ts";
 import { settle } from "./scale/settle.ts";
+import { steady } from "./scale/steady.ts";
 import { wideOpen } from "./scale/wide_open.ts";
 
 const { values: options } = parseArgs({
@@ -26,7 +27,7 @@ const { values: options } = parseArgs({
     fragments: { type: "string", default: "50000" },
     only: { type: "string" },
     at: { type: "string" },
-    minutes: { type: "string", default: "10" },
+    steps: { type: "string", default: "10" },
     json: { type: "boolean", default: false },
   },
 });
@@ -55,8 +56,8 @@ if (bytes !== undefined && options.only !== "settle") {
 if (options.only === "steady") {
   const datasets = datasetsOf(options.size);
   await using catalog = await openCatalog(datasets, options.at, tell);
-  await steady(catalog.url, datasets, Number(options.minutes), (minute) => {
-    console.log(options.json ? JSON.stringify(minute) : minute);
+  await steady(catalog.url, datasets, Number(options.steps), 6, (step) => {
+    console.log(options.json ? JSON.stringify(step) : step);
   });
 }
 if (options.only === undefined || options.only === "wide") {

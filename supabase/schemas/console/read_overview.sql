@@ -1,6 +1,6 @@
 -- What the console begins with: all that is there, what waits, what is wrong. Of a user's datasets, or, for the service
 -- (p_user null), of the deployment; only that one has a clockwork and incidents. The lines are of the last p_seconds.
--- Counts of what is wrong stop at 1,000.
+-- Counts of what is wrong stop at 1,000; the totals of over 50,000 datasets are some minutes old.
 -- Returns {scope: 'user'|'deployment', totals: {datasets, files, rows, bytes}, debt: {partitions, files, bytes, oldest|null},
 -- running, dead_partitions, dead_letters, quarantined_files, left_alone_files, health: {ok, reasons: [{code, detail}]}|null,
 -- incidents: [{name, opened_at, summary}], warnings, queues: [{queue, messages, due, oldest_due_at|null}],
@@ -24,9 +24,7 @@ declare
 begin
   -- a user's and everybody's are two questions: one plan for both would read everybody's
   if p_user is null then
-    select jsonb_build_object('datasets', count(*), 'files', coalesce(sum(d.file_count), 0),
-      'rows', coalesce(sum(d.row_count), 0), 'bytes', coalesce(sum(d.file_size_bytes), 0))
-    into strict v_totals from public.datasets d where d.deleted_at is null;
+    v_totals := sediment.sums_of_all(false);
     select jsonb_build_object('partitions', count(*), 'files', coalesce(sum(x.debt_files), 0),
       'bytes', coalesce(sum(x.debt_bytes), 0), 'oldest', min(x.debt_oldest))
     into strict v_debt from (

@@ -11,8 +11,9 @@ create table if not exists public.metric_samples (
   debt_partitions bigint not null,
   debt_oldest_seconds double precision not null,
   dead_letters bigint not null,
-  -- what all datasets hold; null in rows of before these columns
+  -- what all datasets hold, of many a few minutes before; null in rows of before these columns
   row_count bigint,
   file_count bigint,
-  stored_bytes double precision
+  stored_bytes double precision,
+  dataset_count bigint
 );

@@ -3,6 +3,7 @@ import postgres from "postgres";
 import { createSqlCatalog } from "../../support/sql_catalog.ts";
 import { systemClock } from "../../../shared/clock.ts";
 import { takeTurn } from "../../../shared/compaction/run/turn.ts";
+import { cpuMs } from "./postgres_cpu.ts";
 import { merge, store } from "./stand_ins.ts";
 
 /** What a drain cost. */
@@ -82,18 +83,4 @@ export async function drain(
 
 function round(value: number): number {
   return Math.round(value * 100) / 100;
-}
-
-/** CPU of a process and its children, also of those that have ended, from /proc (Linux; ticks of 10 ms). */
-async function cpuMs(postmaster: number): Promise<number> {
-  let ticks = 0;
-  for await (const { name } of Deno.readDir("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    const stat = await Deno.readTextFile(`/proc/${name}/stat`).catch(() => "");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ").map(Number);
-    // proc(5): state is the first field here, then ppid; utime, stime, cutime, cstime
-    if (Number(name) === postmaster) ticks += fields[11] + fields[12] + fields[13] + fields[14];
-    else if (fields[1] === postmaster) ticks += fields[11] + fields[12];
-  }
-  return ticks * 10;
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Sql } from "postgres";
 import { median } from "../median.ts";
+import { ownCpuMs } from "../queue/postgres_cpu.ts";
 import { openCatalog } from "./catalog.ts";
 
 /** One call, in the larger of the two catalogs. */
@@ -10,6 +11,8 @@ export interface CallCost {
   call: string;
   p50_ms: number;
   p95_ms: number;
+  /** Of the database's process, the mean: what else runs on the machine is not in it. */
+  cpu_ms: number;
   /** The median there, as a multiple of the median in the smaller one. */
   at_x10: number;
 }
@@ -117,25 +120,33 @@ export async function callsOf(common: number): Promise<Calls> {
   return calls;
 }
 
-/** Milliseconds of each call, the shortest first; what it changes is taken back. */
+/** Milliseconds of each call, the shortest first, and the CPU that each takes; what it changes is taken back. */
 export async function measure(
   sql: Sql,
   calls: Calls,
   times: number,
-): Promise<Map<string, number[]>> {
-  const took = new Map<string, number[]>();
+): Promise<Map<string, { ms: number[]; cpu: number }>> {
+  const took = new Map<string, { ms: number[]; cpu: number }>();
+  // other processes' parts would not be counted
+  await sql`set max_parallel_workers_per_gather = 0`;
+  const [{ pid }] = await sql`select pg_backend_pid() as pid`;
   for (const [name, text] of Object.entries(calls)) {
     const ms: number[] = [];
+    let spent = 0;
     for (let n = 0; n <= times; n++) {
       const statement = text(n);
       await sql.unsafe("begin");
+      // the first one makes plans
+      if (n === 1) spent = await ownCpuMs(pid);
       const begun = performance.now();
       await sql.unsafe(statement).simple();
-      // the first one makes plans
       if (n > 0) ms.push(performance.now() - begun);
       await sql.unsafe("rollback");
     }
-    took.set(name, ms.sort((one, other) => one - other));
+    took.set(name, {
+      ms: ms.sort((one, other) => one - other),
+      cpu: (await ownCpuMs(pid) - spent) / times,
+    });
   }
   return took;
 }
@@ -158,11 +169,12 @@ export async function callCosts(
   };
   const few = await costs(datasets / 10);
   const many = await costs(datasets, at);
-  return [...many].map(([call, ms]) => ({
+  return [...many].map(([call, { ms, cpu }]) => ({
     call,
     p50_ms: round(median(ms)),
-    p95_ms: round(ms[Math.min(ms.length - 1, Math.floor(ms.length * 0.95))]!),
-    at_x10: round(median(ms) / median(few.get(call)!)),
+    p95_ms: round(ms[Math.ceil(ms.length * 0.95) - 1]!),
+    cpu_ms: round(cpu),
+    at_x10: round(median(ms) / median(few.get(call)!.ms)),
   }));
 }
 
