@@ -195,7 +195,13 @@ Deno.test({
     await t.step(
       "each view is clean for axe, in both themes, and right at 360 pixels",
       async () => {
-        // something of everything to look at
+        // something of everything to look at; a worker that holds what it has
+        await sql`update service_settings set max_workers = 0`;
+        for (let n = 0; n < 4; n++) await uploadNumbers(stack, alice, dataset, "busy", n * 10);
+        await until("a worker has a run", 30, async () => {
+          const [{ claim }] = await sql`select claim_compaction('a worker of the test') as claim`;
+          return claim.claimed;
+        });
         await sql`update battle_files set state = 'quarantined', quarantine_code = 'corrupt_page',
         quarantine_reason = 'page 3 of column hp: its CRC is another', quarantined_at = now()
         where dataset_id = ${other} and seq_min = 1`;
@@ -235,6 +241,9 @@ Deno.test({
               if (name === "table") {
                 await page.getByRole("button", { name: "Show 100 rows" }).click();
                 await page.getByRole("region", { name: "Rows" }).waitFor();
+              } else if (name === "runs") {
+                const work = page.getByRole("table", { name: "At work" });
+                await work.getByRole("link", { name: /busy \/ 2024-11-25/ }).waitFor();
               } else if (name === "settings") {
                 await page.getByRole("button", { name: "Change alert_webhooks" }).click();
                 await page.getByRole("textbox", { name: "alert_webhooks" }).fill("no JSON");

@@ -1,5 +1,6 @@
 /** @jsxImportSource preact */
 import { useState } from "preact/hooks";
+import { AtWork } from "./at_work.tsx";
 import { useLive } from "./live.ts";
 import { Empty, Panel, Shown } from "./parts.tsx";
 import { RunTable } from "./run_table.tsx";
@@ -21,6 +22,7 @@ export function Runs() {
   return (
     <>
       <h1>Runs</h1>
+      <AtWork />
       <Panel
         title={before === null ? "The latest" : "Before"}
         tools={
