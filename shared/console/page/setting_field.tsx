@@ -39,7 +39,8 @@ export function SettingField(
         {open && <Editor column={column} value={value} of={of} close={() => setOpen(false)} />}
         <p>{says}</p>
         <p class="quiet">
-          {unit !== "" && `${unit}; `}by default {usual ?? "none"}
+          {unit !== "" && `${unit}; `}by default{" "}
+          {usual === null || usual === "null" ? "none" : usual}
         </p>
       </dd>
     </div>
