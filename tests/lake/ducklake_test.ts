@@ -6,6 +6,7 @@ import { strict as assert } from "node:assert";
 import { join } from "node:path";
 import postgres from "postgres";
 import { startStack } from "../../supabase/local/stack.ts";
+import { hasPgbouncer, startPgbouncer } from "../database/pgbouncer.ts";
 import { call, sha256, signUp, until, uploadForm } from "../support/client.ts";
 import { literal, multisetDifference, openDuckdb, rows, scalar } from "../support/duckdb.ts";
 import { hasExtensions, loadExtensions } from "../support/duckdb_extensions.ts";
@@ -190,6 +191,31 @@ Deno.test({
         "select count(*), min(id), max(id), min(dataset_id), max(period_tag), count(name), min(sent_at) from";
       await isEqual(`(${asked} lake.battles)`, `(${asked} ${expected("battles", sent)})`);
     });
+    for (const mode of ["session", "transaction"]) {
+      await t.step({
+        name: `over a pooler in ${mode} mode it is the same lake`,
+        ignore: !hasPgbouncer(),
+        fn: async () => {
+          const url = new URL(stack.dbUrl);
+          [url.username, url.password] = ["sediment_lake", "lake"];
+          await using pooler = await startPgbouncer(url.href, { pool_mode: mode });
+          const [, attach] = statements;
+          const { port } = new URL(pooler.url);
+          await duckdb.run(
+            attach!.replace(/port=\d+/, `port=${port}`).replace(/ as lake\b/, " as pooled"),
+          );
+          try {
+            await isEqual("(select * from pooled.battles)", expected("battles", sent));
+            await isEqual(
+              `(select * from pooled.battles where period_tag = '007')`,
+              "(select * from lake.battles where period_tag = '007')",
+            );
+          } finally {
+            await duckdb.run("detach pooled");
+          }
+        },
+      });
+    }
     await t.step("the role reads nothing but the lake", async () => {
       const url = new URL(stack.dbUrl);
       [url.username, url.password] = ["sediment_lake", "lake"];
