@@ -1,7 +1,7 @@
 /**
  * `deno task bench lake [--tables N] [--files N] [--json]`: what the lake costs and how fast DuckDB attaches to it, with its own
  * extensions where they are (`.ci/run`). Files of many tables and datasets, of which those that the first query opens are real
- * and in the local store; the catalog is a stack's.
+ * and in the local store; the catalog is a stack's. All datasets sort by four keys, of which publications keep what is known.
  *   {"publish_ms_per_file": of the catalog's CPU, "idle_tick_ms", "commit_ms_per_file": what telling the lake adds to a commit}
  *   {"client": "ducklake", "attach_ms", "first_query_ms", "files", "tables", "equal"}
  */
@@ -70,6 +70,8 @@ async function fill() {
     create function bench.u(n integer) returns uuid language sql immutable as $$
       select ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid $$;
     insert into public.datasets (id, user_id) select bench.u(n), bench.u(1) from generate_series(1, 50) n;
+    insert into public.table_settings (dataset_id, "table", sort_keys)
+    select bench.u(n), '*', '{c1,c2,c3,c4}' from generate_series(1, 50) n;
     insert into public.partitions (dataset_id, "table", period_tag)
     select bench.u(1 + f % 50), 't' || t, 'p' || f / 50
     from generate_series(1, ${tables}) t, generate_series(0, ${filesEach - 1}) f;
@@ -82,10 +84,11 @@ async function fill() {
     sql.unsafe(
       `insert into public.battle_files (dataset_id, "table", period_tag, run_id, ordinal, object_key, start_byte,
       byte_length, level, seq_min, seq_max, row_count, row_group_count, uncompressed_bytes, added_version, uploaded_by, uploaded_at,
-      schema_digest, lake_version)
+      schema_digest, lake_version, stats)
     select bench.u(1 + f % 50), 't' || t, 'p' || f / 50, gen_random_uuid(), 0,
       format('battle_compacted/%s/t%s/p%s/x.parquet', bench.u(1 + f % 50), t, f / 50), 0, 33554432, 1, 1, 1, 1000000, 4, 134217728, 1,
-      bench.u(1), now(), (select digest from public.file_schemas limit 1), ${version}
+      bench.u(1), now(), (select digest from public.file_schemas limit 1), ${version},
+      to_jsonb(format('[[%1$s,%2$s],[%1$s,%2$s],[%1$s,%2$s],[%1$s,%2$s]]', f * 1000, f * 1000 + 999))
     from generate_series(1, ${tables}) t, generate_series(0, ${filesEach - 1}) f`,
     );
   await sql`insert into lake_tables (name, dataset_column, period_column)
@@ -122,7 +125,8 @@ async function real({ url, secretKey }: Stack) {
     });
     if (!answer.ok) throw new Error(await answer.text());
     await answer.body?.cancel();
-    await sql`update battle_files set byte_length = ${body.byteLength}, row_count = ${facts.rowCount} where id = ${file.id}`;
+    await sql`update battle_files set byte_length = ${body.byteLength}, row_count = ${facts.rowCount},
+      stats = to_jsonb(${`[[${n * 1000},${n * 1000 + 999}]]`}::text) where id = ${file.id}`;
     realFiles.push(path);
   }
 }

@@ -5,16 +5,16 @@ create or replace function sediment.keep_lake_statistics(p_from bigint, p_until 
 returns void
 language plpgsql
 set search_path = ''
--- whoever calls it finds files by index; here thousands of them meet their sort keys
-set enable_hashjoin = on
 as $$
+declare
+  -- of a table's files of a dataset and schema, by "relation/dataset/mapping": [{column, place, leaf}] of their sort keys
+  v_sorted jsonb;
 begin
-  with shown as materialized (
-    select l.id, l.relation_id, l.dataset_id, l.mapping_id, l.row_count, l.battle_file
-    from public.lake_files l where l.id >= p_from and l.id < p_until
-  ), sorted as materialized (
-    select s.relation_id, s.dataset_id, s.mapping_id, y.column_id, c.leaf, c.place::integer - 1 as place
-    from (select distinct x.relation_id, x.dataset_id, x.mapping_id from shown x) s
+  with kinds as materialized (
+    select distinct l.relation_id, l.dataset_id, l.mapping_id from public.lake_files l where l.id >= p_from and l.id < p_until
+  ), keys as materialized (
+    select s.*, k.name, f.schema -> 'children' as children
+    from kinds s
     join public.lake_relations r on r.id = s.relation_id
     -- of sediment.settings_of this one
     cross join lateral (
@@ -26,26 +26,40 @@ begin
       where u.place <= 4 offset 0) k
     join public.lake_schemas m on m.mapping_id = s.mapping_id
     join public.file_schemas f on f.digest = m.schema_digest
-    cross join lateral jsonb_array_elements(f.schema -> 'children') with ordinality as c(leaf, place)
-    join public.lake_columns y on y.relation_id = s.relation_id and y.end_snapshot is null
-      and y.path = array[lower(c.leaf ->> 'name' collate "C")]
-    where c.leaf ->> 'name' = k.name and c.leaf ? 'type' and c.leaf ->> 'repetition' is distinct from 'repeated'
-  ), told as (
-    -- min, max and how many nulls, as shared/catalog/packed_stats.ts packs them
-    select s.id, s.row_count, o.relation_id, o.column_id, o.leaf, t.bounds,
-      case when jsonb_array_length(t.bounds) < 3 then 0 else (t.bounds ->> 2)::bigint end as nulls
-    from shown s
-    join sorted o on o.relation_id = s.relation_id and o.dataset_id = s.dataset_id and o.mapping_id = s.mapping_id
-    join public.battle_files b on b.id = s.battle_file
-    cross join lateral (select (b.stats #>> '{}')::jsonb as stats where jsonb_typeof(b.stats) = 'string') p
-    cross join lateral (
-      select case jsonb_typeof(p.stats) when 'array' then p.stats -> o.place when 'object' then p.stats -> (o.leaf ->> 'name') end
-        as bounds) t
-    where jsonb_typeof(t.bounds) = 'array'
+  ), leaves as materialized (
+    select k.relation_id, k.dataset_id, k.mapping_id, c.leaf, c.place - 1 as place
+    from keys k cross join lateral (
+      select x.leaf, x.place from jsonb_array_elements(k.children) with ordinality as x(leaf, place)
+      where x.leaf ->> 'name' = k.name and x.leaf ? 'type' and x.leaf ->> 'repetition' is distinct from 'repeated' offset 0) c
+  ), columns as (
+    select concat_ws('/', l.relation_id, l.dataset_id, l.mapping_id) as kind,
+      jsonb_agg(jsonb_build_object('column', y.column_id, 'place', l.place, 'leaf', l.leaf)) as columns
+    from leaves l
+    join public.lake_columns y on y.relation_id = l.relation_id and y.end_snapshot is null
+      and y.path = array[lower(l.leaf ->> 'name' collate "C")]
+    group by 1
   )
+  select jsonb_object_agg(c.kind, c.columns) into v_sorted from columns c;
+  if v_sorted is null then
+    return;
+  end if;
+
   insert into public.lake_statistics (file_id, relation_id, column_id, value_count, null_count, min_value, max_value, contains_nan)
-  select t.id, t.relation_id, t.column_id, t.row_count - t.nulls, t.nulls, sediment.lake_bound(t.bounds -> 0, t.leaf, false),
-    sediment.lake_bound(t.bounds -> 1, t.leaf, true), case when t.leaf ->> 'type' not in ('FLOAT', 'DOUBLE') then false end
-  from told t
+  select l.id, l.relation_id, (c.one ->> 'column')::bigint, l.row_count - n.nulls, n.nulls,
+    sediment.lake_bound(t.bounds -> 0, c.one -> 'leaf', false), sediment.lake_bound(t.bounds -> 1, c.one -> 'leaf', true),
+    case when c.one #>> '{leaf,type}' not in ('FLOAT', 'DOUBLE') then false end
+  from public.lake_files l
+  cross join lateral jsonb_array_elements(v_sorted -> concat_ws('/', l.relation_id, l.dataset_id, l.mapping_id)) as c(one)
+  cross join lateral (
+    select (b.stats #>> '{}')::jsonb as stats from public.battle_files b
+    where b.id = l.battle_file and jsonb_typeof(b.stats) = 'string' offset 0) p
+  -- min, max and how many nulls, as shared/catalog/packed_stats.ts packs them
+  cross join lateral (
+    select case jsonb_typeof(p.stats) when 'array' then p.stats -> (c.one ->> 'place')::integer
+      when 'object' then p.stats -> (c.one #>> '{leaf,name}') end as bounds offset 0) t
+  cross join lateral (
+    select case when jsonb_array_length(t.bounds) < 3 then 0 else (t.bounds ->> 2)::bigint end as nulls
+    where jsonb_typeof(t.bounds) = 'array' offset 0) n
+  where l.id >= p_from and l.id < p_until
   on conflict (file_id, column_id) do nothing;
 end $$;
