@@ -184,6 +184,12 @@ export interface OutputFile extends CatalogFacts {
   provenance_length?: number | null;
 }
 
+/** Files that wait for more, by size tier from the smallest, and since when the oldest upload among them does. */
+interface Waiting {
+  files: number[];
+  oldest: (string | null)[];
+}
+
 /** What the planner says at a commit. */
 export interface CommitResult {
   /** In words, for people; also when there was nothing to do. */
@@ -195,7 +201,10 @@ export interface CommitResult {
   /** Whether files are left that the plan has not looked at. */
   unseen?: boolean;
   /** What it leaves waiting for more files; absent: not known, and the next upload makes a run. */
-  waiting?: { files: number[]; oldest: (string | null)[] };
+  waiting?: Waiting & {
+    /** The same by group, where the next plan has several of schemas. @default one */
+    groups?: (Waiting & { schemas: string[] })[];
+  };
   /** The version of the planner. */
   planner?: number;
   /** Files that the plan leaves as they are, since taking them apart costs more than a turn may. */

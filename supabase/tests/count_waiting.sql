@@ -1,20 +1,27 @@
 -- Which uploads make a run: those that give a plan something to do, and those of which that can't be known
 begin;
 \ir helpers/fixtures.sql
-select plan(58);
+select plan(69);
 drop trigger forget_waiting on public.partitions;
 create function tests.p(p_dataset integer default 100, p_table text default 'port') returns public.partitions language sql as $$
   select tests.partition(p_dataset, p_table)
 $$;
 -- uploads a file of so many bytes
-create function tests.send(p_dataset integer, p_body text, p_bytes bigint default 100, p_groups integer default 1, p_table text default 'port')
+create function tests.send(p_dataset integer, p_body text, p_bytes bigint default 100, p_groups integer default 1, p_table text default 'port',
+  p_schema text default 'f-port')
 returns jsonb language sql as $$
   select tests.commit_stage(tests.stage(1, p_dataset, p_body, p_table, p_size => p_bytes), 1, p_body,
-    jsonb_build_array(tests.file(p_table, '2024-11-25', 10, 0, p_bytes) || jsonb_build_object('row_group_count', p_groups)), p_bytes)
+    jsonb_build_array(tests.file(p_table, '2024-11-25', 10, 0, p_bytes) || jsonb_build_object('row_group_count', p_groups, 'schema_fingerprint', p_schema)), p_bytes)
 $$;
 -- the run that is live ends with nothing done, and says what it leaves
 create function tests.close(p_claim jsonb, p_waiting jsonb, p_more jsonb default '{}') returns jsonb language sql as $$
   select tests.commit(p_claim, null, '{}', p_result => jsonb_build_object('decision', 'none', 'planner', 4, 'waiting', p_waiting) || p_more)
+$$;
+-- what a run leaves of schemas that have no union
+create function tests.left_of(p_s1 integer, p_s2 integer, p_oldest timestamptz default null) returns jsonb language sql as $$
+  select jsonb_build_object('files', array[greatest(p_s1, p_s2)], 'oldest', array[p_oldest], 'groups', jsonb_build_array(
+    jsonb_build_object('schemas', array['s1', 's1b'], 'files', array[p_s1], 'oldest', array[null::timestamptz]),
+    jsonb_build_object('schemas', array['s2'], 'files', array[p_s2], 'oldest', array[p_oldest])))
 $$;
 create function tests.status(p_answer jsonb) returns jsonb language sql as $$
   select run_status(tests.u(1), (p_answer ->> 'metricId')::uuid)
@@ -131,6 +138,36 @@ select ok((tests.p(113)).msg_id is not null, 'as many as min_inputs make a run')
 create temp table c13 as select tests.claim('w', 113) as c;
 select tests.send(113, i::text, 60000) from generate_series(4, 6) i;
 select is((select tests.close(c, '{"files": [], "oldest": []}') -> 'requeued' from c13), 'true', 'and as many that came since the claim another one');
+
+-- schemas that have no union; three make a run
+select tests.send(114, i::text, p_schema => case when i < 3 then 's1' else 's2' end) from generate_series(1, 3) i;
+select ok((tests.p(114)).msg_id is not null, 'schemas of which no run has told count together');
+create temp table c14 as select tests.claim('w', 114) as c;
+select tests.close(c, tests.left_of(1, 1, clock_timestamp() - interval '2 hours')) from c14;
+select tests.send(114, 'second', p_schema => 's1b');
+select is((tests.p(114)).tier_groups #> '{0,files}', '[2]', 'an upload counts in the group that its schema belongs to');
+select ok((tests.p(114)).msg_id is null and (tests.p(114)).due_at > clock_timestamp() + interval '50 min', 'beside an old file of another group it makes no run');
+select tests.send(114, 'unknown', p_schema => 's9');
+select ok((tests.p(114)).msg_id is not null, 'one of a schema that is not known may belong to any');
+create temp table c14b as select tests.claim('w', 114) as c;
+select is((tests.p(114)).tier_groups, null, 'what a worker is given is grouped by it');
+select tests.send(114, 'meanwhile', p_schema => 's2');
+select is((select tests.close(c, tests.left_of(1, 0)) -> 'requeued' from c14b), 'false', 'one and one that came meanwhile are no three');
+select is((tests.p(114)).tier_groups #> '{-1,files}', '[1]', 'what came since the claim may belong to any');
+select tests.send(114, 'third', p_schema => 's1');
+select ok((tests.p(114)).msg_id is not null, 'and counts with each');
+create temp table c14c as select tests.claim('w', 114) as c;
+select tests.close(c, tests.left_of(1, 1)) from c14c;
+select delete_upload(tests.u(1), id) from uploads where dataset_id = tests.u(114) order by version limit 1;
+select ok((tests.p(114)).due_at <= clock_timestamp(), 'where a file is deleted that may have parted them it is looked at');
+select tests.send(115, 'other', p_table => 'ship');
+insert into table_settings (dataset_id, "table", dedupe_keys) values (tests.u(115), 'port', '{id}');
+select tests.send(115, i::text) from generate_series(1, 4) i;
+create temp table c15 as select tests.claim('w', 115) as c;
+select tests.close(c, tests.left_of(2, 0)) from c15;
+select tests.send(115, 'between', p_schema => 's2'), tests.send(115, 'after', p_schema => 's1');
+select is((tests.p(115)).tier_groups #> '{0,files}', '[1]', 'where the last writer wins a file of another group parts what was from what comes');
+select ok((tests.p(115)).msg_id is null, 'and no plan would act');
 
 -- dead, deleted
 select tests.send(108, i::text) from generate_series(1, 4) i;

@@ -4,7 +4,7 @@ import { cutText, filesText } from "./decision_text.ts";
 import { plannerVersion } from "./planner_version.ts";
 
 /** The mark of a file, where this planner goes by it. */
-export function apartMarkOf(file: PlanFile): ApartMark | undefined {
+export function apartMarkOf(file: Pick<PlanFile, "apart">): ApartMark | undefined {
   const mark = file.apart ?? undefined;
   return mark?.planner === plannerVersion ? mark : undefined;
 }
@@ -14,7 +14,9 @@ export function apartMarkOf(file: PlanFile): ApartMark | undefined {
  * type fit the one that they have, all of them; files whose schema is not what the catalog has of it meet those of which
  * a merge said the same.
  */
-export function apartGroupOf(file: PlanFile): string | undefined {
+export function apartGroupOf(
+  file: Pick<PlanFile, "apart" | "schema_fingerprint">,
+): string | undefined {
   const mark = apartMarkOf(file);
   if (mark === undefined || mark.kind === "memory") return undefined;
   const like = mark.kind === "schema" ? mark.reason : "";

@@ -219,13 +219,23 @@ function schemaGroupsOf<F extends PlanFile>(
   if (schemas === undefined || unite === undefined) return new Map();
   const small = active.filter((file) => !isFullGrown(file, settings));
   const fingerprints = [...new Set(small.map((file) => file.schema_fingerprint))];
-  const { lake } = settings;
-  const groups = groupSchemas(fingerprints, schemas, settings.dedupe_keys ?? [], unite, {
-    uuidAsText: settings.unite_uuid_as_text ?? false,
-  }, lake && [lake.dataset_column, lake.period_column]);
+  const groups = groupsOfSchemas(fingerprints, settings, schemas, unite);
   return new Map(
     groups.flatMap((group) => group.fingerprints.map((fingerprint) => [fingerprint, group])),
   );
+}
+
+/** The groups that a plan by these settings makes of fingerprints, which are given in upload order. */
+export function groupsOfSchemas(
+  fingerprints: readonly string[],
+  settings: PlanSettings,
+  schemas: Readonly<Record<string, SchemaJson>>,
+  unite: UniteSchemas,
+): SchemaGroup[] {
+  const { lake } = settings;
+  return groupSchemas(fingerprints, schemas, settings.dedupe_keys ?? [], unite, {
+    uuidAsText: settings.unite_uuid_as_text ?? false,
+  }, lake && [lake.dataset_column, lake.period_column]);
 }
 
 function output<F extends PlanFile>(

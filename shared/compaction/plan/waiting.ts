@@ -3,8 +3,11 @@ import { dedupes, type PlanFile, type PlanSettings } from "./data_file.ts";
 import { chooseFiles, nextDue } from "./choose_files.ts";
 import { tierOf, tierRatio } from "./tiers.ts";
 
-/** A file as its size and age count. */
-export type WaitingFile = Pick<PlanFile, "byte_length" | "level" | "uploaded_at">;
+/** A file as its size, age and schema count. */
+export type WaitingFile = Pick<
+  PlanFile,
+  "byte_length" | "level" | "uploaded_at" | "seq_min" | "schema_fingerprint" | "apart"
+>;
 
 /** What waits, tier by tier from the smallest. */
 export interface Waiting {
@@ -17,8 +20,8 @@ export interface Waiting {
 /** An output of a run and the ids of what it was made of. */
 export interface MadeFile {
   inputs: ReadonlySet<number>;
-  /** Null where no row was left, and so no file. */
-  bytes: number | null;
+  /** Null where no row was left, and so none. */
+  file: WaitingFile | null;
 }
 
 /**
@@ -30,8 +33,7 @@ export function groupsAfter<F extends PlanFile>(groups: F[][], made: MadeFile[])
   return (groups.length > 0 ? groups : [[]]).map((files) => [
     ...files.filter(({ id }) => !made.some(({ inputs }) => inputs.has(id))),
     ...[...made.filter((output) => isOf(output, files)), ...astray]
-      .filter(({ bytes }) => bytes !== null)
-      .map(({ bytes }) => ({ byte_length: bytes!, level: 1, uploaded_at: "" })),
+      .flatMap(({ file }) => file ?? []),
   ]);
 }
 
@@ -95,7 +97,8 @@ export function nextDueAfter<F extends PlanFile>(
   return due.length > 0 ? new Date(Math.min(...due)) : null;
 }
 
-function smallOf(files: WaitingFile[], settings: PlanSettings): WaitingFile[] {
+/** Those that are below the target size. */
+export function smallOf(files: WaitingFile[], settings: PlanSettings): WaitingFile[] {
   return files.filter(({ byte_length }) =>
     tierOf(byte_length, settings.target_file_bytes, tierRatio(settings.min_inputs)) !== null
   );

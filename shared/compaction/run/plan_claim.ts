@@ -23,6 +23,8 @@ export interface ClaimPlan {
   unseen: boolean;
   /** What it was planned by. */
   settings: Claim["settings"];
+  /** By fingerprint, as far as the catalog has told them. */
+  schemas: Readonly<Record<string, SchemaJson>>;
 }
 
 /**
@@ -64,9 +66,9 @@ export async function planClaim(
     });
     if (part) plan.decision += partText;
     // what is not on trial is not in the claim
-    if (claim.trial) return { plan: trialOf(plan, files), unseen: true, settings };
+    if (claim.trial) return { plan: trialOf(plan, files), unseen: true, settings, schemas };
     if (plan.outputs.length > 0 || cursor === null || files.length >= maxFiles) {
-      return { plan, unseen: cursor !== null, settings };
+      return { plan, unseen: cursor !== null, settings, schemas };
     }
     const from = { run: claim.run_id, token: claim.token, cursor };
     const page = await callCatalog(signal, (options) => ports.catalog.listFragments(from, options));

@@ -1,6 +1,7 @@
 /** One run: plan a claimed partition, then write and commit its outputs one by one. */
 import { asSedimentError, SedimentError } from "../../errors.ts";
 import type { OutputFile } from "../../catalog/run_results.ts";
+import type { SchemaJson } from "../../parquet/format/schema_json.ts";
 import type { MergeResult } from "../../parquet/merge/merge_plan.ts";
 import { checkClaim } from "./check_claim.ts";
 import { passesControl } from "./control.ts";
@@ -10,13 +11,9 @@ import { giveUp } from "./give_up.ts";
 import { Lease } from "./lease.ts";
 import { isSameOutput, mergeRemake } from "./merge_remake.ts";
 import { deletedRows, hasGap, mergeInputs } from "./output/merge_inputs.ts";
-import {
-  groupsAfter,
-  hasNextChoice,
-  type MadeFile,
-  nextDueAfter,
-  waitingIn,
-} from "../plan/waiting.ts";
+import { groupFingerprints } from "./group_fingerprints.ts";
+import { hasNextChoice, type MadeFile, nextDueAfter } from "../plan/waiting.ts";
+import { uniteLater, waitingAfter } from "../plan/waiting_groups.ts";
 import { outputRow } from "./output_row.ts";
 import type { Plan, PlannedOutput } from "../plan/plan.ts";
 import { debtOf, planClaim, progressOf } from "./plan_claim.ts";
@@ -52,9 +49,13 @@ class Run {
   private unseen = false;
   /** Whether a quarantine left a file alone that the plan had company for: to be planned again. */
   private outdated = false;
+  /** Whether it met what can't be merged: the next plan is without it, for now or for good. */
+  private metBadInputs = false;
   private readonly made: MadeFile[] = [];
   /** What the plan goes by. */
   private settings: Claim["settings"];
+  /** Of the files, and of what was made of them. */
+  private schemas: Record<string, SchemaJson> = {};
   private readonly steps: RunSteps;
 
   constructor(
@@ -72,12 +73,13 @@ class Run {
   async work(): Promise<void> {
     const { claim } = this;
     await this.steps.step("validate-dataset", () => Promise.try(() => checkClaim(claim)));
-    const { plan, unseen, settings } = await this.steps.step(
+    const { plan, unseen, settings, schemas } = await this.steps.step(
       "list-fragments",
       () => planClaim(this.ports, claim, this.options.budget, this.lease.signal),
     );
     this.unseen = unseen;
     this.settings = settings;
+    this.schemas = { ...schemas };
     this.report.decision = plan.decision;
     if (plan.outputs.length > 0) await this.tellProgress("list-fragments", plan, 0);
     await this.passControl();
@@ -166,6 +168,7 @@ class Run {
       const apart = await setInputsApart(this.steps, result, planned.inputs);
       // What is left after a quarantine may be a single file, which is no merge.
       const bad = result.rejected.some(({ apart }) => !apart);
+      this.metBadInputs ||= bad;
       if (result.merged.length < (planned.inputs.length === 1 ? 1 : 2)) {
         // what was set apart is planned otherwise from now on
         this.outdated ||= apart || (bad && result.merged.length > 0);
@@ -254,13 +257,24 @@ class Run {
     const wrote = this.report.outputs > 0 || inputs.length > 0;
     const debt = debtOf(plan, done);
     if (remakes === undefined && inputs.length > 0) {
-      const ids = new Set(inputs.map(({ id }) => Number(id)));
-      this.made.push({ inputs: ids, bytes: output?.size ?? null });
+      this.made.push(madeFile(inputs, output));
+      if (output !== null) {
+        const { schema_fingerprint, schema } = output;
+        this.schemas = { [schema_fingerprint]: schema as SchemaJson, ...this.schemas };
+      }
     }
     const whole = last && debt.files === 0 && !this.unseen && !this.outdated;
     const { settings } = this;
     const now = new Date(this.claim.claimed_at);
-    const goesOn = whole && hasNextChoice(plan.groups, this.made, settings, now);
+    const groupAgain = groupFingerprints(
+      plan,
+      this.ports,
+      settings,
+      this.schemas,
+      this.metBadInputs,
+    );
+    const goesOn = whole && (hasNextChoice(plan.groups, this.made, settings, now) ||
+      uniteLater(plan.groups, this.made, settings, groupAgain));
     const due = [plan.nextDueAt, whole ? nextDueAfter(plan.groups, this.made, settings, now) : null]
       .filter((at) => at !== null).sort((a, b) => a.getTime() - b.getTime()).at(0) ?? null;
     const since = performance.now();
@@ -278,7 +292,7 @@ class Run {
         more: debt.files > 0 || (this.unseen && wrote) || this.outdated,
         next_due_at: (goesOn ? now : due)?.toISOString() ?? null,
         unseen: this.unseen,
-        ...(whole && { waiting: waitingIn(groupsAfter(plan.groups, this.made), settings) }),
+        ...(whole && { waiting: waitingAfter(plan.groups, this.made, settings, groupAgain) }),
         planner: plannerVersion,
         left_alone: plan.leftAlone,
         steps_ms: this.steps.ms,
@@ -291,4 +305,20 @@ class Run {
     if (answer.lease_seconds !== null) this.lease.extend(answer.lease_seconds, since);
     return answer;
   }
+}
+
+/** An output as the next plan sees it: as old as its first upload is in its order, though it does not age. */
+function madeFile(inputs: InputFile[], output: OutputFile | null): MadeFile {
+  return {
+    inputs: new Set(inputs.map(({ id }) => Number(id))),
+    file: output && {
+      byte_length: output.size,
+      level: 1,
+      uploaded_at: "",
+      seq_min: Math.min(...inputs.map(({ seq_min }) => seq_min)),
+      schema_fingerprint: output.schema_fingerprint,
+      // the catalog keeps this mark for the output
+      apart: inputs.every(({ apart }) => apart?.kind === "values") ? inputs[0]!.apart : null,
+    },
+  };
 }

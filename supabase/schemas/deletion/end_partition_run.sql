@@ -33,7 +33,7 @@ begin
     lease_expires_at = null, lease_worker = null, lease_slot = null, claimed_at = null, claimed_demand_seq = null,
     claimed_debt_files = null, claimed_debt_bytes = null, due_at = null, dead_since = null, dead_looks = 0,
     idle_runs = 0, staged_inputs = null, isolation = null, output_cap_bytes = null, plan_digest = null,
-    tier_files = case when v_left.files = 0 then '{}'::integer[] end, tier_oldest = null,
+    tier_files = case when v_left.files = 0 then '{}'::integer[] end, tier_oldest = null, tier_groups = null,
     debt_files = v_left.files, debt_bytes = v_left.bytes, debt_oldest = v_left.oldest,
     demand_seq = x.demand_seq + (v_left.files > 0)::integer, done_seq = x.demand_seq,
     last_decision = 'ended: what it was to compact was deleted', last_considered_at = v_now

@@ -97,7 +97,7 @@ begin
   update public.partitions x
   set token = x.token + 1, lease_worker = p_worker, lease_slot = p_slot, staged_inputs = null, claimed_at = v_now, lease_expires_at = v_until,
     ready_at = v_until, claimed_demand_seq = x.demand_seq, claimed_debt_files = x.debt_files,
-    claimed_debt_bytes = x.debt_bytes, tier_files = '{}', tier_oldest = null
+    claimed_debt_bytes = x.debt_bytes, tier_files = '{}', tier_oldest = null, tier_groups = null
   where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag
   returning * into strict p;
   perform sediment.queue_set_visibility(p_queue, p_msg_id, p.lease_expires_at);

@@ -1,7 +1,8 @@
 -- The last commit of a run: frees the lease, archives the message, takes over the planner's view of the debt,
 -- and makes sure that nothing which came meanwhile is lost. The caller holds the partition's lock. p_result:
 -- {decision, debt: {files, bytes, oldest}, next_due_at, unseen (files that nobody looked at are left), waiting: {files,
--- oldest} (what it leaves by size tier, as of tier_files and tier_oldest; absent: not known), planner (its
+-- oldest, groups} (what it leaves by size tier, as of tier_files, tier_oldest and, where it is of several
+-- groups of schemas, tier_groups; absent: not known), planner (its
 -- version), left_alone (files that cost more than a turn may), steps_ms, output}. Returns whether the partition has a
 -- live message again.
 create or replace function sediment.close_run(p public.partitions, p_progress boolean, p_result jsonb)
@@ -28,6 +29,7 @@ declare
   v_settings jsonb;
   v_tiers integer[];
   v_waiting timestamptz[];
+  v_groups jsonb;
   v_wake boolean := false;
 begin
   select make_interval(secs => s.second_look_seconds), s.plan_changed_at >= p.claimed_at into strict v_look, v_changed
@@ -42,10 +44,11 @@ begin
     and l.resolved_at is null;
 
   if p_result ? 'waiting' and not v_unseen and not v_changed then
-    v_tiers := array(select greatest(t.value::integer, 0)
-      from jsonb_array_elements_text(p_result #> '{waiting,files}') with ordinality as t(value, n) order by t.n);
-    v_waiting := array(select t.value::timestamptz
-      from jsonb_array_elements_text(p_result #> '{waiting,oldest}') with ordinality as t(value, n) order by t.n);
+    v_tiers := sediment.tier_files_of(p_result -> 'waiting');
+    v_waiting := sediment.tier_oldest_of(p_result -> 'waiting');
+    -- of what came since the claim no schema is told
+    v_groups := (p_result #> '{waiting,groups}') || jsonb_build_object(
+      'files', coalesce(to_jsonb(p.tier_files), '[]'), 'oldest', coalesce(to_jsonb(p.tier_oldest), '[]'));
   end if;
   select r.priority into v_priority from public.processing_metrics r where r.id = v_next;
   v_asked := found;
@@ -92,7 +95,7 @@ begin
   -- What came meanwhile has its run where somebody asked for it, or where a plan would act on it.
   if v_moved then
     v_due := least(v_due, sediment.next_look(v_tiers, v_waiting, (v_settings ->> 'min_inputs')::integer,
-      (v_settings ->> 'max_age_seconds')::integer, v_now, v_settings ? 'lake'));
+      (v_settings ->> 'max_age_seconds')::integer, v_now, v_settings ? 'lake', v_groups));
     v_wake := v_asked or coalesce(v_due <= v_now, false);
     v_next := coalesce(v_next, gen_random_uuid());
     if v_wake and p.debt_files > p.claimed_debt_files then
@@ -114,7 +117,7 @@ begin
     plan_digest = case when v_unseen or v_changed then null
       else sediment.plan_digest(p.dataset_id, p."table", v_planner) end,
     last_decision = p_result ->> 'decision', last_considered_at = case when v_changed then p.claimed_at else v_now end,
-    tier_files = v_tiers, tier_oldest = v_waiting,
+    tier_files = v_tiers, tier_oldest = v_waiting, tier_groups = v_groups,
     left_alone_files = greatest(coalesce((p_result ->> 'left_alone')::bigint, 0), 0)
   where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
 

@@ -66,6 +66,10 @@ create table if not exists public.partitions (
   tier_files integer[],
   -- since when the oldest upload among them waits, tier by tier
   tier_oldest timestamptz[],
+  -- the same by groups of schemas, where the last run left more than one: [{schemas: fingerprints that are known to meet,
+  -- files, oldest}], and at the end, without schemas, what came since of others, which may belong to any. Null: all that
+  -- waits may be of one group
+  tier_groups jsonb,
 
   primary key (dataset_id, "table", period_tag),
   -- one constraint, and a short one, since every statement that writes reads it anew from the catalog: 4 KB took 30 µs. The

@@ -4,7 +4,7 @@
 -- comes is counted by itself, and the run's end adds what it left. The caller holds the partition's lock.
 create or replace function sediment.count_waiting(
   x public.partitions, p_files sediment.commit_file[], p_now timestamptz,
-  out tier_files integer[], out tier_oldest timestamptz[], out due_at timestamptz
+  out tier_files integer[], out tier_oldest timestamptz[], out due_at timestamptz, out tier_groups jsonb
 )
 language plpgsql
 stable
@@ -21,6 +21,7 @@ begin
   tier_files := x.tier_files;
   tier_oldest := x.tier_oldest;
   due_at := x.due_at;
+  tier_groups := x.tier_groups;
   if x.msg_id is not null and x.lease_expires_at is null then
     return;
   end if;
@@ -29,6 +30,7 @@ begin
     coalesce(t.max_age_seconds, d.max_age_seconds, y.max_age_seconds) as max_age_seconds,
     coalesce(t.target_file_bytes, d.target_file_bytes, y.target_file_bytes) as target_file_bytes,
     coalesce(t.healthy_row_group_bytes, d.healthy_row_group_bytes, y.healthy_row_group_bytes) as healthy_row_group_bytes,
+    cardinality(coalesce(t.dedupe_keys, d.dedupe_keys)) > 0 as dedupes,
     y.max_object_bytes, y.plan_changed_at, y.planner_version, l.id is not null as in_lake
   into strict s
   from public.service_settings y
@@ -62,6 +64,10 @@ begin
       tier_files[v_tier] := coalesce(tier_files[v_tier], 0) + 1;
     end if;
     tier_oldest[v_tier] := coalesce(tier_oldest[v_tier], p_now);
+    if tier_groups is not null then
+      tier_groups := sediment.count_in_group(tier_groups, f.schema_fingerprint, v_tier, f.byte_length < v_grown, p_now,
+        s.dedupes and cardinality(p_files) = 1);
+    end if;
   end loop;
   if v_rewritten then
     tier_files := null;
@@ -75,6 +81,6 @@ begin
     due_at := p_now;
   else
     due_at := least(x.due_at, sediment.next_look(tier_files, tier_oldest, s.min_inputs, s.max_age_seconds, p_now,
-      s.in_lake));
+      s.in_lake, tier_groups));
   end if;
 end $$;

@@ -69,10 +69,11 @@ begin
       debt_oldest = case when x.msg_id is not null then coalesce(x.debt_oldest, v_now) else x.debt_oldest end,
       demand_seq = x.demand_seq + cardinality(f.calls), last_seq = x.last_seq + f.last_file - f.first_file + 1,
       -- what joins a message that waits is not counted, and costs no call
-      (tier_files, tier_oldest, due_at) = (
-        select x.tier_files, x.tier_oldest, x.due_at where x.msg_id is not null and x.lease_expires_at is null
+      (tier_files, tier_oldest, due_at, tier_groups) = (
+        select x.tier_files, x.tier_oldest, x.due_at, x.tier_groups
+        where x.msg_id is not null and x.lease_expires_at is null
         union all
-        select w.tier_files, w.tier_oldest, w.due_at
+        select w.tier_files, w.tier_oldest, w.due_at, w.tier_groups
         from sediment.count_waiting(x, v_files[f.first_file : f.last_file], v_now) as w
         where x.msg_id is null or x.lease_expires_at is not null),
       next_run_id = case when x.msg_id is not null and x.lease_expires_at is null then x.next_run_id

@@ -194,7 +194,7 @@ function newBody(world: World, owner: Owner, id: string): Body {
     );
     const bytes = encodeRows(
       {
-        schema: random.chance(0.8) ? "schema-a" : "schema-b",
+        schema: random.chance(0.8) ? "schema-a" : otherSchema(world, own.length),
         rows: own,
         ...(random.chance(0.05) ? { bad: true as const } : {}),
         ...(random.chance(world.killing) ? { kills: true as const } : {}),
@@ -234,6 +234,11 @@ function newBody(world: World, owner: Owner, id: string): Body {
       acknowledged: false,
     },
   };
+}
+
+/** Where workers tell groups there is a third schema, which a run that told the first two apart has not met. */
+function otherSchema({ tellsGroups, lake }: World, rows: number): string {
+  return tellsGroups && !lake && rows > 2 ? "schema-c" : "schema-b";
 }
 
 /** What kind of worker takes turns: all of them must be harmless. */

@@ -26,6 +26,7 @@ import { checkKeys, keyHolder, keyMaker, removeKeyUsers } from "./keyholders.ts"
 import { advanceLake, approveAll, approver, checkSettled, pruneLake } from "./lake.ts";
 import { operator } from "./operator.ts";
 import { renamer } from "./naming.ts";
+import { parter } from "./parter.ts";
 import { Random } from "./random.ts";
 import type { TraceLine } from "./scheduler.ts";
 import { vacuum } from "../../../shared/compaction/upkeep/vacuum.ts";
@@ -80,6 +81,7 @@ export async function runSeed(
   const { random, scheduler } = world;
   scheduler.without = without;
   world.deleting = seed % 3 === 0;
+  world.tellsGroups = seed % 14 === 5 || seed % 18 === 4;
   world.lake = seed % 11 === 10;
   if (world.lake) world.publications = new Publications(world);
   world.killing = random.pick(inField ? [0, 0.08, 0.15] : [0, 0, 0.08]);
@@ -145,6 +147,9 @@ export async function runSeed(
     }
     if (!inField && seed % 25 === 14) {
       scheduler.start("latecomer", () => latecomer(world, "latecomer", owners[0], 4));
+    }
+    if (!inField && seed % 39 === 30) {
+      scheduler.start("parter", () => parter(world, "parter", owners[0]));
     }
     if (world.naming) {
       const chance = new Random(seed * 613 + 5);

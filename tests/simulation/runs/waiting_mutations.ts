@@ -48,4 +48,22 @@ export const waitingMutations: Mutation[] = [
       replace: "and false",
     }],
   },
+  {
+    guard: "an unknown schema may belong to any group",
+    seed: 61,
+    edits: [{
+      sqlFunction: "next_look",
+      find: "sediment.add_tiers(sediment.tier_files_of(g.value), o.files)",
+      replace: "sediment.tier_files_of(g.value)",
+    }],
+  },
+  {
+    guard: "looking again at neighbours of what has left",
+    seed: 108,
+    edits: [{
+      sqlFunction: "look_again",
+      find: "case when x.msg_id is null then clock_timestamp() else x.due_at end",
+      replace: "x.due_at",
+    }],
+  },
 ];

@@ -74,6 +74,8 @@ export class World {
   readonly #apart = new Map<string, number>();
   /** How likely a file kills who merges it. */
   killing = 0;
+  /** Whether workers tell the groups of schemas that they leave; in most seeds they are those of before, which did not. */
+  tellsGroups = true;
   /** Whether workers take part that plan no dedupe tables. */
   oldWorkers = false;
   /** Partitions whose last claim was judged by other files or settings than it gave, and the claim's token. */
@@ -91,7 +93,7 @@ export class World {
     this.random = new Random(seed);
     this.checks = new Random(seed * 15_485_863 + 5);
     this.scheduler = new Scheduler(new Random(seed * 7919 + 1), faults);
-    this.catalog = createSqlCatalog(database.sql);
+    this.catalog = this.#tellingAs(createSqlCatalog(database.sql));
     // Every second seed has a store that takes objects in parts, as S3 does.
     this.store = createMemoryStore({
       now: () => database.now().getTime(),
@@ -100,6 +102,22 @@ export class World {
     this.#witness = new Witness(this.violations);
     const chance = new Random(seed * 104_729 + 3);
     this.#stall = () => database.advance(chance.pick(stalls));
+  }
+
+  /** A catalog whose workers tell of groups where this world has it so. */
+  #tellingAs(catalog: Catalog): Catalog {
+    const commitCompaction: Catalog["commitCompaction"] = (args, options) => {
+      const { waiting } = args.result ?? {};
+      if (this.tellsGroups || waiting?.groups === undefined) {
+        return catalog.commitCompaction(args, options);
+      }
+      const untold = { ...args.result, waiting: { ...waiting, groups: undefined } };
+      return catalog.commitCompaction({ ...args, result: untold }, options);
+    };
+    return new Proxy(catalog, {
+      get: (target, method: keyof Catalog) =>
+        method === "commitCompaction" ? commitCompaction : target[method],
+    });
   }
 
   /** The catalog as an actor reaches it: every call is a gate. */
