@@ -2,7 +2,11 @@
 import type { Catalog } from "./catalog.ts";
 
 /** Bytes that one object may have; Infinity where nothing is known of a limit. */
-export type ObjectLimit = (signal?: AbortSignal) => Promise<number>;
+export interface ObjectLimit {
+  (signal?: AbortSignal): Promise<number>;
+  /** Bytes that an asset may have, of the user who may have the largest. */
+  ofAssets?(signal?: AbortSignal): Promise<number>;
+}
 
 /** What is no larger needs no question: a store that does not take this much is of no use. */
 export const askedAbove = 1024 * 1024;
@@ -20,11 +24,15 @@ export function createObjectLimit(
   bucket: string | null,
   now: () => number = () => performance.now(),
 ): ObjectLimit {
-  let known: { bytes: number; until: number } | undefined;
-  return async (signal) => {
-    if (known !== undefined && now() < known.until) return known.bytes;
-    const { max_object_bytes: bytes } = await catalog.objectLimit({ bucket }, { signal });
-    known = { bytes: bytes ?? Infinity, until: now() + rememberedMs };
-    return known.bytes;
+  let known: { bytes: number; assetBytes: number; until: number } | undefined;
+  const ask = async (signal?: AbortSignal) => {
+    if (known !== undefined && now() < known.until) return known;
+    const said = await catalog.objectLimit({ bucket }, { signal });
+    const { max_object_bytes: bytes, max_asset_bytes: assetBytes = Infinity } = said;
+    return known = { bytes: bytes ?? Infinity, assetBytes, until: now() + rememberedMs };
   };
+  return Object.assign(
+    async (signal?: AbortSignal) => (await ask(signal)).bytes,
+    { ofAssets: async (signal?: AbortSignal) => (await ask(signal)).assetBytes },
+  );
 }

@@ -61,7 +61,11 @@ export const deploymentFindings = z.object({
 });
 export type DeploymentFindings = z.output<typeof deploymentFindings>;
 
-export const objectLimit = z.object({ max_object_bytes: count.nullable() });
+export const objectLimit = z.object({
+  max_object_bytes: count.nullable(),
+  /** Schemas of before do not say it. */
+  max_asset_bytes: count.optional(),
+});
 
 export const ticked = z.object({ ready: count, leases: count.nullable(), woken: count });
 

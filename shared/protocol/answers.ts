@@ -29,6 +29,9 @@ export const uploadLimitsSchema = z.object({
   max_direct_bytes: z.int().describe(
     "Of a Parquet file or an asset that goes to the store, by direct=1.",
   ),
+  max_asset_bytes: z.int().optional().describe(
+    "Of an asset, however it goes; of the user who may have the largest.",
+  ),
 });
 
 /** A planned upload: step 1 of two. */

@@ -61,6 +61,15 @@ Deno.test("anyone may ask how large an upload may be, and that is how large it m
   const refused = await plan(tinyParquet([1]), { file_size: body.max_body_bytes + 1 });
   assert.deepEqual([refused.status, refused.body.max_bytes], [413, body.max_body_bytes]);
   assert.ok(body.max_direct_bytes > body.max_body_bytes);
+  assert.equal(body.max_asset_bytes, body.max_direct_bytes, "of a catalog that says no other");
+});
+
+Deno.test("the limit of assets is that of the user who may have the largest, as far as the way takes it", async () => {
+  for (const [maxAssetBytes, said] of [[1000, 1000], [Number.MAX_SAFE_INTEGER, undefined]]) {
+    const { app } = await world({ catalog: { maxAssetBytes } });
+    const { body } = await send(app, "GET", "/battle-data/limits");
+    assert.equal(body.max_asset_bytes, said ?? body.max_direct_bytes);
+  }
 });
 
 Deno.test("a file that the store would refuse for its size is refused when it is planned", async () => {

@@ -24,6 +24,8 @@ export interface FakeCatalogOptions {
   settings?: Record<string, unknown>;
   /** What the store takes as one object. @default nothing is known of a limit */
   maxObjectBytes?: number;
+  /** What it says of the largest asset. */
+  maxAssetBytes?: number;
   now?: () => Date;
 }
 
@@ -338,7 +340,8 @@ export function createFakeCatalog(options: FakeCatalogOptions = {}) {
     catalogHealth: () => ({ ok: true, queues: {} }),
     triggerScheduled: () => ({ datasets: [], partitions: 0, more: false }),
     objectLimit() {
-      return { max_object_bytes: options.maxObjectBytes ?? null };
+      const { maxObjectBytes = null, maxAssetBytes: max_asset_bytes } = options;
+      return { max_object_bytes: maxObjectBytes, max_asset_bytes };
     },
     claimCompaction(i) {
       const run = state.runs.find((one) => one.status === "queued");

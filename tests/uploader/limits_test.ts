@@ -56,6 +56,22 @@ Deno.test("what can't go to the store by itself has the limit of what goes throu
   });
 });
 
+Deno.test("an asset has the limit of assets beside that of its way, and a fragment has not", async () => {
+  await withUploader({}, async ({ service, uploader }) => {
+    const asset = { kind: "asset" as const, key: "k", relative_path: "p", file_name: "p" };
+    service.limits = { ...service.limits!, max_asset_bytes: 10 * MiB };
+    await assert.rejects(uploader.upload(large(11), asset), refused(10 * MiB));
+    await assert.rejects(
+      uploader.upload(large(51).stream(), asset),
+      { message: /over \d+ bytes/, expected: /10485760 bytes, the service's limit/ },
+    );
+    for (const [mebibytes, meta] of [[10, asset], [11, fragment()]] as const) {
+      assert.equal((await uploader.upload(large(mebibytes), meta)).status, "stored");
+    }
+    assert.equal(service.limitsAsked, 1);
+  });
+});
+
 Deno.test("a stream of unknown size is read no further than past the limit", async () => {
   await withUploader({}, async ({ uploader }) => {
     let read = 0, ended = false;

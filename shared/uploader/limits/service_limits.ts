@@ -13,6 +13,8 @@ import type { UploadMeta } from "../upload_meta.ts";
 interface Limits {
   max_body_bytes: number;
   max_direct_bytes: number;
+  /** Services of before do not say it. */
+  max_asset_bytes?: number;
 }
 
 /** Smaller uploads are not asked for: to copy one costs less than a request. */
@@ -72,12 +74,11 @@ export class ServiceLimits {
     // Whatever its size is in the end, an upload goes the way that its meta and the settings name.
     const item = { context: meta, size };
     const direct = protocolFor(item, { settings: this.#parts.settings.upload }) === "direct";
-    const most = direct ? limits.max_direct_bytes : limits.max_body_bytes;
+    let most = direct ? limits.max_direct_bytes : limits.max_body_bytes;
+    if (meta.kind === "asset") most = Math.min(most, limits.max_asset_bytes ?? most);
     if (size <= most) return;
     throw new SedimentError("body_too_large", `the upload has ${about}${size} bytes`, {
-      expected: `at most ${most} bytes, the service's limit${
-        direct ? "" : " of what goes through it"
-      }`,
+      expected: `at most ${most} bytes, the service's limit`,
       extra: { max_bytes: most },
     });
   }
@@ -107,8 +108,7 @@ export class ServiceLimits {
 
 function limitsIn(value: unknown): Limits | null {
   const said = value as Partial<Limits> | null;
-  const { max_body_bytes, max_direct_bytes } = said ?? {};
-  return typeof max_body_bytes === "number" && typeof max_direct_bytes === "number"
-    ? { max_body_bytes, max_direct_bytes }
+  return typeof said?.max_body_bytes === "number" && typeof said.max_direct_bytes === "number"
+    ? said as Limits
     : null;
 }

@@ -78,7 +78,7 @@ export class FakeService {
   runStatus: () => Record<string, unknown> = () => ({ status: "success" });
 
   /** How large an upload may be; null: a service that doesn't say. */
-  limits: { max_body_bytes: number; max_direct_bytes: number } | null = {
+  limits: { max_body_bytes: number; max_direct_bytes: number; max_asset_bytes?: number } | null = {
     max_body_bytes: 8 * 1024 ** 2,
     max_direct_bytes: 50 * 1024 ** 2,
   };
