@@ -43,7 +43,7 @@ if (options.only === undefined || options.only === "calls") {
         ? JSON.stringify(line)
         : `${
           line.call.padEnd(40)
-        } p50 ${line.p50_ms} ms, p95 ${line.p95_ms} ms, × ${line.at_x10} at ten times the size`,
+        } p50 ${line.p50_ms} ms, p95 ${line.p95_ms} ms, CPU ${line.cpu_ms} ms, × ${line.at_x10} at ten times the size`,
     );
   }
 }

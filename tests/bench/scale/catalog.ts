@@ -85,7 +85,7 @@ async function fill(
     await Promise.all(pool.map(async (one) => {
       for (const statement of queue) await one.unsafe(statement);
     }));
-    tellOf(statements.at(-1) ?? "nothing");
+    if (statements.length > 0) tellOf(statements.at(-1)!);
   };
   try {
     if (datasets > 5_000) await sql`call bench.drop_indexes()`;

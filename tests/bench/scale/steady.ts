@@ -96,7 +96,7 @@ export async function steady(
         objects_deleted: dropped.objects_deleted,
         left: await left(sql),
       });
-      await age(sql, begun, datasets * seconds / 3600, step);
+      await age(sql, begun, Math.ceil(datasets * seconds / 3600), step);
     }
   } finally {
     await Promise.all([sql.end(), pool.end()]);
