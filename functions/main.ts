@@ -7,6 +7,7 @@ import { createCompactionApp } from "./compaction/app.ts";
 import { createCompactorApp } from "./compactor/app.ts";
 import { createConsoleApp } from "./console.ts";
 import { createDeadLetterApp } from "./dead-letter/app.ts";
+import { createIcebergApp } from "./iceberg/app.ts";
 import { createServices, type ReplacedPorts } from "./create_services.ts";
 import { mergePort } from "./merge_port.ts";
 
@@ -35,6 +36,7 @@ export function createApp(
     "compactor": createCompactorApp(services, mergePort(services)),
     "dead-letter": createDeadLetterApp(services),
     "asset-sync": createAssetSyncApp(services),
+    "iceberg": createIcebergApp(services),
     "console": createConsoleApp(services),
   };
   // Request id, CORS and draining are the same where no function answers.

@@ -62,6 +62,11 @@ export function clientUrl({ env }: Services, request: Request, url: string): str
   return moveStorageUrl(url, env.SUPABASE_URL, storageBase(request, publicUrlSettings(env)));
 }
 
+/** The URL of the Storage API as clients can reach it. */
+export function storageUrl({ env }: Services, request: Request): string {
+  return storageBase(request, publicUrlSettings(env));
+}
+
 function publicUrlSettings(env: Env): PublicUrlSettings {
   return {
     publicUrl: env.PUBLIC_URL,

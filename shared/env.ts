@@ -155,6 +155,21 @@ export const envSchema = z.object({
   SEDIMENT_S3_ACCESS_KEY_ID: z.string().min(1).optional(),
   /** Its secret. */
   SEDIMENT_S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
+  /**
+   * A key of the store that can only read, for engines that read the lake by a secret key of the project: the function `iceberg`
+   * gives it to them. Without it they need one of their own.
+   */
+  SEDIMENT_LAKE_S3_ACCESS_KEY_ID: z.string().min(1).optional(),
+  /** Its secret. */
+  SEDIMENT_LAKE_S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
+  /** Where engines reach the store's S3 protocol. @default Storage's own, or SEDIMENT_S3_ENDPOINT */
+  SEDIMENT_LAKE_S3_ENDPOINT: httpUrl.optional(),
+  /** The region that they sign for: on Supabase the project's. @default us-east-1 on Supabase, else SEDIMENT_S3_REGION */
+  SEDIMENT_LAKE_S3_REGION: z.string().min(1).optional(),
+  /** What a user's session signs its S3 requests with, where Storage wants another key than the publishable one. */
+  SEDIMENT_LAKE_SESSION_KEY: z.string().min(1).optional(),
+  /** The project's reference, where it isn't the first part of SUPABASE_URL's host. */
+  SEDIMENT_LAKE_PROJECT_REF: z.string().min(1).optional(),
   /** Whether the S3 has UploadPartCopy; Google's lacks it, and then it is 0. @default 1 */
   SEDIMENT_S3_PART_COPY: flag.optional(),
 });

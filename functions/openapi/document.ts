@@ -4,6 +4,7 @@ import { version } from "../../shared/version.ts";
 import { assetSyncRoutes } from "./asset_sync.ts";
 import { compactionRoutes } from "./compaction.ts";
 import { deletionRoutes } from "./deletions.ts";
+import { icebergRoutes } from "./iceberg.ts";
 import { keyRoutes } from "./keys.ts";
 import { memberRoutes } from "./members.ts";
 import { readerRoutes } from "./readers.ts";
@@ -18,6 +19,7 @@ const routes: RouteDescription[] = [
   ...keyRoutes,
   ...compactionRoutes,
   ...assetSyncRoutes,
+  ...icebergRoutes,
 ];
 
 /** The document as it is checked in and served. */

@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape 2e4b127daf7a95ae2cb5cc7f02a1ca3b0d23843801420fa826ee7d06435a2875
+// shape 8413b8fd0afcb7933fd36d5f811b00f1c38ef02a34d43186de78d35a701013a4
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -408,14 +408,14 @@ isOneToOne: false
                   ]
                 },"lake_columns": {
                   Row: {
-                    "begin_snapshot": number,"column_id": number,"dataset_id": string | null,"end_snapshot": number | null,"name": string,"parent_id": number | null,"path": (string)[],"relation_id": number,"type": string
+                    "begin_snapshot": number,"column_id": number,"dataset_id": string | null,"end_snapshot": number | null,"iceberg_type": string | null,"name": string,"parent_id": number | null,"path": (string)[],"relation_id": number,"type": string
                   }
                   ComputedFields: never
                   Insert: {
-                    "begin_snapshot": number,"column_id": number,"dataset_id"?: string | null,"end_snapshot"?: number | null,"name": string,"parent_id"?: number | null,"path": (string)[],"relation_id": number,"type": string
+                    "begin_snapshot": number,"column_id": number,"dataset_id"?: string | null,"end_snapshot"?: number | null,"iceberg_type"?: string | null,"name": string,"parent_id"?: number | null,"path": (string)[],"relation_id": number,"type": string
                   }
                   Update: {
-                    "begin_snapshot"?: number,"column_id"?: number,"dataset_id"?: string | null,"end_snapshot"?: number | null,"name"?: string,"parent_id"?: number | null,"path"?: (string)[],"relation_id"?: number,"type"?: string
+                    "begin_snapshot"?: number,"column_id"?: number,"dataset_id"?: string | null,"end_snapshot"?: number | null,"iceberg_type"?: string | null,"name"?: string,"parent_id"?: number | null,"path"?: (string)[],"relation_id"?: number,"type"?: string
                   }
                   Relationships: [
                     {
@@ -445,6 +445,20 @@ isOneToOne: false
       referencedRelation: "lake_relations"
       referencedColumns: ["id"]
     }
+                  ]
+                },"lake_heads": {
+                  Row: {
+                    "claimed_until": string | null,"columns_at": number | null,"dataset_id": string,"drop_history": boolean,"metadata": string | null,"object_key": string | null,"oldest_snapshot_id": number | null,"relation_id": number,"revision": number,"seen_at": string,"seen_file": number,"seen_snapshot": number,"snapshot_id": number | null,"types": Json | null
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "claimed_until"?: string | null,"columns_at"?: number | null,"dataset_id": string,"drop_history"?: boolean,"metadata"?: string | null,"object_key"?: string | null,"oldest_snapshot_id"?: number | null,"relation_id": number,"revision"?: number,"seen_at"?: string,"seen_file"?: number,"seen_snapshot"?: number,"snapshot_id"?: number | null,"types"?: Json | null
+                  }
+                  Update: {
+                    "claimed_until"?: string | null,"columns_at"?: number | null,"dataset_id"?: string,"drop_history"?: boolean,"metadata"?: string | null,"object_key"?: string | null,"oldest_snapshot_id"?: number | null,"relation_id"?: number,"revision"?: number,"seen_at"?: string,"seen_file"?: number,"seen_snapshot"?: number,"snapshot_id"?: number | null,"types"?: Json | null
+                  }
+                  Relationships: [
+                    
                   ]
                 },"lake_left_columns": {
                   Row: {
@@ -484,6 +498,46 @@ isOneToOne: false
 isOneToOne: false
       referencedRelation: "lake_relations"
       referencedColumns: ["id"]
+    }
+                  ]
+                },"lake_manifest_lists": {
+                  Row: {
+                    "at": string,"bytes": number,"dataset_id": string,"file_count": number,"object_key": string,"relation_id": number,"row_count": number,"snapshot_id": number
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "at": string,"bytes": number,"dataset_id": string,"file_count": number,"object_key": string,"relation_id": number,"row_count": number,"snapshot_id": number
+                  }
+                  Update: {
+                    "at"?: string,"bytes"?: number,"dataset_id"?: string,"file_count"?: number,"object_key"?: string,"relation_id"?: number,"row_count"?: number,"snapshot_id"?: number
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "lake_manifest_lists_object_key_fkey"
+      columns: ["object_key"]
+isOneToOne: false
+      referencedRelation: "objects"
+      referencedColumns: ["object_key"]
+    }
+                  ]
+                },"lake_manifests": {
+                  Row: {
+                    "added_files": number,"added_rows": number,"begin_snapshot": number,"bytes": number,"dataset_id": string,"end_snapshot": number | null,"files": (number)[],"min_sequence": number,"object_key": string,"relation_id": number,"row_count": number
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "added_files": number,"added_rows": number,"begin_snapshot": number,"bytes": number,"dataset_id": string,"end_snapshot"?: number | null,"files": (number)[],"min_sequence": number,"object_key": string,"relation_id": number,"row_count": number
+                  }
+                  Update: {
+                    "added_files"?: number,"added_rows"?: number,"begin_snapshot"?: number,"bytes"?: number,"dataset_id"?: string,"end_snapshot"?: number | null,"files"?: (number)[],"min_sequence"?: number,"object_key"?: string,"relation_id"?: number,"row_count"?: number
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "lake_manifests_object_key_fkey"
+      columns: ["object_key"]
+isOneToOne: true
+      referencedRelation: "objects"
+      referencedColumns: ["object_key"]
     }
                   ]
                 },"lake_mapping_fields": {
@@ -542,14 +596,14 @@ isOneToOne: false
                   ]
                 },"lake_schemas": {
                   Row: {
-                    "dataset_id": string | null,"fields": number | null,"mapping_id": number | null,"reason": string | null,"relation_id": number,"schema_digest": string
+                    "dataset_id": string | null,"fields": number | null,"iceberg_columns": number | null,"iceberg_reason": string | null,"mapping_id": number | null,"reason": string | null,"relation_id": number,"schema_digest": string
                   }
                   ComputedFields: never
                   Insert: {
-                    "dataset_id"?: string | null,"fields"?: number | null,"mapping_id"?: number | null,"reason"?: string | null,"relation_id": number,"schema_digest": string
+                    "dataset_id"?: string | null,"fields"?: number | null,"iceberg_columns"?: number | null,"iceberg_reason"?: string | null,"mapping_id"?: number | null,"reason"?: string | null,"relation_id": number,"schema_digest": string
                   }
                   Update: {
-                    "dataset_id"?: string | null,"fields"?: number | null,"mapping_id"?: number | null,"reason"?: string | null,"relation_id"?: number,"schema_digest"?: string
+                    "dataset_id"?: string | null,"fields"?: number | null,"iceberg_columns"?: number | null,"iceberg_reason"?: string | null,"mapping_id"?: number | null,"reason"?: string | null,"relation_id"?: number,"schema_digest"?: string
                   }
                   Relationships: [
                     {
@@ -1165,6 +1219,9 @@ isOneToOne: false
 "commit_key":
 { Args: { "p_key": string,"p_user": string }; Returns: Json
                            },
+"commit_lake_metadata":
+{ Args: { "p_claim": Json,"p_list": Json,"p_manifests": Json,"p_metadata": Json,"p_text": string }; Returns: Json
+                           },
 "commit_split":
 { Args: { "p_copies": Json,"p_missing"?: boolean,"p_object_key": string }; Returns: Json
                            },
@@ -1261,6 +1318,9 @@ isOneToOne: false
 "list_keys":
 { Args: { "p_dataset": string,"p_user": string }; Returns: Json
                            },
+"list_lake":
+{ Args: { "p_namespace"?: string,"p_user": string }; Returns: Json
+                           },
 "list_members":
 { Args: { "p_dataset": string,"p_user": string }; Returns: Json
                            },
@@ -1284,6 +1344,9 @@ isOneToOne: false
                            },
 "list_unsettled_outputs":
 { Args: { "p_after"?: number,"p_inputs"?: (number)[],"p_limit"?: number }; Returns: Json
+                           },
+"load_lake_table":
+{ Args: { "p_namespace": string,"p_seconds"?: number,"p_table": string,"p_user": string }; Returns: Json
                            },
 "mark_for_rewrite":
 { Args: { "p_files": Json }; Returns: Json

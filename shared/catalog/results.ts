@@ -81,6 +81,9 @@ export const results = {
 
   approveLakeTable: lake.lakeTable,
   withdrawLakeTable: lake.lakeTable,
+  listLake: lake.lakeNames,
+  loadLakeTable: lake.loadedLakeTable,
+  commitLakeMetadata: lake.committedLakeMetadata,
 
   schemaVersion: upkeep.schemaVersion,
   countProblems: metrics.countedProblems,

@@ -23,12 +23,18 @@ const prefix = "/functions/v1";
  *
  * @param name the function's name, its first path segment; empty: wherever no function answers
  * @param options.answered is told each code of a problem that was answered, before the answer goes
+ * @param options.problem makes the answer to a thrown value. @default problemResponse
  * @param options.traced is told each request that was answered, and not waited for
  */
 export function createHttpApp(
   name: string,
-  options: { answered?(code: string): Promise<void>; traced?(span: RequestSpan): void } = {},
+  options: {
+    answered?(code: string): Promise<void>;
+    traced?(span: RequestSpan): void;
+    problem?(thrown: unknown, requestId: string): Response | Promise<Response>;
+  } = {},
 ): HttpApp {
+  const { problem = problemResponse } = options;
   const app = new Hono<{ Variables: HttpVariables }>({
     getPath(request) {
       const { pathname } = new URL(request.url);
@@ -70,12 +76,12 @@ export function createHttpApp(
     const requestId = c.get("requestId") ?? requestIdOf(c.req.raw.headers);
     logProblem(error, requestId);
     await options.answered?.(asSedimentError(error).code);
-    return problemResponse(error, requestId);
+    return await problem(error, requestId);
   });
   app.notFound(async (c) => {
     const requestId = c.get("requestId") ?? requestIdOf(c.req.raw.headers);
     await options.answered?.("not_found");
-    return problemResponse(notFound(new URL(c.req.url).pathname), requestId);
+    return await problem(notFound(new URL(c.req.url).pathname), requestId);
   });
   return app;
 }

@@ -161,6 +161,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   });
   stack.defer(() => sql.end({ timeout: 2 }));
 
+  const realStorage = options.storage ?? realStorageOf(Deno.env);
   const functionsEnv: Record<string, string> = {
     SUPABASE_URL: front.url,
     SUPABASE_DB_URL: database.url("postgres"),
@@ -173,6 +174,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     ...(options.catalog === "postgrest" ? {} : {
       SEDIMENT_DATABASE_URL: `${database.url("postgres")}?role=service_role&statement_timeout=8000`,
     }),
+    ...(realStorage === undefined ? lakeAccess(s3SettingsOf(keys)) : {}),
     ...options.env,
   };
   // The CLI takes a second of another core, PostgREST waits for what it makes; the rest loads meanwhile.
@@ -201,7 +203,6 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     mark("postgrest");
     return { migrated, rest };
   };
-  const realStorage = options.storage ?? realStorageOf(Deno.env);
   const serveStorage = async () => {
     if (realStorage !== undefined) {
       return await openStorageProxy({ ...realStorage, keys, issuer: `${front.url}/auth/v1` });
@@ -279,6 +280,16 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     failed,
     stop,
     [Symbol.asyncDispose]: stop,
+  };
+}
+
+/** What the functions give to engines that read the lake: the stand-in's key can only read. */
+function lakeAccess(s3: S3Settings): Record<string, string> {
+  return {
+    SEDIMENT_LAKE_S3_ACCESS_KEY_ID: s3.accessKeyId,
+    SEDIMENT_LAKE_S3_SECRET_ACCESS_KEY: s3.secretAccessKey,
+    SEDIMENT_LAKE_S3_REGION: s3.region,
+    SEDIMENT_LAKE_PROJECT_REF: s3.projectRef,
   };
 }
 

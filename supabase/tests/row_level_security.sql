@@ -16,7 +16,8 @@ insert into hidden values ('service_settings'), ('objects'), ('idempotency_keys'
   ('run_commits'), ('user_usage'), ('user_growth'), ('alerts'), ('queue_status'), ('circuit_breaker'), ('clockwork'), ('incidents'), ('pings'),
   ('worker_slots'), ('dataset_invitations'), ('forgotten_uploads'), ('deleted_slices'), ('identity_key'), ('age_walks'), ('settings_history'), ('metric_deltas'), ('metric_totals'), ('metric_samples'),
   ('setting_warnings'), ('dataset_keys'), ('store_check'), ('store_findings'), ('store_differences'), ('row_limit_probe'), ('lake_tables'),
-  ('lake_snapshots'), ('lake_pending'), ('lake_relations'), ('lake_columns'), ('lake_schemas'), ('lake_mapping_fields'), ('lake_files'), ('lake_left_files'), ('lake_left_columns'), ('lake_shapes'), ('lake_statistics'), ('lake_left_out');
+  ('lake_snapshots'), ('lake_pending'), ('lake_relations'), ('lake_columns'), ('lake_schemas'), ('lake_mapping_fields'), ('lake_files'), ('lake_left_files'), ('lake_left_columns'), ('lake_shapes'), ('lake_statistics'), ('lake_left_out'),
+  ('lake_heads'), ('lake_manifests'), ('lake_manifest_lists');
 grant select on readable, hidden to anon, authenticated, service_role;
 
 -- rows of two users in every table
@@ -49,6 +50,10 @@ begin
   insert into lake_statistics (file_id, relation_id, column_id) select p_user, max(id), 1 from lake_relations;
   insert into lake_left_files (battle_file, relation_id, dataset_id, reason) select p_user, max(id), tests.u(p_dataset), 'x' from lake_relations;
   insert into lake_left_columns (relation_id, path, dataset_id, reason) select max(id), '{a}', tests.u(p_dataset), 'x' from lake_relations;
+  insert into objects (object_key, kind, put_deadline) values ('lake/' || p_user, 'lake', now());
+  insert into lake_heads (relation_id, dataset_id) values (p_user, tests.u(p_dataset));
+  insert into lake_manifests values ('lake/' || p_user, p_user, tests.u(p_dataset), 0, null, 1, '{1}', 1, 1, 1, 0);
+  insert into lake_manifest_lists values (p_user, tests.u(p_dataset), 0, now(), 'lake/' || p_user, 1, 1, 1);
   insert into metric_samples values (now(), 0, 0, 0, 0, 0, 0, 0, 0) on conflict do nothing;
   insert into deletions (kind, user_id, dataset_id, "table", period_tag, version, state)
   values ('period', tests.u(p_user), tests.u(p_dataset), 'gone', '0', 1, 'purged');

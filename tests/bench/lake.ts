@@ -4,10 +4,13 @@
  * and in the local store; the catalog is a stack's. All datasets sort by four keys, of which publications keep what is known.
  *   {"publish_ms_per_file": of the catalog's CPU, "idle_tick_ms", "commit_ms_per_file": what telling the lake adds to a commit}
  *   {"client": "ducklake", "attach_ms", "first_query_ms", "files", "tables", "equal"}
+ *   {"client": "iceberg", "files", "first_ms": loading a table of which nothing was written, "stale_ms": after a publication of one
+ *     file, "warm_ms": after none, "metadata_bytes"}
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import postgres from "postgres";
+import { createApp } from "../../functions/main.ts";
 import { inspectParquetBytes } from "../../shared/parquet/inspect/inspect.ts";
 import { type Stack, startStack } from "../../supabase/local/stack.ts";
 import { literal, openDuckdb, rows } from "../support/duckdb.ts";
@@ -28,7 +31,9 @@ let commitMs = 0;
 const [tables, files] = [Number(options.tables), Number(options.files)];
 const filesEach = Math.floor(files / tables);
 /** What it may take. */
-const most = { publish_ms_per_file: 1, attach_and_first_query_ms: 2_000 };
+const most = { publish_ms_per_file: 1, attach_and_first_query_ms: 2_000, load_table_warm_ms: 200 };
+/** Files of the table that is loaded over Iceberg REST. */
+const icebergFiles = 10_000;
 
 const took = async <T>(work: () => Promise<T>): Promise<[ms: number, answer: T]> => {
   const begun = performance.now();
@@ -54,6 +59,9 @@ try {
     over ||= !seen.equal || seen.attach_ms + seen.first_query_ms > most.attach_and_first_query_ms;
     say(seen);
   } else console.error("DuckDB's extensions are not here: .ci/run puts them there");
+  const loaded = await loadTable();
+  over ||= loaded.warm_ms > most.load_table_warm_ms;
+  say(loaded);
 } finally {
   await sql.end();
   await admin.end();
@@ -185,6 +193,59 @@ async function attach() {
     tables,
     equal: text(answer) === text(right),
   };
+}
+
+/** A table of its own, loaded through the function; its files are rows alone, since none is opened. */
+async function loadTable() {
+  const insert = (from: number, to: number) =>
+    sql.unsafe(`insert into public.partitions (dataset_id, "table", period_tag)
+      select bench.u(1 + f % 50), 'ice', 'p' || f / 50 from generate_series(${from}, ${to}) f;
+      insert into public.objects (object_key, kind, state, put_deadline)
+      select format('battle_compacted/%s/ice/p%s/x.parquet', bench.u(1 + f % 50), f / 50), 'compacted', 'stored', now()
+      from generate_series(${from}, ${to}) f;
+      insert into public.battle_files (dataset_id, "table", period_tag, run_id, ordinal, object_key, start_byte,
+        byte_length, level, seq_min, seq_max, row_count, row_group_count, uncompressed_bytes, added_version, uploaded_by,
+        uploaded_at, schema_digest, lake_version)
+      select bench.u(1 + f % 50), 'ice', 'p' || f / 50, gen_random_uuid(), 0,
+        format('battle_compacted/%s/ice/p%s/x.parquet', bench.u(1 + f % 50), f / 50), 0, 33554432, 1, 1, 1, 1000000, 4, 134217728,
+        1, bench.u(1), now(), (select digest from public.file_schemas limit 1), 1
+      from generate_series(${from}, ${to}) f`).simple();
+  const publishAll = async () => {
+    while ((await sql`select sediment.publish_lake() as answer`)[0].answer.more);
+  };
+  await sql`insert into lake_tables (name, dataset_column, period_column) values ('ice', 'dataset_id', 'period_tag')`;
+  await insert(1, icebergFiles - 1);
+  await publishAll();
+  await sql`analyze`;
+  const app = createApp({ ...stack.functionsEnv, SEDIMENT_LOG_LEVEL: "error" });
+  const load = async () => {
+    const answer = await app.fetch(
+      new Request("http://bench.local/iceberg/v1/namespaces/lake/tables/ice", {
+        headers: { authorization: `Bearer ${stack.secretKey}` },
+      }),
+    );
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(text);
+    return text.length;
+  };
+  try {
+    const [firstMs] = await took(load);
+    await insert(icebergFiles, icebergFiles);
+    await publishAll();
+    const [staleMs] = await took(load);
+    const warm: number[] = [];
+    for (let i = 0; i < 20; i++) warm.push((await took(load))[0]);
+    return {
+      client: "iceberg",
+      files: icebergFiles,
+      first_ms: Math.round(firstMs),
+      stale_ms: Math.round(staleMs),
+      warm_ms: round(median(warm)),
+      metadata_bytes: await load(),
+    };
+  } finally {
+    await app.close();
+  }
 }
 
 function round(ms: number): number {

@@ -11,6 +11,7 @@ Deno.test("every function's bundle is one file below the limit, and names no npm
       "compaction",
       "compactor",
       "dead-letter",
+      "iceberg",
     ]);
     for (const name of names) {
       const bundle = await bundleFunction(name, folder);

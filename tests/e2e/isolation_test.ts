@@ -163,6 +163,9 @@ Deno.test("nobody reads or writes what is not theirs, by functions, PostgREST or
     lake_statistics: "file_id",
     lake_left_files: "battle_file",
     lake_left_columns: "relation_id",
+    lake_heads: "relation_id",
+    lake_manifests: "object_key",
+    lake_manifest_lists: "object_key",
   };
   const views = [
     ...["dataset_status", "partition_status", "quarantined_files", "dead_letter_summary"],

@@ -51,6 +51,7 @@ function bodiesOf({ dataset, file }: Target): Record<string, unknown[]> {
     "/battle-data/invitations/accept": [{ token: secretOf("sdi") }],
     "/battle-data/datasets/{dataset}/keys": [{}, { label: "\u0000" }, { label: "\ud800" }],
     "/battle-data/keys/session": [{ secret: secretOf("sdk") }],
+    "/iceberg/v1/oauth/tokens": [{}, { client_secret: secretOf("sdk") }],
     "/compaction": [{ ...fragment }, { dataset_id: nobody }, { ...fragment, period_tag: "1" }],
     "/compaction/rewrite": [{ dataset_id: dataset, table: "t" }, {
       dataset_id: nobody,
@@ -122,6 +123,7 @@ function pathsOf(path: string, target: Target): string[] {
     dataset: [target.dataset, nobody, "%00"],
     table: ["t", "u"],
     period: ["0", "1"],
+    namespace: [target.dataset, nobody, "lake", "%00", "%1F"],
     upload: [target.upload, nobody, "x"],
     user: [nobody],
     deletion: [nobody, "x"],

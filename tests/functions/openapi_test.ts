@@ -4,6 +4,7 @@ import { createBattleDataApp } from "../../functions/battle-data/app.ts";
 import { createCompactionApp } from "../../functions/compaction/app.ts";
 import { createCompactorApp } from "../../functions/compactor/app.ts";
 import { createDeadLetterApp } from "../../functions/dead-letter/app.ts";
+import { createIcebergApp } from "../../functions/iceberg/app.ts";
 import { openApi } from "../../functions/openapi/document.ts";
 import { httpWorld, send } from "../support/http_world.ts";
 
@@ -15,6 +16,7 @@ const apps = [
   createCompactorApp(services, unused),
   createDeadLetterApp(services),
   createAssetSyncApp(services),
+  createIcebergApp(services),
 ];
 
 // deno-lint-ignore no-explicit-any -- any part of an OpenAPI document

@@ -10,7 +10,8 @@ declare
     'worker_slots', 'deletions', 'forgotten_uploads', 'deleted_slices', 'identity_key', 'ended_rows', 'age_walks', 'clockwork',
     'incidents', 'pings', 'dataset_members',
     'dataset_invitations', 'settings_history', 'table_names', 'metric_deltas', 'metric_totals', 'dataset_keys', 'rewrites', 'metric_samples', 'lake_tables',
-    'lake_snapshots', 'lake_pending', 'lake_relations', 'lake_columns', 'lake_schemas', 'lake_mapping_fields', 'lake_files', 'lake_left_files', 'lake_left_columns', 'lake_shapes', 'lake_statistics'];
+    'lake_snapshots', 'lake_pending', 'lake_relations', 'lake_columns', 'lake_schemas', 'lake_mapping_fields', 'lake_files', 'lake_left_files', 'lake_left_columns', 'lake_shapes', 'lake_statistics',
+    'lake_heads', 'lake_manifests', 'lake_manifest_lists'];
   -- rows that name their user, by an index on it
   v_by_user constant text[] := array['user_limits', 'assets', 'dataset_members'];
   -- rows of a dataset: as readable as the dataset is

@@ -10,7 +10,8 @@ declare
   v_internal constant text[] := array['service_settings', 'objects', 'idempotency_keys', 'file_schemas',
     'run_children', 'run_commits', 'user_usage', 'user_growth', 'alerts', 'circuit_breaker', 'store_check', 'store_findings', 'worker_slots', 'forgotten_uploads', 'deleted_slices', 'identity_key', 'age_walks',
     'clockwork', 'incidents', 'pings', 'dataset_invitations', 'settings_history', 'metric_deltas', 'metric_totals', 'metric_samples', 'dataset_keys', 'lake_tables',
-    'lake_snapshots', 'lake_pending', 'lake_relations', 'lake_columns', 'lake_schemas', 'lake_mapping_fields', 'lake_files', 'lake_left_files', 'lake_left_columns', 'lake_shapes', 'lake_statistics'];
+    'lake_snapshots', 'lake_pending', 'lake_relations', 'lake_columns', 'lake_schemas', 'lake_mapping_fields', 'lake_files', 'lake_left_files', 'lake_left_columns', 'lake_shapes', 'lake_statistics',
+    'lake_heads', 'lake_manifests', 'lake_manifest_lists'];
   v_views constant text[] := array['dataset_status', 'partition_status', 'quarantined_files',
     'dead_letter_summary'];
 begin
@@ -59,7 +60,8 @@ begin
       'end_aged', 'delete_data', 'delete_upload', 'delete_user', 'deletion_status', 'advance_deletions', 'stage_splits', 'commit_split',
       'invite_member', 'accept_invitation', 'list_members', 'remove_member', 'revoke_invitation',
       'rename_table', 'stage_key', 'commit_key', 'list_keys', 'revoke_key', 'open_key', 'claim_ended_keys', 'finish_ended_key',
-      'count_problems', 'read_metrics', 'approve_lake_table', 'withdraw_lake_table'
+      'count_problems', 'read_metrics', 'approve_lake_table', 'withdraw_lake_table',
+      'list_lake', 'load_lake_table', 'commit_lake_metadata'
     ]))
   loop
     execute format('revoke all on function %s from public, anon, authenticated, service_role', v_signature);

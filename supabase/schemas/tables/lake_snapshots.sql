@@ -83,6 +83,8 @@ create table if not exists public.lake_columns (
   end_snapshot bigint,
   -- whose file brought it; null: the lake itself
   dataset_id uuid,
+  -- what it is to readers of Iceberg; null: not there (sediment.judge_lake_schemas)
+  iceberg_type text,
   primary key (relation_id, column_id, begin_snapshot)
 );
 
@@ -97,6 +99,10 @@ create table if not exists public.lake_schemas (
   -- how many fields it has, and whose file it was first met in
   fields integer,
   dataset_id uuid,
+  -- with which columns it was compared for readers of Iceberg, by the snapshot of the youngest (sediment.judge_lake_schemas), and
+  -- why they are not shown its files
+  iceberg_columns bigint,
+  iceberg_reason text,
   primary key (relation_id, schema_digest),
   check ((mapping_id is null) <> (reason is null))
 );

@@ -40,7 +40,7 @@ create table if not exists public.objects (
   -- has deleted it (stage_splits, commit_split); null: not
   split_at timestamptz,
   -- one constraint, since each is read anew from the catalog by every statement that writes
-  constraint objects_facts check (kind in ('fragment', 'incoming', 'compacted', 'asset', 'probe')
+  constraint objects_facts check (kind in ('fragment', 'incoming', 'compacted', 'asset', 'probe', 'lake')
     and state in ('staged', 'stored', 'deleting', 'tombstone') and size >= 0)
 -- each upload leaves a dead row here, whose place is to be taken before a fifth of the table is such
 ) with (fillfactor = 95, autovacuum_vacuum_scale_factor = 0.05);

@@ -1,0 +1,20 @@
+/** `GET /iceberg/v1/config`. */
+import type { Services } from "../services.ts";
+import { catalogCaller } from "./caller.ts";
+
+/** What the catalog answers, as clients of the specification's newer versions ask for. */
+const endpoints = [
+  "GET /v1/{prefix}/namespaces",
+  "GET /v1/{prefix}/namespaces/{namespace}",
+  "HEAD /v1/{prefix}/namespaces/{namespace}",
+  "GET /v1/{prefix}/namespaces/{namespace}/tables",
+  "GET /v1/{prefix}/namespaces/{namespace}/tables/{table}",
+  "HEAD /v1/{prefix}/namespaces/{namespace}/tables/{table}",
+  "GET /v1/{prefix}/namespaces/{namespace}/tables/{table}/credentials",
+];
+
+/** The catalog's configuration; whatever warehouse a client names, it is this one. */
+export async function serveConfig(services: Services, request: Request): Promise<Response> {
+  await catalogCaller(services, request);
+  return Response.json({ defaults: {}, overrides: {}, endpoints });
+}

@@ -1,0 +1,79 @@
+/** The routes of the Iceberg REST catalog, described; their bodies are the specification's. */
+import type { ErrorCode } from "../../shared/errors.ts";
+import type { RouteDescription } from "../../shared/http/openapi.ts";
+
+const namespace = "/iceberg/v1/namespaces/{namespace}";
+const table = `${namespace}/tables/{table}`;
+
+const reading: ErrorCode[] = [
+  "invalid_request",
+  "not_found",
+  "dataset_forbidden",
+  "user_deleted",
+];
+
+const delegation = {
+  "x-iceberg-access-delegation": "vended-credentials: what opens the table's files is wanted.",
+};
+
+/** A route that is read, as its answer's schema in the specification is called. */
+function read(
+  method: "get" | "head",
+  path: string,
+  operationId: string,
+  summary: string,
+  answer: string,
+  problems: ErrorCode[] = reading,
+): RouteDescription {
+  return {
+    method,
+    path,
+    operationId: `iceberg${operationId}${method === "head" ? "_head" : ""}`,
+    summary,
+    access: "user",
+    ...(path.startsWith(table) && { headers: delegation }),
+    answers: { 200: { description: answer, mediaType: "application/json" } },
+    problems,
+  };
+}
+
+export const icebergRoutes: RouteDescription[] = [
+  read("get", "/iceberg/v1/config", "Config", "The catalog's configuration", "CatalogConfig.", [
+    "invalid_request",
+  ]),
+  {
+    method: "post",
+    path: "/iceberg/v1/oauth/tokens",
+    operationId: "icebergToken",
+    summary: "A token for a read-only key or a secret key, as OAuth 2 client credentials",
+    access: "anyone",
+    body: { "application/x-www-form-urlencoded": "client_secret=…, or Authorization: Basic." },
+    answers: { 200: { description: "OAuthTokenResponse.", mediaType: "application/json" } },
+    problems: ["key_invalid", "rate_limited"],
+  },
+  read(
+    "get",
+    "/iceberg/v1/namespaces",
+    "Namespaces",
+    "The datasets that a user may read; of a service `lake`, all of them together",
+    "ListNamespacesResponse.",
+  ),
+  ...(["get", "head"] as const).flatMap((method) => [
+    read(method, namespace, "Namespace", "Whether a namespace is there", "GetNamespaceResponse."),
+    read(
+      method,
+      table,
+      "Table",
+      "A table: its metadata, and what opens its files",
+      "LoadTableResult.",
+    ),
+  ]),
+  read("get", `${namespace}/tables`, "Tables", "The tables of a namespace", "ListTablesResponse."),
+  read(
+    "get",
+    `${table}/credentials`,
+    "Credentials",
+    "What opens a table's files, anew",
+    "LoadCredentialsResponse.",
+  ),
+];

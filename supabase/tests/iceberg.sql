@@ -1,0 +1,120 @@
+-- list_lake, load_lake_table, commit_lake_metadata, judge_lake_schemas, prune_lake_heads: what readers of Iceberg are given
+begin;
+\ir helpers/fixtures.sql
+\ir helpers/deletions.sql
+\ir helpers/keys.sql
+select no_plan();
+truncate lake_tables, lake_relations, lake_pending, lake_left_files, lake_snapshots cascade;
+insert into lake_snapshots (id, at, schema_version, next_file_id) values (0, clock_timestamp() - interval '1 hour', 0, 1);
+create function tests.leaf(p_name text, p_type text, p_logical text default null) returns jsonb language sql immutable as $$
+  select jsonb_strip_nulls(jsonb_build_object('name', p_name, 'type', p_type, 'logical', p_logical, 'repetition', 'optional')) $$;
+create function tests.settle(p_user integer, p_dataset integer, p_period text, variadic p_columns jsonb[]) returns bigint language plpgsql as $$
+declare
+  v_claim jsonb;
+  v_id bigint;
+begin
+  perform tests.upload(p_user, p_dataset, 'b' || gen_random_uuid(), 'port', p_period) from generate_series(1, 2);
+  v_claim := tests.claim(p_dataset => p_dataset, p_table => 'port');
+  v_id := (tests.commit(v_claim, tests.output(v_claim) || jsonb_build_object('lake_version', 1,
+    'schema', jsonb_build_object('name', 'schema', 'children', to_jsonb(p_columns)))) ->> 'file_id')::bigint;
+  perform sediment.publish_lake();
+  return v_id;
+end $$;
+create function tests.load(p_user integer default null, p_namespace text default 'lake') returns jsonb language sql as $$
+  select load_lake_table(case when p_user is not null then tests.u(p_user) end, p_namespace, 'port') $$;
+-- writes what was claimed
+create function tests.write(p jsonb) returns jsonb language sql as $$
+  select commit_lake_metadata(p || jsonb_build_object('types', '{}'::jsonb, 'history', (
+      select coalesce(jsonb_agg(h -> 'snapshot'), '[]') from jsonb_array_elements(p -> 'history') h),
+    'kept', (select coalesce(jsonb_agg(k -> 'object_key'), '[]') from jsonb_array_elements(p -> 'kept') k)),
+    (select coalesce(jsonb_agg(jsonb_build_object('object_key', k, 'size', 1, 'etag', 'e', 'rows', 1, 'added_files', 1, 'added_rows', 1,
+      'min_sequence', 1, 'files', (select jsonb_agg(f -> 0) from jsonb_array_elements(p -> 'files') f))), '[]')
+      from jsonb_array_elements(p #> '{keys,manifests}') k),
+    jsonb_build_object('object_key', p #> '{keys,list}', 'size', 1, 'etag', 'e'),
+    jsonb_build_object('object_key', p #> '{keys,metadata}', 'size', 1, 'etag', 'e'), 'text ' || (p ->> 'snapshot')) $$;
+create function tests.columns(p jsonb) returns text language sql as $$
+  select string_agg(concat(c ->> 'name', ':', c ->> 'type'), ' ' order by (c ->> 'id')::int) from jsonb_array_elements(p -> 'columns') c $$;
+create function tests.objects() returns text language sql as $$
+  select coalesce(string_agg(s.state || s.n, ' ' order by s.state), '') from (
+    select state, count(*) as n from objects where kind = 'lake' group by 1) s $$;
+grant execute on all functions in schema tests to service_role;
+set local role service_role;
+
+select is(list_lake(null), '{"names": ["lake"], "more": false}', 'a service sees the namespace of all datasets');
+select is(tests.outcome('load_lake_table(null, ''lake'', ''port'')'), 'not_found', 'a table that is not approved is not there');
+select approve_lake_table('port');
+select tests.settle(1, 100, 'a', tests.leaf('id', 'INT32'), tests.leaf('odd', 'INT32', 'INTEGER(32,UNSIGNED)'));
+select is(list_lake(null, 'lake'), '{"names": ["port"], "more": false}', 'one that is approved is');
+
+-- one writes, the others wait, or have the last one
+create temp table l as select tests.load() as r;
+select is((select r ->> 'state' from l), 'claimed', 'who asks first writes');
+select is((select tests.columns(r) from l), 'dataset_id:string period_tag:string id:int odd:', 'a column that Iceberg has no type for is not there');
+select is((select r -> 'totals' -> 'files' from l), '1', 'the file is');
+select is(tests.objects(), 'staged3', 'a manifest, a list and the metadata are staged before they are written');
+select is(tests.load(), '{"state": "busy", "metadata": null, "object_key": null}', 'who asks meanwhile waits');
+select is((select tests.write(r) from l), '{"committed": true}', 'it is written');
+select is(tests.objects(), 'stored3', 'and stored');
+select is(tests.load() ->> 'metadata', 'text 1', 'from then on all have it');
+select is((select tests.write(r) from l), '{"committed": false}', 'who comes too late has written for nothing');
+
+-- what comes since; files that a column's type is not promoted to
+select tests.settle(1, 100, 'b', tests.leaf('id', 'INT64'));
+update l set r = tests.load();
+select is((select jsonb_array_length(r -> 'kept') || ' ' || jsonb_array_length(r -> 'files') from l), '1 1', 'manifests of before stay');
+select is((select tests.columns(r) from l), 'dataset_id:string period_tag:string id:long odd:', 'an int is promoted');
+select is(tests.load() ->> 'metadata', 'text 1', 'who asks meanwhile has the last one');
+select tests.write(r) from l;
+select is((select count(*) from lake_manifest_lists), 2::bigint, 'the snapshot of before is kept');
+select tests.settle(2, 200, 'c', tests.leaf('id', 'INT32', 'INTEGER(16,UNSIGNED)'), tests.leaf('theirs', 'BYTE_ARRAY', 'STRING'));
+update l set r = tests.load();
+select is((select r -> 'left_out' from l), '[{"rows": 20, "files": 1, "reason": "column id: unsigned here, long in the table"}]',
+  'a file that can''t be read as the column is left out, and told of');
+select is((select r -> 'totals' -> 'files' from l), '2', 'the others are there');
+select tests.write(r) from l;
+select tests.settle(1, 100, 'd', tests.leaf('nothing', 'INT32', 'UNKNOWN'));
+update l set r = tests.load();
+select is((select jsonb_array_length(r -> 'left_out') from l), 2, 'one that a reader does not open is too');
+select tests.write(r) from l;
+
+-- who sees what
+select is(list_lake(tests.u(1)), format('{"names": ["%s"], "more": false}', tests.u(100))::jsonb, 'a user sees their own datasets');
+select is(tests.outcome(format('load_lake_table(tests.u(1), %L, ''port'')', 'lake')), 'not_found', 'and not all of them together');
+select tests.key(7, 1, 100, 'seven');
+select is(tests.outcome(format('load_lake_table(tests.u(%s), %L, ''port'')', x.n, tests.u(100))), x.expected, x.who || ' loads a table')
+from (values (4, 'a stranger', 'dataset_forbidden'), (2, 'another owner', 'dataset_forbidden')) x(n, who, expected);
+select is(tests.outcome(format('list_lake(tests.u(4), %L)', tests.u(100))), 'dataset_forbidden', 'a stranger lists none');
+select is(list_lake(tests.u(7), tests.u(100)::text) -> 'names', '["port"]', 'a key sees the tables of its dataset');
+update l set r = tests.load(7, tests.u(100)::text);
+select is((select tests.columns(r) from l), 'dataset_id:string period_tag:string id:long odd:', 'and its columns, nobody else''s');
+select is((select r -> 'totals' -> 'files' from l), '2', 'and its files alone');
+select ok((select r #>> '{keys,list}' like 'lake/' || tests.u(100) || '/%' from l), 'written where its readers may read');
+select is((select tests.write(r) from l), '{"committed": true}', 'and kept apart from that of all datasets');
+select is(tests.load() ->> 'state', 'fresh', 'which stays as it is');
+select is(tests.load(1, tests.u(100)::text) ->> 'state', 'fresh', 'its owner has the same one');
+
+-- a purge
+update l set r = tests.load(null);
+select tests.settle(1, 100, 'e', tests.leaf('id', 'INT64'));
+update l set r = tests.load();
+select sediment.purge_lake(array(select battle_file from lake_files where period_tag = 'a'));
+select is((select tests.write(r) from l), '{"committed": false}', 'what was written with what is purged is not taken');
+update lake_heads set claimed_until = now() where true;
+update l set r = tests.load();
+select is((select r -> 'history' from l), '[]', 'no snapshot of before is shown again');
+select is(tests.load() -> 'metadata', 'null', 'nor the last metadata meanwhile');
+select tests.write(r) from l;
+select is(tests.load() ->> 'state', 'fresh', 'until it is written anew');
+
+-- what nobody is to be given any more
+select is(sediment.prune_lake_heads(100), 1, 'what the purge has dropped is forgotten');
+select withdraw_lake_table('port');
+select sediment.publish_lake();
+select is(sediment.prune_lake_heads(100), 1, 'and what is withdrawn');
+select is((select count(*) from lake_manifests) + (select count(*) from lake_manifest_lists), 0::bigint, 'with all that it named');
+select is((select count(*) from objects where kind = 'lake' and state = 'stored'), 0::bigint, 'whose objects are deleted');
+select is(sediment.iceberg_fits('decimal(9,2)', 'decimal(12,2)'), true, 'decimals gain digits');
+select is(sediment.iceberg_fits('decimal(9,2)', 'decimal(12,3)'), false, 'and no places');
+
+select * from finish();
+rollback;
