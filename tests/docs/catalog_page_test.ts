@@ -48,6 +48,8 @@ Deno.test("each invariant that is spoken of by its number is one of the catalog'
   const strange: string[] = [];
   for (const folder of speakers) {
     for await (const { path, text } of texts(folder)) {
+      // what is built and packed may have any letters
+      if (path === "shared/console/page_assets.ts") continue;
       for (const [number] of text.matchAll(/\bI\d+\b(?!")/g)) {
         if (!rows.includes(number)) strange.push(`${path}: ${number}`);
       }
