@@ -164,7 +164,7 @@ export class SedimentError extends Error {
    * @param detail what was wrong and where, in one sentence, with the values that were seen
    */
   constructor(code: ErrorCode, detail: string, details: ErrorDetails = {}) {
-    super(detail, { cause: details.cause });
+    super(storable(detail), { cause: details.cause });
     this.code = code;
     this.field = details.field;
     this.expected = details.expected;
@@ -181,6 +181,14 @@ export class SedimentError extends Error {
   get retryable(): boolean {
     return (errorKinds[this.code] as ErrorKind).retryable === true;
   }
+}
+
+/**
+ * A text as PostgreSQL and JSON can hold it: a name that was cut within a character, or that holds U+0000, must not keep
+ * what it is said of from being told.
+ */
+function storable(text: string): string {
+  return text.toWellFormed().replaceAll("\0", "\ufffd");
 }
 
 /** Any thrown value as a {@link SedimentError}; unknown ones become `internal` and keep their cause. */

@@ -25,7 +25,7 @@ set local role service_role;
 
 select ok((select uploads_per_minute >= 1000 and upload_bytes_per_day >= 1000000000 and stored_bytes_max >= 1000000000
   and datasets_max >= 100 and tables_max >= 100 and partitions_max >= 1000 and open_stages_max >= 1000
-  and requests_per_minute >= 100 and partitions_per_minute >= 100 and schemas_per_minute >= 100 from service_settings), 'limits are on, and far from what one installation sends');
+  and requests_per_minute >= 100 and partitions_per_minute >= 100 and schemas_per_minute >= 10 from service_settings), 'limits are on, and far from what one installation sends');
 select lives_ok($$select tests.stage(1, 100, 'a' || i) from generate_series(1, 50) i$$, 'such a one meets none');
 select is((select (minute_uploads, day_bytes, open_stages) from user_usage), row(50, 5000::bigint, 50), 'though all is counted');
 update user_usage set minute_uploads = 0;
@@ -101,23 +101,23 @@ select is((select array_agg(v -> 'error' ->> 'message' order by n) from jsonb_ar
         select u, tests.stage(u, u * 100, 'w' || u) as s from unnest(array[1, 2]) u) x)) -> 'commits'))
   with ordinality as t(v, n)), array['quota_exceeded', null], 'in a group each has its own');
 
--- what is never deleted, and how fast it may grow: ten minutes' worth at once
-insert into user_limits (user_id, partitions_per_minute, schemas_per_minute) values (tests.u(7), 2, 2);
-select lives_ok($$select tests.body_of(tests.periods(1, 15), 7, 'g1')$$, 'as many new partitions as ten minutes may bring');
-select throws_ok($$select tests.body_of(tests.periods(10, 21), 7, 'g2')$$, 'SD429', 'rate_limited', 'and no more at once');
-select is((select count(*) from partitions where dataset_id = tests.u(700)), 15::bigint, 'what is refused leaves none');
-select lives_ok($$select tests.body_of(tests.periods(1, 20), 7, 'g3')$$, 'those that are there count for nothing, and what was refused was not counted');
-select matches(tests.said($$select tests.body_of(tests.periods(20, 25), 7, 'g4')$$), '^rate_limited, retry after 1[0-9][0-9] s$', 'the wait is until the account has room for it: 5 too many at 2 a minute');
+-- what is never deleted, and how fast it may grow: an hour's worth at once
+insert into user_limits (user_id, partitions_per_minute, schemas_per_minute) values (tests.u(7), 2, 1);
+select lives_ok($$select tests.body_of(tests.periods(1, 115), 7, 'g1')$$, 'as many new partitions as an hour may bring');
+select throws_ok($$select tests.body_of(tests.periods(110, 121), 7, 'g2')$$, 'SD429', 'rate_limited', 'and no more at once');
+select is((select count(*) from partitions where dataset_id = tests.u(700)), 115::bigint, 'what is refused leaves none');
+select lives_ok($$select tests.body_of(tests.periods(1, 120), 7, 'g3')$$, 'those that are there count for nothing, and what was refused was not counted');
+select matches(tests.said($$select tests.body_of(tests.periods(120, 125), 7, 'g4')$$), '^rate_limited, retry after 1[0-9][0-9] s$', 'the wait is until the account has room for it: 5 too many at 2 a minute');
 update user_growth set at = at - interval '150 seconds' where user_id = tests.u(7);
-select lives_ok($$select tests.body_of(tests.periods(20, 25), 7, 'g4')$$, 'then it has');
+select lives_ok($$select tests.body_of(tests.periods(120, 125), 7, 'g4')$$, 'then it has');
 update user_growth set partitions = 0 where user_id = tests.u(7);
-select lives_ok($$select tests.body_of(tests.periods(101, 130), 7, 'g5')$$, 'more than that in one upload goes when nothing is owed');
-select lives_ok($$select tests.body_of(tests.with_schema('s' || i), 7, 's' || i) from generate_series(1, 19) i$$, 'as many new schemas as ten minutes may bring');
+select lives_ok($$select tests.body_of(tests.periods(201, 330), 7, 'g5')$$, 'more than that in one upload goes when nothing is owed');
+select lives_ok($$select tests.body_of(tests.with_schema('s' || i), 7, 's' || i) from generate_series(1, 59) i$$, 'as many new schemas as an hour may bring');
 select throws_ok($$select tests.body_of(tests.with_schema('long', 50000), 7, 'long')$$, 'SD429', 'rate_limited', 'a long one counts as four');
-select lives_ok($$select tests.body_of(tests.with_schema('s20'), 7, 's20')$$, 'where a short one counts once');
-select throws_ok($$select tests.body_of(tests.with_schema('s21'), 7, 's21')$$, 'SD429', 'rate_limited', 'and then no more');
-select lives_ok($$select tests.body_of(tests.with_schema('s' || i), 7, 'again' || i) from generate_series(1, 19) i$$, 'those that are kept count for nothing');
-select lives_ok($$select tests.body_of(tests.with_schema('t' || i), 8, 't' || i) from generate_series(1, 30) i$$, 'another user is not touched');
+select lives_ok($$select tests.body_of(tests.with_schema('s60'), 7, 's60')$$, 'where a short one counts once');
+select throws_ok($$select tests.body_of(tests.with_schema('s61'), 7, 's61')$$, 'SD429', 'rate_limited', 'and then no more');
+select lives_ok($$select tests.body_of(tests.with_schema('s' || i), 7, 'again' || i) from generate_series(1, 59) i$$, 'those that are kept count for nothing');
+select lives_ok($$select tests.body_of(tests.with_schema('t' || i), 8, 't' || i) from generate_series(1, 70) i$$, 'another user is not touched');
 
 -- a dataset is its first uploader's
 create temp table first as select tests.stage(4, 400, 'x') as four, tests.stage(5, 400, 'x') as five;

@@ -1,7 +1,7 @@
 -- what one tenant's rows say of, and do to, another's
 begin;
 \ir helpers/fixtures.sql
-select plan(41);
+select plan(45);
 
 -- schemas are kept by all that they hold
 create function tests.schema_of(p_a integer, p_b integer) returns jsonb language sql immutable as $$
@@ -82,6 +82,19 @@ select is(call_quietly('rename_table', jsonb_build_object('p_user', tests.u(1), 
 select throws_ok($$select call_quietly('get_file', '{"p_user": "x", "p_file": 1}')$$, '22P02', null, 'what no function has refused is an error');
 select throws_ok($$select call_quietly('sweep', '{}')$$, 'SD400', 'invalid_request', 'only what users'' requests lead to is called so');
 select throws_ok($$select call_quietly('get_file; select 1', '{}')$$, 'SD400', 'invalid_request', 'and nothing else');
+select is(call_quietly('renew_lease', jsonb_build_object('p_run', tests.u(9), 'p_token', 1)) -> 'error' ->> 'message', 'run_not_found', 'nor is a worker that comes too late');
+select is(call_quietly('pass_control', jsonb_build_object('p_run', tests.u(9), 'p_token', 1)) -> 'error' ->> 'code', 'SD404', 'whatever it calls');
+select throws_ok($$select call_quietly('claim_compaction', '{"p_worker": "w"}')$$, 'SD400', 'invalid_request', 'what a worker is never refused is not called so');
+select is((
+    select array_agg(p.proname::text order by p.proname)
+    from pg_proc q
+    join pg_proc p on p.pronamespace = 'public'::regnamespace
+      and position(format('public.%s(a.', p.proname) in q.prosrc) > 0
+      and position(format('as a(%s)', (
+        select string_agg(format('%s %s', p.proargnames[n], format_type(p.proargtypes[n - 1], null)), ', ' order by n)
+        from generate_series(1, p.pronargs) n)) in regexp_replace(q.prosrc, '\s+', ' ', 'g')) > 0
+    where q.oid = 'public.call_quietly'::regproc),
+  array['commit_compaction', 'record_step', 'renew_lease', 'stage_output'], 'those that are called by name are given all that they take');
 select is(call_long_quietly('retry_quarantined', jsonb_build_object('p_user', tests.u(1), 'p_dataset', tests.u(200))) -> 'error' ->> 'message', 'dataset_forbidden', 'what takes longer is refused as quietly');
 select is(call_long_quietly('redrive_dead_letters', jsonb_build_object('p_user', tests.u(1), 'p_ids', '[5]'::jsonb)) -> 'answer' -> 'skipped' -> 0 ->> 'reason', 'not_found', 'and answers');
 select throws_ok($$select call_long_quietly('list_files', '{}')$$, 'SD400', 'invalid_request', 'what does not take longer has no more time');

@@ -93,7 +93,7 @@ if (import.meta.main) {
     const real = globalThis.fetch;
     globalThis.fetch = async (input, init) => {
       const url = input instanceof Request ? input.url : String(input);
-      // Calls for users go by call_quietly or call_long_quietly, which name the function in their bodies.
+      // Most calls go by call_quietly or call_long_quietly, which name the function in their bodies.
       const body = /\/rest\/v1\/rpc\/call_(long_)?quietly$/.test(url) ? String(init?.body) : "";
       const called = url.endsWith(`/rest/v1/rpc/${at}`) || body.includes(`"p_function":"${at}"`);
       if (!called) return await real(input, init);

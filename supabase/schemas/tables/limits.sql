@@ -124,10 +124,10 @@ comment on column public.user_limits.requests_per_minute is
   'Unit: requests. Default: null.';
 
 comment on column public.user_limits.partitions_per_minute is
-  'New partitions a minute; what ten minutes may bring may come at once. Over it an upload that would begin one is refused '
+  'New partitions a minute; what an hour may bring may come at once. Over it an upload that would begin one is refused '
   'with rate_limited. Null takes that of service_settings. Unit: partitions. Default: null.';
 comment on column public.user_limits.schemas_per_minute is
-  'Schemas a minute that no data file had before; what ten minutes may bring may come at once. Over it an upload that '
+  'Schemas a minute that no data file had before; what an hour may bring may come at once. Over it an upload that '
   'brings one is refused with rate_limited. Null takes that of service_settings. Unit: schemas. Default: null.';
 
 -- What a user has used of the current windows, and what is counted as it changes.

@@ -80,8 +80,8 @@ create table if not exists public.service_settings (
   store_check_bytes_per_day bigint not null default 134217728 check (store_check_bytes_per_day >= 0),
 
   -- what grows with a user's uploads and is never deleted: how fast it may, of a user without a row in user_limits
-  partitions_per_minute integer default 600 check (partitions_per_minute > 0),
-  schemas_per_minute integer default 100 check (schemas_per_minute > 0),
+  partitions_per_minute integer default 100 check (partitions_per_minute > 0),
+  schemas_per_minute integer default 10 check (schemas_per_minute > 0),
   -- of the store, where the bucket does not say it itself
   max_object_bytes bigint check (max_object_bytes > 0),
 
@@ -245,12 +245,12 @@ comment on column public.service_settings.keys_max is
   'keys. Default: 20.';
 
 comment on column public.service_settings.partitions_per_minute is
-  'New partitions a minute of a user without a limit of their own; what ten minutes may bring may come at once. Over it an '
-  'upload that would begin one waits (rate_limited). Null: no limit. Unit: partitions. Default: 600.';
+  'New partitions a minute of a user without a limit of their own; what an hour may bring may come at once. Over it an '
+  'upload that would begin one waits (rate_limited). Null: no limit. Unit: partitions. Default: 100.';
 comment on column public.service_settings.schemas_per_minute is
-  'Schemas a minute that no data file had before, of a user without a limit of their own; what ten minutes may bring may '
+  'Schemas a minute that no data file had before, of a user without a limit of their own; what an hour may bring may '
   'come at once. One counts once for each 64 KiB of its JSON begun. Over it an upload that brings one waits (rate_limited). '
-  'Null: no limit. Unit: schemas. Default: 100.';
+  'Null: no limit. Unit: schemas. Default: 10.';
 comment on column public.service_settings.max_object_bytes is
   'Largest object that the store takes: outputs are planned to stay below it, and larger uploads are refused when they are '
   'planned. Where the objects are in this project''s Storage the bucket''s own file_size_limit holds too. Null: the store '

@@ -1,5 +1,5 @@
 -- Puts new partitions and schemas on a user's account, of which each minute takes off as many as may come in it; as much as
--- ten minutes take off may come at once, and what is more than that by itself, once nothing is owed. Waits for the user's
+-- an hour takes off may come at once, which a year of daily periods of a dozen tables is within, and what is more than that by itself, once nothing is owed. Waits for the user's
 -- other commits that bring some. Raises rate_limited.
 create or replace function sediment.spend_growth(p_user uuid, p_partitions integer, p_schemas integer)
 returns void
@@ -7,7 +7,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_burst constant double precision := 10; -- minutes
+  v_burst constant double precision := 60; -- minutes
   v_now timestamptz;
   v_limits record;
   v_minutes double precision;
