@@ -16,6 +16,7 @@ import type { RequestSpan } from "../shared/traces/otlp_traces.ts";
 import type { WorkShares } from "../shared/work_shares.ts";
 import type { ObjectLimit } from "../shared/catalog/object_limit.ts";
 import type { ObjectStore } from "../shared/storage/object_store.ts";
+import { bodyWorkMs } from "../shared/uploads/work_price.ts";
 
 /** Everything that handlers need. `create_services.ts` builds it from the environment. */
 export interface Services {
@@ -49,6 +50,14 @@ export function bodyLimits(env: Env): BodyLimits {
     stallMs: env.SEDIMENT_BODY_STALL_MS,
     deadlineMs: env.SEDIMENT_BODY_DEADLINE_MS,
   };
+}
+
+/** The same for what a user sends: while others use the isolate, it is read no faster than the user's share allows. */
+export function pacedBody(
+  { env, shares }: Pick<Services, "env" | "shares">,
+  user: string,
+): BodyLimits {
+  return { ...bodyLimits(env), pace: (bytes) => shares.pace(user, bodyWorkMs(bytes)) };
 }
 
 /** The URL below which clients find the functions. */

@@ -44,6 +44,13 @@ export interface WorkShares {
    */
   admit(user: string, signal?: AbortSignal, bodyMs?: number): Promise<void>;
   /**
+   * Told of each piece of what the user's requests do by the byte, such as reading a body. While others are there, all of
+   * them together take no more than the user's share of the time: a promise where the next piece is to wait.
+   *
+   * @param ms what the piece takes
+   */
+  pace(user: string, ms: number): Promise<void> | undefined;
+  /**
    * Waits until so few of the user's pieces of work are on their way that another may begin, and until the account has room
    * for it: what those before it cost was not known at the door.
    *
@@ -62,6 +69,8 @@ interface Account {
   working: number;
   /** Pieces of work that wait for an end of another. */
   waiting: (() => void)[];
+  /** When the next piece of what is paced may begin. */
+  pacedUntil: number;
 }
 
 /** Users that are looked through for those of whom nothing needs to be known. */
@@ -69,6 +78,9 @@ const mostUsers = 1_000;
 
 /** How long a refusal waits, so that asking again at once is no use, and how many do at once. */
 const refusalMs = 1_000, mostRefusals = 1_000;
+
+/** What is read at once of an ordinary body, some 200 KB, ms. */
+const freePieceMs = 1;
 
 /** While there is no room it is looked at least so often whether the others are gone, ms. */
 const lookMs = 250;
@@ -103,6 +115,7 @@ export function createWorkShares(options: WorkSharesOptions = {}): WorkShares {
       inLine: 0,
       working: 0,
       waiting: [],
+      pacedUntil: -Infinity,
     };
     accounts.set(user, account);
     return account;
@@ -110,7 +123,8 @@ export function createWorkShares(options: WorkSharesOptions = {}): WorkShares {
 
   function forgetSettled(): void {
     for (const [user, account] of accounts) {
-      const busy = account.working > 0 || account.inLine > 0;
+      const busy = account.working > 0 || account.inLine > 0 ||
+        account.pacedUntil > clock.monotonic();
       if (!busy && owed(account) === 0) accounts.delete(user);
     }
   }
@@ -170,6 +184,13 @@ export function createWorkShares(options: WorkSharesOptions = {}): WorkShares {
       } finally {
         account.inLine--;
       }
+    },
+    pace(user, ms) {
+      if (!hasOthers(user)) return undefined;
+      const account = accountOf(user), now = clock.monotonic();
+      account.pacedUntil = Math.max(now, account.pacedUntil) + ms / share;
+      const waitMs = account.pacedUntil - now;
+      return waitMs <= freePieceMs / share ? undefined : clock.sleep(waitMs - freePieceMs / share);
     },
     async begin(user, signal) {
       come(user);

@@ -67,6 +67,20 @@ Deno.test("what reading a body takes is paid for at the door", async () => {
   assert.equal(at(), 100, "2 + 8 ms, at a tenth of the time");
 });
 
+Deno.test("what a user's requests do by the byte takes a tenth of the time together while others are there", async () => {
+  const { shares, at } = world({ share: 0.1, presentMs: 10_000 });
+  assert.equal(shares.pace("m", 50), undefined, "nobody waits for itself");
+  await shares.admit("b");
+  shares.come("m");
+  const ends: number[] = [];
+  await Promise.all([1, 2, 3].map(async () => {
+    await shares.pace("m", 5);
+    ends.push(at());
+  }));
+  assert.deepEqual(ends, [40, 90, 140], "one is free");
+  assert.equal(shares.pace("b", 0.05), undefined, "small bodies of others wait for nothing");
+});
+
 Deno.test("requests of a user who waits go on one after the other, each paid for", async () => {
   const { shares, at } = world({ freeMs: 0, share: 0.1, requestMs: 2, presentMs: 10_000 });
   await shares.admit("b");

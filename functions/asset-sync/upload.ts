@@ -16,7 +16,7 @@ import {
   unpackAsset,
 } from "../../shared/uploads/store_asset.ts";
 import { checkSize } from "../check_size.ts";
-import { baseUrl, bodyLimits, clientUrl, type Services } from "../services.ts";
+import { baseUrl, bodyLimits, clientUrl, pacedBody, type Services } from "../services.ts";
 import { refuseOtherUser, stageToken } from "../upload_token.ts";
 
 /** Step 1; 409 when the key holds these very bytes. */
@@ -72,7 +72,7 @@ export async function takeAsset(
   );
   refuseOtherUser(request, staged.userId);
   await services.shares.admit(staged.userId, request.signal);
-  const limits = { ...bodyLimits(services.env), exactBytes: staged.size };
+  const limits = { ...pacedBody(services, staged.userId), exactBytes: staged.size };
   const body = await readBody(request, limits);
   const stored = await receiveAsset(services, staged, body, request.signal);
   return assetAnswer(services, request, staged.userId, stored);

@@ -12,6 +12,8 @@ export interface BodyLimits {
   stallMs?: number;
   /** Milliseconds for the whole body, else `body_stalled`. @default 60000 */
   deadlineMs?: number;
+  /** Told of each chunk: a promise where the next one is to wait, for no fault of the sender's. @default none waits */
+  pace?(bytes: number): Promise<void> | undefined;
 }
 
 /**
@@ -52,7 +54,7 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<Ui
   }
   if (request.body === null) return new Uint8Array(0);
   const reader = request.body.getReader();
-  const deadline = Date.now() + deadlineMs;
+  let deadline = Date.now() + deadlineMs;
   let buffer = new Uint8Array(0);
   let length = 0;
   while (true) {
@@ -78,6 +80,11 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<Ui
       await drain(reader);
       throw tooLong(declared, limits);
     }
+    const begun = Date.now(), pacing = limits.pace?.(chunk.byteLength);
+    if (pacing !== undefined) {
+      await pacing;
+      deadline += Date.now() - begun;
+    }
     if (length === 0 && isWhole(chunk, declared)) {
       // Most bodies come in one piece, which then needs no copy.
       buffer = chunk;
@@ -87,7 +94,8 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<Ui
     if (length + chunk.byteLength > buffer.byteLength) {
       const hint = length === 0
         ? Math.min(declared ?? 64 * 1024, firstBytes)
-        : buffer.byteLength * 2;
+        // what is declared is believed as far as some of it has come
+        : Math.min(declared ?? buffer.byteLength * 2, buffer.byteLength * 4);
       const larger = new Uint8Array(Math.min(maxBytes, Math.max(hint, length + chunk.byteLength)));
       larger.set(buffer.subarray(0, length));
       buffer = larger;

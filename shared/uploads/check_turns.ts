@@ -1,8 +1,8 @@
 /**
  * Long checks go one at a time, user by user, two milliseconds on and nine times as long off, so that what one user sends
  * keeps nobody waiting. A check is long once its user's checks have worked for longer than those of ordinary uploads do:
- * many at once that are each a little under it would take as much. Before that, and while nobody else is there, it lets
- * others go on as often, without a rest.
+ * many at once that are each a little under it would take as much. Before that it rests as long as it has worked; while nobody
+ * else is there it lets what comes go on as often, without a rest.
  */
 import { setImmediate } from "node:timers";
 import { createFairTurns } from "../fair_turns.ts";
@@ -51,19 +51,23 @@ export function createCheckTurns(times: TurnTimes = {}): CheckTurns {
         await new Promise((resume) => setTimeout(resume, ms));
         resumed = performance.now();
       };
-      const letOthersOn = async () => {
-        await new Promise((resume) => setImmediate(resume));
+      // by a timer where there are others: Deno runs what setImmediate was given before it looks for what has come in
+      const letOthersOn = async (ms: number) => {
+        await new Promise<void>((resume) => {
+          if (hasOthers()) setTimeout(resume, ms);
+          else setImmediate(resume);
+        });
         resumed = yielded = performance.now();
       };
       const pause: Pause = (aheadMs = 0) => {
         const now = performance.now(), on = now - resumed;
         if (release !== undefined) {
           if (on <= workMs) return undefined;
-          return hasOthers() ? rest(on * restRatio) : letOthersOn();
+          return hasOthers() ? rest(on * restRatio) : letOthersOn(0);
         }
         resumed = now;
         if (free.spend(user, on, now) < aheadMs) return begin();
-        return now - yielded > workMs ? letOthersOn() : undefined;
+        return now - yielded > workMs ? letOthersOn(now - yielded) : undefined;
       };
       try {
         return await check(pause);

@@ -50,6 +50,27 @@ Deno.test("a first piece as long as Content-Length says, with more behind it, is
   assert.equal(error.field, "content-length");
 });
 
+Deno.test("of a body that is paced no piece is asked for before its time has come", async () => {
+  let asked = 0;
+  const told: number[] = [];
+  const stream = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      if (asked++ === 3) controller.close();
+      else controller.enqueue(new Uint8Array(10));
+    },
+  }, { highWaterMark: 0 });
+  const body = await readBody(streamed(stream), {
+    maxBytes: 100,
+    async pace(bytes) {
+      told.push(bytes);
+      const before = asked;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      assert.equal(asked, before);
+    },
+  });
+  assert.deepEqual([body.byteLength, told], [30, [10, 10, 10]]);
+});
+
 Deno.test("a body of exactly the limit is taken and one byte more is 413", async () => {
   const exact = await readBody(streamed(chunks(50, 50)), { maxBytes: 100 });
   assert.equal(exact.byteLength, 100);

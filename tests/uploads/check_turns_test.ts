@@ -79,7 +79,7 @@ Deno.test("a long check lets others go on between its steps", async () => {
   assert.ok(seen >= 5, String(seen));
 });
 
-Deno.test("a check that is no long one lets others go on too, without a rest", async () => {
+Deno.test("a check that is no long one lets others go on too, and rests no longer than it has worked", async () => {
   const turns = createCheckTurns({ freeMs: 1_000, workMs: 1, restRatio: 1_000 });
   let seen = 0, others = 0;
   const timer = setInterval(() => others++, 0);

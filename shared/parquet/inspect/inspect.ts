@@ -21,7 +21,7 @@ import type { FileMetaData, RowGroup } from "../format/metadata.ts";
 import { parquetError } from "../format/parquet_error.ts";
 import type { RangeReader } from "../format/range_reader.ts";
 import { type SchemaTree, schemaTree } from "../format/schema.ts";
-import { allAtOnce, type Steps } from "../format/steps.ts";
+import { allAtOnce, chunksAtOnce, type Steps } from "../format/steps.ts";
 import { schemaJson } from "../format/schema_json.ts";
 import { schemaFingerprint } from "../format/schema_fingerprint.ts";
 
@@ -153,9 +153,6 @@ interface GroupedFooter extends Omit<Footer, "metadata"> {
   groups: Pick<RowGroupReader, "count" | "next">;
 }
 
-/** Row groups that are read and looked at before others may go on: a millisecond or two of chunks. */
-const chunksInTurn = 128;
-
 /** @param bytes of the file, for its pages to be walked; absent: their weights are guessed from the footer */
 function* factsSteps(
   { metadata, groups, start, length }: GroupedFooter,
@@ -175,7 +172,7 @@ function* factsSteps(
     merging.add(group);
     if (bytes === undefined) weighGroup(group, guessing);
     looked += group.columns.length;
-    if (looked < chunksInTurn) continue;
+    if (looked < chunksAtOnce) continue;
     looked = 0;
     yield;
   }
