@@ -21,8 +21,14 @@ function bomb(codec: "BROTLI" | "GZIP", groups: number, bytes: number): Uint8Arr
 /** A period of its own: the same bytes are another upload there, and are checked again. */
 const elsewhere = () => ({ period_tag: crypto.randomUUID().slice(0, 13) });
 
-/** Each is done by eight loops at once, for as long as the honest ones are looked at. */
-export const attacks: Record<string, (mallory: User) => () => Promise<number>> = {
+/** Asks once. @returns the answer's status */
+type Ask = () => Promise<number>;
+
+/**
+ * Each is done by eight loops at once, for as long as the honest ones are looked at; what it needs to be there is made
+ * before.
+ */
+export const attacks: Record<string, (mallory: User) => Ask | Promise<Ask>> = {
   bomb(mallory) {
     const file = bomb("BROTLI", 60, 60 * MiB);
     return () => upload(mallory, file, elsewhere());
@@ -43,6 +49,16 @@ export const attacks: Record<string, (mallory: User) => () => Promise<number>> =
     const fields = Object.fromEntries(Array.from({ length: 16_000 }, (_, n) => [`k${n}`, 1]));
     const body = JSON.stringify(fields);
     return () => call("POST", "/battle-data/upload", mallory, body);
+  },
+  async "a manifest of long names"(mallory) {
+    const names = Array.from({ length: 64 }, (_, n) => `${n}_`.padEnd(250, "\u0001"));
+    for (let n = 0; n < 40; n++) await upload(mallory, parquet([n], names), { table: "s" });
+    return () =>
+      call(
+        "GET",
+        `/battle-data/latest?dataset_id=${mallory.dataset}&limit=1000`,
+        mallory,
+      );
   },
   "dead letters eight at once": (mallory) => () => call("GET", "/compaction/dlq-status", mallory),
   "requests for compaction"(mallory) {

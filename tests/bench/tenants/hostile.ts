@@ -7,7 +7,7 @@ import { attacks } from "./attacks.ts";
 import type { User } from "./user.ts";
 
 const [attack, mallory] = Deno.args;
-const hostile = attacks[attack](JSON.parse(mallory) as User);
+const hostile = await attacks[attack](JSON.parse(mallory) as User);
 console.log("ready");
 const input = Deno.stdin.readable.pipeThrough(new TextDecoderStream());
 for await (const text of input) {
