@@ -2,6 +2,7 @@
 import { SedimentError } from "../../shared/errors.ts";
 import type { Services } from "../services.ts";
 import { catalogCaller } from "./caller.ts";
+import { knownName } from "./known_name.ts";
 
 /** A namespace a dataset that the user may read; of a service the one of all datasets, `lake`. There are none within others. */
 export async function serveNamespaces(services: Services, request: Request): Promise<Response> {
@@ -40,7 +41,10 @@ async function namesOf(
   user: string | null,
   namespace: string | null,
 ): Promise<string[]> {
-  const { names, more } = await catalog.listLake({ user, namespace });
+  const { names, more } = await catalog.listLake({
+    user,
+    namespace: namespace === null ? null : knownName(namespace),
+  });
   if (!more) return names;
   throw new SedimentError(
     "invalid_request",

@@ -4,6 +4,7 @@ import { loadTable } from "../../shared/iceberg/load_table.ts";
 import { vendedConfig } from "../../shared/iceberg/vended_config.ts";
 import type { Services } from "../services.ts";
 import { catalogCaller } from "./caller.ts";
+import { knownName } from "./known_name.ts";
 import { storeAccess } from "./store_access.ts";
 
 interface Place {
@@ -15,9 +16,10 @@ interface Place {
 export async function serveTable(
   services: Services,
   request: Request,
-  place: Place,
+  asked: Place,
 ): Promise<Response> {
   const caller = await catalogCaller(services, request);
+  const place = { namespace: knownName(asked.namespace), table: knownName(asked.table) };
   const bucket = services.env.SEDIMENT_BUCKET;
   const { catalog, store } = services;
   if (request.method === "HEAD") {
@@ -48,7 +50,7 @@ export async function serveCredentials(
 ): Promise<Response> {
   const caller = await catalogCaller(services, request);
   // who may not read the table gets none
-  await services.catalog.listLake({ user: caller.user, namespace: place.namespace });
+  await services.catalog.listLake({ user: caller.user, namespace: knownName(place.namespace) });
   const config = vendedConfig(storeAccess(services, request, caller), request.headers);
   const bucket = services.env.SEDIMENT_BUCKET;
   const answer = { "storage-credentials": [], ...credentials(bucket, place, config) };
