@@ -9,7 +9,7 @@ set search_path = ''
 as $$
 begin
   if p_user is null and p_namespace = 'lake' then
-    return '00000000-0000-0000-0000-000000000000';
+    return '00000000-0000-0000-0000-000000000000'::uuid;
   end if;
   if p_namespace is null or p_namespace !~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
     perform sediment.fail('not_found', 404, format('there is no namespace %s', left(p_namespace, 80)));

@@ -15,7 +15,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_all constant uuid := '00000000-0000-0000-0000-000000000000';
+  v_all constant uuid := '00000000-0000-0000-0000-000000000000'::uuid;
   v_each constant integer := 1000; -- files a manifest
   v_small constant integer := 8; -- manifests of less than half of that, at once
   v_history constant integer := 99;
