@@ -23,16 +23,24 @@ export function packStats(
   stats: FileStatistics,
   schema: { children?: { name: string }[] } = {},
 ): string {
-  const names = Object.keys(stats);
-  const places = (schema.children ?? []).slice(0, mostPlaces).map(({ name }) => name);
-  if (
-    names.some((name) => !places.includes(name)) || JSON.stringify(places).length > mostNameChars
-  ) {
+  const children = schema.children ?? [];
+  const byPlace: (Packed | 0)[] = [];
+  let left = Object.keys(stats).length, chars = 0;
+  for (let place = 0; place < children.length && place < mostPlaces; place++) {
+    const { name } = children[place];
+    chars += name.length + 3;
+    const column = Object.hasOwn(stats, name) ? stats[name] : undefined;
+    if (column !== undefined) left--;
+    byPlace.push(column === undefined ? 0 : packed(column));
+  }
+  // a character is at most six in JSON: mostly there is no need to write it
+  const isWide = chars * 6 > mostNameChars &&
+    JSON.stringify(children.slice(0, mostPlaces).map(({ name }) => name)).length > mostNameChars;
+  if (left !== 0 || isWide) {
     const byName: Record<string, Packed> = Object.create(null);
-    for (const name of names) byName[name] = packed(stats[name]);
+    for (const name of Object.keys(stats)) byName[name] = packed(stats[name]);
     return JSON.stringify(byName);
   }
-  const byPlace = places.map((name) => Object.hasOwn(stats, name) ? packed(stats[name]) : 0);
   while (byPlace.at(-1) === 0) byPlace.pop();
   return JSON.stringify(byPlace);
 }
@@ -43,9 +51,19 @@ function packed({ min, max, nulls }: ColumnStatistics): Packed {
   return bounds;
 }
 
+/** Powers of ten that are doubles exactly, from 1 to 1e22. */
+const powers = Array.from({ length: 23 }, (_, digits) => Number(`1e${digits}`));
+
 /** A bound of seven digits, on the outer side of what it was: 1 is up. */
 function widened(bound: Bound, side: 1 | -1): Bound {
   if (typeof bound !== "number" || Number.isInteger(bound)) return bound;
+  const power = powers[6 - Math.floor(Math.log10(Math.abs(bound)))];
+  if (power !== undefined) {
+    // by an exact power a quotient is the double next to its seven digits, and is written with no more
+    const units = side === 1 ? Math.ceil(bound * power) : Math.floor(bound * power);
+    const rounded = units / power;
+    return side * (rounded - bound) >= 0 ? rounded : (units + side) / power;
+  }
   for (const value of [bound, bound + side * Math.abs(bound) * 1e-6]) {
     const rounded = Number(value.toPrecision(7));
     if (Number.isFinite(rounded) && side * (rounded - bound) >= 0) return rounded;
