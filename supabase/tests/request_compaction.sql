@@ -1,6 +1,6 @@
 begin;
 \ir helpers/fixtures.sql
-select plan(31);
+select plan(35);
 set local role service_role;
 
 select tests.upload(1, 100, 'a', 'port', '2024-11-25'), tests.upload(1, 100, 'b', 'port', '2024-11-26'), tests.upload(1, 100, 'c', 'ship', '0');
@@ -42,6 +42,12 @@ select is((select status from processing_metrics where id = (select (a ->> 'inst
 select is(request_compaction(tests.u(1), tests.u(100), 'plane') -> 'partitions', '0', 'a table without debt asks nothing');
 create temp table e as select request_compaction(tests.u(1), tests.u(100), 'plane') as a;
 select is(run_status(null, (a ->> 'instanceId')::uuid) ->> 'status', 'success', 'and its run has ended') from e;
+create temp table idle as select count(*) as runs from processing_metrics;
+select is(request_compaction(tests.u(1), tests.u(100), 'plane') ->> 'instanceId', (select a ->> 'instanceId' from e), 'asked in vain again it is that run');
+select is(request_compaction(tests.u(1), tests.u(100), 'plane') -> 'requested', '[]', 'which has asked for nothing');
+select is((select count(*) from processing_metrics), (select runs from idle), 'and no row is written');
+update processing_metrics set queued_at = queued_at - interval '25 hours' where id = (select (a ->> 'instanceId')::uuid from e);
+select isnt(request_compaction(tests.u(1), tests.u(100), 'plane') ->> 'instanceId', (select a ->> 'instanceId' from e), 'after a day it is another one');
 
 -- many: the first slice here, the rest by a message
 insert into partitions (dataset_id, "table", period_tag, debt_files, debt_oldest) select tests.u(100), 'many', 'p' || i, 1, now() from generate_series(1, 250) i;

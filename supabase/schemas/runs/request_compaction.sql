@@ -1,6 +1,7 @@
 -- Asks for compaction: of one partition (table and period_tag), or of all that are in debt in a dataset or in
 -- one of its tables, the first 100 here and the rest by a message; asked again before that is through, by the same
--- run. A manual request forces: the planner goes below min_inputs. Joins a live message; a higher priority moves it.
+-- run, and so within a day where nothing is in debt. A manual request forces: the planner goes below min_inputs. Joins
+-- a live message; a higher priority moves it.
 --   p_user: null for the service itself, else the owner or a writer
 -- Returns {instanceId, dataset_id, partitions, requested: [{table, period_tag, metricId}], cursor}: instanceId
 -- is the run to ask for; cursor is null when all partitions were asked.
@@ -20,6 +21,7 @@ declare
   v_run uuid;
   v_delay integer := 0;
   v_requested jsonb;
+  v_idle constant text := 'nothing is in debt';
   v_start constant jsonb := '{"after_table": "", "after_period_tag": ""}'::jsonb;
   v_joined boolean;
 begin
@@ -64,6 +66,23 @@ begin
     order by y.queued_at limit 1 for no key update)
   returning x.id into v_run;
   v_joined := found;
+  -- who asks in vain all the time leaves nothing behind
+  if not v_joined and not exists (
+    select 1 from public.partitions x
+    where x.dataset_id = d.id and (p_table is null or x."table" = p_table)
+      and (x.debt_oldest is not null or x.due_at is not null or x.msg_id is not null or x.next_run_id is not null))
+  then
+    select y.id into v_run from public.processing_metrics y
+    where y.dataset_id = d.id and y.operation = 'fan_out' and y.trigger = 'request' and y.priority = p_priority
+      and y.decision = v_idle and y.queued_at > clock_timestamp() - make_interval(secs => least(86400,
+        (select s.history_seconds / 2 from public.service_settings s where s.id)))
+    order by y.queued_at desc limit 1;
+    if found then
+      perform sediment.spend_request(p_user);
+      return jsonb_build_object('instanceId', v_run, 'dataset_id', d.id, 'partitions', 0, 'requested', '[]'::jsonb,
+        'cursor', null);
+    end if;
+  end if;
   if not v_joined then
     insert into public.processing_metrics
       (user_id, dataset_id, operation, trigger, priority, fan_out_forced, fan_out_cursor)
@@ -77,7 +96,7 @@ begin
     perform sediment.queue_send(p_priority, v_run, d.id, null, null, 0);
   elsif v_requested = '[]' and not v_joined then
     update public.processing_metrics x
-    set status = 'success', completed_at = clock_timestamp(), decision = 'nothing is in debt'
+    set status = 'success', completed_at = clock_timestamp(), decision = v_idle
     where x.id = v_run;
   end if;
   perform sediment.spend_request(p_user, jsonb_array_length(v_requested));
