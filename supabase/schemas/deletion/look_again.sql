@@ -1,6 +1,6 @@
 -- Files have left a partition otherwise than by a merge. Where the last writer wins those at their sides are neighbours now,
--- and may be merged; where groups of schemas are told apart it may be that they were by one that has left: it is looked at
--- again. The caller holds the partition's lock.
+-- and may be merged; where groups of schemas are told apart it may be that they were by one that has left, and what a
+-- worker has read may tell them apart at its run's end: it is looked at again. The caller holds the partition's lock.
 create or replace function sediment.look_again(p_dataset uuid, p_table text, p_period_tag text)
 returns void
 language plpgsql
@@ -13,5 +13,6 @@ begin
     demand_seq = x.demand_seq + (x.lease_expires_at is not null)::integer,
     tier_files = case when x.lease_expires_at is null then x.tier_files end
   where x.dataset_id = p_dataset and x."table" = p_table and x.period_tag = p_period_tag and x.dead_since is null
-    and (x.tier_groups is not null or jsonb_array_length(sediment.settings_of(p_dataset, p_table) -> 'dedupe_keys') > 0);
+    and (x.tier_groups is not null or x.lease_expires_at is not null
+      or jsonb_array_length(sediment.settings_of(p_dataset, p_table) -> 'dedupe_keys') > 0);
 end $$;

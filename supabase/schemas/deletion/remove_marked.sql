@@ -67,8 +67,9 @@ begin
     if v_pending then
       perform sediment.settle_slices(p.dataset_id, p."table", p.period_tag, x.version);
     end if;
+    -- also what is known of files that wait, by which later ones are counted
     if p.msg_id is not null or p.debt_oldest is not null or p.due_at is not null or p.dead_since is not null
-      or p.demand_seq > p.done_seq
+      or p.demand_seq > p.done_seq or p.tier_groups is not null or p.tier_files is distinct from '{}'
     then
       perform sediment.end_partition_run(p);
     end if;

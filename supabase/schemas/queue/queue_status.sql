@@ -1,9 +1,9 @@
 -- Depth and age of the queues, for operators. Up to 1,000 messages are counted, and so are those that are not due; how many
--- more there are is the planner's estimate. statement_timestamp, since the planner makes no index condition of the volatile
+-- more there are is the planner's estimate; where 1,000 are due and 1,000 are not, 1,000 or more are due. statement_timestamp, since the planner makes no index condition of the volatile
 -- clock_timestamp().
 create or replace view public.queue_status with (security_invoker = true) as
   select q.name as queue, q.messages,
-    case when q.messages < 1000 or q.due < 1000 then q.due else greatest(q.messages - q.hidden, q.due) end as due,
+    case when q.messages < 1000 or q.due < 1000 or q.hidden = 1000 then q.due else greatest(q.messages - q.hidden, q.due) end as due,
     case when q.first_vt <= statement_timestamp() then q.first_vt end as oldest_due_at, q.newest_at
   from (
     select 'manual'::text as name,

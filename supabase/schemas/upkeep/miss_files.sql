@@ -68,6 +68,8 @@ begin
       update public.partitions y set demand_seq = y.demand_seq + 1
       where y.dataset_id = v.dataset_id and y."table" = v."table" and y.period_tag = v.period_tag;
       perform sediment.wake_partition(v.dataset_id, v."table", v.period_tag, 'scheduled', 'sweep', 0);
+    else
+      perform sediment.look_again(v.dataset_id, v."table", v.period_tag);
     end if;
   end loop;
   return v_set_aside;

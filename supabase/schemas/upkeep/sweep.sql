@@ -67,7 +67,8 @@ begin
 
   -- A partition without lease whose message is gone (purge_queue, a restored backup) sends it again. Only those that have
   -- been due for longest are looked at: claims take the oldest too, so what has no message is soon among them. All have theirs
-  -- as a rule, so more than the first are looked at only where one of these has none.
+  -- as a rule, so more than the first are looked at only where one of these has none, and each tenth minute: behind the old
+  -- ones of one queue there may be those of another.
   foreach v_look in array array[200, p_limit - 200] loop
     for v_due in
       -- as sediment.queue_has, without a call for each
@@ -94,7 +95,7 @@ begin
       where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
       v_resent := v_resent + 1;
     end loop;
-    exit when v_resent = 0;
+    exit when v_resent = 0 and extract(minute from v_now)::integer % 10 <> 0;
   end loop;
 
   -- The same of a request for a whole dataset that is not yet spread.
