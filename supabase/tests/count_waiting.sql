@@ -1,7 +1,7 @@
 -- Which uploads make a run: those that give a plan something to do, and those of which that can't be known
 begin;
 \ir helpers/fixtures.sql
-select plan(69);
+select plan(73);
 drop trigger forget_waiting on public.partitions;
 create function tests.p(p_dataset integer default 100, p_table text default 'port') returns public.partitions language sql as $$
   select tests.partition(p_dataset, p_table)
@@ -185,5 +185,24 @@ insert into table_settings (dataset_id, "table", dedupe_keys) values (tests.u(11
 select tests.send(110, 'one'), tests.send(110, 'two');
 select delete_upload(tests.u(1), id) from uploads where dataset_id = tests.u(110) and "table" = 'port' order by version limit 1;
 select ok((tests.p(110)).due_at <= clock_timestamp(), 'where the last writer wins what lies at the sides of a deleted file is looked at');
+-- what leaves while a worker is at it may have told apart what it says it leaves
+select tests.send(120, 'g' || i, p_schema => (array['s0', 's1', 's2', 's2'])[i]) from generate_series(1, 4) i;
+create temp table c20 as select tests.claim('w', 120) as c;
+select delete_upload(tests.u(1), id) from uploads where dataset_id = tests.u(120) and content_hash = tests.hash('g1');
+select is((select tests.close(c, tests.left_of(1, 2)) -> 'requeued' from c20), 'true', 'a deletion under a lease has what waits looked at again');
+select tests.send(121, 'g' || i, p_schema => (array['s0', 's1', 's2', 's2'])[i]) from generate_series(1, 4) i;
+create temp table c21 as select tests.claim('w', 121) as c;
+select sediment.set_aside_lost(id, 'object_missing', 'gone'), sediment.look_again(dataset_id, "table", period_tag)
+from battle_files where dataset_id = tests.u(121) and removed_version is null order by id limit 1;
+select is((select tests.close(c, tests.left_of(1, 2)) -> 'requeued' from c21), 'true', 'as a file has that is lost under one');
+
+-- what is deleted is counted no more
+select tests.send(122, 'd' || i, p_schema => 's' || 1 + i % 2) from generate_series(1, 4) i;
+select tests.close(tests.claim('w', 122), tests.left_of(2, 2));
+select isnt((tests.p(122)).tier_groups, null, 'what waits is known by groups');
+select delete_data(tests.u(1), tests.u(122));
+select advance_deletions();
+select is(((tests.p(122)).tier_groups, (tests.p(122)).tier_files), (null::jsonb, '{}'::integer[]), 'until all is deleted');
+
 select * from finish();
 rollback;
