@@ -165,6 +165,14 @@ export function createWorkShares(options: WorkSharesOptions = {}): WorkShares {
     }
   }
 
+  async function untilPaced(user: string, until: number): Promise<void> {
+    while (hasOthers(user)) {
+      const waitMs = until - clock.monotonic();
+      if (waitMs <= 0) return;
+      await clock.sleep(Math.min(waitMs, lookMs));
+    }
+  }
+
   return {
     come,
     hasOthers,
@@ -190,7 +198,8 @@ export function createWorkShares(options: WorkSharesOptions = {}): WorkShares {
       const account = accountOf(user), now = clock.monotonic();
       account.pacedUntil = Math.max(now, account.pacedUntil) + ms / share;
       const waitMs = account.pacedUntil - now;
-      return waitMs <= freePieceMs / share ? undefined : clock.sleep(waitMs - freePieceMs / share);
+      if (waitMs <= freePieceMs / share) return undefined;
+      return untilPaced(user, now + waitMs - freePieceMs / share);
     },
     async begin(user, signal) {
       come(user);

@@ -81,6 +81,14 @@ Deno.test("what a user's requests do by the byte takes a tenth of the time toget
   assert.equal(shares.pace("b", 0.05), undefined, "small bodies of others wait for nothing");
 });
 
+Deno.test("what is paced goes on when the others have gone", async () => {
+  const { shares, at } = world({ share: 0.1, presentMs: 1_000 });
+  await shares.admit("b");
+  shares.come("m");
+  await shares.pace("m", 500);
+  assert.equal(at(), 1_250, "at the next look, and not after 5 s");
+});
+
 Deno.test("requests of a user who waits go on one after the other, each paid for", async () => {
   const { shares, at } = world({ freeMs: 0, share: 0.1, requestMs: 2, presentMs: 10_000 });
   await shares.admit("b");

@@ -12,7 +12,10 @@ export interface BodyLimits {
   stallMs?: number;
   /** Milliseconds for the whole body, else `body_stalled`. @default 60000 */
   deadlineMs?: number;
-  /** Told of each chunk: a promise where the next one is to wait, for no fault of the sender's. @default none waits */
+  /**
+   * Told of each chunk: a promise where the next one is to wait, for no fault of the sender's: that time is given to it, up to
+   * deadlineMs. @default none waits
+   */
   pace?(bytes: number): Promise<void> | undefined;
 }
 
@@ -54,6 +57,7 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<Ui
   }
   if (request.body === null) return new Uint8Array(0);
   const reader = request.body.getReader();
+  const last = Date.now() + 2 * deadlineMs;
   let deadline = Date.now() + deadlineMs;
   let buffer = new Uint8Array(0);
   let length = 0;
@@ -83,7 +87,8 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<Ui
     const begun = Date.now(), pacing = limits.pace?.(chunk.byteLength);
     if (pacing !== undefined) {
       await pacing;
-      deadline += Date.now() - begun;
+      // held no longer than that: who sends many at once holds much
+      deadline = Math.min(deadline + Date.now() - begun, last);
     }
     if (length === 0 && isWhole(chunk, declared)) {
       // Most bodies come in one piece, which then needs no copy.

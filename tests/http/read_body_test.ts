@@ -71,6 +71,23 @@ Deno.test("of a body that is paced no piece is asked for before its time has com
   assert.deepEqual([body.byteLength, told], [30, [10, 10, 10]]);
 });
 
+Deno.test("a body that is paced for longer than its time again is held no longer", async () => {
+  const stream = new ReadableStream<Uint8Array>({
+    pull: (controller) => controller.enqueue(new Uint8Array(1)),
+  }, { highWaterMark: 0 });
+  let told = 0;
+  const error = await refused(readBody(streamed(stream), {
+    maxBytes: 1_000_000,
+    deadlineMs: 20,
+    pace() {
+      told++;
+      return new Promise((resolve) => setTimeout(resolve, 5));
+    },
+  }));
+  assert.equal(error.code, "body_stalled");
+  assert.ok(told <= 9, `${told} waits of 5 ms in 2 × 20 ms`);
+});
+
 Deno.test("a body of exactly the limit is taken and one byte more is 413", async () => {
   const exact = await readBody(streamed(chunks(50, 50)), { maxBytes: 100 });
   assert.equal(exact.byteLength, 100);
