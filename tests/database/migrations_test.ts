@@ -62,6 +62,40 @@ Deno.test("a migration has a number of its own, says what it brings, and gives u
   }
 });
 
+/** Helpers that a migration drops and makes anew under the same name: a call of before that waits would call the new one. */
+function helpersMadeAnew(text: string): string[] {
+  return [...text.matchAll(/^drop function (?:if exists )?"?sediment"?\."?(\w+)"?\(/gim)].map((
+    [, name],
+  ) => name)
+    .filter((name) =>
+      new RegExp(`^create (?:or replace )?function "?sediment"?\\."?${name}"?\\(`, "im").test(text)
+    );
+}
+
+Deno.test("a helper that answers or takes something else has another name", async () => {
+  const drop = 'DROP FUNCTION "sediment"."a"(integer);\n';
+  assert.deepEqual(helpersMadeAnew(`${drop}CREATE OR REPLACE FUNCTION sediment.a(p integer)`), [
+    "a",
+  ]);
+  assert.deepEqual(helpersMadeAnew(`${drop}CREATE OR REPLACE FUNCTION sediment.ab(p integer)`), []);
+  const files = await migrationFiles(repositoryMigrations);
+  // before that day some did
+  for (const file of files.filter((name) => name >= "20261201")) {
+    assert.deepEqual(
+      helpersMadeAnew(await Deno.readTextFile(`${repositoryMigrations}/${file}`)),
+      [],
+      file,
+    );
+  }
+  const before = await Promise.all(
+    files.map((file) => Deno.readTextFile(`${repositoryMigrations}/${file}`)),
+  );
+  assert.ok(
+    before.some((text) => helpersMadeAnew(text).includes("write_commits")),
+    "as the drafts write it",
+  );
+});
+
 Deno.test("no migration that has landed was changed, and what has not landed comes after it", async () => {
   const listed = await readLanded();
   assert.ok(listed.size >= 2);
