@@ -137,9 +137,7 @@ async function writeTable(
     claim: {
       ...{ relation: claim.relation, dataset_id: claim.dataset_id, revision: claim.revision },
       ...{ snapshot, at: claim.at, columns_at: claim.columns_at, next_file: claim.next_file },
-      types: Object.fromEntries(
-        claim.columns.flatMap(({ id, type }) => type === null ? [] : [[id, type]]),
-      ),
+      types: Object.fromEntries(claim.columns.map(({ id, type }) => [id, type])),
       history: claim.history.map(({ snapshot }) => snapshot),
       kept: claim.kept.map(({ object_key }) => object_key),
       totals: claim.totals,

@@ -1,4 +1,4 @@
--- list_lake, load_lake_table, commit_lake_metadata, judge_lake_schemas, prune_lake_heads: what readers of Iceberg are given
+-- list_lake, load_lake_table, commit_lake_metadata, judge_lake_schema, prune_lake_heads: what readers of Iceberg are given
 begin;
 \ir helpers/fixtures.sql
 \ir helpers/deletions.sql
@@ -37,6 +37,14 @@ create function tests.columns(p jsonb) returns text language sql as $$
 create function tests.objects() returns text language sql as $$
   select coalesce(string_agg(s.state || s.n, ' ' order by s.state), '') from (
     select state, count(*) as n from objects where kind = 'lake' group by 1) s $$;
+create function tests.approve(p_table text default 'port') returns void language sql as $$
+  select withdraw_lake_table(p_table); select sediment.publish_lake();
+  update battle_files set lake_version = null where lake_version is not null and "table" = p_table;
+  select approve_lake_table(p_table); select sediment.publish_lake() $$;
+create function tests.reasons(p jsonb) returns text language sql as $$
+  select coalesce(string_agg(x ->> 'reason', '; ' order by x ->> 'reason'), '') from jsonb_array_elements(p -> 'left_out') x $$;
+create function tests.held(p jsonb) returns text language sql as $$
+  select string_agg(f ->> 3, ' ' order by f ->> 3) from jsonb_array_elements(p -> 'files') f $$;
 grant execute on all functions in schema tests to service_role;
 set local role service_role;
 
@@ -113,6 +121,56 @@ select sediment.publish_lake();
 select is(sediment.prune_lake_heads(100), 1, 'and what is withdrawn');
 select is((select count(*) from lake_manifests) + (select count(*) from lake_manifest_lists), 0::bigint, 'with all that it named');
 select is((select count(*) from objects where kind = 'lake' and state = 'stored'), 0::bigint, 'whose objects are deleted');
+-- who comes later takes nobody's files away
+select tests.approve();
+select tests.settle(1, 100, 'f', tests.leaf('id', 'INT32'), tests.leaf('at', 'INT96'), tests.leaf('d', 'INT32', 'DECIMAL(5,2)'));
+select tests.settle(2, 200, 'g', tests.leaf('id', 'DOUBLE'), tests.leaf('late', 'INT32'));
+select tests.settle(2, 200, 'h', tests.leaf('id', 'INT32', 'DECIMAL(5,2)'));
+select tests.settle(2, 200, 'i', tests.leaf('at', 'INT64', 'TIMESTAMP(MICROS,UTC)'));
+select tests.settle(2, 200, 'j', tests.leaf('at', 'INT64', 'TIMESTAMP(MICROS,LOCAL)'));
+update l set r = tests.load();
+select is((select tests.held(r) from l), 'f j', 'files that a column''s first type is not promoted to are left out, and none of before');
+select ok((select tests.reasons(r) like '%column id: double here, int in the table' from l), 'which is told');
+select is((select tests.columns(r) from l), 'dataset_id:string period_tag:string id:int at: d:decimal(5,2) late:', 'the types stay');
+select tests.settle(1, 100, 'k', tests.leaf('d', 'INT64', 'DECIMAL(9,2)'), tests.leaf('late', 'INT64'));
+update lake_heads set claimed_until = null where true;
+update l set r = tests.load();
+select is((select tests.columns(r) from l), 'dataset_id:string period_tag:string id:int at: d:decimal(9,2) late:long',
+  'a decimal is promoted, and a column that only files had which are left out has the type of the first that is shown');
+select is((select tests.held(r) from l), 'f j k', 'with the files of before');
+
+-- names that Iceberg takes for one
+select tests.approve();
+select tests.settle(1, 100, 'm', jsonb_build_object('name', 'a', 'repetition', 'optional', 'children', jsonb_build_array(tests.leaf('b', 'INT32'))));
+select tests.settle(2, 200, 'n', tests.leaf('A.b', 'INT32'), tests.leaf('c', 'INT32'));
+select tests.settle(2, 200, 'o', tests.leaf('c', 'INT32'));
+update lake_heads set claimed_until = null where true;
+update l set r = tests.load();
+select is((select tests.columns(r) from l), 'dataset_id:string period_tag:string a:struct b:int c:int', 'of two columns with the names of one the first is there');
+select is((select tests.held(r) || ' ' || tests.reasons(r) from l), 'm o column a.b: another column has its name in Iceberg',
+  'and no file of the second');
+
+-- what was published before there was Iceberg
+update lake_schemas set iceberg_columns = null, iceberg_reason = null where mapping_id is not null;
+update lake_columns set iceberg_type = null where true;
+update lake_heads set claimed_until = null where true;
+select is(tests.load() ->> 'state', 'busy', 'nothing is shown that was not compared');
+select sediment.publish_lake();
+select is((select tests.load() - 'keys' - 'revision'), (select r - 'keys' - 'revision' from l), 'the next publication does it, and comes to the same');
+select is(sediment.publish_lake() -> 'more', 'false', 'once');
+
+-- a column that has got a type
+update lake_heads set claimed_until = null where true;
+update l set r = tests.load();
+select tests.write(r) from l;
+select tests.settle(1, 100, 'p', tests.leaf('c', 'INT32'));
+update lake_heads set types = '{"1": "string", "6": null}' where dataset_id = '00000000-0000-0000-0000-000000000000';
+update l set r = tests.load();
+select is((select r -> 'history' from l), '[]', 'snapshots that had a column without a type end where it has one');
+update lake_heads set types = '{"1": "string", "6": "int"}', claimed_until = null where dataset_id = '00000000-0000-0000-0000-000000000000';
+update l set r = tests.load();
+select is((select jsonb_array_length(r -> 'history') from l), 1, 'and stay where it is the same');
+
 select is(sediment.iceberg_fits('decimal(9,2)', 'decimal(12,2)'), true, 'decimals gain digits');
 select is(sediment.iceberg_fits('decimal(9,2)', 'decimal(12,3)'), false, 'and no places');
 

@@ -68,22 +68,30 @@ begin
     return jsonb_build_object('state', 'busy', 'object_key', case when not h.drop_history then h.object_key end,
       'metadata', case when not h.drop_history then h.metadata end);
   end if;
-  perform sediment.judge_lake_schemas(r.id);
+  -- what was published before there was Iceberg waits for the next publication
+  if exists (
+    select 1 from public.lake_schemas k where k.relation_id = r.id and k.mapping_id is not null and k.iceberg_columns is null)
+  then
+    update public.lake_heads x set claimed_until = null where x.relation_id = r.id and x.dataset_id = v_scope and x.revision = h.revision;
+    return jsonb_build_object('state', 'busy', 'object_key', case when not h.drop_history then h.object_key end,
+      'metadata', case when not h.drop_history then h.metadata end);
+  end if;
   -- a column that is now what its files of before can't be read as
   h.drop_history := h.drop_history or exists (
     select 1 from jsonb_each_text(h.types) t join public.lake_columns c
       on c.relation_id = r.id and c.column_id = t.key::bigint and c.end_snapshot is null
-    where not sediment.iceberg_fits(t.value, c.iceberg_type));
+    where t.value is distinct from nullif(c.iceberg_type, 'none')
+      and not sediment.iceberg_fits(t.value, nullif(c.iceberg_type, 'none')));
 
   -- in one statement, which sees the files of one snapshot
   with last as materialized (
     select s.id, s.at, s.next_file_id from public.lake_snapshots s order by s.id desc limit 1
   ), shown as materialized (
-    select l.*, k.iceberg_reason
+    select l.*, k.iceberg_columns, k.iceberg_reason
     from public.lake_files l join public.lake_schemas k on k.mapping_id = l.mapping_id
     where l.relation_id = r.id and l.end_snapshot is null and (v_scope = v_all or l.dataset_id = v_scope)
   ), alive as materialized (
-    select s.* from shown s where s.iceberg_reason is null
+    select s.* from shown s where s.iceberg_columns is not null and s.iceberg_reason is null
   ), listed as materialized (
     select m.object_key, f.id, a.row_count
     from public.lake_manifests m cross join lateral unnest(m.files) as f(id) left join alive a on a.id = f.id
@@ -110,14 +118,19 @@ begin
     group by f.column_id
   ), ours as (
     -- a reader of one dataset is told of that one's columns alone
-    select c.*, n.names from public.lake_columns c left join names n on n.column_id = c.column_id
-    where c.relation_id = r.id and c.end_snapshot is null
-      and (v_scope = v_all or c.column_id in (1, 2) or n.column_id is not null)
+    select c.*, n.names
+    from (
+      -- no file that is shown has a second one of a name
+      select distinct on (array_to_string(y.path, '.')) y.* from public.lake_columns y
+      where y.relation_id = r.id and y.end_snapshot is null
+      order by array_to_string(y.path, '.'), y.column_id) c
+    left join names n on n.column_id = c.column_id
+    where (v_scope = v_all or c.column_id in (1, 2) or n.column_id is not null)
   )
   select jsonb_build_object('state', 'claimed', 'relation', r.id, 'dataset_id', v_scope, 'revision', h.revision, 'uuid', r.uuid,
     'name', r.name, 'snapshot', z.id, 'at', z.at, 'next_file', z.next_file_id,
     'columns_at', (select max(c.begin_snapshot) from public.lake_columns c where c.relation_id = r.id and c.end_snapshot is null),
-    'columns', (select jsonb_agg(jsonb_build_object('id', c.column_id, 'parent', c.parent_id, 'name', c.name, 'type', c.iceberg_type,
+    'columns', (select jsonb_agg(jsonb_build_object('id', c.column_id, 'parent', c.parent_id, 'name', c.name, 'type', nullif(c.iceberg_type, 'none'),
         'names', coalesce(c.names, array[c.name::text]))
         order by c.column_id) from ours c),
     'history', (select coalesce(jsonb_agg(jsonb_build_object('snapshot', y.snapshot_id, 'at', y.at, 'object_key', y.object_key,

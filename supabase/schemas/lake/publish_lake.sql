@@ -37,7 +37,9 @@ declare
   t public.lake_tables;
   v record;
 begin
-  if not exists (select 1 from public.lake_pending) then
+  if not exists (select 1 from public.lake_pending)
+    and not exists (select 1 from public.lake_schemas k where k.mapping_id is not null and k.iceberg_columns is null)
+  then
     return v_nothing;
   end if;
   if not pg_try_advisory_xact_lock(sediment.lake_lock()) then
@@ -75,9 +77,9 @@ begin
       if t.id = any (v_anew) then
         v_whole := v_whole || r.id;
       end if;
-      insert into public.lake_columns (relation_id, column_id, path, name, type, begin_snapshot)
-      values (r.id, 1, array[lower(t.dataset_column)], t.dataset_column, 'varchar', v_snapshot),
-        (r.id, 2, array[lower(t.period_column)], t.period_column, 'varchar', v_snapshot);
+      insert into public.lake_columns (relation_id, column_id, path, name, type, begin_snapshot, iceberg_type)
+      values (r.id, 1, array[lower(t.dataset_column)], t.dataset_column, 'varchar', v_snapshot, 'string'),
+        (r.id, 2, array[lower(t.period_column)], t.period_column, 'varchar', v_snapshot, 'string');
       for v in
         select f.schema_digest from (
           select y.schema_digest, y.uploaded_at, y.id from public.battle_files y
@@ -86,7 +88,10 @@ begin
         group by f.schema_digest order by min(f.uploaded_at), min(f.id) limit 100
       loop
         select * into strict r from public.lake_relations x where x.id = r.id;
-        perform sediment.map_lake_schema(r, v.schema_digest, r.shaped_by, v_snapshot, null);
+        v_mapped := sediment.map_lake_schema(r, v.schema_digest, r.shaped_by, v_snapshot, null);
+        if (v_mapped ->> 'changed')::boolean then
+          perform sediment.judge_lake_schema(r.id, v.schema_digest, v_snapshot);
+        end if;
       end loop;
       v_schema_changed := true;
     end loop;
@@ -176,6 +181,14 @@ begin
     v_schema_changed := v_schema_changed or (v_mapped ->> 'changed')::boolean;
   end loop;
 
+  -- these, and what was published before there was Iceberg
+  for v in
+    select k.relation_id, k.schema_digest from public.lake_schemas k
+    where k.mapping_id is not null and k.iceberg_columns is null order by k.mapping_id limit 200
+  loop
+    perform sediment.judge_lake_schema(v.relation_id, v.schema_digest, v_snapshot);
+  end loop;
+
   v_added := array(
     select row(n.battle_file, n.relation_id, n.dataset_id, n.period_tag, n.object_key, n.bytes, n.row_count, n.schema_digest,
       n.lake_version, k.mapping_id,
@@ -229,5 +242,6 @@ begin
     v_snapshot := null;
   end if;
   return jsonb_build_object('snapshot', v_snapshot, 'added', v_shown, 'removed', v_ended, 'left_out', v_left,
-    'more', exists (select 1 from public.lake_pending));
+    'more', exists (select 1 from public.lake_pending)
+      or exists (select 1 from public.lake_schemas k where k.mapping_id is not null and k.iceberg_columns is null));
 end $$;

@@ -13,7 +13,7 @@ create table if not exists public.lake_heads (
   oldest_snapshot_id bigint,
   -- the youngest column's snapshot then
   columns_at bigint,
-  -- of its columns the types in Iceberg, by their ids
+  -- of its columns the types in Iceberg, by their ids; null: not there
   types jsonb,
   metadata text,
   object_key text,

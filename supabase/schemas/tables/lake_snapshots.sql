@@ -83,7 +83,7 @@ create table if not exists public.lake_columns (
   end_snapshot bigint,
   -- whose file brought it; null: the lake itself
   dataset_id uuid,
-  -- what it is to readers of Iceberg; null: not there (sediment.judge_lake_schemas)
+  -- what it is to readers of Iceberg; 'none': not there; null: not yet, no file that they are shown has it (sediment.judge_lake_schema)
   iceberg_type text,
   primary key (relation_id, column_id, begin_snapshot)
 );
@@ -99,13 +99,16 @@ create table if not exists public.lake_schemas (
   -- how many fields it has, and whose file it was first met in
   fields integer,
   dataset_id uuid,
-  -- with which columns it was compared for readers of Iceberg, by the snapshot of the youngest (sediment.judge_lake_schemas), and
-  -- why they are not shown its files
+  -- at which publication it was compared with the columns for readers of Iceberg (sediment.judge_lake_schema), and why they are not
+  -- shown its files
   iceberg_columns bigint,
   iceberg_reason text,
   primary key (relation_id, schema_digest),
   check ((mapping_id is null) <> (reason is null))
 );
+
+create index if not exists lake_schemas_unjudged on public.lake_schemas (mapping_id)
+  where mapping_id is not null and iceberg_columns is null;
 
 -- A field of a file's schema each, within its mapping; its parent has a smaller number.
 create table if not exists public.lake_mapping_fields (
