@@ -105,7 +105,7 @@ select is(tests.load(1, tests.u(100)::text) ->> 'state', 'fresh', 'its owner has
 update l set r = tests.load(null);
 select tests.settle(1, 100, 'e', tests.leaf('id', 'INT64'));
 update l set r = tests.load();
-select sediment.purge_lake(array(select battle_file from lake_files where period_tag = 'a'));
+select sediment.purge_lake(tests.u(100), '{port}', array(select battle_file from lake_files where period_tag = 'a'));
 select is((select tests.write(r) from l), '{"committed": false}', 'what was written with what is purged is not taken');
 update lake_heads set claimed_until = now() where true;
 update l set r = tests.load();
@@ -116,6 +116,45 @@ select is(tests.load() ->> 'state', 'fresh', 'until it is written anew');
 
 -- what nobody is to be given any more
 select is(sediment.prune_lake_heads(100), 1, 'what the purge has dropped is forgotten');
+
+-- and comes again when somebody asks
+create temp table stalled as select tests.load(1, tests.u(100)::text) as r;
+update lake_heads set claimed_until = now(), drop_history = true where dataset_id = tests.u(100);
+select is(sediment.prune_lake_heads(100), 1, 'what nobody has written is forgotten too');
+select lives_ok('update l set r = tests.load(1, tests.u(100)::text)', 'it is written under other names, of the same snapshot');
+select is((select tests.write(r) from stalled), '{"committed": false}', 'by whom it was forgotten for does not write it');
+select is((select tests.write(r) from l), '{"committed": true}', 'but who has asked since');
+update lake_heads set seen_at = clock_timestamp() - interval '8 days' where dataset_id = tests.u(100);
+select is(tests.load(1, tests.u(100)::text) ->> 'state', 'fresh', 'it is given to who asks after a week');
+select is(sediment.prune_lake_heads(100), 0, 'and stays, though nothing was published');
+create temp table seen as select seen_at from lake_heads where dataset_id = tests.u(100);
+select tests.load(1, tests.u(100)::text);
+select is((select seen_at from lake_heads where dataset_id = tests.u(100)), (select seen_at from seen), 'nothing is written each time that somebody asks');
+
+-- what ended so long ago that the lake has forgotten it
+update battle_files set state = 'quarantined', quarantine_code = 'corrupt_page' where period_tag = 'e' and lake_version is not null;
+select is((select (r ->> 'added') || (r ->> 'removed') from sediment.publish_lake() r), '01', 'a file leaves');
+update lake_snapshots set at = at - interval '30 days' where true;
+select is(sediment.prune_lake(100) > 0, true, 'and is forgotten');
+update l set r = tests.load(1, tests.u(100)::text);
+select is((select r ->> 'state' from l), 'claimed', 'metadata that names it is not fresh');
+select is(tests.load(1, tests.u(100)::text), '{"state": "busy", "metadata": null, "object_key": null}', 'nor given meanwhile');
+select is((select tests.write(r) from l), '{"committed": true}', 'until it is written anew');
+
+-- a purge of what somebody writes still, and the lake has forgotten
+select tests.settle(1, 100, 'f', tests.leaf('id', 'INT64'));
+update stalled set r = tests.load(1, tests.u(100)::text);
+update l set r = tests.load();
+delete from lake_files where period_tag = 'f';
+select tests.slices(delete_data(tests.u(1), tests.u(100), 'port', 'f', p_purge => true));
+select is((select tests.write(r) from stalled), '{"committed": false}', 'what names it is not taken, of its dataset');
+select is((select tests.write(r) from l), '{"committed": false}', 'nor of all');
+update lake_heads set claimed_until = now() where true;
+select is(sediment.prune_lake_heads(1), 1, 'no more are forgotten at once than asked');
+select is(sediment.prune_lake_heads(100), 1, 'and the others later');
+select sediment.publish_lake();
+update l set r = tests.load();
+select tests.write(r) from l;
 select withdraw_lake_table('port');
 select sediment.publish_lake();
 select is(sediment.prune_lake_heads(100), 1, 'and what is withdrawn');

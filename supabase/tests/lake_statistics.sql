@@ -82,7 +82,7 @@ select is((select count(*) from lake_statistics s join lake_files l on l.id = s.
 update lake_snapshots set at = at - interval '2 days' where true;
 select sediment.prune_lake(1000);
 select is((select count(*) from lake_statistics s join lake_files l on l.id = s.file_id where l.dataset_id = tests.u(100)), 1::bigint, 'then no more');
-select sediment.purge_lake(array(select l.battle_file from lake_files l where l.dataset_id = tests.u(300)));
+select sediment.purge_lake(tests.u(300), array(select r.name from lake_relations r), array(select l.battle_file from lake_files l where l.dataset_id = tests.u(300)));
 select is(tests.told(300), '', 'nor of what is purged');
 
 -- take_older

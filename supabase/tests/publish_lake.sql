@@ -2,7 +2,7 @@
 begin;
 \ir helpers/fixtures.sql
 \ir helpers/deletions.sql
-select plan(113);
+select plan(115);
 truncate lake_tables, lake_relations, lake_pending, lake_left_files, lake_snapshots cascade;
 insert into lake_snapshots (id, at, schema_version, next_file_id) values (0, clock_timestamp() - interval '1 hour', 0, 1);
 create function tests.leaf(p_name text, p_type text, p_logical text default null) returns jsonb language sql immutable as $$
@@ -306,6 +306,32 @@ update lake_files set end_snapshot = 1 + (select max(id) from lake_snapshots) wh
 update battle_files set state = 'quarantined', quarantine_code = 'corrupt_page' where dataset_id = tests.u(3003) and lake_version is not null;
 select is((select (r ->> 'removed') || (r ->> 'more') from sediment.publish_lake() r), '1true', 'when files leave others come again');
 select is((sediment.publish_lake() ->> 'added')::integer, 1, 'with the next publication');
+
+reset role;
+-- a table of as many files as are shown of one user ends, and is shown anew; and as many are replaced at once
+insert into lake_relations (lake_table_id, name, begin_snapshot, next_column_id, end_snapshot)
+select lake_table_id, name, begin_snapshot, next_column_id, x.n from lake_relations, (values (77778), (77779)) x (n)
+where name = 'boat' and end_snapshot is null;
+insert into lake_files (id, relation_id, battle_file, begin_snapshot, end_snapshot, dataset_id, period_tag, object_key, bytes, row_count, row_id_start, mapping_id)
+select 1000000000 + x.n::bigint * 100000 + i, case when x.n = 77778 then r.id else o.id end, -i, 0, x.n, tests.u(3001), 'p' || i, 'k', 1, 1, 1, 1
+from (values (77778), (77779)) x (n)
+join lake_relations o on o.name = 'boat' and o.end_snapshot = x.n
+cross join lake_relations r cross join generate_series(1, 60000) i
+where r.name = 'boat' and r.end_snapshot is null;
+create function tests.bound_many(p_snapshot bigint) returns text language sql as $$
+  select count(*) filter (where n.reason is null) || ' ' || count(*) filter (where n.reason is not null)
+  from unnest(sediment.bound_lake_files(array(
+    select row(i, r.id, tests.u(3001), 'p' || i, 'k', 1, 1, null, 1, null, null)::sediment.lake_news
+    from lake_relations r, generate_series(1, 60000) i where r.name = 'boat' and r.end_snapshot is null), p_snapshot)) n $$;
+analyze lake_files, lake_relations, datasets;
+-- as publish_lake is held to
+set local statement_timeout = '60s';
+select is(tests.bound_many(77778), '60000 0', 'so many files are replaced at once');
+update lake_relations set shown_files = 0 where name = 'boat';
+select is(tests.bound_many(77779), format('%s %s', 50000 - x.n, 10000 + x.n), 'or come as others end with a table of before')
+from (select count(*) as n from lake_files l join lake_relations r on r.id = l.relation_id join datasets d on d.id = l.dataset_id
+  where r.name = 'boat' and l.end_snapshot is null and d.user_id = (select y.user_id from datasets y where y.id = tests.u(3001))) x;
+set local statement_timeout = 0;
 
 -- who may
 reset role;

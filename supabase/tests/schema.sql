@@ -50,9 +50,9 @@ select bag_has($$select queue_name::text from pgmq.meta$$,
   $$values ('compaction_manual'), ('compaction_realtime'), ('compaction_scheduled'), ('compaction_dlq')$$, 'the four queues are there');
 select bag_has($$select jobname, schedule from cron.job$$,
   $$values ('sediment_tick', '30 seconds'), ('sediment_sweep', '* * * * *'), ('sediment_leases', '* * * * *'), ('sediment_history', '* * * * *'), ('sediment_cron_log', '23 3 * * *'), ('sediment_scheduled', '0 2 * * *'), ('sediment_vacuum', '0 * * * *'), ('sediment_store_check', '7,17,27,37,47,57 * * * *'),
-    ('sediment_dead_letters', '* * * * *'), ('sediment_health', '* * * * *'), ('sediment_metrics', '* * * * *'), ('sediment_rewrites', '* * * * *'), ('sediment_keys', '* * * * *'), ('sediment_lake', '30 seconds'), ('sediment_lake_history', '* * * * *')$$,
+    ('sediment_dead_letters', '* * * * *'), ('sediment_health', '* * * * *'), ('sediment_metrics', '* * * * *'), ('sediment_rewrites', '* * * * *'), ('sediment_keys', '* * * * *'), ('sediment_lake', '30 seconds'), ('sediment_lake_history', '* * * * *'), ('sediment_lake_heads', '* * * * *')$$,
   'the jobs are there');
-select is((select count(*) from cron.job where jobname like 'sediment_%'), 17::bigint, 'each once');
+select is((select count(*) from cron.job where jobname like 'sediment_%'), 18::bigint, 'each once');
 select has_index('public', 'battle_files', 'battle_files_visible', array['dataset_id', '"table"', 'period_tag', 'seq_min'], 'visible files are found by partition');
 
 select * from finish();

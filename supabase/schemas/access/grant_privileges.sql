@@ -68,7 +68,7 @@ begin
     execute format('grant execute on function %s to service_role', v_signature);
   end loop;
 
-  grant usage on sequence sediment.queue_turn, sediment.row_ids to service_role;
+  grant usage on sequence sediment.queue_turn, sediment.row_ids, sediment.lake_revisions to service_role;
   revoke all on sediment.row_id_key from public;
   grant select, insert on sediment.row_id_key to service_role;
   revoke all on sediment.queue_messages from public;

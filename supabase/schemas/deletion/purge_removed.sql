@@ -14,6 +14,7 @@ declare
   v_dropped bigint;
   v_bytes bigint;
   v_of_lake bigint[];
+  v_tables text[];
 begin
   perform 1 from public.datasets d where d.id = x.dataset_id for no key update;
   with dropped as (
@@ -27,13 +28,13 @@ begin
             and sediment.seqs_of(y) @> s.seq))
         and (x."table" is null or y."table" = x."table") and (x.period_tag is null or y.period_tag = x.period_tag)
       order by y.removed_version limit p_limit))
-    returning f.object_key, f.byte_length, f.id, f.lake_version
+    returning f.object_key, f.byte_length, f.id, f.lake_version, f."table"
   )
   select coalesce(array_agg(distinct y.object_key), '{}'), count(*), coalesce(sum(y.byte_length), 0),
-    array_agg(y.id) filter (where y.lake_version is not null)
-  into strict v_keys, v_dropped, v_bytes, v_of_lake from dropped y;
+    array_agg(y.id) filter (where y.lake_version is not null), array_agg(distinct y."table") filter (where y.lake_version is not null)
+  into strict v_keys, v_dropped, v_bytes, v_of_lake, v_tables from dropped y;
   if v_of_lake is not null then
-    perform sediment.purge_lake(v_of_lake);
+    perform sediment.purge_lake(x.dataset_id, v_tables, v_of_lake);
   end if;
   update public.datasets d set retired_bytes = greatest(d.retired_bytes - v_bytes, 0) where d.id = x.dataset_id;
   perform sediment.retire_object(k.key, v_reason, '0') from unnest(v_keys) as k(key)

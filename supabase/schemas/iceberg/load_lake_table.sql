@@ -40,6 +40,8 @@ begin
   select * into h from public.lake_heads x where x.relation_id = r.id and x.dataset_id = v_scope;
 
   if h.snapshot_id is not null and not h.drop_history and (h.oldest_snapshot_id >= v_oldest or h.oldest_snapshot_id = h.snapshot_id)
+    -- what has ended since is known by its file, which is kept as long; asked with the files, in one statement
+    and h.seen_snapshot >= (select min(s.id) from public.lake_snapshots s)
     and (h.seen_snapshot = v_last.id or h.columns_at = (
         select max(c.begin_snapshot) from public.lake_columns c where c.relation_id = r.id and c.end_snapshot is null)
       and not exists (
@@ -49,22 +51,24 @@ begin
         select 1 from public.lake_files l
         where l.end_snapshot > h.seen_snapshot and l.relation_id = r.id and (v_scope = v_all or l.dataset_id = v_scope)))
   then
-    -- the next one looks through what comes from now on
-    if h.seen_snapshot < v_last.id then
+    -- the next one looks through what comes from now on; and sediment.prune_lake_heads sees that somebody asks
+    if h.seen_snapshot < v_last.id or h.seen_at < clock_timestamp() - interval '1 hour' then
       update public.lake_heads x
       set seen_snapshot = v_last.id, seen_file = v_last.next_file_id, seen_at = clock_timestamp()
-      where x.relation_id = r.id and x.dataset_id = v_scope and x.revision = h.revision and x.seen_snapshot < v_last.id;
+      where x.relation_id = r.id and x.dataset_id = v_scope and x.revision = h.revision and x.seen_snapshot <= v_last.id;
     end if;
     return jsonb_build_object('state', 'fresh', 'object_key', h.object_key, 'metadata', h.metadata);
   end if;
 
   insert into public.lake_heads (relation_id, dataset_id) values (r.id, v_scope) on conflict (relation_id, dataset_id) do nothing;
   update public.lake_heads x
-  set revision = x.revision + 1, claimed_until = clock_timestamp() + make_interval(secs => p_seconds)
+  set revision = nextval('sediment.lake_revisions'), claimed_until = clock_timestamp() + make_interval(secs => p_seconds)
   where x.relation_id = r.id and x.dataset_id = v_scope and (x.claimed_until is null or x.claimed_until <= clock_timestamp())
   returning * into h;
   if not found then
     select * into h from public.lake_heads x where x.relation_id = r.id and x.dataset_id = v_scope;
+    -- of what has ended since, beyond the oldest snapshot, the objects may be gone
+    h.drop_history := h.drop_history or h.seen_snapshot < v_oldest;
     return jsonb_build_object('state', 'busy', 'object_key', case when not h.drop_history then h.object_key end,
       'metadata', case when not h.drop_history then h.metadata end);
   end if;

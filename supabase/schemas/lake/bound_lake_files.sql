@@ -12,6 +12,7 @@ language plpgsql
 set search_path = ''
 -- whoever calls it finds files by index; here thousands of them meet each other
 set enable_hashjoin = on
+set enable_nestloop = off
 as $$
 declare
   v_added sediment.lake_news[] := p_added;
@@ -39,14 +40,16 @@ begin
         select d.user_id, count(*) as files
         from public.lake_files l cross join lateral (select x.user_id from public.datasets x where x.id = l.dataset_id offset 0) d
         where l.relation_id = v_relation and l.end_snapshot is null group by d.user_id
+      ), gone as materialized (
+        -- once, not for each new file: a table that is shown anew ends them all
+        select distinct l.dataset_id, l.period_tag from public.lake_files l
+        where l.end_snapshot = p_snapshot and l.relation_id = v_relation
       ), news as materialized (
-        select n.*, d.user_id, exists (
-            select 1 from public.lake_files l
-            where l.end_snapshot = p_snapshot and l.relation_id = n.relation_id and l.dataset_id = n.dataset_id
-              and l.period_tag = n.period_tag) as replaces
+        select n.*, d.user_id, g.dataset_id is not null as replaces
         from unnest(v_added) with ordinality as n(battle_file, relation_id, dataset_id, period_tag, object_key, bytes, row_count,
           schema_digest, lake_version, mapping_id, reason, place)
-        left join public.datasets d on d.id = n.dataset_id
+        left join lateral (select x.user_id from public.datasets x where x.id = n.dataset_id offset 0) d on true
+        left join gone g on g.dataset_id = n.dataset_id and g.period_tag = n.period_tag
         where n.relation_id = v_relation and n.reason is null
       ), shared as (
         select n.place, n.replaces, not n.replaces and coalesce(u.files, 0)

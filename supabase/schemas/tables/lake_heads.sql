@@ -1,10 +1,14 @@
+-- One for all heads, also of those that come again: no two claims of a table have the same. It begins past what heads counted by
+-- themselves, whose objects have these numbers in their names.
+create sequence if not exists sediment.lake_revisions as bigint start with 1000000000;
+
 -- What engines that read Iceberg are given of the lake's tables: metadata that was written when somebody asked, and what of it is
 -- written anew when something was published since (load_lake_table, commit_lake_metadata). A table is there once for whoever reads
 -- all datasets, under the dataset 00000000-0000-0000-0000-000000000000, and once for each dataset whose readers have asked.
 create table if not exists public.lake_heads (
   relation_id bigint not null,
   dataset_id uuid not null,
-  -- rises with each claim and each purge: who writes by an older one has lost
+  -- another one with each claim and each purge (sediment.lake_revisions): who writes by an older one has lost
   revision bigint not null default 0,
   -- until when somebody writes the next metadata
   claimed_until timestamptz,

@@ -12,7 +12,7 @@ declare
   v_jobs constant text[] := array['sediment_tick', 'sediment_leases', 'sediment_sweep', 'sediment_history',
     'sediment_scheduled', 'sediment_vacuum', 'sediment_store_check', 'sediment_dead_letters', 'sediment_health', 'sediment_keys',
     'sediment_deletions', 'sediment_ages', 'sediment_rewrites', 'sediment_metrics', 'sediment_cron_log',
-    'sediment_lake', 'sediment_lake_history'];
+    'sediment_lake', 'sediment_lake_history', 'sediment_lake_heads'];
   v_faults text[] := '{}'::text[];
   v_refused integer;
   v_outdated integer;

@@ -3,7 +3,8 @@ select cron.schedule('sediment_tick', '30 seconds', 'select public.tick()');
 -- Each a job of its own: one that fails must not take back what another did.
 select cron.schedule('sediment_lake', '30 seconds', 'select sediment.publish_lake()');
 -- It takes as much as publications end in a minute, and holds the lake's lock, which they want too, no longer than one of them.
-select cron.schedule('sediment_lake_history', '* * * * *', 'select sediment.prune_lake(10000), sediment.prune_lake_heads(1000)');
+select cron.schedule('sediment_lake_history', '* * * * *', 'select sediment.prune_lake(10000)');
+select cron.schedule('sediment_lake_heads', '* * * * *', 'select sediment.prune_lake_heads(50)');
 select cron.schedule('sediment_leases', '* * * * *', 'select public.expire_leases()');
 select cron.schedule('sediment_sweep', '* * * * *', 'select public.sweep(2000)');
 select cron.schedule('sediment_deletions', '* * * * *', 'select sediment.step_deletions()');
