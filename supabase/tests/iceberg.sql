@@ -197,6 +197,11 @@ select is(tests.load() ->> 'state', 'busy', 'nothing is shown that was not compa
 select sediment.publish_lake();
 select is((select tests.load() - 'keys' - 'revision'), (select r - 'keys' - 'revision' from l), 'the next publication does it, and comes to the same');
 select is(sediment.publish_lake() -> 'more', 'false', 'once');
+update lake_schemas set iceberg_columns = null, fields = 50000 where mapping_id is not null;
+select is(sediment.publish_lake() -> 'more', 'true', 'of wide ones some at once');
+select is((select count(*) from lake_schemas where mapping_id is not null and iceberg_columns is not null), 1::bigint, 'one at least');
+update lake_schemas set fields = 1 where mapping_id is not null;
+select is(sediment.publish_lake() -> 'more', 'false', 'and the others with the next publications');
 
 -- a column that has got a type
 update lake_heads set claimed_until = null where true;

@@ -13,36 +13,38 @@ set search_path = ''
 set enable_hashjoin = on
 set enable_seqscan = on
 as $$
-declare
-  v_reason text;
 begin
   update public.lake_columns c set iceberg_type = 'string'
   where c.relation_id = p_relation and c.column_id in (1, 2) and c.end_snapshot is null and c.iceberg_type is null;
 
-  with columns as (
-    select c.path, nullif(c.iceberg_type, 'none') as type,
+  with leaves as materialized (
+    select l.path, l.leaf from public.file_schemas s cross join lateral sediment.iceberg_leaves(s.schema) l where s.digest = p_digest
+  ), columns as materialized (
+    select c.column_id, c.begin_snapshot, c.path, nullif(c.iceberg_type, 'none') as type, c.iceberg_type is null as is_new,
       min(c.column_id) over (partition by array_to_string(c.path, '.')) < c.column_id as is_second
     from public.lake_columns c where c.relation_id = p_relation and c.end_snapshot is null
-  )
-  select (array_agg(format('column %s: %s', left(array_to_string(l.path, '.'), 200),
-      case when c.path is null then 'the lake has no place for it' when l.leaf is null then 'engines do not open files that have it'
-        when c.is_second then 'another column has its name in Iceberg'
-        else format('%s here, %s in the table', l.leaf, c.type) end) order by l.path)
-    filter (where c.path is null or l.leaf is null or c.is_second
-      or not sediment.iceberg_fits(l.leaf, c.type) and not sediment.iceberg_fits(c.type, l.leaf)))[1]
-  into strict v_reason
-  from public.file_schemas s cross join lateral sediment.iceberg_leaves(s.schema) l left join columns c on c.path = l.path
-  where s.digest = p_digest;
-
-  if v_reason is null then
+  ), fields as materialized (
+    select l.path, l.leaf, c.column_id, c.begin_snapshot, c.type, c.is_new, c.is_second,
+      c.type is distinct from l.leaf and sediment.iceberg_fits(c.type, l.leaf) as is_promoted
+    from leaves l left join columns c on c.path = l.path
+  ), judged as materialized (
+    select (array_agg(format('column %s: %s', left(array_to_string(f.path, '.'), 200),
+        case when f.column_id is null then 'the lake has no place for it' when f.leaf is null then 'engines do not open files that have it'
+          when f.is_second then 'another column has its name in Iceberg'
+          else format('%s here, %s in the table', f.leaf, f.type) end) order by f.path)
+      filter (where f.column_id is null or f.leaf is null or f.is_second
+        or not f.is_promoted and not sediment.iceberg_fits(f.leaf, f.type)))[1] as reason
+    from fields f
+  ), typed as (
     update public.lake_columns c
-    set iceberg_type = case
-      when c.iceberg_type is not null or l.leaf = any ('{boolean,int,long,float,double,string,binary,uuid,date,time,timestamp,timestamptz}')
-        or l.leaf = any ('{struct,list,map}') or l.leaf like 'decimal(%' then l.leaf else 'none' end
-    from public.file_schemas s cross join lateral sediment.iceberg_leaves(s.schema) l
-    where s.digest = p_digest and c.relation_id = p_relation and c.path = l.path and c.end_snapshot is null
-      and (c.iceberg_type is null or c.iceberg_type <> l.leaf and sediment.iceberg_fits(c.iceberg_type, l.leaf));
-  end if;
-  update public.lake_schemas k set iceberg_columns = p_snapshot, iceberg_reason = v_reason
+    set iceberg_type = case when f.is_promoted or f.leaf = any (
+          '{boolean,int,long,float,double,string,binary,uuid,date,time,timestamp,timestamptz,struct,list,map}')
+        or f.leaf like 'decimal(%' then f.leaf else 'none' end
+    from fields f cross join judged j
+    where j.reason is null and (f.is_new or f.is_promoted) and c.relation_id = p_relation and c.column_id = f.column_id
+      and c.begin_snapshot = f.begin_snapshot
+  )
+  update public.lake_schemas k set iceberg_columns = p_snapshot, iceberg_reason = j.reason
+  from judged j
   where k.relation_id = p_relation and k.schema_digest = p_digest and k.mapping_id is not null;
 end $$;

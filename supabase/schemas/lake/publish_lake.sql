@@ -181,10 +181,13 @@ begin
     v_schema_changed := v_schema_changed or (v_mapped ->> 'changed')::boolean;
   end loop;
 
-  -- these, and what was published before there was Iceberg
+  -- these, and what was published before there was Iceberg; of wide ones so many that it ends in time, the others the next time
   for v in
-    select k.relation_id, k.schema_digest from public.lake_schemas k
-    where k.mapping_id is not null and k.iceberg_columns is null order by k.mapping_id limit 200
+    select y.relation_id, y.schema_digest from (
+      select k.relation_id, k.schema_digest, k.mapping_id,
+        sum(coalesce(k.fields, 0)) over (order by k.mapping_id) - coalesce(k.fields, 0) as fields
+      from public.lake_schemas k where k.mapping_id is not null and k.iceberg_columns is null) y
+    where y.fields < 50000 order by y.mapping_id
   loop
     perform sediment.judge_lake_schema(v.relation_id, v.schema_digest, v_snapshot);
   end loop;
