@@ -5,7 +5,7 @@
 import { createHttpApp, type HttpApp } from "../../shared/http/http_app.ts";
 import type { Services } from "../services.ts";
 import { serveConfig } from "./config.ts";
-import { icebergProblem, refuseWrites } from "./errors.ts";
+import { icebergProblem, refuseWrites, tokenPath } from "./errors.ts";
 import { serveNamespace, serveNamespaces, serveTables } from "./names.ts";
 import { serveCredentials, serveTable } from "./table.ts";
 import { serveToken } from "./token.ts";
@@ -17,7 +17,7 @@ const table = `${namespace}/tables/:table`;
 export function createIcebergApp(services: Services): HttpApp {
   const app = createHttpApp("iceberg", { ...services, problem: icebergProblem });
   app.get("/v1/config", (c) => serveConfig(services, c.req.raw));
-  app.post("/v1/oauth/tokens", (c) => serveToken(services, c.req.raw));
+  app.post(tokenPath, (c) => serveToken(services, c.req.raw));
   app.get("/v1/namespaces", (c) => serveNamespaces(services, c.req.raw));
   app.get(namespace, (c) => serveNamespace(services, c.req.raw, c.req.param("namespace")));
   app.get(

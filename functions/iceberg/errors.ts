@@ -3,6 +3,9 @@ import { asSedimentError, SedimentError } from "../../shared/errors.ts";
 import type { HttpApp } from "../../shared/http/http_app.ts";
 import { notFound, problemResponse } from "../../shared/http/problem.ts";
 
+/** Where tokens are given, below the function's name. */
+export const tokenPath = "/v1/oauth/tokens";
+
 /** By status: names of the specification's ErrorModel. */
 const types: Record<number, string> = {
   400: "BadRequestException",
@@ -14,18 +17,55 @@ const types: Record<number, string> = {
   503: "ServiceUnavailableException",
 };
 
-/** A problem with the member `error`, in which Iceberg's clients look: `{message, type, code}`. */
-export async function icebergProblem(thrown: unknown, requestId: string): Promise<Response> {
+/**
+ * A problem with the member `error`, in which Iceberg's clients look: `{message, type, code}`; a refused token's is a text of
+ * OAuth 2.
+ */
+export async function icebergProblem(
+  thrown: unknown,
+  requestId: string,
+  path: string,
+): Promise<Response> {
   const known = asMissing(thrown);
   const answer = problemResponse(known, requestId);
   const problem = await answer.json();
   const { status } = known;
+  if (path.endsWith(tokenPath) && isOfOauth(status)) return oauthProblem(known, problem, answer);
   const error = {
     message: `${problem.detail} (${problem.code})`,
     type: types[status] ?? "InternalServerError",
     code: status,
   };
   return new Response(JSON.stringify({ ...problem, error }), { status, headers: answer.headers });
+}
+
+/** RFC 6749 section 5.2 has no words for what is asked too often, for our own failures, and for what is not there. */
+function isOfOauth(status: number): boolean {
+  return status >= 400 && status < 500 && ![404, 405, 429].includes(status);
+}
+
+/** `{error, error_description}` of RFC 6749 section 5.2, beside the problem's members. */
+function oauthProblem(
+  { status, field, message }: SedimentError,
+  problem: Record<string, unknown>,
+  { headers }: Response,
+): Response {
+  const isOfClient = status === 401 || field === "client_secret";
+  const error = field === "grant_type"
+    ? "unsupported_grant_type"
+    : isOfClient
+    ? "invalid_client"
+    : "invalid_request";
+  headers.set("content-type", "application/json");
+  headers.set("cache-control", "no-store");
+  // a client that has come by `Authorization: Basic` is to be told of that scheme
+  if (status === 401) headers.set("www-authenticate", 'Basic realm="iceberg"');
+  // the characters that the RFC allows there
+  const error_description = message.replaceAll(/[^ !#-[\]-~]/g, "'");
+  return new Response(JSON.stringify({ ...problem, error, error_description }), {
+    status,
+    headers,
+  });
 }
 
 /** A dataset that was deleted is no namespace: DuckDB passes over one that is missing, and fails of a 410 with all the others. */

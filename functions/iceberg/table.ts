@@ -3,7 +3,7 @@ import { SedimentError } from "../../shared/errors.ts";
 import { loadTable } from "../../shared/iceberg/load_table.ts";
 import { vendedConfig } from "../../shared/iceberg/vended_config.ts";
 import type { Services } from "../services.ts";
-import { catalogCaller } from "./caller.ts";
+import { type CatalogCaller, catalogCaller } from "./caller.ts";
 import { knownName } from "./known_name.ts";
 import { storeAccess } from "./store_access.ts";
 
@@ -23,9 +23,8 @@ export async function serveTable(
   const bucket = services.env.SEDIMENT_BUCKET;
   const { catalog, store } = services;
   if (request.method === "HEAD") {
-    const { names } = await catalog.listLake({ user: caller.user, namespace: place.namespace });
-    if (names.includes(place.table)) return new Response(null);
-    throw new SedimentError("not_found", "There is no such table");
+    await mustBeListed(services, caller, place);
+    return new Response(null);
   }
   const loaded = await loadTable({ catalog, store, bucket }, { user: caller.user, ...place });
   const wanted = new URL(request.url).searchParams.get("snapshots");
@@ -46,15 +45,27 @@ export async function serveTable(
 export async function serveCredentials(
   services: Services,
   request: Request,
-  place: Place,
+  asked: Place,
 ): Promise<Response> {
   const caller = await catalogCaller(services, request);
+  const place = { namespace: knownName(asked.namespace), table: knownName(asked.table) };
   // who may not read the table gets none
-  await services.catalog.listLake({ user: caller.user, namespace: knownName(place.namespace) });
+  await mustBeListed(services, caller, place);
   const config = vendedConfig(storeAccess(services, request, caller), request.headers);
   const bucket = services.env.SEDIMENT_BUCKET;
   const answer = { "storage-credentials": [], ...credentials(bucket, place, config) };
   return Response.json(answer, { headers: { "cache-control": "no-store" } });
+}
+
+/** Throws `not_found` for a table that its namespace doesn't have, and what `list_lake` refuses. */
+async function mustBeListed(
+  { catalog }: Services,
+  { user }: CatalogCaller,
+  { namespace, table }: Place,
+): Promise<void> {
+  const { names } = await catalog.listLake({ user, namespace });
+  if (names.includes(table)) return;
+  throw new SedimentError("not_found", "There is no such table");
 }
 
 /**

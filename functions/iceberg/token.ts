@@ -24,10 +24,26 @@ export async function serveToken(services: Services, request: Request): Promise<
   return answer(opened.accessToken, opened.expiresIn);
 }
 
+/**
+ * Whoever has a client's secret may have a token by it, whatever else they send: also in exchange for one that has ended, as the
+ * Java clients ask for it.
+ */
+const grantTypes = [
+  "client_credentials",
+  "urn:ietf:params:oauth:grant-type:token-exchange",
+];
+
 /** In the form, or as the password of `Authorization: Basic`. */
 async function clientSecret({ env }: Services, request: Request): Promise<string> {
   const bytes = await readBody(request, { ...bodyLimits(env), maxBytes: mostBytes });
   const form = new URLSearchParams(new TextDecoder().decode(bytes));
+  const grantType = form.get("grant_type") ?? "client_credentials";
+  if (!grantTypes.includes(grantType)) {
+    throw new SedimentError("invalid_request", "Tokens are given for client credentials alone", {
+      field: "grant_type",
+      expected: "client_credentials",
+    });
+  }
   const basic = /^basic +(\S+)\s*$/i.exec(request.headers.get("authorization") ?? "")?.[1];
   const pair = basic === undefined ? "" : Buffer.from(basic, "base64").toString();
   const secret = form.get("client_secret") ?? pair.slice(pair.indexOf(":") + 1);

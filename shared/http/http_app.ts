@@ -23,7 +23,7 @@ const prefix = "/functions/v1";
  *
  * @param name the function's name, its first path segment; empty: wherever no function answers
  * @param options.answered is told each code of a problem that was answered, before the answer goes
- * @param options.problem makes the answer to a thrown value. @default problemResponse
+ * @param options.problem makes the answer to a thrown value, by the path from the function's name on. @default problemResponse
  * @param options.traced is told each request that was answered, and not waited for
  */
 export function createHttpApp(
@@ -31,7 +31,7 @@ export function createHttpApp(
   options: {
     answered?(code: string): Promise<void>;
     traced?(span: RequestSpan): void;
-    problem?(thrown: unknown, requestId: string): Response | Promise<Response>;
+    problem?(thrown: unknown, requestId: string, path: string): Response | Promise<Response>;
   } = {},
 ): HttpApp {
   const { problem = problemResponse } = options;
@@ -76,12 +76,12 @@ export function createHttpApp(
     const requestId = c.get("requestId") ?? requestIdOf(c.req.raw.headers);
     logProblem(error, requestId);
     await options.answered?.(asSedimentError(error).code);
-    return await problem(error, requestId);
+    return await problem(error, requestId, c.req.path);
   });
   app.notFound(async (c) => {
     const requestId = c.get("requestId") ?? requestIdOf(c.req.raw.headers);
     await options.answered?.("not_found");
-    return await problem(notFound(new URL(c.req.url).pathname), requestId);
+    return await problem(notFound(new URL(c.req.url).pathname), requestId, c.req.path);
   });
   return app;
 }

@@ -231,6 +231,34 @@ Deno.test({
     assert.equal((await load(session.access_token, second)).status, 403);
     await assert.rejects(read(), "with what it was given before");
   });
+  await t.step("a token is refused in OAuth 2's words", async () => {
+    const grant_type = "client_credentials";
+    for (
+      const [form, error] of [
+        [{ grant_type, client_secret: "sdk_unknown" }, "invalid_client"],
+        [{ grant_type }, "invalid_client"],
+        [{ grant_type: "password", client_secret: stack.secretKey }, "unsupported_grant_type"],
+        [{ grant_type, client_secret: "x".repeat(20_000) }, "invalid_request"],
+      ] as [Record<string, string>, string][]
+    ) {
+      const { status, body } = await call(stack, "POST", "/iceberg/v1/oauth/tokens", {
+        body: new URLSearchParams(form),
+      });
+      assert.ok(status >= 400 && status < 500, JSON.stringify(body));
+      assert.equal(body.error, error);
+      assert.match(body.error_description, /^[ !#-[\]-~]+$/);
+    }
+  });
+  await t.step("credentials are given for tables that are there", async () => {
+    const ask = (table: string) =>
+      call(stack, "GET", `/iceberg/v1/namespaces/lake/tables/${table}/credentials`, {
+        headers: { authorization: `Bearer ${stack.secretKey}` },
+      });
+    assert.equal((await ask("battles")).status, 200);
+    const { status, body } = await ask("boats");
+    assert.equal(status, 404);
+    assert.equal(body.error.type, "NoSuchTableException");
+  });
   await t.step("what writes is refused, and says why", async () => {
     const answer = await call(stack, "POST", "/iceberg/v1/namespaces/lake/tables", {
       headers: { authorization: `Bearer ${stack.secretKey}` },
