@@ -8,7 +8,7 @@ import { gzipSync } from "node:zlib";
 import * as esbuild from "esbuild";
 import { chromium } from "playwright-core";
 import { cliLimit } from "../../packages/build.ts";
-import { asPure, withoutTitles } from "../../packages/slim.ts";
+import { asPure, uniqBy, withoutTitles } from "../../packages/slim.ts";
 import { type Stack, startStack } from "../../supabase/local/stack.ts";
 import { version } from "../../shared/uploader/version.ts";
 import { signUp, type TestUser } from "../support/stack.ts";
@@ -63,6 +63,7 @@ Deno.test("what the bundler is told of our modules is true of them", () => {
       `export const b = /* @__PURE__ */ (() => f(\n  z.int(),\n))();\n\nexport const c = 3;\n`,
   );
   assert.equal(withoutTitles('a: { status: 400, title: "b c" },'), "a: { status: 400 },");
+  assert.deepEqual(uniqBy([1, 4, 2, 3], (n) => n % 3), [1, 2, 3]);
 });
 
 Deno.test({
