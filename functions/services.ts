@@ -1,7 +1,7 @@
 /** What the functions' handlers are given, and the few things that follow from it. */
 import type { Catalog } from "../shared/catalog/catalog.ts";
 import type { Env } from "../shared/env.ts";
-import type { Authenticator } from "../shared/http/authenticate.ts";
+import type { Authenticator, Caller } from "../shared/http/authenticate.ts";
 import {
   moveStorageUrl,
   publicBase,
@@ -60,15 +60,21 @@ export function pacedBody(
   return { ...bodyLimits(env), pace: (bytes) => shares.pace(user, bodyWorkMs(bytes)) };
 }
 
+/** The same by who sends: what services send is not held back. */
+export function bodyOf(services: Services, caller: Caller): BodyLimits {
+  return caller.kind === "user" ? pacedBody(services, caller.userId) : bodyLimits(services.env);
+}
+
 /** The URL below which clients find the functions. */
 export function baseUrl({ env }: Services, request: Request): string {
   return publicBase(request, publicUrlSettings(env));
 }
 
 /** A store's URL as clients can reach it. A presigned one of S3 stays: its host is part of what is signed. */
-export function clientUrl({ env }: Services, request: Request, url: string): string {
+export function clientUrl(services: Services, request: Request, url: string): string {
+  const { env } = services;
   if (env.SEDIMENT_STORE !== "supabase") return url;
-  return moveStorageUrl(url, env.SUPABASE_URL, storageBase(request, publicUrlSettings(env)));
+  return moveStorageUrl(url, env.SUPABASE_URL, storageUrl(services, request));
 }
 
 /** The URL of the Storage API as clients can reach it. */

@@ -197,9 +197,8 @@ export function createWorkShares(options: WorkSharesOptions = {}): WorkShares {
       if (!hasOthers(user)) return undefined;
       const account = accountOf(user), now = clock.monotonic();
       account.pacedUntil = Math.max(now, account.pacedUntil) + ms / share;
-      const waitMs = account.pacedUntil - now;
-      if (waitMs <= freePieceMs / share) return undefined;
-      return untilPaced(user, now + waitMs - freePieceMs / share);
+      const until = account.pacedUntil - freePieceMs / share;
+      return until <= now ? undefined : untilPaced(user, until);
     },
     async begin(user, signal) {
       come(user);

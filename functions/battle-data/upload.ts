@@ -21,7 +21,7 @@ import { isOfDigest } from "../../shared/protocol/names.ts";
 import { withRunIds } from "../../shared/protocol/run_ids.ts";
 import { type UploadRequest, uploadRequestOf } from "../../shared/uploads/upload_request.ts";
 import { checkSize } from "../check_size.ts";
-import { baseUrl, bodyLimits, clientUrl, pacedBody, type Services } from "../services.ts";
+import { baseUrl, bodyLimits, bodyOf, clientUrl, pacedBody, type Services } from "../services.ts";
 import { uploadPorts } from "../upload_ports.ts";
 import { logCommitted, logStaged } from "../log_upload.ts";
 import { refuseOtherUser, stageToken } from "../upload_token.ts";
@@ -139,8 +139,7 @@ async function takeMultipart(services: Services, request: Request): Promise<Resp
   const { env } = services;
   const timing = createServerTiming();
   const caller = await timing.measure("auth", () => services.auth.userOrService(request));
-  const limits = caller.kind === "user" ? pacedBody(services, caller.userId) : bodyLimits(env);
-  const form = await timing.measure("read", () => readMultipart(request, limits));
+  const form = await timing.measure("read", () => readMultipart(request, bodyOf(services, caller)));
   const metadata = await form.text("metadata");
   if (metadata === undefined) {
     throw new SedimentError("invalid_multipart", 'The part "metadata" is missing', {

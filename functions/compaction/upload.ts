@@ -10,7 +10,7 @@ import { sha256 } from "../../shared/uploads/digests.ts";
 import { uploadAtOnce } from "../../shared/uploads/receive_upload.ts";
 import { uploadRequestOf } from "../../shared/uploads/upload_request.ts";
 import { olderSpellings } from "../../shared/protocol/spellings.ts";
-import { bodyLimits, pacedBody, type Services } from "../services.ts";
+import { bodyOf, type Services } from "../services.ts";
 import { logCommitted } from "../log_upload.ts";
 import { uploadPorts } from "../upload_ports.ts";
 
@@ -18,8 +18,7 @@ import { uploadPorts } from "../upload_ports.ts";
 export async function takeFragment(services: Services, request: Request): Promise<Response> {
   const { env } = services;
   const caller = await services.auth.userOrService(request);
-  const limits = caller.kind === "user" ? pacedBody(services, caller.userId) : bodyLimits(env);
-  const form = await readMultipart(request, limits);
+  const form = await readMultipart(request, bodyOf(services, caller));
   const names = [...Object.keys(formUploadSchema.shape), ...Object.keys(olderSpellings)];
   const given: Record<string, string | undefined> = {};
   // An empty field is one that a form left blank.

@@ -1,5 +1,6 @@
 /** By what S3 credentials a caller's engine reads the bucket. */
 import type { StoreAccess } from "../../shared/iceberg/vended_config.ts";
+import { tokenExpiry } from "../../shared/storage/token_expiry.ts";
 import { type Services, storageUrl } from "../services.ts";
 import type { CatalogCaller } from "./caller.ts";
 
@@ -28,7 +29,7 @@ export function storeAccess(
         id: env.SEDIMENT_LAKE_PROJECT_REF ?? projectRef(env.SUPABASE_URL),
         secret: sessionKey,
         sessionToken: token,
-        expiresAt: expiryOf(token),
+        expiresAt: tokenExpiry(token),
       },
     };
   }
@@ -41,11 +42,4 @@ export function storeAccess(
 /** The first label of a hosted project's host. */
 function projectRef(supabaseUrl: string): string {
   return new URL(supabaseUrl).hostname.split(".")[0];
-}
-
-/** When a token that was verified ends. */
-function expiryOf(token: string): Date {
-  const [, payload = ""] = token.split(".");
-  const { exp } = JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/")));
-  return new Date(exp * 1000);
 }

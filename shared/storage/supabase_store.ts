@@ -14,6 +14,7 @@ import {
 import { assertObjectKey, encodeObjectKey, encodeSignedKey } from "./object_key.ts";
 import type { ListedObject, ObjectInfo, ObjectStore, PutOptions } from "./object_store.ts";
 import { openStorageApi, storageError } from "./supabase_api.ts";
+import { tokenExpiry } from "./token_expiry.ts";
 
 /** Where a store is and who may use it. */
 export interface SupabaseStoreOptions {
@@ -259,10 +260,4 @@ function listedObject(row: ListedRow, prefix: string): ListedObject {
 
 function unquoted(etag: string | null | undefined): string {
   return (etag ?? "").replace(/^(W\/)?"(.*)"$/, "$2");
-}
-
-/** The `exp` of a token that the store signed; not verified, since only its owner needs to. */
-function tokenExpiry(token: string): Date {
-  const payload = token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/");
-  return new Date(JSON.parse(atob(payload)).exp * 1000);
 }
