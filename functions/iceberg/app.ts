@@ -7,6 +7,7 @@ import type { Services } from "../services.ts";
 import { serveConfig } from "./config.ts";
 import { icebergProblem, refuseWrites, tokenPath } from "./errors.ts";
 import { serveNamespace, serveNamespaces, serveTables } from "./names.ts";
+import { serveSign } from "./sign.ts";
 import { serveCredentials, serveTable } from "./table.ts";
 import { serveToken } from "./token.ts";
 
@@ -26,6 +27,9 @@ export function createIcebergApp(services: Services): HttpApp {
   );
   app.get(table, (c) => serveTable(services, c.req.raw, c.req.param()));
   app.get(`${table}/credentials`, (c) => serveCredentials(services, c.req.raw, c.req.param()));
+  app.post(`${table}/sign`, (c) => serveSign(services, c.req.raw, c.req.param()));
+  // as clients ask that take no path from the table
+  app.post("/v1/aws/s3/sign", (c) => serveSign(services, c.req.raw, null));
   refuseWrites(app);
   return app;
 }

@@ -1,6 +1,7 @@
 /** `GET /iceberg/v1/config`. */
 import type { Services } from "../services.ts";
 import { catalogCaller } from "./caller.ts";
+import { signingKey } from "./store_access.ts";
 
 /** What the catalog answers, as clients of the specification's newer versions ask for. */
 const endpoints = [
@@ -12,9 +13,15 @@ const endpoints = [
   "HEAD /v1/{prefix}/namespaces/{namespace}/tables/{table}",
   "GET /v1/{prefix}/namespaces/{namespace}/tables/{table}/credentials",
 ];
+const signing = "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}/sign";
 
 /** The catalog's configuration; whatever warehouse a client names, it is this one. */
 export async function serveConfig(services: Services, request: Request): Promise<Response> {
   await catalogCaller(services, request);
-  return Response.json({ defaults: {}, overrides: {}, endpoints });
+  const signs = signingKey(services) !== null;
+  return Response.json({
+    defaults: {},
+    overrides: {},
+    endpoints: signs ? [...endpoints, signing] : endpoints,
+  });
 }

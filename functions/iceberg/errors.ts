@@ -33,7 +33,7 @@ export async function icebergProblem(
   if (path.endsWith(tokenPath) && isOfOauth(status)) return oauthProblem(known, problem, answer);
   const error = {
     message: `${problem.detail} (${problem.code})`,
-    type: types[status] ?? "InternalServerError",
+    type: types[status] ?? (status < 500 ? types[400] : "InternalServerError"),
     code: status,
   };
   return new Response(JSON.stringify({ ...problem, error }), { status, headers: answer.headers });

@@ -29,7 +29,7 @@ export async function serveTable(
   const loaded = await loadTable({ catalog, store, bucket }, { user: caller.user, ...place });
   const wanted = new URL(request.url).searchParams.get("snapshots");
   const metadata = wanted === "refs" ? currentOnly(loaded.metadata) : loaded.metadata;
-  const config = vendedConfig(storeAccess(services, request, caller), request.headers);
+  const config = vendedConfig(storeAccess(services, request, caller, place), request.headers);
   const rest = JSON.stringify({
     "metadata-location": `s3://${bucket}/${loaded.objectKey}`,
     config,
@@ -51,7 +51,7 @@ export async function serveCredentials(
   const place = { namespace: knownName(asked.namespace), table: knownName(asked.table) };
   // who may not read the table gets none
   await mustBeListed(services, caller, place);
-  const config = vendedConfig(storeAccess(services, request, caller), request.headers);
+  const config = vendedConfig(storeAccess(services, request, caller, place), request.headers);
   const bucket = services.env.SEDIMENT_BUCKET;
   const answer = { "storage-credentials": [], ...credentials(bucket, place, config) };
   return Response.json(answer, { headers: { "cache-control": "no-store" } });

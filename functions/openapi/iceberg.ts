@@ -1,6 +1,7 @@
 /** The routes of the Iceberg REST catalog, described; their bodies are the specification's. */
 import type { ErrorCode } from "../../shared/errors.ts";
 import type { RouteDescription } from "../../shared/http/openapi.ts";
+import { signRequestSchema } from "../../shared/protocol/sign_request.ts";
 
 const namespace = "/iceberg/v1/namespaces/{namespace}";
 const table = `${namespace}/tables/{table}`;
@@ -13,8 +14,23 @@ const reading: ErrorCode[] = [
 ];
 
 const delegation = {
-  "x-iceberg-access-delegation": "vended-credentials: what opens the table's files is wanted.",
+  "x-iceberg-access-delegation":
+    "vended-credentials, remote-signing: what opens the table's files is wanted.",
 };
+
+/** A route that signs. */
+function sign(path: string, operationId: string, summary: string): RouteDescription {
+  return {
+    method: "post",
+    path,
+    operationId,
+    summary,
+    access: "user",
+    body: { "application/json": signRequestSchema },
+    answers: { 200: { description: "RemoteSignResult.", mediaType: "application/json" } },
+    problems: [...reading, "invalid_json", "method_not_allowed"],
+  };
+}
 
 /** A route that is read, as its answer's schema in the specification is called. */
 function read(
@@ -75,5 +91,15 @@ export const icebergRoutes: RouteDescription[] = [
     "Credentials",
     "What opens a table's files, anew",
     "LoadCredentialsResponse.",
+  ),
+  sign(
+    `${table}/sign`,
+    "icebergSign",
+    "Signs a request that reads one of the table's objects, where the store is an S3 other than Supabase's",
+  ),
+  sign(
+    "/iceberg/v1/aws/s3/sign",
+    "icebergSignS3",
+    "The same for an object of any table, as older clients ask",
   ),
 ];

@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape 8413b8fd0afcb7933fd36d5f811b00f1c38ef02a34d43186de78d35a701013a4
+// shape a057c792b23a8a430499bbf93b4e9a0aa0745657becb750c8af6c4fcb7481c9e
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -1428,6 +1428,9 @@ isOneToOne: false
                            },
 "settle_outputs":
 { Args: { "p_files": Json }; Returns: Json
+                           },
+"sign_lake_object":
+{ Args: { "p_key": string,"p_namespace"?: string,"p_table"?: string,"p_user": string }; Returns: Json
                            },
 "stage_asset":
 { Args: { "p_content_hash": string,"p_direct"?: boolean,"p_file_name": string,"p_key": string,"p_max_put_seconds"?: number,"p_relative_path": string,"p_size": number,"p_ttl_seconds"?: number,"p_user": string }; Returns: Json

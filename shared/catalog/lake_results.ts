@@ -80,3 +80,6 @@ export type ClaimedLakeTable = Extract<z.output<typeof loadedLakeTable>, { state
 
 /** Whether what was written is what readers are given now. */
 export const committedLakeMetadata = z.object({ committed: z.boolean() });
+
+/** That a request may be signed; others are refused. */
+export const signedLakeObject = z.object({ signs: z.literal(true) });

@@ -11,7 +11,7 @@ import { unlessAborted } from "./unless_aborted.ts";
  * The least `schema_version()` that this code works with. It rises, together with the SQL function, when the code
  * calls, passes or reads what an older schema has not; a schema that is newer is fine.
  */
-export const neededSchema = 7;
+export const neededSchema = 8;
 
 /** What tells people that something is wrong, such as a schema that is too old: it goes on with any that has it. */
 const unconditional = new Set(["claimAlerts", "finishAlert", "drainDeadLetters"]);

@@ -84,6 +84,7 @@ export const results = {
   listLake: lake.lakeNames,
   loadLakeTable: lake.loadedLakeTable,
   commitLakeMetadata: lake.committedLakeMetadata,
+  signLakeObject: lake.signedLakeObject,
 
   schemaVersion: upkeep.schemaVersion,
   countProblems: metrics.countedProblems,

@@ -174,7 +174,9 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     ...(options.catalog === "postgrest" ? {} : {
       SEDIMENT_DATABASE_URL: `${database.url("postgres")}?role=service_role&statement_timeout=8000`,
     }),
-    ...(realStorage === undefined ? lakeAccess(s3SettingsOf(keys)) : {}),
+    ...(realStorage === undefined && options.env?.SEDIMENT_STORE !== "s3"
+      ? lakeAccess(s3SettingsOf(keys))
+      : {}),
     ...options.env,
   };
   // The CLI takes a second of another core, PostgREST waits for what it makes; the rest loads meanwhile.

@@ -52,6 +52,7 @@ function bodiesOf({ dataset, file }: Target): Record<string, unknown[]> {
     "/battle-data/datasets/{dataset}/keys": [{}, { label: "\u0000" }, { label: "\ud800" }],
     "/battle-data/keys/session": [{ secret: secretOf("sdk") }],
     "/iceberg/v1/oauth/tokens": [{}, { client_secret: secretOf("sdk") }],
+    "/iceberg/v1/aws/s3/sign": [{ uri: "", region: "local", method: "GET", headers: {} }],
     "/compaction": [{ ...fragment }, { dataset_id: nobody }, { ...fragment, period_tag: "1" }],
     "/compaction/rewrite": [{ dataset_id: dataset, table: "t" }, {
       dataset_id: nobody,

@@ -37,10 +37,11 @@ export interface LakeWorld extends AsyncDisposable {
   isEqual(left: string, right: string, why?: string): Promise<void>;
 }
 
-export async function openLakeWorld(): Promise<LakeWorld> {
+/** @param env of the functions */
+export async function openLakeWorld(env: Record<string, string> = {}): Promise<LakeWorld> {
   await using opened = new AsyncDisposableStack();
   const stack = opened.use(
-    await startStack({ tickSeconds: 0.5, cronSeconds: { sediment_lake: 3600 } }),
+    await startStack({ tickSeconds: 0.5, cronSeconds: { sediment_lake: 3600 }, env }),
   );
   const sql = postgres(stack.dbUrl, { max: 2, onnotice: () => {} });
   opened.defer(() => sql.end());

@@ -10,6 +10,12 @@ export async function hasPyiceberg(): Promise<boolean> {
   return await Deno.stat(join(folder, "pyiceberg")).then(() => true, () => false);
 }
 
+/** Whether it can have its requests signed by others, for which it has s3fs. */
+export async function signsRemotely(): Promise<boolean> {
+  return await hasPyiceberg() &&
+    await Deno.stat(join(folder, "s3fs")).then(() => true, () => false);
+}
+
 /** What is read of a table: all its rows, or those of a filter or a snapshot, into a Parquet file. */
 export interface Scan {
   path: string;

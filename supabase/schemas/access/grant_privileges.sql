@@ -61,7 +61,7 @@ begin
       'invite_member', 'accept_invitation', 'list_members', 'remove_member', 'revoke_invitation',
       'rename_table', 'stage_key', 'commit_key', 'list_keys', 'revoke_key', 'open_key', 'claim_ended_keys', 'finish_ended_key',
       'count_problems', 'read_metrics', 'approve_lake_table', 'withdraw_lake_table',
-      'list_lake', 'load_lake_table', 'commit_lake_metadata'
+      'list_lake', 'load_lake_table', 'commit_lake_metadata', 'sign_lake_object'
     ]))
   loop
     execute format('revoke all on function %s from public, anon, authenticated, service_role', v_signature);

@@ -8,5 +8,5 @@ language sql
 stable parallel safe
 set search_path = ''
 as $$
-  select to_jsonb(7)
+  select to_jsonb(8)
 $$;
