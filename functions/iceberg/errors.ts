@@ -31,8 +31,10 @@ export async function icebergProblem(
   const problem = await answer.json();
   const { status } = known;
   if (path.endsWith(tokenPath) && isOfOauth(status)) return oauthProblem(known, problem, answer);
+  const where = [problem.field, problem.expected].filter((text) => text !== undefined).join(": ");
   const error = {
-    message: `${problem.detail} (${problem.code})`,
+    // all that these clients show
+    message: `${problem.detail} (${problem.code})${where === "" ? "" : `; ${where}`}`,
     type: types[status] ?? (status < 500 ? types[400] : "InternalServerError"),
     code: status,
   };

@@ -26,7 +26,13 @@ export interface ObjectRead {
 
 /** S3 wants all headers signed that begin so; these may come with what reads. */
 const signedPrefix = "x-amz-";
-const signedHeaders = ["x-amz-checksum-mode", "x-amz-content-sha256", "x-amz-user-agent"];
+const signedHeaders = [
+  "x-amz-checksum-mode",
+  "x-amz-content-sha256",
+  // of Java: whether the answer may end with its MD5
+  "x-amz-te",
+  "x-amz-user-agent",
+];
 /** What the signature sets, or its maker takes no notice of. */
 const replacedHeaders = ["x-amz-date", "x-amz-security-token"];
 const payloads =

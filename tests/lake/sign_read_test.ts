@@ -130,6 +130,7 @@ Deno.test("what is signed is the read alone, and given without what the client h
     Authorization: ["another"],
     "x-amz-date": ["19700101T000000Z"],
     "x-amz-checksum-mode": ["ENABLED"],
+    "X-Amz-Te": ["append-md5"],
   };
   const read = ask(`https://s3.example.com/sediment/${path}`, { headers });
   const signed = await signRead(read, place, { id: "id", secret: "secret" });
@@ -142,12 +143,16 @@ Deno.test("what is signed is the read alone, and given without what the client h
   assert.ok(Math.abs(Date.now() - at(signed["x-amz-date"]!)) < 60_000);
   assert.match(
     signed.authorization!,
-    /SignedHeaders=host;x-amz-checksum-mode;x-amz-content-sha256;x-amz-date,/,
+    /SignedHeaders=host;x-amz-checksum-mode;x-amz-content-sha256;x-amz-date;x-amz-te,/,
   );
   const again = await new AwsV4Signer({
     ...{ url: read.url, method: "GET", service: "s3", region: "auto" },
     ...{ accessKeyId: "id", secretAccessKey: "secret", datetime: signed["x-amz-date"] },
-    headers: { "x-amz-checksum-mode": "ENABLED", "x-amz-content-sha256": "UNSIGNED-PAYLOAD" },
+    headers: {
+      "x-amz-checksum-mode": "ENABLED",
+      "x-amz-te": "append-md5",
+      "x-amz-content-sha256": "UNSIGNED-PAYLOAD",
+    },
   }).sign();
   assert.equal(signed.authorization, again.headers.get("authorization"));
 });

@@ -7,7 +7,9 @@ import { join } from "node:path";
 import { createS3Client } from "../../shared/storage/s3_client.ts";
 import { hasRadosGateway, startRadosGateway } from "../conformance/radosgw.ts";
 import { call, signUp } from "../support/client.ts";
-import { literal } from "../support/duckdb.ts";
+import { literal, rows } from "../support/duckdb.ts";
+import { hasExtensions, loadExtensions } from "../support/duckdb_extensions.ts";
+import { readByIcebird } from "../support/icebird.ts";
 import { scanIceberg, signsRemotely } from "../support/pyiceberg.ts";
 import { openLakeWorld } from "./lake_world.ts";
 
@@ -34,7 +36,7 @@ Deno.test({
     SEDIMENT_S3_SECRET_ACCESS_KEY: secretAccessKey,
     SEDIMENT_BUCKET: bucket,
   });
-  const { stack, sql, sent, expected, isEqual } = world;
+  const { stack, sql, duckdb, sent, expected, isEqual } = world;
   const user = await signUp(stack, "signs@example.com");
   const stranger = await signUp(stack, "other@example.com");
   const [mine, theirs] = [crypto.randomUUID(), crypto.randomUUID()];
@@ -130,6 +132,35 @@ Deno.test({
         json: {},
       });
       await pyReads(own(sent), { credential: `any:${body.secret}` });
+    },
+  });
+
+  /** The rows that icebird finds are those of a relation. */
+  const icebirdReads = async (right: string, token = user.accessToken, snapshot?: number) => {
+    const path = join(world.folder, `read-${crypto.randomUUID()}.json`);
+    const url = `${uri}/v1/namespaces/${mine}/tables/battles`;
+    const found = await readByIcebird({ url, token, bucket, snapshot });
+    const text = (value: unknown) =>
+      JSON.stringify(value, (_, one) => typeof one === "bigint" ? Number(one) : one);
+    await Deno.writeTextFile(path, found.map(text).join("\n"));
+    const columns = await rows(duckdb, `describe from ${right}`);
+    const types = columns.map((one) => `${literal(String(one.column_name))}: '${one.column_type}'`);
+    const read = `read_json(${literal(path)}, format = 'newline_delimited', columns = {${types}})`;
+    await isEqual(read, right);
+  };
+  await t.step("icebird reads a user's rows", async () => {
+    await icebirdReads(own(sent));
+    await assert.rejects(icebirdReads(own(sent), stranger.accessToken), /403 !== 200/);
+  });
+  await t.step({
+    name: "DuckDB, which has nothing signed, is refused by the store",
+    ignore: !await hasExtensions("httpfs", "avro", "iceberg"),
+    async fn() {
+      await loadExtensions(duckdb, "httpfs", "avro", "iceberg");
+      await duckdb.run(`attach '' as own (type iceberg, endpoint ${literal(uri)},
+        token ${literal(user.accessToken)})`);
+      await assert.rejects(rows(duckdb, `from own."${mine}".battles`), /HTTP 403|Forbidden|403/);
+      await duckdb.run("detach database own");
     },
   });
 
@@ -261,6 +292,8 @@ Deno.test({
       await pyReads(own(sent), { token: user.accessToken });
       await pyReads(own(atOne), { token: user.accessToken }, one);
     }
+    await icebirdReads(own(sent));
+    await icebirdReads(own(atOne), user.accessToken, one);
     assert.equal((await read(file)).status, 206);
     const gone = await call(
       stack,
