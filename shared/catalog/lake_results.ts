@@ -65,6 +65,10 @@ export const loadedLakeTable = z.discriminatedUnion("state", [
     files: z.array(
       z.tuple([count, count, z.string(), z.string(), z.string(), count, count, z.boolean()]),
     ),
+    /** Of files' sort keys: file, column, nulls, min and max; null: not known. A catalog of before tells none. */
+    statistics: z.array(
+      z.tuple([count, count, count.nullable(), z.string().nullable(), z.string().nullable()]),
+    ).default([]),
     totals: z.object({ files: count, rows: count, bytes: count }),
     left_out: z.array(z.object({ reason: z.string(), files: count, rows: count.nullable() })),
     keys: z.object({

@@ -3,7 +3,8 @@ import type { Catalog } from "../catalog/catalog.ts";
 import type { ClaimedLakeTable } from "../catalog/lake_results.ts";
 import { SedimentError } from "../errors.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
-import { type LakeFile, writeManifest } from "./manifest.ts";
+import { boundValue } from "./bound_value.ts";
+import { type ColumnBounds, type LakeFile, writeManifest } from "./manifest.ts";
 import { type StoredManifest, writeManifestList } from "./manifest_list.ts";
 import { tableMetadata } from "./table_metadata.ts";
 import { tableColumns } from "./table_schema.ts";
@@ -73,9 +74,11 @@ async function writeTable(
     return { object_key: key, size: bytes.length, etag };
   };
 
+  const bounds = boundsOf(claim);
   const files: LakeFile[] = claim.files.map(
     ([id, snapshot, dataset, periodTag, objectKey, bytes, rows, isNew]) => ({
       ...{ id, snapshot, dataset, periodTag, objectKey, bytes, rows, isNew },
+      columns: bounds.get(id) ?? [],
     }),
   );
   const manifests = await inTurns(claim.keys.manifests, async (key, n) => {
@@ -148,6 +151,20 @@ async function writeTable(
     text,
   });
   return committed ? { objectKey: claim.keys.metadata, metadata: text } : null;
+}
+
+/** What is known of the columns of files, by their ids. */
+function boundsOf({ columns, statistics }: ClaimedLakeTable): Map<number, ColumnBounds[]> {
+  const types = new Map(columns.map(({ id, type }) => [id, type]));
+  const bounds = new Map<number, ColumnBounds[]>();
+  for (const [file, id, nulls, min, max] of statistics) {
+    const type = types.get(id);
+    if (!type) continue;
+    const of = bounds.get(file) ?? [];
+    if (of.length === 0) bounds.set(file, of);
+    of.push({ id, nulls, lower: boundValue(min, type), upper: boundValue(max, type) });
+  }
+  return bounds;
 }
 
 /** As Promise.all of a map, a few at once. */

@@ -14,7 +14,20 @@ export interface LakeFile {
   rows: number;
   /** Whether no manifest had it before. */
   isNew: boolean;
+  /** What is known of further columns' values. */
+  columns: readonly ColumnBounds[];
 }
+
+/** A column of a file: by it readers pass the file over. */
+export interface ColumnBounds {
+  id: number;
+  nulls: number | null;
+  /** Values of the column's type (boundValue): none of the file's is below, or above; null: not known. */
+  lower: Uint8Array | null;
+  upper: Uint8Array | null;
+}
+
+const utf8 = new TextEncoder();
 
 /** Statuses of an entry. */
 const existing = 0, added = 1;
@@ -85,7 +98,8 @@ const entrySchema = {
 };
 
 /**
- * A manifest's bytes. Each file has the dataset and the period of all its rows as bounds, by which readers pass it over.
+ * A manifest's bytes. Each file has the dataset and the period of all its rows as bounds, by which readers pass it over, and
+ * those that are known of its sort keys.
  *
  * @param schema the table's, as its metadata has it
  * @param snapshot the lake's, with which the manifest comes
@@ -114,19 +128,38 @@ export function writeManifest(
     for (let i = 0; i < 3; i++) writer.optional(sequence, (value) => writer.long(value));
     writer.long(0).bytesOf(`s3://${bucket}/${file.objectKey}`).bytesOf("PARQUET")
       .long(file.rows).long(file.bytes);
-    const ids = [datasetColumnId, periodColumnId];
-    const bounds = [file.dataset, file.periodTag];
-    mapOf(writer, ids, () => writer.long(file.rows));
-    mapOf(writer, ids, () => writer.long(0));
-    mapOf(writer, ids, (n) => writer.bytesOf(bounds[n]));
-    mapOf(writer, ids, (n) => writer.bytesOf(bounds[n]));
+    const columns: ColumnBounds[] = [
+      constant(datasetColumnId, file.dataset),
+      constant(periodColumnId, file.periodTag),
+      ...file.columns,
+    ];
+    mapOf(writer, columns, () => file.rows, (value) => writer.long(value));
+    mapOf(writer, columns, ({ nulls }) => nulls, (value) => writer.long(value));
+    mapOf(writer, columns, ({ lower }) => lower, (value) => writer.bytesOf(value));
+    mapOf(writer, columns, ({ upper }) => upper, (value) => writer.bytesOf(value));
   });
 }
 
-function mapOf(writer: AvroWriter, ids: readonly number[], value: (n: number) => void): void {
-  writer.optional(ids, () =>
-    writer.array([...ids.entries()], ([n, id]) => {
+/** A column that has one text in all rows. */
+function constant(id: number, value: string): ColumnBounds {
+  const bytes = utf8.encode(value);
+  return { id, nulls: 0, lower: bytes, upper: bytes };
+}
+
+/** A map from columns to what is known of each. */
+function mapOf<T>(
+  writer: AvroWriter,
+  columns: readonly ColumnBounds[],
+  valueOf: (column: ColumnBounds) => T | null,
+  write: (value: T) => void,
+): void {
+  const known = columns.flatMap((column) => {
+    const value = valueOf(column);
+    return value === null ? [] : [{ id: column.id, value }];
+  });
+  writer.optional(known, () =>
+    writer.array(known, ({ id, value }) => {
       writer.long(id);
-      value(n);
+      write(value);
     }));
 }

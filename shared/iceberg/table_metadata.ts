@@ -48,6 +48,8 @@ export function tableMetadata(table: LakeTable): Record<string, unknown> {
     "sort-orders": [{ "order-id": 0, fields: [] }],
     properties: {
       "schema.name-mapping.default": JSON.stringify(nameMapping),
+      // bounds are wider than the values may be: engines may pass files over by them, and take no least or greatest from them
+      "write.metadata.metrics.default": "none",
       "sediment.left-out-files": String(
         table.leftOut.reduce((sum, { files }) => sum + files, 0),
       ),

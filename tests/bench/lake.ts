@@ -205,10 +205,11 @@ async function loadTable() {
       from generate_series(${from}, ${to}) f;
       insert into public.battle_files (dataset_id, "table", period_tag, run_id, ordinal, object_key, start_byte,
         byte_length, level, seq_min, seq_max, row_count, row_group_count, uncompressed_bytes, added_version, uploaded_by,
-        uploaded_at, schema_digest, lake_version)
+        uploaded_at, schema_digest, lake_version, stats)
       select bench.u(1 + f % 50), 'ice', 'p' || f / 50, gen_random_uuid(), 0,
         format('battle_compacted/%s/ice/p%s/x.parquet', bench.u(1 + f % 50), f / 50), 0, 33554432, 1, 1, 1, 1000000, 4, 134217728,
-        1, bench.u(1), now(), (select digest from public.file_schemas limit 1), 1
+        1, bench.u(1), now(), (select digest from public.file_schemas limit 1), 1,
+        to_jsonb(format('[[%1$s,%2$s],[%1$s,%2$s],[%1$s,%2$s],[%1$s,%2$s]]', f * 1000, f * 1000 + 999))
       from generate_series(${from}, ${to}) f`).simple();
   const publishAll = async () => {
     while ((await sql`select sediment.publish_lake() as answer`)[0].answer.more);

@@ -7,7 +7,15 @@ Deno.test("a column without a type is kept as one, so that it is seen when it ge
   const claim: ClaimedLakeTable = {
     ...{ state: "claimed", relation: 1, dataset_id: crypto.randomUUID(), revision: 1 },
     ...{ uuid: crypto.randomUUID(), name: "battles", snapshot: 1, at: new Date().toISOString() },
-    ...{ columns_at: 1, next_file: 1, history: [], kept: [], files: [], left_out: [] },
+    ...{
+      columns_at: 1,
+      next_file: 1,
+      history: [],
+      kept: [],
+      files: [],
+      statistics: [],
+      left_out: [],
+    },
     columns: [
       { id: 1, parent: null, name: "dataset_id", type: "string", names: ["dataset_id"] },
       { id: 2, parent: null, name: "at", type: null, names: ["at"] },

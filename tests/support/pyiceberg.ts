@@ -30,20 +30,28 @@ from pyiceberg.catalog import load_catalog
 asked = json.load(sys.stdin)
 catalog = load_catalog("lake", type="rest", **asked["catalog"])
 table = catalog.load_table(tuple(asked["table"]))
-answer = {"namespaces": catalog.list_namespaces(), "snapshots": [s.snapshot_id for s in table.metadata.snapshots], "counts": []}
+answer = {"namespaces": catalog.list_namespaces(), "snapshots": [s.snapshot_id for s in table.metadata.snapshots], "counts": [], "files": []}
 for scan in asked["scans"]:
     found = table.scan(row_filter=scan.get("filter", "true"), snapshot_id=scan.get("snapshot"))
     pq.write_table(found.to_arrow(), scan["path"])
     answer["counts"].append(found.count())
+    answer["files"].append(len(list(found.plan_files())))
 print(json.dumps(answer))
 `;
 
-/** Reads a table. @param catalog the properties of a catalog: uri, token or credential */
+/**
+ * Reads a table.
+ *
+ * @param catalog the properties of a catalog: uri, token or credential
+ * @returns `counts` and `files` are each scan's: rows, and files that it opens
+ */
 export async function scanIceberg(
   catalog: Record<string, string>,
   table: readonly [namespace: string, name: string],
   scans: readonly Scan[],
-): Promise<{ namespaces: string[][]; snapshots: number[]; counts: number[] }> {
+): Promise<
+  { namespaces: string[][]; snapshots: number[]; counts: number[]; files: number[] }
+> {
   const process = new Deno.Command("python3", {
     args: ["-c", script],
     env: { PYTHONPATH: folder },

@@ -6,7 +6,8 @@
 -- relation, dataset_id, revision, uuid, name, snapshot, at, columns_at, next_file, columns: [{id, parent, name, names, type}] (type
 -- null: not in Iceberg), history: [{snapshot, at, object_key, files, rows, bytes}], kept: [{object_key, bytes, snapshot,
 -- added_files, added_rows, files, rows, min_sequence}] (manifests that stay), files: [[id, snapshot, dataset, period_tag, object_key,
--- bytes, rows, whether no manifest had it]], totals: {files, rows, bytes}, left_out: [{reason, files, rows}], keys: {metadata, list,
+-- bytes, rows, whether no manifest had it]], statistics: [[id, column, nulls, min, max]] (of files' sort keys; null: not known, else
+-- texts as lake_statistics has them), totals: {files, rows, bytes}, left_out: [{reason, files, rows}], keys: {metadata, list,
 -- manifests: []}}.
 -- Raises not_found, dataset_forbidden, user_deleted, dataset_deleted.
 create or replace function public.load_lake_table(p_user uuid, p_namespace text, p_table text, p_seconds integer default 30)
@@ -19,6 +20,7 @@ declare
   v_each constant integer := 1000; -- files a manifest
   v_small constant integer := 8; -- manifests of less than half of that, at once
   v_history constant integer := 99;
+  v_bounds constant integer := 100000; -- files' sort keys at once: who loads has them in memory
   v_scope uuid;
   v_last public.lake_snapshots;
   v_oldest bigint;
@@ -144,6 +146,13 @@ begin
         'min_sequence', m.min_sequence) order by m.files[1], m.object_key), '[]') from kept m),
     'files', (select coalesce(jsonb_agg(jsonb_build_array(o.id, o.begin_snapshot, o.dataset_id, o.period_tag, o.object_key, o.bytes,
         o.row_count, o.is_new) order by o.id), '[]') from open o),
+    'statistics', (select coalesce(jsonb_agg(jsonb_build_array(y.file_id, y.column_id, y.null_count, y.min_value, y.max_value)), '[]')
+      from (
+        -- the last files first, where they have more than is taken
+        select s.* from (select a.id from open a order by a.id desc) o
+        cross join lateral (select x.* from public.lake_statistics x where x.file_id = o.id order by x.column_id offset 0) s
+        where s.column_id in (select c.column_id from ours c where c.iceberg_type <> 'none')
+        limit v_bounds) y),
     'totals', (select jsonb_build_object('files', count(*), 'rows', coalesce(sum(a.row_count), 0), 'bytes', coalesce(sum(a.bytes), 0))
       from alive a),
     'left_out', (select coalesce(jsonb_agg(jsonb_build_object('reason', g.reason, 'files', g.files, 'rows', g.rows) order by g.files desc),
