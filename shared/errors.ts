@@ -116,6 +116,11 @@ export const errorKinds = {
     retryable: true,
   },
   catalog_failed: { status: 503, title: "The catalog did not answer", retryable: true },
+  lake_not_ready: {
+    status: 503,
+    title: "The lake's table is being made ready for its readers",
+    retryable: true,
+  },
   schema_outdated: {
     status: 503,
     title: "The catalog is older than this function; it is being upgraded",

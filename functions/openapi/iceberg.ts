@@ -1,6 +1,7 @@
 /** The routes of the Iceberg REST catalog, described; their bodies are the specification's. */
 import type { ErrorCode } from "../../shared/errors.ts";
 import type { RouteDescription } from "../../shared/http/openapi.ts";
+import { lakePageSchema } from "../../shared/protocol/lake_page.ts";
 import { signRequestSchema } from "../../shared/protocol/sign_request.ts";
 
 const namespace = "/iceberg/v1/namespaces/{namespace}";
@@ -39,7 +40,7 @@ function read(
   operationId: string,
   summary: string,
   answer: string,
-  problems: ErrorCode[] = reading,
+  problems: ErrorCode[] = path === table ? [...reading, "lake_not_ready"] : reading,
 ): RouteDescription {
   return {
     method,
@@ -48,6 +49,7 @@ function read(
     summary,
     access: "user",
     ...(path.startsWith(table) && { headers: delegation }),
+    ...(/s$/.test(path) && /List/.test(answer) && { query: lakePageSchema }),
     answers: { 200: { description: answer, mediaType: "application/json" } },
     problems,
   };

@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape a057c792b23a8a430499bbf93b4e9a0aa0745657becb750c8af6c4fcb7481c9e
+// shape fda3c169aa85a6a1ef8e17c024f38520a5d1b7f5e3739999e5e3ff1cb76733de
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -1319,7 +1319,7 @@ isOneToOne: false
 { Args: { "p_dataset": string,"p_user": string }; Returns: Json
                            },
 "list_lake":
-{ Args: { "p_namespace"?: string,"p_user": string }; Returns: Json
+{ Args: { "p_after"?: string,"p_limit"?: number,"p_namespace"?: string,"p_user": string }; Returns: Json
                            },
 "list_members":
 { Args: { "p_dataset": string,"p_user": string }; Returns: Json

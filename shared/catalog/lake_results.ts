@@ -23,6 +23,8 @@ export const loadedLakeTable = z.discriminatedUnion("state", [
     state: z.enum(["fresh", "busy"]),
     object_key: z.string().nullable(),
     metadata: z.string().nullable(),
+    /** Whether a publication is to come before the next metadata. */
+    waits: z.boolean().optional(),
   }),
   z.object({
     state: z.literal("claimed"),

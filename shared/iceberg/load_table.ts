@@ -36,6 +36,8 @@ export interface LoadPorts {
 
 /** How often it is looked whether another one has written it, and how long after each other, ms. */
 const mostLooks = 20, pauseMs = 250;
+/** How long after one publication the next one begins, s (the job `sediment_lake`). */
+const publicationSeconds = 30;
 /** Objects that are written at once. */
 const mostPuts = 6;
 
@@ -44,7 +46,7 @@ const mostPuts = 6;
  * shown any more.
  *
  * @throws SedimentError `not_found`, `dataset_forbidden`, `user_deleted`, `dataset_deleted`, those of the store, and
- * `catalog_failed` when whoever writes takes too long
+ * `lake_not_ready` when whoever writes takes too long, or a publication has schemas to compare first
  */
 export async function loadTable(ports: LoadPorts, address: TableAddress): Promise<LoadedTable> {
   for (let look = 0; look < mostLooks; look++) {
@@ -57,9 +59,19 @@ export async function loadTable(ports: LoadPorts, address: TableAddress): Promis
     if (found.metadata !== null && found.object_key !== null) {
       return { objectKey: found.object_key, metadata: found.metadata };
     }
+    if (found.waits) {
+      throw notReady(
+        "Schemas of new files are to be compared with the table's columns, a part each publication",
+        publicationSeconds,
+      );
+    }
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
-  throw new SedimentError("catalog_failed", "the table's metadata is being written still");
+  throw notReady("The table's metadata is being written still", 5);
+}
+
+function notReady(message: string, retryAfterSeconds: number): SedimentError {
+  return new SedimentError("lake_not_ready", message, { retryAfterSeconds });
 }
 
 /** Writes what is new. @returns null when another one was faster, or a purge came between */

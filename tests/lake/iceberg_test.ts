@@ -183,6 +183,34 @@ Deno.test({
     const own = expected("battles", atOne.filter((file) => file.dataset === second));
     await pyReads(own, {}, { token: user.accessToken }, second);
   });
+  await t.step("namespaces and tables come in pages, to who asks for pages", async () => {
+    const ask = async (path: string, query: string, token = user.accessToken) => {
+      const { status, body } = await call(stack, "GET", `/iceberg/v1/namespaces${path}?${query}`, {
+        headers: { authorization: `Bearer ${token}` },
+      });
+      assert.equal(status, 200, JSON.stringify(body));
+      const names = body.namespaces?.map((one: string[]) => one[0]) ??
+        body.identifiers.map((one: { name: string }) => one.name);
+      return [names, body["next-page-token"]];
+    };
+    const both = [first!, second!].sort();
+    assert.deepEqual(await ask("", ""), [both, null]);
+    assert.deepEqual(await ask("", "pageSize=1"), [both, null]);
+    assert.deepEqual(await ask("", "pageToken="), [both, null]);
+    assert.deepEqual(await ask("", "pageToken=&pageSize=1"), [[both[0]], both[0]]);
+    assert.deepEqual(await ask("", `pageToken=${both[0]}&pageSize=1`), [[both[1]], null]);
+    const tables = (query: string) => ask("/lake/tables", query, stack.secretKey);
+    assert.deepEqual(await tables(""), [["battles", "ships"], null]);
+    assert.deepEqual(await tables("pageToken=&pageSize=1"), [["battles"], "battles"]);
+    assert.deepEqual(await tables("pageToken=battles"), [["ships"], null]);
+    for (const query of ["pageToken=%27", "pageToken=&pageSize=0", "pageSize=x"]) {
+      const { status, body } = await call(stack, "GET", `/iceberg/v1/namespaces?${query}`, {
+        headers: user.headers,
+      });
+      assert.equal(status, 400, query);
+      assert.equal(body.error.type, "BadRequestException");
+    }
+  });
   await t.step("nobody sees another's rows, nor the names of their columns", async () => {
     const { body } = await load(user.accessToken, first);
     assert.doesNotMatch(JSON.stringify(body), /theirs/);

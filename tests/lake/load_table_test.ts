@@ -1,4 +1,4 @@
-/** What is kept of a table's columns, to tell whether its snapshots of before can be read by the schema of a later load. */
+/** What a load writes, and what it answers while there is nothing to be read. */
 import { strict as assert } from "node:assert";
 import type { ClaimedLakeTable } from "../../shared/catalog/lake_results.ts";
 import { loadTable } from "../../shared/iceberg/load_table.ts";
@@ -36,4 +36,24 @@ Deno.test("a column without a type is kept as one, so that it is seen when it ge
     } as never,
   }, { user: null, namespace: "lake", table: "battles" });
   assert.deepEqual(types, { 1: "string", 2: null });
+});
+
+Deno.test("who loads a table whose new schemas wait for a publication has the last metadata, or is told when to come again", async () => {
+  let metadata: string | null = "{}";
+  let asked = 0;
+  const load = () =>
+    loadTable({
+      bucket: "sediment",
+      store: {} as never,
+      catalog: {
+        loadLakeTable: () => {
+          asked++;
+          return Promise.resolve({ state: "busy", object_key: metadata, metadata, waits: true });
+        },
+      } as never,
+    }, { user: null, namespace: "lake", table: "battles" });
+  assert.equal((await load()).metadata, "{}");
+  metadata = null;
+  await assert.rejects(load(), { code: "lake_not_ready", status: 503, retryAfterSeconds: 30 });
+  assert.equal(asked, 2, "it is not asked again meanwhile");
 });

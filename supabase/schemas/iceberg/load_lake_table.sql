@@ -2,8 +2,8 @@
 -- and else what is to be written, to whoever asks first; the others have the last one meanwhile, if that may still be shown. A
 -- claim ends after p_seconds, or with commit_lake_metadata. Objects are staged here, before they are written.
 --   p_user: null: a service; p_namespace: 'lake', or a dataset
--- Returns {state: 'fresh', object_key, metadata (text)} or {state: 'busy', object_key|null, metadata|null} or {state: 'claimed',
--- relation, dataset_id, revision, uuid, name, snapshot, at, columns_at, next_file, columns: [{id, parent, name, names, type}] (type
+-- Returns {state: 'fresh', object_key, metadata (text)} or {state: 'busy', object_key|null, metadata|null, waits?: true, for a
+-- publication} or {state: 'claimed', relation, dataset_id, revision, uuid, name, snapshot, at, columns_at, next_file, columns: [{id, parent, name, names, type}] (type
 -- null: not in Iceberg), history: [{snapshot, at, object_key, files, rows, bytes}], kept: [{object_key, bytes, snapshot,
 -- added_files, added_rows, files, rows, min_sequence}] (manifests that stay), files: [[id, snapshot, dataset, period_tag, object_key,
 -- bytes, rows, whether no manifest had it]], statistics: [[id, column, nulls, min, max]] (of files' sort keys; null: not known, else
@@ -25,6 +25,7 @@ declare
   v_last public.lake_snapshots;
   v_oldest bigint;
   v_plan jsonb;
+  v_waits boolean;
   v_prefix text;
   v_keys text[];
   r public.lake_relations;
@@ -63,24 +64,20 @@ begin
   end if;
 
   insert into public.lake_heads (relation_id, dataset_id) values (r.id, v_scope) on conflict (relation_id, dataset_id) do nothing;
+  -- what was published before there was Iceberg, and what came too wide for one publication, waits for the next one
+  v_waits := exists (
+    select 1 from public.lake_schemas k where k.relation_id = r.id and k.mapping_id is not null and k.iceberg_columns is null);
   update public.lake_heads x
   set revision = nextval('sediment.lake_revisions'), claimed_until = clock_timestamp() + make_interval(secs => p_seconds)
-  where x.relation_id = r.id and x.dataset_id = v_scope and (x.claimed_until is null or x.claimed_until <= clock_timestamp())
+  where x.relation_id = r.id and x.dataset_id = v_scope and not v_waits
+    and (x.claimed_until is null or x.claimed_until <= clock_timestamp())
   returning * into h;
   if not found then
     select * into h from public.lake_heads x where x.relation_id = r.id and x.dataset_id = v_scope;
     -- of what has ended since, beyond the oldest snapshot, the objects may be gone
     h.drop_history := h.drop_history or h.seen_snapshot < v_oldest;
     return jsonb_build_object('state', 'busy', 'object_key', case when not h.drop_history then h.object_key end,
-      'metadata', case when not h.drop_history then h.metadata end);
-  end if;
-  -- what was published before there was Iceberg waits for the next publication
-  if exists (
-    select 1 from public.lake_schemas k where k.relation_id = r.id and k.mapping_id is not null and k.iceberg_columns is null)
-  then
-    update public.lake_heads x set claimed_until = null where x.relation_id = r.id and x.dataset_id = v_scope and x.revision = h.revision;
-    return jsonb_build_object('state', 'busy', 'object_key', case when not h.drop_history then h.object_key end,
-      'metadata', case when not h.drop_history then h.metadata end);
+      'metadata', case when not h.drop_history then h.metadata end) || case when v_waits then '{"waits": true}'::jsonb else '{}' end;
   end if;
   -- a column that is now what its files of before can't be read as
   h.drop_history := h.drop_history or exists (
