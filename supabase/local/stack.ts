@@ -124,7 +124,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
 
   const preload = authSchemaSql(); // importing @supabase/lite takes longest: begin now
   preload.catch(() => {});
-  const watchdog = startWatchdog(stateDir);
+  const watchdog = startWatchdog(stateDir, folder.temporary);
   stack.defer(() => watchdog.close());
   const keys = await loadKeys(stateDir);
   const tokens = await createTokens(

@@ -42,7 +42,7 @@ async function startServer(): Promise<Server> {
   const stateDir = await Deno.makeTempDir({ prefix: "sediment-storage-db-" });
   await Deno.chmod(stateDir, 0o711);
   const keys = await loadKeys(stateDir);
-  const watchdog = startWatchdog(stateDir);
+  const watchdog = startWatchdog(stateDir, true);
   const database = await startDatabase({
     stateDir,
     cacheDir: await cacheFolder(stateDir),

@@ -1,7 +1,8 @@
 /**
  * No child outlives this process. A small shell process reads the pids of the children from a pipe; when the
  * pipe ends (this process was stopped or killed, -9 included) it ends those that are still listed. What it
- * can't do (it was killed as well), the next start on the state folder does, from `children.json`.
+ * can't do (it was killed as well), the next start on the state folder does, from `children.json`. A temporary state
+ * folder goes with the last child.
  */
 import { join } from "node:path";
 
@@ -18,10 +19,11 @@ n=0
 while [ $n -lt 10 ]; do
   alive=''
   for p in $pids; do kill -0 "\${p%:*}" 2>/dev/null && alive="$alive $p"; done
-  [ -n "$alive" ] || exit 0
+  [ -n "$alive" ] || break
   sleep 1; n=$((n + 1))
 done
 for p in $alive; do kill -s KILL "\${p%:*}" 2>/dev/null; done
+[ -z "$1" ] || rm -rf -- "$1"
 `;
 
 /** A child that must not outlive us. */
@@ -41,10 +43,14 @@ export interface Watchdog {
   close(): Promise<void>;
 }
 
-/** Starts the watchdog of a state folder. */
-export function startWatchdog(stateDir: string): Watchdog {
+/**
+ * Starts the watchdog of a state folder.
+ *
+ * @param temporary whether the folder goes when this process has ended, in whatever way
+ */
+export function startWatchdog(stateDir: string, temporary: boolean): Watchdog {
   const process = new Deno.Command("sh", {
-    args: ["-c", script, "sediment-watchdog"],
+    args: ["-c", script, "sediment-watchdog", temporary ? stateDir : ""],
     stdin: "piped",
     stdout: "null",
     stderr: "null",

@@ -53,7 +53,7 @@ export async function startScratchCluster(
   stack.defer(() => folder.close());
   const cacheDir = await cacheFolder(folder.path);
   const as = await runAs(folder.path, otherTree ? folder.path : cacheDir);
-  const watchdog = startWatchdog(folder.path);
+  const watchdog = startWatchdog(folder.path, folder.temporary);
   stack.defer(() => watchdog.close());
   const home = join(folder.path, "postgres");
   await Deno.mkdir(home, { recursive: true });

@@ -15,6 +15,8 @@ const ownEntries = new Set([
 
 export interface StateFolder {
   path: string;
+  /** Whether it was made for this run only. */
+  temporary: boolean;
   /**
    * Removes everything in it but the lock.
    *
@@ -49,6 +51,7 @@ export async function openStateFolder(path: string | undefined): Promise<StateFo
   const real = await Deno.realPath(folder);
   return {
     path: real,
+    temporary,
     async empty() {
       const names = (await Array.fromAsync(Deno.readDir(real))).map((entry) => entry.name)
         .filter((name) => name !== "stack.lock");
