@@ -2,7 +2,6 @@
  * A PostgreSQL server for the tests of one module that open Storage stand-ins, and a database of its own for each of
  * them. Starts before the module's first test: import it from test modules only.
  */
-import { join } from "node:path";
 
 import postgres from "postgres";
 
@@ -68,7 +67,6 @@ async function startServer(): Promise<Server> {
       await admin.end({ timeout: 2 });
       await database.server.stop();
       await watchdog.close();
-      await Deno.remove(join(stateDir), { recursive: true });
     },
   };
 }
