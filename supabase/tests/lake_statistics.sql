@@ -1,7 +1,7 @@
 -- lake_bound, keep_lake_statistics: what readers of the lake are told of the values of files, by which they pass by some
 begin;
 \ir helpers/fixtures.sql
-select plan(42);
+select plan(43);
 truncate lake_tables, lake_relations, lake_pending, lake_left_files, lake_snapshots cascade;
 insert into lake_snapshots (id, at, schema_version, next_file_id) values (0, clock_timestamp() - interval '1 hour', 0, 1);
 
@@ -72,6 +72,12 @@ select is(tests.told(300), 'id 27 3 1 2 f', 'the table''s come first, and bounds
 select is(tests.told(400), '', 'of what is not sorted nothing is told');
 select is(tests.told(500), 'note 0 30 - - f, f 29 1 -1.5 -', 'a column that is not there is passed over; one of nulls alone has no bounds, fractions no upper one');
 select is(tests.told(600), 'a 30 0 1 2 f, b 30 0 1 2 f, c 30 0 1 2 f, d 30 0 1 2 f', 'four columns at most');
+select is((
+    select string_agg(concat_ws(' ', c ->> 'name', s ->> 2, coalesce(s ->> 3, '-'), coalesce(s ->> 4, '-')), ', ' order by (s ->> 1)::int)
+    from (select load_lake_table(tests.u(1), tests.u(x)::text, 'port') as r from unnest('{100,500}'::int[]) x) p
+    cross join jsonb_array_elements(p.r -> 'statistics') s join lateral jsonb_array_elements(p.r -> 'columns') c on c -> 'id' = s -> 1),
+  'id 0 1 39, At 2 2024-11-25 00:00:00.000000+00 2024-11-25 00:00:00.000001+00, note 30 - -, f 1 -1.5 -',
+  'readers of Iceberg are told the same, of the files that they may read');
 select is((select count(*) from lake_statistics s where not exists (select 1 from lake_files l where l.id = s.file_id)), 0::bigint, 'of each file that is shown');
 
 -- it goes with the file

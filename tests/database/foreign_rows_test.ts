@@ -41,6 +41,24 @@ const fill = `
   insert into dataset_members (dataset_id, user_id, role)
   select w.dataset, md5('u' || 1 + (w.n + i) % 1000)::uuid, 'writer' from who w, generate_series(0, 99) i where w.n > 0;
   insert into dataset_members (dataset_id, user_id, role) values (md5('d0')::uuid, '${reader}', 'reader');
+  insert into lake_tables (name, dataset_column, period_column) values ('t', 'dataset_id', 'period_tag');
+  insert into lake_snapshots (id, at, schema_version, next_file_id) values (1, now(), 1, 1000000);
+  insert into lake_relations (lake_table_id, name, begin_snapshot, after_file) select id, 't', 1, null from lake_tables;
+  create temp table lake as select id as relation from lake_relations;
+  insert into lake_columns (relation_id, column_id, path, name, type, begin_snapshot, iceberg_type)
+  select relation, c, array['c' || c], 'c' || c, 'varchar', 1, 'string' from lake, generate_series(1, 3) c;
+  insert into lake_schemas (relation_id, schema_digest, mapping_id, fields, iceberg_columns)
+  select relation, 's' || n, 1 + n, 3, 1 from lake, generate_series(0, 10000) n;
+  insert into lake_mapping_fields (mapping_id, field, name, column_id)
+  select 1 + n, c, 'c' || c, c from generate_series(0, 10000) n, generate_series(1, 3) c;
+  insert into lake_files (id, relation_id, battle_file, begin_snapshot, dataset_id, period_tag, object_key, bytes, row_count,
+    row_id_start, mapping_id)
+  select i + 10, relation, i + 10, 1, dataset, 'p', 'k' || i, 1, 1, i + 10, 1 + case when i > 0 then i % 10001 else 0 end
+  from lake, each_row;
+  insert into lake_statistics (file_id, relation_id, column_id, null_count, min_value, max_value)
+  select i + 10, relation, 3, 0, 'a', 'b' from lake, each_row;
+  insert into lake_left_files (battle_file, relation_id, dataset_id, reason)
+  select i + 1000000, relation, dataset, 'x' from lake, each_row;
   set session_replication_role = origin;`;
 
 /** Rows that a statement reads, whatever it gives, and by which scans. */
@@ -125,6 +143,10 @@ Deno.test("each tenant's rows are found by an index, among four hundred thousand
           `read_overview('${user}')`,
           `list_tables('${user}', md5('d0')::uuid)`,
           `list_rewrites('${user}', md5('d0')::uuid)`,
+          `list_lake('${user}')`,
+          `list_lake('${user}', md5('d0')::uuid::text)`,
+          `load_lake_table('${user}', md5('d0')::uuid::text, 't')`,
+          `sign_lake_object('${user}', 'k-2', md5('d0')::uuid::text, 't')`,
         ]),
       ]
     ) {

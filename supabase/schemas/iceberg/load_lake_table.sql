@@ -89,10 +89,18 @@ begin
   -- in one statement, which sees the files of one snapshot
   with last as materialized (
     select s.id, s.at, s.next_file_id from public.lake_snapshots s order by s.id desc limit 1
+  ), held as materialized (
+    -- by an index of its own for one dataset
+    select l.* from public.lake_files l where v_scope = v_all and l.relation_id = r.id and l.end_snapshot is null
+    union all
+    select l.* from public.lake_files l where v_scope <> v_all and l.relation_id = r.id and l.dataset_id = v_scope and l.end_snapshot is null
+  ), schemas as materialized (
+    -- of others' none is looked at
+    select k.* from (select distinct o.mapping_id from held o) m
+    cross join lateral (
+      select x.mapping_id, x.iceberg_columns, x.iceberg_reason from public.lake_schemas x where x.mapping_id = m.mapping_id offset 0) k
   ), shown as materialized (
-    select l.*, k.iceberg_columns, k.iceberg_reason
-    from public.lake_files l join public.lake_schemas k on k.mapping_id = l.mapping_id
-    where l.relation_id = r.id and l.end_snapshot is null and (v_scope = v_all or l.dataset_id = v_scope)
+    select o.*, k.iceberg_columns, k.iceberg_reason from held o join schemas k on k.mapping_id = o.mapping_id
   ), alive as materialized (
     select s.* from shown s where s.iceberg_columns is not null and s.iceberg_reason is null
   ), listed as materialized (
@@ -116,8 +124,11 @@ begin
     order by y.snapshot_id desc limit v_history
   ), names as materialized (
     select f.column_id, array_agg(distinct f.name order by f.name) as names
-    from public.lake_schemas k join public.lake_mapping_fields f on f.mapping_id = k.mapping_id
-    where k.relation_id = r.id and (v_scope = v_all or k.mapping_id in (select s.mapping_id from shown s))
+    from (
+      select k.mapping_id from public.lake_schemas k where v_scope = v_all and k.relation_id = r.id and k.mapping_id is not null
+      union all
+      select k.mapping_id from schemas k where v_scope <> v_all) k
+    cross join lateral (select x.column_id, x.name from public.lake_mapping_fields x where x.mapping_id = k.mapping_id offset 0) f
     group by f.column_id
   ), ours as (
     -- a reader of one dataset is told of that one's columns alone
@@ -158,8 +169,11 @@ begin
         select s.iceberg_reason as reason, count(*) as files, sum(s.row_count) as rows from shown s
         where s.iceberg_reason is not null group by 1
         union all
-        select y.reason, count(*), null from public.lake_left_files y
-        where y.relation_id = r.id and (v_scope = v_all or y.dataset_id = v_scope) group by 1
+        select y.reason, count(*), null from (
+          select x.reason from public.lake_left_files x where v_scope = v_all and x.relation_id = r.id
+          union all
+          select x.reason from public.lake_left_files x where v_scope <> v_all and x.relation_id = r.id and x.dataset_id = v_scope) y
+        group by 1
         order by 2 desc limit 20) g))
   into strict v_plan
   from last z;

@@ -139,6 +139,8 @@ create table if not exists public.lake_files (
 create unique index if not exists lake_files_shown on public.lake_files (battle_file) where end_snapshot is null;
 create index if not exists lake_files_file on public.lake_files (battle_file);
 create index if not exists lake_files_relation on public.lake_files (relation_id);
+-- what a reader of one dataset asks
+create index if not exists lake_files_dataset on public.lake_files (relation_id, dataset_id) where end_snapshot is null;
 create index if not exists lake_files_mapping on public.lake_files (mapping_id);
 create index if not exists lake_files_ended on public.lake_files (end_snapshot) where end_snapshot is not null;
 
@@ -151,7 +153,7 @@ create table if not exists public.lake_left_files (
   left_at timestamptz not null default clock_timestamp()
 );
 
-create index if not exists lake_left_files_relation on public.lake_left_files (relation_id);
+create index if not exists lake_left_files_dataset on public.lake_left_files (relation_id, dataset_id);
 
 create table if not exists public.lake_left_columns (
   relation_id bigint not null references public.lake_relations (id) on delete cascade,
