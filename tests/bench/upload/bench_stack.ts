@@ -1,4 +1,5 @@
 /** The embedded stack as a process of its own, which is what `deno task bench upload` loads. */
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { CatalogWay } from "../../../supabase/local/stack.ts";
 
@@ -12,21 +13,38 @@ export interface Address {
   pid: number;
 }
 
-const start = fileURLToPath(new URL("../../../supabase/local/start.ts", import.meta.url));
+const ownTree = fileURLToPath(new URL("../../..", import.meta.url));
 
-/** Starts a new stack, gives its address to an action and removes it. */
+/**
+ * Starts a new stack, gives its address to an action and removes it.
+ *
+ * @param tree the checkout whose stack it is, with its migrations and functions
+ */
 export async function withStack(
   catalog: CatalogWay,
   action: (stack: Address) => Promise<void>,
+  tree = ownTree,
 ): Promise<void> {
   const stateDir = await Deno.makeTempDir({ prefix: "sediment-bench-" });
   // PostgreSQL runs as another user when this one is root.
   await Deno.chmod(stateDir, 0o711);
   const child = new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "-A", start, "--state", stateDir, "--port", "0", "--json", "--no-cron"],
+      ...[
+        "run",
+        "-A",
+        join(tree, "supabase/local/start.ts"),
+        "--state",
+        stateDir,
+        "--port",
+        "0",
+        "--json",
+        "--no-cron",
+      ],
       ...["--catalog", catalog],
     ],
+    // Of another tree, also its deno.json is the one that is meant.
+    cwd: tree,
     stdin: "null",
     stdout: "piped",
     stderr: "inherit",
