@@ -7,7 +7,7 @@ import type { ParquetFacts } from "./inspect.ts";
 import { kernelErrors } from "../kernels/kernel_error.ts";
 import { isTrap, trapped } from "../kernels/trap.ts";
 import { HostKernels } from "../kernels/host_kernels.ts";
-import type { KernelLimits, Kernels } from "../kernels/kernels.ts";
+import type { KernelLimits } from "../kernels/kernels.ts";
 import { Zstd } from "../../compression/zstd.ts";
 import type { WasmLoader } from "../../wasm/pinned_module.ts";
 import { codec } from "../format/metadata.ts";
@@ -55,10 +55,12 @@ export async function checkValues(
   const kernels = kept ?? new HostKernels(limits);
   kept = undefined;
   if (unpacker !== undefined) kernels.useZstd(unpacker);
-  const checked = await stoppedByTraps(() => checkWith(kernels, bytes, facts, options.pause));
-  // After an error the instance is dropped: nothing of a hostile file outlives it.
+  return await stoppedByTraps(() => checkWith(kernels, bytes, facts, options.pause));
+}
+
+/** After an error the instance is dropped instead: nothing of a hostile file outlives it. */
+function keep(kernels: HostKernels): void {
   if (kernels.memoryBytes <= retireBytes) kept = kernels;
-  return checked;
 }
 
 async function openZstd(loader: WasmLoader | undefined): Promise<Zstd | undefined> {
@@ -92,7 +94,7 @@ function checkLevels(levels: LeafLevels, rowGroup: number): void {
 }
 
 async function checkWith(
-  kernels: Kernels,
+  kernels: HostKernels,
   bytes: Uint8Array,
   { chunks, tree }: Pick<ParquetFacts, "chunks" | "tree">,
   pause: Pause | undefined,
@@ -153,5 +155,7 @@ async function checkWith(
   } finally {
     wasm.freeColumn(scratch);
   }
+  // here, not once the caller has waited: checks that begin in the same turn of the loop would each make an instance
+  keep(kernels);
   return all;
 }
