@@ -77,8 +77,10 @@ async function accounted<T>(
   }
 }
 
-/** A check of pages that goes through at once, ms. */
-const shortMs = 2;
+/** A check that goes through at once: what it takes, ms, and the bytes of a file whose page headers are no more than that. */
+const shortMs = 2, shortBytes = 128 * 1024;
+
+const atOnce: Pause = () => undefined;
 
 /** Bytes of Avro that are converted in a millisecond, at least. */
 const avroBytesPerMs = 50_000;
@@ -108,14 +110,16 @@ async function checkEach(
       const waiting = pause(first);
       if (waiting !== undefined) await waiting;
       if (slice.format === "avro") bytes = await toParquet(ports, bytes);
-      facts = await ports.inspect(bytes, pause);
+      // neither its footer nor as many pages as it has room for take long to look through
+      const short = first < shortMs && bytes.byteLength <= shortBytes;
+      facts = await ports.inspect(bytes, short ? atOnce : pause);
       checkNames(facts);
       const valuesMs = account.add(facts);
       work?.cost(valuesMs);
       const beforeValues = pause(valuesMs);
       if (beforeValues !== undefined) await beforeValues;
       // what its headers promise is what there is to decode, or it is refused: a short check need not ask the clock
-      await ports.checkValues?.(bytes, facts, valuesMs < shortMs ? () => undefined : pause);
+      await ports.checkValues?.(bytes, facts, valuesMs < shortMs ? atOnce : pause);
     } catch (thrown) {
       throw atSlice(thrown, field);
     }
