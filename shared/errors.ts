@@ -116,7 +116,6 @@ export const errorKinds = {
     retryable: true,
   },
   catalog_failed: { status: 503, title: "The catalog did not answer", retryable: true },
-  not_ready: { status: 503, title: "The table is not ready", retryable: true },
   schema_outdated: {
     status: 503,
     title: "The catalog is older than this function; it is being upgraded",

@@ -40,7 +40,7 @@ function read(
   operationId: string,
   summary: string,
   answer: string,
-  problems: ErrorCode[] = path === table ? [...reading, "not_ready"] : reading,
+  problems: ErrorCode[] = path === table ? [...reading, "catalog_failed"] : reading,
 ): RouteDescription {
   return {
     method,

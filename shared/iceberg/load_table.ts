@@ -46,7 +46,7 @@ const mostPuts = 6;
  * shown any more.
  *
  * @throws SedimentError `not_found`, `dataset_forbidden`, `user_deleted`, `dataset_deleted`, those of the store, and
- * `not_ready` when whoever writes takes too long, or a publication has schemas to compare first
+ * `catalog_failed` when whoever writes takes too long, or a publication has schemas to compare first
  */
 export async function loadTable(ports: LoadPorts, address: TableAddress): Promise<LoadedTable> {
   for (let look = 0; look < mostLooks; look++) {
@@ -71,7 +71,7 @@ export async function loadTable(ports: LoadPorts, address: TableAddress): Promis
 }
 
 function notReady(message: string, retryAfterSeconds: number): SedimentError {
-  return new SedimentError("not_ready", message, { retryAfterSeconds });
+  return new SedimentError("catalog_failed", message, { retryAfterSeconds });
 }
 
 /** Writes what is new. @returns null when another one was faster, or a purge came between */

@@ -54,6 +54,6 @@ Deno.test("who loads a table whose new schemas wait for a publication has the la
     }, { user: null, namespace: "lake", table: "battles" });
   assert.equal((await load()).metadata, "{}");
   metadata = null;
-  await assert.rejects(load(), { code: "not_ready", status: 503, retryAfterSeconds: 30 });
+  await assert.rejects(load(), { code: "catalog_failed", status: 503, retryAfterSeconds: 30 });
   assert.equal(asked, 2, "it is not asked again meanwhile");
 });
