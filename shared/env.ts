@@ -157,7 +157,8 @@ export const envSchema = z.object({
   SEDIMENT_S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
   /**
    * A key of the store that can only read, for engines that read the lake by a secret key of the project: the function `iceberg`
-   * gives it to them. Without it they need one of their own.
+   * gives it to them, and on another store than Supabase's signs with it what users read. Without it the functions' own key signs
+   * there, and on Supabase the engines need one of their own.
    */
   SEDIMENT_LAKE_S3_ACCESS_KEY_ID: z.string().min(1).optional(),
   /** Its secret. */
