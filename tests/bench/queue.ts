@@ -1,13 +1,17 @@
 /**
  * `deno task bench queue [--partitions 1000,10000] [--workers 4] [--history] [--runs 1000000] [--files 10000000]
- * [--json]`: queued partitions of five small fragments each, drained by workers on connections of their own; the
+ * [--beside DIR [--rounds 5]] [--json]`: queued partitions of five small fragments each, drained by workers on connections of their own; the
  * store and the merge are stand-ins that cost next to nothing. With --history the catalog first gets that many
  * ended runs and files; then what an idle tick and a status read cost is measured in the database: milliseconds, and
  * for the tick the scans that PostgreSQL counted (supabase/tests/tick_cost.sql holds them to one).
+ * `--beside DIR` drains in this tree and in another checkout, in turns, and prints what a run costs the catalog in both and
+ * the median of the rounds' ratios.
  */
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import postgres, { type Sql } from "postgres";
 import { startStack } from "../../supabase/local/stack.ts";
+import { queueBeside } from "./queue/beside.ts";
 import { drain, type Drained } from "./queue/drain.ts";
 
 const { values: options } = parseArgs({
@@ -18,9 +22,29 @@ const { values: options } = parseArgs({
     history: { type: "boolean", default: false },
     runs: { type: "string", default: "1000000" },
     files: { type: "string", default: "10000000" },
+    /** A checkout of another commit, to measure this one by, and how often. */
+    beside: { type: "string" },
+    rounds: { type: "string", default: "5" },
     json: { type: "boolean", default: false },
   },
 });
+
+if (options.beside !== undefined) {
+  for (const partitions of options.partitions.split(",").map(Number)) {
+    const line = await queueBeside(resolve(options.beside), {
+      partitions,
+      workers: Number(options.workers),
+      rounds: Number(options.rounds),
+    });
+    const [theirs, ours] = line.catalog_cpu_ms_per_run;
+    console.log(
+      options.json
+        ? JSON.stringify(line)
+        : `${partitions} partitions: ${theirs} → ${ours} ms catalog CPU a run (${line.ratio})`,
+    );
+  }
+  Deno.exit(0);
+}
 
 /** Milliseconds that a statement takes in the database, the mean of a thousand. */
 async function inDatabase(sql: Sql, statement: string, times = 1000): Promise<number> {
