@@ -270,7 +270,11 @@ async function checkQuiet(world: World): Promise<void> {
         -- a lost output of which an input is lost too is tried ten times to be remade
         and not exists (select 1 from public.battle_files f where f.dataset_id = p.dataset_id
           and f."table" = p."table" and f.period_tag = p.period_tag and f.removed_version is null
-          and f.remake_at is not null)
+          and f.remake_at is not null and f.remake_tries > 0 and exists (
+            select 1 from public.battle_files i
+            where i.id = any (sediment.retired_inputs(f)) and i.object_key = any (${[
+      ...world.decayed.keys(),
+    ]})))
       order by dataset_id, "table"`)
       .map((row) => JSON.stringify(row));
   const before = await claims();
