@@ -9,13 +9,13 @@ import { cpuOfTree } from "../process_cpu.ts";
 import { type Address, withStack } from "./bench_stack.ts";
 import { createSender, load, type Sender } from "./sender.ts";
 
-/** This tree's cost of an upload by the other's, medians over the rounds of one catalog and concurrency. */
+/** This tree's cost of an upload by the other's: wall time by medians of the rounds, CPU by their sums. */
 export interface BesideLine {
   beside: string;
   catalog: CatalogWay;
   concurrency: number;
   rounds: number;
-  /** Of wall time; over 1: this tree is slower. */
+  /** Of wall time, the median of the rounds' ratios; over 1: this tree is slower. */
   ratio: number;
   /** Of the CPU of the whole stack, its PostgreSQL included. */
   cpu_ratio: number;
@@ -99,25 +99,30 @@ function besideLine(
     spent: [Spent, Spent][];
   },
 ): BesideLine {
-  const ratio = (of: (side: Spent) => number) =>
-    round(median(spent.map(([theirs, ours]) => of(ours) / of(theirs))), 3);
-  const both = (of: (side: Spent) => number): [number, number] => [
-    round(median(spent.map(([theirs]) => of(theirs))), 2),
-    round(median(spent.map(([, ours]) => of(ours))), 2),
-  ];
   const cpu = (side: Spent) => side.postgres + side.functions;
+  const mean = (of: (side: Spent) => number, side: 0 | 1) =>
+    spent.reduce((sum, pair) => sum + of(pair[side]), 0) / spent.length;
+  const means = (of: (side: Spent) => number): [number, number] => [
+    round(mean(of, 0), 2),
+    round(mean(of, 1), 2),
+  ];
+  // of sums: a round's CPU is told in hundredths of a second, a twentieth of it
+  const ratio = (of: (side: Spent) => number) => round(mean(of, 1) / mean(of, 0), 3);
   return {
     beside: dir,
     catalog,
     concurrency,
     rounds: spent.length,
-    ratio: ratio((side) => side.wall),
+    ratio: round(median(spent.map(([theirs, ours]) => ours.wall / theirs.wall)), 3),
     cpu_ratio: ratio(cpu),
     postgres_ratio: ratio((side) => side.postgres),
     functions_ratio: ratio((side) => side.functions),
-    ms: both((side) => side.wall),
-    cpu_ms: both(cpu),
-    postgres_ms: both((side) => side.postgres),
+    ms: [0, 1].map((side) => round(median(spent.map((pair) => pair[side]!.wall)), 2)) as [
+      number,
+      number,
+    ],
+    cpu_ms: means(cpu),
+    postgres_ms: means((side) => side.postgres),
   };
 }
 
