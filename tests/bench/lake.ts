@@ -1,7 +1,8 @@
 /**
- * `deno task bench lake [--tables N] [--files N] [--json]`: what the lake costs and how fast DuckDB attaches to it, with its own
- * extensions where they are (`.ci/run`). Files of many tables and datasets, of which those that the first query opens are real
- * and in the local store; the catalog is a stack's. All datasets sort by four keys, of which publications keep what is known.
+ * `deno task bench lake [--tables N] [--files N] [--schemas N] [--json]`: what the lake costs and how fast DuckDB attaches to it,
+ * with its own extensions where they are (`.ci/run`). Files of many tables and datasets, of which those that the first query opens
+ * are real and in the local store; the catalog is a stack's. All datasets sort by four keys, of which publications keep what is
+ * known. Each table's files have `--schemas` (1) schemas of 30 columns, of which the last is each one's own.
  *   {"publish_ms_per_file": of the catalog's CPU, "idle_tick_ms", "commit_ms_per_file": what telling the lake adds to a commit}
  *   {"client": "ducklake", "attach_ms", "first_query_ms", "files", "tables", "equal"}
  *   {"client": "iceberg", "files", "first_ms": loading a table of which nothing was written, "stale_ms": after a publication of one
@@ -23,6 +24,7 @@ const { values: options } = parseArgs({
   options: {
     tables: { type: "string", default: "200" },
     files: { type: "string", default: "100000" },
+    schemas: { type: "string", default: "1" },
     json: { type: "boolean", default: false },
   },
 });
@@ -84,7 +86,12 @@ async function fill() {
     select bench.u(1 + f % 50), 't' || t, 'p' || f / 50
     from generate_series(1, ${tables}) t, generate_series(0, ${filesEach - 1}) f;
     select sediment.keep_schemas(array_agg(jsonb_build_object('name', 'schema', 'children', (
-        select jsonb_agg(jsonb_build_object('name', 'c' || c, 'type', 'INT64', 'repetition', 'optional')) from generate_series(1, 30) c))));
+        select jsonb_agg(jsonb_build_object('name', case when c = 30 then 'x' || n else 'c' || c end, 'type', 'INT64', 'repetition', 'optional'))
+        from generate_series(1, 30) c)))) from generate_series(1, ${Number(options.schemas)}) n;
+    create function bench.schema(n integer) returns text language sql stable as $$
+      select digest from public.file_schemas order by digest offset n % ${
+    Number(options.schemas)
+  } limit 1 $$;
     insert into public.objects (object_key, kind, state, put_deadline)
     select format('battle_compacted/%s/t%s/p%s/x.parquet', bench.u(1 + f % 50), t, f / 50), 'compacted', 'stored', now()
     from generate_series(1, ${tables}) t, generate_series(0, ${filesEach - 1}) f`).simple();
@@ -95,7 +102,7 @@ async function fill() {
       schema_digest, lake_version, stats)
     select bench.u(1 + f % 50), 't' || t, 'p' || f / 50, gen_random_uuid(), 0,
       format('battle_compacted/%s/t%s/p%s/x.parquet', bench.u(1 + f % 50), t, f / 50), 0, 33554432, 1, 1, 1, 1000000, 4, 134217728, 1,
-      bench.u(1), now(), (select digest from public.file_schemas limit 1), ${version},
+      bench.u(1), now(), bench.schema(f / 50), ${version},
       to_jsonb(format('[[%1$s,%2$s],[%1$s,%2$s],[%1$s,%2$s],[%1$s,%2$s]]', f * 1000, f * 1000 + 999))
     from generate_series(1, ${tables}) t, generate_series(0, ${filesEach - 1}) f`,
     );
