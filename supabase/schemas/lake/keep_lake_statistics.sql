@@ -13,9 +13,10 @@ begin
   with kinds as materialized (
     select distinct l.relation_id, l.dataset_id, l.mapping_id from public.lake_files l where l.id >= p_from and l.id < p_until
   ), keys as materialized (
-    select s.*, k.name, f.schema -> 'children' as children
+    -- each found by its index: how many kinds there are isn't known when the statement is planned
+    select s.*, k.name, m.schema_digest
     from kinds s
-    join public.lake_relations r on r.id = s.relation_id
+    cross join lateral (select x.name from public.lake_relations x where x.id = s.relation_id offset 0) r
     -- of sediment.settings_of this one
     cross join lateral (
       select regexp_replace(u.key, '(\s+(asc|desc))?\s*$', '', 'i') as name
@@ -24,19 +25,20 @@ begin
         (select t.sort_keys from public.table_settings t where t.dataset_id = s.dataset_id and t."table" = '*')
       )) with ordinality as u(key, place)
       where u.place <= 4 offset 0) k
-    join public.lake_schemas m on m.mapping_id = s.mapping_id
-    join public.file_schemas f on f.digest = m.schema_digest
+    cross join lateral (select x.schema_digest from public.lake_schemas x where x.mapping_id = s.mapping_id offset 0) m
   ), leaves as materialized (
     select k.relation_id, k.dataset_id, k.mapping_id, c.leaf, c.place - 1 as place
     from keys k cross join lateral (
-      select x.leaf, x.place from jsonb_array_elements(k.children) with ordinality as x(leaf, place)
-      where x.leaf ->> 'name' = k.name and x.leaf ? 'type' and x.leaf ->> 'repetition' is distinct from 'repeated' offset 0) c
+      select x.leaf, x.place from public.file_schemas f
+      cross join lateral jsonb_array_elements(f.schema -> 'children') with ordinality as x(leaf, place)
+      where f.digest = k.schema_digest and x.leaf ->> 'name' = k.name and x.leaf ? 'type' and x.leaf ->> 'repetition' is distinct from 'repeated' offset 0) c
   ), columns as (
     select concat_ws('/', l.relation_id, l.dataset_id, l.mapping_id) as kind,
       jsonb_agg(jsonb_build_object('column', y.column_id, 'place', l.place, 'leaf', l.leaf)) as columns
     from leaves l
-    join public.lake_columns y on y.relation_id = l.relation_id and y.end_snapshot is null
-      and y.path = array[lower(l.leaf ->> 'name' collate "C")]
+    cross join lateral (
+      select x.column_id from public.lake_columns x
+      where x.relation_id = l.relation_id and x.end_snapshot is null and x.path = array[lower(l.leaf ->> 'name' collate "C")] offset 0) y
     group by 1
   )
   select jsonb_object_agg(c.kind, c.columns) into v_sorted from columns c;
