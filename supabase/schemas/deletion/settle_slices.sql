@@ -1,6 +1,7 @@
 -- After files of a partition have left: of which uploads that are being deleted no file is left that may hold rows. They are
--- gone with this version; a deletion of which that was the last slice is done, and its purge begins. The caller holds the
--- locks of the partition and of the dataset.
+-- gone with this version, or with a later one that took out the last of these files: of two deletions the older may come to a
+-- partition after the younger. A deletion of which that was the last slice is done, and its purge begins. The caller holds
+-- the locks of the partition and of the dataset.
 create or replace function sediment.settle_slices(
   p_dataset uuid, p_table text, p_period_tag text, p_version bigint
 )
@@ -14,7 +15,11 @@ declare
   x public.deletions;
 begin
   with gone as (
-    update public.deleted_slices s set version = p_version
+    update public.deleted_slices s
+    set version = greatest(p_version, (
+      select max(f.removed_version) from public.battle_files f
+      where f.dataset_id = p_dataset and f."table" = p_table and f.period_tag = p_period_tag
+        and sediment.seqs_of(f) @> s.seq))
     where s.dataset_id = p_dataset and s."table" = p_table and s.period_tag = p_period_tag and s.version is null
       and not exists (
         select 1 from public.battle_files f
