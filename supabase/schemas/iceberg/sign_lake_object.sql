@@ -15,7 +15,7 @@ declare
 begin
   -- keys are lake/DATASET/… and battle_compacted/DATASET/…
   v_scope := sediment.lake_scope(p_user, coalesce(p_namespace, case when p_user is null then 'lake' else split_part(p_key, '/', 2) end));
-  if exists (
+  if not exists (
     select 1 from public.battle_files f join public.datasets d on d.id = f.dataset_id
       join public.lake_files l on l.battle_file = f.id and l.object_key = f.object_key
       join public.lake_relations r on r.id = l.relation_id
@@ -23,14 +23,14 @@ begin
       and r.end_snapshot is null and (p_table is null or r.name = p_table)
       -- as the store's own rights have it (sediment.is_readable_object)
       and (p_user is null or not (d.deletion_version > f.added_version and sediment.is_marked(f, d.oldest_kept_version))))
-  or exists (
+  and not exists (
     select 1 from public.objects o
       join public.lake_relations r on r.name = o."table" and r.uuid::text = split_part(p_key, '/', 3) and r.end_snapshot is null
     where o.object_key = p_key and o.kind = 'lake' and coalesce(o.dataset_id, v_all) = v_scope
       and (o.state = 'stored' or o.state = 'deleting' and o.delete_after > clock_timestamp())
       and (p_table is null or r.name = p_table))
   then
-    return '{"signs": true}'::jsonb;
+    perform sediment.fail('forbidden', 403, 'no table that you may load has such an object');
   end if;
-  perform sediment.fail('forbidden', 403, 'no table that you may load has such an object');
+  return '{"signs": true}'::jsonb;
 end $$;
