@@ -72,8 +72,11 @@ export async function callsOf(common: number): Promise<Calls> {
     "delete_data of a period": (n) => `select public.delete_data(null, ${dataset(n)}, 't', 'p8')`,
     "delete_data of a dataset, and its step": (n) =>
       `select public.delete_data(null, ${dataset(n)}), sediment.step_deletions()`,
+    // the smallest of the catalogs has twenty open letters
+    "redrive_dead_letters(20)": () => "select public.redrive_dead_letters(null, p_limit => 20)",
     "redrive_dead_letters(100)": () => "select public.redrive_dead_letters(null, p_limit => 100)",
-    list_dead_letters: () => "select public.list_dead_letters(null)",
+    "list_dead_letters(20)": () => "select public.list_dead_letters(null, p_limit => 20)",
+    "list_dead_letters(100)": () => "select public.list_dead_letters(null)",
     retry_quarantined: (n) => `select public.retry_quarantined(null, bench.u(${1 + n % 19}))`,
     claim_compaction: () => "select public.claim_compaction('w', 300)",
     tick: () => "select public.tick()",
