@@ -18,9 +18,9 @@ declare
   v_datasets constant uuid[] := sediment.datasets_of(p_user, 'writer');
   v_ids bigint[];
   v_key record;
-  v_run uuid;
-  v_redriven jsonb := '[]'::jsonb;
-  v_done jsonb;
+  v_keys jsonb;
+  v_runs jsonb := '[]'::jsonb;
+  v_redriven jsonb;
   v_skipped jsonb;
 begin
   if cardinality(p_ids) > 1000 or jsonb_typeof(v_filter) <> 'object'
@@ -51,25 +51,30 @@ begin
   order by p.dataset_id, p."table", p.period_tag
   for no key update;
 
+  v_keys := (
+    select jsonb_agg(distinct jsonb_build_object('dataset_id', l.dataset_id, 'table', l."table", 'period_tag', l.period_tag))
+    from public.dead_letters l where l.id = any (v_ids) and l.resolved_at is null);
+  update public.partitions p
+  set demand_seq = p.demand_seq + 1, forced_seq = p.demand_seq + 1
+  from jsonb_to_recordset(v_keys) as k(dataset_id uuid, "table" text, period_tag text)
+  where p.dataset_id = k.dataset_id and p."table" = k."table" and p.period_tag = k.period_tag;
   for v_key in
-    select distinct l.dataset_id, l."table", l.period_tag from public.dead_letters l
-    where l.id = any (v_ids) and l.resolved_at is null order by 1, 2, 3
+    select k.* from jsonb_to_recordset(v_keys) as k(dataset_id uuid, "table" text, period_tag text)
+    order by k.dataset_id, k."table" collate "C", k.period_tag collate "C"
   loop
-    update public.partitions p
-    set demand_seq = p.demand_seq + 1, forced_seq = p.demand_seq + 1
-    where p.dataset_id = v_key.dataset_id and p."table" = v_key."table" and p.period_tag = v_key.period_tag;
-    v_run := sediment.wake_partition(v_key.dataset_id, v_key."table", v_key.period_tag, 'manual', 'redrive', 0);
-    with done as (
-      update public.dead_letters l
-      set resolved_at = clock_timestamp(), resolution = 'redriven', redriven_run_id = v_run
-      where l.id = any (v_ids) and l.resolved_at is null and l.dataset_id = v_key.dataset_id
-        and l."table" = v_key."table" and l.period_tag = v_key.period_tag
-      returning l.id
-    )
-    select coalesce(jsonb_agg(jsonb_build_object('id', d.id, 'run_id', v_run, 'dataset_id', v_key.dataset_id,
-      'table', v_key."table", 'period_tag', v_key.period_tag) order by d.id), '[]') into strict v_done from done d;
-    v_redriven := v_redriven || v_done;
+    v_runs := v_runs || (to_jsonb(v_key) || jsonb_build_object('run_id', sediment.wake_partition(v_key.dataset_id,
+      v_key."table", v_key.period_tag, 'manual', 'redrive', 0)));
   end loop;
+  with done as (
+    update public.dead_letters l
+    set resolved_at = clock_timestamp(), resolution = 'redriven', redriven_run_id = r.run_id
+    from jsonb_to_recordset(v_runs) as r(dataset_id uuid, "table" text, period_tag text, run_id uuid)
+    where l.id = any (v_ids) and l.resolved_at is null and l.dataset_id = r.dataset_id
+      and l."table" = r."table" and l.period_tag = r.period_tag
+    returning l.id, r.run_id, l.dataset_id, l."table", l.period_tag
+  )
+  select coalesce(jsonb_agg(to_jsonb(d) order by d.dataset_id, d."table", d.period_tag, d.id), '[]')
+  into strict v_redriven from done d;
 
   select coalesce(jsonb_agg(jsonb_build_object('id', i.id, 'reason', case
       when l.id is null or (p_user is not null and (l.dataset_id = any (v_datasets)) is not true) then 'not_found'
