@@ -54,7 +54,8 @@ export async function checkAlways(world: World, owners: Owner[], all: boolean): 
         await checkWinners(world, dataset, period, version, ledger, deletions);
       }
     }
-    checkLedger(world, dataset, known, ledger, deletions, newest, names);
+    const asked = await deletionsOf(world, dataset, true);
+    checkLedger(world, dataset, known, ledger, asked, newest, names);
   }
   await checkObjects(world);
   await checkInSql(world, "1000 hours");
@@ -197,7 +198,7 @@ async function checkWinners(
   }
 }
 
-/** I3: what a client was told is in the ledger, and there once, until all of it was deleted. */
+/** I3: what a client was told is in the ledger, and there once, until its user has deleted all of it and sends it again. */
 function checkLedger(
   world: World,
   dataset: string,
@@ -234,7 +235,8 @@ interface Deletion {
   ordinal: number | null;
 }
 
-async function deletionsOf(world: World, dataset: string): Promise<Deletion[]> {
+/** @param pending whether those count of which rows are there still, until they are written anew */
+async function deletionsOf(world: World, dataset: string, pending = false): Promise<Deletion[]> {
   const rows = await world.database.sql`
     select version, "table", period_tag as period, null as upload, null as ordinal from public.deletions
     where dataset_id = ${dataset} and upload_id is null
@@ -246,7 +248,7 @@ async function deletionsOf(world: World, dataset: string): Promise<Deletion[]> {
     cross join lateral jsonb_array_elements(l.answer -> 'files') with ordinality as f(value, n)
     left join public.deleted_slices s on s.deletion_id = x.id and s."table" = f.value ->> 'table'
       and s.period_tag = f.value ->> 'period_tag' and s.seq = l.seqs[f.n]
-    where x.dataset_id = ${dataset} and (s.seq is null or s.version is not null)`;
+    where x.dataset_id = ${dataset} and (${pending} or s.seq is null or s.version is not null)`;
   return rows.map(({ version, ...scope }) => ({ version: Number(version), ...scope } as Deletion));
 }
 
