@@ -1,7 +1,7 @@
 -- Which uploads make a run: those that give a plan something to do, and those of which that can't be known
 begin;
 \ir helpers/fixtures.sql
-select plan(73);
+select plan(75);
 drop trigger forget_waiting on public.partitions;
 create function tests.p(p_dataset integer default 100, p_table text default 'port') returns public.partitions language sql as $$
   select tests.partition(p_dataset, p_table)
@@ -195,6 +195,17 @@ create temp table c21 as select tests.claim('w', 121) as c;
 select sediment.set_aside_lost(id, 'object_missing', 'gone'), sediment.look_again(dataset_id, "table", period_tag)
 from battle_files where dataset_id = tests.u(121) and removed_version is null order by id limit 1;
 select is((select tests.close(c, tests.left_of(1, 2)) -> 'requeued' from c21), 'true', 'as a file has that is lost under one');
+
+-- a worker of before, which tells no groups, leaves as many as make a merge: what has kept them apart may be what leaves
+select tests.send(123, 'h' || i) from generate_series(1, 4) i;
+select tests.close(tests.claim('w', 123), tests.left_of(4, 4) - 'groups');
+create temp table c23 as select (tests.p(123)).due_at as before;
+select sediment.look_again(tests.u(123), 'port', (tests.p(123)).period_tag);
+select is((before is null, (tests.p(123)).due_at <= clock_timestamp()), (true, true), 'what a plan has left is looked at again when a file leaves') from c23;
+select tests.send(124, 'h' || i) from generate_series(1, 4) i;
+select tests.close(tests.claim('w', 124), tests.left_of(1, 1) - 'groups');
+select sediment.look_again(tests.u(124), 'port', (tests.p(124)).period_tag);
+select is((tests.p(124)).due_at, null, 'fewer than make a merge are not');
 
 -- what is deleted is counted no more
 select tests.send(122, 'd' || i, p_schema => 's' || 1 + i % 2) from generate_series(1, 4) i;
