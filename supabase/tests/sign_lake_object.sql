@@ -88,10 +88,12 @@ select is(tests.sign(1, tests.k('mine')), 'forbidden', 'what is purged is read n
 select is(tests.sign(null, tests.k('mine')), 'forbidden', 'by a service neither');
 select is(tests.sign(1, tests.k('later')), 'ok', 'the others are');
 insert into k values ('marked', tests.settle(1, 100, 'm', 'dock'));
-select delete_data(tests.u(1), tests.u(100), 'dock', 'm');
+create temp table unsaid as select delete_data(tests.u(1), tests.u(100), 'dock', 'm') as r;
 select is(tests.sign(1, tests.k('marked')), 'ok', 'what is deleted is read as long as a version before is kept');
 update datasets set oldest_kept_version = deletion_version where id = tests.u(100);
 select is(tests.sign(1, tests.k('marked')), 'forbidden', 'and not from then on, though no publication has come yet');
+select tests.slices(r) from unsaid;
+select is(tests.sign(1, tests.k('marked')), 'forbidden', 'nor when it is carried out');
 select withdraw_lake_table('port');
 select sediment.publish_lake();
 select is(tests.sign(1, tests.k('later')), 'forbidden', 'a table that is withdrawn is not');

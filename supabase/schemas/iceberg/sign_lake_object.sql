@@ -19,10 +19,13 @@ begin
     select 1 from public.battle_files f join public.datasets d on d.id = f.dataset_id
       join public.lake_files l on l.battle_file = f.id and l.object_key = f.object_key
       join public.lake_relations r on r.id = l.relation_id
-    where f.object_key = p_key and f.start_byte = 0 and (v_scope = v_all or f.dataset_id = v_scope)
+    where f.object_key = p_key and f.start_byte = 0 and f.object_key like '%.parquet' and (v_scope = v_all or f.dataset_id = v_scope)
       and r.end_snapshot is null and (p_table is null or r.name = p_table)
-      -- as the store's own rights have it (sediment.is_readable_object)
-      and (p_user is null or not (d.deletion_version > f.added_version and sediment.is_marked(f, d.oldest_kept_version))))
+      -- what was deleted, carried out or not, is read as long as a version before is kept; what a merge has taken longer, by
+      -- whoever travels in time
+      and (p_user is null or not (d.deletion_version > f.added_version and (sediment.is_marked(f, d.oldest_kept_version)
+        or f.removed_version <= d.oldest_kept_version and exists (
+          select 1 from public.deletions x where x.dataset_id = f.dataset_id and x.version = f.removed_version)))))
   and not exists (
     select 1 from public.objects o
       join public.lake_relations r on r.name = o."table" and r.uuid::text = split_part(p_key, '/', 3) and r.end_snapshot is null
