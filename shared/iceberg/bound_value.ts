@@ -2,6 +2,18 @@
 
 const utf8 = new TextEncoder();
 
+const digits = /^-?\d+$/;
+const time = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}(\+00)?$/;
+
+/** How the catalog writes bounds of a type. One that is written otherwise is no bound: it must not stop a whole table. */
+const forms: Record<string, RegExp> = {
+  int: digits,
+  long: digits,
+  date: /^\d{4}-\d\d-\d\d$/,
+  timestamp: time,
+  timestamptz: time,
+};
+
 /**
  * A bound's bytes.
  *
@@ -10,7 +22,7 @@ const utf8 = new TextEncoder();
  * @returns null where none is known, or it is none of the type
  */
 export function boundValue(text: string | null, type: string): Uint8Array | null {
-  if (text === null) return null;
+  if (text === null || forms[type]?.test(text) === false) return null;
   switch (type) {
     case "int":
       return integer(BigInt(text), 4);
@@ -57,7 +69,7 @@ function microseconds(text: string): bigint {
 /** A decimal's digits as the shortest big-endian two's complement. */
 function unscaled(text: string, scale: number): Uint8Array | null {
   const [whole, fraction = ""] = text.split(".");
-  if (fraction.length > scale) return null;
+  if (!/^-?\d+(\.\d+)?$/.test(text) || fraction.length > scale) return null;
   let value = BigInt(whole + fraction.padEnd(scale, "0"));
   const bytes: number[] = [];
   for (;;) {

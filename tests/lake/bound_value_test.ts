@@ -48,3 +48,17 @@ Deno.test("what is unknown, or of no type that has bounds, has none", () => {
     ] as const
   ) assert.equal(boundValue(text, type), null, `${type} ${text}`);
 });
+
+Deno.test("what is written in another form than the catalog's has no bounds, and stops no table", () => {
+  for (
+    const [text, type] of [
+      ["2024-11-25 00:00:00", "timestamp"],
+      ["2024-11-25 00:00:00.500000000", "timestamp"],
+      ["infinity", "timestamptz"],
+      ["12345-01-01", "date"],
+      ["1.5", "long"],
+      ["1e3", "int"],
+      ["NaN", "decimal(9, 2)"],
+    ] as const
+  ) assert.equal(boundValue(text, type), null, `${text} as ${type}`);
+});
