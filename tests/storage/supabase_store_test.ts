@@ -149,3 +149,29 @@ Deno.test("a listed key is whole, whichever of the row's names has it, or none",
   const { objects } = await page.store.list("p/");
   assert.deepEqual(objects.map((object) => object.key), rows.map(() => "p/a/b"));
 });
+
+Deno.test("keys are deleted a thousand a request, each once and in order, and a refusal ends it there", async () => {
+  const keys = Array.from({ length: 2001 }, (_, index) => `p/${index}`);
+  const { store, requests } = answering(() => Response.json([]));
+  await store.deleteMany(keys);
+  const bodies = requests.map(({ init }) => JSON.parse(String(init.body)).prefixes as string[]);
+  assert.deepEqual(bodies.map((prefixes) => prefixes.length), [1000, 1000, 1]);
+  assert.deepEqual(bodies.flat(), keys);
+  for (const { url, init, headers } of requests) {
+    assert.equal(`${init.method} ${url}`, "DELETE https://p.test/storage/v1/object/my%20bucket");
+    assert.equal(headers.get("content-type"), "application/json");
+  }
+
+  const none = answering(() => Response.json([]));
+  await none.store.deleteMany([]);
+  assert.equal(none.requests.length, 0);
+
+  const answers = [
+    () => Response.json([]),
+    refusal("500", "Internal", "Internal Server Error", 500),
+  ];
+  const breaking = answering(() => answers.shift()!());
+  const error = await throwsCode("store_failed", breaking.store.deleteMany(keys));
+  assert.match(error.message, /p\/1000\b/);
+  assert.equal(breaking.requests.length, 2);
+});
