@@ -13,6 +13,15 @@ export const keyMutations: Mutation[] = [
     }],
   },
   {
+    guard: "the deletion of a dataset ends its keys",
+    seed: 336,
+    edits: [{
+      sqlFunction: "mark_deletion",
+      find: "perform sediment.end_keys(d.id, 'dataset_deleted');",
+      replace: "null;",
+    }],
+  },
+  {
     guard: "a key that is revoked reads no more",
     seed: 16,
     edits: [{

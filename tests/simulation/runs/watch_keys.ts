@@ -1,4 +1,4 @@
-/** Watches calls for I15: a key reads its dataset until its end, no URL of its manifests outlives it, and it writes nothing. */
+/** Watches calls for I15: a key reads its dataset until its end or the dataset's, no URL of its manifests outlives it, and it writes nothing. */
 import { SedimentError } from "../../../shared/errors.ts";
 import type { World } from "./world.ts";
 
@@ -33,9 +33,9 @@ export async function watchKeys(
   if (method !== "listFiles" && method !== "stageUpload") return await call();
   const user = String(args.user);
   const [key] = await sql`
-    select activated_at is not null and expires_at > simulation.clock() as lives,
-      extract(epoch from expires_at - simulation.clock()) as left
-    from public.dataset_keys where user_id::text = ${user}`;
+    select k.activated_at is not null and k.expires_at > simulation.clock() and d.deleted_at is null as lives,
+      extract(epoch from k.expires_at - simulation.clock()) as left
+    from public.dataset_keys k join public.datasets d on d.id = k.dataset_id where k.user_id::text = ${user}`;
   if (!key) return await call();
   const reads = method === "listFiles" && key.lives && !endedKeys.has(user);
   let answer;
