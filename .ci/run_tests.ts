@@ -1,5 +1,5 @@
 /**
- * `deno run -A .ci/run_tests.ts TASK`: runs a task of deno.json that is one `deno test`. Files in which a test failed are
+ * `deno run -A .ci/run_tests.ts deno task TASK`: runs this command; the task of deno.json is one `deno test`. Files in which a test failed are
  * run once more, alone and one after the other, and this second result decides: what fails only beside two hundred other
  * files on a busy machine is to be mended, and is no reason to hold a release back. Both results are printed.
  *
@@ -29,11 +29,11 @@ interface Result {
   files: Map<string, Counts>;
 }
 
-/** Runs a command as a task would, shows what it says, and reads that and its JUnit report. */
-async function run(command: string, signal?: AbortSignal): Promise<Result> {
+/** Runs a command, shows what it says, and reads that and the JUnit report that it writes. */
+async function run([program, ...args]: string[], signal?: AbortSignal): Promise<Result> {
   const report = await Deno.makeTempFile({ suffix: ".xml" });
-  const process = new Deno.Command(Deno.execPath(), {
-    args: ["task", "--quiet", "--eval", `${command} --junit-path=${report}`],
+  const process = new Deno.Command(program, {
+    args: [...args, `--junit-path=${report}`],
     stdin: "null",
     stdout: "piped",
     stderr: "inherit",
@@ -86,15 +86,18 @@ function countsByFile(xml: string): Map<string, Counts> {
   }));
 }
 
-/** Repeats the files that failed; returns what is counted in the end. */
-async function repeat(first: Result, command: string): Promise<Counts> {
-  const again = command.replaceAll(/ (--parallel|tests\/\S*)/g, "");
+/** Repeats the files that failed, by the task's command without its files; returns what is counted in the end. */
+async function repeat(first: Result, task: string): Promise<Counts> {
+  const command: string = JSON.parse(await Deno.readTextFile("deno.json")).tasks[task];
+  const [program, ...args] = command.replaceAll(/ (--parallel|tests\/\S*)/g, "").split(" ");
+  // a task's `deno` is the one that runs it, which need not be on the path
+  const again = [program === "deno" ? Deno.execPath() : program, ...args];
   const signal = AbortSignal.timeout(repeatMs);
   const counts = { ...first.counts!, failed: 0 };
   const lines: string[] = [];
   for (const [file, names] of first.failures) {
     console.log(`\n== once more, alone: ${file}`);
-    const second = await run(`${again} ${file}`, signal);
+    const second = await run([...again, file], signal);
     const before = first.files.get(file);
     counts.passed += (second.counts?.passed ?? 0) - (before?.passed ?? 0);
     counts.skipped += (second.counts?.skipped ?? 0) - (before?.skipped ?? 0);
@@ -118,12 +121,11 @@ async function repeat(first: Result, command: string): Promise<Counts> {
   return counts;
 }
 
-const command: string = JSON.parse(await Deno.readTextFile("deno.json")).tasks[Deno.args[0]];
-const first = await run(command);
+const first = await run(Deno.args);
 let counts = first.counts ?? { passed: 0, failed: 1, skipped: 0 };
 if (!first.success) {
   const repeatable = first.failures.size > 0 && first.failures.size <= mostFiles;
-  if (repeatable) counts = await repeat(first, command);
+  if (repeatable) counts = await repeat(first, Deno.args.at(-1)!);
   // A runner that fails and says of no test that it did must not look green.
   else counts.failed = Math.max(1, counts.failed);
 }

@@ -26,7 +26,7 @@ async function over(files: Record<string, string>, flags = "--no-check --paralle
       await Deno.writeTextFile(join(folder, "tests", name), text);
     }
     const { code, stdout } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--quiet", script, "test"],
+      args: ["run", "-A", "--quiet", script, Deno.execPath(), "task", "test"],
       cwd: folder,
       env: { NO_COLOR: "1", GITHUB_ACTIONS: "true" },
       stderr: "null",
