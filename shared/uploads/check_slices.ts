@@ -77,10 +77,8 @@ async function accounted<T>(
   }
 }
 
-/** A check that goes through at once: what it takes, ms, and the bytes of a file whose page headers are no more than that. */
-const shortMs = 2, shortBytes = 128 * 1024;
-
-const atOnce: Pause = () => undefined;
+/** A check of pages that goes through at once, ms. */
+const shortMs = 2;
 
 /** Bytes of Avro that are converted in a millisecond, at least. */
 const avroBytesPerMs = 50_000;
@@ -110,16 +108,14 @@ async function checkEach(
       const waiting = pause(first);
       if (waiting !== undefined) await waiting;
       if (slice.format === "avro") bytes = await toParquet(ports, bytes);
-      // neither its footer nor as many pages as it has room for take long to look through
-      const short = first < shortMs && bytes.byteLength <= shortBytes;
-      facts = await ports.inspect(bytes, short ? atOnce : pause);
+      facts = await ports.inspect(bytes, pause);
       checkNames(facts);
       const valuesMs = account.add(facts);
       work?.cost(valuesMs);
       const beforeValues = pause(valuesMs);
       if (beforeValues !== undefined) await beforeValues;
       // what its headers promise is what there is to decode, or it is refused: a short check need not ask the clock
-      await ports.checkValues?.(bytes, facts, valuesMs < shortMs ? atOnce : pause);
+      await ports.checkValues?.(bytes, facts, valuesMs < shortMs ? () => undefined : pause);
     } catch (thrown) {
       throw atSlice(thrown, field);
     }
