@@ -2,7 +2,7 @@
  * What a run costs the catalog in this tree and in another one, an older checkout with its node_modules: each drains a
  * queue of its own by its own `bench queue`, in turns, since the workers of one may not know the catalog of the other.
  */
-import { fileURLToPath } from "node:url";
+import { repositoryRoot } from "../../../supabase/local/parts/npm_packages.ts";
 import { median } from "../median.ts";
 import type { Drained } from "./drain.ts";
 
@@ -18,8 +18,6 @@ export interface QueueBeside {
   catalog_cpu_ms_per_run: [number, number];
 }
 
-const ownTree = fileURLToPath(new URL("../../..", import.meta.url));
-
 /** Drains in both trees, so many rounds; who goes first changes. */
 export async function queueBeside(
   dir: string,
@@ -27,7 +25,7 @@ export async function queueBeside(
 ): Promise<QueueBeside> {
   const theirs: number[] = [], ours: number[] = [];
   for (let round = 0; round < rounds; round++) {
-    const order = [[dir, theirs], [ownTree, ours]] as const;
+    const order = [[dir, theirs], [repositoryRoot, ours]] as const;
     for (const [tree, costs] of round % 2 === 0 ? order : order.toReversed()) {
       costs.push((await drainIn(tree, partitions, workers)).catalog_cpu_ms_per_run);
     }

@@ -1,6 +1,6 @@
 /** The embedded stack as a process of its own, which is what `deno task bench upload` loads. */
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { repositoryRoot } from "../../../supabase/local/parts/npm_packages.ts";
 import type { CatalogWay } from "../../../supabase/local/stack.ts";
 
 /** Where a stack is, and its process. */
@@ -13,8 +13,6 @@ export interface Address {
   pid: number;
 }
 
-const ownTree = fileURLToPath(new URL("../../..", import.meta.url));
-
 /**
  * Starts a new stack, gives its address to an action and removes it.
  *
@@ -23,25 +21,15 @@ const ownTree = fileURLToPath(new URL("../../..", import.meta.url));
 export async function withStack(
   catalog: CatalogWay,
   action: (stack: Address) => Promise<void>,
-  tree = ownTree,
+  tree = repositoryRoot,
 ): Promise<void> {
   const stateDir = await Deno.makeTempDir({ prefix: "sediment-bench-" });
   // PostgreSQL runs as another user when this one is root.
   await Deno.chmod(stateDir, 0o711);
   const child = new Deno.Command(Deno.execPath(), {
     args: [
-      ...[
-        "run",
-        "-A",
-        join(tree, "supabase/local/start.ts"),
-        "--state",
-        stateDir,
-        "--port",
-        "0",
-        "--json",
-        "--no-cron",
-      ],
-      ...["--catalog", catalog],
+      ...["run", "-A", join(tree, "supabase/local/start.ts")],
+      ...["--state", stateDir, "--port", "0", "--json", "--no-cron", "--catalog", catalog],
     ],
     // Of another tree, also its deno.json is the one that is meant.
     cwd: tree,
