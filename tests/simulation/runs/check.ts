@@ -44,7 +44,8 @@ export async function checkAlways(world: World, owners: Owner[], all: boolean): 
     const known = await sql`
       select content_hash as hash, "table", period_tag as period from public.uploads
       where dataset_id = ${dataset}`;
-    const deletions = await deletionsOf(world, dataset);
+    const asked = await deletionsOf(world, dataset);
+    const deletions = asked.filter(({ pending }) => !pending);
     const names = await firstNames(world, dataset);
     for (const version of versions) {
       // who was deleted, whose dataset was, or who has handed it over, reads nothing any more: the service does
@@ -54,7 +55,6 @@ export async function checkAlways(world: World, owners: Owner[], all: boolean): 
         await checkWinners(world, dataset, period, version, ledger, deletions);
       }
     }
-    const asked = await deletionsOf(world, dataset, true);
     checkLedger(world, dataset, known, ledger, asked, newest, names);
   }
   await checkObjects(world);
@@ -233,22 +233,24 @@ interface Deletion {
   upload: string | null;
   /** Of an upload: which of its slices. */
   ordinal: number | null;
+  /** Whether its rows are there still, until they are written anew. */
+  pending: boolean;
 }
 
-/** @param pending whether those count of which rows are there still, until they are written anew */
-async function deletionsOf(world: World, dataset: string, pending = false): Promise<Deletion[]> {
+async function deletionsOf(world: World, dataset: string): Promise<Deletion[]> {
   const rows = await world.database.sql`
-    select version, "table", period_tag as period, null as upload, null as ordinal from public.deletions
+    select version, "table", period_tag as period, null as upload, null as ordinal,
+      false as pending from public.deletions
     where dataset_id = ${dataset} and upload_id is null
     union all
-    -- what is pending is there still; of what had ended by its age, or was deleted before, there is no slice
+    -- of what had ended by its age, or was deleted before, there is no slice
     select coalesce(s.version, x.version), f.value ->> 'table', f.value ->> 'period_tag', x.upload_id,
-      (f.value ->> 'ordinal')::int
+      (f.value ->> 'ordinal')::int, s.seq is not null and s.version is null
     from public.deletions x join simulation.ledger l on l.id = x.upload_id
     cross join lateral jsonb_array_elements(l.answer -> 'files') with ordinality as f(value, n)
     left join public.deleted_slices s on s.deletion_id = x.id and s."table" = f.value ->> 'table'
       and s.period_tag = f.value ->> 'period_tag' and s.seq = l.seqs[f.n]
-    where x.dataset_id = ${dataset} and (${pending} or s.seq is null or s.version is not null)`;
+    where x.dataset_id = ${dataset}`;
   return rows.map(({ version, ...scope }) => ({ version: Number(version), ...scope } as Deletion));
 }
 
@@ -291,8 +293,10 @@ export async function checkPurged(world: World, atRest: boolean): Promise<void> 
     where purge and kind <> 'user' and (state = 'purged' or ${atRest} and state <> 'pending')`;
   for (const { dataset, version, table, period, upload } of purges) {
     const deleted = upload === null
-      ? [{ version: Number(version), table, period, upload, ordinal: null }]
-      : (await deletionsOf(world, dataset)).filter((slice) => slice.upload === upload);
+      ? [{ version: Number(version), table, period, upload, ordinal: null, pending: false }]
+      : (await deletionsOf(world, dataset)).filter((slice) =>
+        slice.upload === upload && !slice.pending
+      );
     const deletion = { version: Number(version) };
     const ledger = await sql`
       select id, hash, "table", period_tag as period, version from simulation.ledger where dataset = ${dataset}`;
