@@ -40,7 +40,7 @@ function read(
   operationId: string,
   summary: string,
   answer: string,
-  problems: ErrorCode[] = path === table ? [...reading, "catalog_failed"] : reading,
+  { query, problems = reading }: Partial<Pick<RouteDescription, "query" | "problems">> = {},
 ): RouteDescription {
   return {
     method,
@@ -49,16 +49,16 @@ function read(
     summary,
     access: "user",
     ...(path.startsWith(table) && { headers: delegation }),
-    ...(/s$/.test(path) && /List/.test(answer) && { query: lakePageSchema }),
+    ...(query && { query }),
     answers: { 200: { description: answer, mediaType: "application/json" } },
     problems,
   };
 }
 
 export const icebergRoutes: RouteDescription[] = [
-  read("get", "/iceberg/v1/config", "Config", "The catalog's configuration", "CatalogConfig.", [
-    "invalid_request",
-  ]),
+  read("get", "/iceberg/v1/config", "Config", "The catalog's configuration", "CatalogConfig.", {
+    problems: ["invalid_request"],
+  }),
   {
     method: "post",
     path: "/iceberg/v1/oauth/tokens",
@@ -75,6 +75,7 @@ export const icebergRoutes: RouteDescription[] = [
     "Namespaces",
     "The datasets that a user may read; of a service `lake`, all of them together",
     "ListNamespacesResponse.",
+    { query: lakePageSchema },
   ),
   ...(["get", "head"] as const).flatMap((method) => [
     read(method, namespace, "Namespace", "Whether a namespace is there", "GetNamespaceResponse."),
@@ -84,9 +85,12 @@ export const icebergRoutes: RouteDescription[] = [
       "Table",
       "A table: its metadata, and what opens its files",
       "LoadTableResult.",
+      { problems: [...reading, "catalog_failed"] },
     ),
   ]),
-  read("get", `${namespace}/tables`, "Tables", "The tables of a namespace", "ListTablesResponse."),
+  read("get", `${namespace}/tables`, "Tables", "The tables of a namespace", "ListTablesResponse.", {
+    query: lakePageSchema,
+  }),
   read(
     "get",
     `${table}/credentials`,
