@@ -6,7 +6,8 @@ export const hasFixtures = (() => {
   try {
     return Deno.statSync(folder).isDirectory;
   } catch {
-    console.log("skipped: ../shared/fixtures/parquet is not beside the checkout");
+    // Not to stdout, where a script that runAlone starts answers.
+    console.error("skipped: ../shared/fixtures/parquet is not beside the checkout");
     return false;
   }
 })();
