@@ -22,7 +22,7 @@ export function uploadPorts(
     catalog: timing.measured(catalog, { stageUpload: "stage", commitUpload: "commit" }),
     store: timing.measured(store, { put: "put" }),
     inspect: inspectInTurns,
-    checkValues: (bytes, facts, pause) => checkValues(bytes, facts, { zstd, pause }),
+    checkValues: (bytes, facts, pause) => checkValues(bytes, facts, { pause }),
     turns,
     shares,
     inspectRanges: inspectRangesInTurns,

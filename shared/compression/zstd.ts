@@ -1,4 +1,4 @@
-/** zstd (RFC 8878) in wasm: of pages, and of Avro blocks. */
+/** zstd (RFC 8878) in wasm: of pages that are written, and of Avro blocks. Pages that are read are the kernels'. */
 import { SedimentError } from "../errors.ts";
 import { pinnedModule, type WasmLoader } from "../wasm/pinned_module.ts";
 import { wasmModules } from "../wasm/wasm_modules.ts";
@@ -106,16 +106,6 @@ export class Zstd {
   /** Bytes of memory that the instance holds. */
   get memoryBytes(): number {
     return this.#exports.f.buffer.byteLength;
-  }
-
-  /** Decompresses to exactly `target.length` bytes; false when the bytes are broken. */
-  decompress(source: Uint8Array, target: Uint8Array): boolean {
-    if (!this.#reserve(source.length, target.length)) return false;
-    // an error code is a negative number, which no length equals
-    if (this.#decompress(source, target.length) !== target.length) return false;
-    const { at } = this.#target;
-    target.set(this.#memory.subarray(at, at + target.length));
-    return true;
   }
 
   /**

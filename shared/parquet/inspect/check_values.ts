@@ -8,9 +8,6 @@ import { kernelErrors } from "../kernels/kernel_error.ts";
 import { isTrap, trapped } from "../kernels/trap.ts";
 import { HostKernels } from "../kernels/host_kernels.ts";
 import type { KernelLimits } from "../kernels/kernels.ts";
-import { Zstd } from "../../compression/zstd.ts";
-import type { WasmLoader } from "../../wasm/pinned_module.ts";
-import { codec } from "../format/metadata.ts";
 import { LeafLevels } from "../kernels/leaf_levels.ts";
 import { holdsText, valueWidth } from "../format/value_order.ts";
 import { atPlace } from "../format/parquet_error.ts";
@@ -24,13 +21,8 @@ const retireBytes = 24 * MiB;
 /** Kept from file to file: making one costs more than checking a small file. */
 let kept: HostKernels | undefined;
 
-/** Opened once, when a file first needs it. */
-let zstd: Promise<Zstd> | undefined;
-
 /** How {@link checkValues} finds what it needs. */
 export interface CheckValuesOptions {
-  /** Where zstd.wasm comes from. @default node_modules of the checkout */
-  zstd?: WasmLoader;
   /** Asked after each page. @default none: all at once */
   pause?: Pause;
 }
@@ -49,12 +41,8 @@ export async function checkValues(
   facts: Pick<ParquetFacts, "chunks" | "tree">,
   options: CheckValuesOptions = {},
 ): Promise<boolean> {
-  const usesZstd = facts.chunks.uses(codec.ZSTD);
-  const unpacker = usesZstd ? await openZstd(options.zstd) : undefined;
-  if (usesZstd && unpacker === undefined) return false;
   const kernels = kept ?? new HostKernels(limits);
   kept = undefined;
-  if (unpacker !== undefined) kernels.useZstd(unpacker);
   return await stoppedByTraps(() => checkWith(kernels, bytes, facts, options.pause));
 }
 
@@ -63,25 +51,12 @@ function keep(kernels: HostKernels): void {
   if (kernels.memoryBytes <= retireBytes) kept = kernels;
 }
 
-async function openZstd(loader: WasmLoader | undefined): Promise<Zstd | undefined> {
-  zstd ??= Zstd.open(loader);
-  try {
-    return await zstd;
-  } catch {
-    // Where it can't be had, the merge finds out what this check can't.
-    zstd = undefined;
-    return undefined;
-  }
-}
-
 /** What `check` gives; a trap of the kernels says that the file can't be taken. */
 async function stoppedByTraps(check: () => Promise<boolean>): Promise<boolean> {
   try {
     return await check();
   } catch (error) {
-    if (!isTrap(error)) throw error;
-    zstd = undefined; // it may be what trapped
-    throw trapped(error);
+    throw isTrap(error) ? trapped(error) : error;
   }
 }
 

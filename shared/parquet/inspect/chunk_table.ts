@@ -17,7 +17,6 @@ export class ChunkTable {
   #rows = new Float64Array(4);
   #chunks = 0;
   #groups = 0;
-  #codecs = 0;
 
   get groups(): number {
     return this.#groups;
@@ -37,7 +36,6 @@ export class ChunkTable {
     this.#fields[at + 1] = length;
     this.#fields[at + 2] = numValues;
     this.#fields[at + 3] = codec;
-    this.#codecs |= 1 << codec;
   }
 
   /** After its chunks. */
@@ -64,11 +62,6 @@ export class ChunkTable {
 
   codec(chunk: number): number {
     return this.#fields[chunk * fieldsOf + 3];
-  }
-
-  /** Whether a chunk is packed by that codec. */
-  uses(codec: number): boolean {
-    return (this.#codecs >>> codec & 1) === 1;
   }
 }
 

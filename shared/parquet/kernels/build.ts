@@ -52,6 +52,7 @@ export async function buildKernels(
     String(maximumPages),
     "--outFile",
     "kernels.wasm",
+    ...(keepsCalls ? [] : ["--use", "READS_ONLY=1"]),
     ...(names ? ["--debug"] : []),
   ], {
     readFile: (name: string) => {

@@ -4,7 +4,6 @@ import { gunzip } from "../../compression/gzip.ts";
 import { inOnePiece, releaseOutput } from "../../compression/one_piece.ts";
 import { hostLimits } from "../../compression/host_limits.ts";
 import { codec } from "../format/metadata.ts";
-import type { Zstd } from "../../compression/zstd.ts";
 
 /** How a page was decompressed, as the kernels take it; assembly/host.ts. */
 export const inflated = { broken: 0, done: 1, unknown: 2 } as const;
@@ -18,16 +17,12 @@ export function canUnpack(which: number, limits = hostLimits()): boolean {
 export type Inflate = (codec: number, source: Uint8Array, target: Uint8Array) => number;
 
 /**
- * gzip and brotli by node:zlib, zstd by the given instance; `broken` when the bytes are or do not give exactly
- * as many as the page declares. node:zlib's limit stops a bomb before it is unpacked. Where it has none (Deno
+ * gzip and brotli by node:zlib; `broken` when the bytes are or do not give exactly as many as the page declares. node:zlib's limit stops a bomb before it is unpacked. Where it has none (Deno
  * 2.1) gzip is ours, and brotli is `unknown`: a merge then has it decoded in wasm of limited memory.
  */
-export function hostInflate(zstd: () => Zstd | undefined, limits = hostLimits()): Inflate {
+export function hostInflate(limits = hostLimits()): Inflate {
   return (which, source, target) => {
     try {
-      if (which === codec.ZSTD) {
-        return zstd()?.decompress(source, target) ? inflated.done : inflated.broken;
-      }
       if (!canUnpack(which, limits)) return inflated.unknown;
       const bytes = which === codec.BROTLI
         ? unbrotli(source, target.length)
@@ -38,9 +33,7 @@ export function hostInflate(zstd: () => Zstd | undefined, limits = hostLimits())
       target.set(bytes);
       releaseOutput(bytes);
       return inflated.done;
-    } catch (error) {
-      // a trap of zstd's own: the caller drops the instance
-      if (error instanceof WebAssembly.RuntimeError) throw error;
+    } catch {
       return inflated.broken;
     }
   };

@@ -16,6 +16,7 @@ export interface KernelExports {
   setPageLimits(bytes: number, values: number): void;
   snappyBound(size: number): number;
   snappyDecode(source: number, size: number, target: number, targetSize: number): number;
+  zstdDecode(source: number, size: number, target: number, targetSize: number): number;
   snappyEncode(source: number, size: number, target: number): number;
   newColumn(type: number, width: number, maxDef: number, maxRep: number, order: number): number;
   requireText(column: number, on: number): void;
@@ -121,7 +122,6 @@ export interface KernelExports {
     leafPaths: number,
     leaves: number,
   ): number;
-  scanCodecs(): number;
   scanGroups(): number;
   scanRows(): number;
   scanUncompressed(): number;

@@ -15,7 +15,7 @@ export interface MergeOptions {
   signal?: AbortSignal;
   /** Where parquet_wasm_bg.wasm comes from, when the decode path is taken. @default node_modules of the checkout */
   wasm?: WasmLoader;
-  /** Where zstd.wasm comes from, when zstd is read or written. @default node_modules of the checkout */
+  /** Where zstd.wasm comes from, when zstd is written. @default node_modules of the checkout */
   zstd?: WasmLoader;
 }
 

@@ -156,7 +156,7 @@ Deno.test("hyparquet reads what DuckDB reads, but for what a Date and a number c
     compressors: {
       ZSTD(input: Uint8Array, length: number) {
         const output = new Uint8Array(length);
-        assert.ok(zstd.decompress(input, output));
+        output.set(zstd.decompressWithin(input, output.length, output.length));
         return output;
       },
     },

@@ -12,7 +12,7 @@ const compressors = {
   BROTLI: (input: Uint8Array) => new Uint8Array(brotliDecompressSync(input)),
   ZSTD(input: Uint8Array, length: number) {
     const output = new Uint8Array(length);
-    if (!zstd.decompress(input, output)) throw new Error("zstd");
+    output.set(zstd.decompressWithin(input, output.length, output.length));
     return output;
   },
 };

@@ -105,7 +105,7 @@ async function compared(
   }
   const counts = `rows differ: DuckDB reads ${theirs.rows} rows, we wrote ${ours.rows}`;
   if (agrees) return ended("two against DuckDB", counts, more);
-  return ended(await zstdDiffers(bytes) ? "zstd differs" : "wrong", counts, more);
+  return ended(zstdDiffers(bytes) ? "zstd differs" : "wrong", counts, more);
 }
 
 /** Why the checks at upload refuse a file; undefined when they take it. */

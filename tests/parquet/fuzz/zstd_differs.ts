@@ -2,18 +2,17 @@ import * as zlib from "node:zlib";
 import { Buffer } from "node:buffer";
 import { chunkExtent } from "../../../shared/parquet/inspect/check_chunks.ts";
 import { footerOfBytes } from "../../../shared/parquet/format/footer.ts";
-import { Zstd } from "../../../shared/compression/zstd.ts";
+import { unpackZstd } from "../unpack_zstd.ts";
 import { codec } from "../../../shared/parquet/format/metadata.ts";
 import { readPageHeader } from "../../../shared/parquet/format/page_header.ts";
 
 /**
- * Whether a page of the file is a zstd frame that node:zlib's libzstd and our build of it decompress to different
- * bytes. Frames in Parquet carry no checksum, and libzstd promises nothing of frames that are broken: which
- * symbols a damaged Huffman table gives depends on its version and word size.
+ * Whether a page of the file is a zstd frame that node:zlib's libzstd and the kernels decompress to different bytes.
+ * Frames in Parquet carry no checksum, and libzstd promises nothing of frames that are broken: which symbols a damaged
+ * Huffman table gives depends on its version and word size.
  */
-export async function zstdDiffers(bytes: Uint8Array): Promise<boolean> {
+export function zstdDiffers(bytes: Uint8Array): boolean {
   if (zlib.zstdDecompressSync === undefined) return false; // Deno 2.1
-  const zstd = await Zstd.open();
   for (const { columns } of footerOfBytes(bytes).metadata.rowGroups) {
     for (const { metaData } of columns) {
       if (metaData?.codec !== codec.ZSTD) continue;
@@ -25,8 +24,8 @@ export async function zstdDiffers(bytes: Uint8Array): Promise<boolean> {
         const body = bytes.subarray(at + levels, at + header.compressedSize);
         at += header.compressedSize;
         if (!header.isCompressed) continue;
-        const ours = new Uint8Array(header.uncompressedSize - levels);
-        if (!zstd.decompress(body, ours)) return true;
+        const ours = unpackZstd(body, header.uncompressedSize - levels);
+        if (ours === undefined) return true;
         if (Buffer.compare(zlib.zstdDecompressSync(body), ours) !== 0) return true;
       }
     }

@@ -30,7 +30,6 @@ let rowsTotal: u64 = 0;
 let uncompressedTotal: u64 = 0;
 let valuesTotal: u64 = 0;
 let largestGroup: u64 = 0;
-let codecs: u32 = 0;
 let schemaAt: usize = 0;
 let schemaLength: u32 = 0;
 let keyValuesAt: usize = 0;
@@ -52,10 +51,6 @@ export function scanValues(): f64 {
 }
 export function scanLargestGroup(): f64 {
   return <f64> largestGroup;
-}
-/** A bit for each codec that is used. */
-export function scanCodecs(): u32 {
-  return codecs;
 }
 export function scanTable(): usize {
   return table;
@@ -104,7 +99,6 @@ export function scanFooter(
   uncompressedTotal = 0;
   valuesTotal = 0;
   largestGroup = 0;
-  codecs = 0;
   if (size < 12 || load<u32>(file) != 0x31524150 || load<u32>(file + size - 4) != 0x31524150) return false;
   const length = load<u32>(file + size - 8);
   if (length == 0 || length > size - 12) return false;
@@ -285,7 +279,6 @@ function scanMeta(out: usize, leaf: usize): void {
   store<u32>(out, <u32> start);
   store<u32>(out + 4, <u32> compressed);
   store<u32>(out + 8, <u32> codec);
-  codecs |= 1 << <u32> codec;
   store<u32>(out + 12, <u32> values);
   uncompressedTotal += uncompressed > compressed ? uncompressed : compressed;
 }

@@ -63,7 +63,6 @@ export {
 export { appendGroup, commitColumns, getFailedColumn, pendingBytes } from "./append_group";
 export {
   reserveTable,
-  scanCodecs,
   scanFooter,
   scanGroups,
   scanKeyValuesAt,
@@ -78,6 +77,7 @@ export {
 } from "./footer_scan";
 export { mayBeCopied, otherLevels } from "./rare_pages";
 export { unpackV2 } from "./page_body";
+export { zstdDecode } from "./zstd";
 export { readOtherValues } from "./page_values";
 export { passPacked } from "./packed_values";
 export { levelsAgree } from "./siblings";

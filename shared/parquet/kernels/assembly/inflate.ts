@@ -4,12 +4,15 @@ import * as host from "./host";
 import { lz4Decode, lz4HadoopDecode } from "./lz4";
 import { chunk } from "./open_chunk";
 import { snappyDecode } from "./snappy";
+import { zstdDecode } from "./zstd";
 
 /** Decompresses into `dst`, which has room for `dstLen` bytes and slack. */
 export function inflate(src: usize, srcLen: u32, dst: usize, dstLen: u32): bool {
   if (chunk.codec == 1) return snappyDecode(src, srcLen, dst, dstLen);
   if (chunk.codec == 7) return lz4Decode(src, srcLen, dst, dstLen);
   if (chunk.codec == 5) return lz4HadoopDecode(src, srcLen, dst, dstLen);
+  // who only reads has it from the host
+  if (!isDefined(READS_ONLY) && chunk.codec == 6) return zstdDecode(src, srcLen, dst, dstLen);
   if (chunk.codec == 2 || chunk.codec == 4 || chunk.codec == 6) {
     if (dstLen == 0 && srcLen == 0) return true;
     // of brotli Deno's node:zlib tells no broken end, which DuckDB refuses

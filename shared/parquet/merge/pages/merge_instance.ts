@@ -26,7 +26,7 @@ export function openInstance(
   zstd: Zstd | undefined,
   drop?: ReadonlySet<number>,
 ): Instance {
-  const kernels = new HostKernels(settings.kernels, zstd);
+  const kernels = new HostKernels(settings.kernels);
   const { codec, pageRows, pageBytes } = settings;
   const pages = { codec, zstd, pageRows, pageBytes };
   const rows = order && rowOrder(order, schema);

@@ -9,7 +9,7 @@ import { checkFooter } from "../../inspect/check_chunks.ts";
 import { footerOfBytes, readFooter } from "../../format/footer.ts";
 import { isTrap } from "../../kernels/trap.ts";
 import { defaultLimits, limitsWith, type ParquetLimits } from "../../format/limits.ts";
-import { codec, type FileMetaData } from "../../format/metadata.ts";
+import type { FileMetaData } from "../../format/metadata.ts";
 import { parquetError } from "../../format/parquet_error.ts";
 import type { RangeReader } from "../../format/range_reader.ts";
 import { type SchemaTree, schemaTree } from "../../format/schema.ts";
@@ -25,7 +25,7 @@ import { lacksMemory, OpenGroup } from "./open_group.ts";
 import type { ReadInput } from "./read_ahead.ts";
 import { StartedAnew, type Taking } from "./recovery.ts";
 import type { RunOptions } from "./run_options.ts";
-import { appendGroups, isSmall, isSmallScan, scanHasZstd } from "./small_file.ts";
+import { appendGroups, isSmall, isSmallScan } from "./small_file.ts";
 import { keysWith, keysWithout } from "../../key_values/constant_keys.ts";
 import { type KeyedFile, KeyValueUnion } from "../../key_values/key_value_union.ts";
 import type { Rejection } from "../union/set_apart.ts";
@@ -186,10 +186,7 @@ export class PageMerge {
     const tree = givenColumns === 0 ? whole : schemaTree(metadata.schema, this.#limits);
     const keys = keysWithout(metadata.keyValues, givenColumns);
     const { plan, keyValues } = this.#placeOf({ keyValues: keys, tree, rowCount });
-    const usesZstd = metadata.rowGroups.some((group) =>
-      group.columns.some((chunk) => chunk.metaData!.codec === codec.ZSTD)
-    );
-    const instance = await this.#open.open(this.#schema!, usesZstd);
+    const instance = await this.#open.open(this.#schema!);
     const { kernels, builder } = instance;
     const taken = { ...taking, rows: rowCount };
     const layout = makeLayout(kernels, tree, plan, builder.columns);
@@ -226,8 +223,7 @@ export class PageMerge {
     const file = kernels.input(bytes);
     const known = instance.known.find(file, bytes.length);
     if (
-      known === undefined || !isSmallScan(kernels, this.#settings, this.#limits.fileValues) ||
-      (scanHasZstd(kernels) && !this.#open.knowsZstd)
+      known === undefined || !isSmallScan(kernels, this.#settings, this.#limits.fileValues)
     ) return false;
     const groups = wasm.scanGroups(), table = wasm.scanTable(), rows = wasm.scanRows();
     builder.readFrom(this.#options.origins?.get(input.id));

@@ -54,11 +54,6 @@ export class OpenGroup {
     return this.#instance;
   }
 
-  /** Whether zstd was loaded. */
-  get knowsZstd(): boolean {
-    return this.#zstd !== undefined;
-  }
-
   /** Whether rows of no input wait. */
   get isEmpty(): boolean {
     return this.#waiting.length === 0;
@@ -93,13 +88,9 @@ export class OpenGroup {
     return (this.#options.order?.dedupe?.length ?? 0) > 0;
   }
 
-  /** Makes kernels and columns when they are first needed, and zstd for those that are there when it is needed late. */
-  async open(schema: SchemaTree, usesZstd: boolean): Promise<Instance> {
-    const needsZstd = usesZstd || this.#settings.codec === codec.ZSTD;
-    if (needsZstd && this.#zstd === undefined) {
-      this.#zstd = await Zstd.open(this.#options.zstd);
-      this.#instance?.kernels.useZstd(this.#zstd);
-    }
+  /** Makes kernels and columns when they are first needed, and zstd where it is written. */
+  async open(schema: SchemaTree): Promise<Instance> {
+    if (this.#settings.codec === codec.ZSTD) this.#zstd ??= await Zstd.open(this.#options.zstd);
     const { order, drop } = this.#options;
     this.#instance ??= openInstance(this.#settings, schema, order, this.#zstd, drop);
     return this.#instance;

@@ -21,7 +21,7 @@ export interface RunOptions {
   limits?: Partial<ParquetLimits>;
   /** Stops the merge; it then throws `aborted`, and the sink holds a part of a file. */
   signal?: AbortSignal;
-  /** Where zstd.wasm comes from. @default node_modules of the checkout */
+  /** Where zstd.wasm comes from, by which pages are written in zstd. @default node_modules of the checkout */
   zstd?: WasmLoader;
   /** The output's schema. @default the first readable input's */
   schema?: SchemaTree;

@@ -1,5 +1,5 @@
 import type { Kernels } from "../../kernels/kernels.ts";
-import { codec, type FileMetaData } from "../../format/metadata.ts";
+import type { FileMetaData } from "../../format/metadata.ts";
 import { atPlace } from "../../format/parquet_error.ts";
 import type { GroupBuilder } from "./group_builder.ts";
 import { groupEntryBytes } from "./group_table.ts";
@@ -33,11 +33,6 @@ export function isSmallScan(
   return wasm.scanLargestGroup() < settings.healthyBytes &&
     wasm.scanUncompressed() <= 4 * settings.wholeFileBytes &&
     wasm.scanValues() <= Math.min(smallValues, fileValues);
-}
-
-/** Whether the file whose footer was scanned needs zstd. */
-export function scanHasZstd({ wasm }: Kernels): boolean {
-  return ((wasm.scanCodecs() >> codec.ZSTD) & 1) === 1;
 }
 
 /** Appends the groups of the kernels' table, of a file in their memory, all or none; to be committed then. */
