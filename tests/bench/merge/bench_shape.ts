@@ -147,8 +147,9 @@ interface Peer {
 function firstError(text: string): string {
   // deno-lint-ignore no-control-regex
   const lines = text.replaceAll(/\x1b\[[0-9;]*m/g, "").split("\n");
-  return (lines.find((line) => /error|panicked|after/i.test(line)) ?? lines[0]).trim().slice(
-    0,
-    200,
-  );
+  return (lines.find((line) => /^error\b|error: |panicked|^ended after/i.test(line)) ?? lines[0])
+    .trim().slice(
+      0,
+      200,
+    );
 }
