@@ -27,11 +27,11 @@ const fill = `
   insert into battle_files (id, dataset_id, "table", period_tag, upload_id, ordinal, object_key, start_byte, byte_length,
     level, seq_min, seq_max, row_count, row_group_count, uncompressed_bytes, schema_fingerprint, added_version,
     uploaded_by, uploaded_at, state, quarantined_at)
-  select i + 10, dataset, 't', 'p', gen_random_uuid(), 0, 'k' || i, 0, 100, 0, i, i, 1, 1, 100, 'x', 0, owner, now(),
+  select i + 10, dataset, 't', 'p', gen_random_uuid(), 0, 'k' || i || '.parquet', 0, 100, 0, i, i, 1, 1, 100, 'x', 0, owner, now(),
     case when i > 0 and i % 10 = 0 then 'quarantined' else 'active' end, case when i > 0 and i % 10 = 0 then now() end
   from each_row;
   insert into uploads (id, dataset_id, "table", period_tag, content_hash, offsets_digest, user_id, object_key, size)
-  select gen_random_uuid(), dataset, 't', 'p', md5(i::text), '', owner, 'k' || i, 1 from each_row;
+  select gen_random_uuid(), dataset, 't', 'p', md5(i::text), '', owner, 'k' || i || '.parquet', 1 from each_row;
   insert into processing_metrics (user_id, dataset_id, "table", period_tag, operation, trigger, priority, status,
     completed_at)
   select owner, dataset, 't', 'p', 'compaction', 'upload', 'realtime', 'success', now() from each_row;
@@ -53,7 +53,7 @@ const fill = `
   select 1 + n, c, 'c' || c, c from generate_series(0, 10000) n, generate_series(1, 3) c;
   insert into lake_files (id, relation_id, battle_file, begin_snapshot, dataset_id, period_tag, object_key, bytes, row_count,
     row_id_start, mapping_id)
-  select i + 10, relation, i + 10, 1, dataset, 'p', 'k' || i, 1, 1, i + 10, 1 + case when i > 0 then i % 10001 else 0 end
+  select i + 10, relation, i + 10, 1, dataset, 'p', 'k' || i || '.parquet', 1, 1, i + 10, 1 + case when i > 0 then i % 10001 else 0 end
   from lake, each_row;
   insert into lake_statistics (file_id, relation_id, column_id, null_count, min_value, max_value)
   select i + 10, relation, 3, 0, 'a', 'b' from lake, each_row;
@@ -146,7 +146,7 @@ Deno.test("each tenant's rows are found by an index, among four hundred thousand
           `list_lake('${user}')`,
           `list_lake('${user}', md5('d0')::uuid::text)`,
           `load_lake_table('${user}', md5('d0')::uuid::text, 't')`,
-          `sign_lake_object('${user}', 'k-2', md5('d0')::uuid::text, 't')`,
+          `sign_lake_object('${user}', 'k-2.parquet', md5('d0')::uuid::text, 't')`,
         ]),
       ]
     ) {
