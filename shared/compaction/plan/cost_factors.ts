@@ -49,7 +49,6 @@ export function costFactors(work: MergeWork): CostFactors {
   };
   const lateColumns = Math.max(0, leaves - early.columns);
   const once = (is: boolean) => is ? 1 : 0;
-  const zstd = once(writesZstd || unpacked.zstd > 0);
   return {
     cpu: {
       fixedMs: 1,
@@ -66,7 +65,7 @@ export function costFactors(work: MergeWork): CostFactors {
       copyByteMs: copy.bytes + check.bytes,
       checkByteMs: check.plainBytes,
       sortValueMs: sorts ? joined.values : 0,
-      zstdMs: zstd,
+      zstdMs: once(writesZstd), // what is read the kernels unpack, without a start
       zstdByteMs: unpacked.zstd,
       zstdWrittenByteMs: writesZstd ? joined.plainBytes : 0,
       gzipByteMs: hostGzip ? unpacked.gzip : 0,
@@ -94,7 +93,7 @@ export function costFactors(work: MergeWork): CostFactors {
       copyChunkMb: copied,
       sortByteMb: sorts ? Math.min(joined.plainBytes, most.sort) : 0,
       lateSortByteMb: sorts ? Math.max(0, joined.plainBytes - early.sorted) : 0,
-      zstdMb: zstd,
+      zstdMb: once(writesZstd),
       decodeMb: once(decode.chunks > 0),
       decodeFileByteMb: Math.min(work.decodedFile, most.decoded),
       decodeChunkByteMb: work.decodedChunk,
