@@ -17,8 +17,8 @@ set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
 as $$
 declare
-  v_locked record := sediment.lock_commit_calls(p_calls);
-  v_calls sediment.commit_call[] := v_locked.calls;
+  v_locked record;
+  v_calls sediment.commit_call[];
   v_call sediment.commit_call;
   v_plan sediment.commit_plan;
   v_wrong jsonb;
@@ -29,7 +29,16 @@ declare
   v_answers jsonb[];
   v_nth integer := 0;
   v_out jsonb[];
+  v_alone jsonb;
 begin
+  if jsonb_array_length(p_calls) = 1 then
+    v_alone := sediment.commit_alone(p_calls -> 0);
+    if v_alone is not null then
+      return array[v_alone];
+    end if;
+  end if;
+  v_locked := sediment.lock_commit_calls(p_calls);
+  v_calls := v_locked.calls;
   if v_locked.aliased then
     v_calls := sediment.respell_commits(v_calls);
   end if;

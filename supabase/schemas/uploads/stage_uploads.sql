@@ -16,7 +16,7 @@ set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
 as $$
 declare
-  v_read record := sediment.read_stage_calls(p_calls);
+  v_read record;
   v_calls sediment.stage_call[];
   v_call sediment.stage_call;
   v_now timestamptz := clock_timestamp();
@@ -24,7 +24,15 @@ declare
   v_hint text;
   v_out jsonb[];
   v_direct boolean;
+  v_alone jsonb;
 begin
+  if jsonb_array_length(p_calls) = 1 then
+    v_alone := sediment.stage_alone(p_calls -> 0);
+    if v_alone is not null then
+      return array[v_alone];
+    end if;
+  end if;
+  v_read := sediment.read_stage_calls(p_calls);
   if v_read.respelled then
     v_read := sediment.read_stage_calls(sediment.respell_stages(p_calls));
   end if;

@@ -19,6 +19,10 @@ export const deletionMutations: Mutation[] = [
       sqlFunction: "write_commits",
       find: "perform sediment.refuse_deleted_stages(p_calls);",
       replace: "",
+    }, {
+      sqlFunction: "commit_alone",
+      find: "perform sediment.refuse_deleted_stages(array[v_call]);",
+      replace: "",
     }],
   },
   {

@@ -23,6 +23,10 @@ export const memberMutations: Mutation[] = [
       sqlFunction: "write_commits",
       find: "perform sediment.refuse_removed_writers(p_calls);",
       replace: "",
+    }, {
+      sqlFunction: "commit_alone",
+      find: "perform sediment.refuse_removed_writers(array[v_call]);",
+      replace: "",
     }],
   },
   {

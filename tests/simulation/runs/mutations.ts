@@ -80,6 +80,14 @@ export const mutations: Mutation[] = [
       sqlFunction: "lock_commit_calls",
       find: "      s.state <> 'staged', false,",
       replace: "      s.state = 'stored', false,",
+    }, {
+      sqlFunction: "commit_alone",
+      find: "if (o.state = 'staged' and",
+      replace: "if (o.state <> 'stored' and",
+    }, {
+      sqlFunction: "commit_alone",
+      find: "where x.object_key = o.object_key and x.state = 'staged' and",
+      replace: "where x.object_key = o.object_key and",
     }],
   },
   {
@@ -327,6 +335,10 @@ export const mutations: Mutation[] = [
       sqlFunction: "plan_commits",
       find: "left join public.uploads u on u.dataset_id",
       replace: "left join public.uploads u on false and u.dataset_id",
+    }, {
+      sqlFunction: "commit_alone",
+      find: "or exists (select 1 from public.uploads u where",
+      replace: "or exists (select 1 from public.uploads u where false and",
     }],
   },
 ];
@@ -342,6 +354,11 @@ export const lockOrder: Mutation = {
       `  perform 1 from public.datasets d where d.id in (select c.dataset_id from unnest(p_calls) as c)
   for no key update;
   -- Partitions, sorted by key`,
+  }, {
+    sqlFunction: "commit_alone",
+    find: "  -- What joins a message that waits is not counted;",
+    replace: `  perform 1 from public.datasets d where d.id = o.dataset_id for no key update;
+  -- What joins a message that waits is not counted;`,
   }],
 };
 

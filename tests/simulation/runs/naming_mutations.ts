@@ -19,6 +19,10 @@ export const namingMutations: Mutation[] = [
       sqlFunction: "write_commits",
       find: "perform sediment.refuse_renamed_stages(p_calls, v_files);",
       replace: "",
+    }, {
+      sqlFunction: "commit_alone",
+      find: "perform sediment.refuse_renamed_stages(array[v_call], array[v_file]);",
+      replace: "",
     }],
   },
   {
@@ -31,6 +35,10 @@ export const namingMutations: Mutation[] = [
     }, {
       sqlFunction: "write_commits",
       find: "perform sediment.refuse_renamed_stages(p_calls, v_files);",
+      replace: "",
+    }, {
+      sqlFunction: "commit_alone",
+      find: "perform sediment.refuse_renamed_stages(array[v_call], array[v_file]);",
       replace: "",
     }],
   },
