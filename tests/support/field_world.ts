@@ -40,8 +40,10 @@ export const fastClock = {
 export async function openFieldWorld(options: StackOptions): Promise<FieldWorld> {
   const stack = await startStack({ ...fastClock, ...options });
   const sql = postgres(stack.adminDbUrl, { max: 1, onnotice: () => {} });
+  // a worker that can't give its lease back, since nothing can be written, has it until its end: not for five minutes here
   await sql`update public.service_settings set realtime_delay_seconds = 0, backoff_base_seconds = 1,
-    backoff_cap_seconds = 2, idle_recheck_seconds = 1, min_inputs = 2, max_age_seconds = 1, breaker_probe_seconds = 1`;
+    backoff_cap_seconds = 2, idle_recheck_seconds = 1, min_inputs = 2, max_age_seconds = 1, breaker_probe_seconds = 1,
+    lease_seconds = 60`;
   const user = await signUp(stack, `${crypto.randomUUID()}@example.com`);
   const dataset = crypto.randomUUID();
   let rows = 0;
