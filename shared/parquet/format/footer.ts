@@ -15,6 +15,13 @@ export interface Footer {
   length: number;
 }
 
+/** Bytes at the end of a file; page indexes mostly are among them. */
+export interface FileTail {
+  /** Offset of the first of them. */
+  start: number;
+  bytes: Uint8Array;
+}
+
 /** "PAR1" before and after the file, "PARE" where the footer is encrypted. */
 const magic = 0x31524150;
 const encryptedMagic = 0x45524150;
@@ -130,11 +137,23 @@ export async function readFooter(
   limits: Readonly<ParquetLimits> = defaultLimits,
   signal?: AbortSignal,
 ): Promise<Footer> {
-  const { bytes, start } = await readFooterBytes(reader, limits, { signal });
-  return { metadata: readFileMetadata(bytes, limits), start, length: bytes.length };
+  return (await readFooterWithTail(reader, limits, signal)).footer;
 }
 
-/** The metadata of {@link readFooter} as bytes, and where it begins. */
+/** The same with the end of the file as far as it was read for that, when the footer was there as a whole. */
+export async function readFooterWithTail(
+  reader: RangeReader,
+  limits: Readonly<ParquetLimits>,
+  signal?: AbortSignal,
+): Promise<{ footer: Footer; tail?: FileTail }> {
+  const { bytes, start, tail } = await readFooterBytes(reader, limits, { signal });
+  return {
+    footer: { metadata: readFileMetadata(bytes, limits), start, length: bytes.length },
+    tail,
+  };
+}
+
+/** The metadata of {@link readFooter} as bytes, where it begins, and the file's end. */
 export async function readFooterBytes(
   reader: RangeReader,
   limits: Readonly<ParquetLimits>,
@@ -143,18 +162,21 @@ export async function readFooterBytes(
     /** Told the metadata's length before more than the file's end is read; may throw. */
     onLength?: (length: number) => Promise<void> | undefined;
   },
-): Promise<{ bytes: Uint8Array; start: number }> {
+): Promise<{ bytes: Uint8Array; start: number; tail?: FileTail }> {
   const { signal, onLength } = options;
   const tailLength = Math.min(reader.size, tailGuess);
-  let tail = await reader.read(reader.size - tailLength, tailLength, signal);
+  const tail = await reader.read(reader.size - tailLength, tailLength, signal);
   const length = footerLength(tail.subarray(Math.max(0, tail.length - 8)), reader.size, limits);
   if (tailLength === reader.size) checkHead(tail);
   const waiting = onLength?.(length);
   if (waiting !== undefined) await waiting;
   const start = reader.size - 8 - length;
-  if (length + 8 > tailLength) tail = await reader.read(start, length, signal);
-  else tail = tail.subarray(tailLength - 8 - length, tailLength - 8);
-  return { bytes: tail, start };
+  if (length + 8 > tailLength) return { bytes: await reader.read(start, length, signal), start };
+  return {
+    bytes: tail.subarray(tailLength - 8 - length, tailLength - 8),
+    start,
+    tail: { start: reader.size - tailLength, bytes: tail },
+  };
 }
 
 /** The end of a file: FileMetaData, its length and the magic. As {@link writeFileMetadata} writes it. */

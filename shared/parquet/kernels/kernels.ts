@@ -74,6 +74,17 @@ export interface KernelExports {
   closeChunk(): number;
   countPage(address: number, length: number): number;
   chunkIsRead(): number;
+  moveIndexes(
+    offsets: number,
+    offsetsLength: number,
+    columns: number,
+    columnsLength: number,
+    start: number,
+    end: number,
+    rows: number,
+    moved: number,
+    to: number,
+  ): number;
   startsWithCrc(address: number, length: number): number;
   pageStartsRow(column: number): number;
   getPageType(): number;

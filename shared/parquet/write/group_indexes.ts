@@ -31,6 +31,14 @@ export class GroupIndexes {
     this.offsetLengths.push(offsets.length - before);
   }
 
+  /** Takes the next chunk's indexes as they are written; empty where it has none. */
+  addBytes(columnIndex: Uint8Array, offsetIndex: Uint8Array): void {
+    this.#columns!.raw(columnIndex);
+    this.#offsets!.raw(offsetIndex);
+    this.columnLengths.push(columnIndex.length);
+    this.offsetLengths.push(offsetIndex.length);
+  }
+
   /** Takes the indexes of further chunks, when both are closed. */
   append(more: GroupIndexes): void {
     this.columnIndexes = joined(this.columnIndexes, more.columnIndexes);

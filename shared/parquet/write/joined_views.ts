@@ -6,7 +6,8 @@ import type { FileWriter } from "./file_writer.ts";
  */
 export class JoinedViews {
   readonly #writer: FileWriter;
-  #held: Uint8Array | undefined;
+  #held: Uint8Array[] = [];
+  #bytes = 0;
 
   constructor(writer: FileWriter) {
     this.#writer = writer;
@@ -14,26 +15,29 @@ export class JoinedViews {
 
   /** Where the next bytes come to stand in the file. */
   get offset(): number {
-    return this.#writer.offset + (this.#held?.length ?? 0);
+    return this.#writer.offset + this.#bytes;
   }
 
   /** Appends bytes, which must stay as they are until {@link flush} resolves. */
-  async add(bytes: Uint8Array): Promise<void> {
-    const held = this.#held;
-    const follows = held !== undefined && held.buffer === bytes.buffer &&
-      held.byteOffset + held.length === bytes.byteOffset;
-    if (follows) {
-      this.#held = new Uint8Array(held.buffer, held.byteOffset, held.length + bytes.length);
-      return;
+  add(bytes: Uint8Array): void {
+    this.#bytes += bytes.length;
+    const last = this.#held.at(-1);
+    const follows = last !== undefined && last.buffer === bytes.buffer &&
+      last.byteOffset + last.length === bytes.byteOffset;
+    if (!follows) this.#held.push(bytes);
+    else {
+      const both = last.length + bytes.length;
+      this.#held[this.#held.length - 1] = new Uint8Array(last.buffer, last.byteOffset, both);
     }
-    await this.flush();
-    this.#held = bytes;
   }
 
   /** Writes what is held. */
   async flush(): Promise<void> {
     const held = this.#held;
-    this.#held = undefined;
-    if (held !== undefined) await this.#writer.write(held);
+    this.#held = [];
+    for (const bytes of held) {
+      this.#bytes -= bytes.length;
+      await this.#writer.write(bytes);
+    }
   }
 }

@@ -17,11 +17,11 @@ Deno.test("views that follow each other are written as one, others by themselves
   const part = (i: number) => bytes.subarray(i * size, (i + 1) * size);
   const joined = new JoinedViews(writer);
   equal(joined.offset, 0);
-  await joined.add(part(0));
+  joined.add(part(0));
   equal(joined.offset, size);
-  await joined.add(part(1));
-  await joined.add(part(3));
-  await joined.add(part(3).slice());
+  joined.add(part(1));
+  joined.add(part(3));
+  joined.add(part(3).slice());
   equal(joined.offset, 4 * size);
   await joined.flush();
   await joined.flush();

@@ -75,9 +75,7 @@ export class ThriftWriter {
   bytesElement(value: Uint8Array | string): void {
     const bytes = typeof value === "string" ? encoder.encode(value) : value;
     this.#varint(bytes.length);
-    if (this.#length + bytes.length > this.#bytes.length) this.#grow(bytes.length);
-    this.#bytes.set(bytes, this.#length);
-    this.#length += bytes.length;
+    this.raw(bytes);
   }
 
   /** A boolean inside a list. */
@@ -148,6 +146,11 @@ export class ThriftWriter {
   /** A struct as a field, from the bytes of another file's (field headers and stop included). */
   rawStruct(id: number, bytes: Uint8Array): void {
     this.#field(id, wire.struct);
+    this.raw(bytes);
+  }
+
+  /** A whole struct as another wrote it, without a field header. */
+  raw(bytes: Uint8Array): void {
     if (this.#length + bytes.length > this.#bytes.length) this.#grow(bytes.length);
     this.#bytes.set(bytes, this.#length);
     this.#length += bytes.length;

@@ -81,6 +81,7 @@ export { zstdDecode } from "./zstd";
 export { readOtherValues } from "./page_values";
 export { passPacked } from "./packed_values";
 export { levelsAgree } from "./siblings";
+export { moveIndexes } from "./move_indexes";
 export { endGather, gatherRows, startGather } from "./gather";
 export { addKey, clearKeys } from "./sort_keys";
 export { keepRows, keyChange, permutationLength, permutationPtr, setPermutationLength, sortRows } from "./sort";

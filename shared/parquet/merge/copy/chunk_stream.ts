@@ -10,8 +10,6 @@ export interface ChunkPart {
   bytes: Uint8Array;
   /** Whether the chunk ends with this part. */
   last: boolean;
-  /** Whether it is the last one of those that were read together: their bytes are given back when the next is asked for. */
-  endsRead: boolean;
 }
 
 interface Extent {
@@ -21,14 +19,15 @@ interface Extent {
 
 /**
  * Reads chunks one after the other in windows: neighbours share a window when the bytes between them are few,
- * and the next window is read while this one is used.
+ * and the next window is read while this one is used. The parts of a window come together, as a step of a generator costs
+ * more than a small part; their bytes are given back when the next window is asked for.
  */
 export async function* readChunks(
   reader: RangeReader,
   extents: readonly Extent[],
   windowBytes: number,
   signal?: AbortSignal,
-): AsyncGenerator<ChunkPart> {
+): AsyncGenerator<ChunkPart[]> {
   const windows = planWindows(extents, windowBytes);
   const read = (i: number) => {
     if (i >= windows.length) return undefined;
@@ -44,15 +43,12 @@ export async function* readChunks(
     if (bytes.length !== length) {
       throw parquetError("invalid_parquet", `a read of ${length} bytes gave ${bytes.length}`);
     }
-    for (const part of parts) {
-      yield {
-        chunk: part.chunk,
-        offset: part.offset,
-        bytes: bytes.subarray(part.start - start, part.start - start + part.length),
-        last: part.last,
-        endsRead: part === parts.at(-1),
-      };
-    }
+    yield parts.map((part) => ({
+      chunk: part.chunk,
+      offset: part.offset,
+      bytes: bytes.subarray(part.start - start, part.start - start + part.length),
+      last: part.last,
+    }));
     reader.release?.(bytes);
   }
 }

@@ -1,6 +1,7 @@
 /** The page indexes of a copied row group of ours: fetched, checked against the chunks, and moved with them. */
 import { SedimentError } from "../../../errors.ts";
 import { chunkExtent } from "../../inspect/check_chunks.ts";
+import type { Kernels } from "../../kernels/kernels.ts";
 import type { ColumnChunk } from "../../format/metadata.ts";
 import {
   type ColumnIndex,
@@ -8,14 +9,58 @@ import {
   readColumnIndex,
   readOffsetIndex,
 } from "../../format/page_index.ts";
+import type { FileTail } from "../../format/footer.ts";
 import { isInside, type RangeReader } from "../../format/range_reader.ts";
+import type { GroupIndexes } from "../../write/group_indexes.ts";
 import { type FetchedBytes, readRanges } from "./read_ranges.ts";
+
+const none = new Uint8Array(0);
+
+/**
+ * Adds the chunk's page indexes, moved: by the kernels when they are as we write them, else what can be read of them.
+ * @param rows of the row group
+ * @param moved how far behind its place in the input the chunk stands in the output
+ */
+export function addMovedIndexes(
+  indexes: GroupIndexes,
+  kernels: Kernels,
+  chunk: ColumnChunk,
+  rows: number,
+  moved: number,
+  fileSize: number,
+  bytesAt: FetchedBytes,
+): void {
+  const offsets = offsetRange(chunk, fileSize), columns = columnRange(chunk, fileSize);
+  if (offsets !== undefined) {
+    const offsetIndex = bytesAt(offsets.start, offsets.length);
+    const columnIndex = columns === undefined ? none : bytesAt(columns.start, columns.length);
+    const both = offsets.length + columnIndex.length;
+    const at = kernels.inputRoom(both + 3 * offsets.length);
+    kernels.view.set(offsetIndex, at);
+    kernels.view.set(columnIndex, at + offsets.length);
+    const { start, length } = chunkExtent(chunk.metaData!);
+    const written = kernels.wasm.moveIndexes(
+      at,
+      offsets.length,
+      at + offsets.length,
+      columnIndex.length,
+      start,
+      start + length,
+      rows,
+      moved,
+      at + both,
+    );
+    if (written > 0) return indexes.addBytes(columnIndex, kernels.bytes(at + both, written));
+  }
+  const { columnIndex, offsetIndex } = movedIndexes(chunk, rows, moved, fileSize, bytesAt);
+  indexes.add(columnIndex, offsetIndex);
+}
 
 /**
  * The chunk's page indexes; none when they don't fit the chunk or each other: they help readers, and a file whose
  * pages are sound is not refused for them.
  */
-export function movedIndexes(
+function movedIndexes(
   chunk: ColumnChunk,
   rows: number,
   moved: number,
@@ -75,9 +120,14 @@ function fitsChunk(index: OffsetIndex, chunk: ColumnChunk, rows: number): boolea
 /** Bytes that nobody needs between the page indexes of a row group, read to save requests. */
 const largestIndexGap = 512 * 1024;
 
-/** Fetches the page indexes of a row group: by one read when they lie together, as they do, else one by one. */
-export function readIndexes(
+/**
+ * Fetches the page indexes of a row group: of few row groups they are in memory with the footer, others come by one read
+ * when they lie together, as they do, else one by one.
+ * @param tail the end of the file, when it was read
+ */
+export async function readIndexes(
   reader: RangeReader,
+  tail: FileTail | undefined,
   chunks: readonly ColumnChunk[],
   signal?: AbortSignal,
 ): Promise<FetchedBytes> {
@@ -85,5 +135,8 @@ export function readIndexes(
     offsetRange(chunk, reader.size) ?? [],
     columnRange(chunk, reader.size) ?? [],
   ]).flat();
-  return readRanges(reader, ranges, largestIndexGap, signal);
+  if (tail !== undefined && ranges.every(({ start }) => start >= tail.start)) {
+    return (start, length) => tail.bytes.subarray(start - tail.start, start - tail.start + length);
+  }
+  return await readRanges(reader, ranges, largestIndexGap, signal);
 }

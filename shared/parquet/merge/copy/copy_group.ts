@@ -1,7 +1,8 @@
 import { chunkExtent } from "../../inspect/check_chunks.ts";
 import type { Kernels } from "../../kernels/kernels.ts";
 import type { ColumnChunk, ColumnMetaData, FileMetaData, RowGroup } from "../../format/metadata.ts";
-import { readChunks } from "./chunk_stream.ts";
+import { type ChunkPart, readChunks } from "./chunk_stream.ts";
+import type { FileTail } from "../../format/footer.ts";
 import type { LeafLevels } from "../../kernels/leaf_levels.ts";
 import { PageFeeder } from "./page_feeder.ts";
 import { holdsText, valueWidth } from "../../format/value_order.ts";
@@ -12,13 +13,15 @@ import { JoinedViews } from "../../write/joined_views.ts";
 import type { ParquetFile } from "../../write/parquet_file.ts";
 import { BloomFilters } from "./bloom_filters.ts";
 import { CountedPages } from "./counted_pages.ts";
-import { movedIndexes, readIndexes } from "./copied_indexes.ts";
+import { addMovedIndexes, readIndexes } from "./copied_indexes.ts";
 import { CopiedPages } from "./copied_pages.ts";
 import { moveChunks } from "./move_chunks.ts";
 
 /** A row group to be copied. */
 export interface CopySource {
   reader: RangeReader;
+  /** The end of the file, when it is in memory. */
+  tail?: FileTail;
   metadata: FileMetaData;
   tree: SchemaTree;
   /** The output's schema, of the same columns in the same places. */
@@ -55,7 +58,7 @@ export async function copyGroup(
     await copyPages(source, file, kernels, windowBytes, signal);
   const totalCompressedSize = file.writer.offset - fileOffset;
   const { columns, indexes, totalByteSize, sortingColumns } = trusted
-    ? await movedColumns(source, copied, file, signal)
+    ? await movedColumns(source, copied, file, kernels, signal)
     : await describedColumns(group, copied, source.output, file);
   file.add({
     group: {
@@ -99,15 +102,15 @@ async function copyPages(
   let counted: CountedPages | undefined;
   try {
     const extents = group.columns.map((chunk) => chunkExtent(chunk.metaData!));
-    for await (const part of readChunks(reader, extents, windowBytes, signal)) {
-      const leaf = tree.leaves[part.chunk];
-      const meta = group.columns[part.chunk].metaData!;
-      if (part.offset === 0) {
+    const copy = ({ chunk, offset, bytes, last }: ChunkPart) => {
+      const leaf = tree.leaves[chunk];
+      const meta = group.columns[chunk].metaData!;
+      if (offset === 0) {
         const start = joined.offset;
         const pages = trusted ? undefined : new CopiedPages(kernels, scratch, leaf, start);
-        copied[part.chunk] = { start, pages };
+        copied[chunk] = { start, pages };
         feeder.start();
-        filters?.watch(part.chunk);
+        filters?.watch(chunk);
         kernels.wasm.requireText(scratch, holdsText(leaf) ? 1 : 0);
         kernels.wasm.openChunk(
           meta.type,
@@ -121,23 +124,26 @@ async function copyPages(
           0,
           0,
           2,
-          levels.entry(part.chunk),
+          levels.entry(chunk),
         );
-        counted = trusted && CountedPages.startsWithCrc(kernels, part.bytes)
+        counted = trusted && CountedPages.startsWithCrc(kernels, bytes)
           ? new CountedPages(kernels, { column: leaf.path })
           : undefined;
       }
-      const { pages } = copied[part.chunk];
+      const { pages } = copied[chunk];
       const onPage = pages && ((length: number) => pages.add(length));
-      counted?.add(part.bytes, part.last);
-      const fine = (counted !== undefined || feeder.feed(scratch, part.bytes, part.last, onPage)) &&
-        (!part.last || kernels.wasm.closeChunk() !== 0);
+      counted?.add(bytes, last);
+      const fine = (counted !== undefined || feeder.feed(scratch, bytes, last, onPage)) &&
+        (!last || kernels.wasm.closeChunk() !== 0);
       if (!fine) {
         throw kernels.error({ column: leaf.path, page: kernels.wasm.getPagesRead() });
       }
-      if (part.last) copied[part.chunk].filter = filters?.take();
-      await joined.add(part.bytes);
-      if (part.endsRead) await joined.flush();
+      if (last) copied[chunk].filter = filters?.take();
+      joined.add(bytes);
+    };
+    for await (const parts of readChunks(reader, extents, windowBytes, signal)) {
+      parts.forEach(copy);
+      await joined.flush();
     }
     levels.check();
   } finally {
@@ -178,38 +184,38 @@ async function describedColumns(
 
 /** What the footer of a file of ours says, moved, with page indexes and Bloom filters. */
 async function movedColumns(
-  { reader, metadata, output, rowGroup }: CopySource,
+  { reader, tail, metadata, output, rowGroup }: CopySource,
   copied: readonly CopiedChunk[],
   file: ParquetFile,
+  kernels: Kernels,
   signal?: AbortSignal,
 ): Promise<DescribedColumns> {
   const group = metadata.rowGroups[rowGroup];
   const indexes = new GroupIndexes();
   const columns: ColumnChunk[] = [];
-  const bytesAt = await readIndexes(reader, group.columns, signal);
+  const bytesAt = await readIndexes(reader, tail, group.columns, signal);
   for (const [i, chunk] of group.columns.entries()) {
     const meta = chunk.metaData!;
     const moved = copied[i].start - chunkExtent(meta).start;
-    const { columnIndex, offsetIndex } = movedIndexes(
-      chunk,
-      group.numRows,
-      moved,
-      reader.size,
-      bytesAt,
-    );
-    indexes.add(columnIndex, offsetIndex);
+    addMovedIndexes(indexes, kernels, chunk, group.numRows, moved, reader.size, bytesAt);
+    // most have none: nothing is awaited then
+    const filter = meta.bloomFilterOffset === undefined
+      ? noFilter
+      : await movedBloomFilter(meta, reader, file, signal);
     columns.push(chunkOf({
       ...meta,
       path: [...output.leaves[i].path],
       dataPageOffset: meta.dataPageOffset + moved,
       dictionaryPageOffset: meta.dictionaryPageOffset && meta.dictionaryPageOffset + moved,
-      ...await movedBloomFilter(meta, reader, file, signal),
+      ...filter,
     }));
   }
   // a sort order holds for the rows of a group wherever it stands
   const { totalByteSize, sortingColumns } = group;
   return { columns, indexes, totalByteSize, sortingColumns };
 }
+
+const noFilter = { bloomFilterOffset: undefined, bloomFilterLength: undefined };
 
 async function movedBloomFilter(
   { bloomFilterOffset, bloomFilterLength }: ColumnMetaData,
@@ -221,7 +227,7 @@ async function movedBloomFilter(
     bloomFilterOffset === undefined || bloomFilterLength === undefined ||
     !isInside(bloomFilterOffset, bloomFilterLength, reader.size)
   ) {
-    return { bloomFilterOffset: undefined, bloomFilterLength: undefined };
+    return noFilter;
   }
   const bytes = await reader.read(bloomFilterOffset, bloomFilterLength, signal);
   const offset = file.writer.offset;

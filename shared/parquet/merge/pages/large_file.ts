@@ -2,6 +2,7 @@ import { SedimentError } from "../../../errors.ts";
 import { copyGroup } from "../copy/copy_group.ts";
 import { kernelErrors } from "../../kernels/kernel_error.ts";
 import type { Kernels } from "../../kernels/kernels.ts";
+import type { FileTail } from "../../format/footer.ts";
 import type { FileMetaData } from "../../format/metadata.ts";
 import { atPlace } from "../../format/parquet_error.ts";
 import { type RangeReader, throwIfAborted } from "../../format/range_reader.ts";
@@ -20,6 +21,8 @@ export interface LargeFile {
   metadata: FileMetaData;
   /** What is read: the input, or what it was decoded to. */
   reader: RangeReader;
+  /** Its end, when that was read with the footer. */
+  tail?: FileTail;
   /** Whether an earlier merge wrote it. */
   trusted: boolean;
   /** Its row groups with rows that are left out. */
@@ -111,7 +114,7 @@ function packedBytes({ rowGroups }: FileMetaData): number {
 /** Appends a row group, copied when it can be; gives whether it is written. */
 async function addGroup(
   { kernels, builder, output, file, settings, ordered, filter, flush, signal }: LargeFileTarget,
-  { layout, metadata, reader, trusted, origins }: LargeFile,
+  { layout, metadata, reader, tail, trusted, origins }: LargeFile,
   rowGroup: number,
   firstRow: number,
 ): Promise<boolean> {
@@ -122,7 +125,7 @@ async function addGroup(
   if (whole && layout.plan.identical && bytes >= healthyBytes) {
     await flush();
     const { tree, levels } = layout;
-    const source = { reader, metadata, tree, output, levels, rowGroup, trusted };
+    const source = { reader, tail, metadata, tree, output, levels, rowGroup, trusted };
     try {
       await copyGroup(source, file, kernels, windowBytes, signal);
       return true;

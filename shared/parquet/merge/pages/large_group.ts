@@ -2,7 +2,7 @@ import { chunkExtent } from "../../inspect/check_chunks.ts";
 import type { Kernels } from "../../kernels/kernels.ts";
 import type { RowGroup } from "../../format/metadata.ts";
 import type { RangeReader } from "../../format/range_reader.ts";
-import { readChunks } from "../copy/chunk_stream.ts";
+import { type ChunkPart, readChunks } from "../copy/chunk_stream.ts";
 import type { GroupBuilder } from "./group_builder.ts";
 import type { Layout } from "./known_layout.ts";
 import { PageFeeder } from "../copy/page_feeder.ts";
@@ -39,22 +39,22 @@ export async function appendLargeGroup(
   // levels of a sibling are needed until the group is whole
   const cuts = !leaves.some((source) => source.kind === "sibling");
   const feeder = new PageFeeder(kernels);
-  for await (
-    const part of readChunks(reader, order.map((i) => extents[i]), windowBytes, signal)
-  ) {
-    const { column, leaf } = wanted[order[part.chunk]];
-    const source = leaves[column];
-    if (source.kind !== "pages") continue;
+  const append = ({ chunk, offset, bytes, last }: ChunkPart) => {
+    const { column, leaf } = wanted[order[chunk]];
     const node = layout.tree.leaves[leaf];
-    if (part.offset === 0) {
+    if (offset === 0) {
       feeder.start();
       builder.open(layout, column, group);
     }
     const output = builder.columns[column];
     const onPage = cuts ? () => builder.relieve(column, group.numRows) : undefined;
-    const fine = feeder.feed(output.address, part.bytes, part.last, onPage) &&
-      (!part.last || kernels.wasm.closeChunk() !== 0);
+    const fine = feeder.feed(output.address, bytes, last, onPage) &&
+      (!last || kernels.wasm.closeChunk() !== 0);
     if (!fine) throw builder.fault(node);
+  };
+  const inOrder = order.map((i) => extents[i]);
+  for await (const parts of readChunks(reader, inOrder, windowBytes, signal)) {
+    parts.forEach(append);
   }
   layout.levels.check();
   leaves.forEach((source, column) => {

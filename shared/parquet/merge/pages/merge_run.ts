@@ -6,7 +6,7 @@ import {
   withoutFieldIds,
 } from "../../format/constant_columns.ts";
 import { checkFooter } from "../../inspect/check_chunks.ts";
-import { footerOfBytes, readFooter } from "../../format/footer.ts";
+import { footerOfBytes, readFooterWithTail } from "../../format/footer.ts";
 import { isTrap } from "../../kernels/trap.ts";
 import { defaultLimits, limitsWith, type ParquetLimits } from "../../format/limits.ts";
 import type { FileMetaData } from "../../format/metadata.ts";
@@ -18,7 +18,7 @@ import { ParquetFile } from "../../write/parquet_file.ts";
 import type { RowOrigins } from "../../write/row_origins.ts";
 import { elementsOf } from "../../write/schema_elements.ts";
 import { freeLayout, type Layout, makeLayout } from "./known_layout.ts";
-import { addLargeFile } from "./large_file.ts";
+import { addLargeFile, type LargeFile } from "./large_file.ts";
 import { appendWhole, type Instance } from "./merge_instance.ts";
 import type { MergeSettings } from "./merge_settings.ts";
 import { lacksMemory, OpenGroup } from "./open_group.ts";
@@ -175,9 +175,9 @@ export class PageMerge {
   /** @param reader what is read: the input, or what it was decoded to */
   async #add(taking: Taking, reader: RangeReader, bytes: Uint8Array | undefined): Promise<void> {
     const { signal } = this.#options;
-    const footer = bytes === undefined
-      ? await readFooter(reader, this.#limits, signal)
-      : footerOfBytes(bytes, this.#limits);
+    const { footer, tail } = bytes === undefined
+      ? await readFooterWithTail(reader, this.#limits, signal)
+      : { footer: footerOfBytes(bytes, this.#limits) };
     const givenColumns = this.#options.givenColumns?.get(taking.id) ?? 0;
     const whole = schemaTree(footer.metadata.schema, this.#limits);
     const totals = checkFooter(footer.metadata, whole, footer.start, this.#limits);
@@ -197,7 +197,7 @@ export class PageMerge {
         kept = appendWhole(instance, layout, metadata, bytes, givenColumns === 0);
         this.#open.wait(taken);
         this.#open.commit(builder);
-      } else await this.#addLarge(instance, layout, metadata, reader, taken);
+      } else await this.#addLarge(instance, layout, { metadata, reader, tail }, taken);
       if (!kept) freeLayout(kernels, layout);
     } catch (error) {
       if (!isTrap(error)) freeLayout(kernels, layout); // else the kernels are given up
@@ -269,8 +269,7 @@ export class PageMerge {
   async #addLarge(
     { kernels, builder }: Instance,
     layout: Layout,
-    metadata: FileMetaData,
-    reader: RangeReader,
+    file: Pick<LargeFile, "metadata" | "reader" | "tail">,
     taking: Taking,
   ): Promise<void> {
     const { trusted, from } = taking;
@@ -290,7 +289,7 @@ export class PageMerge {
       flush: () => stillThere(this.#open.flush()),
       commit: () => this.#open.commit(builder),
       signal: this.#options.signal,
-    }, { layout, metadata, reader, trusted, from, origins: this.#options.origins?.get(taking.id) });
+    }, { ...file, layout, trusted, from, origins: this.#options.origins?.get(taking.id) });
     if (written !== undefined) this.#open.wait({ ...taking, from: written });
   }
 
