@@ -37,6 +37,12 @@ export function place(): usize {
   return at;
 }
 
+/** Goes on at `p`, where something was read in locals. */
+@inline
+export function goOn(p: usize): void {
+  at = p;
+}
+
 /** Bytes that are left. */
 @inline
 export function left(): usize {
@@ -132,7 +138,68 @@ export function listOf(element: u32): u32 {
 
 /** Passes a field's value. */
 export function skip(type: u32): void {
-  skipValue(type, 0, false);
+  // what most fields that are passed hold: statistics, encodings and how many pages have them
+  const p = type == STRUCT ? behindStruct(at, end) : type == LIST ? behindList(at, end) : 0;
+  if (p != 0) at = p;
+  else skipValue(type, 0, false);
+}
+
+/** Highest bits of eight bytes: that of a number's last byte is not set. */
+export const GOES_ON: u64 = 0x8080808080808080;
+
+/** The number whose eight bytes at the most are in `word`; `ends` are the highest bits that are not set, some. */
+@inline
+export function shortLong(word: u64, ends: u64): i64 {
+  let n = word & (ends ^ (ends - 1)) & ~GOES_ON;
+  n = (n & 0x007f007f007f007f) | ((n & 0x7f007f007f007f00) >> 1);
+  n = (n & 0x00003fff00003fff) | ((n & 0x3fff00003fff0000) >> 2);
+  n = (n & 0x000000000fffffff) | ((n & 0x0fffffff00000000) >> 4);
+  return <i64> (n >> 1) ^ -(<i64> (n & 1));
+}
+
+/**
+ * The end of the struct at `p` when its fields are numbers, flags and short bytes, else 0: in locals, as the general way takes
+ * thrice as long. Up to 8 bytes behind `stop` are looked at, which every block of memory has, and say nothing.
+ */
+@inline
+function behindStruct(p: usize, stop: usize): usize {
+  while (p < stop) {
+    const head: u32 = load<u8>(p++);
+    if (head == 0) return p;
+    const type = head & 15;
+    if (head >> 4 == 0 || p >= stop) return 0;
+    if (type == BINARY) {
+      const length: u32 = load<u8>(p++);
+      if (length >= 128 || length > <u32> (stop - p)) return 0;
+      p += length;
+    } else if (type >= I16 && type <= I64) {
+      const ends = ~load<u64>(p) & GOES_ON;
+      if (ends == 0) return 0;
+      p += (<usize> ctz<u64>(ends) >> 3) + 1;
+    } else if (type != TRUE && type != FALSE) return 0;
+  }
+  return 0;
+}
+
+/** The same of a list of few numbers or of structs. */
+function behindList(p: usize, stop: usize): usize {
+  if (p >= stop) return 0;
+  const head: u32 = load<u8>(p++);
+  const count = head >> 4;
+  const type = head & 15;
+  if (count == 15) return 0;
+  for (let i: u32 = 0; i < count; i++) {
+    if (p >= stop) return 0;
+    if (type == STRUCT) {
+      p = behindStruct(p, stop);
+      if (p == 0) return 0;
+    } else if (type >= I16 && type <= I64) {
+      const ends = ~load<u64>(p) & GOES_ON;
+      if (ends == 0) return 0;
+      p += (<usize> ctz<u64>(ends) >> 3) + 1;
+    } else return 0;
+  }
+  return p <= stop ? p : 0;
 }
 
 function skipValue(type: u32, depth: i32, inList: bool): void {
