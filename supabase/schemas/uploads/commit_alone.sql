@@ -46,6 +46,12 @@ begin
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(
     concat_ws('/', 'sediment upload', o.dataset_id, o."table", o.period_tag, o.content_hash), 0));
   v_now := clock_timestamp();
+  -- before the files are looked at: those of a duplicate are nobody's business
+  if exists (select 1 from public.uploads u where u.dataset_id = o.dataset_id and u."table" = o."table"
+    and u.period_tag = o.period_tag and u.content_hash = o.content_hash)
+  then
+    return null;
+  end if;
 
   select a.* into f
   from jsonb_to_record(c.p_files -> 0) as a(ordinal integer, "table" text, period_tag text, start_byte bigint,
@@ -57,8 +63,6 @@ begin
     and f.row_count >= 0 and f.row_group_count >= 0 and f.uncompressed_bytes >= 0
     and coalesce(f.value_count >= 0, true) and coalesce(jsonb_typeof(f.merge_facts) = 'object', true)
     and f.schema_fingerprint is not null and f.schema is not null) is not true
-    or exists (select 1 from public.uploads u where u.dataset_id = o.dataset_id and u."table" = o."table"
-      and u.period_tag = o.period_tag and u.content_hash = o.content_hash)
   then
     return null;
   end if;
@@ -77,15 +81,17 @@ begin
   end if;
 
   -- What joins a message that waits is not counted; else it is as in sediment.write_commits. (num_nulls: by "is not null" an
-  -- index of all messages would do.)
-  update public.partitions x
-  set debt_files = x.debt_files + 1, debt_bytes = x.debt_bytes + f.byte_length,
-    debt_oldest = coalesce(x.debt_oldest, v_now), demand_seq = x.demand_seq + 1, last_seq = x.last_seq + 1
-  where x.dataset_id = o.dataset_id and x."table" = f."table" and x.period_tag = f.period_tag
-    and num_nulls(x.msg_id) = 0 and x.lease_expires_at is null
-  returning x.last_seq, case when x.ready_at <= v_now + make_interval(secs => v_delay)
-    and x.queue in ('realtime', 'manual') then x.run_id end as run_id into v_part;
-  if not found then
+  -- index of all messages would do.) Twice: one that got or lost its message while it was waited for is the other statement's,
+  -- and its lock is held by then, which commit_uploads may not have before a quota's.
+  for v_try in 1 .. 2 loop
+    update public.partitions x
+    set debt_files = x.debt_files + 1, debt_bytes = x.debt_bytes + f.byte_length,
+      debt_oldest = coalesce(x.debt_oldest, v_now), demand_seq = x.demand_seq + 1, last_seq = x.last_seq + 1
+    where x.dataset_id = o.dataset_id and x."table" = f."table" and x.period_tag = f.period_tag
+      and num_nulls(x.msg_id) = 0 and x.lease_expires_at is null
+    returning x.last_seq, case when x.ready_at <= v_now + make_interval(secs => v_delay)
+      and x.queue in ('realtime', 'manual') then x.run_id end as run_id into v_part;
+    exit when found;
     v_file := row(1, o.dataset_id, c.p_stage, c.p_user, o.object_key, c.p_etag, f.ordinal, f."table", f.period_tag,
       f.start_byte, f.byte_length, f.row_count, f.row_group_count, f.uncompressed_bytes, f.value_count, f.merge_facts,
       f.schema_fingerprint, f.schema, f.stats, f.checksum, v_digest);
@@ -101,9 +107,11 @@ begin
       and (x.msg_id is null or x.lease_expires_at is not null)
     returning x.last_seq, case when x.lease_expires_at is not null or x.due_at is null or x.due_at > v_now
       then x.next_run_id end as run_id into v_part;
-    if not found then
-      return null;
-    end if;
+    exit when found or not exists (select 1 from public.partitions x
+      where x.dataset_id = o.dataset_id and x."table" = f."table" and x.period_tag = f.period_tag);
+  end loop;
+  if v_part.last_seq is null then
+    return null;
   end if;
 
   v_version := (sediment.next_versions(array[row(o.dataset_id, 1, f.byte_length, f.row_count, f.uncompressed_bytes,

@@ -337,8 +337,8 @@ export const mutations: Mutation[] = [
       replace: "left join public.uploads u on false and u.dataset_id",
     }, {
       sqlFunction: "commit_alone",
-      find: "or exists (select 1 from public.uploads u where",
-      replace: "or exists (select 1 from public.uploads u where false and",
+      find: "if exists (select 1 from public.uploads u where",
+      replace: "if exists (select 1 from public.uploads u where false and",
     }],
   },
 ];
