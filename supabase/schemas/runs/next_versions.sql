@@ -30,7 +30,7 @@ declare
   v_one sediment.dataset_change;
   v_version public.dataset_versions;
 begin
-  -- Mostly it is one: statements that know it take half the time of the one below, which does the same for many.
+  -- Mostly it is one: statements that know it take less time than the one below, which does the same for many.
   if cardinality(p_changes) = 1 then
     v_one := p_changes[1];
     update public.datasets d

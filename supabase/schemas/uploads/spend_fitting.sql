@@ -1,5 +1,6 @@
 -- Counts uploads of a user to datasets of their own, all of them, where they fit every limit; false, with nothing counted, where
--- one doesn't, or where the user has no row yet: sediment.spend_uploads finds out which and what to say. Call it last of all
+-- one doesn't, or where the user has no row yet: sediment.spend_uploads, whose statement asks the same of many, finds out which and
+-- what to say. Call it last of all
 -- that locks.
 create or replace function sediment.spend_fitting(p_user uuid, p_uploads integer, p_bytes bigint, p_now timestamptz)
 returns boolean
