@@ -107,33 +107,38 @@ let touched: u64 = 0;
 
 /** Interns 4-byte values: the slot holds the value itself above the id. */
 function intern4(c: Column, src: usize, n: u32, dst: usize): bool {
+  // what the column says of its table in locals: behind a store it would be read again
+  let table = c.table, shift = c.tableShift, mask = c.tableMask;
   for (let from: u32 = 0; from < n; from += BATCH) {
     const stop = min<u32>(n, from + BATCH);
     let sum: u64 = 0;
     for (let i = from; i < stop; i++) {
       const hash = hashWord(load<u32>(src + (<usize> i << 2)));
       store<u32>(HASHES + (<usize> (i - from) << 2), hash);
-      sum += load<u64>(c.table + (<usize> (hash >> c.tableShift) << 3));
+      sum += load<u64>(table + (<usize> (hash >> shift) << 3));
     }
     touched = sum;
     for (let i = from; i < stop; i++) {
       const key = load<u32>(src + (<usize> i << 2));
-      let at = load<u32>(HASHES + (<usize> (i - from) << 2)) >> c.tableShift;
+      let at = load<u32>(HASHES + (<usize> (i - from) << 2)) >> shift;
       let id: u32 = 0;
       while (true) {
-        const slot = load<u64>(c.table + (<usize> at << 3));
+        const slot = load<u64>(table + (<usize> at << 3));
         if (slot == 0) {
           store<u32>(c.entries + c.entryBytes, key);
           c.entryBytes += 4;
           id = added(c, at, key, c.entryCount);
           if (id == 0xffffffff) return false;
+          table = c.table;
+          shift = c.tableShift;
+          mask = c.tableMask;
           break;
         }
         if (<u32> (slot >> 32) == key) {
           id = <u32> slot - 1;
           break;
         }
-        at = (at + 1) & c.tableMask;
+        at = (at + 1) & mask;
       }
       store<u32>(dst + (<usize> i << 2), id);
     }
@@ -143,34 +148,39 @@ function intern4(c: Column, src: usize, n: u32, dst: usize): bool {
 
 /** Interns 8-byte values. */
 function intern8(c: Column, src: usize, n: u32, dst: usize): bool {
+  let table = c.table, shift = c.tableShift, mask = c.tableMask;
+  const entries = c.entries;
   for (let from: u32 = 0; from < n; from += BATCH) {
     const stop = min<u32>(n, from + BATCH);
     let sum: u64 = 0;
     for (let i = from; i < stop; i++) {
       const hash = hashWord(load<u64>(src + (<usize> i << 3)));
       store<u32>(HASHES + (<usize> (i - from) << 2), hash);
-      sum += load<u64>(c.table + (<usize> (hash >> c.tableShift) << 3));
+      sum += load<u64>(table + (<usize> (hash >> shift) << 3));
     }
     touched = sum;
     for (let i = from; i < stop; i++) {
       const key = load<u64>(src + (<usize> i << 3));
       const hash = load<u32>(HASHES + (<usize> (i - from) << 2));
-      let at = hash >> c.tableShift;
+      let at = hash >> shift;
       let id: u32 = 0;
       while (true) {
-        const slot = load<u64>(c.table + (<usize> at << 3));
+        const slot = load<u64>(table + (<usize> at << 3));
         if (slot == 0) {
-          store<u64>(c.entries + c.entryBytes, key);
+          store<u64>(entries + c.entryBytes, key);
           c.entryBytes += 8;
           id = added(c, at, hash, c.entryCount);
           if (id == 0xffffffff) return false;
+          table = c.table;
+          shift = c.tableShift;
+          mask = c.tableMask;
           break;
         }
         if (<u32> (slot >> 32) == hash) {
           id = <u32> slot - 1;
-          if (load<u64>(c.entries + (<usize> id << 3)) == key) break;
+          if (load<u64>(entries + (<usize> id << 3)) == key) break;
         }
-        at = (at + 1) & c.tableMask;
+        at = (at + 1) & mask;
       }
       store<u32>(dst + (<usize> i << 2), id);
     }
