@@ -111,3 +111,17 @@ Deno.test("of zstd frames that are cut short or changed anywhere the kernels tak
     }
   }
 });
+
+Deno.test("a zstd page describes no more states than it has bytes, but for those of a block", () => {
+  // of nothing but a sequence of three bytes, by tables of 512, 256 and 512 states, and before it a raw block of eight
+  // deno-fmt-ignore
+  const block = [0x6c, 0, 0, 0, 1, 0xa8, 0xe4, 0xff, 0xe3, 0x7f, 0xe4, 0xff, 0, 0, 0, 4];
+  const frame = (count: number) =>
+    join(
+      [0x28, 0xb5, 0x2f, 0xfd, 0, 7 << 3, 8 << 3, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8],
+      Array.from({ length: count }, () => block).flat(),
+      [1, 0, 0],
+    );
+  assert.equal(unpackZstd(frame(1), 11)?.length, 11);
+  assert.equal(unpackZstd(frame(1_000), 3_008), undefined);
+});

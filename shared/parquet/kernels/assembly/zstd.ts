@@ -4,6 +4,7 @@
  */
 import { xxHash64 } from "./bloom_filter";
 import { BAD_COMPRESSION, fail } from "./errors";
+import { boundStates } from "./zstd_fse";
 import { MOST_BLOCK_BYTES, readLiterals, startLiterals } from "./zstd_literals";
 import { runSequences, startSequences } from "./zstd_sequences";
 
@@ -26,6 +27,7 @@ export function zstdDecode(src: usize, srcLen: u32, dst: usize, dstLen: u32): bo
   const stop = dst + dstLen;
   let at = src;
   let to = dst;
+  boundStates(dstLen);
   while (at < end) {
     if (at + 8 > end) return <bool> broken();
     const magic = load<u32>(at);

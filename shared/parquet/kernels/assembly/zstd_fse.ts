@@ -11,6 +11,18 @@ const SYMBOLS = memory.data(512);
 let symbols: u32 = 0;
 export let accuracy: u32 = 0;
 
+/** States that the frames of a page may still describe. */
+let statesLeft: u32 = 0;
+
+/**
+ * Bounds the states of all tables that a page describes by the bytes that it gives, as those are what its check is priced by:
+ * 16 bytes may describe 1,280 states and give three bytes. The first block may have all of them. libzstd describes a state for
+ * four bytes at most, or 448 where a block is small.
+ */
+export function boundStates(bytes: u32): void {
+  statesLeft = bytes + 2048;
+}
+
 /**
  * Reads a distribution (RFC 8878, 4.1.1). Gives the position behind it, 0 when it is broken. Up to 3 bytes behind `end` are
  * read, and not used.
@@ -96,7 +108,10 @@ export function readFse(
   mostSymbol: u32,
 ): usize {
   const behind = readCounts(at, end, mostAccuracy, mostSymbol);
-  return behind != 0 && build(table, values) ? behind : 0;
+  const states: u32 = 1 << accuracy;
+  if (behind == 0 || states > statesLeft) return 0;
+  statesLeft -= states;
+  return build(table, values) ? behind : 0;
 }
 
 /** Builds the table of one symbol alone, which takes no bits. */
