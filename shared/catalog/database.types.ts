@@ -1,5 +1,5 @@
 // Generated from the migrations by `deno task types` (supabase@3.1.0 gen types); not to be edited.
-// shape fda3c169aa85a6a1ef8e17c024f38520a5d1b7f5e3739999e5e3ff1cb76733de
+// shape ce58657a9d892ed34bba70bddbf35e691c86801fd70c5f31ce3ec8d9d4912242
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 
 export type Database = {
@@ -906,14 +906,14 @@ isOneToOne: false
                   ]
                 },"store_check": {
                   Row: {
-                    "after_key": string,"id": boolean,"leased_until": string | null,"list_cursor": string | null,"pass_ended_at": string | null,"pass_started_at": string | null,"passes": number,"read_after": number,"read_at": string,"reads": number,"token": number,"tries": number
+                    "after_key": string,"begun_at": string | null,"id": boolean,"leased_until": string | null,"list_cursor": string | null,"pass_ended_at": string | null,"pass_started_at": string | null,"passes": number,"read_after": number,"read_at": string,"reads": number,"token": number,"tries": number
                   }
                   ComputedFields: never
                   Insert: {
-                    "after_key"?: string,"id"?: boolean,"leased_until"?: string | null,"list_cursor"?: string | null,"pass_ended_at"?: string | null,"pass_started_at"?: string | null,"passes"?: number,"read_after"?: number,"read_at"?: string,"reads"?: number,"token"?: number,"tries"?: number
+                    "after_key"?: string,"begun_at"?: string | null,"id"?: boolean,"leased_until"?: string | null,"list_cursor"?: string | null,"pass_ended_at"?: string | null,"pass_started_at"?: string | null,"passes"?: number,"read_after"?: number,"read_at"?: string,"reads"?: number,"token"?: number,"tries"?: number
                   }
                   Update: {
-                    "after_key"?: string,"id"?: boolean,"leased_until"?: string | null,"list_cursor"?: string | null,"pass_ended_at"?: string | null,"pass_started_at"?: string | null,"passes"?: number,"read_after"?: number,"read_at"?: string,"reads"?: number,"token"?: number,"tries"?: number
+                    "after_key"?: string,"begun_at"?: string | null,"id"?: boolean,"leased_until"?: string | null,"list_cursor"?: string | null,"pass_ended_at"?: string | null,"pass_started_at"?: string | null,"passes"?: number,"read_after"?: number,"read_at"?: string,"reads"?: number,"token"?: number,"tries"?: number
                   }
                   Relationships: [
                     

@@ -16,6 +16,7 @@ declare
   v_now timestamptz;
   v_until timestamptz;
   v_trial bigint[];
+  v_controls jsonb := '[]'::jsonb;
 begin
   select * into v_msg from sediment.parse_message(p_message);
   if v_msg.problem is not null then
@@ -82,6 +83,10 @@ begin
     else
       p_lease_seconds := least(p_lease_seconds, 60);
     end if;
+    -- one that is tried once more though nothing has passed between has no neighbour that could
+    if cardinality(v_trial) = 1 and p.isolation -> 'deaths' ? v_trial[1]::text and not (p.isolation ->> 'sound')::boolean then
+      v_controls := sediment.list_controls(p);
+    end if;
   end if;
   insert into public.processing_metrics as r (id, user_id, dataset_id, "table", period_tag, operation, trigger, priority,
     status, step, attempts, worker, queued_at, started_at)
@@ -97,7 +102,9 @@ begin
   update public.partitions x
   set token = x.token + 1, lease_worker = p_worker, lease_slot = p_slot, staged_inputs = null, claimed_at = v_now, lease_expires_at = v_until,
     ready_at = v_until, claimed_demand_seq = x.demand_seq, claimed_debt_files = x.debt_files,
-    claimed_debt_bytes = x.debt_bytes, tier_files = '{}', tier_oldest = null, tier_groups = null
+    claimed_debt_bytes = x.debt_bytes, tier_files = '{}', tier_oldest = null, tier_groups = null,
+    -- by which sediment.lose_worker knows what the worker was given to merge first
+    isolation = x.isolation || jsonb_build_object('controls', jsonb_path_query_array(v_controls, '$[*].id'))
   where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag
   returning * into strict p;
   perform sediment.queue_set_visibility(p_queue, p_msg_id, p.lease_expires_at);
@@ -109,8 +116,6 @@ begin
     'lease_seconds', extract(epoch from p.lease_expires_at - v_now), 'claimed_at', v_now, 'attempt', v_run.attempts, 'demand_seq', p.demand_seq,
     'forced', p.forced_seq > p.done_seq or v_trial is not null, 'trial', v_trial is not null, 'outputs_committed', v_run.commits, 'settings', v_settings,
     'steps', v_run.steps, 'remake', case when v_trial is null then sediment.list_remake(p) end,
-    -- one that is tried once more though nothing has passed between has no neighbour that could
-    'controls', case when cardinality(v_trial) = 1 and p.isolation -> 'deaths' ? v_trial[1]::text
-      and not (p.isolation ->> 'sound')::boolean then sediment.list_controls(p) else '[]' end)
+    'controls', v_controls)
     || sediment.list_inputs(p.dataset_id, p."table", p.period_tag, -1, 2000, v_trial, v_settings);
 end $$;

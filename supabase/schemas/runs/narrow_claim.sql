@@ -18,7 +18,6 @@ declare
   v_suspects bigint[];
   v_other bigint;
   v_trial integer;
-  v_until timestamptz;
 begin
   -- in upload order: halves of neighbours are neighbours, as tables that dedupe need it
   select coalesce(array_agg(f.id order by f.seq_min), '{}') into strict v_dead from public.battle_files f
@@ -67,7 +66,7 @@ begin
       if v_other is not null then
         v_suspects := v_other || array_remove(v_suspects, v_other);
       elsif v_deaths >= 2 then
-        update public.partitions x set isolation = v_iso || jsonb_build_object('suspects', to_jsonb(v_suspects), 'trial', 1)
+        update public.partitions x set isolation = v_iso - 'passed_over' || jsonb_build_object('suspects', to_jsonb(v_suspects), 'trial', 1)
         where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
         return jsonb_build_object('status', 'dead', 'retry_at', null, 'dead_letter_id',
           sediment.dead_letter_run(p.dataset_id, p."table", p.period_tag, 'worker_died',
@@ -77,16 +76,10 @@ begin
     end if;
   end if;
 
-  v_until := clock_timestamp() + interval '1 second';
-  update public.processing_metrics r
-  set status = 'queued', attempts = 0, error_code = 'lease_expired', error_message = left(p_told, 2000),
-    first_failed_at = coalesce(r.first_failed_at, clock_timestamp()), last_failed_at = clock_timestamp()
-  where r.id = p.run_id;
   update public.partitions x
   set isolation = case when cardinality(v_suspects) > 0
       then v_iso || jsonb_build_object('suspects', to_jsonb(v_suspects), 'trial', v_trial) end,
     last_decision = format('narrowing down what workers die of: %s of %s files next', v_trial, cardinality(v_suspects))
   where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag;
-  perform sediment.requeue_run(p, v_until);
-  return jsonb_build_object('status', 'retry', 'retry_at', v_until, 'dead_letter_id', null);
+  return sediment.narrow_again(p, p_told);
 end $$;

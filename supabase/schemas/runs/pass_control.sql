@@ -9,7 +9,7 @@ declare
   p public.partitions;
 begin
   p := sediment.lock_lease(p_run, p_token);
-  update public.partitions x set isolation = x.isolation || '{"sound": true}'
+  update public.partitions x set isolation = x.isolation || '{"sound": true, "controls": []}'
   where x.dataset_id = p.dataset_id and x."table" = p."table" and x.period_tag = p.period_tag and x.isolation is not null;
   return jsonb_build_object('sound', found);
 end $$;

@@ -32,8 +32,9 @@ begin
 
   select * into strict s from public.service_settings;
   if f.state = 'active' and p_code in ('object_missing', 'object_changed')
+    -- the check of the store may have noted it while this worker was at it, which may have looked at any time since its claim
     and (f.lost_since is null or f.lost_since not between v_now - interval '1 day'
-      and v_now - make_interval(secs => s.second_look_seconds))
+      and p.claimed_at - make_interval(secs => s.second_look_seconds))
   then
     if f.lost_since is null or f.lost_since < v_now - interval '1 day' then
       if (select count(*) from (select 1 from public.battle_files x where x.removed_version is null

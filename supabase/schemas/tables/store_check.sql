@@ -16,7 +16,9 @@ create table if not exists public.store_check (
   -- the data file after which bytes are read next, and not before when
   read_after bigint not null default 0,
   read_at timestamptz not null default '-infinity',
-  reads bigint not null default 0
+  reads bigint not null default 0,
+  -- when the newest slice was handed out: it looked at nothing before
+  begun_at timestamptz
 );
 
 comment on table public.store_check is 'One row: where the check of the store has come to.';

@@ -77,7 +77,7 @@ begin
     return jsonb_build_object('claimed', false, 'reason', 'not_due');
   end if;
   update public.store_check x
-  set token = x.token + 1, leased_until = v_now + interval '5 minutes', tries = c.tries + 1,
+  set token = x.token + 1, begun_at = v_now, leased_until = v_now + interval '5 minutes', tries = c.tries + 1,
     list_cursor = c.list_cursor, after_key = c.after_key, read_after = c.read_after,
     pass_started_at = case when v_list then coalesce(c.pass_started_at, v_now) end
   where x.id

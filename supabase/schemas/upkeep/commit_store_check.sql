@@ -39,7 +39,8 @@ begin
   on conflict (object_key) do update
   set kind = excluded.kind, detail = excluded.detail, looked_at = v_now,
     confirmed_at = coalesce(f.confirmed_at,
-      case when f.found_at <= v_now - make_interval(secs => s.second_look_seconds) then v_now end);
+      -- a slice takes minutes: what it says was seen at any time since it began
+      case when f.found_at <= coalesce(c.begun_at, v_now) - make_interval(secs => s.second_look_seconds) then v_now end);
   update public.objects o set etag = n.value, updated_at = v_now
   from jsonb_each_text(p_etags) n
   where o.object_key = n.key and o.object_key = any (p_sound) and o.state = 'stored' and o.etag is distinct from n.value;

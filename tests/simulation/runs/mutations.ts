@@ -262,12 +262,42 @@ export const mutations: Mutation[] = [
     edits: [{
       sqlFunction: "commit_store_check",
       find:
-        "case when f.found_at <= v_now - make_interval(secs => s.second_look_seconds) then v_now end",
+        "case when f.found_at <= coalesce(c.begun_at, v_now) - make_interval(secs => s.second_look_seconds) then v_now end",
       replace: "v_now",
     }, {
       sqlFunction: "store_suspects",
       find: "f.looked_at <= clock_timestamp() - make_interval(secs => s.second_look_seconds)",
       replace: "true",
+    }],
+  },
+  {
+    guard: "a second look that counts from when it may have been taken",
+    kind: "field",
+    seed: 40376,
+    edits: [{
+      sqlFunction: "commit_store_check",
+      find: "coalesce(c.begun_at, v_now)",
+      replace: "v_now",
+    }],
+  },
+  {
+    guard: "a second look of a worker's after the first, whoever's that was",
+    kind: "field",
+    seed: 40435,
+    edits: [{
+      sqlFunction: "quarantine_file",
+      find: "p.claimed_at - make_interval",
+      replace: "v_now - make_interval",
+    }],
+  },
+  {
+    guard: "other controls after a worker that was lost at some",
+    kind: "field",
+    seed: 40269,
+    edits: [{
+      sqlFunction: "lose_worker",
+      find: "if jsonb_array_length(p.isolation -> 'controls') > 0 then",
+      replace: "if false then",
     }],
   },
   {
