@@ -64,7 +64,8 @@ begin
     if tier_files is not null and f.byte_length < v_grown then
       tier_files[v_tier] := coalesce(tier_files[v_tier], 0) + 1;
     end if;
-    tier_oldest[v_tier] := coalesce(tier_oldest[v_tier], p_now);
+    -- the clock may have been set back since the others came
+    tier_oldest[v_tier] := least(tier_oldest[v_tier], p_now);
     if tier_groups is not null then
       tier_groups := sediment.count_in_group(tier_groups, f.schema_fingerprint, v_tier, f.byte_length < v_grown, p_now,
         s.dedupes and cardinality(p_files) = 1);
