@@ -90,7 +90,9 @@ for (const text of options.partitions.split(",")) {
   const sql = postgres(stack.adminDbUrl, { max: 1, onnotice: () => {} });
   try {
     await sql.unsafe(fill);
-    await sql`update public.service_settings set realtime_delay_seconds = 0`;
+    // one user makes all of them
+    await sql`update public.service_settings set realtime_delay_seconds = 0, uploads_per_minute = null,
+      datasets_max = null, partitions_max = null, partitions_per_minute = null, schemas_per_minute = null`;
     for (let from = 1; from <= partitions; from += 1000) {
       await sql.unsafe(`call bench.fill(${from}, ${Math.min(partitions, from + 999)})`);
     }
