@@ -6,7 +6,7 @@ import { strict as assert } from "node:assert";
 import { join } from "node:path";
 import polars from "nodejs-polars";
 import { readParquet, Table, writeParquet } from "parquet-wasm/node";
-import { Zstd } from "../../../shared/compression/zstd.ts";
+import { libzstdPages } from "../libzstd_pages.ts";
 import { canonical, openDuckDb } from "../duckdb_rows.ts";
 import { asHyparquet, textOf } from "./cross_reading/hyparquet_values.ts";
 import { type MergedFile, mergedFiles } from "./cross_reading/merged_files.ts";
@@ -150,17 +150,7 @@ Deno.test("polars reads what DuckDB reads; a UUID it takes for bytes, and maps i
 });
 
 Deno.test("hyparquet reads what DuckDB reads, but for what a Date and a number can't hold", async () => {
-  const zstd = await Zstd.open();
-  const options = {
-    utf8: false,
-    compressors: {
-      ZSTD(input: Uint8Array, length: number) {
-        const output = new Uint8Array(length);
-        output.set(zstd.decompressWithin(input, output.length, output.length));
-        return output;
-      },
-    },
-  };
+  const options = { utf8: false, compressors: { ZSTD: await libzstdPages() } };
   await withFiles(async ({ connection, files }) => {
     const lost: Record<string, number> = {};
     for (const { name, path } of files) {

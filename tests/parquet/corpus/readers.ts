@@ -3,18 +3,12 @@ import { parquetReadObjects } from "hyparquet";
 import polars from "nodejs-polars";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { readParquet } from "parquet-wasm/node";
-import { Zstd } from "../../../shared/compression/zstd.ts";
-
-const zstd = await Zstd.open();
+import { libzstdPages } from "../libzstd_pages.ts";
 
 const compressors = {
   GZIP: (input: Uint8Array) => new Uint8Array(gunzipSync(input)),
   BROTLI: (input: Uint8Array) => new Uint8Array(brotliDecompressSync(input)),
-  ZSTD(input: Uint8Array, length: number) {
-    const output = new Uint8Array(length);
-    output.set(zstd.decompressWithin(input, output.length, output.length));
-    return output;
-  },
+  ZSTD: await libzstdPages(),
 };
 
 /** Reads a file whole, and gives its count of rows. Throws what the reader does. */
