@@ -11,6 +11,7 @@ import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import postgres, { type Sql } from "postgres";
 import { startStack } from "../../supabase/local/stack.ts";
+import { liftLimits } from "./lift_limits.ts";
 import { queueBeside } from "./queue/beside.ts";
 import { drain, type Drained } from "./queue/drain.ts";
 
@@ -90,9 +91,8 @@ for (const text of options.partitions.split(",")) {
   const sql = postgres(stack.adminDbUrl, { max: 1, onnotice: () => {} });
   try {
     await sql.unsafe(fill);
-    // one user makes all of them
-    await sql`update public.service_settings set realtime_delay_seconds = 0, uploads_per_minute = null,
-      datasets_max = null, partitions_max = null, partitions_per_minute = null, schemas_per_minute = null`;
+    await sql`update public.service_settings set realtime_delay_seconds = 0`;
+    await liftLimits(sql);
     for (let from = 1; from <= partitions; from += 1000) {
       await sql.unsafe(`call bench.fill(${from}, ${Math.min(partitions, from + 999)})`);
     }

@@ -3,6 +3,7 @@ import postgres, { type Sql } from "postgres";
 import { startStack } from "../../../supabase/local/stack.ts";
 import { signUp } from "../../support/client.ts";
 import { makeFragments } from "../../support/fragments.ts";
+import { liftLimits } from "../lift_limits.ts";
 import { upload } from "./upload.ts";
 
 /** Bytes an upload: `all`, and of each table that has any its rows (`heap`) and each of its indexes. */
@@ -22,8 +23,7 @@ export async function catalogBytes(datasets: number): Promise<CatalogBytes> {
   const sql = postgres(stack.adminDbUrl, { max: 1, onnotice: () => {} });
   const folder = await Deno.makeTempDir({ prefix: "sediment-bytes-" });
   try {
-    await sql`update public.service_settings
-      set uploads_per_minute = null, datasets_max = null, partitions_per_minute = null, schemas_per_minute = null`;
+    await liftLimits(sql);
     const user = await signUp(stack, "bytes@example.com");
     const made = await makeFragments(folder, tables * files, rowsEach);
     const bodies = await Promise.all(made.map(({ path }) => Deno.readFile(path)));

@@ -3,6 +3,7 @@ import postgres from "postgres";
 import { startStack } from "../../../supabase/local/stack.ts";
 import { signUp } from "../../support/client.ts";
 import { makeFragments } from "../../support/fragments.ts";
+import { liftLimits } from "../lift_limits.ts";
 import { upload } from "./upload.ts";
 
 /** The last line of the bench. */
@@ -24,8 +25,7 @@ export async function settle(partitions: number, tell: (text: string) => void): 
   const sql = postgres(stack.adminDbUrl, { max: 1, onnotice: () => {} });
   const folder = await Deno.makeTempDir({ prefix: "sediment-scale-" });
   try {
-    await sql`update public.service_settings set uploads_per_minute = null, datasets_max = null,
-      partitions_per_minute = null, schemas_per_minute = null`;
+    await liftLimits(sql);
     const user = await signUp(stack, "scale@example.com");
     const made = await makeFragments(folder, tables * files, rowsEach);
     const bodies = await Promise.all(made.map(({ path }) => Deno.readFile(path)));
