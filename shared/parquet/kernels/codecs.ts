@@ -17,8 +17,9 @@ export function canUnpack(which: number, limits = hostLimits()): boolean {
 export type Inflate = (codec: number, source: Uint8Array, target: Uint8Array) => number;
 
 /**
- * gzip and brotli by node:zlib; `broken` when the bytes are or do not give exactly as many as the page declares. node:zlib's limit stops a bomb before it is unpacked. Where it has none (Deno
- * 2.1) gzip is ours, and brotli is `unknown`: a merge then has it decoded in wasm of limited memory.
+ * gzip and brotli by node:zlib; `broken` when the bytes are or do not give exactly as many as the page declares. node:zlib's
+ * limit stops a bomb before it is unpacked. Where it has none (Deno 2.1) gzip is ours, and brotli is `unknown`: a merge then has
+ * it decoded in wasm of limited memory.
  */
 export function hostInflate(limits = hostLimits()): Inflate {
   return (which, source, target) => {
